@@ -1,0 +1,75 @@
+//! The wire, version 1: what `serve` and `replay` say and what `watch` and `record` understand.
+//!
+//! A server numbers the messages of each host and keeps the newest of them; a viewer is a [`Position`] in that log.
+//! Every message is one JSON object in one WebSocket text frame:
+//!
+//! | `type` | numbered | what it is |
+//! |---|---|---|
+//! | `hello` | no | [`Hello`]: who speaks, which stream and which metrics follow |
+//! | `metric` | yes | a [`Sample`] |
+//! | `alert` | yes | an [`Alert`] with the sample that caused it |
+//! | `heartbeat` | no | the newest sample once more, to viewers that have everything |
+//! | `gap` | no | a [`Gap`]: numbered messages that will not come |
+//! | `end` | no | a recording is over |
+//!
+//! Guarantees, each with a test:
+//! * the same (host, stream, seq) is the same message, for ever and everywhere;
+//! * within a stream `seq` starts at 1 and grows by exactly 1; a hole is always announced by a [`Gap`];
+//! * numbers are finite, and their digits are the shortest that read back the same;
+//! * a value that could not be read is absent. Only the four of [`CONTRACT`] are then sent as 0 and named in `absent`,
+//!   because dashboards exist that count on them.
+//!
+//! Readers ignore types and fields that they do not know. This module does no I/O and imports nothing else of the crate.
+
+mod catalogue;
+mod frame;
+mod message;
+mod names;
+mod number;
+mod query;
+mod sample;
+
+pub use catalogue::{MetricInfo, describe};
+pub use frame::Frame;
+pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, System};
+pub use names::{HostName, NameError, Position, StreamId};
+pub use number::{push_number, round_to};
+pub use query::{HostPattern, Query, QueryError, parse_duration};
+pub use sample::{Process, Sample};
+
+/// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
+pub const VERSION: u32 = 1;
+
+/// What [`Hello::server`] carries: name and version of this program.
+pub const SERVER: &str = concat!("metrics/", env!("CARGO_PKG_VERSION"));
+
+/// The values that every `data` carries, absent or not: a contract with dashboards that existed before this program.
+pub const CONTRACT: [&str; 4] = ["cpu", "memory", "activeUsers", "requestsPerSecond"];
+
+/// The path of the WebSocket. `/` takes an upgrade as well, so that `ws://host:8080` is enough.
+pub const WEBSOCKET_PATH: &str = "/ws";
+
+/// The port that `serve` and `replay` listen on, and clients connect to, unless told otherwise.
+pub const DEFAULT_PORT: u16 = 8080;
+
+/// The longest request head that a server reads, in bytes: room for about 1,000 resume positions.
+pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// The largest message that a viewer accepts, in bytes. A sample of a host with 1,000 devices stays below it; a peer
+/// that claims more is cut off before the memory is reserved.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// The largest message that a server accepts from a viewer, in bytes: viewers have nothing to say but control frames.
+pub const MAX_INBOUND_BYTES: usize = 4 * 1024;
+
+/// Close codes, and what a client does on them. Any other code: reconnect.
+pub mod close {
+    /// The stream is over: stay away.
+    pub const OVER: u16 = 1000;
+    /// The server stops: reconnect.
+    pub const GOING_AWAY: u16 = 1001;
+    /// The viewer broke the rules: stay away.
+    pub const POLICY: u16 = 1008;
+    /// The viewer was too slow, or the server is full: reconnect and resume.
+    pub const TRY_AGAIN: u16 = 1013;
+}

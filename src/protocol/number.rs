@@ -1,0 +1,85 @@
+//! Numbers as they cross every border: finite, and no more digits than it takes to read the same value back.
+
+use serde::{Serialize, Serializer};
+
+/// Integers up to here are written without a fraction or an exponent; all of them are exact in an `f64`.
+const LARGEST_PLAIN_INTEGER: f64 = 1e15;
+
+/// A finite number in its one written form: `7` rather than `7.0`, `0` rather than `-0`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Number(pub(super) f64);
+
+impl Number {
+    fn as_integer(self) -> Option<i64> {
+        let plain = self.0.trunc() == self.0 && self.0.abs() < LARGEST_PLAIN_INTEGER;
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+        plain.then_some(self.0 as i64)
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.as_integer() {
+            Some(integer) => serializer.serialize_i64(integer),
+            None => serializer.serialize_f64(self.0),
+        }
+    }
+}
+
+/// Appends `value` in its one written form, the same in a recording as on the wire. `value` is finite.
+pub fn push_number(text: &mut Vec<u8>, value: f64) {
+    debug_assert!(value.is_finite());
+    if serde_json::to_writer(&mut *text, &Number(value)).is_err() {
+        unreachable!("a number is valid JSON and a Vec takes every byte");
+    }
+}
+
+/// `value` rounded to a multiple of `step` (0.01, 1, …); sources round so that noise does not cost bytes.
+///
+/// `step` is a power of ten, at most 1.
+#[must_use]
+pub fn round_to(value: f64, step: f64) -> f64 {
+    // Dividing by a whole number gives the double nearest to the decimal; multiplying by 0.01 would not.
+    let per_unit = (1.0 / step).round();
+    (value * per_unit).round() / per_unit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(value: f64, expected: &str) {
+        let mut text = Vec::new();
+        push_number(&mut text, value);
+        assert_eq!(String::from_utf8(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn whole_numbers_have_no_fraction() {
+        check(7.0, "7");
+        check(-0.0, "0");
+        check(0.1 + 0.2, "0.30000000000000004");
+        check(17_179_869_184.0, "17179869184");
+        check(1e15, "1e15");
+        check(-12.5, "-12.5");
+    }
+
+    #[test]
+    fn rounding_gives_the_nearest_decimal() {
+        assert_eq!(round_to(31.204_999, 0.01), 31.2);
+        assert_eq!(round_to(0.285, 0.01), 0.29);
+        assert_eq!(round_to(1234.5, 1.0), 1235.0);
+    }
+
+    proptest! {
+        #[test]
+        fn every_number_reads_back_the_same(value in prop::num::f64::NORMAL | prop::num::f64::ZERO | prop::num::f64::SUBNORMAL) {
+            let mut text = Vec::new();
+            push_number(&mut text, value);
+            let text = String::from_utf8(text).unwrap();
+            prop_assert_eq!(text.parse::<f64>().unwrap(), value);
+            prop_assert_eq!(serde_json::from_str::<f64>(&text).unwrap(), value);
+        }
+    }
+}

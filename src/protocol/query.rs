@@ -1,0 +1,282 @@
+//! What a viewer asks for: the query of `/ws` and of every other path that sends messages.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use wildmatch::WildMatch;
+
+use super::{HostName, NameError, Position};
+
+/// Where a viewer begins. Hosts that `after` names resume behind that position; the others begin `last` samples or
+/// `since` back, and with neither at the newest sample.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Query {
+    /// Hosts wanted; empty for all.
+    pub hosts: Vec<HostPattern>,
+    /// Resume behind these.
+    pub after: Vec<Position>,
+    /// Begin this many samples back.
+    pub last: Option<u64>,
+    /// Begin this long ago, by the server's clock.
+    pub since: Option<Duration>,
+}
+
+/// A host's name, or a glob of `*` and `?`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HostPattern {
+    /// Exactly this host. A server that does not have it says so.
+    Literal(HostName),
+    /// Every host that matches.
+    Glob(WildMatch),
+}
+
+/// Why a query was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// A name that no host can have.
+    #[error("host={0}: {1}")]
+    Host(String, NameError),
+    /// Not a position.
+    #[error("after: {0}")]
+    After(NameError),
+    /// Not a number of samples.
+    #[error("last='{0}': write a number of samples, such as last=30")]
+    Last(String),
+    /// Not a duration.
+    #[error("since: {0}")]
+    Since(String),
+    /// Secrets in URLs end in logs and histories.
+    #[error("a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN'")]
+    Token,
+}
+
+impl HostPattern {
+    /// Whether `host` is meant.
+    #[must_use]
+    pub fn matches(&self, host: &HostName) -> bool {
+        match self {
+            Self::Literal(name) => name == host,
+            Self::Glob(glob) => glob.matches(host.as_str()),
+        }
+    }
+}
+
+impl FromStr for HostPattern {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.contains(['*', '?']) {
+            // What stands between the wildcards must be able to match a name at all.
+            text.replace(['*', '?'], "x")
+                .chars()
+                .take(64)
+                .collect::<String>()
+                .parse::<HostName>()?;
+            Ok(Self::Glob(WildMatch::new(text)))
+        } else {
+            text.parse().map(Self::Literal)
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Literal(name) => name.fmt(f),
+            Self::Glob(glob) => glob.fmt(f),
+        }
+    }
+}
+
+impl Query {
+    /// Reads the part of a URL behind `?`. Unknown keys are passed over.
+    ///
+    /// # Errors
+    /// One line that names the key and what to write instead.
+    pub fn parse(query: &str) -> Result<Self, QueryError> {
+        let mut parsed = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "host" => {
+                    let host = value
+                        .parse()
+                        .map_err(|e| QueryError::Host(value.escape_default().to_string(), e))?;
+                    parsed.hosts.push(host);
+                }
+                "after" => parsed.after.push(value.parse().map_err(QueryError::After)?),
+                "last" => {
+                    let refused = |_| QueryError::Last(value.escape_default().to_string());
+                    parsed.last = Some(value.parse().map_err(refused)?);
+                }
+                "since" => parsed.since = Some(parse_since(&value).map_err(QueryError::Since)?),
+                "token" | "access_token" => return Err(QueryError::Token),
+                _ => {}
+            }
+        }
+        Ok(parsed)
+    }
+
+    /// Whether `host` is among those wanted.
+    #[must_use]
+    pub fn wants(&self, host: &HostName) -> bool {
+        self.hosts.is_empty() || self.hosts.iter().any(|pattern| pattern.matches(host))
+    }
+}
+
+/// The query as [`Query::parse`] reads it, without `?`; empty when nothing is asked.
+impl fmt::Display for Query {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for host in &self.hosts {
+            query.append_pair("host", &host.to_string());
+        }
+        for position in &self.after {
+            query.append_pair("after", &position.to_string());
+        }
+        if let Some(last) = self.last {
+            query.append_pair("last", &last.to_string());
+        }
+        if let Some(since) = self.since {
+            query.append_pair("since", &format!("{}ms", since.as_millis()));
+        }
+        f.write_str(&query.finish())
+    }
+}
+
+/// A duration with a unit, or a bare number of seconds.
+fn parse_since(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("'{text}' is not a number of seconds")),
+        Err(_) => parse_duration(text),
+    }
+}
+
+/// A duration as people write it: a number and a unit, such as `500ms`, `2s`, `15m`, `1h30m`.
+///
+/// # Errors
+/// One line that says what is wrong and what to write.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let shown = text.escape_default();
+    if text.parse::<f64>().is_ok() {
+        return Err(format!(
+            "'{shown}' has no unit: write {shown}s for seconds, or use ms, m, h, d"
+        ));
+    }
+    humantime::parse_duration(text).map_err(|error| match error {
+        humantime::DurationError::UnknownUnit { unit, .. } => {
+            format!(
+                "'{shown}' has the unknown unit '{}': use ms, s, m, h or d",
+                unit.escape_default()
+            )
+        }
+        _ => format!(
+            "'{shown}' is not a duration: write a number and a unit, such as 500ms, 2s or 15m"
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_query_is_read_as_written() {
+        let query =
+            Query::parse("host=web-1&host=db-*&after=web-1:k3v9q2:41&since=15m&last=30&unknown=1")
+                .unwrap();
+        assert_eq!(query.hosts.len(), 2);
+        assert!(query.wants(&"db-7".parse().unwrap()) && !query.wants(&"cache".parse().unwrap()));
+        assert_eq!(query.after, ["web-1:k3v9q2:41".parse().unwrap()]);
+        assert_eq!(
+            (query.since, query.last),
+            (Some(Duration::from_secs(900)), Some(30))
+        );
+    }
+
+    #[test]
+    fn since_takes_bare_seconds() {
+        assert_eq!(
+            Query::parse("since=90").unwrap().since,
+            Some(Duration::from_secs(90))
+        );
+        assert_eq!(
+            Query::parse("since=1.5").unwrap().since,
+            Some(Duration::from_millis(1500))
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_key_and_the_cure() {
+        for (query, expected) in [
+            ("host=a/b", "host=a/b: 'a/b' is not a host name"),
+            (
+                "after=web-1",
+                "after: 'web-1' is not a position: write HOST:STREAM:SEQ",
+            ),
+            ("last=x", "last='x': write a number of samples"),
+            (
+                "since=5parsecs",
+                "since: '5parsecs' has the unknown unit 'parsecs'",
+            ),
+            ("since=-5", "since: '-5' is not a number of seconds"),
+            ("token=secret", "a token does not belong in a URL"),
+        ] {
+            let error = Query::parse(query).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{query}: {error}");
+            assert!(!error.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert!(
+            parse_duration("10")
+                .unwrap_err()
+                .starts_with("'10' has no unit: write 10s")
+        );
+        assert!(
+            parse_duration("10 lightyears")
+                .unwrap_err()
+                .contains("unknown unit 'lightyears'")
+        );
+        assert!(
+            parse_duration("soon")
+                .unwrap_err()
+                .contains("is not a duration")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn queries_survive_the_url(
+            hosts in prop::collection::vec("[a-z0-9][a-z0-9*?.]{0,8}", 0..3),
+            after in prop::collection::vec(("[a-z][a-z0-9-]{0,8}", 0..u64::from(u32::MAX), 0..9_u64), 0..3),
+            last in prop::option::of(0..1000_u64),
+            since_ms in prop::option::of(0..100_000_000_u64),
+        ) {
+            let query = Query {
+                hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+                after: after
+                    .into_iter()
+                    .map(|(host, stream, seq)| Position {
+                        host: host.parse().unwrap(),
+                        stream: super::super::StreamId(stream),
+                        seq,
+                    })
+                    .collect(),
+                last,
+                since: since_ms.map(Duration::from_millis),
+            };
+            prop_assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
+        }
+
+        #[test]
+        fn no_query_makes_parsing_panic(text in ".{0,200}") {
+            let _ = Query::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A sample: what one reading of a host found.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::CONTRACT;
+use super::number::Number;
+
+/// The last millisecond that a recording can write: 9999-12-31T23:59:59.999Z.
+const LAST_TIMESTAMP: u64 = 253_402_300_799_999;
+
+/// One reading of a host. In a message it is `data`: a flat object of numbers, and `top`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sample {
+    /// When the reading was taken, in milliseconds since 1970-01-01T00:00:00Z; at most the end of the year 9999.
+    pub timestamp: u64,
+    /// The values that could be read, in the order of [`super::Hello::metrics`]; later names follow. All are finite.
+    pub values: Vec<(Arc<str>, f64)>,
+    /// The first processes by CPU and by memory; `None` where the source does not list processes.
+    pub top: Option<Vec<Process>>,
+}
+
+/// One process of [`Sample::top`]. Its arguments are never read: they hold secrets.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Process {
+    /// The process number.
+    pub pid: u32,
+    /// The name of its executable, as the system cuts it (15 bytes on Linux).
+    pub name: String,
+    /// Its share of the whole machine, 0 to 100.
+    pub cpu: f64,
+    /// Its resident share of the physical memory, 0 to 100.
+    pub memory: f64,
+}
+
+impl Sample {
+    /// The value of `name`, if it could be read.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.values
+            .iter()
+            .find(|(key, _)| &**key == name)
+            .map(|&(_, value)| value)
+    }
+
+    /// Those of [`CONTRACT`] that this sample lacks.
+    pub(super) fn absent(&self) -> impl Iterator<Item = &'static str> + '_ {
+        CONTRACT.into_iter().filter(|name| self.get(name).is_none())
+    }
+
+    /// Takes out the values that a server sent as 0 because it had none.
+    pub(super) fn remove_absent(&mut self, absent: &[impl AsRef<str>]) {
+        if !absent.is_empty() {
+            self.values
+                .retain(|(key, _)| !absent.iter().any(|name| name.as_ref() == &**key));
+        }
+    }
+}
+
+/// Writes every value, 0 for the absent ones of [`CONTRACT`], and `top`.
+impl Serialize for Sample {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("timestamp", &self.timestamp)?;
+        for (name, value) in &self.values {
+            map.serialize_entry(&**name, &Number(*value))?;
+        }
+        for name in self.absent() {
+            map.serialize_entry(name, &0)?;
+        }
+        if let Some(top) = &self.top {
+            map.serialize_entry("top", top)?;
+        }
+        map.end()
+    }
+}
+
+/// Reads numbers and `top`; anything else that a later version may send is passed over.
+impl<'de> Deserialize<'de> for Sample {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(SampleVisitor)
+    }
+}
+
+struct SampleVisitor;
+
+impl<'de> Visitor<'de> for SampleVisitor {
+    type Value = Sample;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a timestamp in milliseconds and numbers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sample, A::Error> {
+        let mut timestamp = None;
+        let mut sample = Sample {
+            values: Vec::with_capacity(48),
+            ..Sample::default()
+        };
+        while let Some(Key(key)) = map.next_key::<Key>()? {
+            match &*key {
+                "timestamp" => timestamp = Some(map.next_value::<Timestamp>()?.0),
+                "top" => sample.top = Some(map.next_value()?),
+                _ => {
+                    if let Some(value) = map.next_value::<MaybeNumber>()?.0 {
+                        sample.values.push((key, value));
+                    }
+                }
+            }
+        }
+        sample.timestamp = timestamp.ok_or_else(|| serde::de::Error::missing_field("timestamp"))?;
+        Ok(sample)
+    }
+}
+
+/// A key, allocated once as it is kept.
+struct Key(Arc<str>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl Visitor<'_> for KeyVisitor {
+            type Value = Key;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
+                Ok(Key(name.into()))
+            }
+        }
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct Timestamp(u64);
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ms = f64::deserialize(deserializer)?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked against the range"
+        )]
+        #[expect(clippy::cast_precision_loss, reason = "the bound is below 2^53")]
+        if (0.0..=LAST_TIMESTAMP as f64).contains(&ms) {
+            Ok(Self(ms as u64))
+        } else {
+            Err(serde::de::Error::custom(format_args!(
+                "timestamp {ms} is not in milliseconds since 1970"
+            )))
+        }
+    }
+}
+
+/// A number, or something else that is passed over.
+struct MaybeNumber(Option<f64>);
+
+impl<'de> Deserialize<'de> for MaybeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NumberVisitor;
+        #[expect(clippy::cast_precision_loss, reason = "JSON numbers are doubles")]
+        impl<'de> Visitor<'de> for NumberVisitor {
+            type Value = MaybeNumber;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any value")
+            }
+            fn visit_f64<E>(self, value: f64) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(Some(value).filter(|v| v.is_finite())))
+            }
+            fn visit_i64<E>(self, value: i64) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(Some(value as f64)))
+            }
+            fn visit_u64<E>(self, value: u64) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(Some(value as f64)))
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(None))
+            }
+            fn visit_str<E>(self, _: &str) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(None))
+            }
+            fn visit_unit<E>(self) -> Result<MaybeNumber, E> {
+                Ok(MaybeNumber(None))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<MaybeNumber, A::Error> {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(MaybeNumber(None))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<MaybeNumber, A::Error> {
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(MaybeNumber(None))
+            }
+        }
+        deserializer.deserialize_any(NumberVisitor)
+    }
+}
+
+impl Serialize for Process {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("pid", &self.pid)?;
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("cpu", &Number(self.cpu))?;
+        map.serialize_entry("memory", &Number(self.memory))?;
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Process {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Wire {
+            pid: u32,
+            name: String,
+            cpu: f64,
+            memory: f64,
+        }
+        Wire::deserialize(deserializer).map(
+            |Wire {
+                 pid,
+                 name,
+                 cpu,
+                 memory,
+             }| Self {
+                pid,
+                name,
+                cpu,
+                memory,
+            },
+        )
+    }
+}
