@@ -6,5 +6,7 @@
 //!
 //! The binary is the product: this library has no stable API.
 
-pub mod protocol;
 pub mod client;
+pub mod hub;
+pub mod protocol;
+pub mod server;
