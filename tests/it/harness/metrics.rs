@@ -238,11 +238,11 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The largest resident size so far, in KiB, as the kernel counts it.
-    pub(crate) fn peak_rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    /// The largest resident size so far, in KiB, as the kernel counts it; `None` once it is gone.
+    pub(crate) fn peak_rss_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// The command line and everything that was printed.
