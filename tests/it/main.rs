@@ -20,4 +20,5 @@ mod replay_flags;
 mod round_trip;
 mod screen;
 mod streams;
+mod truth;
 mod tutorial;

@@ -74,22 +74,29 @@ fn assert_restored(left: Left, code: u32) {
 #[test]
 fn the_terminal_is_restored_however_it_ends() {
     let serve = Metrics::serve().start();
-    let keys = |keys: &'static str| move |terminal: &mut Terminal| terminal.send_keys(keys);
-    let signal = |signal| move |terminal: &mut Terminal| terminal.signal(signal);
-    let ways: [(&str, Box<dyn Fn(&mut Terminal)>); 5] = [
-        ("q", Box::new(keys("q"))),
-        ("Ctrl-C as a key", Box::new(keys("\u{3}"))),
-        ("SIGINT", Box::new(signal(Signal::INT))),
-        ("SIGTERM", Box::new(signal(Signal::TERM))),
-        ("SIGHUP", Box::new(signal(Signal::HUP))),
-    ];
-    for (how, end) in ways {
-        println!("ends by {how}");
+    for end in [
+        End::Keys("q"),
+        End::Keys("\u{3}"),
+        End::Signal(Signal::INT),
+        End::Signal(Signal::TERM),
+        End::Signal(Signal::HUP),
+    ] {
+        println!("{end:?}");
         let mut terminal = watch(serve.url());
         terminal.wait_for_text("● live");
-        end(&mut terminal);
+        match end {
+            End::Keys(keys) => terminal.send_keys(keys),
+            End::Signal(signal) => terminal.signal(signal),
+        }
         assert_restored(terminal.wait(), 0);
     }
+}
+
+#[derive(Debug)]
+enum End {
+    /// `q`, or Ctrl-C, which is a key like any other while the terminal is raw.
+    Keys(&'static str),
+    Signal(Signal),
 }
 
 #[test]

@@ -25,13 +25,6 @@ impl Row {
         let seq = self.cell("seq");
         (!seq.is_empty()).then(|| seq.parse().unwrap())
     }
-
-    #[track_caller]
-    pub(crate) fn number(&self, column: &str) -> f64 {
-        let text = self.cell(column);
-        text.parse()
-            .unwrap_or_else(|_| panic!("{column} is '{text}'"))
-    }
 }
 
 /// The rows of a recording. Anything that is not well-formed CSV with the fixed columns fails, and so does a torn row.
