@@ -3,10 +3,16 @@
 //! The rooms, from the wire upward; each imports only those below it:
 //!
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
+//! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
+//! * [`server`] and [`client`]: the two ends of a WebSocket.
+//! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
 //!
 //! The binary is the product: this library has no stable API.
 
+pub mod cli;
 pub mod client;
+pub mod cmd;
 pub mod hub;
 pub mod protocol;
 pub mod server;
+pub mod signals;
