@@ -2,9 +2,11 @@
 //!
 //! The rooms, from the wire upward; each imports only those below it:
 //!
+//! * [`recording`]: numbered messages as CSV, both ways: rows, files, and where a file ends.
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //!
 //! The binary is the product: this library has no stable API.
 
-pub mod protocol;
 pub mod client;
+pub mod protocol;
+pub mod recording;
