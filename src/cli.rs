@@ -12,7 +12,14 @@ use crate::server::listen::ListenAddr;
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
     /// When to colour the output
-    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto", help_heading = "Output")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
     pub color: ColorChoice,
 
     /// Say more on stderr: viewers coming and going
@@ -20,7 +27,13 @@ pub struct GlobalArgs {
     pub verbose: u8,
 
     /// Say only errors on stderr
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
     pub quiet: bool,
 }
 
@@ -40,7 +53,14 @@ pub enum ColorChoice {
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
     /// Listen here; repeatable. Port 0 takes any free port [default: 127.0.0.1:8080 and [::1]:8080]
-    #[arg(short, long, value_name = "HOST:PORT", env = "METRICS_LISTEN", hide_env_values = true, value_delimiter = ',')]
+    #[arg(
+        short,
+        long,
+        value_name = "HOST:PORT",
+        env = "METRICS_LISTEN",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
     pub listen: Vec<ListenAddr>,
 
     /// Keep messages this long for viewers that resume or look back
@@ -122,19 +142,32 @@ impl ClientArgs {
     /// The servers, or the one on this machine.
     #[must_use]
     pub fn endpoints(&self) -> Vec<Endpoint> {
-        if self.servers.is_empty() { vec![Endpoint::local()] } else { self.servers.clone() }
+        if self.servers.is_empty() {
+            vec![Endpoint::local()]
+        } else {
+            self.servers.clone()
+        }
     }
 
     /// What to ask of them.
     #[must_use]
     pub fn query(&self) -> Query {
-        Query { hosts: self.hosts.clone(), after: Vec::new(), last: self.last, since: self.since }
+        Query {
+            hosts: self.hosts.clone(),
+            after: Vec::new(),
+            last: self.last,
+            since: self.since,
+        }
     }
 
     /// How to reconnect.
     #[must_use]
     pub fn retry(&self) -> Retry {
-        Retry { base: self.retry_base, max: self.retry_max, retries: self.retries }
+        Retry {
+            base: self.retry_base,
+            max: self.retry_max,
+            retries: self.retries,
+        }
     }
 
     /// A client that asks for `query`.

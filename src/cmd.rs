@@ -1,7 +1,8 @@
 //! The four commands, and how a command ends.
 
 mod announce;
-pub mod serve;
+pub mod record;
+pub mod replay;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -49,19 +50,28 @@ pub struct Failure {
 impl Failure {
     /// The command was asked wrongly.
     pub fn usage(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, error: anyhow::Error::msg(reason.into()) }
+        Self {
+            exit: Exit::Usage,
+            error: anyhow::Error::msg(reason.into()),
+        }
     }
 
     /// Nobody was there, or refused.
     pub fn no_connection(reason: impl Into<String>) -> Self {
-        Self { exit: Exit::NoConnection, error: anyhow::Error::msg(reason.into()) }
+        Self {
+            exit: Exit::NoConnection,
+            error: anyhow::Error::msg(reason.into()),
+        }
     }
 }
 
 /// Anything without a status of its own failed with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { exit: Exit::Failed, error: error.into() }
+        Self {
+            exit: Exit::Failed,
+            error: error.into(),
+        }
     }
 }
 
@@ -86,8 +96,10 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Broadcast this host's metrics over WebSocket
-    Serve(serve::Args),
+    /// Write the stream to CSV, nothing lost
+    Record(record::Args),
+    /// Broadcast a recording as a live stream again
+    Replay(replay::Args),
 }
 
 /// Runs the command until it is done or `stop` is cancelled.
@@ -98,10 +110,13 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
     log_to_stderr(&cli.global);
     // One thread serves all sockets: a sample is encoded once, and the rest is the kernel's work. Sampling and reading
     // recordings have threads of their own.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => serve::run(args, &cli.global, stop).await,
+            Command::Record(args) => record::run(args, &cli.global, stop).await,
+            Command::Replay(args) => replay::run(args, &cli.global, stop).await,
         }
     });
     // A thread that hangs in a read must not hold up the exit.
@@ -118,7 +133,11 @@ fn log_to_stderr(global: &GlobalArgs) {
         (false, _) => LevelFilter::DEBUG,
     };
     // Fails only where a logger is there already, as in a test.
-    let _ = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
 }
 
 #[cfg(test)]

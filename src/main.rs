@@ -10,8 +10,6 @@ use metrics_toolkit::signals;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let stop = signals::stop_on_signal(|signal| {
-        metrics_toolkit::terminal::restore();
-        #[expect(clippy::exit, reason = "a second signal waits for nothing")]
         std::process::exit(128 + signal)
     });
     let exit = match run(cli, stop) {

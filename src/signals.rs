@@ -13,7 +13,12 @@ pub fn stop_on_signal(leave: impl FnOnce(i32) + Send + 'static) -> CancellationT
     let (ready, caught) = mpsc::channel();
     let first = stop.clone();
     let listen = move || {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+        else {
+            return;
+        };
         let second = runtime.block_on(async {
             let mut signals = Signals::catch()?;
             let _ = ready.send(());
@@ -25,7 +30,11 @@ pub fn stop_on_signal(leave: impl FnOnce(i32) + Send + 'static) -> CancellationT
             leave(signal);
         }
     };
-    if std::thread::Builder::new().name("signals".into()).spawn(listen).is_ok() {
+    if std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(listen)
+        .is_ok()
+    {
         // An error means that signals cannot be caught: then they do what they do by default.
         let _ = caught.recv();
     }
@@ -40,11 +49,19 @@ impl Signals {
     fn catch() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         let catch = |kind: SignalKind| signal(kind).map(|signal| (kind.as_raw_value(), signal));
-        Ok(Self([catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?, catch(SignalKind::hangup())?]))
+        Ok(Self([
+            catch(SignalKind::interrupt())?,
+            catch(SignalKind::terminate())?,
+            catch(SignalKind::hangup())?,
+        ]))
     }
 
     async fn next(&mut self) -> i32 {
-        let [(interrupt, on_interrupt), (terminate, on_terminate), (hangup, on_hangup)] = &mut self.0;
+        let [
+            (interrupt, on_interrupt),
+            (terminate, on_terminate),
+            (hangup, on_hangup),
+        ] = &mut self.0;
         tokio::select! {
             _ = on_interrupt.recv() => *interrupt,
             _ = on_terminate.recv() => *terminate,

@@ -51,7 +51,14 @@ impl Endpoint {
     #[must_use]
     pub fn local() -> Self {
         let (host, path) = ("127.0.0.1".into(), WEBSOCKET_PATH.into());
-        Self { addresses: vec![Address { host, port: DEFAULT_PORT, path, query: String::new() }] }
+        Self {
+            addresses: vec![Address {
+                host,
+                port: DEFAULT_PORT,
+                path,
+                query: String::new(),
+            }],
+        }
     }
 
     /// The address for the attempt with this number: they take turns.

@@ -11,7 +11,12 @@ use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
 pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalArgs) {
-    let Some(addr) = listeners.first().and_then(|listener| listener.local_addr().ok()) else { return };
+    let Some(addr) = listeners
+        .first()
+        .and_then(|listener| listener.local_addr().ok())
+    else {
+        return;
+    };
     let mut stdout = std::io::stdout().lock();
     let _ = writeln!(stdout, "ws://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
     let server = server_argument(addr);
@@ -28,7 +33,11 @@ pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalAr
 fn server_argument(addr: SocketAddr) -> String {
     let loopback = if addr.is_ipv6() { "[::1]" } else { "127.0.0.1" };
     match (addr.ip().is_unspecified(), addr.port()) {
-        (_, DEFAULT_PORT) if addr.is_ipv4() && (addr.ip().is_unspecified() || addr.ip().is_loopback()) => String::new(),
+        (_, DEFAULT_PORT)
+            if addr.is_ipv4() && (addr.ip().is_unspecified() || addr.ip().is_loopback()) =>
+        {
+            String::new()
+        }
         (true, port) => format!(" {loopback}:{port}"),
         (false, _) => format!(" {addr}"),
     }

@@ -51,7 +51,8 @@ impl std::str::FromStr for Bound {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let ms =
+            |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         if let Ok(at) = humantime::parse_rfc3339_weak(text) {
             return at
                 .duration_since(std::time::UNIX_EPOCH)
@@ -77,7 +78,8 @@ impl Window {
             Bound::At(at) => at,
             Bound::Offset(offset) => first.saturating_add(offset),
         };
-        self.start.is_none_or(|start| timestamp >= at(start)) && self.end.is_none_or(|end| timestamp < at(end))
+        self.start.is_none_or(|start| timestamp >= at(start))
+            && self.end.is_none_or(|end| timestamp < at(end))
     }
 }
 
@@ -104,11 +106,20 @@ impl Input {
             Self::Stdin => (Box::new(io::stdin()), "standard input".to_owned()),
             Self::File(path) => {
                 let file = path.display().to_string();
-                let opened = File::open(path).map_err(|source| ReadError::Io { file: file.clone(), source })?;
+                let opened = File::open(path).map_err(|source| ReadError::Io {
+                    file: file.clone(),
+                    source,
+                })?;
                 (Box::new(opened), file)
             }
         };
-        Reader::new(Counted { input, bytes: Arc::clone(bytes) }, name)
+        Reader::new(
+            Counted {
+                input,
+                bytes: Arc::clone(bytes),
+            },
+            name,
+        )
     }
 }
 
@@ -118,17 +129,34 @@ mod tests {
 
     #[test]
     fn a_bound_is_a_time_or_an_offset() {
-        assert_eq!("2026-11-24T14:07:31Z".parse(), Ok(Bound::At(1_795_529_251_000)));
-        assert_eq!("2026-11-24 14:07:31.5Z".parse(), Ok(Bound::At(1_795_529_251_500)));
+        assert_eq!(
+            "2026-11-24T14:07:31Z".parse(),
+            Ok(Bound::At(1_795_529_251_000))
+        );
+        assert_eq!(
+            "2026-11-24 14:07:31.5Z".parse(),
+            Ok(Bound::At(1_795_529_251_500))
+        );
         assert_eq!("5m".parse(), Ok(Bound::Offset(300_000)));
-        assert!("2026-11-24".parse::<Bound>().unwrap_err().contains("is no point in time"));
+        assert!(
+            "2026-11-24"
+                .parse::<Bound>()
+                .unwrap_err()
+                .contains("is no point in time")
+        );
         assert!("5".parse::<Bound>().unwrap_err().contains("has no unit"));
     }
 
     #[test]
     fn a_window_begins_inside_and_ends_outside() {
-        let window = Window { start: Some(Bound::Offset(10)), end: Some(Bound::At(130)) };
-        let inside: Vec<_> = [109, 110, 129, 130].into_iter().filter(|&at| window.contains(at, 100)).collect();
+        let window = Window {
+            start: Some(Bound::Offset(10)),
+            end: Some(Bound::At(130)),
+        };
+        let inside: Vec<_> = [109, 110, 129, 130]
+            .into_iter()
+            .filter(|&at| window.contains(at, 100))
+            .collect();
         assert_eq!(inside, [110, 129]);
     }
 }

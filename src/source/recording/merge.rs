@@ -38,15 +38,21 @@ impl<R: Read> Merged<R> {
                 .filter(|(_, ahead)| ahead.is_some())
                 .min_by_key(|(_, ahead)| ahead.as_ref().map(key)),
         };
-        let Some((reader, ahead)) = earliest else { return Ok(None) };
-        let Some(taken) = ahead.take() else { return Ok(None) };
+        let Some((reader, ahead)) = earliest else {
+            return Ok(None);
+        };
+        let Some(taken) = ahead.take() else {
+            return Ok(None);
+        };
         *ahead = next_row(reader)?;
         Ok(Some((taken.row, taken.columns)))
     }
 
     /// What the readers have to say of rows that were cut off.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.readers.iter().filter_map(|(reader, _)| reader.torn().map(ToString::to_string))
+        self.readers
+            .iter()
+            .filter_map(|(reader, _)| reader.torn().map(ToString::to_string))
     }
 }
 
@@ -54,7 +60,10 @@ fn next_row<R: Read>(reader: &mut Reader<R>) -> Result<Option<Ahead>, ReadError>
     for row in reader.by_ref() {
         let row = row?;
         if row.seq().is_some() {
-            return Ok(Some(Ahead { row, columns: reader.columns().clone() }));
+            return Ok(Some(Ahead {
+                row,
+                columns: reader.columns().clone(),
+            }));
         }
     }
     Ok(None)

@@ -102,7 +102,16 @@ impl Playback {
     pub fn new(run: Run, bytes: &Arc<AtomicU64>) -> Result<Self, ReadError> {
         let rows = open(&run.inputs, bytes)?;
         let (bytes, clock) = (Arc::clone(bytes), Clock::default());
-        Ok(Self { run, bytes, rows, ahead: Vec::new(), first: None, clock, hosts: HashMap::new(), left_out: 0 })
+        Ok(Self {
+            run,
+            bytes,
+            rows,
+            ahead: Vec::new(),
+            first: None,
+            clock,
+            hosts: HashMap::new(),
+            left_out: 0,
+        })
     }
 
     /// Reads up to `count` rows ahead and says what they show: the survey of an input that can be read only once.
@@ -127,13 +136,31 @@ impl Playback {
 
     /// What was cut off and left out, in a line each. Complete after the last message.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let rows = if self.left_out == 1 { "row was" } else { "rows were" };
+        let rows = if self.left_out == 1 {
+            "row was"
+        } else {
+            "rows were"
+        };
         let left_out = format!(
             "{} {rows} left out: a stream came back after another had begun, so these recordings overlap in a way that \
              cannot be played as one",
             self.left_out
         );
-        self.rows.warnings().chain((self.left_out > 0).then_some(left_out))
+        self.rows
+            .warnings()
+            .chain((self.left_out > 0).then_some(left_out))
+    }
+
+    /// How messages are numbered.
+    #[must_use]
+    pub fn numbering(&self) -> &Numbering {
+        &self.run.numbering
+    }
+
+    /// Whether rows come from a pipe, one at a time, so that the next may be long in coming.
+    #[must_use]
+    pub fn is_piped(&self) -> bool {
+        self.run.inputs == [Input::Stdin]
     }
 
     /// Changes where a rebased replay begins, before its first message.
@@ -207,7 +234,13 @@ impl Playback {
                 (name.clone().unwrap_or(row.host), *stream, given)
             }
         };
-        Some(Play { host, stream, columns, message: Numbered { seq, alert, sample }, due })
+        Some(Play {
+            host,
+            stream,
+            columns,
+            message: Numbered { seq, alert, sample },
+            due,
+        })
     }
 }
 
@@ -220,7 +253,12 @@ impl Iterator for Playback {
 }
 
 fn open(inputs: &[Input], bytes: &Arc<AtomicU64>) -> Result<Merged<Counted>, ReadError> {
-    Merged::new(inputs.iter().map(|input| input.open(bytes)).collect::<Result<Vec<_>, _>>()?)
+    Merged::new(
+        inputs
+            .iter()
+            .map(|input| input.open(bytes))
+            .collect::<Result<Vec<_>, _>>()?,
+    )
 }
 
 impl Clock {
@@ -249,7 +287,10 @@ mod tests {
         format!("2026-11-24T14:00:{second:02}.000Z,a,{stream},{seq},,{seq},,\n")
     }
 
-    fn play(files: &[String], change: impl FnOnce(&mut Run)) -> (Vec<(String, u64, u64)>, Vec<String>) {
+    fn play(
+        files: &[String],
+        change: impl FnOnce(&mut Run),
+    ) -> (Vec<(String, u64, u64)>, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let inputs = files.iter().enumerate().map(|(index, rows)| {
             let path = directory.path().join(format!("{index}.csv"));
@@ -268,7 +309,11 @@ mod tests {
         let mut playback = Playback::new(run, &Arc::default()).unwrap();
         let plays = playback.by_ref().take(12).map(|play| {
             let play = play.unwrap();
-            (format!("{}:{}", play.stream, play.message.seq), play.due, play.message.sample.timestamp % 60_000)
+            (
+                format!("{}:{}", play.stream, play.message.seq),
+                play.due,
+                play.message.sample.timestamp % 60_000,
+            )
         });
         let plays = plays.collect();
         (plays, playback.warnings().collect())
@@ -282,7 +327,14 @@ mod tests {
     fn kept_numbers_are_those_of_the_recording() {
         let rows = [row(1, "s1", 7), row(2, "s1", 9), row(4, "s2", 1)].concat();
         let (plays, _) = play(&[rows], |_| {});
-        assert_eq!(plays, [("s1:7".into(), 0, 1000), ("s1:9".into(), 1000, 2000), ("s2:1".into(), 3000, 4000)]);
+        assert_eq!(
+            plays,
+            [
+                ("s1:7".into(), 0, 1000),
+                ("s1:9".into(), 1000, 2000),
+                ("s2:1".into(), 3000, 4000)
+            ]
+        );
     }
 
     #[test]
@@ -290,10 +342,16 @@ mod tests {
         let rows = [row(1, "s1", 7), row(2, "s1", 9)].concat();
         let (plays, _) = play(&[rows], |run| {
             run.again = true;
-            run.numbering = Numbering::Fresh { stream: StreamId(36), name: None };
+            run.numbering = Numbering::Fresh {
+                stream: StreamId(36),
+                name: None,
+            };
         });
         assert_eq!(names(&plays[..4]), ["10:1", "10:3", "10:4", "10:6"]);
-        let times: Vec<_> = plays[..4].iter().map(|&(_, due, timestamp)| (due, timestamp)).collect();
+        let times: Vec<_> = plays[..4]
+            .iter()
+            .map(|&(_, due, timestamp)| (due, timestamp))
+            .collect();
         assert_eq!(times, [(0, 1000), (1000, 2000), (2000, 3000), (3000, 4000)]);
     }
 
@@ -301,10 +359,16 @@ mod tests {
     fn fresh_time_never_goes_back() {
         let rows = [row(9, "s1", 1), row(3, "s1", 2), row(4, "s1", 3)].concat();
         let (plays, _) = play(&[rows], |run| {
-            run.numbering = Numbering::Fresh { stream: StreamId(36), name: None };
+            run.numbering = Numbering::Fresh {
+                stream: StreamId(36),
+                name: None,
+            };
             run.rebase_to = Some(120_000);
         });
-        let times: Vec<_> = plays.iter().map(|&(_, due, timestamp)| (due, timestamp)).collect();
+        let times: Vec<_> = plays
+            .iter()
+            .map(|&(_, due, timestamp)| (due, timestamp))
+            .collect();
         assert_eq!(times, [(0, 0), (0, 0), (1000, 1000)]);
     }
 
@@ -323,6 +387,9 @@ mod tests {
         let (plays, warnings) = play(&[first, row(2, "s2", 1)], |_| {});
         assert_eq!(names(&plays), ["s1:1", "s2:1"]);
         assert_eq!(warnings.len(), 1);
-        assert!(warnings[0].starts_with("1 row was left out"), "{warnings:?}");
+        assert!(
+            warnings[0].starts_with("1 row was left out"),
+            "{warnings:?}"
+        );
     }
 }

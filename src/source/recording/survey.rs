@@ -49,7 +49,10 @@ pub struct HostSurvey {
 /// The first row or file that cannot be read.
 pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
     let unheeded = Arc::default();
-    let readers = inputs.iter().map(|input| input.open(&unheeded)).collect::<Result<_, _>>()?;
+    let readers = inputs
+        .iter()
+        .map(|input| input.open(&unheeded))
+        .collect::<Result<_, _>>()?;
     let mut merged = Merged::new(readers)?;
     let mut survey = Survey::default();
     let mut last = None;
@@ -70,12 +73,24 @@ pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
 
 impl Survey {
     /// Takes in one row.
-    pub(super) fn note(&mut self, host: &HostName, stream: StreamId, timestamp: u64, columns: Columns) {
+    pub(super) fn note(
+        &mut self,
+        host: &HostName,
+        stream: StreamId,
+        timestamp: u64,
+        columns: Columns,
+    ) {
         if let Some(known) = self.hosts.get_mut(host) {
             known.note(stream, timestamp);
         } else {
             let streams = vec![stream];
-            let new = HostSurvey { streams, columns, interval: DEFAULT_INTERVAL_MS, last: timestamp, steps: Vec::new() };
+            let new = HostSurvey {
+                streams,
+                columns,
+                interval: DEFAULT_INTERVAL_MS,
+                last: timestamp,
+                steps: Vec::new(),
+            };
             self.hosts.insert(host.clone(), new);
         }
     }
