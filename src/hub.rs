@@ -206,13 +206,13 @@ impl Publisher {
     }
 
     /// As [`Publisher::push`], without waking: for a source that adds many at once and then calls
-    /// [`Publisher::wake`].
-    pub fn add(&self, message: Numbered) {
+    /// [`Publisher::wake`]. Whether the log is now past its bounds because a viewer has still to read.
+    pub fn add(&self, message: Numbered) -> bool {
         let now = self.hub.now_ms();
         // Encoding happens before the lock: readers never wait for it.
         let (frame, message) = message.encode(&self.log.host);
-        lock(&self.log.ring).push(frame, message, now);
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
+        lock(&self.log.ring).push(frame, message, now)
     }
 
     /// Wakes the viewers.
@@ -220,17 +220,11 @@ impl Publisher {
         self.hub.wake();
     }
 
-    /// Whether the log is past its bounds with messages that a viewer has still to read.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        lock(&self.log.ring).evict()
-    }
-
     /// Waits until the log is within its bounds again.
     pub async fn room(&self) {
         loop {
             let moved = self.log.room.notified();
-            if !self.is_full() {
+            if !lock(&self.log.ring).evict() {
                 return;
             }
             moved.await;

@@ -167,11 +167,12 @@ impl Ring {
         }
     }
 
-    /// Adds a message at `now`, in milliseconds of the monotonic clock, and drops what is too old.
-    pub(super) fn push(&mut self, frame: Frame, message: Numbered, now: u64) {
+    /// Adds a message at `now`, in milliseconds of the monotonic clock, and drops what is too old; see
+    /// [`Ring::evict`].
+    pub(super) fn push(&mut self, frame: Frame, message: Numbered, now: u64) -> bool {
         let Some(announcement) = self.announcement.clone() else {
             debug_assert!(false, "a source announces before it pushes");
-            return;
+            return false;
         };
         let Numbered { seq, alert, sample } = message;
         self.clock = match self.timeline {
@@ -198,7 +199,7 @@ impl Ring {
             announcement,
         });
         self.newest = Some((seq, sample));
-        self.evict();
+        self.evict()
     }
 
     fn note_alert(&mut self, alert: Alert) {
