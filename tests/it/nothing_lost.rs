@@ -168,6 +168,25 @@ fn a_recorder_that_is_killed_twenty_times() {
     replay.wait().success();
 }
 
+#[test]
+fn a_recording_that_ends_anywhere_is_continued() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
+    let csv = plain("web-1", 30, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    let header = csv.find('\n').unwrap() + 1;
+    let row = csv.match_indices('\n').nth(12).unwrap().0 + 1;
+    for kept in [0, 1, header - 1, header, header + 1, row - 1, row, row + 40] {
+        std::fs::write(&out, &csv[..kept]).unwrap();
+        let replay = Metrics::replay([&file])
+            .args(["--speed", "max", "--wait", "1"])
+            .start();
+        record(replay.url(), &out).arg("--append").run().success();
+        let found = std::fs::read_to_string(&out).unwrap();
+        assert_same(&format!("behind byte {kept}"), &csv, &found);
+    }
+}
+
 /// Reads a file again and again while others write it: it must be a recording at every moment.
 struct Watching {
     stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
