@@ -4,6 +4,8 @@ mod announce;
 pub mod record;
 pub mod replay;
 
+use std::fmt;
+
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +64,25 @@ impl Failure {
             exit: Exit::NoConnection,
             error: anyhow::Error::msg(reason.into()),
         }
+    }
+}
+
+/// The whole chain of causes in one line; what the system says is in plain words, without its number.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, cause) in self.error.chain().enumerate() {
+            if index > 0 {
+                f.write_str(": ")?;
+            }
+            let text = cause.to_string();
+            match text.split_once(" (os error") {
+                Some((plain, _)) if cause.is::<std::io::Error>() => {
+                    f.write_str(&plain.to_lowercase())?;
+                }
+                _ => f.write_str(&text)?,
+            }
+        }
+        Ok(())
     }
 }
 

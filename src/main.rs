@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(failure) => {
             // Nothing can be done about a stderr that is gone.
-            let _ = writeln!(std::io::stderr(), "error: {:#}", failure.error);
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
             failure.exit
         }
     };
