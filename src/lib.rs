@@ -3,8 +3,10 @@
 //! The rooms, from the wire upward; each imports only those below it:
 //!
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
+//! * [`source`]: where samples come from.
 //!
 //! The binary is the product: this library has no stable API.
 
-pub mod protocol;
 pub mod client;
+pub mod protocol;
+pub mod source;
