@@ -3,6 +3,7 @@
 mod announce;
 pub mod record;
 pub mod replay;
+pub mod serve;
 
 use std::fmt;
 
@@ -117,6 +118,8 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Broadcast this host's metrics over WebSocket
+    Serve(serve::Args),
     /// Write the stream to CSV, nothing lost
     Record(record::Args),
     /// Broadcast a recording as a live stream again
@@ -136,6 +139,7 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
         .build()?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Serve(args) => serve::run(args, &cli.global, stop).await,
             Command::Record(args) => record::run(args, &cli.global, stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, stop).await,
         }
