@@ -6,5 +6,6 @@
 //!
 //! The binary is the product: this library has no stable API.
 
-pub mod protocol;
 pub mod client;
+pub mod protocol;
+pub mod view;
