@@ -8,4 +8,5 @@
 
 pub mod client;
 pub mod protocol;
+pub mod terminal;
 pub mod view;
