@@ -1,10 +1,30 @@
 //! The client that `watch` and `record` share: an endless stream of events that hides reconnecting.
+//!
+//! A [`Client`] follows one or more servers, each over its own [`link`]. A link reconnects by [`backoff`], resumes
+//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. [`tracker`]
+//! sees to it that a message never comes twice and that a loss is never silent, also with servers that neither number
+//! their messages nor say hello.
 
+mod backoff;
+mod connect;
+pub mod endpoint;
+mod link;
+mod tracker;
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::protocol::{HostName, Message, StreamId};
+use crate::protocol::{HostName, Message, Query, StreamId};
+
+pub use backoff::Retry;
+pub use endpoint::Endpoint;
+
+use link::Link;
 
 /// What a client tells the command above it.
 #[derive(Debug, Clone)]
@@ -32,10 +52,25 @@ pub enum Event {
         /// Of this host.
         host: HostName,
     },
+    /// A message could not be read and was skipped. Told once for each server.
+    Malformed {
+        /// Which of the servers.
+        server: usize,
+        /// What was wrong with it.
+        reason: String,
+    },
     /// The stream of this server is over: it will not be tried again.
     Ended {
         /// Which of the servers.
         server: usize,
+    },
+    /// The server refused for good, or could not be reached in as many attempts as are allowed. It will not be tried
+    /// again.
+    Refused {
+        /// Which of the servers.
+        server: usize,
+        /// Why, in one line without a full stop.
+        reason: String,
     },
 }
 
@@ -51,6 +86,76 @@ pub struct Received {
     pub stream: StreamId,
     /// What it says.
     pub message: Message,
-    /// The text that came.
+    /// The text that came; for a `hello` or `gap` that the client had to add, the text that a server would have sent.
     pub raw: Utf8Bytes,
+}
+
+/// Follows servers.
+#[derive(Debug)]
+pub struct Client {
+    links: Vec<Link>,
+    /// A host belongs to the server that brought it first; what others say of it is ignored.
+    owners: HashMap<HostName, usize>,
+    /// Where the next poll begins, so that a busy server does not silence the others.
+    turn: usize,
+}
+
+impl Client {
+    /// A client that asks each of `servers` for `query`. Nothing is connected before the first [`Client::next`].
+    #[must_use]
+    pub fn new(servers: &[Endpoint], query: &Query, retry: Retry) -> Self {
+        let link = |(server, endpoint): (usize, &Endpoint)| {
+            Link::new(server, endpoint.clone(), query.clone(), retry)
+        };
+        Self {
+            links: servers.iter().enumerate().map(link).collect(),
+            owners: HashMap::new(),
+            turn: 0,
+        }
+    }
+
+    /// The next event; `None` when every server has ended or refused. Cancel safe.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            let event = match &mut self.links[..] {
+                [link] => link.next().await?,
+                links => next_of(links, &mut self.turn).await?,
+            };
+            if let Event::Message(received) = &event
+                && *self
+                    .owners
+                    .entry(received.host.clone())
+                    .or_insert(received.server)
+                    != received.server
+            {
+                continue;
+            }
+            return Some(event);
+        }
+    }
+}
+
+/// The next event of any link; `None` when all are over.
+async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<Event> {
+    poll_fn(|cx| {
+        let mut over = true;
+        for offset in 0..links.len() {
+            let index = (*turn + offset) % links.len();
+            // `Link::next` keeps its whole state in the link, so that a future dropped half-way loses nothing.
+            match pin!(links[index].next()).poll(cx) {
+                Poll::Ready(Some(event)) => {
+                    *turn = index + 1;
+                    return Poll::Ready(Some(event));
+                }
+                Poll::Ready(None) => {}
+                Poll::Pending => over = false,
+            }
+        }
+        if over {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }

@@ -1,3 +1,27 @@
-//! The `metrics` command.
+//! The `metrics` command: parse, run, exit code.
 
-fn main() {}
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use metrics_toolkit::cmd::{Cli, Exit, run};
+use metrics_toolkit::signals;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let stop = signals::stop_on_signal(|signal| {
+        std::process::exit(128 + signal)
+    });
+    let exit = match run(cli, stop) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            // Nothing can be done about a stderr that is gone.
+            let _ = writeln!(std::io::stderr(), "error: {:#}", failure.error);
+            failure.exit
+        }
+    };
+    match exit {
+        Exit::Interrupted(signal) => ExitCode::from(128 + signal),
+        other => ExitCode::from(other.code()),
+    }
+}

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::number::optional_number;
+
 /// What a viewer needs to know about one metric.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -13,10 +15,16 @@ pub struct MetricInfo {
     /// What to show a person instead of the key.
     pub label: String,
     /// The level from which the value deserves a look, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_number"
+    )]
     pub warn: Option<f64>,
     /// The level from which the value demands action, where there is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_number"
+    )]
     pub critical: Option<f64>,
 }
 

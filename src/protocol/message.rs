@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::number::Number;
+use super::number::optional_number;
 use super::{Frame, HostName, MetricInfo, NameError, Sample, StreamId};
 
 /// One message. Wire form: a JSON object with `type` first.
@@ -131,24 +131,19 @@ pub struct Alert {
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        serialize_with = "number"
+        serialize_with = "optional_number"
     )]
     pub value: Option<f64>,
     /// The level that the rule compares with, where there is one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
-        serialize_with = "number"
+        serialize_with = "optional_number"
     )]
     pub threshold: Option<f64>,
     /// Since when the rule has held, in milliseconds since the epoch.
     #[serde(default)]
     pub since: u64,
-}
-
-#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
-fn number<S: serde::Serializer>(value: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-    value.map(Number).serialize(serializer)
 }
 
 /// Whether an alert's rule holds.

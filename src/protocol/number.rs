@@ -26,6 +26,15 @@ impl Serialize for Number {
     }
 }
 
+/// For `serialize_with`: a number that may be missing, in its one written form.
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub(super) fn optional_number<S: Serializer>(
+    value: &Option<f64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    value.map(Number).serialize(serializer)
+}
+
 /// Appends `value` in its one written form, the same in a recording as on the wire. `value` is finite.
 pub fn push_number(text: &mut Vec<u8>, value: f64) {
     debug_assert!(value.is_finite());

@@ -1,1 +1,15 @@
-fn main() {}
+//! Integration tests: they run the real binary, talk to it over real sockets and terminals, and judge what comes back
+//! with code that shares nothing with it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    reason = "in a test a failing unwrap is a failure, and what is printed is shown only then"
+)]
+
+mod harness;
+
+mod golden;
+mod harness_itself;
+mod layering;

@@ -1,0 +1,186 @@
+//! The command line: the flag groups that commands share. Each command's own flags are beside it in [`crate::cmd`].
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::client::{Client, Endpoint, Retry};
+use crate::protocol::{DEFAULT_PORT, HostPattern, Query, parse_duration};
+use crate::server::listen::ListenAddr;
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+pub struct GlobalArgs {
+    /// When to colour the output
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
+    pub color: ColorChoice,
+
+    /// Say more on stderr: viewers coming and going
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// Say only errors on stderr
+    #[arg(
+        short,
+        long,
+        global = true,
+        conflicts_with = "verbose",
+        help_heading = "Output"
+    )]
+    pub quiet: bool,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal, unless NO_COLOR or TERM=dumb say otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// Flags of the two servers, `serve` and `replay`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Server")]
+pub struct ServerArgs {
+    /// Listen here; repeatable. Port 0 takes any free port [default: 127.0.0.1:8080 and [::1]:8080]
+    #[arg(
+        short,
+        long,
+        value_name = "HOST:PORT",
+        env = "METRICS_LISTEN",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub listen: Vec<ListenAddr>,
+
+    /// Keep messages this long for viewers that resume or look back
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = parse_duration)]
+    pub retain: Duration,
+
+    /// Tell viewers at least this often that the server lives
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
+    pub heartbeat: Duration,
+
+    /// Wait this long for viewers to take leave when stopping
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    pub drain: Duration,
+
+    /// Listen beyond loopback although everybody who can reach the port can read the metrics
+    #[arg(long)]
+    pub allow_anonymous: bool,
+}
+
+impl ServerArgs {
+    /// Refuses to show the host to a network by accident.
+    ///
+    /// # Errors
+    /// One line that names the ways out.
+    pub fn check_exposure(&self) -> Result<(), String> {
+        match self.listen.iter().find(|addr| !addr.is_loopback()) {
+            Some(addr) if !self.allow_anonymous => Err(format!(
+                "listening on {addr} would let everybody who can reach it read this host's metrics: keep the default \
+                 address and tunnel (ssh -L {DEFAULT_PORT}:127.0.0.1:{DEFAULT_PORT} HOST, then metrics watch), or \
+                 say --allow-anonymous"
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Flags of the two clients, `watch` and `record`.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Client")]
+pub struct ClientArgs {
+    /// Servers: host, host:port or ws://…; a,b is one server at several addresses [default: 127.0.0.1:8080]
+    #[arg(value_name = "SERVER", env = "METRICS_SERVER", hide_env_values = true)]
+    pub servers: Vec<Endpoint>,
+
+    /// Only this host; repeatable, may have * and ?
+    #[arg(long = "host", value_name = "NAME")]
+    pub hosts: Vec<HostPattern>,
+
+    /// Begin this long ago, as far as the server remembers
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "last")]
+    pub since: Option<Duration>,
+
+    /// Begin this many samples back
+    #[arg(long, value_name = "N")]
+    pub last: Option<u64>,
+
+    /// Stop after this time
+    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    pub duration: Option<Duration>,
+
+    /// Stop after this many samples of each host
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub samples: Option<u64>,
+
+    /// Give up after this many attempts in a row [default: 9 until the first connection, then never]
+    #[arg(long, value_name = "N", help_heading = "Reconnecting")]
+    pub retries: Option<u32>,
+
+    /// The longest wait before the first attempt to reconnect
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration, help_heading = "Reconnecting")]
+    pub retry_base: Duration,
+
+    /// The longest wait before any attempt
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, help_heading = "Reconnecting")]
+    pub retry_max: Duration,
+}
+
+impl ClientArgs {
+    /// The servers, or the one on this machine.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Endpoint> {
+        if self.servers.is_empty() {
+            vec![Endpoint::local()]
+        } else {
+            self.servers.clone()
+        }
+    }
+
+    /// What to ask of them.
+    #[must_use]
+    pub fn query(&self) -> Query {
+        Query {
+            hosts: self.hosts.clone(),
+            after: Vec::new(),
+            last: self.last,
+            since: self.since,
+        }
+    }
+
+    /// How to reconnect.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        Retry {
+            base: self.retry_base,
+            max: self.retry_max,
+            retries: self.retries,
+        }
+    }
+
+    /// A client that asks for `query`.
+    #[must_use]
+    pub fn client(&self, query: &Query) -> Client {
+        Client::new(&self.endpoints(), query, self.retry())
+    }
+}
+
+/// A duration with a unit, longer than nothing.
+fn positive_duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        Duration::ZERO => Err(format!("'{}' is no time at all", text.escape_default())),
+        duration => Ok(duration),
+    }
+}

@@ -1,0 +1,355 @@
+//! One server, followed through every cut.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::{self, Message as Frame};
+
+use crate::protocol::{HostName, Query, close};
+
+use super::Event;
+use super::backoff::{Backoff, Retry};
+use super::connect::{ConnectError, Socket, connect, describe_io};
+use super::endpoint::Endpoint;
+use super::tracker::Tracker;
+
+/// A silent server is asked for a sign of life at the latest after this.
+const PING_AFTER: Duration = Duration::from_secs(10);
+
+/// A server from which nothing at all comes for so long after a ping is dead, whatever its socket says.
+const DEAD_AFTER: Duration = Duration::from_secs(10);
+
+/// How long a server has to end a connection that it or we have closed.
+const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+type Connecting = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
+
+/// Follows one server. Its whole state is here, so that [`Link::next`] is cancel safe.
+pub(super) struct Link {
+    server: usize,
+    endpoint: Endpoint,
+    attempts: usize,
+    backoff: Backoff,
+    tracker: Tracker,
+    state: State,
+    malformed: u64,
+}
+
+enum State {
+    /// Waits for its next attempt.
+    Waiting(Instant),
+    Connecting(Connecting),
+    Open(Box<Open>),
+    Over,
+}
+
+struct Open {
+    socket: Socket,
+    since: Instant,
+    heard: Instant,
+    pinged: Option<Instant>,
+    delivered: bool,
+    /// The server's close: its code, its reason, and until when the end of the connection is awaited.
+    closed: Option<(u16, String, Instant)>,
+}
+
+/// What an open connection came to.
+enum Turn {
+    Event(Event),
+    /// Look again.
+    Again,
+    /// The connection is over.
+    Lost(String),
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("server", &self.server)
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    pub(super) fn new(server: usize, endpoint: Endpoint, query: Query, retry: Retry) -> Self {
+        let nameless = HostName::nearest(endpoint.address(0).host_port().0);
+        let tracker = Tracker::new(server, nameless, query);
+        let state = State::Waiting(Instant::now());
+        Self {
+            server,
+            endpoint,
+            attempts: 0,
+            backoff: Backoff::new(retry),
+            tracker,
+            state,
+            malformed: 0,
+        }
+    }
+
+    /// The next event; `None` when the server has ended or refused. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Event> {
+        loop {
+            if let Some(received) = self.tracker.pop() {
+                return Some(Event::Message(received));
+            }
+            if let Some(host) = self.tracker.pop_stale(Instant::now()) {
+                return Some(Event::Stale { host });
+            }
+            let stale_at = self.tracker.stale_at();
+            match &mut self.state {
+                State::Over => return None,
+                State::Waiting(until) => {
+                    let until = *until;
+                    if before(stale_at, tokio::time::sleep_until(until))
+                        .await
+                        .is_some()
+                    {
+                        self.connect();
+                    }
+                }
+                State::Connecting(connecting) => {
+                    if let Some(result) = before(stale_at, connecting).await {
+                        return Some(self.connected(result));
+                    }
+                }
+                State::Open(open) => match open
+                    .turn(
+                        stale_at,
+                        &mut self.tracker,
+                        &mut self.malformed,
+                        self.server,
+                    )
+                    .await
+                {
+                    Turn::Event(event) => return Some(event),
+                    Turn::Again => {}
+                    Turn::Lost(reason) => return Some(self.lost(reason)),
+                },
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        let address = self.endpoint.address(self.attempts).clone();
+        self.attempts += 1;
+        self.state = State::Connecting(Box::pin(connect(address, self.tracker.query())));
+    }
+
+    fn connected(&mut self, result: Result<Socket, ConnectError>) -> Event {
+        match result {
+            Ok(socket) => {
+                self.backoff.connected();
+                let wall = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                self.tracker
+                    .connected(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+                let now = Instant::now();
+                let open = Open {
+                    socket,
+                    since: now,
+                    heard: now,
+                    pinged: None,
+                    delivered: false,
+                    closed: None,
+                };
+                self.state = State::Open(Box::new(open));
+                Event::Connected {
+                    server: self.server,
+                }
+            }
+            Err(ConnectError::Final { reason }) => self.refused(reason),
+            Err(ConnectError::Retry { reason, after }) => {
+                self.backoff.lost(Duration::ZERO, false);
+                self.retry(reason, after.unwrap_or_default())
+            }
+        }
+    }
+
+    fn refused(&mut self, reason: String) -> Event {
+        self.state = State::Over;
+        Event::Refused {
+            server: self.server,
+            reason,
+        }
+    }
+
+    /// What the end of an open connection means.
+    fn lost(&mut self, reason: String) -> Event {
+        let State::Open(open) = &self.state else {
+            return self.refused(reason);
+        };
+        let code = open.closed.as_ref().map(|(code, ..)| *code);
+        if code == Some(close::OVER) || self.tracker.is_over() {
+            self.state = State::Over;
+            return Event::Ended {
+                server: self.server,
+            };
+        }
+        if code == Some(close::POLICY) {
+            return self.refused(reason);
+        }
+        self.backoff.lost(open.since.elapsed(), open.delivered);
+        self.retry(reason, Duration::ZERO)
+    }
+
+    fn retry(&mut self, reason: String, at_least: Duration) -> Event {
+        let Some(attempt) = self.backoff.next_attempt() else {
+            let tries = if self.attempts == 1 {
+                String::new()
+            } else {
+                format!(" ({} attempts)", self.attempts)
+            };
+            return self.refused(format!("{reason}{tries}"));
+        };
+        let retry_in = self.backoff.wait(rand::random::<f64>()).max(at_least);
+        self.state = State::Waiting(Instant::now() + retry_in);
+        Event::Lost {
+            server: self.server,
+            reason,
+            attempt,
+            retry_in,
+        }
+    }
+}
+
+/// The result of `future`, or `None` when `deadline` comes first.
+async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+impl Open {
+    /// Takes the next thing that happens on the connection.
+    async fn turn(
+        &mut self,
+        stale_at: Option<Instant>,
+        tracker: &mut Tracker,
+        malformed: &mut u64,
+        server: usize,
+    ) -> Turn {
+        let (deadline, _) = self.deadline(tracker);
+        let deadline = stale_at.map_or(deadline, |stale_at| stale_at.min(deadline));
+        // While messages lie ready no timer is set.
+        let frame = match self.socket.next().now_or_never() {
+            Some(frame) => Some(frame),
+            None => tokio::time::timeout_at(deadline, self.socket.next())
+                .await
+                .ok(),
+        };
+        match frame {
+            Some(Some(Ok(frame))) => self.heard(frame, tracker, malformed, server),
+            Some(Some(Err(error))) => Turn::Lost(self.why(&error)),
+            Some(None) => Turn::Lost(self.why(&tungstenite::Error::ConnectionClosed)),
+            None => self.silence(tracker).await,
+        }
+    }
+
+    /// When the silence has lasted too long for the state that the connection is in; and whether that is the last word.
+    fn deadline(&self, tracker: &Tracker) -> (Instant, bool) {
+        match (&self.closed, self.pinged) {
+            (Some((.., until)), _) => (*until, true),
+            (None, Some(pinged)) => (pinged + DEAD_AFTER, true),
+            (None, None) => (
+                self.heard
+                    + tracker
+                        .shortest_patience()
+                        .unwrap_or(PING_AFTER)
+                        .min(PING_AFTER),
+                false,
+            ),
+        }
+    }
+
+    async fn silence(&mut self, tracker: &Tracker) -> Turn {
+        let now = Instant::now();
+        let (deadline, last_word) = self.deadline(tracker);
+        if now < deadline {
+            return Turn::Again; // a host is stale
+        }
+        if last_word {
+            let dead = format!("no answer for {} s", DEAD_AFTER.as_secs());
+            return Turn::Lost(
+                self.closed
+                    .as_ref()
+                    .map_or(dead, |(_, reason, _)| reason.clone()),
+            );
+        }
+        self.pinged = Some(now);
+        // A full send buffer towards a dead peer must not hold us up: the deadline decides.
+        match tokio::time::timeout(
+            CLOSE_DEADLINE,
+            self.socket.send(Frame::Ping(Vec::new().into())),
+        )
+        .await
+        {
+            Ok(Err(error)) => Turn::Lost(self.why(&error)),
+            Ok(Ok(())) | Err(_) => Turn::Again,
+        }
+    }
+
+    fn heard(
+        &mut self,
+        frame: Frame,
+        tracker: &mut Tracker,
+        malformed: &mut u64,
+        server: usize,
+    ) -> Turn {
+        self.heard = Instant::now();
+        self.pinged = None;
+        let error = match frame {
+            Frame::Text(text) => match tracker.take(text, self.heard) {
+                Ok(()) => {
+                    self.delivered = true;
+                    return Turn::Again;
+                }
+                Err(error) => error.to_string(),
+            },
+            Frame::Binary(_) => "a binary message".into(),
+            Frame::Close(frame) => {
+                let (code, reason) = frame.map_or((1005, String::new()), |f| {
+                    (f.code.into(), f.reason.to_string())
+                });
+                let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
+                let reason = if reason.is_empty() {
+                    format!("closed with code {code}")
+                } else {
+                    reason
+                };
+                self.closed = Some((code, reason, self.heard + CLOSE_DEADLINE));
+                return Turn::Again;
+            }
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => return Turn::Again,
+        };
+        *malformed += 1;
+        if *malformed == 1 {
+            Turn::Event(Event::Malformed {
+                server,
+                reason: error,
+            })
+        } else {
+            Turn::Again
+        }
+    }
+
+    fn why(&self, error: &tungstenite::Error) -> String {
+        if let Some((_, reason, _)) = &self.closed {
+            return reason.clone();
+        }
+        match error {
+            tungstenite::Error::Io(error) => describe_io(error),
+            tungstenite::Error::ConnectionClosed
+            | tungstenite::Error::AlreadyClosed
+            | tungstenite::Error::Protocol(
+                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => "connection closed".into(),
+            other => other.to_string().to_lowercase(),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The four commands, and how a command ends.
+
+mod announce;
+pub mod record;
+pub mod replay;
+
+use clap::{Parser, Subcommand};
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::GlobalArgs;
+
+/// How a command ended, as the shell sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// What was asked for is done; 0.
+    Done,
+    /// It failed; 1.
+    Failed,
+    /// It was asked wrongly; 2.
+    Usage,
+    /// There was no connection, it was refused, or nothing was ever observed; 3.
+    NoConnection,
+    /// A signal of this number came while something was still open; 128 and the number.
+    Interrupted(u8),
+}
+
+impl Exit {
+    /// The exit status.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NoConnection => 3,
+            Self::Interrupted(signal) => 128 + signal,
+        }
+    }
+}
+
+/// Why a command failed, and with which status.
+#[derive(Debug)]
+pub struct Failure {
+    /// The status.
+    pub exit: Exit,
+    /// One line for people, with its causes.
+    pub error: anyhow::Error,
+}
+
+impl Failure {
+    /// The command was asked wrongly.
+    pub fn usage(reason: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::Usage,
+            error: anyhow::Error::msg(reason.into()),
+        }
+    }
+
+    /// Nobody was there, or refused.
+    pub fn no_connection(reason: impl Into<String>) -> Self {
+        Self {
+            exit: Exit::NoConnection,
+            error: anyhow::Error::msg(reason.into()),
+        }
+    }
+}
+
+/// Anything without a status of its own failed with 1.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self {
+            exit: Exit::Failed,
+            error: error.into(),
+        }
+    }
+}
+
+/// See a host now, keep what happened, and play it back
+#[derive(Debug, Parser)]
+#[command(name = "metrics", version, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: GlobalArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  metrics serve                            broadcast this host's metrics
+  metrics watch web-1                      see them in a live table
+  metrics record web-1 -o incident.csv     keep them, nothing lost
+  metrics replay incident.csv              broadcast them again
+
+Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Write the stream to CSV, nothing lost
+    Record(record::Args),
+    /// Broadcast a recording as a live stream again
+    Replay(replay::Args),
+}
+
+/// Runs the command until it is done or `stop` is cancelled.
+///
+/// # Errors
+/// What the command failed with.
+pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
+    log_to_stderr(&cli.global);
+    // One thread serves all sockets: a sample is encoded once, and the rest is the kernel's work. Sampling and reading
+    // recordings have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Record(args) => record::run(args, &cli.global, stop).await,
+            Command::Replay(args) => replay::run(args, &cli.global, stop).await,
+        }
+    });
+    // A thread that hangs in a read must not hold up the exit.
+    runtime.shutdown_background();
+    result
+}
+
+fn log_to_stderr(global: &GlobalArgs) {
+    use tracing_subscriber::filter::LevelFilter;
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, _) => LevelFilter::DEBUG,
+    };
+    // Fails only where a logger is there already, as in a test.
+    let _ = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_environment_name_is_ours() {
+        for command in super::Cli::command().get_subcommands() {
+            for name in command.get_arguments().filter_map(clap::Arg::get_env) {
+                assert!(name.to_string_lossy().starts_with("METRICS_"), "{name:?}");
+            }
+        }
+    }
+}

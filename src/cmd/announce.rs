@@ -1,0 +1,82 @@
+//! What the two servers say when they listen, and how all commands speak to people.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::cli::GlobalArgs;
+use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
+
+/// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
+pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalArgs) {
+    let Some(addr) = listeners
+        .first()
+        .and_then(|listener| listener.local_addr().ok())
+    else {
+        return;
+    };
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "ws://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
+    let server = server_argument(addr);
+    say(
+        global,
+        &format!(
+            "{what} Stop with Ctrl-C.\n  metrics watch{server}\n  metrics record{server} -o incident.csv\n  \
+             metrics replay incident.csv"
+        ),
+    );
+}
+
+/// What a client on this machine must be told to reach `addr`, with a space before it.
+fn server_argument(addr: SocketAddr) -> String {
+    let loopback = if addr.is_ipv6() { "[::1]" } else { "127.0.0.1" };
+    match (addr.ip().is_unspecified(), addr.port()) {
+        (_, DEFAULT_PORT)
+            if addr.is_ipv4() && (addr.ip().is_unspecified() || addr.ip().is_loopback()) =>
+        {
+            String::new()
+        }
+        (true, port) => format!(" {loopback}:{port}"),
+        (false, _) => format!(" {addr}"),
+    }
+}
+
+/// Says something to the person at the terminal, unless they want it quiet.
+pub(super) fn say(global: &GlobalArgs, text: &str) {
+    if !global.quiet {
+        // Nothing can be done about a stderr that is gone.
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
+}
+
+/// A time span for people: `500ms`, `2s`, `12m 4s`.
+pub(super) fn span(duration: Duration) -> String {
+    let shown = if duration < Duration::from_secs(10) {
+        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+    } else {
+        Duration::from_secs(duration.as_secs())
+    };
+    humantime::format_duration(shown).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_commands_reach_the_server() {
+        for (addr, expected) in [
+            ("127.0.0.1:8080", ""),
+            ("0.0.0.0:8080", ""),
+            ("127.0.0.1:9000", " 127.0.0.1:9000"),
+            ("0.0.0.0:9000", " 127.0.0.1:9000"),
+            ("[::1]:8080", " [::1]:8080"),
+            ("[::]:9000", " [::1]:9000"),
+            ("192.168.1.5:8080", " 192.168.1.5:8080"),
+        ] {
+            assert_eq!(server_argument(addr.parse().unwrap()), expected, "{addr}");
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! One file per host, or one for the only host.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::Received;
+use crate::cmd::{Failure, announce};
+use crate::protocol::{Body, Gap, Hello, HostName, Position};
+use crate::recording::{Appended, Columns, Encoder, Output, OutputError, Resume, Row, RowKind};
+
+/// Where rows go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Target {
+    Stdout,
+    File(PathBuf),
+    /// One file per host in here.
+    Directory(PathBuf),
+}
+
+impl Target {
+    pub(super) fn new(output: &Path) -> Self {
+        if output.as_os_str() == "-" {
+            Self::Stdout
+        } else if super::is_directory(output) {
+            Self::Directory(output.into())
+        } else {
+            Self::File(output.into())
+        }
+    }
+}
+
+/// The open files.
+pub(super) struct Files {
+    target: Target,
+    force: bool,
+    append: bool,
+    /// How many samples of each host are wanted.
+    wanted: Option<u64>,
+    /// Opened before anything is connected, so that a file that cannot be had is told at once.
+    opened: Vec<(Option<HostName>, Appended)>,
+    files: BTreeMap<HostName, HostFile>,
+    syncing: Option<tokio::task::JoinHandle<Result<(), OutputError>>>,
+    line: Vec<u8>,
+}
+
+/// One host's file.
+struct HostFile {
+    server: usize,
+    output: Arc<Output>,
+    encoder: Encoder,
+    header_written: bool,
+    /// A loss, written together with the message behind it.
+    gap: Option<Gap>,
+    is_dirty: bool,
+    samples: u64,
+    rows: u64,
+    gaps: u64,
+}
+
+impl Files {
+    /// Opens what can be opened before the hosts are known.
+    pub(super) fn new(
+        target: Target,
+        force: bool,
+        append: bool,
+        wanted: Option<u64>,
+    ) -> Result<Self, Failure> {
+        let opened = match &target {
+            Target::Stdout => vec![(
+                None,
+                Appended {
+                    output: Output::stdout()?,
+                    resume: None,
+                },
+            )],
+            Target::File(path) => vec![open(path, force, append)?],
+            Target::Directory(directory) => {
+                let made = std::fs::create_dir_all(directory);
+                made.map_err(|error| {
+                    anyhow::anyhow!("cannot make '{}': {error}", directory.display())
+                })?;
+                if append {
+                    recordings_in(directory)?
+                } else {
+                    Vec::new()
+                }
+            }
+        };
+        let (files, line) = (BTreeMap::new(), Vec::new());
+        Ok(Self {
+            target,
+            force,
+            append,
+            wanted,
+            opened,
+            files,
+            syncing: None,
+            line,
+        })
+    }
+
+    /// Where the files that are gone on with end.
+    pub(super) fn positions(&self) -> Vec<Position> {
+        let last = |(_, appended): &(_, Appended)| appended.resume.as_ref()?.last.clone();
+        self.opened.iter().filter_map(last).collect()
+    }
+
+    /// Takes in a message: a row in its host's file, if it is numbered.
+    pub(super) fn take(&mut self, received: Received) -> Result<(), Failure> {
+        let Received {
+            server,
+            host,
+            stream,
+            message,
+            ..
+        } = received;
+        let (kind, is_sample) = match message.body {
+            Body::Hello(hello) => return self.open(server, host, &hello),
+            Body::Gap(gap) => {
+                if let Some(file) = self.files.get_mut(&host) {
+                    file.gap = Some(gap);
+                }
+                return Ok(());
+            }
+            Body::Metric {
+                seq: Some(seq),
+                sample,
+            } => (RowKind::Sample { seq, sample }, true),
+            Body::Alert {
+                seq: Some(seq),
+                alert,
+                sample,
+            } => (RowKind::Alert { seq, alert, sample }, false),
+            _ => return Ok(()),
+        };
+        let Some(file) = self.files.get_mut(&host) else {
+            return Ok(());
+        };
+        if self.wanted.is_some_and(|wanted| file.samples >= wanted) {
+            return Ok(());
+        }
+        self.line.clear();
+        file.encode(Row { host, stream, kind }, &mut self.line);
+        file.samples += u64::from(is_sample);
+        Ok(file.output.write(&self.line)?)
+    }
+
+    /// A connection is gone: what it told of a loss comes again with the message behind it.
+    pub(super) fn lost(&mut self, server: usize) {
+        for file in self.files.values_mut().filter(|file| file.server == server) {
+            file.gap = None;
+        }
+    }
+
+    fn open(&mut self, server: usize, host: HostName, hello: &Hello) -> Result<(), Failure> {
+        if let Some(file) = self.files.get_mut(&host) {
+            file.server = server;
+            return Ok(());
+        }
+        let Appended { output, resume } = match &self.target {
+            Target::Stdout | Target::File(_) => self.take_only(&host)?,
+            Target::Directory(directory) => {
+                let path = directory.join(format!("{host}.csv"));
+                let opened = self
+                    .opened
+                    .iter()
+                    .position(|(of, _)| of.as_ref() == Some(&host));
+                match opened {
+                    Some(index) => self.opened.swap_remove(index).1,
+                    None => open(&path, self.force, self.append)?.1,
+                }
+            }
+        };
+        let file = HostFile::new(server, output, resume, hello);
+        self.files.insert(host, file);
+        Ok(())
+    }
+
+    /// The only file, for the first host.
+    fn take_only(&mut self, host: &HostName) -> Result<Appended, Failure> {
+        let Some((of, appended)) = self.opened.pop() else {
+            let first = self
+                .files
+                .keys()
+                .next()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            return Err(Failure::usage(format!(
+                "{first} and {host} are both here: write one file per host with -o DIR/, or choose one with --host"
+            )));
+        };
+        match of {
+            Some(other) if other != *host => {
+                let name = appended.output.name();
+                Err(Failure::usage(format!(
+                    "'{name}' is a recording of {other}, not of {host}: use another file"
+                )))
+            }
+            _ => Ok(appended),
+        }
+    }
+
+    /// Whether every host has as many samples as were asked for.
+    pub(super) fn have_enough(&self) -> bool {
+        let enough = |wanted| {
+            !self.files.is_empty() && self.files.values().all(|file| file.samples >= wanted)
+        };
+        self.wanted.is_some_and(enough)
+    }
+
+    pub(super) fn rows(&self) -> u64 {
+        self.files.values().map(|file| file.rows).sum()
+    }
+
+    /// Sends what was written to the disk, and looks whether the files are still there. Does not wait for a slow disk:
+    /// its failure is told by the next call.
+    pub(super) async fn sync(&mut self) -> Result<(), Failure> {
+        if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
+            syncing.await??;
+        }
+        if self.syncing.is_none() {
+            let dirty = self
+                .files
+                .values_mut()
+                .filter_map(HostFile::take_dirty)
+                .collect::<Vec<_>>();
+            let all: Vec<_> = self
+                .files
+                .values()
+                .map(|file| Arc::clone(&file.output))
+                .collect();
+            self.syncing = Some(tokio::task::spawn_blocking(move || {
+                all.iter()
+                    .try_for_each(|output| output.check_still_there())?;
+                dirty.iter().try_for_each(|output| output.sync())
+            }));
+        }
+        Ok(())
+    }
+
+    /// Sends everything to the disk.
+    pub(super) fn close(&mut self) -> Result<(), OutputError> {
+        self.files.values().try_for_each(|file| {
+            file.output.check_still_there()?;
+            file.output.sync()
+        })
+    }
+
+    /// What was recorded, in a line; nothing if there is nothing to tell.
+    pub(super) fn summary(&self, elapsed: Duration) -> Option<String> {
+        let (rows, gaps) = (
+            self.rows(),
+            self.files.values().map(|file| file.gaps).sum::<u64>(),
+        );
+        let name = match &self.target {
+            Target::Stdout => "standard output".to_owned(),
+            Target::File(path) | Target::Directory(path) => path.display().to_string(),
+        };
+        let gaps = match gaps {
+            0 => String::new(),
+            1 => ", 1 gap".to_owned(),
+            more => format!(", {more} gaps"),
+        };
+        let rows = if rows == 1 {
+            "1 row".to_owned()
+        } else {
+            format!("{rows} rows")
+        };
+        (self.rows() > 0)
+            .then(|| format!("Wrote {name}: {rows} in {}{gaps}.", announce::span(elapsed)))
+    }
+}
+
+impl HostFile {
+    fn new(server: usize, output: Output, resume: Option<Resume>, hello: &Hello) -> Self {
+        let header_written = resume.is_some();
+        let columns = match resume {
+            Some(resume) => resume.columns,
+            None => Columns::new(hello.metrics.iter().map(|metric| metric.name.as_str())),
+        };
+        Self {
+            server,
+            output: Arc::new(output),
+            encoder: Encoder::new(columns),
+            header_written,
+            gap: None,
+            is_dirty: false,
+            samples: 0,
+            rows: 0,
+            gaps: 0,
+        }
+    }
+
+    /// Appends the row to `line`, behind the header and the gap that go before it.
+    fn encode(&mut self, row: Row, line: &mut Vec<u8>) {
+        if !std::mem::replace(&mut self.header_written, true) {
+            self.encoder.header(line);
+        }
+        if let Some(gap) = self.gap.take() {
+            let kind = RowKind::Gap {
+                timestamp: row.timestamp(),
+                gap,
+            };
+            self.encoder.row(
+                &Row {
+                    host: row.host.clone(),
+                    stream: row.stream,
+                    kind,
+                },
+                line,
+            );
+            self.gaps += 1;
+        }
+        self.encoder.row(&row, line);
+        self.rows += 1;
+        self.is_dirty = true;
+    }
+
+    fn take_dirty(&mut self) -> Option<Arc<Output>> {
+        std::mem::take(&mut self.is_dirty).then(|| Arc::clone(&self.output))
+    }
+}
+
+/// Opens one file, and says whose it is if rows are in it.
+fn open(path: &Path, force: bool, append: bool) -> Result<(Option<HostName>, Appended), Failure> {
+    if !append {
+        let created = Output::create(path, force).map_err(|error| match error {
+            OutputError::Exists { .. } => Failure {
+                exit: crate::cmd::Exit::Usage,
+                error: error.into(),
+            },
+            other => other.into(),
+        })?;
+        return Ok((
+            None,
+            Appended {
+                output: created,
+                resume: None,
+            },
+        ));
+    }
+    let appended = Output::append(path)?;
+    let host = appended
+        .resume
+        .as_ref()
+        .and_then(|resume| Some(resume.last.as_ref()?.host.clone()));
+    Ok((host, appended))
+}
+
+/// The recordings in a directory, to go on with.
+fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Appended)>, Failure> {
+    let mut opened = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let host = path.file_name().and_then(|name| {
+            name.to_str()?
+                .strip_suffix(".csv")?
+                .parse::<HostName>()
+                .ok()
+        });
+        if let Some(host) = host {
+            let (of, appended) = open(&path, false, true)?;
+            opened.push((of.or(Some(host)), appended));
+        }
+    }
+    Ok(opened)
+}

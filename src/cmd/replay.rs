@@ -1,0 +1,326 @@
+//! `metrics replay`: a recording as a live stream again.
+
+mod feed;
+mod pace;
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{GlobalArgs, ServerArgs};
+use crate::hub::{Hub, Retention};
+use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
+use crate::recording::ReadError;
+use crate::server::{self, Counts, Viewers, listen};
+use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
+
+use super::{Exit, Failure, announce};
+
+use feed::Feed;
+use pace::Speed;
+
+/// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
+const ROWS_AHEAD: usize = 11;
+
+/// Flags of `metrics replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  metrics replay incident.csv
+  metrics replay incident.csv --speed 10 --rebase
+  metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
+  zcat incident.csv.gz | metrics replay -")]
+pub struct Args {
+    /// Recordings, played as one in the order of their time; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How fast: a factor, or max for as fast as the viewers read
+    #[arg(long, value_name = "FACTOR", default_value = "1")]
+    speed: Speed,
+
+    /// Begin again at the end, for ever
+    #[arg(long = "loop")]
+    again: bool,
+
+    /// Hold the first row until N viewers are there
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    wait: u64,
+
+    /// Wait at most this long for viewers to come, and at the end for them to have it all
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    wait_timeout: Duration,
+
+    /// Begin at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
+    #[arg(long, value_name = "TIME")]
+    start: Option<Bound>,
+
+    /// Stop before this time, or this far into the recording
+    #[arg(long, value_name = "TIME")]
+    end: Option<Bound>,
+
+    /// Shift time so that the recording begins now
+    #[arg(long)]
+    rebase: bool,
+
+    /// Call the host so
+    #[arg(long, value_name = "NAME")]
+    name: Option<HostName>,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl Args {
+    fn inputs(&self) -> Result<Vec<Input>, Failure> {
+        let input = |path: &PathBuf| {
+            if path.as_os_str() == "-" {
+                Input::Stdin
+            } else {
+                Input::File(path.clone())
+            }
+        };
+        let inputs: Vec<_> = self.files.iter().map(input).collect();
+        let from_stdin = inputs
+            .iter()
+            .filter(|input| **input == Input::Stdin)
+            .count();
+        if from_stdin > 1 {
+            return Err(Failure::usage(
+                "'-' is given twice: standard input can be read once",
+            ));
+        }
+        if from_stdin == 1 && self.again {
+            return Err(Failure::usage(
+                "standard input cannot be looped: save it to a file and replay that",
+            ));
+        }
+        if from_stdin == 1 && inputs.len() > 1 {
+            return Err(Failure::usage(
+                "standard input cannot be merged with files: save it to a file first",
+            ));
+        }
+        Ok(inputs)
+    }
+
+    fn run(&self, inputs: Vec<Input>) -> Run {
+        let now = now_ms();
+        let fresh = self.again || self.rebase || self.name.is_some();
+        Run {
+            inputs,
+            window: Window {
+                start: self.start,
+                end: self.end,
+            },
+            numbering: if fresh {
+                Numbering::Fresh {
+                    stream: StreamId(now),
+                    name: self.name.clone(),
+                }
+            } else {
+                Numbering::Kept
+            },
+            again: self.again,
+            rebase_to: self.rebase.then_some(now),
+            interval: 0,
+        }
+    }
+}
+
+/// Replays until the end and until every viewer has had it, or until `stop`.
+///
+/// # Errors
+/// When a recording cannot be read, the server cannot listen, or the viewers do not come.
+pub async fn run(
+    args: Args,
+    global: &GlobalArgs,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
+    args.server.check_exposure().map_err(Failure::usage)?;
+    let inputs = args.inputs()?;
+    if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
+        announce::say(
+            global,
+            "Reading a recording from the terminal; end it with Ctrl-D.",
+        );
+    }
+    let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
+    let prepared = tokio::select! {
+        prepared = prepare(args.run(inputs)) => prepared?,
+        () = stop.cancelled() => return Ok(Exit::Done),
+    };
+    let Prepared {
+        survey,
+        playback,
+        bytes: _,
+    } = prepared;
+    check(&survey, &args)?;
+    for warning in &survey.warnings {
+        announce::say(global, &format!("warning: {warning}"));
+    }
+
+    let hub = Hub::new(Retention {
+        duration: args.server.retain,
+        lossless: true,
+    });
+    let feed = Feed::new(
+        &hub,
+        &survey,
+        playback.numbering(),
+        args.speed,
+        args.server.heartbeat,
+    );
+    let viewers = Viewers::default();
+    let config = server::Config {
+        heartbeat: args.server.heartbeat,
+        drain: args.server.drain,
+        unhealthy_after: None,
+    };
+    announce::listening(&listeners, &what(&args, &survey), global);
+    let serving = CancellationToken::new();
+    let server = tokio::spawn(server::run(
+        listeners,
+        hub.clone(),
+        config,
+        viewers.clone(),
+        serving.clone(),
+    ));
+    let result = tokio::select! {
+        result = play(&args, global, (feed, playback), &hub, &viewers) => result,
+        () = stop.cancelled() => Ok(()),
+    };
+    serving.cancel();
+    let _ = server.await;
+    result.map(|()| Exit::Done)
+}
+
+/// Waits for viewers, plays, ends, and waits for viewers to have the end.
+async fn play(
+    args: &Args,
+    global: &GlobalArgs,
+    (feed, playback): (Feed, Playback),
+    hub: &Hub,
+    viewers: &Viewers,
+) -> Result<(), Failure> {
+    if !until(viewers, args.wait_timeout, |counts| {
+        counts.connected >= args.wait
+    })
+    .await
+    {
+        let (timeout, here) = (announce::span(args.wait_timeout), viewers.now().connected);
+        let reason = format!("{here} of {} viewers came within {timeout}", args.wait);
+        return Err(Failure::no_connection(reason));
+    }
+    let played = feed.run(playback, now_ms()).await?;
+    for warning in &played.warnings {
+        announce::say(global, &format!("warning: {warning}"));
+    }
+    hub.end();
+    // Those that are here have it soon; of the others, as many are awaited as were at the start.
+    let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
+    until(viewers, args.wait_timeout, had_it).await;
+    let Counts { most, .. } = viewers.now();
+    announce::say(
+        global,
+        &format!(
+            "Replayed {} messages to at most {most} viewers at once.",
+            played.messages
+        ),
+    );
+    Ok(())
+}
+
+/// Waits until `reached`, at most for `timeout`. Whether it was.
+async fn until(viewers: &Viewers, timeout: Duration, reached: impl Fn(&Counts) -> bool) -> bool {
+    let mut counts = viewers.watch();
+    tokio::time::timeout(timeout, counts.wait_for(|counts| reached(counts)))
+        .await
+        .is_ok()
+}
+
+struct Prepared {
+    survey: Survey,
+    playback: Playback,
+    bytes: Arc<std::sync::atomic::AtomicU64>,
+}
+
+/// Looks through the recordings and opens them again, on a thread that may block.
+async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
+    let prepared = tokio::task::spawn_blocking(move || {
+        let bytes = Arc::default();
+        if run.inputs == [Input::Stdin] {
+            let mut playback = Playback::new(run, &bytes)?;
+            let survey = playback.look_ahead(ROWS_AHEAD)?;
+            return Ok(Prepared {
+                survey,
+                playback,
+                bytes,
+            });
+        }
+        let survey = survey(&run.inputs, run.window)?;
+        run.interval = survey
+            .hosts
+            .values()
+            .map(|host| host.interval)
+            .min()
+            .unwrap_or_default();
+        let playback = Playback::new(run, &bytes)?;
+        Ok::<_, ReadError>(Prepared {
+            survey,
+            playback,
+            bytes,
+        })
+    });
+    Ok(prepared.await??)
+}
+
+fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
+    if survey.hosts.is_empty() {
+        let where_ = if args.start.is_some() || args.end.is_some() {
+            " between --start and --end"
+        } else {
+            ""
+        };
+        let files: Vec<_> = args
+            .files
+            .iter()
+            .map(|file| format!("'{}'", file.display()))
+            .collect();
+        return Err(
+            anyhow::anyhow!("nothing to replay: no rows{where_} in {}", files.join(", ")).into(),
+        );
+    }
+    if args.name.is_some() && survey.hosts.len() > 1 {
+        let hosts: Vec<_> = survey.hosts.keys().map(HostName::as_str).collect();
+        let hosts = hosts.join(", ");
+        return Err(Failure::usage(format!(
+            "--name needs a recording of one host; these have {hosts}"
+        )));
+    }
+    Ok(())
+}
+
+fn what(args: &Args, survey: &Survey) -> String {
+    let hosts: Vec<_> = survey.hosts.keys().map(HostName::as_str).take(5).collect();
+    let hosts = match (&args.name, survey.hosts.len()) {
+        (Some(name), _) => name.to_string(),
+        (None, ..=5) => hosts.join(", "),
+        (None, many) => format!("{many} hosts"),
+    };
+    let rows = if survey.rows == 0 {
+        String::new()
+    } else {
+        format!(" ({} rows)", survey.rows)
+    };
+    format!("Replaying {hosts}{rows}.")
+}
+
+fn now_ms() -> u64 {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}

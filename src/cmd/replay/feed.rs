@@ -1,0 +1,216 @@
+//! From the recording into the hub, at the pace of recorded time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::hub::{Announcement, Hub, Publisher, Timeline};
+use crate::protocol::{HostName, StreamId, describe};
+use crate::recording::{Columns, ReadError};
+use crate::source::recording::{Numbering, Play, Playback, Survey};
+
+use super::pace::{Pace, Speed};
+
+/// Rows that are read at once; viewers are woken at least this often.
+const BATCH: usize = 64;
+
+/// Batches that wait between the reading thread and the hub.
+const BATCHES_AHEAD: usize = 4;
+
+/// Feeds a hub.
+pub(super) struct Feed {
+    speed: Speed,
+    heartbeat: Duration,
+    hosts: HashMap<HostName, Announced>,
+    hub: Hub,
+    intervals: BTreeMap<HostName, u64>,
+}
+
+/// One host, and what was last said of it.
+struct Announced {
+    publisher: Publisher,
+    interval: u64,
+    said: Option<(StreamId, Columns)>,
+}
+
+/// What was played.
+pub(super) struct Played {
+    pub(super) messages: u64,
+    pub(super) warnings: Vec<String>,
+}
+
+impl Feed {
+    /// Announces the hosts of `survey`, so that viewers find them before the first row is played.
+    pub(super) fn new(
+        hub: &Hub,
+        survey: &Survey,
+        numbering: &Numbering,
+        speed: Speed,
+        heartbeat: Duration,
+    ) -> Self {
+        let mut feed = Self {
+            speed,
+            heartbeat,
+            hosts: HashMap::new(),
+            hub: hub.clone(),
+            intervals: BTreeMap::new(),
+        };
+        for (recorded, found) in &survey.hosts {
+            let (name, streams) = match numbering {
+                Numbering::Kept => (recorded, &found.streams),
+                Numbering::Fresh { stream, name } => {
+                    (name.as_ref().unwrap_or(recorded), &vec![*stream])
+                }
+            };
+            feed.intervals.insert(name.clone(), found.interval);
+            feed.host(name).publisher.expect_streams(streams);
+            if let Some(first) = streams.first() {
+                feed.announce(name, *first, &found.columns);
+            }
+        }
+        feed
+    }
+
+    fn host(&mut self, name: &HostName) -> &mut Announced {
+        let interval = self.intervals.get(name).copied().unwrap_or(2000);
+        self.hosts.entry(name.clone()).or_insert_with(|| {
+            let publisher = self.hub.publisher(name, Timeline::Recorded);
+            Announced {
+                publisher,
+                interval: self.speed.scaled(interval),
+                said: None,
+            }
+        })
+    }
+
+    fn announce(&mut self, name: &HostName, stream: StreamId, columns: &Columns) {
+        let heartbeat = u64::try_from(self.heartbeat.as_millis())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        let host = self.host(name);
+        let said = host
+            .said
+            .as_ref()
+            .is_some_and(|(said, shown)| *said == stream && shown == columns);
+        if said {
+            return;
+        }
+        host.said = Some((stream, columns.clone()));
+        let cores = columns
+            .names()
+            .iter()
+            .filter(|name| name.starts_with("cpu:"))
+            .count();
+        let metrics = columns
+            .names()
+            .iter()
+            .map(|name| describe(name, cores))
+            .collect();
+        host.publisher.announce(Announcement {
+            stream,
+            interval: host.interval,
+            heartbeat,
+            system: None,
+            metrics,
+            unavailable: Arc::new([]),
+        });
+    }
+
+    /// Plays everything. A rebased recording begins `now`, in milliseconds since the epoch.
+    pub(super) async fn run(
+        mut self,
+        mut playback: Playback,
+        now: u64,
+    ) -> Result<Played, ReadError> {
+        playback.rebase_to(now);
+        let mut rows = read_ahead(playback);
+        let mut pace = Pace::new(self.speed, Instant::now());
+        let mut played = Played {
+            messages: 0,
+            warnings: Vec::new(),
+        };
+        while let Some(read) = rows.recv().await {
+            match read {
+                Read::Rows(plays) => {
+                    for play in plays {
+                        self.play(play, &mut pace).await;
+                        played.messages += 1;
+                    }
+                    self.wake();
+                }
+                Read::Failed(error) => return Err(error),
+                Read::Over(warnings) => played.warnings = warnings,
+            }
+        }
+        Ok(played)
+    }
+
+    async fn play(&mut self, play: Play, pace: &mut Pace) {
+        if let Some(due) = pace.due(play.due, Instant::now()) {
+            self.wake();
+            tokio::time::sleep_until(due).await;
+        }
+        self.announce(&play.host, play.stream, &play.columns);
+        let publisher = &self.host(&play.host).publisher;
+        if publisher.add(play.message) {
+            publisher.wake();
+            publisher.room().await;
+            pace.held_up(play.due, Instant::now());
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(host) = self.hosts.values().next() {
+            host.publisher.wake();
+        }
+    }
+}
+
+/// What the reading thread found.
+enum Read {
+    Rows(Vec<Play>),
+    Failed(ReadError),
+    Over(Vec<String>),
+}
+
+/// Reads and parses on a thread of its own, a little ahead.
+fn read_ahead(mut playback: Playback) -> mpsc::Receiver<Read> {
+    let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
+    let batch = if playback.is_piped() { 1 } else { BATCH };
+    let read = move || {
+        loop {
+            let mut plays = Vec::with_capacity(batch);
+            let mut failed = None;
+            for play in playback.by_ref().take(batch) {
+                match play {
+                    Ok(play) => plays.push(play),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            let over = plays.len() < batch;
+            // A receiver that is gone wants no more.
+            if !plays.is_empty() && sender.blocking_send(Read::Rows(plays)).is_err() {
+                return;
+            }
+            if let Some(error) = failed {
+                let _ = sender.blocking_send(Read::Failed(error));
+                return;
+            }
+            if over {
+                let _ = sender.blocking_send(Read::Over(playback.warnings().collect()));
+                return;
+            }
+        }
+    };
+    // Without a thread there are no rows, and the replay ends at once: out of threads is out of luck.
+    let _ = std::thread::Builder::new()
+        .name("reader".into())
+        .spawn(read);
+    receiver
+}

@@ -1,0 +1,144 @@
+//! When the next message is due.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// A replay that is late by more than this, as after a suspend, goes on from where it is.
+const MOST_LATE: Duration = Duration::from_secs(1);
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Speed {
+    /// As many times as fast as it was recorded.
+    Factor(f64),
+    /// As fast as the viewers read.
+    Max,
+}
+
+impl std::str::FromStr for Speed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "max" {
+            return Ok(Self::Max);
+        }
+        match text.strip_suffix('x').unwrap_or(text).parse::<f64>() {
+            Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(Self::Factor(factor)),
+            _ => Err(format!(
+                "'{}' is not a speed: write a factor such as 2 or 0.5, or max",
+                text.escape_default()
+            )),
+        }
+    }
+}
+
+impl Speed {
+    /// `ms` of recorded time, as it passes at this speed; at least 1.
+    pub(super) fn scaled(self, ms: u64) -> u64 {
+        match self {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "a float cast saturates"
+            )]
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+            Self::Factor(factor) => ((ms as f64 / factor).round() as u64).max(1),
+            Self::Max => 1,
+        }
+    }
+}
+
+/// Turns recorded time into times to send at. It slips rather than bursts: what could not be sent in time moves all
+/// that follows.
+#[derive(Debug)]
+pub(super) struct Pace {
+    speed: Speed,
+    /// When recorded time 0 is.
+    origin: Instant,
+}
+
+impl Pace {
+    pub(super) fn new(speed: Speed, now: Instant) -> Self {
+        Self { speed, origin: now }
+    }
+
+    /// When the message at `ms` of recorded time is due; `None` for at once.
+    pub(super) fn due(&mut self, ms: u64, now: Instant) -> Option<Instant> {
+        let due = self.at(ms)?;
+        if now > due + MOST_LATE {
+            self.origin += now - due;
+        }
+        (due > now).then_some(due)
+    }
+
+    /// Viewers held the replay up: the message at `ms` leaves only `now`.
+    pub(super) fn held_up(&mut self, ms: u64, now: Instant) {
+        if let Some(due) = self.at(ms) {
+            self.origin += now.saturating_duration_since(due);
+        }
+    }
+
+    fn at(&self, ms: u64) -> Option<Instant> {
+        match self.speed {
+            Speed::Max => None,
+            #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+            Speed::Factor(factor) => {
+                let after = Duration::try_from_secs_f64(ms as f64 / 1000.0 / factor)
+                    .unwrap_or(Duration::MAX);
+                // What is too far away to be counted will not be waited for to its end either.
+                Some(
+                    self.origin
+                        .checked_add(after)
+                        .unwrap_or(self.origin + Duration::from_secs(86_400 * 365)),
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn a_speed_is_a_factor_or_max() {
+        assert_eq!("2".parse(), Ok(Speed::Factor(2.0)));
+        assert_eq!("0.5x".parse(), Ok(Speed::Factor(0.5)));
+        assert_eq!("max".parse(), Ok(Speed::Max));
+        for bad in ["0", "-1", "inf", "NaN", "fast", ""] {
+            assert!(
+                bad.parse::<Speed>()
+                    .unwrap_err()
+                    .contains("write a factor such as 2"),
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn messages_are_due_by_their_time() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Speed::Factor(2.0), start);
+        assert_eq!(pace.due(0, start), None);
+        assert_eq!(pace.due(4000, start), Some(start + 2000 * MS));
+        // A little late does not move what follows.
+        assert_eq!(pace.due(4000, start + 2100 * MS), None);
+        assert_eq!(pace.due(6000, start + 2100 * MS), Some(start + 3000 * MS));
+    }
+
+    #[test]
+    fn a_hold_up_moves_all_that_follows() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Speed::Factor(1.0), start);
+        pace.held_up(1000, start + 9000 * MS);
+        assert_eq!(pace.due(2000, start + 9000 * MS), Some(start + 10_000 * MS));
+        assert_eq!(pace.due(3000, start + 60_000 * MS), None);
+        assert_eq!(
+            pace.due(4000, start + 60_000 * MS),
+            Some(start + 61_000 * MS)
+        );
+    }
+}

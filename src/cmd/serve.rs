@@ -1,0 +1,166 @@
+//! `metrics serve`: this host's metrics to every viewer.
+
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{GlobalArgs, ServerArgs};
+use crate::hub::{Announcement, Hub, Numbered, Publisher, Retention, Timeline};
+use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
+use crate::server::{self, Viewers, listen};
+use crate::source::host::{self, Own, Sampler};
+
+use super::{Exit, Failure, announce};
+
+/// Samples closer than this show the clock's grain rather than the host.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
+
+/// Beyond this nobody calls it live.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
+/// a whole interval.
+const FIRST_SAMPLE: Duration = Duration::from_millis(250);
+
+/// Flags of `metrics serve`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  metrics serve
+  metrics serve --interval 500ms --top 0
+  metrics serve --listen 127.0.0.1:0 --name web-1")]
+pub struct Args {
+    /// Take a sample this often, from 200ms to 1h
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    interval: Duration,
+
+    /// Call this host so [default: its host name]
+    #[arg(long, value_name = "NAME")]
+    name: Option<HostName>,
+
+    /// Name the first N processes by CPU and by memory; 0 reads no processes at all
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    top: usize,
+
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = parse_duration(text)?;
+    let shown = text.escape_default();
+    match interval {
+        short if short < SHORTEST_INTERVAL => Err(format!("'{shown}' is too short: write 200ms or more")),
+        long if long > LONGEST_INTERVAL => Err(format!("'{shown}' is too long: write 1h or less")),
+        interval => Ok(interval),
+    }
+}
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// When the server cannot listen.
+pub async fn run(args: Args, global: &GlobalArgs, stop: CancellationToken) -> Result<Exit, Failure> {
+    args.server.check_exposure().map_err(Failure::usage)?;
+    let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
+    let name = args.name.unwrap_or_else(host::host_name);
+    let hub = Hub::new(Retention { duration: args.server.retain, lossless: false });
+    let viewers = Viewers::default();
+    let publisher = hub.publisher(&name, Timeline::Live);
+    let sampling = Sampling {
+        interval: args.interval,
+        heartbeat: args.server.heartbeat,
+        top: args.top,
+        viewers: viewers.clone(),
+        publisher,
+    };
+    let (keep_sampling, stopped) = mpsc::channel();
+    let sampler = std::thread::Builder::new().name("sampler".into()).spawn(move || sampling.run(&stopped))?;
+    announce::listening(&listeners, &format!("Serving {name} every {}.", announce::span(args.interval)), global);
+
+    let config = server::Config {
+        heartbeat: args.server.heartbeat,
+        drain: args.server.drain,
+        unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
+    };
+    let started = Instant::now();
+    server::run(listeners, hub, config, viewers.clone(), stop).await;
+    drop(keep_sampling);
+    let samples = sampler.join().unwrap_or_default();
+    let (lived, most) = (announce::span(started.elapsed()), viewers.now().most);
+    announce::say(global, &format!("Stopped after {lived}: {samples} samples, at most {most} viewers at once."));
+    Ok(Exit::Done)
+}
+
+/// The one sampler for all viewers.
+struct Sampling {
+    interval: Duration,
+    heartbeat: Duration,
+    top: usize,
+    viewers: Viewers,
+    publisher: Publisher,
+}
+
+impl Sampling {
+    /// Samples until `stopped` is hung up. Returns how many.
+    fn run(self, stopped: &mpsc::Receiver<()>) -> u64 {
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let stream = StreamId(u64::try_from(started.as_millis()).unwrap_or_default());
+        let mut sampler = Sampler::new(host::Options { top: self.top });
+        let mut metrics = sampler.metrics();
+        self.announce(stream, &sampler);
+        let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
+        let mut seq = 0;
+        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
+            let own = Own { viewers: self.viewers.now().connected, accepted: self.viewers.accepted_connections() };
+            let sample = sampler.sample(own);
+            if !std::sync::Arc::ptr_eq(&metrics, &sampler.metrics()) {
+                metrics = sampler.metrics();
+                self.announce(stream, &sampler);
+            }
+            seq += 1;
+            self.publisher.push(Numbered { seq, alert: None, sample });
+            due = next_due(due, self.interval, Instant::now());
+        }
+        seq
+    }
+
+    fn announce(&self, stream: StreamId, sampler: &Sampler) {
+        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+        self.publisher.announce(Announcement {
+            stream,
+            interval: ms(self.interval),
+            heartbeat: ms(self.heartbeat),
+            system: Some(sampler.system()),
+            metrics: sampler.metrics(),
+            unavailable: sampler.unavailable().into(),
+        });
+    }
+}
+
+/// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up
+/// for.
+fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = due + interval;
+    if next > now { next } else { now + interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_has_bounds() {
+        assert_eq!(interval("200ms"), Ok(SHORTEST_INTERVAL));
+        assert_eq!(interval("50ms").unwrap_err(), "'50ms' is too short: write 200ms or more");
+        assert_eq!(interval("2h").unwrap_err(), "'2h' is too long: write 1h or less");
+    }
+
+    #[test]
+    fn a_missed_sample_is_not_made_up_for() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(next_due(start, second, start + second / 2), start + second);
+        assert_eq!(next_due(start, second, start + second * 60), start + second * 61);
+    }
+}

@@ -1,0 +1,233 @@
+//! The hub: a short log of numbered messages for each host, and viewers that are only cursors in it.
+//!
+//! Live, catch-up, resume and slow viewers are all the same read: on from the cursor. There is no queue per viewer; a
+//! [`Subscription`] knows where it stands in each host's ring, and [`Subscription::changed`] wakes it when a head
+//! moved. Each message is encoded once, when it is pushed, and shared as a ready [`Frame`]. Gaps are not stored: they
+//! follow from two neighbours that are not neighbours in number.
+//!
+//! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
+
+mod cursor;
+mod ring;
+mod subscription;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::protocol::{HostName, HostPattern, Query};
+
+pub use ring::{Announcement, Numbered, Timeline};
+pub use subscription::{Batch, Subscription};
+
+use ring::Ring;
+
+/// How much of each host's log is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Retention {
+    /// Messages older than this are dropped.
+    pub duration: Duration,
+    /// Whether a message that a viewer has still to read is kept beyond that, and the source waits: a replay never
+    /// drops, a live host cannot wait.
+    pub lossless: bool,
+}
+
+/// A viewer asked by name for a host that is not here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no host '{wanted}' here; there is {there}")]
+pub struct UnknownHost {
+    wanted: HostName,
+    there: String,
+}
+
+/// The logs of all hosts of a server. Cloning it shares them.
+#[derive(Debug, Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    retention: Retention,
+    logs: Mutex<BTreeMap<HostName, Arc<Log>>>,
+    /// How many hosts there are: a subscription looks for new ones only when this has moved.
+    host_count: AtomicU64,
+    /// Moves whenever anything is there to read.
+    head: watch::Sender<u64>,
+    started: Instant,
+    /// When the newest message came, in milliseconds after `started`.
+    newest_push: AtomicU64,
+    ended: std::sync::atomic::AtomicBool,
+}
+
+/// One host's log.
+#[derive(Debug)]
+struct Log {
+    host: HostName,
+    ring: Mutex<Ring>,
+    /// Tells a waiting source that a reader has moved on or gone.
+    room: Notify,
+}
+
+/// A panic elsewhere must not take the other viewers down: the data behind a poisoned lock are whole, since nothing
+/// that is done under it can panic half-way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Hub {
+    /// A hub without hosts.
+    #[must_use]
+    pub fn new(retention: Retention) -> Self {
+        let shared = Shared {
+            retention,
+            logs: Mutex::default(),
+            host_count: AtomicU64::new(0),
+            head: watch::Sender::new(0),
+            started: Instant::now(),
+            newest_push: AtomicU64::new(0),
+            ended: std::sync::atomic::AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The right to add to the log of `host`, whose time runs by `timeline`.
+    #[must_use]
+    pub fn publisher(&self, host: &HostName, timeline: Timeline) -> Publisher {
+        let log = Arc::clone(
+            lock(&self.shared.logs)
+                .entry(host.clone())
+                .or_insert_with(|| {
+                    self.shared.host_count.fetch_add(1, Ordering::Release);
+                    let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
+                    Arc::new(Log {
+                        host: host.clone(),
+                        ring,
+                        room: Notify::new(),
+                    })
+                }),
+        );
+        Publisher {
+            hub: self.clone(),
+            log,
+        }
+    }
+
+    /// A cursor in every host's log that `query` wants, each where `query` says.
+    ///
+    /// # Errors
+    /// When a host is wanted by name that is not here.
+    pub fn subscribe(&self, query: Query) -> Result<Subscription, UnknownHost> {
+        let logs = lock(&self.shared.logs);
+        for pattern in &query.hosts {
+            if let HostPattern::Literal(wanted) = pattern
+                && !logs.contains_key(wanted)
+            {
+                let names: Vec<_> = logs.keys().map(HostName::as_str).take(10).collect();
+                let there = if names.is_empty() {
+                    "none yet".to_owned()
+                } else {
+                    names.join(", ")
+                };
+                return Err(UnknownHost {
+                    wanted: wanted.clone(),
+                    there,
+                });
+            }
+        }
+        drop(logs);
+        Ok(Subscription::new(self.clone(), query))
+    }
+
+    /// Sends a heartbeat with the newest sample of each host to the viewers at its head.
+    pub fn beat(&self) {
+        for log in self.logs() {
+            lock(&log.ring).beat(&log.host);
+        }
+        self.wake();
+    }
+
+    /// No more messages will come: viewers that have everything are told the end.
+    pub fn end(&self) {
+        self.shared.ended.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// How long ago the newest message of any host came.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        let newest = Duration::from_millis(self.shared.newest_push.load(Ordering::Relaxed));
+        self.shared.started.elapsed().saturating_sub(newest)
+    }
+
+    fn logs(&self) -> Vec<Arc<Log>> {
+        lock(&self.shared.logs).values().cloned().collect()
+    }
+
+    fn wake(&self) {
+        self.shared
+            .head
+            .send_modify(|head| *head = head.wrapping_add(1));
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Adds to the log of one host.
+#[derive(Debug)]
+pub struct Publisher {
+    hub: Hub,
+    log: Arc<Log>,
+}
+
+impl Publisher {
+    /// Says what the next messages belong to. Viewers get it as a `hello` before them.
+    pub fn announce(&self, announcement: Announcement) {
+        lock(&self.log.ring).announce(announcement);
+        self.hub.wake();
+    }
+
+    /// Names streams that will come, in their order, so that a viewer that already has a part of them can resume.
+    pub fn expect_streams(&self, streams: &[crate::protocol::StreamId]) {
+        lock(&self.log.ring).expect_streams(streams);
+    }
+
+    /// Adds a message and wakes the viewers. Its number is greater than that of the one before in the same stream.
+    pub fn push(&self, message: Numbered) {
+        self.add(message);
+        self.hub.wake();
+    }
+
+    /// As [`Publisher::push`], without waking: for a source that adds many at once and then calls
+    /// [`Publisher::wake`]. Whether the log is now past its bounds because a viewer has still to read.
+    pub fn add(&self, message: Numbered) -> bool {
+        let now = self.hub.now_ms();
+        // Encoding happens before the lock: readers never wait for it.
+        let (frame, message) = message.encode(&self.log.host);
+        self.hub.shared.newest_push.store(now, Ordering::Relaxed);
+        lock(&self.log.ring).push(frame, message, now)
+    }
+
+    /// Wakes the viewers.
+    pub fn wake(&self) {
+        self.hub.wake();
+    }
+
+    /// Waits until the log is within its bounds again.
+    pub async fn room(&self) {
+        loop {
+            let moved = self.log.room.notified();
+            if !lock(&self.log.ring).evict() {
+                return;
+            }
+            moved.await;
+        }
+    }
+}

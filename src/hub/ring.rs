@@ -1,0 +1,377 @@
+//! One host's ring: the newest messages as ready frames, bounded by time and bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::protocol::{
+    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Sample, StreamId, System,
+};
+
+use super::Retention;
+
+/// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
+const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
+
+/// A ring keeps at least this many samples however old they are: the window that a viewer shows.
+const MIN_SAMPLES: usize = 30;
+
+/// By which clock a ring forgets, and `since=` counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeline {
+    /// The monotonic clock, at the time of pushing.
+    Live,
+    /// The messages' own timestamps: the sum of their steps forward, so that a clock that was set back counts nothing.
+    Recorded,
+}
+
+/// What a run of messages belongs to: the lasting part of a [`Hello`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Announcement {
+    /// The run of the source.
+    pub stream: StreamId,
+    /// Milliseconds between two samples, at least 1.
+    pub interval: u64,
+    /// Milliseconds between two heartbeats.
+    pub heartbeat: u64,
+    /// The machine; `None` in a replay.
+    pub system: Option<System>,
+    /// The metrics that samples carry.
+    pub metrics: Arc<[MetricInfo]>,
+    /// What the system lacks for good.
+    pub unavailable: Arc<[String]>,
+}
+
+/// A numbered message on its way into the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numbered {
+    /// Its number in the announced stream, from 1.
+    pub seq: u64,
+    /// The alert, if it is one.
+    pub alert: Option<Box<Alert>>,
+    /// The reading, or the one that changed the alert.
+    pub sample: Sample,
+}
+
+impl Numbered {
+    /// The ready frame, and the message back.
+    pub(super) fn encode(self, host: &HostName) -> (Frame, Self) {
+        let Self { seq, alert, sample } = self;
+        let numbered = Some(seq);
+        let body = match alert {
+            None => Body::Metric {
+                seq: numbered,
+                sample,
+            },
+            Some(alert) => Body::Alert {
+                seq: numbered,
+                alert,
+                sample,
+            },
+        };
+        let message = Message {
+            host: Some(host.clone()),
+            body,
+        };
+        let frame = message.frame();
+        let (alert, sample) = match message.body {
+            Body::Metric { sample, .. } => (None, sample),
+            Body::Alert { alert, sample, .. } => (Some(alert), sample),
+            _ => unreachable!("built above"),
+        };
+        (frame, Self { seq, alert, sample })
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) frame: Frame,
+    pub(super) seq: u64,
+    pub(super) is_sample: bool,
+    /// Milliseconds on the ring's timeline.
+    pub(super) clock: u64,
+    pub(super) announcement: Arc<Announcement>,
+}
+
+impl Entry {
+    pub(super) fn stream(&self) -> StreamId {
+        self.announcement.stream
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Ring {
+    retention: Retention,
+    timeline: Timeline,
+    entries: VecDeque<Entry>,
+    /// The index of the first entry, counted from the first that ever was.
+    first: u64,
+    bytes: usize,
+    samples: usize,
+    clock: u64,
+    announcement: Option<Arc<Announcement>>,
+    /// Streams in the order in which they come, past and expected.
+    streams: Vec<StreamId>,
+    firing: Vec<Alert>,
+    newest: Option<(u64, Sample)>,
+    heartbeat: Option<Heartbeat>,
+    /// The next index of each reader, where the source waits for them.
+    readers: Vec<Arc<AtomicU64>>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Heartbeat {
+    /// Counts the heartbeats.
+    pub(super) count: u64,
+    /// The newest number when it was made.
+    pub(super) seq: u64,
+    pub(super) frame: Frame,
+}
+
+impl Ring {
+    pub(super) fn new(retention: Retention, timeline: Timeline) -> Self {
+        Self {
+            retention,
+            timeline,
+            entries: VecDeque::new(),
+            first: 0,
+            bytes: 0,
+            samples: 0,
+            clock: 0,
+            announcement: None,
+            streams: Vec::new(),
+            firing: Vec::new(),
+            newest: None,
+            heartbeat: None,
+            readers: Vec::new(),
+        }
+    }
+
+    pub(super) fn announce(&mut self, announcement: Announcement) {
+        if self
+            .announcement
+            .as_ref()
+            .is_none_or(|current| current.stream != announcement.stream)
+        {
+            self.firing.clear();
+        }
+        self.expect_streams(&[announcement.stream]);
+        self.announcement = Some(Arc::new(announcement));
+    }
+
+    pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {
+        for stream in streams {
+            if !self.streams.contains(stream) {
+                self.streams.push(*stream);
+            }
+        }
+    }
+
+    /// Adds a message at `now`, in milliseconds of the monotonic clock, and drops what is too old; see
+    /// [`Ring::evict`].
+    pub(super) fn push(&mut self, frame: Frame, message: Numbered, now: u64) -> bool {
+        let Some(announcement) = self.announcement.clone() else {
+            debug_assert!(false, "a source announces before it pushes");
+            return false;
+        };
+        let Numbered { seq, alert, sample } = message;
+        self.clock = match self.timeline {
+            Timeline::Live => now,
+            Timeline::Recorded => {
+                let before = self
+                    .newest
+                    .as_ref()
+                    .map_or(sample.timestamp, |(_, newest)| newest.timestamp);
+                self.clock + sample.timestamp.saturating_sub(before)
+            }
+        };
+        let is_sample = alert.is_none();
+        if let Some(alert) = alert {
+            self.note_alert(*alert);
+        }
+        self.bytes += frame.wire().len();
+        self.samples += usize::from(is_sample);
+        self.entries.push_back(Entry {
+            frame,
+            seq,
+            is_sample,
+            clock: self.clock,
+            announcement,
+        });
+        self.newest = Some((seq, sample));
+        self.evict()
+    }
+
+    fn note_alert(&mut self, alert: Alert) {
+        self.firing.retain(|firing| firing.name != alert.name);
+        if alert.state == AlertState::Firing {
+            self.firing.push(alert);
+        }
+    }
+
+    /// Drops what is past the bounds. Whether something had to stay because a reader has still to read it.
+    pub(super) fn evict(&mut self) -> bool {
+        let retain = u64::try_from(self.retention.duration.as_millis()).unwrap_or(u64::MAX);
+        let mut unread = None;
+        while self.entries.len() > 1
+            && let Some(front) = self.entries.front()
+        {
+            let expired = self.clock - front.clock > retain && self.samples > MIN_SAMPLES;
+            if !expired && self.bytes <= MAX_RING_BYTES {
+                return false;
+            }
+            if self.retention.lossless
+                && *unread.get_or_insert_with(|| self.first_unread()) <= self.first
+            {
+                return true;
+            }
+            self.bytes -= front.frame.wire().len();
+            self.samples -= usize::from(front.is_sample);
+            self.entries.pop_front();
+            self.first += 1;
+        }
+        false
+    }
+
+    fn first_unread(&self) -> u64 {
+        self.readers
+            .iter()
+            .map(|next| next.load(Ordering::Relaxed))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn beat(&mut self, host: &HostName) {
+        if let Some((seq, sample)) = &self.newest {
+            let body = Body::Heartbeat {
+                seq: Some(*seq),
+                sample: sample.clone(),
+            };
+            let frame = Message {
+                host: Some(host.clone()),
+                body,
+            }
+            .frame();
+            let count = self.heartbeat_count() + 1;
+            self.heartbeat = Some(Heartbeat {
+                count,
+                seq: *seq,
+                frame,
+            });
+        }
+    }
+
+    pub(super) fn heartbeat(&self) -> Option<&Heartbeat> {
+        self.heartbeat.as_ref()
+    }
+
+    pub(super) fn heartbeat_count(&self) -> u64 {
+        self.heartbeat
+            .as_ref()
+            .map_or(0, |heartbeat| heartbeat.count)
+    }
+
+    pub(super) fn register(&mut self, next: &Arc<AtomicU64>) {
+        self.readers.push(Arc::clone(next));
+    }
+
+    pub(super) fn unregister(&mut self, next: &Arc<AtomicU64>) {
+        self.readers.retain(|other| !Arc::ptr_eq(other, next));
+    }
+
+    /// The index of the oldest entry.
+    pub(super) fn start(&self) -> u64 {
+        self.first
+    }
+
+    /// The index that the next entry will have.
+    pub(super) fn head(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
+    pub(super) fn entry(&self, index: u64) -> Option<&Entry> {
+        let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        self.entries.get(offset)
+    }
+
+    /// What the entry at `index` belongs to; at the head, what the next one will.
+    pub(super) fn announcement_at(&self, index: u64) -> Option<&Arc<Announcement>> {
+        self.entry(index)
+            .map(|entry| &entry.announcement)
+            .or(self.announcement.as_ref())
+    }
+
+    /// The index of the sample `count` samples before the head; of the oldest entry where there are fewer.
+    pub(super) fn last_samples(&self, count: u64) -> u64 {
+        let Some(skip) = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_sub(1))
+        else {
+            return self.head();
+        };
+        let mut samples = self
+            .entries
+            .iter()
+            .enumerate()
+            .rev()
+            .filter(|(_, entry)| entry.is_sample);
+        samples
+            .nth(skip)
+            .map_or(self.first, |(offset, _)| self.first + offset as u64)
+    }
+
+    /// The index of the first entry of the last `back` milliseconds; `now` is of the monotonic clock.
+    pub(super) fn since(&self, back: u64, now: u64) -> u64 {
+        let now = match self.timeline {
+            Timeline::Live => now,
+            Timeline::Recorded => self.clock,
+        };
+        let offset = self
+            .entries
+            .partition_point(|entry| entry.clock < now.saturating_sub(back));
+        self.first + offset as u64
+    }
+
+    /// The place of a number among all that this log has had and will have, if its stream is known.
+    pub(super) fn place(&self, stream: StreamId, seq: u64) -> Option<(usize, u64)> {
+        self.streams
+            .iter()
+            .position(|known| *known == stream)
+            .map(|order| (order, seq))
+    }
+
+    /// The index of the first entry that a viewer lacks whose last one was `seq` of `stream`.
+    pub(super) fn behind(&self, stream: StreamId, seq: u64) -> u64 {
+        let Some(place) = self.place(stream, seq) else {
+            return self.first;
+        };
+        let had = |entry: &Entry| {
+            self.place(entry.stream(), entry.seq)
+                .is_some_and(|other| other <= place)
+        };
+        self.first + self.entries.partition_point(had) as u64
+    }
+
+    pub(super) fn hello(&self, announcement: &Announcement) -> Hello {
+        let stream = announcement.stream;
+        let seqs = || {
+            self.entries
+                .iter()
+                .filter(|entry| entry.stream() == stream)
+                .map(|entry| entry.seq)
+        };
+        Hello {
+            server: crate::protocol::SERVER.into(),
+            stream,
+            oldest: seqs().next().unwrap_or(0),
+            newest: seqs().next_back().unwrap_or(0),
+            interval: announcement.interval,
+            heartbeat: announcement.heartbeat,
+            system: announcement.system.clone(),
+            metrics: Arc::clone(&announcement.metrics),
+            alerts: self.firing.clone(),
+            unavailable: announcement.unavailable.to_vec(),
+            ..Hello::default()
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What one viewer reads: a cursor in each host's log that it wants.
+
+use std::sync::atomic::Ordering;
+
+use tokio::sync::watch;
+
+use crate::protocol::{Frame, Query};
+
+use super::cursor::Cursor;
+use super::{Hub, lock};
+
+/// A viewer's places in the logs of the hosts that it wants.
+#[derive(Debug)]
+pub struct Subscription {
+    hub: Hub,
+    query: Query,
+    cursors: Vec<Cursor>,
+    host_count: u64,
+    head: watch::Receiver<u64>,
+}
+
+/// What [`Subscription::read`] found besides frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// More is there than fitted.
+    More,
+    /// The viewer has everything.
+    Head,
+    /// The viewer has everything, and no more will come.
+    End,
+}
+
+impl Subscription {
+    pub(super) fn new(hub: Hub, query: Query) -> Self {
+        let head = hub.shared.head.subscribe();
+        let mut subscription = Self {
+            hub,
+            query,
+            cursors: Vec::new(),
+            host_count: 0,
+            head,
+        };
+        subscription.find_hosts();
+        subscription
+    }
+
+    /// Appends what the viewer lacks to `frames`, up to about `budget` bytes of messages.
+    pub fn read(&mut self, frames: &mut Vec<Frame>, mut budget: usize) -> Batch {
+        self.head.borrow_and_update();
+        let over = self.hub.shared.ended.load(Ordering::Acquire);
+        self.find_hosts();
+        let mut more = false;
+        for cursor in &mut self.cursors {
+            more |= cursor.read(frames, &mut budget, over);
+        }
+        match (more, over && self.cursors.iter().all(Cursor::is_ended)) {
+            (true, _) => Batch::More,
+            (false, true) => Batch::End,
+            (false, false) => Batch::Head,
+        }
+    }
+
+    /// Waits until there may be more to read. Cancel safe.
+    pub async fn changed(&mut self) {
+        // The sender lives in the hub that this subscription holds.
+        let _ = self.head.changed().await;
+    }
+
+    fn find_hosts(&mut self) {
+        let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
+        if host_count == self.host_count {
+            return;
+        }
+        let first_look = self.host_count == 0;
+        self.host_count = host_count;
+        // A host that appears while the viewer is here is new to it from its first message on.
+        let everything = Query {
+            last: Some(u64::MAX),
+            after: self.query.after.clone(),
+            ..Query::default()
+        };
+        let (now, lossless) = (self.hub.now_ms(), self.hub.shared.retention.lossless);
+        let logs = lock(&self.hub.shared.logs);
+        for log in logs.values() {
+            let known = self.cursors.iter().any(|cursor| *cursor.host() == log.host);
+            if !known && self.query.wants(&log.host) {
+                let query = if first_look { &self.query } else { &everything };
+                self.cursors.push(Cursor::new(
+                    std::sync::Arc::clone(log),
+                    query,
+                    now,
+                    lossless,
+                ));
+            }
+        }
+    }
+}

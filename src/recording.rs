@@ -1,0 +1,74 @@
+//! The recording: numbered messages as CSV, both ways.
+//!
+//! RFC 4180, UTF-8, lines end in `\n`, decimals have a dot. The first line is the header; every other line is one row, for
+//! no cell ever holds a line break. One file is of one host, though a reader takes several.
+//!
+//! ```csv
+//! timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,cpu:0,top,extra
+//! 2026-11-24T14:07:31.204Z,web-1,k3v9q2,41,,23.4,61.2,2,120.5,31,"[{""pid"":812,""name"":""nginx"",""cpu"":9.5,""memory"":1.25}]",
+//! 2026-11-24T14:07:39.204Z,web-1,k3v9q2,,gap expired 42-44,,,,,,,
+//! 2026-11-24T14:07:39.204Z,web-1,k3v9q2,45,,23.1,61.3,2,118,30.5,[],"{""queue"":7}"
+//! ```
+//!
+//! # `timestamp`
+//! When the reading was taken: RFC 3339 in UTC with exactly three decimals. In a gap row, that of the next message.
+//!
+//! # `host`
+//! Whose message: a [`HostName`](crate::protocol::HostName).
+//!
+//! # `stream`
+//! The run of the host's source: a [`StreamId`](crate::protocol::StreamId). In a gap row, that of the next message.
+//!
+//! # `seq`
+//! The message's number in the stream, from 1. Empty in a gap row, and only there.
+//!
+//! # `event`
+//! * empty: a sample;
+//! * `alert {…}`: an alert as the wire writes it; the row carries the sample that caused it;
+//! * `gap expired 13-57`, `gap restarted`: messages that will not come. `13-`, `-57` or nothing where a number is unknown.
+//!   A gap row has no number and no values, and is written together with the message behind it.
+//!
+//! # The values
+//! One column for each metric that the host announced, in that order, locked when the file is created. An empty cell is an
+//! absent value, never 0. A name that comes later, or that [cannot be a column](Columns::new), goes to `extra`.
+//!
+//! # `top`
+//! The first processes as a JSON array, as the wire writes them; empty where the source does not list processes, `[]` where
+//! it found none.
+//!
+//! # `extra`
+//! A JSON object of the values without a column, in the order in which they came; empty where there is none.
+//!
+//! # Guarantees
+//! Each has a test:
+//! * encoding what was decoded gives the same bytes, for everything that the [`Encoder`] wrote;
+//! * a number has one written form, the same as on the wire;
+//! * a concatenation of recordings is a recording: a header in the middle is read as one, and may change the columns;
+//! * a row reaches the file whole or not at all while the process lives; a last row that a crash cut off is left out by the
+//!   [`Reader`], with a warning, and cut off by [`Output::append`];
+//! * no bytes make the reader panic, and what it refuses it names: file, line, column and value.
+//!
+//! Reading is more tolerant than writing: columns in any order, `event`, `top` and `extra` missing, any quoting, `\r\n`, a
+//! byte order mark, and numbers such as `7.0` or `1e3`.
+
+mod cell;
+mod columns;
+mod decode;
+mod encode;
+mod error;
+mod event;
+mod output;
+mod reader;
+mod resume;
+mod row;
+#[cfg(test)]
+mod tests;
+mod watched;
+
+pub use columns::Columns;
+pub use encode::Encoder;
+pub use error::{CellProblem, HeaderProblem, ReadError, RowProblem};
+pub use output::{Output, OutputError};
+pub use reader::{Reader, TornRow};
+pub use resume::{Appended, Resume};
+pub use row::{Row, RowKind};

@@ -1,0 +1,206 @@
+//! How single cells are written and read: texts, times and the object in `extra`.
+
+use std::borrow::Cow;
+use std::fmt::{self, Display};
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+
+use super::columns::Columns;
+use crate::protocol::push_number;
+
+/// The last time that the format can write: 9999-12-31T23:59:59.999Z. The wire has none later.
+const LAST_TIMESTAMP_MS: u64 = 253_402_300_799_999;
+
+/// Appends `value` as it displays, unquoted.
+pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
+    if write!(out, "{value}").is_err() {
+        unreachable!("a Vec takes every byte");
+    }
+}
+
+/// Appends `text`, in quotes only where RFC 4180 needs them. A test holds this to what the csv crate writes.
+pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
+    if !text
+        .iter()
+        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
+    {
+        return out.extend_from_slice(text);
+    }
+    out.push(b'"');
+    for (nth, part) in text.split(|&byte| byte == b'"').enumerate() {
+        if nth > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part);
+    }
+    out.push(b'"');
+}
+
+/// Appends a value as JSON.
+pub(super) fn push_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
+    if serde_json::to_writer(out, value).is_err() {
+        unreachable!("keys are strings and a Vec takes every byte");
+    }
+}
+
+/// Appends a time in milliseconds since the epoch.
+pub(super) fn push_timestamp(out: &mut Vec<u8>, ms: u64) {
+    let time = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_TIMESTAMP_MS));
+    push_plain(out, humantime::format_rfc3339_millis(time));
+}
+
+/// Reads a time into milliseconds since the epoch; finer digits are dropped.
+pub(super) fn parse_timestamp(text: &str) -> Option<u64> {
+    let time = humantime::parse_rfc3339(text).ok()?;
+    let since_epoch = time.duration_since(UNIX_EPOCH).ok()?;
+    u64::try_from(since_epoch.as_millis()).ok()
+}
+
+/// Reads a message's number. The `.0` is what data frames make of whole numbers beside an empty cell.
+pub(super) fn parse_seq(text: &str) -> Option<u64> {
+    let whole = text.strip_suffix(".0").unwrap_or(text);
+    whole.parse().ok().filter(|&seq| seq > 0)
+}
+
+/// Appends the object of `extra`.
+pub(super) fn push_extra<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = &'a (Arc<str>, f64)>) {
+    out.push(b'{');
+    for (nth, (name, value)) in values.enumerate() {
+        if nth > 0 {
+            out.push(b',');
+        }
+        push_json(out, &**name);
+        out.push(b':');
+        push_number(out, *value);
+    }
+    out.push(b'}');
+}
+
+/// Whether a value of this name would be taken for another field of a message's `data`.
+pub(super) fn is_field_of_data(name: &str) -> bool {
+    matches!(name, "timestamp" | "top")
+}
+
+/// Reads the object of `extra` behind the values of the columns.
+pub(super) struct ExtraReader<'a> {
+    pub(super) columns: &'a Columns,
+    /// The names that the last such object had: most often this one has the same, and they need not be allocated again.
+    pub(super) known: &'a mut Vec<Arc<str>>,
+    pub(super) values: &'a mut Vec<(Arc<str>, f64)>,
+}
+
+impl ExtraReader<'_> {
+    pub(super) fn read(self, text: &str) -> Result<(), serde_json::Error> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        self.deserialize(&mut json)?;
+        json.end()
+    }
+
+    fn shared(&mut self, nth: usize, name: &str) -> Arc<str> {
+        match self.known.get(nth) {
+            Some(known) if **known == *name => known.clone(),
+            _ => {
+                let name = Arc::<str>::from(name);
+                self.known.truncate(nth);
+                self.known.push(name.clone());
+                name
+            }
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ExtraReader<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ExtraReader<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of numbers")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        #[derive(Deserialize)]
+        struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+        let mut nth = 0;
+        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, f64>()? {
+            if is_field_of_data(&name) || self.columns.index_of(&name, usize::MAX).is_some() {
+                return Err(A::Error::custom("a name that is not for extra"));
+            }
+            let name = self.shared(nth, &name);
+            self.values.push((name, value));
+            nth += 1;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_have_exactly_three_decimals() {
+        for (ms, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (1_795_529_251_204, "2026-11-24T14:07:31.204Z"),
+            (1_709_164_799_999, "2024-02-28T23:59:59.999Z"),
+            (LAST_TIMESTAMP_MS, "9999-12-31T23:59:59.999Z"),
+            (u64::MAX, "9999-12-31T23:59:59.999Z"),
+        ] {
+            let mut text = Vec::new();
+            push_timestamp(&mut text, ms);
+            assert_eq!(text, expected.as_bytes());
+            assert_eq!(
+                parse_timestamp(expected),
+                Some(ms.min(LAST_TIMESTAMP_MS)),
+                "{expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_needs_its_zone() {
+        assert_eq!(parse_timestamp("1970-01-01T00:00:01Z"), Some(1000));
+        for bad in [
+            "",
+            "1000",
+            "1970-01-01 00:00:01",
+            "1970-01-01T00:00:01",
+            "1969-12-31T23:59:59Z",
+            "1970-13-01T00:00:00Z",
+        ] {
+            assert_eq!(parse_timestamp(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn texts_are_quoted_as_the_csv_crate_does(text in prop_oneof![any::<String>(), "[a\",\n\r ;=]{0,9}"]) {
+            let mut ours = b"x,".to_vec();
+            push_text(&mut ours, text.as_bytes());
+            ours.push(b'\n');
+            let mut theirs = csv::Writer::from_writer(Vec::new());
+            theirs.write_record(["x", &text]).unwrap();
+            prop_assert_eq!(ours, theirs.into_inner().unwrap());
+        }
+
+        #[test]
+        fn every_time_survives(ms in 0..=LAST_TIMESTAMP_MS) {
+            let mut text = Vec::new();
+            push_timestamp(&mut text, ms);
+            prop_assert_eq!(parse_timestamp(std::str::from_utf8(&text).unwrap()), Some(ms));
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The columns of a recording.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(super) const TIMESTAMP: &str = "timestamp";
+pub(super) const HOST: &str = "host";
+pub(super) const STREAM: &str = "stream";
+pub(super) const SEQ: &str = "seq";
+pub(super) const EVENT: &str = "event";
+pub(super) const TOP: &str = "top";
+pub(super) const EXTRA: &str = "extra";
+
+/// The columns before the values, in their order.
+pub(super) const LEADING: [&str; 5] = [TIMESTAMP, HOST, STREAM, SEQ, EVENT];
+
+/// The columns behind the values, in their order.
+pub(super) const TRAILING: [&str; 2] = [TOP, EXTRA];
+
+/// The value columns of a file, in their order. Cloning shares them.
+#[derive(Debug, Clone)]
+pub struct Columns(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    names: Vec<Arc<str>>,
+    index: HashMap<Arc<str>, usize>,
+}
+
+impl Columns {
+    /// The columns for these names, most often those of a hello's metrics.
+    ///
+    /// Left out are repeated names and those that cannot be a column: the format's own (`timestamp`, `host`, `stream`,
+    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, and
+    /// those that begin with `=`, `+`, `-` or `@`, because a spreadsheet would run them. Their values go to `extra`.
+    pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let mut inner = Inner {
+            names: Vec::new(),
+            index: HashMap::new(),
+        };
+        for name in names {
+            let name = name.as_ref();
+            if can_be_column(name) && !inner.index.contains_key(name) {
+                let name = Arc::<str>::from(name);
+                inner.index.insert(name.clone(), inner.names.len());
+                inner.names.push(name);
+            }
+        }
+        Self(Arc::new(inner))
+    }
+
+    /// The columns of a header, whose names are known to differ.
+    pub(super) fn of_header(names: Vec<Arc<str>>) -> Self {
+        let index = names.iter().cloned().zip(0..).collect();
+        Self(Arc::new(Inner { names, index }))
+    }
+
+    /// The names, in their order.
+    #[must_use]
+    pub fn names(&self) -> &[Arc<str>] {
+        &self.0.names
+    }
+
+    /// The index of `name`; found at once where it is `expected`, as samples nearly always come in the order of the
+    /// columns.
+    #[must_use]
+    pub fn index_of(&self, name: &str, expected: usize) -> Option<usize> {
+        match self.0.names.get(expected) {
+            Some(next) if **next == *name => Some(expected),
+            _ => self.0.index.get(name).copied(),
+        }
+    }
+}
+
+impl PartialEq for Columns {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.names == other.0.names
+    }
+}
+
+impl Eq for Columns {}
+
+/// Whether the format itself uses this name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    LEADING.contains(&name) || TRAILING.contains(&name)
+}
+
+fn can_be_column(name: &str) -> bool {
+    !name.is_empty()
+        && !is_reserved(name)
+        && !name.starts_with(['=', '+', '-', '@'])
+        && !name.contains(char::is_control)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_cannot_be_a_column_are_left_out() {
+        let columns = Columns::new([
+            "cpu", "seq", "top", "", "a\nb", "=1+1", "@x", "cpu", "a,\"b\"",
+        ]);
+        let names: Vec<_> = columns.names().iter().map(|name| &**name).collect();
+        assert_eq!(names, ["cpu", "a,\"b\""]);
+    }
+
+    #[test]
+    fn a_name_is_found_wherever_it_is_expected() {
+        let columns = Columns::new(["a", "b", "c"]);
+        assert_eq!(columns.index_of("b", 1), Some(1));
+        assert_eq!(columns.index_of("c", 0), Some(2));
+        assert_eq!(columns.index_of("c", 9), Some(2));
+        assert_eq!(columns.index_of("d", 3), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! Cells to rows.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use csv::StringRecord;
+
+use super::cell::{ExtraReader, parse_seq, parse_timestamp};
+use super::columns::{Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved};
+use super::error::{CellProblem, HeaderProblem, RowProblem, Shown};
+use super::event::Event;
+use super::row::{Row, RowKind};
+use crate::protocol::{HostName, Sample};
+
+/// Which cell of a row holds what.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// How many cells a row has.
+    cells: usize,
+    timestamp: usize,
+    host: usize,
+    stream: usize,
+    seq: usize,
+    event: Option<usize>,
+    top: Option<usize>,
+    extra: Option<usize>,
+    /// The cell of each of `columns`.
+    values: Vec<usize>,
+    pub(super) columns: Columns,
+}
+
+impl Layout {
+    /// Reads a header.
+    pub(super) fn of(header: &StringRecord) -> Result<Self, HeaderProblem> {
+        let names: Vec<&str> = (0..header.len()).map(|cell| text(header, cell)).collect();
+        if names.iter().any(|name| name.contains('\0')) {
+            return Err(HeaderProblem::NotText);
+        }
+        let find = |name| names.iter().position(|&known| known == name);
+        let must_find = |name| find(name).ok_or(HeaderProblem::Lacks(name));
+        let (mut values, mut value_names) = (Vec::new(), Vec::<Arc<str>>::new());
+        let layout = Self {
+            cells: names.len(),
+            timestamp: must_find(TIMESTAMP)?,
+            host: must_find(HOST)?,
+            stream: must_find(STREAM)?,
+            seq: must_find(SEQ)?,
+            event: find(EVENT),
+            top: find(TOP),
+            extra: find(EXTRA),
+            values: Vec::new(),
+            columns: Columns::of_header(Vec::new()),
+        };
+        let mut seen = HashSet::new();
+        for (cell, &name) in names.iter().enumerate() {
+            if name.is_empty() {
+                return Err(HeaderProblem::Unnamed(cell + 1));
+            }
+            if !seen.insert(name) {
+                return Err(HeaderProblem::Twice(Shown::new(name)));
+            }
+            if !is_reserved(name) {
+                values.push(cell);
+                value_names.push(name.into());
+            }
+        }
+        Ok(Self {
+            values,
+            columns: Columns::of_header(value_names),
+            ..layout
+        })
+    }
+
+    /// Whether a row is rather a header: recordings may follow one another.
+    pub(super) fn is_header(row: &StringRecord) -> bool {
+        [TIMESTAMP, HOST, STREAM, SEQ]
+            .iter()
+            .all(|name| (0..row.len()).any(|cell| text(row, cell) == *name))
+    }
+
+    /// The name of the column that a cell is in.
+    pub(super) fn name_of(&self, cell: usize) -> &str {
+        let fixed = [
+            (Some(self.timestamp), TIMESTAMP),
+            (Some(self.host), HOST),
+            (Some(self.stream), STREAM),
+            (Some(self.seq), SEQ),
+            (self.event, EVENT),
+            (self.top, TOP),
+            (self.extra, EXTRA),
+        ];
+        let value = || self.values.iter().position(|&value| value == cell);
+        match fixed.iter().find(|(at, _)| *at == Some(cell)) {
+            Some((_, name)) => name,
+            None => value().map_or("", |index| &self.columns.names()[index]),
+        }
+    }
+}
+
+/// The text of a cell. Lines may end in `\r\n`, and a byte order mark may stand before any header.
+fn text(row: &StringRecord, cell: usize) -> &str {
+    let mut text = row.get(cell).unwrap_or_default();
+    if cell + 1 == row.len() {
+        text = text.strip_suffix('\r').unwrap_or(text);
+    }
+    if cell == 0 {
+        text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    }
+    text
+}
+
+/// Turns the rows below one header into typed values.
+#[derive(Debug)]
+pub(super) struct Decoder {
+    pub(super) layout: Layout,
+    /// The host of the row before, shared with this one where it is the same.
+    host: Option<HostName>,
+    /// The names in the last `extra`.
+    extra_names: Vec<Arc<str>>,
+}
+
+impl Decoder {
+    pub(super) fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            host: None,
+            extra_names: Vec::new(),
+        }
+    }
+
+    pub(super) fn row(&mut self, row: &StringRecord) -> Result<Row, RowProblem> {
+        if row.len() != self.layout.cells {
+            return Err(RowProblem::Cells {
+                found: row.len(),
+                expected: self.layout.cells,
+            });
+        }
+        let layout = &self.layout;
+        let timestamp = parse_timestamp(text(row, layout.timestamp))
+            .ok_or_else(|| self.refuse(row, layout.timestamp, CellProblem::Timestamp))?;
+        let host = self.host(row)?;
+        let layout = &self.layout;
+        let stream = (text(row, layout.stream).parse())
+            .map_err(|_| self.refuse(row, layout.stream, CellProblem::Stream))?;
+        let event = match layout.event {
+            None => Event::Sample,
+            Some(cell) => Event::parse(text(row, cell))
+                .ok_or_else(|| self.refuse(row, cell, CellProblem::Event))?,
+        };
+        let kind = match event {
+            Event::Sample => RowKind::Sample {
+                seq: self.seq(row)?,
+                sample: self.sample(row, timestamp)?,
+            },
+            Event::Alert(alert) => RowKind::Alert {
+                seq: self.seq(row)?,
+                alert,
+                sample: self.sample(row, timestamp)?,
+            },
+            Event::Gap(gap) => {
+                self.check_empty(row)?;
+                RowKind::Gap { timestamp, gap }
+            }
+        };
+        Ok(Row { host, stream, kind })
+    }
+
+    fn host(&mut self, row: &StringRecord) -> Result<HostName, RowProblem> {
+        let name = text(row, self.layout.host);
+        match &self.host {
+            Some(host) if host.as_str() == name => Ok(host.clone()),
+            _ => {
+                let host: HostName = (name.parse())
+                    .map_err(|_| self.refuse(row, self.layout.host, CellProblem::Host))?;
+                self.host = Some(host.clone());
+                Ok(host)
+            }
+        }
+    }
+
+    fn seq(&self, row: &StringRecord) -> Result<u64, RowProblem> {
+        let cell = self.layout.seq;
+        parse_seq(text(row, cell)).ok_or_else(|| self.refuse(row, cell, CellProblem::Seq))
+    }
+
+    fn sample(&mut self, row: &StringRecord, timestamp: u64) -> Result<Sample, RowProblem> {
+        let layout = &self.layout;
+        let mut values = Vec::with_capacity(layout.values.len() + self.extra_names.len());
+        for (&cell, name) in layout.values.iter().zip(layout.columns.names()) {
+            let number = text(row, cell);
+            if number.is_empty() {
+                continue;
+            }
+            match number.parse::<f64>() {
+                Ok(value) if value.is_finite() => values.push((name.clone(), value)),
+                Ok(_) => return Err(self.refuse(row, cell, CellProblem::NotFinite)),
+                Err(_) => return Err(self.refuse(row, cell, CellProblem::Number)),
+            }
+        }
+        let present = |cell: Option<usize>| cell.filter(|&cell| !text(row, cell).is_empty());
+        let top = match present(layout.top) {
+            None => None,
+            Some(cell) => Some(
+                serde_json::from_str(text(row, cell))
+                    .map_err(|_| self.refuse(row, cell, CellProblem::Top))?,
+            ),
+        };
+        if let Some(cell) = present(layout.extra) {
+            let extra = ExtraReader {
+                columns: &layout.columns,
+                known: &mut self.extra_names,
+                values: &mut values,
+            };
+            if extra.read(text(row, cell)).is_err() {
+                return Err(self.refuse(row, cell, CellProblem::Extra));
+            }
+        }
+        Ok(Sample {
+            timestamp,
+            values,
+            top,
+        })
+    }
+
+    /// Checks that a gap has neither a number nor values.
+    fn check_empty(&self, row: &StringRecord) -> Result<(), RowProblem> {
+        let layout = &self.layout;
+        let mut cells = (layout.values.iter().copied())
+            .chain([layout.seq])
+            .chain(layout.top)
+            .chain(layout.extra);
+        match cells.find(|&cell| !text(row, cell).is_empty()) {
+            None => Ok(()),
+            Some(cell) => Err(self.refuse(row, cell, CellProblem::InGap)),
+        }
+    }
+
+    fn refuse(&self, row: &StringRecord, cell: usize, problem: CellProblem) -> RowProblem {
+        RowProblem::Cell {
+            column: Shown::new(self.layout.name_of(cell)),
+            value: Shown::new(text(row, cell)),
+            problem,
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Rows to bytes.
+
+use super::cell::{is_field_of_data, push_extra, push_json, push_plain, push_text, push_timestamp};
+use super::columns::{Columns, LEADING, TRAILING};
+use super::event::push_event;
+use super::row::{Row, RowKind};
+use crate::protocol::{Sample, push_number};
+
+/// Writes the header and the rows of one file. Appends to a buffer of the caller, who writes it in one go.
+#[derive(Debug)]
+pub struct Encoder {
+    columns: Columns,
+    /// The values of the row at hand, one for each column; NaN where absent, for no sample carries one.
+    cells: Vec<f64>,
+    /// Those of its values that have no column, as indexes into the sample.
+    others: Vec<usize>,
+    /// A cell before it is quoted.
+    text: Vec<u8>,
+}
+
+impl Encoder {
+    /// An encoder for a file with these columns.
+    #[must_use]
+    pub fn new(columns: Columns) -> Self {
+        Self {
+            cells: Vec::with_capacity(columns.names().len()),
+            others: Vec::new(),
+            text: Vec::new(),
+            columns,
+        }
+    }
+
+    /// The columns of the file.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// Appends the header.
+    pub fn header(&self, out: &mut Vec<u8>) {
+        let names = self.columns.names().iter().map(|name| &**name);
+        let all = LEADING.into_iter().chain(names).chain(TRAILING);
+        for (nth, name) in all.enumerate() {
+            if nth > 0 {
+                out.push(b',');
+            }
+            push_text(out, name.as_bytes());
+        }
+        out.push(b'\n');
+    }
+
+    /// Appends one row.
+    ///
+    /// Of a value that comes twice the first counts, as in [`Sample::get`]. A time past the year 9999 is written as its
+    /// end.
+    pub fn row(&mut self, row: &Row, out: &mut Vec<u8>) {
+        let sample = match &row.kind {
+            RowKind::Sample { sample, .. } | RowKind::Alert { sample, .. } => Some(sample),
+            RowKind::Gap { .. } => None,
+        };
+        self.place(sample);
+        push_timestamp(out, row.timestamp());
+        out.push(b',');
+        out.extend_from_slice(row.host.as_str().as_bytes());
+        out.push(b',');
+        push_plain(out, row.stream);
+        out.push(b',');
+        if let Some(seq) = row.seq() {
+            push_plain(out, seq);
+        }
+        out.push(b',');
+        self.text.clear();
+        push_event(&mut self.text, &row.kind);
+        push_text(out, &self.text);
+        for &value in &self.cells {
+            out.push(b',');
+            if !value.is_nan() {
+                push_number(out, value);
+            }
+        }
+        out.push(b',');
+        if let Some(top) = sample.and_then(|sample| sample.top.as_ref()) {
+            self.text.clear();
+            push_json(&mut self.text, top);
+            push_text(out, &self.text);
+        }
+        out.push(b',');
+        if let Some(sample) = sample.filter(|_| !self.others.is_empty()) {
+            self.text.clear();
+            let others = self.others.iter().map(|&index| &sample.values[index]);
+            push_extra(&mut self.text, others);
+            push_text(out, &self.text);
+        }
+        out.push(b'\n');
+    }
+
+    /// Sorts the values into cells and others.
+    fn place(&mut self, sample: Option<&Sample>) {
+        self.cells.clear();
+        self.cells.resize(self.columns.names().len(), f64::NAN);
+        self.others.clear();
+        let values = sample.map_or(&[][..], |sample| &sample.values);
+        let mut expected = 0;
+        for (index, (name, value)) in values.iter().enumerate() {
+            debug_assert!(value.is_finite());
+            if !value.is_finite() {
+                continue;
+            }
+            if let Some(column) = self.columns.index_of(name, expected) {
+                let cell = &mut self.cells[column];
+                if cell.is_nan() {
+                    *cell = *value;
+                }
+                expected = column + 1;
+            } else if !is_field_of_data(name) {
+                self.others.push(index);
+            }
+        }
+    }
+}

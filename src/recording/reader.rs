@@ -1,0 +1,225 @@
+//! A recording as an iterator of rows.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
+
+use super::columns::Columns;
+use super::decode::{Decoder, Layout};
+use super::error::{HeaderProblem, ReadError, RowProblem, Shown};
+use super::row::Row;
+use super::watched::Watched;
+
+/// Large enough that a read of the disk is worth its call, small enough to stay in the second-level cache.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Reads the rows of a recording, one after the other, in constant memory. Ends at the first error.
+#[derive(Debug)]
+pub struct Reader<R> {
+    csv: csv::Reader<Watched<R>>,
+    file: String,
+    row: StringRecord,
+    decoder: Decoder,
+    torn: Option<TornRow>,
+    is_over: bool,
+}
+
+/// A last row without a line break behind it: its writer was cut off, and what is there may be half a number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornRow {
+    /// The name that the file is shown by.
+    pub file: String,
+    /// The line on which the row starts, from 1.
+    pub line: u64,
+}
+
+impl fmt::Display for TornRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { file, line } = self;
+        write!(f, "{file}:{line}: the last row is cut off and left out")
+    }
+}
+
+impl Reader<File> {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a recording.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let name = path.display().to_string();
+        let opened = File::open(path).and_then(|file| Ok((file.metadata()?.is_dir(), file)));
+        match opened {
+            Ok((true, _)) => Err(ReadError::Directory { file: name }),
+            Ok((false, file)) => Self::new(file, name),
+            Err(source) => Err(ReadError::Io { file: name, source }),
+        }
+    }
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header from `input`. Errors call it `file`.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not a recording.
+    pub fn new(input: R, file: impl Into<String>) -> Result<Self, ReadError> {
+        let file = file.into();
+        // With `\n` alone as the end of a line, the parser's line numbers hold for `\r\n` as well.
+        let mut csv = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .terminator(Terminator::Any(b'\n'))
+            .buffer_capacity(BUFFER_BYTES)
+            .from_reader(Watched::new(input));
+        let mut header = StringRecord::new();
+        match read_layout(&mut csv, &mut header) {
+            Ok(Ok(layout)) => Ok(Self {
+                csv,
+                file,
+                row: header,
+                decoder: Decoder::new(layout),
+                torn: None,
+                is_over: false,
+            }),
+            Ok(Err(problem)) => Err(ReadError::NotARecording { file, problem }),
+            Err(source) => Err(ReadError::Io { file, source }),
+        }
+    }
+
+    /// The value columns of the rows that come now. A further header may change them.
+    pub fn columns(&self) -> &Columns {
+        &self.decoder.layout.columns
+    }
+
+    /// The name that errors call the input by.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// How many bytes of the input the rows so far took.
+    pub fn bytes_read(&self) -> u64 {
+        self.csv.position().byte()
+    }
+
+    /// The row that was left out at the end, once the iterator has ended.
+    pub fn torn(&self) -> Option<&TornRow> {
+        self.torn.as_ref()
+    }
+
+    fn read_row(&mut self) -> Result<Option<Row>, ReadError> {
+        while self.read_record()? {
+            match self.decoder.row(&self.row) {
+                Ok(row) => return Ok(Some(row)),
+                Err(_) if Layout::is_header(&self.row) => self.change_layout()?,
+                Err(problem) => return Err(self.error(problem)),
+            }
+        }
+        Ok(None)
+    }
+
+    fn change_layout(&mut self) -> Result<(), ReadError> {
+        let mut layout =
+            Layout::of(&self.row).map_err(|problem| self.error(RowProblem::Header(problem)))?;
+        if layout.columns == *self.columns() {
+            // The same object tells those who keep it that nothing changed.
+            layout.columns = self.columns().clone();
+        }
+        self.decoder = Decoder::new(layout);
+        Ok(())
+    }
+
+    /// Reads the next complete line that is not blank; false at the end.
+    fn read_record(&mut self) -> Result<bool, ReadError> {
+        loop {
+            self.csv.get_mut().begin_row();
+            let read = self.csv.read_record(&mut self.row);
+            if self.csv.get_ref().at_end() {
+                if !matches!(read, Ok(false)) {
+                    self.torn = Some(TornRow {
+                        file: self.file.clone(),
+                        line: self.csv.position().line() - self.breaks_within(),
+                    });
+                }
+                return Ok(false);
+            }
+            match read {
+                Ok(false) => return Ok(false),
+                Ok(true) if self.row.len() == 1 && self.row.iter().all(|cell| cell == "\r") => {}
+                Ok(true) => return Ok(true),
+                Err(error) => return Err(self.parser_error(error)),
+            }
+        }
+    }
+
+    /// The error of a row that has been read.
+    fn error(&self, problem: RowProblem) -> ReadError {
+        ReadError::Row {
+            file: self.file.clone(),
+            // The parser is on the line behind the row; blank lines before it are passed.
+            line: self.csv.position().line() - 1 - self.breaks_within(),
+            problem,
+        }
+    }
+
+    /// The error of a row that the parser did not accept.
+    fn parser_error(&self, error: csv::Error) -> ReadError {
+        let file = self.file.clone();
+        let line = error.position().map(csv::Position::line);
+        let here = self.csv.position().line();
+        match error.into_kind() {
+            ErrorKind::Utf8 { err, .. } => ReadError::Row {
+                file,
+                line: line.unwrap_or(here),
+                problem: RowProblem::NotUtf8 {
+                    column: Shown::new(self.decoder.layout.name_of(err.field())),
+                },
+            },
+            ErrorKind::Io(_) if self.csv.get_ref().is_exhausted() => ReadError::Row {
+                file,
+                line: self.row.position().map_or(here, csv::Position::line),
+                problem: RowProblem::TooLong,
+            },
+            ErrorKind::Io(source) => ReadError::Io { file, source },
+            _ => unreachable!("the parser is told neither to compare lengths nor to deserialize"),
+        }
+    }
+
+    fn breaks_within(&self) -> u64 {
+        let bytes = self.row.as_byte_record().as_slice();
+        bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+    }
+}
+
+fn read_layout<R: Read>(
+    csv: &mut csv::Reader<Watched<R>>,
+    header: &mut StringRecord,
+) -> Result<Result<Layout, HeaderProblem>, std::io::Error> {
+    let problem = match csv.read_record(header) {
+        Ok(true) if csv.get_ref().at_end() => {
+            // A file that could not become a recording says so first.
+            Layout::of(header).err().unwrap_or(HeaderProblem::CutOff)
+        }
+        Ok(true) => return Ok(Layout::of(header)),
+        Ok(false) => HeaderProblem::Empty,
+        Err(error) => match error.into_kind() {
+            ErrorKind::Io(source) if !csv.get_ref().is_exhausted() => return Err(source),
+            _ => HeaderProblem::NotText,
+        },
+    };
+    Ok(Err(problem))
+}
+
+impl<R: Read> Iterator for Reader<R> {
+    type Item = Result<Row, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_over {
+            return None;
+        }
+        let next = self.read_row().transpose();
+        self.is_over = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

@@ -1,0 +1,209 @@
+//! Going on with a recording: where it ends, and with which columns.
+
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+use super::columns::Columns;
+use super::encode::Encoder;
+use super::error::ReadError;
+use super::output::{Output, OutputError};
+use super::reader::Reader;
+use super::row::Row;
+use super::watched::MAX_ROW_BYTES;
+use crate::protocol::Position;
+
+/// How every header that the [`Encoder`] writes begins.
+const HEADER_START: &[u8] = b"timestamp,host,stream,seq,event,";
+
+/// Large, for the whole file goes through it once.
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// An output that was opened to be appended to.
+#[derive(Debug)]
+pub struct Appended {
+    /// The output.
+    pub output: Output,
+    /// Where the recording ends; `None` where there is none yet, so that a header comes first.
+    pub resume: Option<Resume>,
+}
+
+/// Where a recording ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resume {
+    /// The columns that further rows must have.
+    pub columns: Columns,
+    /// The last numbered row; `None` where there is only a header.
+    pub last: Option<Position>,
+    /// How many bytes were cut off behind it: a torn row, or a gap whose message was not written.
+    pub cut_bytes: u64,
+}
+
+impl Output {
+    /// Opens a recording to go on with it. A missing or empty file is begun.
+    ///
+    /// A torn last row and a gap without its message are cut off: both come again. The file is read once from end to end,
+    /// because any of its headers may be the one that counts.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no recording, was edited into another form, or another process records into it.
+    pub fn append(path: &Path) -> Result<Appended, OutputError> {
+        let output = Self::open_to_append(path)?;
+        if !output.is_regular() {
+            return Ok(Appended {
+                output,
+                resume: None,
+            });
+        }
+        let name = output.name();
+        let failed = |source| {
+            OutputError::Unreadable(ReadError::Io {
+                file: name.clone(),
+                source,
+            })
+        };
+        let mut scan = Scan::new(&name);
+        (output.file().rewind()).map_err(failed)?;
+        let input = BufReader::with_capacity(BUFFER_BYTES, output.file());
+        scan.read(input).map_err(OutputError::Unreadable)?;
+        if !scan.is_ours() {
+            return Err(OutputError::Edited { path: path.into() });
+        }
+        let length = output.file().metadata().map_err(failed)?.len();
+        if scan.keep < length {
+            (output.file().set_len(scan.keep)).map_err(|source| OutputError::Write {
+                name: output.name(),
+                source,
+            })?;
+        }
+        let resume = scan.columns.map(|columns| Resume {
+            columns,
+            last: scan.last,
+            cut_bytes: length - scan.keep,
+        });
+        Ok(Appended { output, resume })
+    }
+}
+
+/// One pass over the lines of a file.
+struct Scan<'a> {
+    file: &'a str,
+    /// The header that counts, and its columns.
+    header: Vec<u8>,
+    columns: Option<Columns>,
+    /// The last numbered row below it, with its line number.
+    row: Option<(Vec<u8>, u64)>,
+    last: Option<Position>,
+    line: u64,
+    end: u64,
+    /// Behind the last numbered row or header.
+    keep: u64,
+}
+
+impl<'a> Scan<'a> {
+    fn new(file: &'a str) -> Self {
+        Self {
+            file,
+            header: Vec::new(),
+            columns: None,
+            row: None,
+            last: None,
+            line: 0,
+            end: 0,
+            keep: 0,
+        }
+    }
+
+    fn read(&mut self, mut input: impl BufRead) -> Result<(), ReadError> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let limit = MAX_ROW_BYTES as u64;
+            let read = (&mut input).take(limit).read_until(b'\n', &mut line);
+            let length = read.map_err(|source| self.io_error(source))?;
+            if !line.ends_with(b"\n") {
+                break;
+            }
+            self.line += 1;
+            self.end += length as u64;
+            self.take(&mut line)?;
+        }
+        if self.columns.is_none() && !line.is_empty() && !is_start_of_header(&line) {
+            Reader::new(&*line, self.file)?;
+        }
+        self.settle()
+    }
+
+    /// Takes a complete line.
+    fn take(&mut self, line: &mut Vec<u8>) -> Result<(), ReadError> {
+        if self.columns.is_none() || line.starts_with(HEADER_START) {
+            self.settle()?;
+            let reader = Reader::new(&**line, self.file)?;
+            self.columns = Some(reader.columns().clone());
+            std::mem::swap(&mut self.header, line);
+        } else if is_gap(line) {
+            return Ok(());
+        } else {
+            let (row, number) = self.row.get_or_insert_default();
+            std::mem::swap(row, line);
+            *number = self.line;
+        }
+        self.keep = self.end;
+        Ok(())
+    }
+
+    /// Reads the last row, which must be one of its header.
+    fn settle(&mut self) -> Result<(), ReadError> {
+        let Some((bytes, line)) = self.row.take() else {
+            return Ok(());
+        };
+        let mut reader = Reader::new(self.header.chain(&*bytes), self.file)?;
+        self.last = match reader.next() {
+            Some(Ok(row)) => position_of(row).or(self.last.take()),
+            Some(Err(ReadError::Row { file, problem, .. })) => {
+                return Err(ReadError::Row {
+                    file,
+                    line,
+                    problem,
+                });
+            }
+            Some(Err(error)) => return Err(error),
+            None => self.last.take(),
+        };
+        Ok(())
+    }
+
+    /// Whether rows of an [`Encoder`] belong below the header.
+    fn is_ours(&self) -> bool {
+        self.columns.as_ref().is_none_or(|columns| {
+            let mut header = Vec::new();
+            Encoder::new(columns.clone()).header(&mut header);
+            header == self.header
+        })
+    }
+
+    fn io_error(&self, source: io::Error) -> ReadError {
+        ReadError::Io {
+            file: self.file.into(),
+            source,
+        }
+    }
+}
+
+fn position_of(row: Row) -> Option<Position> {
+    row.seq().map(|seq| Position {
+        host: row.host,
+        stream: row.stream,
+        seq,
+    })
+}
+
+/// Whether a file of only this begins like a recording whose header was cut off.
+fn is_start_of_header(line: &[u8]) -> bool {
+    line.starts_with(HEADER_START) || HEADER_START.starts_with(line)
+}
+
+/// Whether a row of ours is a gap: none of the cells before the event is ever quoted.
+fn is_gap(line: &[u8]) -> bool {
+    let event = line.splitn(5, |&byte| byte == b',').nth(4);
+    event.is_some_and(|event| event.starts_with(b"gap "))
+}

@@ -1,0 +1,203 @@
+//! The format as a whole: there and back again.
+
+mod errors;
+mod output;
+mod rows;
+
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use rows::{any_file, encode, read, sample_row};
+
+#[test]
+fn a_recording_looks_like_this() {
+    let columns = Columns::new(["cpu", "a \"b\", c", "users"]);
+    let mut top = sample_row(41, &[("cpu", 7.0), ("users", 0.5)]);
+    if let RowKind::Sample { sample, .. } = &mut top.kind {
+        sample.top = Some(vec![crate::protocol::Process {
+            pid: 812,
+            name: "it's \"x\",\n".into(),
+            cpu: 9.5,
+            memory: 1.0,
+        }]);
+    }
+    let rows = [
+        top,
+        sample_row(42, &[("a \"b\", c", -1.5), ("late", 7.0), ("seq", 1e20)]),
+    ];
+    assert_eq!(
+        String::from_utf8(encode(&columns, &rows)).unwrap(),
+        "timestamp,host,stream,seq,event,cpu,\"a \"\"b\"\", c\",users,top,extra\n\
+         2026-11-24T14:07:31.204Z,web-1,k3v9q2,41,,7,,0.5,\"[{\"\"pid\"\":812,\"\"name\"\":\"\"it's \\\"\"x\\\"\",\\n\"\",\
+         \"\"cpu\"\":9.5,\"\"memory\"\":1}]\",\n\
+         2026-11-24T14:07:31.204Z,web-1,k3v9q2,42,,,-1.5,,,\"{\"\"late\"\":7,\"\"seq\"\":1e+20}\"\n"
+    );
+}
+
+#[test]
+fn the_example_in_the_documentation_is_a_recording() {
+    let documentation = include_str!("../recording.rs");
+    let example: String = (documentation
+        .split("//! ```")
+        .nth(1)
+        .unwrap()
+        .lines()
+        .skip(1))
+    .map(|line| format!("{}\n", line.trim_start_matches("//! ")))
+    .collect();
+    let (columns, rows) = read(example.as_bytes()).unwrap();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(String::from_utf8(encode(&columns, &rows)).unwrap(), example);
+}
+
+#[test]
+fn a_header_alone_is_a_recording_of_nothing() {
+    let (columns, rows) = read(b"timestamp,host,stream,seq,event,cpu,top,extra\n").unwrap();
+    assert_eq!((columns, rows.len()), (Columns::new(["cpu"]), 0));
+}
+
+#[test]
+fn a_header_in_the_middle_may_change_the_columns() {
+    let first = encode(&Columns::new(["a", "b"]), &[sample_row(1, &[("a", 1.0)])]);
+    let same = encode(&Columns::new(["a", "b"]), &[sample_row(2, &[("b", 2.0)])]);
+    let other = encode(
+        &Columns::new(["b", "c", "a"]),
+        &[sample_row(3, &[("c", 3.0)])],
+    );
+    let file = [first, same, other].concat();
+    let mut reader = Reader::new(&*file, "x.csv").unwrap();
+    let at_first = reader.columns().clone();
+    assert_eq!(
+        reader.next().unwrap().unwrap(),
+        sample_row(1, &[("a", 1.0)])
+    );
+    assert_eq!(
+        reader.next().unwrap().unwrap(),
+        sample_row(2, &[("b", 2.0)])
+    );
+    assert_eq!(*reader.columns(), at_first);
+    assert_eq!(
+        reader.next().unwrap().unwrap(),
+        sample_row(3, &[("c", 3.0)])
+    );
+    assert_eq!(*reader.columns(), Columns::new(["b", "c", "a"]));
+    assert!(reader.next().is_none());
+    assert_eq!(reader.bytes_read(), file.len() as u64);
+}
+
+#[test]
+fn columns_come_in_any_order_and_only_four_are_needed() {
+    let file = "cpu,seq,stream,host,timestamp\n1e3,41,k3v9q2,web-1,2026-11-24T14:07:31.204Z\n";
+    let (_, rows) = read(file.as_bytes()).unwrap();
+    assert_eq!(rows, [sample_row(41, &[("cpu", 1000.0)])]);
+}
+
+#[test]
+fn other_line_ends_marks_and_numbers_are_read() {
+    let file = "\u{feff}timestamp,host,stream,seq,event,cpu,top,extra\r\n\r\n\
+                2026-11-24T14:07:31.204Z,web-1,k3v9q2,41.0,,7.0,,\r\n\n\
+                \u{feff}timestamp,host,stream,seq,event,top,extra,cpu\r\n\
+                2026-11-24T14:07:31.204Z,web-1,k3v9q2,42,\"\",,,\"8\"\r\n";
+    let (_, rows) = read(file.as_bytes()).unwrap();
+    let expected = [
+        sample_row(41, &[("cpu", 7.0)]),
+        sample_row(42, &[("cpu", 8.0)]),
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn a_last_row_without_a_line_break_is_left_out_even_if_it_reads() {
+    let file = encode(
+        &Columns::new(["cpu"]),
+        &[
+            sample_row(1, &[("cpu", 123.0)]),
+            sample_row(2, &[("cpu", 123.0)]),
+        ],
+    );
+    let header_len = file.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let first_len = header_len + (file.len() - header_len) / 2;
+    for len in header_len..file.len() {
+        let mut reader = Reader::new(&file[..len], "x.csv").unwrap();
+        let rows = reader.by_ref().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(rows.len(), usize::from(len >= first_len), "{len} bytes");
+        let torn = reader.torn().map(ToString::to_string);
+        if len == header_len || len == first_len {
+            assert_eq!(torn, None);
+        } else {
+            let line = 2 + rows.len();
+            let expected = format!("x.csv:{line}: the last row is cut off and left out");
+            assert_eq!(torn, Some(expected));
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_recording_survives_being_read((columns, rows) in any_file()) {
+        let file = encode(&columns, &rows);
+        let (read_columns, read_rows) = read(&file).unwrap();
+        prop_assert_eq!(&read_columns, &columns);
+        prop_assert_eq!(&read_rows, &rows);
+        prop_assert_eq!(encode(&read_columns, &read_rows), file);
+    }
+
+    #[test]
+    fn every_line_is_a_row((columns, rows) in any_file()) {
+        let file = encode(&columns, &rows);
+        let breaks = file.iter().filter(|&&byte| byte == b'\n').count();
+        prop_assert_eq!(breaks, 1 + rows.len());
+        prop_assert!(!file.contains(&b'\r'));
+    }
+
+    #[test]
+    fn quoting_is_that_of_the_csv_crate((columns, rows) in any_file()) {
+        let file = encode(&columns, &rows);
+        let mut theirs = csv::Writer::from_writer(Vec::new());
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&*file);
+        for record in reader.byte_records() {
+            theirs.write_byte_record(&record.unwrap()).unwrap();
+        }
+        prop_assert_eq!(theirs.into_inner().unwrap(), file);
+    }
+
+    #[test]
+    fn samples_in_another_order_become_the_same_row((columns, rows) in any_file()) {
+        let mut turned = rows.clone();
+        for row in &mut turned {
+            if let RowKind::Sample { sample, .. } | RowKind::Alert { sample, .. } = &mut row.kind {
+                // Stable, so that those without a column keep their order.
+                sample.values.sort_by_key(|(name, _)| {
+                    std::cmp::Reverse(columns.index_of(name, 0))
+                });
+            }
+        }
+        prop_assert_eq!(encode(&columns, &turned), encode(&columns, &rows));
+    }
+
+    #[test]
+    fn no_bytes_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2048)) {
+        let _ = read(&bytes);
+    }
+
+    #[test]
+    fn no_change_to_a_recording_makes_reading_panic(
+        (columns, rows) in any_file(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), Just(b'"'), Just(b','), Just(b'\n')]), 1..8),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut file = encode(&columns, &rows);
+        for (at, byte) in changes {
+            let at = at.index(file.len());
+            file[at] = byte;
+        }
+        let _ = read(&file);
+        file.truncate(cut.index(file.len()));
+        let _ = read(&file);
+        let place = tempfile::NamedTempFile::new().unwrap();
+        place.as_file().write_all(&file).unwrap();
+        let _ = Output::append(place.path());
+    }
+}

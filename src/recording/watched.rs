@@ -1,0 +1,59 @@
+//! What the CSV parser itself does not tell: whether a row ended because the input did, and whether it ever ends.
+
+use std::io::{self, Read};
+
+/// The longest row that is read, in bytes. The longest message of the wire stays below it with every quote doubled; a file
+/// that is longer without a line break, or with a quote that is never closed, is refused before it fills the memory.
+pub(super) const MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
+
+/// An input that remembers its end and bounds the bytes of a row.
+#[derive(Debug)]
+pub(super) struct Watched<R> {
+    input: R,
+    at_end: bool,
+    allowed: usize,
+}
+
+impl<R> Watched<R> {
+    pub(super) fn new(input: R) -> Self {
+        Self {
+            input,
+            at_end: false,
+            allowed: MAX_ROW_BYTES,
+        }
+    }
+
+    /// Allows for another row.
+    pub(super) fn begin_row(&mut self) {
+        self.allowed = MAX_ROW_BYTES;
+    }
+
+    /// Whether the parser has asked for more than there is. It does so only for a row without a line break behind it.
+    pub(super) fn at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Whether the row was too long to go on.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.allowed == 0
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_exhausted() {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        loop {
+            match self.input.read(buffer) {
+                Ok(read) => {
+                    self.at_end |= read == 0;
+                    self.allowed = self.allowed.saturating_sub(read);
+                    return Ok(read);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Who is connected, and who was.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::watch;
+
+/// Viewers as they come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Connected now.
+    pub connected: u64,
+    /// The most that were connected at once.
+    pub most: u64,
+    /// Left after they had been told the end, and said goodbye.
+    pub finished: u64,
+}
+
+/// The shared count of viewers. Cloning it shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Viewers {
+    accepted: Arc<AtomicU64>,
+    counts: Arc<watch::Sender<Counts>>,
+}
+
+impl Viewers {
+    /// TCP connections accepted since the start.
+    #[must_use]
+    pub fn accepted_connections(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The counts now.
+    #[must_use]
+    pub fn now(&self) -> Counts {
+        *self.counts.borrow()
+    }
+
+    /// The counts as they change.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Counts> {
+        self.counts.subscribe()
+    }
+
+    pub(super) fn accepted(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a viewer in until the seat is dropped.
+    pub(super) fn enter(&self) -> Seat {
+        self.counts.send_modify(|counts| {
+            counts.connected += 1;
+            counts.most = counts.most.max(counts.connected);
+        });
+        Seat {
+            viewers: self.clone(),
+            finished: false,
+        }
+    }
+}
+
+/// A connected viewer.
+#[derive(Debug)]
+pub(super) struct Seat {
+    viewers: Viewers,
+    finished: bool,
+}
+
+impl Seat {
+    /// The viewer has been told the end and has said goodbye.
+    pub(super) fn finish(&mut self) {
+        self.finished = true;
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.viewers.counts.send_modify(|counts| {
+            counts.connected -= 1;
+            counts.finished += u64::from(self.finished);
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! What is in the recordings, found out before they are served.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::protocol::{HostName, StreamId};
+use crate::recording::{Columns, ReadError};
+
+use super::merge::Merged;
+use super::{Input, Window};
+
+/// The steps that say what the interval is.
+const STEPS: usize = 10;
+
+/// Assumed where a host has a single row: the interval that `serve` has by default.
+const DEFAULT_INTERVAL_MS: u64 = 2000;
+
+/// What a look through the recordings found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Survey {
+    /// The hosts.
+    pub hosts: BTreeMap<HostName, HostSurvey>,
+    /// Numbered rows in the window.
+    pub rows: u64,
+    /// The time of the first row of all, in milliseconds since the epoch, inside the window or not.
+    pub first: Option<u64>,
+    /// Milliseconds from the first row in the window to the last, by steps forward.
+    pub span: u64,
+    /// What was cut off and left out, in a line each.
+    pub warnings: Vec<String>,
+}
+
+/// What is known of one host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostSurvey {
+    /// Its streams, in the order in which they come.
+    pub streams: Vec<StreamId>,
+    /// The columns of its first row.
+    pub columns: Columns,
+    /// Milliseconds between two samples: the median of the first 10 steps forward, at least 1.
+    pub interval: u64,
+    last: u64,
+    steps: Vec<u64>,
+}
+
+/// Reads `inputs` through, so that errors in them are told before anything is served.
+///
+/// # Errors
+/// The first row or file that cannot be read.
+pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
+    let unheeded = Arc::default();
+    let readers = inputs
+        .iter()
+        .map(|input| input.open(&unheeded))
+        .collect::<Result<_, _>>()?;
+    let mut merged = Merged::new(readers)?;
+    let mut survey = Survey::default();
+    let mut last = None;
+    while let Some((row, columns)) = merged.next()? {
+        let timestamp = row.timestamp();
+        let first = *survey.first.get_or_insert(timestamp);
+        if window.contains(timestamp, first) {
+            survey.rows += 1;
+            survey.span += timestamp.saturating_sub(*last.get_or_insert(timestamp));
+            last = Some(timestamp);
+            survey.note(&row.host, row.stream, timestamp, columns);
+        }
+    }
+    survey.settle();
+    survey.warnings = merged.warnings().collect();
+    Ok(survey)
+}
+
+impl Survey {
+    /// Takes in one row.
+    pub(super) fn note(
+        &mut self,
+        host: &HostName,
+        stream: StreamId,
+        timestamp: u64,
+        columns: Columns,
+    ) {
+        if let Some(known) = self.hosts.get_mut(host) {
+            known.note(stream, timestamp);
+        } else {
+            let streams = vec![stream];
+            let new = HostSurvey {
+                streams,
+                columns,
+                interval: DEFAULT_INTERVAL_MS,
+                last: timestamp,
+                steps: Vec::new(),
+            };
+            self.hosts.insert(host.clone(), new);
+        }
+    }
+
+    /// Works out the intervals.
+    pub(super) fn settle(&mut self) {
+        for host in self.hosts.values_mut() {
+            host.steps.sort_unstable();
+            if let Some(&median) = host.steps.get(host.steps.len() / 2) {
+                host.interval = median;
+            }
+        }
+    }
+}
+
+impl HostSurvey {
+    fn note(&mut self, stream: StreamId, timestamp: u64) {
+        if self.streams.last() != Some(&stream) && !self.streams.contains(&stream) {
+            self.streams.push(stream);
+        }
+        let step = timestamp.saturating_sub(self.last);
+        if step > 0 && self.steps.len() < STEPS {
+            self.steps.push(step);
+        }
+        self.last = timestamp;
+    }
+}

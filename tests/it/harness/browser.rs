@@ -1,0 +1,170 @@
+//! Chromium without a window, driven over its DevTools protocol.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::{Error, Message, WebSocket, client};
+
+use super::metrics::port_of;
+use super::pump::Pump;
+use super::{PATIENCE, http, wait_for};
+
+/// One tab of a browser of its own. All of it ends when this is dropped.
+pub(crate) struct Browser {
+    child: Child,
+    page: WebSocket<TcpStream>,
+    last_id: u64,
+    /// What the console held of errors, and exceptions that nobody caught.
+    errors: Vec<String>,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Opens a browser on `url`. A machine without Chromium fails the test.
+    #[track_caller]
+    pub(crate) fn open(url: &str) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let mut child = Command::new("chromium")
+            .args([
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-dev-shm-usage",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--remote-debugging-port=0",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            // A group of its own, so that its helpers go with it.
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("chromium is needed for this test: {error}"));
+        let stderr = Pump::of(child.stderr.take().unwrap());
+        let devtools = stderr.wait(PATIENCE, |bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let (_, url) = text.split_once("DevTools listening on ")?;
+            Some(url.split_once('\n')?.0.trim().to_owned())
+        });
+        let Some(devtools) = devtools else {
+            let said = stderr.text();
+            end(&mut child);
+            panic!("chromium did not open its DevTools port:\n{said}");
+        };
+        let mut browser = Self {
+            page: connect(port_of(&devtools)),
+            child,
+            last_id: 0,
+            errors: Vec::new(),
+            _profile: profile,
+        };
+        browser.call("Runtime.enable", &json!({}));
+        browser.call("Log.enable", &json!({}));
+        browser.call("Page.navigate", &json!({ "url": url }));
+        browser
+    }
+
+    /// The value of a JavaScript expression; a promise is awaited.
+    #[track_caller]
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
+        let mut answer = self.call(
+            "Runtime.evaluate",
+            &json!({ "expression": expression, "awaitPromise": true, "returnByValue": true }),
+        );
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {answer}"
+        );
+        answer["result"]["value"].take()
+    }
+
+    /// Waits until a JavaScript expression is true; fails with the value of `otherwise`.
+    #[track_caller]
+    pub(crate) fn wait_until(&mut self, expression: &str, otherwise: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.eval(expression) != Value::Bool(true) {
+            assert!(
+                Instant::now() < deadline,
+                "never {expression}: {}",
+                self.eval(otherwise)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Errors on the console and uncaught exceptions, since the last time it was asked.
+    pub(crate) fn take_errors(&mut self) -> Vec<String> {
+        self.eval("0");
+        std::mem::take(&mut self.errors)
+    }
+
+    #[track_caller]
+    fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.last_id += 1;
+        let request = json!({ "id": self.last_id, "method": method, "params": params });
+        self.page.send(Message::text(request.to_string())).unwrap();
+        loop {
+            let text = match self.page.read() {
+                Ok(Message::Text(text)) => text,
+                Ok(_) => continue,
+                Err(Error::Io(error)) => panic!("{method}: no answer: {error}"),
+                Err(error) => panic!("{method}: {error}"),
+            };
+            let mut message: Value = serde_json::from_str(&text).unwrap();
+            if message["id"] == self.last_id {
+                assert!(message.get("error").is_none(), "{method}: {message}");
+                return message["result"].take();
+            }
+            self.note(&message);
+        }
+    }
+
+    fn note(&mut self, event: &Value) {
+        let params = &event["params"];
+        let is_error = match event["method"].as_str() {
+            Some("Runtime.exceptionThrown") => true,
+            Some("Runtime.consoleAPICalled") => params["type"] == "error",
+            Some("Log.entryAdded") => params["entry"]["level"] == "error",
+            _ => false,
+        };
+        if is_error {
+            self.errors.push(params.to_string());
+        }
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
+    let _ = child.wait();
+}
+
+/// Connects to the browser's first page, once there is one.
+#[track_caller]
+fn connect(port: u16) -> WebSocket<TcpStream> {
+    let first_page = || {
+        let (_, body) = http::get(port, "/json/list");
+        let targets: Value = serde_json::from_str(&body).ok()?;
+        let page = targets.as_array()?.iter().find(|t| t["type"] == "page")?;
+        Some(page["webSocketDebuggerUrl"].as_str()?.to_owned())
+    };
+    let url = wait_for(PATIENCE, first_page, || "chromium has no page".into());
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    client(url, stream).unwrap().0
+}

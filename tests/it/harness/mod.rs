@@ -1,0 +1,42 @@
+//! What the tests stand on: processes, sockets, terminals, a browser, and recordings to feed them.
+//!
+//! Nothing here imports the crate: a test that judges the binary with the binary's own code would share its mistakes.
+
+pub(crate) mod browser;
+pub(crate) mod dice;
+pub(crate) mod http;
+pub(crate) mod metrics;
+pub(crate) mod proxy;
+pub(crate) mod pty;
+pub(crate) mod pump;
+pub(crate) mod python;
+pub(crate) mod recording;
+pub(crate) mod tutorial;
+pub(crate) mod viewer;
+pub(crate) mod wire;
+
+use std::time::{Duration, Instant};
+
+/// How long anything may take. It bounds a failing test, never a passing one, so it is generous.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks until there is an answer, and fails with what `otherwise` tells when there is none within `patience`.
+#[track_caller]
+pub(crate) fn wait_for<T>(
+    patience: Duration,
+    mut ask: impl FnMut() -> Option<T>,
+    otherwise: impl FnOnce() -> String,
+) -> T {
+    let deadline = Instant::now() + patience;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "nothing after {patience:?}: {}",
+            otherwise()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

@@ -1,0 +1,287 @@
+//! The fences between the rooms of `src/`, checked by reading the sources.
+
+use std::path::{Path, PathBuf};
+
+/// The rooms from the top down. A room imports only from levels below its own, `cmd` also from `cli`.
+const LEVELS: [&[&str]; 5] = [
+    &["cmd"],
+    &["cli"],
+    &["server", "client", "source", "terminal"],
+    &["hub", "recording", "redis", "alert", "view"],
+    &["protocol"],
+];
+
+/// Crates that one room keeps to itself.
+const KEPT: [(&str, &[&str]); 6] = [
+    ("sysinfo", &["src/source/host"]),
+    ("procfs", &["src/source/host/linux"]),
+    ("csv", &["src/recording"]),
+    ("comfy_table", &["src/view"]),
+    ("crossterm", &["src/terminal"]),
+    ("indicatif", &["src/terminal"]),
+];
+
+#[test]
+fn the_rooms_keep_their_fences() {
+    let mut broken = Vec::new();
+    let mut files = 0;
+    for (path, text) in sources("src") {
+        files += 1;
+        broken.extend(violations(&path, &text));
+    }
+    assert!(2 < files, "only {files} files found");
+    assert_eq!(broken, Vec::<String>::new());
+}
+
+#[test]
+fn the_harness_shares_nothing_with_the_crate() {
+    let mut files = 0;
+    for (path, text) in sources("tests/it/harness") {
+        files += 1;
+        assert!(!uses_crate(&code(&text), "metrics_toolkit"), "{path}");
+    }
+    assert!(5 < files, "only {files} files found");
+}
+
+#[test]
+fn planted_violations_are_found() {
+    for (path, text, expected) in [
+        (
+            "src/protocol/x.rs",
+            "use crate::hub::Hub;",
+            "protocol imports hub",
+        ),
+        (
+            "src/hub.rs",
+            "use crate::{\n    protocol::Frame,\n    server::ws,\n};",
+            "hub imports server",
+        ),
+        (
+            "src/view/table.rs",
+            "fn f() { crate::client::follow(); }",
+            "view imports client",
+        ),
+        (
+            "src/server/ws.rs",
+            "use crate::client::Event;",
+            "server imports client",
+        ),
+        (
+            "src/hub.rs",
+            "use super::source::Host;",
+            "hub imports source",
+        ),
+        (
+            "src/cmd/watch.rs",
+            "use crate::cmd::record::Args;",
+            "cmd/watch imports cmd/record",
+        ),
+        (
+            "src/cmd/watch.rs",
+            "use super::record::Args;",
+            "cmd/watch imports cmd/record",
+        ),
+        (
+            "src/server/ws.rs",
+            "use sysinfo::System;",
+            "sysinfo outside",
+        ),
+        (
+            "src/cmd/record.rs",
+            "let reader = csv::Reader::from_path(p);",
+            "csv outside",
+        ),
+        (
+            "src/cmd/watch.rs",
+            "crossterm::terminal::enable_raw_mode()",
+            "crossterm outside",
+        ),
+        ("src/cli.rs", "#[arg(long, env = \"LISTEN\")]", "LISTEN"),
+    ] {
+        let found = violations(path, text);
+        assert!(
+            found.len() == 1 && found[0].contains(expected),
+            "{path}: {text}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_allowed_passes() {
+    for (path, text) in [
+        (
+            "src/cmd/watch.rs",
+            "use crate::cli::ClientArgs;\nuse crate::view::table;",
+        ),
+        (
+            "src/hub.rs",
+            "/// See [`crate::server`].\nuse crate::protocol::Frame; // not crate::server",
+        ),
+        ("src/hub.rs", "use crate::protocol::{self, Frame};"),
+        (
+            "src/source/host/linux.rs",
+            "use procfs::Current;\nuse super::Reading;",
+        ),
+        ("src/recording/csv.rs", "use csv::Writer;"),
+        (
+            "src/source/recording.rs",
+            "use crate::recording::csv::Reader;",
+        ),
+        ("src/cli.rs", "#[arg(long, env = \"METRICS_LISTEN\")]"),
+        ("src/cli.rs", "#[arg(long, env)]"),
+    ] {
+        assert_eq!(
+            violations(path, text),
+            Vec::<String>::new(),
+            "{path}: {text}"
+        );
+    }
+}
+
+/// What the file at `path` does that it must not.
+fn violations(path: &str, text: &str) -> Vec<String> {
+    let code = code(text);
+    let mut found = Vec::new();
+    if let Some(level) = level(room(path)) {
+        for import in imports(path, &code) {
+            let below = |other: usize| level < other;
+            if import != room(path) && !self::level(&import).is_none_or(below) {
+                found.push(format!("{path}: {} imports {import}", room(path)));
+            }
+        }
+    }
+    for other in other_commands(path, &code) {
+        found.push(format!("{path}: cmd/{} imports cmd/{other}", stem(path)));
+    }
+    for (name, homes) in KEPT {
+        if !homes.iter().any(|home| path.starts_with(home)) && uses_crate(&code, name) {
+            found.push(format!("{path}: {name} outside {homes:?}"));
+        }
+    }
+    for name in code.split("env = \"").skip(1) {
+        let name = name.split('"').next().unwrap_or_default();
+        if !name.starts_with("METRICS_") {
+            found.push(format!("{path}: environment variable {name}"));
+        }
+    }
+    found
+}
+
+/// The text without line comments; what stands in a comment is not an import.
+fn code(text: &str) -> String {
+    let bare = |line: &str| match line.find("//") {
+        // A URL in a string is not a comment, and no code follows one that matters here.
+        Some(at) if !line[..at].ends_with(':') => line[..at].to_owned(),
+        _ => line.to_owned(),
+    };
+    text.lines().map(bare).collect::<Vec<_>>().join("\n")
+}
+
+/// `hub` for `src/hub.rs` and `src/hub/ring.rs`.
+fn room(path: &str) -> &str {
+    let inside = path.trim_start_matches("src/");
+    inside.split(['/', '.']).next().unwrap_or_default()
+}
+
+fn stem(path: &str) -> &str {
+    let inside = path.trim_start_matches("src/cmd/");
+    inside.split(['/', '.']).next().unwrap_or_default()
+}
+
+fn level(room: &str) -> Option<usize> {
+    LEVELS.iter().position(|level| level.contains(&room))
+}
+
+/// The rooms that the code names behind `crate::`, and behind `super::` where that is the crate.
+fn imports(path: &str, code: &str) -> Vec<String> {
+    let mut names = behind(code, "crate::");
+    if !path.trim_start_matches("src/").contains('/') {
+        names.extend(behind(code, "super::"));
+    }
+    names.dedup();
+    names
+}
+
+/// Commands other than its own that a file of `cmd` names.
+fn other_commands(path: &str, code: &str) -> Vec<String> {
+    if !path.starts_with("src/cmd/") {
+        return Vec::new();
+    }
+    let commands = ["serve", "watch", "record", "replay"];
+    let mut names = behind(code, "crate::cmd::");
+    if path.matches('/').count() == 2 {
+        names.extend(behind(code, "super::"));
+    }
+    names.retain(|name| name != stem(path) && commands.contains(&name.as_str()));
+    names
+}
+
+/// The names that follow `prefix`: one, or those of a group in braces.
+fn behind(code: &str, prefix: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices(prefix) {
+        let boundary = code[..at].chars().next_back();
+        if boundary.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
+            continue;
+        }
+        let rest = &code[at + prefix.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => names.extend(group_members(group)),
+            None => names.push(identifier(rest)),
+        }
+    }
+    names
+}
+
+/// `a` and `b` of `a::{X, Y}, b::Z}`.
+fn group_members(group: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut members = vec![String::new()];
+    for c in group.chars() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => members.push(String::new()),
+            _ => {}
+        }
+        if depth == 0 && c != ',' {
+            members.last_mut().unwrap().push(c);
+        }
+    }
+    members.iter().map(|m| identifier(m.trim())).collect()
+}
+
+fn identifier(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+/// Whether the code names the crate `name`, rather than a module of the same name inside another.
+fn uses_crate(code: &str, name: &str) -> bool {
+    code.match_indices(&format!("{name}::")).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    })
+}
+
+/// Every Rust file below `folder` of the package, with its text.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = Vec::new();
+    let mut folders: Vec<PathBuf> = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") {
+                let name = path.strip_prefix(root).unwrap().display().to_string();
+                found.push((name, std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
