@@ -3,6 +3,7 @@
 mod announce;
 pub mod record;
 pub mod replay;
+pub mod watch;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -96,6 +97,8 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See hosts in a live table
+    Watch(watch::Args),
     /// Write the stream to CSV, nothing lost
     Record(record::Args),
     /// Broadcast a recording as a live stream again
@@ -115,6 +118,7 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
         .build()?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Watch(args) => watch::run(args, &cli.global, stop).await,
             Command::Record(args) => record::run(args, &cli.global, stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, stop).await,
         }

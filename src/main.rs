@@ -9,9 +9,7 @@ use metrics_toolkit::signals;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let stop = signals::stop_on_signal(|signal| {
-        std::process::exit(128 + signal)
-    });
+    let stop = signals::stop_on_signal(|signal| std::process::exit(128 + signal));
     let exit = match run(cli, stop) {
         Ok(exit) => exit,
         Err(failure) => {

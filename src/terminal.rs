@@ -7,7 +7,7 @@ mod inputs;
 mod progress;
 mod screen;
 
-pub use ability::{Colour, columns, has_unicode, is_coloured, size};
+pub use ability::{Colour, can_move_cursor, columns, has_unicode, is_coloured, size};
 pub use inputs::{Input, inputs};
 pub use progress::{Progress, Recorded};
 pub use screen::{Screen, restore};

@@ -30,10 +30,19 @@ pub fn is_coloured(choice: Colour, stream: &impl RawStream) -> bool {
             let verdict = AutoStream::choice(stream);
             // A dumb terminal stays one in a CI job, where anstream would colour it.
             let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty());
-            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-            verdict != ColorChoice::Never && (forced || !dumb)
+            verdict != ColorChoice::Never && (forced || !is_dumb())
         }
     }
+}
+
+/// Whether frames can be drawn over each other.
+#[must_use]
+pub fn can_move_cursor() -> bool {
+    !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// Whether the terminal shows block characters: by the locale, and not on the console of Linux, whose font lacks them.

@@ -7,7 +7,7 @@ use crate::protocol::HostName;
 use super::grid::{self, Cell, Column};
 use super::line::Line;
 use super::metrics::level_mark;
-use super::page::{Canvas, Part, Problem, alert_text, countdown, mark, rule, server_text, spread};
+use super::page::{Canvas, Part, Problem, alert_text, countdown, mark, rule, spread};
 use super::sanitize::text_width;
 use super::sparkline::{Scale, sparkline};
 use super::state::{Host, Link, Server, Standing, State};
@@ -384,7 +384,7 @@ fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
         let standing = state.standing(host, canvas.now);
         let lost = matches!(
             state.servers.get(host.server).map(|server| &server.link),
-            Some(Link::Lost { .. })
+            Some(Link::Lost { .. } | Link::Refused { .. })
         );
         if matches!(standing, Standing::Live | Standing::Over) || lost {
             continue;
@@ -412,27 +412,25 @@ fn server_problem(
     server: &Server,
     canvas: Canvas,
 ) -> Option<(Standing, String)> {
-    let Link::Lost {
-        reason,
-        attempt,
-        retry_at,
-    } = &server.link
-    else {
-        return None;
+    let happens = match &server.link {
+        Link::Lost {
+            reason,
+            attempt,
+            retry_at,
+        } => {
+            let next = countdown(*retry_at, canvas.now, "in ");
+            format!("{reason}; attempt {attempt} {next}.")
+        }
+        Link::Refused { reason } => format!("{reason}; not trying again."),
+        Link::Connecting | Link::Up | Link::Over => return None,
     };
     let hosts: Vec<&Host> = state
         .hosts
         .values()
         .filter(|host| host.server == index)
         .collect();
-    let next = countdown(*retry_at, canvas.now, "in ");
     let name = match hosts.as_slice() {
-        [] => {
-            return Some((
-                Standing::Down,
-                format!("{}  {}", server.name, server_text(server, canvas.now)),
-            ));
-        }
+        [] => return Some((Standing::Down, format!("{}  {happens}", server.name))),
         [host] => host.name.to_string(),
         hosts => format!("{} ({} hosts)", server.name, hosts.len()),
     };
@@ -444,6 +442,8 @@ fn server_problem(
     } else {
         Standing::Stale
     };
-    let text = format!("{name}  {reason}; attempt {attempt} {next}. Data shown may be stale.");
-    Some((standing, text))
+    Some((
+        standing,
+        format!("{name}  {happens} Data shown may be stale."),
+    ))
 }

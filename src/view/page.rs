@@ -169,6 +169,7 @@ fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Optio
                 "Connection lost ({reason}). Reconnection attempt {attempt} {when}.{doubt}"
             ))
         }
+        Some(Link::Refused { reason }) => Some(format!("Not trying again: {reason}.{doubt}")),
         _ => Some(age.map_or_else(
             || "No data yet.".to_owned(),
             |age| format!("No data for {}.{doubt}", units::span(age)),
@@ -182,6 +183,7 @@ pub(super) fn server_text(server: &Server, now: Now) -> String {
         Link::Connecting => "Connecting...".into(),
         Link::Up => "Connected. No host yet.".into(),
         Link::Over => "The stream is over.".into(),
+        Link::Refused { reason } => format!("Not trying again: {reason}."),
         Link::Lost {
             reason,
             attempt,

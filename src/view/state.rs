@@ -55,6 +55,10 @@ pub(super) enum Link {
     },
     /// Its stream is over.
     Over,
+    /// It will not be tried again.
+    Refused {
+        reason: String,
+    },
 }
 
 /// One host.
@@ -149,6 +153,18 @@ impl State {
         }
     }
 
+    /// `server` refused, or could not be reached in as many attempts as are allowed: it will not be tried again.
+    pub fn refused(&mut self, server: usize, reason: &str) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.link = Link::Refused {
+                reason: clean(reason),
+            };
+        }
+        for host in self.hosts.values_mut().filter(|host| host.server == server) {
+            host.stale = !host.over;
+        }
+    }
+
     /// The stream of `server` is over.
     pub fn ended(&mut self, server: usize) {
         if let Some(server) = self.servers.get_mut(server) {
@@ -234,15 +250,14 @@ impl State {
         self.hosts.values().any(|host| !host.history.is_empty())
     }
 
-    /// Whether a sample of every host that `server` has named has come, of one at least.
+    /// Whether a sample of every known host has come, and every server has named a host or is out of reach.
     #[must_use]
-    pub fn has_data_of_all(&self, server: usize) -> bool {
-        let mut hosts = self
-            .hosts
-            .values()
-            .filter(|host| host.server == server)
-            .peekable();
-        hosts.peek().is_some() && hosts.all(|host| !host.history.is_empty())
+    pub fn is_complete(&self) -> bool {
+        let waited_for =
+            |(_, server): (_, &Server)| matches!(server.link, Link::Connecting | Link::Up);
+        self.has_data()
+            && self.hosts.values().all(|host| !host.history.is_empty())
+            && !self.silent_servers().any(waited_for)
     }
 
     fn host(&mut self, server: usize, name: &HostName) -> &mut Host {
