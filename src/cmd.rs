@@ -4,6 +4,7 @@ mod announce;
 pub mod record;
 pub mod replay;
 pub mod serve;
+pub mod watch;
 
 use std::fmt;
 
@@ -120,6 +121,8 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 enum Command {
     /// Broadcast this host's metrics over WebSocket
     Serve(serve::Args),
+    /// See hosts in a live table
+    Watch(watch::Args),
     /// Write the stream to CSV, nothing lost
     Record(record::Args),
     /// Broadcast a recording as a live stream again
@@ -140,6 +143,7 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(args, &cli.global, stop).await,
+            Command::Watch(args) => watch::run(args, &cli.global, stop).await,
             Command::Record(args) => record::run(args, &cli.global, stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, stop).await,
         }

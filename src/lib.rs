@@ -7,6 +7,7 @@
 //! * [`recording`]: the CSV format, both ways.
 //! * [`source`]: where messages come from: the host, or recordings.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
+//! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
 //!
 //! The binary is the product: this library has no stable API.
@@ -20,3 +21,5 @@ pub mod recording;
 pub mod server;
 pub mod signals;
 pub mod source;
+pub mod terminal;
+pub mod view;

@@ -139,7 +139,11 @@ fn live_and_catching_up_are_the_same_read() {
     assert_eq!(read(&mut viewer), ["hello s1", "1"]);
     assert_eq!(read(&mut viewer), [""; 0]);
     push(&publisher, "s1", 2..=4);
-    assert_eq!(read(&mut viewer), ["2", "3", "4"], "an announcement that says nothing new is none");
+    assert_eq!(
+        read(&mut viewer),
+        ["2", "3", "4"],
+        "an announcement that says nothing new is none"
+    );
 }
 
 #[test]
