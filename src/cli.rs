@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::client::{Client, Endpoint, Retry};
 use crate::protocol::{DEFAULT_PORT, HostPattern, Query, parse_duration};
 use crate::server::listen::ListenAddr;
+use crate::terminal::Colour;
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -20,7 +21,7 @@ pub struct GlobalArgs {
         default_value = "auto",
         help_heading = "Output"
     )]
-    pub color: ColorChoice,
+    pub color: Colour,
 
     /// Say more on stderr: viewers coming and going
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
@@ -35,17 +36,6 @@ pub struct GlobalArgs {
         help_heading = "Output"
     )]
     pub quiet: bool,
-}
-
-/// When to colour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ColorChoice {
-    /// On a terminal, unless NO_COLOR or TERM=dumb say otherwise.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// Flags of the two servers, `serve` and `replay`.

@@ -3,6 +3,8 @@
 mod announce;
 pub mod record;
 pub mod replay;
+pub mod serve;
+pub mod watch;
 
 use std::fmt;
 
@@ -117,6 +119,10 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Broadcast this host's metrics over WebSocket
+    Serve(serve::Args),
+    /// See hosts in a live table
+    Watch(watch::Args),
     /// Write the stream to CSV, nothing lost
     Record(record::Args),
     /// Broadcast a recording as a live stream again
@@ -136,6 +142,8 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
         .build()?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Serve(args) => serve::run(args, &cli.global, stop).await,
+            Command::Watch(args) => watch::run(args, &cli.global, stop).await,
             Command::Record(args) => record::run(args, &cli.global, stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, stop).await,
         }

@@ -2,12 +2,12 @@
 //!
 //! The rooms, from the wire upward; each imports only those below it:
 //!
-//! * [`recording`]: numbered messages as CSV, both ways: rows, files, and where a file ends.
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.
 //! * [`source`]: where messages come from: the host, or recordings.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
+//! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
 //!
 //! The binary is the product: this library has no stable API.
@@ -21,3 +21,5 @@ pub mod recording;
 pub mod server;
 pub mod signals;
 pub mod source;
+pub mod terminal;
+pub mod view;

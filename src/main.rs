@@ -5,11 +5,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use metrics_toolkit::cmd::{Cli, Exit, run};
-use metrics_toolkit::signals;
+use metrics_toolkit::{signals, terminal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let stop = signals::stop_on_signal(|signal| {
+        terminal::restore();
         std::process::exit(128 + signal)
     });
     let exit = match run(cli, stop) {

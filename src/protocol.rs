@@ -29,7 +29,7 @@ mod number;
 mod query;
 mod sample;
 
-pub use catalogue::{MetricInfo, describe};
+pub use catalogue::{MetricInfo, describe, well_known};
 pub use frame::Frame;
 pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, System};
 pub use names::{HostName, NameError, Position, StreamId};

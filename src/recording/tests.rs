@@ -2,6 +2,7 @@
 
 mod errors;
 mod output;
+mod python;
 mod rows;
 
 use std::io::Write;

@@ -181,10 +181,7 @@ fn numbers_that_no_message_can_carry() {
         let (_dir, path) = file(&csv);
         check_malformed(
             &path,
-            &format!(
-                "{}:2: column 'memory': '{wrong}' is not a ",
-                path.display()
-            ),
+            &format!("{}:2: column 'memory': '{wrong}' is not a ", path.display()),
         );
     }
 }
@@ -331,7 +328,14 @@ fn several_hosts_need_a_folder() {
 fn flags_that_contradict() {
     for (args, named) in [
         (
-            &["record", "127.0.0.1:9", "-o", "x.csv", "--force", "--append"][..],
+            &[
+                "record",
+                "127.0.0.1:9",
+                "-o",
+                "x.csv",
+                "--force",
+                "--append",
+            ][..],
             "--append",
         ),
         (&["watch", "127.0.0.1:9", "--json", "--plain"], "--plain"),

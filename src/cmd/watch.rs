@@ -1,0 +1,178 @@
+//! `metrics watch`: hosts in a live table, or as lines for other programs.
+
+mod display;
+mod limits;
+mod lines;
+mod news;
+mod once;
+mod screen;
+
+use std::io::{self, ErrorKind, IsTerminal};
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{ClientArgs, GlobalArgs};
+use crate::client::{Client, Event};
+use crate::protocol::Query;
+use crate::terminal::{self, has_unicode, is_coloured};
+use crate::view::{Now, Style, WINDOW};
+
+use super::{Exit, Failure};
+
+use display::Display;
+use limits::Limits;
+use lines::Form;
+use news::{News, short_name};
+
+/// The longest window that is kept of each metric: no screen shows more.
+const LONGEST_WINDOW: usize = 300;
+
+/// Flags of `metrics watch`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  metrics watch web-1
+  metrics watch web-1 web-2 db-1
+  metrics watch web-1 --once
+  metrics watch web-1 --json | jq .data.cpu
+  metrics watch web-1 --plain >> web-1.log")]
+pub struct Args {
+    #[command(flatten)]
+    client: ClientArgs,
+
+    /// Print the table once and leave
+    #[arg(long, conflicts_with_all = ["json", "plain"], help_heading = None)]
+    once: bool,
+
+    /// Print each message as it came, one a line
+    #[arg(long, conflicts_with = "plain", help_heading = None)]
+    json: bool,
+
+    /// Print one line for each sample; the default when stdout is no terminal
+    #[arg(long, help_heading = None)]
+    plain: bool,
+}
+
+/// Watches until the end, a limit, `q` or `stop`.
+///
+/// # Errors
+/// When nobody can be reached, or there is nowhere to show it.
+pub async fn run(
+    args: Args,
+    global: &GlobalArgs,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
+    let names: Vec<String> = args
+        .client
+        .endpoints()
+        .iter()
+        .map(|endpoint| short_name(&endpoint.to_string()))
+        .collect();
+    let client = client(&args);
+    let limits = Limits::new(args.client.samples, args.client.duration);
+    let news = News::new(names.clone());
+    let style = Style {
+        colour: is_coloured(global.color, &io::stdout()),
+        unicode: has_unicode(),
+    };
+    let display = Display::new(&names, window(&args.client), style);
+    let ended = match args.form() {
+        Some(form) => lines::run(client, form, news, limits, global, &stop).await,
+        None if args.once => once::run(client, display, news, limits, &stop).await,
+        None => screen::run(client, display, news, limits, &stop).await,
+    };
+    match ended {
+        Ok(news) => news.exit(),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
+        Err(error) => Err(Failure::from(
+            anyhow::Error::new(error).context("cannot write to stdout"),
+        )),
+    }
+}
+
+impl Args {
+    /// Which lines are wanted, if any are.
+    fn form(&self) -> Option<Form> {
+        // A dumb terminal cannot move its cursor.
+        let screen = io::stdout().is_terminal() && terminal::can_move_cursor();
+        if self.json {
+            Some(Form::Json)
+        } else if self.plain || !(self.once || screen) {
+            Some(Form::Plain)
+        } else {
+            None
+        }
+    }
+}
+
+/// A client that asks for as much as is shown at first.
+fn client(args: &Args) -> Client {
+    let mut query: Query = args.client.query();
+    // With `--json` a reader wants what happens now: an old alert must not look like a new one.
+    if query.last.is_none() && query.since.is_none() && !args.json {
+        query.last = u64::try_from(WINDOW).ok();
+    }
+    let mut retry = args.client.retry();
+    if args.once {
+        retry.retries.get_or_insert(0);
+    }
+    Client::new(&args.client.endpoints(), &query, retry)
+}
+
+/// The samples to keep: as many as were asked for.
+fn window(client: &ClientArgs) -> usize {
+    match (client.last, client.since) {
+        (Some(last), _) => usize::try_from(last).unwrap_or(LONGEST_WINDOW),
+        (None, Some(_)) => LONGEST_WINDOW,
+        (None, None) => WINDOW,
+    }
+    .clamp(WINDOW, LONGEST_WINDOW)
+}
+
+/// Where events come from.
+trait Events {
+    /// The next one; `None` when every server has ended or refused. Cancel safe.
+    async fn next(&mut self) -> Option<Event>;
+}
+
+impl Events for Client {
+    async fn next(&mut self) -> Option<Event> {
+        Client::next(self).await
+    }
+}
+
+/// The time, for a view that has no clock.
+#[derive(Debug, Clone, Copy)]
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn now(self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Now {
+            elapsed: self.0.elapsed(),
+            wall: wall.map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }),
+        }
+    }
+}
+
+/// Waits until `at`, without an end where there is none.
+async fn reached(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Longer than anybody waits, and still a time that can be reckoned with.
+const LONG: Duration = Duration::from_secs(365 * 86_400);
+
+#[cfg(test)]
+mod tests;

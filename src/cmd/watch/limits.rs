@@ -1,0 +1,57 @@
+//! When a watch has seen enough.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::client::{Event, Received};
+use crate::protocol::{Body, HostName};
+
+use super::LONG;
+
+/// `--samples` and `--duration`.
+#[derive(Debug)]
+pub(super) struct Limits {
+    samples: Option<u64>,
+    until: Option<Instant>,
+    /// Samples so far, of every host that said anything.
+    seen: HashMap<HostName, u64>,
+}
+
+impl Limits {
+    /// `duration` counts from now.
+    pub(super) fn new(samples: Option<u64>, duration: Option<Duration>) -> Self {
+        Self {
+            samples,
+            until: duration.map(|duration| Instant::now() + duration.min(LONG)),
+            seen: HashMap::new(),
+        }
+    }
+
+    /// When the time is over.
+    pub(super) fn until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// Whether this host may still be shown, or has had its samples.
+    pub(super) fn wants(&self, host: &HostName) -> bool {
+        let seen = self.seen.get(host).copied().unwrap_or(0);
+        self.samples.is_none_or(|samples| seen < samples)
+    }
+
+    /// Counts `event`.
+    pub(super) fn count(&mut self, event: &Event) {
+        if let Event::Message(Received { host, message, .. }) = event {
+            let seen = self.seen.entry(host.clone()).or_insert(0);
+            *seen += u64::from(matches!(message.body, Body::Metric { .. }));
+        }
+    }
+
+    /// Whether every host has had its samples.
+    pub(super) fn reached(&self) -> bool {
+        self.samples.is_some_and(|samples| {
+            !self.seen.is_empty() && self.seen.values().all(|seen| samples <= *seen)
+        })
+    }
+}

@@ -1,0 +1,141 @@
+//! What is said on stderr: changes, not repetitions; and what it all came to.
+
+use std::collections::HashMap;
+
+use tokio::time::Instant;
+
+use crate::client::Event;
+use crate::protocol::{Body, HostName};
+use crate::view::{clean, span};
+
+use super::super::{Exit, Failure};
+
+/// How the servers and hosts stand, as far as it was said.
+#[derive(Debug)]
+pub(super) struct News {
+    servers: Vec<Server>,
+    stale: HashMap<HostName, Instant>,
+    refused: Option<String>,
+    observed: bool,
+}
+
+#[derive(Debug)]
+struct Server {
+    name: String,
+    connected: bool,
+    lost_at: Option<Instant>,
+    /// Why the last attempt failed.
+    reason: Option<String>,
+}
+
+impl News {
+    pub(super) fn new(names: Vec<String>) -> Self {
+        let server = |name| Server {
+            name,
+            connected: false,
+            lost_at: None,
+            reason: None,
+        };
+        Self {
+            servers: names.into_iter().map(server).collect(),
+            stale: HashMap::new(),
+            refused: None,
+            observed: false,
+        }
+    }
+
+    /// Takes note of `event`; what there is to say about it, in one line.
+    pub(super) fn line(&mut self, event: &Event) -> Option<String> {
+        match event {
+            Event::Connected { server } => self.servers.get_mut(*server)?.connected(),
+            Event::Lost { server, reason, .. } => self.servers.get_mut(*server)?.lost(reason),
+            Event::Refused { server, reason } => {
+                let text = format!("{}: {}", self.servers.get(*server)?.name, clean(reason));
+                self.refused.get_or_insert_with(|| text.clone());
+                // The last of them is told by the exit.
+                (1 < self.servers.len()).then_some(text)
+            }
+            Event::Malformed { server, reason } => {
+                let name = &self.servers.get(*server)?.name;
+                Some(format!("{name}: skipping what is {}", clean(reason)))
+            }
+            Event::Stale { host } => {
+                self.stale.insert(host.clone(), Instant::now());
+                Some(format!("{host}: no sample for three intervals"))
+            }
+            Event::Message(received) if matches!(received.message.body, Body::Metric { .. }) => {
+                self.observed = true;
+                let since = self.stale.remove(&received.host)?;
+                let host = &received.host;
+                Some(format!(
+                    "{host}: samples again after {}",
+                    span(since.elapsed())
+                ))
+            }
+            Event::Message(_) | Event::Ended { .. } => None,
+        }
+    }
+
+    /// What the watch came to.
+    pub(super) fn exit(self) -> Result<Exit, Failure> {
+        if let Some(refused) = self.refused {
+            return Err(Failure::no_connection(format!("cannot watch {refused}")));
+        }
+        if self.observed {
+            return Ok(Exit::Done);
+        }
+        let failed =
+            |server: &Server| Some(format!("{}: {}", server.name, server.reason.as_ref()?));
+        let why = self.servers.iter().find_map(failed);
+        Err(Failure::no_connection(why.map_or_else(
+            || "nothing was observed: no sample came".to_owned(),
+            |why| format!("cannot watch {why}"),
+        )))
+    }
+
+    /// As [`News::exit`], for a person who chose to leave.
+    pub(super) fn left(mut self) -> Self {
+        self.refused = None;
+        self.observed = true;
+        self
+    }
+}
+
+impl Server {
+    fn connected(&mut self) -> Option<String> {
+        let again = std::mem::replace(&mut self.connected, true);
+        self.reason = None;
+        let lost_for = span(self.lost_at.take()?.elapsed());
+        Some(if again {
+            format!("{}: connected again after {lost_for}", self.name)
+        } else {
+            format!("{}: connected after {lost_for}", self.name)
+        })
+    }
+
+    fn lost(&mut self, reason: &str) -> Option<String> {
+        let reason = clean(reason);
+        let first = self.lost_at.is_none();
+        self.lost_at.get_or_insert_with(Instant::now);
+        let line = if self.connected {
+            format!("{}: connection lost ({reason}); reconnecting", self.name)
+        } else {
+            format!("{}: cannot connect ({reason}); trying again", self.name)
+        };
+        self.reason = Some(reason);
+        first.then_some(line)
+    }
+}
+
+/// A server as a person would write it: `ws://web-1:8080/ws` is `web-1`.
+pub(super) fn short_name(url: &str) -> String {
+    let names = url.split(',').map(|url| {
+        let name = url.strip_prefix("ws://").unwrap_or(url);
+        let name = name
+            .strip_suffix(crate::protocol::WEBSOCKET_PATH)
+            .unwrap_or(name);
+        let port = format!(":{}", crate::protocol::DEFAULT_PORT);
+        name.strip_suffix(port.as_str()).unwrap_or(name).to_owned()
+    });
+    names.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,166 @@
+//! The live table on the full screen.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::terminal::{self, Input, Screen};
+
+use super::display::{Display, Size};
+use super::limits::Limits;
+use super::news::News;
+use super::{Clock, Events, reached};
+
+/// A burst of events makes one frame: more often than this nobody can read.
+const FRAME_EVERY: Duration = Duration::from_millis(50);
+
+/// Ages and countdowns are in seconds.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
+/// Where frames are drawn.
+pub(super) trait Surface {
+    /// Columns and lines.
+    fn size(&self) -> Size;
+    /// Shows a frame.
+    fn draw(&mut self, frame: &[String]) -> io::Result<()>;
+}
+
+impl Surface for Screen {
+    fn size(&self) -> Size {
+        terminal::size()
+    }
+
+    fn draw(&mut self, frame: &[String]) -> io::Result<()> {
+        Screen::draw(self, frame)
+    }
+}
+
+/// Takes the screen, follows the events, and gives the screen back with the last frame left behind.
+pub(super) async fn run(
+    events: impl Events,
+    mut display: Display,
+    news: News,
+    limits: Limits,
+    stop: &CancellationToken,
+) -> io::Result<News> {
+    let clock = Clock::start();
+    let mut screen = Screen::open()?;
+    let mut keys = terminal::inputs();
+    let ended = follow(
+        events,
+        &mut display,
+        &mut keys,
+        &mut screen,
+        news,
+        limits,
+        clock,
+        stop,
+    )
+    .await;
+    let (width, height) = terminal::size();
+    let left_behind = match &ended {
+        // One line stays for the prompt.
+        Ok(_) if display.state().has_data() => {
+            display.report(width, Some(height.saturating_sub(1)), clock.now())
+        }
+        _ => Vec::new(),
+    };
+    let closed = screen.close(&left_behind);
+    let news = ended?;
+    closed.map(|()| news)
+}
+
+/// Draws what the events and keys make of `display`, until one of them or `stop` ends it.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the ends of every wire that meets here"
+)]
+pub(super) async fn follow(
+    mut events: impl Events,
+    display: &mut Display,
+    keys: &mut mpsc::Receiver<Input>,
+    surface: &mut impl Surface,
+    mut news: News,
+    mut limits: Limits,
+    clock: Clock,
+    stop: &CancellationToken,
+) -> io::Result<News> {
+    let mut pace = Pace::new();
+    loop {
+        if pace.is_due() {
+            surface.draw(&display.frame(surface.size(), clock.now()))?;
+            pace.drawn(display.is_counting());
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(news.left()),
+            key = next_key(keys) => {
+                if display.input(key, surface.size(), clock.now()) {
+                    return Ok(news.left());
+                }
+                pace.at_once();
+            }
+            () = reached(limits.until()) => return Ok(news),
+            () = reached(pace.next) => {}
+            event = events.next() => {
+                let Some(event) = event else { return Ok(news) };
+                news.line(&event);
+                limits.count(&event);
+                display.take(&event, clock.now());
+                if limits.reached() {
+                    return Ok(news);
+                }
+                pace.soon();
+            }
+        }
+    }
+}
+
+/// The next key; without an end once there is no keyboard.
+async fn next_key(keys: &mut mpsc::Receiver<Input>) -> Input {
+    match keys.recv().await {
+        Some(key) => key,
+        None => std::future::pending().await,
+    }
+}
+
+/// When the next frame is due.
+struct Pace {
+    next: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            next: Some(Instant::now()),
+            last: None,
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.next.is_some_and(|next| next <= Instant::now())
+    }
+
+    /// Something changed: a key is answered at once.
+    fn at_once(&mut self) {
+        self.next = Some(Instant::now());
+    }
+
+    /// Something changed: more may follow.
+    fn soon(&mut self) {
+        let at = self
+            .last
+            .map_or_else(Instant::now, |last| last + FRAME_EVERY);
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    fn drawn(&mut self, counting: bool) {
+        let now = Instant::now();
+        self.last = Some(now);
+        self.next = counting.then(|| now + COUNT_EVERY);
+    }
+}

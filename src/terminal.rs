@@ -1,0 +1,13 @@
+//! The terminal: what it can show, the full screen, its keys, and progress lines on stderr.
+//!
+//! The only room that knows crossterm and indicatif. It draws lines and does not know what is in them.
+
+mod ability;
+mod inputs;
+mod progress;
+mod screen;
+
+pub use ability::{Colour, can_move_cursor, columns, has_unicode, is_coloured, size};
+pub use inputs::{Input, inputs};
+pub use progress::{Progress, Recorded};
+pub use screen::{Screen, restore};

@@ -1,0 +1,133 @@
+//! Keys and changes of size, as a channel that an async loop can wait on.
+
+use std::time::Duration;
+
+use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use tokio::sync::mpsc;
+
+/// How often the reader looks whether anybody still listens.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Keys that wait; a person does not type faster than the screen is drawn.
+const WAITING: usize = 64;
+
+/// What comes from the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// `q` or Ctrl-C, which in raw mode is a key and no signal.
+    Quit,
+    /// `p` or the space bar.
+    Pause,
+    /// The arrow or `k`.
+    Up,
+    /// The arrow or `j`.
+    Down,
+    /// Enter.
+    Enter,
+    /// Escape.
+    Back,
+    /// `?`.
+    Help,
+    /// Any other key.
+    Other,
+    /// The terminal has another size.
+    Resize,
+}
+
+/// Starts to read the keyboard. The reader ends soon after the receiver is dropped, and does not keep the process alive.
+/// Where there is no keyboard, nothing ever comes.
+#[must_use]
+pub fn inputs() -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    std::thread::spawn(move || read(&sender));
+    receiver
+}
+
+fn read(sender: &mpsc::Sender<Input>) {
+    while !sender.is_closed() {
+        match event::poll(LOOK_EVERY) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(_) => return,
+        }
+        let Ok(event) = event::read() else { return };
+        if let Some(input) = meaning(&event)
+            && sender.blocking_send(input).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn meaning(event: &Event) -> Option<Input> {
+    match event {
+        Event::Resize(..) => Some(Input::Resize),
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(key_meaning(*key)),
+        _ => None,
+    }
+}
+
+fn key_meaning(key: KeyEvent) -> Input {
+    if key.modifiers.contains(KeyModifiers::CONTROL) {
+        return if key.code == KeyCode::Char('c') {
+            Input::Quit
+        } else {
+            Input::Other
+        };
+    }
+    match key.code {
+        KeyCode::Char('q') => Input::Quit,
+        KeyCode::Char('p' | ' ') => Input::Pause,
+        KeyCode::Up | KeyCode::Char('k') => Input::Up,
+        KeyCode::Down | KeyCode::Char('j') => Input::Down,
+        KeyCode::Enter => Input::Enter,
+        KeyCode::Esc => Input::Back,
+        KeyCode::Char('?') => Input::Help,
+        _ => Input::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(code: KeyCode, modifiers: KeyModifiers, expected: Input) {
+        let key = Event::Key(KeyEvent::new(code, modifiers));
+        assert_eq!(meaning(&key), Some(expected), "{key:?}");
+    }
+
+    #[test]
+    fn keys_have_the_meanings_that_the_help_names() {
+        check(KeyCode::Char('c'), KeyModifiers::CONTROL, Input::Quit);
+        check(KeyCode::Char('c'), KeyModifiers::NONE, Input::Other);
+        check(KeyCode::Char('p'), KeyModifiers::CONTROL, Input::Other);
+        for (code, expected) in [
+            (KeyCode::Char('q'), Input::Quit),
+            (KeyCode::Char('p'), Input::Pause),
+            (KeyCode::Char(' '), Input::Pause),
+            (KeyCode::Char('k'), Input::Up),
+            (KeyCode::Up, Input::Up),
+            (KeyCode::Char('j'), Input::Down),
+            (KeyCode::Down, Input::Down),
+            (KeyCode::Enter, Input::Enter),
+            (KeyCode::Esc, Input::Back),
+            (KeyCode::Char('?'), Input::Help),
+            (KeyCode::F(5), Input::Other),
+        ] {
+            check(code, KeyModifiers::NONE, expected);
+        }
+        check(KeyCode::Char('?'), KeyModifiers::SHIFT, Input::Help);
+    }
+
+    #[test]
+    fn a_key_counts_once_and_a_new_size_counts() {
+        let released = KeyEvent::new_with_kind(
+            KeyCode::Char('q'),
+            KeyModifiers::NONE,
+            KeyEventKind::Release,
+        );
+        assert_eq!(meaning(&Event::Key(released)), None);
+        assert_eq!(meaning(&Event::FocusGained), None);
+        assert_eq!(meaning(&Event::Resize(80, 24)), Some(Input::Resize));
+    }
+}

@@ -1,0 +1,303 @@
+//! How far `record` and `replay` are: one line on stderr, on a terminal only.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often the spinner turns: seen to live, and cheap over a slow line.
+const TURN_EVERY: Duration = Duration::from_millis(200);
+
+/// What a recording has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recorded<'a> {
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes written.
+    pub bytes: u64,
+    /// Losses noted.
+    pub gaps: u64,
+    /// How the connection stands, such as `live` or `reconnecting, attempt 4`.
+    pub state: &'a str,
+}
+
+/// A line that tells how far a command is. Off a terminal it is not there, and only [`Progress::say`] is seen.
+#[derive(Debug)]
+pub struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// For work without a known end: a spinner, the time so far, and what has been recorded of `name`.
+    #[must_use]
+    pub fn recording(name: &str, unicode: bool) -> Self {
+        Self::spinner(ProgressDrawTarget::stderr(), name, unicode)
+    }
+
+    /// For work that ends: a bar over the time that the recording covers, and the time that is left. Without `total` it
+    /// is a spinner.
+    #[must_use]
+    pub fn replaying(name: &str, total: Option<Duration>, unicode: bool) -> Self {
+        match total {
+            Some(total) => Self::bar(ProgressDrawTarget::stderr(), name, total, unicode),
+            None => Self::spinner(ProgressDrawTarget::stderr(), name, unicode),
+        }
+    }
+
+    /// For `--quiet`: nothing but what is said.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self {
+            bar: ProgressBar::hidden(),
+        }
+    }
+
+    fn spinner(target: ProgressDrawTarget, name: &str, unicode: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target);
+        let turns = if unicode {
+            "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ "
+        } else {
+            "-\\|/ "
+        };
+        bar.set_style(style("{spinner} {prefix}  {elapsed_precise}  {wide_msg}").tick_chars(turns));
+        Self::started(bar, name)
+    }
+
+    fn bar(target: ProgressDrawTarget, name: &str, total: Duration, unicode: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
+        let blocks = if unicode { "█░" } else { "#." };
+        let template = "{prefix}  {bar:24}  {percent:>3} %  {eta_precise} left  {wide_msg}";
+        bar.set_style(style(template).progress_chars(blocks));
+        Self::started(bar, name)
+    }
+
+    fn started(bar: ProgressBar, name: &str) -> Self {
+        bar.set_prefix(name.to_owned());
+        if !bar.is_hidden() {
+            bar.enable_steady_tick(TURN_EVERY);
+        }
+        Self { bar }
+    }
+
+    /// Whether the line is seen.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.bar.is_hidden()
+    }
+
+    /// Tells what has been recorded by now.
+    pub fn recorded(&self, recorded: &Recorded<'_>) {
+        if self.bar.is_hidden() {
+            return; // most recordings run unseen; the texts would be made for nobody
+        }
+        self.bar.set_position(recorded.rows);
+        self.bar.set_message(recorded.to_text(self.bar.per_sec()));
+    }
+
+    /// Tells the time in the recording that has been played, and what else there is to say.
+    pub fn played(&self, position: Duration, text: &str) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position(milliseconds(position));
+        self.bar.set_message(text.to_owned());
+    }
+
+    /// Writes `line` to stderr, above the progress where that is seen.
+    pub fn say(&self, line: &str) {
+        self.say_to(&mut io::stderr(), line);
+    }
+
+    fn say_to(&self, out: &mut impl Write, line: &str) {
+        // With nobody left to read it there is nobody to tell.
+        self.bar
+            .suspend(|| drop(writeln!(out, "{line}").and_then(|()| out.flush())));
+    }
+
+    /// Takes the line away.
+    pub fn finish(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+impl Recorded<'_> {
+    fn to_text(self, rate: f64) -> String {
+        let plural = |count| if count == 1 { "" } else { "s" };
+        format!(
+            "{} row{}  {}  {rate:.1}/s  {} gap{}  {}",
+            HumanCount(self.rows),
+            plural(self.rows),
+            DecimalBytes(self.bytes),
+            self.gaps,
+            plural(self.gaps),
+            self.state
+        )
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants, and every one is drawn in a test.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+fn milliseconds(length: Duration) -> u64 {
+    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indicatif::TermLike;
+    use std::sync::{Arc, Mutex};
+
+    /// A terminal of 80 columns.
+    #[derive(Clone, Default)]
+    struct Terminal(Arc<Mutex<vt100::Parser>>);
+
+    impl std::fmt::Debug for Terminal {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("Terminal")
+        }
+    }
+
+    impl Terminal {
+        fn put(&self, text: &str) {
+            self.0.lock().unwrap().process(text.as_bytes());
+        }
+
+        fn rows(&self) -> Vec<String> {
+            let terminal = self.0.lock().unwrap();
+            let rows = terminal.screen().rows(0, 80);
+            rows.filter(|row| !row.is_empty()).collect()
+        }
+    }
+
+    impl Write for Terminal {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
+            self.put(&text);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl TermLike for Terminal {
+        fn width(&self) -> u16 {
+            80
+        }
+        fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+            (0..n).for_each(|_| self.put("\x1b[A"));
+            Ok(())
+        }
+        fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+            (0..n).for_each(|_| self.put("\x1b[B"));
+            Ok(())
+        }
+        fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+            (0..n).for_each(|_| self.put("\x1b[C"));
+            Ok(())
+        }
+        fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+            (0..n).for_each(|_| self.put("\x1b[D"));
+            Ok(())
+        }
+        fn write_line(&self, s: &str) -> io::Result<()> {
+            self.put(&format!("{s}\r\n"));
+            Ok(())
+        }
+        fn write_str(&self, s: &str) -> io::Result<()> {
+            self.put(s);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            self.put("\r\x1b[2K");
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn target(terminal: &Terminal) -> ProgressDrawTarget {
+        ProgressDrawTarget::term_like(Box::new(terminal.clone()))
+    }
+
+    const RECORDED: Recorded<'_> = Recorded {
+        rows: 1252,
+        bytes: 31_400,
+        gaps: 1,
+        state: "live",
+    };
+
+    #[test]
+    fn a_recording_shows_rows_bytes_rate_gaps_and_state() {
+        assert_eq!(
+            RECORDED.to_text(0.5),
+            "1,252 rows  31.40 kB  0.5/s  1 gap  live"
+        );
+        let terminal = Terminal::default();
+        let progress = Progress::spinner(target(&terminal), "web-1", false);
+        progress.recorded(&RECORDED);
+        let shown = terminal.rows().concat();
+        assert!(
+            shown.contains(" web-1  00:00:00  1,252 rows  31.40 kB  "),
+            "{shown}"
+        );
+        assert!(shown.contains("  1 gap  live"), "{shown}");
+        progress.finish();
+        assert_eq!(terminal.rows(), [""; 0]);
+    }
+
+    #[test]
+    fn a_replay_shows_how_far_it_is_and_what_is_left() {
+        let terminal = Terminal::default();
+        let progress = Progress::bar(
+            target(&terminal),
+            "incident.csv",
+            Duration::from_secs(600),
+            true,
+        );
+        progress.played(Duration::from_secs(150), "2 viewers");
+        let shown = terminal.rows().concat();
+        assert!(
+            shown.starts_with("incident.csv  ██████░░░░░░░░░░░░░░░░░░   25 %  "),
+            "{shown}"
+        );
+        assert!(shown.contains(" left  2 viewers"), "{shown}");
+    }
+
+    #[test]
+    fn what_is_said_stays_above_the_line() {
+        let terminal = Terminal::default();
+        let progress = Progress::spinner(target(&terminal), "web-1", true);
+        progress.recorded(&RECORDED);
+        progress.say_to(&mut terminal.clone(), "web-1: connection lost");
+        let rows = terminal.rows();
+        assert_eq!(rows.len(), 2, "{rows:?}");
+        assert_eq!(rows[0], "web-1: connection lost");
+        assert!(rows[1].contains("1,252 rows"), "{rows:?}");
+    }
+
+    #[test]
+    fn what_is_said_is_seen_without_a_terminal_too() {
+        let mut out = Vec::new();
+        let progress = Progress::hidden();
+        progress.recorded(&RECORDED);
+        progress.say_to(&mut out, "web-1: connection lost");
+        assert_eq!(out, b"web-1: connection lost\n");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut() {
+        let terminal = Terminal::default();
+        let progress = Progress::spinner(target(&terminal), "web-1", true);
+        progress.recorded(&Recorded {
+            state: &"x".repeat(200),
+            ..RECORDED
+        });
+        assert_eq!(terminal.rows().len(), 1);
+    }
+}

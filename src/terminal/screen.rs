@@ -1,0 +1,249 @@
+//! The full screen, taken from the shell and always given back.
+
+use std::io::{self, Write};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossterm::cursor::{Hide, MoveTo, Show};
+use crossterm::queue;
+use crossterm::style::ResetColor;
+use crossterm::terminal::{
+    BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
+    EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode,
+    enable_raw_mode,
+};
+use unicode_width::UnicodeWidthChar;
+
+use super::ability::size;
+
+/// Whether the terminal is ours: it is given back once, by whoever comes first.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The alternate screen in raw mode without a cursor. Dropping it gives the terminal back; a panic does so before its
+/// message is printed.
+#[derive(Debug)]
+pub struct Screen(());
+
+impl Screen {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be written to.
+    pub fn open() -> io::Result<Self> {
+        restore_before_panics();
+        enable_raw_mode()?;
+        TAKEN.store(true, Ordering::SeqCst);
+        // From here on an error gives back what was taken.
+        let screen = Self(());
+        put(&enter()?)?;
+        Ok(screen)
+    }
+
+    /// Shows `frame`, one line in each row, in one write.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn draw(&mut self, frame: &[String]) -> io::Result<()> {
+        if !TAKEN.load(Ordering::SeqCst) {
+            return Ok(()); // a panic elsewhere gave the terminal back; its message is to be read
+        }
+        let (width, height) = size();
+        put(&paint(frame, width, height)?)
+    }
+
+    /// Gives the terminal back, and leaves `last` behind in the scrollback.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub fn close(self, last: &[String]) -> io::Result<()> {
+        drop(self);
+        let mut text = last.join("\n");
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        put(text.as_bytes())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Gives the terminal back if it was taken; for an end that does not go through [`Screen`]'s drop.
+pub fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) {
+        // Whoever listened may be gone: there is nothing left to do about it.
+        let _ = leave().and_then(|bytes| put(&bytes));
+        let _ = disable_raw_mode();
+    }
+}
+
+fn restore_before_panics() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            report(panic);
+        }));
+    });
+}
+
+fn put(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+fn enter() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    queue!(
+        bytes,
+        EnterAlternateScreen,
+        Hide,
+        DisableLineWrap,
+        Clear(ClearType::All)
+    )?;
+    Ok(bytes)
+}
+
+fn leave() -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    queue!(
+        bytes,
+        EndSynchronizedUpdate,
+        ResetColor,
+        EnableLineWrap,
+        Show,
+        LeaveAlternateScreen
+    )?;
+    Ok(bytes)
+}
+
+/// The bytes that show `frame`: nothing is cleared that is not overwritten at once, so nothing flickers.
+fn paint(frame: &[String], width: usize, height: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(8 * 1024);
+    queue!(bytes, BeginSynchronizedUpdate)?;
+    let mut below = 0;
+    for (row, line) in (0_u16..).zip(frame.iter().take(height)) {
+        queue!(bytes, MoveTo(0, row))?;
+        bytes.extend_from_slice(line.as_bytes());
+        // With the last column filled, the cursor stands on it, and this would erase it.
+        if columns_of(line) < width {
+            queue!(bytes, Clear(ClearType::UntilNewLine))?;
+        }
+        below = row + 1;
+    }
+    if usize::from(below) < height {
+        queue!(bytes, MoveTo(0, below), Clear(ClearType::FromCursorDown))?;
+    }
+    queue!(bytes, EndSynchronizedUpdate)?;
+    Ok(bytes)
+}
+
+/// The columns that `line` takes; of sequences it holds only those that end in `m`.
+fn columns_of(line: &str) -> usize {
+    let mut columns = 0;
+    let mut in_sequence = false;
+    for c in line.chars() {
+        match c {
+            '\x1b' => in_sequence = true,
+            'm' if in_sequence => in_sequence = false,
+            _ if in_sequence => {}
+            c => columns += c.width().unwrap_or(0),
+        }
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn terminal() -> vt100::Parser {
+        let mut terminal = vt100::Parser::default();
+        terminal
+            .screen_mut()
+            .set_size(4.try_into().unwrap(), 10.try_into().unwrap());
+        terminal.process(b"$ metrics\r\n");
+        terminal.process(&enter().unwrap());
+        terminal
+    }
+
+    fn frame(lines: &[&str]) -> Vec<String> {
+        lines.iter().map(|&line| line.to_owned()).collect()
+    }
+
+    #[track_caller]
+    fn check(terminal: &vt100::Parser, expected: &[&str]) {
+        let rows: Vec<String> = terminal.screen().rows(0, 10).collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_frame_replaces_the_one_before_entirely() {
+        let mut terminal = terminal();
+        terminal.process(
+            &paint(
+                &frame(&["0123456789", "long line", "third", "fourth"]),
+                10,
+                4,
+            )
+            .unwrap(),
+        );
+        check(&terminal, &["0123456789", "long line", "third", "fourth"]);
+        terminal.process(&paint(&frame(&["データベース", "ab"]), 10, 4).unwrap());
+        check(&terminal, &["データベー", "ab", "", ""]);
+    }
+
+    #[test]
+    fn a_full_line_keeps_its_last_column() {
+        let mut terminal = terminal();
+        let full = frame(&["\x1b[1;31m0123456789\x1b[0m", "ab"]);
+        terminal.process(&paint(&full, 10, 4).unwrap());
+        check(&terminal, &["0123456789", "ab", "", ""]);
+        let last = terminal.screen().cell(0, 9).unwrap();
+        assert!(last.bold() && last.fgcolor() == vt100::Color::Idx(1));
+        assert!(!terminal.screen().cell(1, 0).unwrap().bold());
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_drawn() {
+        let mut terminal = terminal();
+        terminal.process(&paint(&frame(&["1", "2", "3", "4", "5"]), 10, 4).unwrap());
+        check(&terminal, &["1", "2", "3", "4"]);
+    }
+
+    #[test]
+    fn a_frame_is_shown_at_once() {
+        let bytes = paint(&frame(&["x"]), 10, 4).unwrap();
+        assert!(bytes.starts_with(b"\x1b[?2026h\x1b[1;1H"));
+        assert!(bytes.ends_with(b"\x1b[?2026l"));
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.contains("\x1b[2J"), "clearing flickers");
+    }
+
+    #[test]
+    fn the_shell_gets_its_screen_back() {
+        let mut terminal = terminal();
+        terminal.process(&paint(&frame(&["x"]), 10, 4).unwrap());
+        assert!(terminal.screen().alternate_screen() && terminal.screen().hide_cursor());
+        terminal.process(&leave().unwrap());
+        assert!(!terminal.screen().alternate_screen() && !terminal.screen().hide_cursor());
+        check(&terminal, &["$ metrics", "", "", ""]);
+    }
+
+    #[test]
+    fn columns_are_counted_without_sequences() {
+        for (line, expected) in [
+            ("", 0),
+            ("abm", 3),
+            ("\x1b[1;31mab\x1b[0m", 2),
+            ("\x1b[2m──デ\x1b[0m", 4),
+        ] {
+            assert_eq!(columns_of(line), expected, "{line:?}");
+        }
+    }
+}

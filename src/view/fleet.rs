@@ -1,0 +1,449 @@
+//! The page of several hosts: one row each, and what is wrong below.
+
+use std::cmp::Reverse;
+
+use crate::protocol::HostName;
+
+use super::grid::{self, Cell, Column};
+use super::line::Line;
+use super::metrics::level_mark;
+use super::page::{Canvas, Part, Problem, alert_text, countdown, mark, rule, spread};
+use super::sanitize::text_width;
+use super::sparkline::{Scale, sparkline};
+use super::state::{Host, Link, Server, Standing, State};
+use super::style::Tone;
+use super::units;
+
+/// What a row of the page stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    Host(HostName),
+    /// A server that has named no host.
+    Server(usize),
+}
+
+/// One row.
+pub(super) enum Row<'a> {
+    Host(&'a Host),
+    Server(usize, &'a Server),
+}
+
+impl Row<'_> {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Host(host) => Key::Host(host.name.clone()),
+            Self::Server(index, _) => Key::Server(*index),
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Host(host) => host.name.as_str(),
+            Self::Server(_, server) => &server.name,
+        }
+    }
+}
+
+/// The rows in their order: alerts, stale, down, then the others, and by name among those. So a row moves only when
+/// something happens to it.
+pub(super) fn rows(state: &State, now: super::Now) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = state.hosts.values().map(Row::Host).collect();
+    rows.extend(
+        state
+            .silent_servers()
+            .map(|(index, server)| Row::Server(index, server)),
+    );
+    rows.sort_by_cached_key(|row| {
+        let (alerts, standing) = match row {
+            Row::Host(host) => (!host.alerts.is_empty(), state.standing(host, now)),
+            Row::Server(_, server) => (false, server.standing()),
+        };
+        let urgency = match standing {
+            Standing::Stale => 3,
+            Standing::Down => 2,
+            Standing::Live => 1,
+            Standing::Over => 0,
+        };
+        (Reverse((alerts, urgency)), row.name().to_owned())
+    });
+    rows
+}
+
+/// The lines of the page in at most `height` of them, without the line at the bottom.
+pub(super) fn page(
+    state: &State,
+    selected: Option<usize>,
+    height: usize,
+    canvas: Canvas,
+) -> Vec<Line> {
+    let rows = rows(state, canvas.now);
+    let mut lines = vec![header(state, canvas), rule(canvas)];
+    let widths = Widths::new(&rows, canvas);
+    lines.push(grid::titles(&widths.columns(), canvas.style));
+    let room = height.saturating_sub(lines.len());
+    let mut said = said(&problems(state, canvas), room, rows.len(), canvas);
+    lines.extend(table(
+        state,
+        &rows,
+        selected,
+        room - said.len(),
+        &widths,
+        canvas,
+    ));
+    lines.append(&mut said);
+    lines.truncate(height);
+    lines
+}
+
+/// The problems in words, under a rule. The rows tell of every problem by their shape, so the words get a third of the
+/// room, or what the rows leave over.
+fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<Line> {
+    let most = (room / 3).max(room.saturating_sub(rows));
+    if problems.is_empty() || most < 2 {
+        return Vec::new();
+    }
+    let mut lines = vec![rule(canvas)];
+    for (told, problem) in problems.iter().enumerate() {
+        let mut more = problem.lines(canvas);
+        let kept_free = usize::from(told + 1 < problems.len());
+        if lines.len() + more.len() + kept_free > most {
+            lines.push(Line::new(
+                Tone::Dim,
+                format!("   + {} more", problems.len() - told),
+            ));
+            break;
+        }
+        lines.append(&mut more);
+    }
+    lines
+}
+
+fn header(state: &State, canvas: Canvas) -> Line {
+    let rows = rows(state, canvas.now);
+    let count = |standing: Standing| {
+        rows.iter()
+            .filter(|row| match row {
+                Row::Host(host) => state.standing(host, canvas.now) == standing,
+                Row::Server(_, server) => server.standing() == standing,
+            })
+            .count()
+    };
+    let states = [
+        (Standing::Live, "live"),
+        (Standing::Stale, "stale"),
+        (Standing::Down, "down"),
+        (Standing::Over, "ended"),
+    ];
+    let mut parts = vec![Part::new(0, Tone::Bold, format!("{} hosts", rows.len()))];
+    for (standing, word) in states {
+        let count = count(standing);
+        if count > 0 {
+            let (shape, _, tone) = mark(standing, canvas.style);
+            parts.push(Part::new(3, tone, format!("{shape} {count} {word}")));
+        }
+    }
+    let alerts: usize = state.hosts.values().map(|host| host.alerts.len()).sum();
+    if alerts > 0 {
+        let plural = if alerts == 1 { "" } else { "s" };
+        let shape = canvas.style.glyphs().alert;
+        parts.push(Part::new(
+            2,
+            Tone::Critical,
+            format!("{shape} {alerts} alert{plural}"),
+        ));
+    }
+    if canvas.paused {
+        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+    }
+    let clock = units::clock(canvas.now.wall);
+    spread(parts, &[format!("{clock} UTC"), clock], canvas)
+}
+
+/// What stands in which width.
+struct Widths {
+    name: usize,
+    spark: usize,
+    load: bool,
+    received: bool,
+    more: bool,
+}
+
+impl Widths {
+    fn new(rows: &[Row<'_>], canvas: Canvas) -> Self {
+        let (load, received, more) = match canvas.width {
+            0..60 => (false, false, false),
+            60..80 => (true, false, false),
+            80..104 => (true, true, false),
+            _ => (true, true, true),
+        };
+        let mut widths = Self {
+            name: 0,
+            spark: 0,
+            load,
+            received,
+            more,
+        };
+        let widest = rows
+            .iter()
+            .map(|row| text_width(row.name()))
+            .max()
+            .unwrap_or(0)
+            .max(8);
+        let free = canvas
+            .width
+            .saturating_sub(grid::table_width(&widths.columns()));
+        if canvas.width >= 60 {
+            // Two sparklines with a blank each; the name goes first.
+            let least = 2 * 7;
+            widths.spark = ((free.saturating_sub(widest.min(free.saturating_sub(least)))) / 2)
+                .saturating_sub(1)
+                .min(20);
+        }
+        let sparks = if widths.spark > 0 {
+            2 * (widths.spark + 1)
+        } else {
+            0
+        };
+        widths.name = free.saturating_sub(sparks).min(widest.max(12)).max(1);
+        widths
+    }
+
+    fn columns(&self) -> Vec<Column> {
+        let mut columns = vec![
+            Column::left("", 1),
+            Column::left("", 1),
+            Column::left("HOST", self.name),
+        ];
+        for title in ["CPU %", "MEM %"] {
+            columns.extend([Column::right("", 2), Column::right(title, 5)]);
+            if self.spark > 0 {
+                columns.push(Column::left("", self.spark));
+            }
+        }
+        if self.more {
+            columns.extend([Column::right("", 2), Column::right("DISK", 5)]);
+        }
+        if self.load {
+            columns.push(Column::right("LOAD", 6));
+        }
+        if self.received {
+            columns.push(Column::right("NET IN", 9));
+        }
+        if self.more {
+            columns.push(Column::right("NET OUT", 9));
+        }
+        columns.push(Column::right("AGE", 6));
+        columns
+    }
+}
+
+fn table(
+    state: &State,
+    rows: &[Row<'_>],
+    selected: Option<usize>,
+    visible: usize,
+    widths: &Widths,
+    canvas: Canvas,
+) -> Vec<Line> {
+    let hides = rows.len() > visible;
+    let visible = if hides {
+        visible.saturating_sub(1)
+    } else {
+        visible
+    };
+    let last = rows.len().saturating_sub(visible);
+    let first = selected.unwrap_or(0).saturating_sub(visible / 2).min(last);
+    let shown = &rows[first..rows.len().min(first + visible)];
+    let cells: Vec<Vec<Cell>> = shown
+        .iter()
+        .map(|row| cells(state, row, widths, canvas))
+        .collect();
+    let mut lines = grid::lines(&widths.columns(), &cells, canvas.style);
+    if let Some(line) = selected.and_then(|index| lines.get_mut(index.checked_sub(first)?)) {
+        let mut chosen = Line::new(Tone::Plain, ">");
+        chosen.append(std::mem::take(line).after(1));
+        chosen.pad(canvas.width);
+        *line = chosen.toned(Tone::Selected);
+    }
+    if hides {
+        let text = format!(
+            "   + {} more: {}-{} of {}",
+            rows.len() - shown.len(),
+            first + 1,
+            first + shown.len(),
+            rows.len()
+        );
+        lines.push(Line::new(Tone::Dim, text));
+    }
+    lines
+}
+
+fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<Cell> {
+    let (standing, host) = match row {
+        Row::Host(host) => (state.standing(host, canvas.now), Some(*host)),
+        Row::Server(_, server) => (server.standing(), None),
+    };
+    let (mut shape, _, mut tone) = mark(standing, canvas.style);
+    if standing == Standing::Live && host.is_some_and(|host| !host.alerts.is_empty()) {
+        (shape, tone) = (canvas.style.glyphs().alert, Tone::Critical);
+    }
+    let mut cells = vec![
+        (Tone::Plain, String::new()),
+        (tone, shape.into()),
+        (Tone::Plain, row.name().to_owned()),
+    ];
+    // Of a host that is down, old values would only mislead.
+    let values = host.filter(|_| standing != Standing::Down);
+    for name in ["cpu", "memory"] {
+        cells.extend(percent(values, name));
+        if widths.spark > 0 {
+            cells.push((
+                Tone::Plain,
+                values
+                    .map(|host| window(host, name, widths.spark, canvas))
+                    .unwrap_or_default(),
+            ));
+        }
+    }
+    let text = |name: &str, unit: &str| {
+        let value = values.and_then(|host| host.value(name));
+        (
+            Tone::Plain,
+            value.map_or_else(
+                || "-".to_owned(),
+                |value| units::brief(value, unit, !unit.is_empty()),
+            ),
+        )
+    };
+    if widths.more {
+        cells.extend(percent(values, "disk"));
+    }
+    if widths.load {
+        cells.push(text("load1", ""));
+    }
+    if widths.received {
+        cells.push(text("networkReceived", "B/s"));
+    }
+    if widths.more {
+        cells.push(text("networkSent", "B/s"));
+    }
+    let age = host.and_then(|host| host.age(canvas.now));
+    cells.push((Tone::Plain, age.map_or_else(|| "-".to_owned(), units::age)));
+    if standing != Standing::Live {
+        let dim = |(index, (tone, text)): (usize, Cell)| {
+            (if index == 1 { tone } else { Tone::Dim }, text)
+        };
+        cells = cells.into_iter().enumerate().map(dim).collect();
+    }
+    cells
+}
+
+/// A percentage with the mark of its level before it.
+fn percent(host: Option<&Host>, name: &str) -> [Cell; 2] {
+    let found = host.and_then(|host| Some((host, host.find(name)?)));
+    let Some((host, index)) = found else {
+        return [(Tone::Plain, String::new()), (Tone::Dim, "-".into())];
+    };
+    let Some(value) = host.history.value(index) else {
+        return [(Tone::Plain, String::new()), (Tone::Dim, "-".into())];
+    };
+    let (mark, tone) = level_mark(host.metrics[index].level(value));
+    [(tone, mark.into()), (tone, units::brief(value, "%", false))]
+}
+
+fn window(host: &Host, name: &str, width: usize, canvas: Canvas) -> String {
+    let Some(index) = host.find(name) else {
+        return String::new();
+    };
+    let cells = host.history.cells(index, &host.layout(canvas.now));
+    let newest = &cells[cells.len().saturating_sub(width)..];
+    sparkline(newest, Scale::of(newest, "%", None), canvas.style)
+}
+
+/// What is wrong anywhere, a line each: alerts first, then what was lost as a whole, then single hosts.
+fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for host in state.hosts.values() {
+        problems.extend(host.alerts.values().map(|alert| Problem {
+            tone: Tone::Critical,
+            mark: canvas.style.glyphs().alert,
+            text: format!("ALERT {}  {}", host.name, alert_text(host, alert)),
+        }));
+    }
+    for (index, server) in state.servers.iter().enumerate() {
+        if let Some((standing, text)) = server_problem(state, index, server, canvas) {
+            let (mark, word, tone) = mark(standing, canvas.style);
+            problems.push(Problem {
+                tone,
+                mark,
+                text: format!("{word} {text}"),
+            });
+        }
+    }
+    for host in state.hosts.values() {
+        let standing = state.standing(host, canvas.now);
+        let lost = matches!(
+            state.servers.get(host.server).map(|server| &server.link),
+            Some(Link::Lost { .. } | Link::Refused { .. })
+        );
+        if matches!(standing, Standing::Live | Standing::Over) || lost {
+            continue;
+        }
+        let (mark, word, tone) = mark(standing, canvas.style);
+        let text = host.age(canvas.now).map_or_else(
+            || format!("{word} {}  no data yet", host.name),
+            |age| {
+                format!(
+                    "{word} {}  no data for {}. Data shown may be stale.",
+                    host.name,
+                    units::span(age)
+                )
+            },
+        );
+        problems.push(Problem { tone, mark, text });
+    }
+    problems
+}
+
+/// The loss of a server concerns all of its hosts: it is told once.
+fn server_problem(
+    state: &State,
+    index: usize,
+    server: &Server,
+    canvas: Canvas,
+) -> Option<(Standing, String)> {
+    let happens = match &server.link {
+        Link::Lost {
+            reason,
+            attempt,
+            retry_at,
+        } => {
+            let next = countdown(*retry_at, canvas.now, "in ");
+            format!("{reason}; attempt {attempt} {next}.")
+        }
+        Link::Refused { reason } => format!("{reason}; not trying again."),
+        Link::Connecting | Link::Up | Link::Over => return None,
+    };
+    let hosts: Vec<&Host> = state
+        .hosts
+        .values()
+        .filter(|host| host.server == index)
+        .collect();
+    let name = match hosts.as_slice() {
+        [] => return Some((Standing::Down, format!("{}  {happens}", server.name))),
+        [host] => host.name.to_string(),
+        hosts => format!("{} ({} hosts)", server.name, hosts.len()),
+    };
+    let down = hosts
+        .iter()
+        .all(|host| state.standing(host, canvas.now) == Standing::Down);
+    let standing = if down {
+        Standing::Down
+    } else {
+        Standing::Stale
+    };
+    Some((
+        standing,
+        format!("{name}  {happens} Data shown may be stale."),
+    ))
+}

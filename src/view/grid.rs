@@ -1,0 +1,170 @@
+//! Tables: what stands in which column is decided here for the width; comfy-table aligns and cuts it.
+
+use comfy_table::{CellAlignment, ColumnConstraint, Row, Table, Width, presets};
+
+use super::line::Line;
+use super::sanitize::char_width;
+use super::style::{Style, Tone};
+
+/// A column; one blank follows it, unless it is the last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    pub title: &'static str,
+    pub width: usize,
+    pub right: bool,
+}
+
+impl Column {
+    pub(super) const fn left(title: &'static str, width: usize) -> Self {
+        Self {
+            title,
+            width,
+            right: false,
+        }
+    }
+
+    pub(super) const fn right(title: &'static str, width: usize) -> Self {
+        Self {
+            title,
+            width,
+            right: true,
+        }
+    }
+}
+
+/// What stands in a column, and what it means.
+pub(super) type Cell = (Tone, String);
+
+/// The columns that a table takes.
+pub(super) fn table_width(columns: &[Column]) -> usize {
+    columns.iter().map(|column| column.width).sum::<usize>() + columns.len().saturating_sub(1)
+}
+
+/// The titles of `columns` as a line of their own.
+pub(super) fn titles(columns: &[Column], style: Style) -> Line {
+    let row = columns
+        .iter()
+        .map(|column| (Tone::Dim, column.title.to_owned()))
+        .collect();
+    lines(columns, &[row], style).pop().unwrap_or_default()
+}
+
+/// One line for each of `rows`, never more and never wider than [`table_width`].
+pub(super) fn lines(columns: &[Column], rows: &[Vec<Cell>], style: Style) -> Vec<Line> {
+    if columns.is_empty() || rows.is_empty() {
+        return Vec::new();
+    }
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_truncation_indicator(style.glyphs().ellipsis)
+        // The verdict on colour is not this crate's: it would ask the environment by itself.
+        .force_no_tty();
+    for row in rows {
+        // A blank that comfy-table may neither break at nor take for padding.
+        let cells = row.iter().map(|(_, text)| text.replace(' ', "\u{a0}"));
+        table.add_row(Row::from(cells.collect::<Vec<_>>()).max_height(1).clone());
+    }
+    for (index, column) in columns.iter().enumerate() {
+        let padding = u16::from(index + 1 < columns.len());
+        let width = u16::try_from(column.width)
+            .unwrap_or(u16::MAX)
+            .saturating_add(padding);
+        if let Some(drawn) = table.column_mut(index) {
+            drawn.set_padding((0, padding));
+            drawn.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
+            drawn.set_cell_alignment(if column.right {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            });
+        }
+    }
+    let tones = rows.iter().map(|row| row.iter().map(|(tone, _)| *tone));
+    std::iter::zip(table.lines(), tones)
+        .map(|(text, tones)| restore(&text, columns, tones))
+        .collect()
+}
+
+/// Gives every cell of a finished line its meaning back.
+fn restore(text: &str, columns: &[Column], tones: impl Iterator<Item = Tone>) -> Line {
+    let mut line = Line::default();
+    let mut rest = text;
+    for (column, tone) in std::iter::zip(columns, tones) {
+        let (cell, after) = split_at_column(rest, column.width + 1);
+        line.push(tone, cell.replace('\u{a0}', " "));
+        rest = after;
+    }
+    line
+}
+
+fn split_at_column(text: &str, column: usize) -> (&str, &str) {
+    let mut used = 0;
+    for (index, c) in text.char_indices() {
+        used += char_width(c);
+        if used > column {
+            return text.split_at(index);
+        }
+    }
+    (text, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STYLE: Style = Style {
+        colour: true,
+        unicode: true,
+    };
+
+    #[test]
+    fn cells_are_aligned_cut_and_keep_their_blanks() {
+        let columns = [
+            Column::left("NAME", 6),
+            Column::right("CPU", 4),
+            Column::left("WINDOW", 5),
+        ];
+        let row = |name: &str, cpu: &str, window: &str| {
+            vec![
+                (Tone::Plain, name.into()),
+                (Tone::Critical, cpu.into()),
+                (Tone::Plain, window.into()),
+            ]
+        };
+        let rows = [
+            row("データベース", "7", "  ▁ "),
+            row("a b c d e", "123.4", ""),
+            row("", "", "▁ █"),
+        ];
+        let shown: Vec<String> = lines(
+            &columns,
+            &rows,
+            Style {
+                colour: false,
+                ..STYLE
+            },
+        )
+        .iter()
+        .map(|line| {
+            line.render(Style {
+                colour: false,
+                ..STYLE
+            })
+        })
+        .collect();
+        assert_eq!(shown, ["デー…     7   ▁", "a b c… 123…", "            ▁ █"]);
+        assert_eq!(titles(&columns, STYLE).width(), table_width(&columns));
+    }
+
+    #[test]
+    fn a_meaning_covers_its_cell_alone() {
+        let columns = [Column::left("", 3), Column::right("", 3)];
+        let rows = [vec![
+            (Tone::Plain, "デa".to_owned()),
+            (Tone::Warn, "9".to_owned()),
+        ]];
+        let shown = lines(&columns, &rows, STYLE)[0].render(STYLE);
+        assert_eq!(shown, "デa \x1b[33m  9\x1b[0m");
+    }
+}

@@ -1,0 +1,279 @@
+//! The page of one host.
+
+use super::line::Line;
+use super::metrics;
+use super::page::{Canvas, Part, mark, problems, rule, server_text, spread, times};
+use super::sections::{self, Section};
+use super::state::{Host, Link, Server, Standing, State};
+use super::style::Tone;
+use super::units;
+
+/// From this width on, the sections stand beside the metrics.
+const WIDE: usize = 112;
+
+/// Blanks between the metrics and the sections beside them.
+const GUTTER: usize = 3;
+
+/// So many rows of metrics stay when there is no room for all.
+const FEWEST_ROWS: usize = 6;
+
+/// How the body is divided: for a screen that is too short, the rows of metrics scroll.
+struct Plan {
+    rows: Vec<usize>,
+    visible: usize,
+    sections: Vec<Vec<Line>>,
+    beside: bool,
+    table: Canvas,
+    air: bool,
+}
+
+/// The lines of the page in at most `height` of them, without the line at the bottom.
+pub(super) fn page(
+    state: &State,
+    host: &Host,
+    scroll: usize,
+    height: usize,
+    canvas: Canvas,
+) -> Vec<Line> {
+    let mut lines = head(state, host, canvas);
+    let plan = Plan::new(host, height.saturating_sub(lines.len()), canvas);
+    let mut body = plan.lines(host, scroll);
+    if state.standing(host, canvas.now) != Standing::Live {
+        body = body.into_iter().map(|line| line.toned(Tone::Dim)).collect();
+    }
+    lines.append(&mut body);
+    lines.truncate(height);
+    lines
+}
+
+/// How far the metrics can be scrolled on a page of this height.
+pub(super) fn scroll_end(state: &State, host: &Host, height: usize, canvas: Canvas) -> usize {
+    let plan = Plan::new(
+        host,
+        height.saturating_sub(head(state, host, canvas).len()),
+        canvas,
+    );
+    plan.rows.len() - plan.visible
+}
+
+/// Name and state, a rule, and what is wrong.
+fn head(state: &State, host: &Host, canvas: Canvas) -> Vec<Line> {
+    let mut lines = vec![header(state, host, canvas), rule(canvas)];
+    for problem in problems(state, host, canvas) {
+        lines.append(&mut problem.lines(canvas));
+    }
+    lines
+}
+
+fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
+    let standing = state.standing(host, canvas.now);
+    let (shape, word, tone) = mark(standing, canvas.style);
+    let age = match (standing, host.age(canvas.now)) {
+        (Standing::Stale | Standing::Down, Some(age)) => format!(" {}", units::span(age)),
+        _ => String::new(),
+    };
+    let name = Line::new(Tone::Bold, host.name.as_str()).clip(canvas.width / 2, canvas.style);
+    let mut parts = vec![
+        Part {
+            rank: 0,
+            line: name,
+        },
+        Part::new(0, tone, format!("{shape} {word}{age}")),
+    ];
+    if canvas.paused {
+        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+    }
+    parts.push(Part::new(
+        5,
+        Tone::Plain,
+        format!("every {}", units::interval(host.interval)),
+    ));
+    if let Some(uptime) = host.value("uptime") {
+        parts.push(Part::new(
+            6,
+            Tone::Plain,
+            format!("up {}", units::uptime(uptime)),
+        ));
+    }
+    if let Some(system) = &host.system {
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        let memory = units::value(system.memory as f64, "B");
+        parts.push(Part::new(
+            7,
+            Tone::Dim,
+            format!("{} cores  {memory}", system.cores),
+        ));
+        let os = super::sanitize::clean(&system.os);
+        if !os.is_empty() {
+            parts.push(Part::new(8, Tone::Dim, os));
+        }
+    }
+    let times = host
+        .history
+        .newest()
+        .map_or_else(Vec::new, |at| times(at, canvas.now));
+    spread(parts, &times, canvas)
+}
+
+impl Plan {
+    fn new(host: &Host, height: usize, canvas: Canvas) -> Self {
+        let rows = metrics::rows(host);
+        let beside = canvas.width >= WIDE;
+        let inner = Canvas {
+            width: canvas.width.saturating_sub(1),
+            ..canvas
+        };
+        let table = if beside {
+            Canvas {
+                width: (canvas.width * 5 / 8).min(90),
+                ..canvas
+            }
+        } else {
+            inner
+        };
+        let side = if beside {
+            let left = metrics::width(host, table.width) + 1 + GUTTER;
+            Canvas {
+                width: canvas.width.saturating_sub(left + 1).min(72),
+                ..canvas
+            }
+        } else {
+            inner
+        };
+        let all = sections::all(host, side);
+        let room = height.saturating_sub(1);
+        let (sections, air) = if beside {
+            beside_within(all, height)
+        } else {
+            below_within(all, room, rows.len())
+        };
+        let taken = if beside { 0 } else { lines_of(&sections, air) };
+        let visible = rows.len().min(room.saturating_sub(taken));
+        Self {
+            rows,
+            visible,
+            sections,
+            beside,
+            table,
+            air,
+        }
+    }
+
+    fn lines(&self, host: &Host, scroll: usize) -> Vec<Line> {
+        let first = scroll.min(self.rows.len() - self.visible);
+        let shown = &self.rows[first..first + self.visible];
+        let mut left = vec![metrics::titles(host, self.table.width, self.table.style)];
+        left.append(&mut metrics::table(host, shown, self.table));
+        if let Some(title) = left.first_mut()
+            && shown.len() < self.rows.len()
+        {
+            let arrows = self.table.style.glyphs().up_down;
+            let mut counted = Line::new(
+                Tone::Dim,
+                format!(
+                    "   {arrows} {}-{} of {}",
+                    first + 1,
+                    first + shown.len(),
+                    self.rows.len()
+                ),
+            );
+            // The title of the first two columns is blank, so the count can stand there.
+            let titles = std::mem::take(title);
+            let rest = titles.after(counted.width());
+            counted.append(rest);
+            *title = counted;
+        }
+        let mut right = Vec::new();
+        for section in &self.sections {
+            if self.air && !(self.beside && right.is_empty()) {
+                right.push(Line::default());
+            }
+            right.extend(section.iter().cloned());
+        }
+        if self.beside {
+            return side_by_side(left, right, metrics::width(host, self.table.width) + GUTTER);
+        }
+        left.append(&mut right);
+        left
+    }
+}
+
+fn lines_of(sections: &[Vec<Line>], air: bool) -> usize {
+    sections
+        .iter()
+        .map(|section| section.len() + usize::from(air))
+        .sum()
+}
+
+/// The sections as tables if all fit below `rows` rows of metrics, else in short, else the first of them.
+fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<Line>>, bool) {
+    let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
+    for air in [true, false] {
+        if rows + lines_of(&full, air) <= room {
+            return (full, air);
+        }
+    }
+    let mut short: Vec<_> = all.into_iter().map(|section| section.short).collect();
+    let keep = rows.min(FEWEST_ROWS);
+    while keep + lines_of(&short, false) > room && short.pop().is_some() {}
+    (short, false)
+}
+
+/// The sections as tables if all fit into `height`, else in short.
+fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<Line>>, bool) {
+    let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
+    for air in [true, false] {
+        if lines_of(&full, air) <= height + usize::from(air) {
+            return (full, air);
+        }
+    }
+    (
+        all.into_iter().map(|section| section.short).collect(),
+        false,
+    )
+}
+
+fn side_by_side(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
+    let count = left.len().max(right.len());
+    let mut left = left.into_iter();
+    let mut right = right.into_iter();
+    (0..count)
+        .map(|_| {
+            let mut line = left.next().unwrap_or_default();
+            if let Some(right) = right.next() {
+                line.pad(at);
+                line.append(right);
+            }
+            line
+        })
+        .collect()
+}
+
+/// The page of a server that has named no host.
+pub(super) fn server_page(server: &Server, canvas: Canvas) -> Vec<Line> {
+    let (shape, word, tone) = mark(server.standing(), canvas.style);
+    let name = Line::new(Tone::Bold, server.name.as_str()).clip(canvas.width / 2, canvas.style);
+    let mut parts = vec![Part {
+        rank: 0,
+        line: name,
+    }];
+    if !matches!(server.link, Link::Connecting | Link::Up) {
+        parts.push(Part::new(0, tone, format!("{shape} {word}")));
+    }
+    if canvas.paused {
+        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+    }
+    let mut lines = vec![spread(parts, &[], canvas), rule(canvas)];
+    let text = server_text(server, canvas.now);
+    let tone = if matches!(server.link, Link::Lost { .. }) {
+        tone
+    } else {
+        Tone::Plain
+    };
+    lines.extend(
+        super::line::wrap(&text, canvas.width.saturating_sub(2))
+            .into_iter()
+            .map(|text| Line::new(tone, format!(" {text}"))),
+    );
+    lines
+}

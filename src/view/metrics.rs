@@ -1,0 +1,209 @@
+//! The table of one host's metrics.
+
+use super::grid::{self, Cell, Column};
+use super::line::Line;
+use super::page::Canvas;
+use super::sections;
+use super::sparkline::{Scale, sparkline};
+use super::state::{Host, Level, Metric};
+use super::style::{Style, Tone};
+use super::trend::{Trend, trend};
+use super::units;
+
+/// What a person looks at first; the others follow in the order in which the host announces them.
+const FIRST: [&str; 11] = [
+    "cpu",
+    "memory",
+    "swap",
+    "load1",
+    "disk",
+    "networkReceived",
+    "networkSent",
+    "diskRead",
+    "diskWritten",
+    "requestsPerSecond",
+    "activeUsers",
+];
+
+/// Those that stand in the header.
+const IN_HEADER: [&str; 1] = ["uptime"];
+
+/// The metrics that have a row of their own, in the order of the rows.
+pub(super) fn rows(host: &Host) -> Vec<usize> {
+    let rank = |key: &str| {
+        FIRST
+            .iter()
+            .position(|first| *first == key)
+            .unwrap_or(FIRST.len())
+    };
+    let mut rows: Vec<usize> = (0..host.metrics.len())
+        .filter(|&index| {
+            let key = &*host.metrics[index].key;
+            !IN_HEADER.contains(&key) && !sections::has(key)
+        })
+        .collect();
+    rows.sort_by_key(|&index| rank(&host.metrics[index].key));
+    rows
+}
+
+/// `!` and `!!` before a name.
+pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
+    match level {
+        Level::Normal => ("", Tone::Plain),
+        Level::Warn => ("!", Tone::Warn),
+        Level::Critical => ("!!", Tone::Critical),
+    }
+}
+
+/// What stands in a column of the table.
+#[derive(Clone, Copy, PartialEq)]
+enum Field {
+    Level,
+    Label,
+    Number,
+    Unit,
+    Trend,
+    Min,
+    Max,
+    Window,
+}
+
+/// The columns that `width` has room for. The widest label is never cut where it need not be.
+fn columns(host: &Host, width: usize) -> Vec<(Field, Column)> {
+    let label = |least: usize, most: usize| {
+        let widest = rows(host)
+            .into_iter()
+            .map(|index| super::sanitize::text_width(&host.metrics[index].label));
+        widest.max().unwrap_or(0).clamp(least, most)
+    };
+    let number = (Field::Number, Column::right("now", units::NUMBER_WIDTH));
+    let unit = (Field::Unit, Column::left("", units::UNIT_WIDTH));
+    let trend = (Field::Trend, Column::left("", 1));
+    let min = (Field::Min, Column::right("min", units::BRIEF_WIDTH));
+    let max = (Field::Max, Column::right("max", units::BRIEF_WIDTH));
+    let (name, rest) = match width {
+        0..54 => (label(6, 10), vec![number, unit, trend]),
+        54..70 => (label(6, 14), vec![number, unit, trend, max]),
+        70..100 => (label(6, 16), vec![number, unit, trend, min, max]),
+        _ => (label(6, 24), vec![number, unit, trend, min, max]),
+    };
+    let mut columns = vec![
+        (Field::Level, Column::right("", 2)),
+        (Field::Label, Column::left("", name)),
+    ];
+    columns.extend(rest);
+    let used = grid::table_width(&plain(&columns)) + 2;
+    if width > used {
+        let cells = (width - used).min(host.history.window());
+        columns.push((Field::Window, Column::left("", cells)));
+    }
+    columns
+}
+
+fn plain(columns: &[(Field, Column)]) -> Vec<Column> {
+    columns.iter().map(|(_, column)| *column).collect()
+}
+
+/// The columns that the table takes of `width`.
+pub(super) fn width(host: &Host, width: usize) -> usize {
+    grid::table_width(&plain(&columns(host, width)))
+}
+
+/// The line above the table.
+pub(super) fn titles(host: &Host, width: usize, style: Style) -> Line {
+    grid::titles(&plain(&columns(host, width)), style)
+}
+
+/// The rows of the metrics `indices`.
+pub(super) fn table(host: &Host, indices: &[usize], canvas: Canvas) -> Vec<Line> {
+    let columns = columns(host, canvas.width);
+    let layout = host.layout(canvas.now);
+    let rows: Vec<Vec<Cell>> = indices
+        .iter()
+        .map(|&index| {
+            let row = Values::new(host, index, host.history.cells(index, &layout));
+            columns
+                .iter()
+                .map(|(field, column)| row.cell(*field, column.width, canvas.style))
+                .collect()
+        })
+        .collect();
+    grid::lines(&plain(&columns), &rows, canvas.style)
+}
+
+/// One metric over the window.
+struct Values<'a> {
+    metric: &'a Metric,
+    now: Option<f64>,
+    cells: Vec<Option<f64>>,
+    /// What the sparkline reaches to at least.
+    ceiling: Option<f64>,
+    whole: bool,
+}
+
+impl<'a> Values<'a> {
+    fn new(host: &'a Host, index: usize, cells: Vec<Option<f64>>) -> Self {
+        let metric = &host.metrics[index];
+        let now = host.history.value(index);
+        #[expect(clippy::cast_precision_loss, reason = "only drawn")]
+        let memory = host.system.as_ref().map(|system| system.memory as f64);
+        let ceiling = if metric.unit == "B" {
+            memory
+        } else {
+            metric.critical
+        };
+        let whole = cells
+            .iter()
+            .copied()
+            .chain([now])
+            .flatten()
+            .all(|value| value.fract() == 0.0);
+        Self {
+            metric,
+            now,
+            cells,
+            ceiling,
+            whole,
+        }
+    }
+
+    fn cell(&self, field: Field, width: usize, style: Style) -> Cell {
+        let level = self
+            .now
+            .map_or(Level::Normal, |value| self.metric.level(value));
+        let (mark, tone) = level_mark(level);
+        let shown = self
+            .now
+            .map(|value| units::parts(value, &self.metric.unit, self.whole));
+        let bound = |value: Option<f64>| {
+            value.map_or_else(String::new, |value| {
+                units::brief(value, &self.metric.unit, self.whole)
+            })
+        };
+        let values = || self.cells.iter().copied().flatten();
+        match field {
+            Field::Level => (tone, mark.into()),
+            Field::Label => (Tone::Plain, self.metric.label.clone()),
+            Field::Number => shown.map_or((Tone::Dim, "-".into()), |(number, _)| (tone, number)),
+            Field::Unit => (tone, shown.map(|(_, unit)| unit).unwrap_or_default()),
+            Field::Trend => (Tone::Plain, self.trend(style).into()),
+            Field::Min => (Tone::Dim, bound(values().reduce(f64::min))),
+            Field::Max => (Tone::Dim, bound(values().reduce(f64::max))),
+            Field::Window => {
+                let newest = &self.cells[self.cells.len().saturating_sub(width)..];
+                let scale = Scale::of(&self.cells, &self.metric.unit, self.ceiling);
+                (tone, sparkline(newest, scale, style))
+            }
+        }
+    }
+
+    fn trend(&self, style: Style) -> &'static str {
+        let glyphs = style.glyphs();
+        match trend(&self.cells, &self.metric.unit) {
+            None => "",
+            Some(Trend::Rising) => glyphs.rising,
+            Some(Trend::Falling) => glyphs.falling,
+            Some(Trend::Steady) => glyphs.steady,
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What the pages have in common: the line at the top, the problems, the line at the bottom.
+
+use crate::protocol::{AlertState, Gap, GapReason};
+
+use super::line::{Line, wrap};
+use super::sanitize::clean;
+use super::state::{Host, Link, Now, Server, Standing, State};
+use super::style::{Style, Tone};
+use super::units;
+
+/// Where a frame goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Canvas {
+    pub width: usize,
+    pub style: Style,
+    pub now: Now,
+    pub paused: bool,
+}
+
+impl Canvas {
+    pub(super) fn new(width: usize, style: Style, now: Now) -> Self {
+        Self {
+            width,
+            style,
+            now,
+            paused: false,
+        }
+    }
+}
+
+/// A shape, a word and a colour for how a host stands.
+pub(super) fn mark(standing: Standing, style: Style) -> (&'static str, &'static str, Tone) {
+    let glyphs = style.glyphs();
+    match standing {
+        Standing::Live => (glyphs.live, "live", Tone::Good),
+        Standing::Stale => (glyphs.stale, "STALE", Tone::Warn),
+        Standing::Down => (glyphs.down, "DOWN", Tone::Critical),
+        Standing::Over => (glyphs.stale, "ended", Tone::Dim),
+    }
+}
+
+/// A part of a line that may be left out: the highest rank goes first.
+pub(super) struct Part {
+    pub rank: u8,
+    pub line: Line,
+}
+
+impl Part {
+    pub(super) fn new(rank: u8, tone: Tone, text: impl Into<String>) -> Self {
+        Self {
+            rank,
+            line: Line::new(tone, text),
+        }
+    }
+}
+
+/// `left` from the left and the longest of `right` that fits at the right end, in one line.
+pub(super) fn spread(mut left: Vec<Part>, right: &[String], canvas: Canvas) -> Line {
+    let gap = if canvas.width < 60 { 2 } else { 3 };
+    let needed = |left: &[Part], right: usize| {
+        let texts: usize = left.iter().map(|part| part.line.width() + gap).sum();
+        1 + texts + right + usize::from(right > 0)
+    };
+    let shortest = right.last().map_or(0, String::len);
+    while needed(&left, shortest) > canvas.width {
+        let Some(last) = (0..left.len())
+            .filter(|&i| left[i].rank > 0)
+            .max_by_key(|&i| left[i].rank)
+        else {
+            break;
+        };
+        left.remove(last);
+    }
+    let right = right
+        .iter()
+        .find(|text| needed(&left, text.len()) <= canvas.width);
+    let mut line = Line::new(Tone::Plain, " ");
+    for (index, part) in left.into_iter().enumerate() {
+        if index > 0 {
+            line.push(Tone::Plain, " ".repeat(gap));
+        }
+        line.append(part.line);
+    }
+    if let Some(right) = right {
+        line.pad(canvas.width.saturating_sub(right.len() + 1));
+        line.push(Tone::Dim, right);
+    }
+    line
+}
+
+/// The line under the header.
+pub(super) fn rule(canvas: Canvas) -> Line {
+    Line::new(Tone::Dim, canvas.style.glyphs().rule.repeat(canvas.width))
+}
+
+/// What is wrong, or should be known.
+pub(super) struct Problem {
+    pub tone: Tone,
+    pub mark: &'static str,
+    pub text: String,
+}
+
+impl Problem {
+    /// The problem in as many lines as it needs.
+    pub(super) fn lines(&self, canvas: Canvas) -> Vec<Line> {
+        let tone = self.tone;
+        wrap(&self.text, canvas.width.saturating_sub(4))
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| {
+                let mark = if index == 0 { self.mark } else { " " };
+                Line::new(tone, format!(" {mark} {text}"))
+            })
+            .collect()
+    }
+}
+
+/// What is to be said of `host` alone.
+pub(super) fn problems(state: &State, host: &Host, canvas: Canvas) -> Vec<Problem> {
+    let glyphs = canvas.style.glyphs();
+    let mut problems = Vec::new();
+    let standing = state.standing(host, canvas.now);
+    if let Some(text) = connection(state, host, standing, canvas.now) {
+        let (mark, _, tone) = mark(standing, canvas.style);
+        problems.push(Problem { tone, mark, text });
+    }
+    problems.extend(
+        host.alerts
+            .values()
+            .filter(|alert| alert.state == AlertState::Firing)
+            .map(|alert| Problem {
+                tone: Tone::Critical,
+                mark: glyphs.alert,
+                text: format!("ALERT {}", alert_text(host, alert)),
+            }),
+    );
+    if let Some((gap, at)) = host.gap
+        && canvas.now.elapsed.saturating_sub(at) <= host.reach()
+    {
+        problems.push(Problem {
+            tone: Tone::Warn,
+            mark: glyphs.note,
+            text: gap_text(gap),
+        });
+    }
+    problems
+}
+
+/// Why nothing arrives and what happens next, if nothing arrives.
+fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Option<String> {
+    if standing == Standing::Live {
+        return None;
+    }
+    let age = host.age(now);
+    let doubt = if age.is_some() {
+        " Data shown may be stale."
+    } else {
+        ""
+    };
+    match state.servers.get(host.server).map(|server| &server.link) {
+        _ if host.over => Some("The stream is over.".into()),
+        Some(Link::Lost {
+            reason,
+            attempt,
+            retry_at,
+        }) => {
+            let when = countdown(*retry_at, now, "in ");
+            Some(format!(
+                "Connection lost ({reason}). Reconnection attempt {attempt} {when}.{doubt}"
+            ))
+        }
+        Some(Link::Refused { reason }) => Some(format!("Not trying again: {reason}.{doubt}")),
+        _ => Some(age.map_or_else(
+            || "No data yet.".to_owned(),
+            |age| format!("No data for {}.{doubt}", units::span(age)),
+        )),
+    }
+}
+
+/// Why a server that has named no host has not, and what happens next.
+pub(super) fn server_text(server: &Server, now: Now) -> String {
+    match &server.link {
+        Link::Connecting => "Connecting...".into(),
+        Link::Up => "Connected. No host yet.".into(),
+        Link::Over => "The stream is over.".into(),
+        Link::Refused { reason } => format!("Not trying again: {reason}."),
+        Link::Lost {
+            reason,
+            attempt,
+            retry_at,
+        } => {
+            let what = if server.reached {
+                "Connection lost"
+            } else {
+                "Cannot connect"
+            };
+            let when = countdown(*retry_at, now, "in ");
+            format!("{what} ({reason}). Attempt {attempt} {when}.")
+        }
+    }
+}
+
+/// `in 5 s`, or `now` once the time has come.
+pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> String {
+    let rest = at.saturating_sub(now.elapsed);
+    if rest.is_zero() {
+        "now".into()
+    } else {
+        // A countdown that starts at 5 and ends at 1.
+        let rest = std::time::Duration::from_secs(
+            rest.as_millis()
+                .div_ceil(1000)
+                .try_into()
+                .unwrap_or(u64::MAX),
+        );
+        format!("{before}{}", units::span(rest))
+    }
+}
+
+/// The rule that holds, the value that did it, and since when.
+pub(super) fn alert_text(host: &Host, alert: &crate::protocol::Alert) -> String {
+    let mut text = clean(&alert.name);
+    let metric = host.find(&alert.metric).map(|index| &host.metrics[index]);
+    let label = metric.map_or_else(|| clean(&alert.metric), |metric| metric.label.clone());
+    let unit = metric.map_or("", |metric| metric.unit.as_str());
+    if let Some(value) = alert.value {
+        text.push_str(&format!(": {label} {}", units::value(value, unit)));
+    }
+    if !alert.rule.is_empty() && alert.rule != alert.name {
+        text.push_str(&format!(" ({})", clean(&alert.rule)));
+    }
+    if alert.since > 0 {
+        text.push_str(&format!(" since {} UTC", units::clock(alert.since)));
+    }
+    text
+}
+
+fn gap_text(gap: Gap) -> String {
+    let lost = match (gap.from, gap.to) {
+        (Some(from), Some(to)) if from == to => format!("Message {from} is lost"),
+        (Some(from), Some(to)) => format!("Messages {from} to {to} are lost"),
+        _ => "Messages are lost".into(),
+    };
+    match gap.reason {
+        GapReason::Expired => format!("{lost}: the server no longer had them."),
+        GapReason::Restarted => "The source restarted: sampling paused in between.".into(),
+    }
+}
+
+/// The line at the bottom: the keys that work here, and how far back the window reaches.
+pub(super) fn footer(
+    keys: &[(&str, &str)],
+    reach: Option<std::time::Duration>,
+    canvas: Canvas,
+) -> Line {
+    let parts = keys.iter().enumerate().map(|(index, (key, meaning))| {
+        let mut line = Line::new(Tone::Bold, *key);
+        line.push(Tone::Dim, format!(" {meaning}"));
+        // `q quit` stays to the last.
+        Part {
+            rank: u8::try_from(index).unwrap_or(u8::MAX),
+            line,
+        }
+    });
+    let right = reach.map(|reach| format!("last {}", units::interval(reach)));
+    spread(parts.collect(), right.as_slice(), canvas)
+}
+
+/// Hours, minutes and seconds of `timestamp` from the most to the least explicit; with the date where it isn't today's.
+pub(super) fn times(timestamp: u64, now: Now) -> Vec<String> {
+    let clock = units::clock(timestamp);
+    let mut times = vec![format!("{clock} UTC"), clock];
+    if timestamp / 86_400_000 != now.wall / 86_400_000 {
+        times.insert(0, format!("{} {} UTC", units::date(timestamp), times[1]));
+    }
+    times
+}

@@ -1,0 +1,68 @@
+//! One sample in one line, for `grep` and `awk`.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::protocol::{HostName, MetricInfo, Sample, push_number};
+
+use super::sanitize::clean;
+use super::units;
+
+/// `timestamp host cpu=23.4 memory=61.2 …`, in the order of `metrics`; what was not announced follows. An absent value
+/// keeps its place: `swap=`.
+#[must_use]
+pub fn plain_line(host: &HostName, sample: &Sample, metrics: &[MetricInfo]) -> String {
+    let mut line = format!("{} {host}", units::timestamp(sample.timestamp));
+    let announced: HashSet<&str> = metrics.iter().map(|info| info.name.as_str()).collect();
+    let values: HashMap<&str, f64> = sample
+        .values
+        .iter()
+        .map(|(name, value)| (&**name, *value))
+        .collect();
+    for info in metrics {
+        push(
+            &mut line,
+            &info.name,
+            values.get(info.name.as_str()).copied(),
+        );
+    }
+    for (name, value) in &sample.values {
+        if !announced.contains(&**name) {
+            push(&mut line, name, Some(*value));
+        }
+    }
+    line
+}
+
+fn push(line: &mut String, name: &str, value: Option<f64>) {
+    // A mount point may have a blank in it; a field may not.
+    let name = clean(name).replace(char::is_whitespace, "_");
+    let mut digits = Vec::new();
+    if let Some(value) = value {
+        push_number(&mut digits, value);
+    }
+    line.push_str(&format!(" {name}={}", String::from_utf8_lossy(&digits)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::describe;
+
+    #[test]
+    fn the_order_is_that_of_the_columns() {
+        let metrics = ["cpu", "memory", "disk:/my disk"].map(|name| describe(name, 4));
+        let sample = Sample {
+            timestamp: 1_795_529_251_204,
+            values: vec![
+                ("late\n".into(), 7.0),
+                ("disk:/my disk".into(), 38.25),
+                ("cpu".into(), 23.4),
+            ],
+            top: None,
+        };
+        assert_eq!(
+            plain_line(&"web-1".parse().unwrap(), &sample, &metrics),
+            "2026-11-24T14:07:31.204Z web-1 cpu=23.4 memory= disk:/my_disk=38.25 late=7"
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! Text from peers, made safe for a terminal.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// The longest text that is taken from a peer, in characters; no column is wider.
+const LONGEST: usize = 300;
+
+/// `text` without what could move the cursor, reorder the line or deceive the eye: control, bidi and invisible
+/// characters. In what remains every character has a width of its own, so that columns can be counted.
+pub fn clean(text: &str) -> String {
+    let kept: String = text
+        .chars()
+        .filter(|&c| is_visible(c))
+        .take(LONGEST)
+        .collect();
+    let counted: usize = kept.chars().map(char_width).sum();
+    if kept.width() == counted {
+        return kept;
+    }
+    // Ligatures and joined emoji: terminals do not agree on their width.
+    kept.chars()
+        .map(|c| if c.is_ascii() { c } else { '?' })
+        .collect()
+}
+
+/// The columns that `c` takes.
+pub(super) fn char_width(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// The columns that `text` takes, for text that is [`clean`] or ours.
+pub(super) fn text_width(text: &str) -> usize {
+    text.chars().map(char_width).sum()
+}
+
+fn is_visible(c: char) -> bool {
+    !c.is_control()
+        && (char_width(c) > 0 || c.is_alphanumeric()) // vowel signs stay, stacks of diacritics go
+        && !matches!(c,
+            '\u{00ad}' // soft hyphen
+            | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' // bidi, joiners
+            | '\u{2028}' | '\u{2029}' // line and paragraph separator
+            | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}' // byte order mark, annotations, tags
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(clean(text), expected, "{text:?}");
+    }
+
+    #[test]
+    fn what_is_visible_stays() {
+        check("web-1.example.com", "web-1.example.com");
+        check("データベース /var", "データベース /var");
+        check("Größe °C", "Größe °C");
+    }
+
+    #[test]
+    fn nothing_reaches_the_terminal_that_is_not_a_character() {
+        check("a\u{1b}[31mb\u{7}", "a[31mb");
+        check("a\r\nb\tc\u{9b}2J", "abc2J");
+        check("\u{202e}gnp.exe\u{2066}", "gnp.exe");
+        check("a\u{200b}\u{feff}b\u{fe0f}", "ab");
+        check("สวัสดี हिन्दी", "สวัสดี हिनदी");
+        check("z\u{0300}\u{0301}\u{0302}algo", "zalgo");
+    }
+
+    #[test]
+    fn a_text_has_an_end() {
+        assert_eq!(clean(&"x".repeat(100_000)).len(), LONGEST);
+    }
+
+    proptest! {
+        #[test]
+        fn the_width_is_the_sum_of_its_characters(text in any::<String>()) {
+            let text = clean(&text);
+            prop_assert_eq!(text.as_str().width(), text_width(&text));
+            prop_assert!(text.chars().all(|c| !c.is_control()));
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! What is known of every server and host.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{
+    Alert, AlertState, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe,
+};
+
+use super::history::{History, Layout};
+use super::sanitize::clean;
+
+/// The metrics of one host that are kept; a peer that names new ones in every sample does not fill the memory.
+const MAX_METRICS: usize = 4000;
+
+/// A moment, given by the caller: this room has no clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Monotonic time since any fixed start; ages are counted by it.
+    pub elapsed: Duration,
+    /// Milliseconds since 1970-01-01T00:00:00Z by the viewer's clock; only shown.
+    pub wall: u64,
+}
+
+/// Everything that a frame shows of the data, fed with a client's events.
+#[derive(Debug, Clone)]
+pub struct State {
+    window: usize,
+    pub(super) servers: Vec<Server>,
+    pub(super) hosts: BTreeMap<HostName, Host>,
+}
+
+/// One source of hosts.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    pub name: String,
+    pub link: Link,
+    /// Whether it was ever reached.
+    pub reached: bool,
+}
+
+/// The connection to a server.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Link {
+    /// The first attempt is under way.
+    Connecting,
+    Up,
+    Lost {
+        reason: String,
+        /// The attempt that comes next.
+        attempt: u32,
+        /// When it comes, as [`Now::elapsed`].
+        retry_at: Duration,
+    },
+    /// Its stream is over.
+    Over,
+    /// It will not be tried again.
+    Refused {
+        reason: String,
+    },
+}
+
+/// One host.
+#[derive(Debug, Clone)]
+pub(super) struct Host {
+    pub name: HostName,
+    pub server: usize,
+    pub interval: Duration,
+    pub system: Option<System>,
+    pub metrics: Vec<Metric>,
+    index: HashMap<Arc<str>, usize>,
+    pub history: History,
+    pub top: Vec<Process>,
+    /// Those that fire, by name.
+    pub alerts: BTreeMap<String, Alert>,
+    /// When the newest sample arrived, as [`Now::elapsed`].
+    pub arrived: Option<Duration>,
+    /// No sample came for too long, or the connection was lost since the last one.
+    pub stale: bool,
+    pub over: bool,
+    /// The last announced loss, and when it was announced.
+    pub gap: Option<(Gap, Duration)>,
+}
+
+/// One metric of a host. Its texts are clean.
+#[derive(Debug, Clone)]
+pub(super) struct Metric {
+    /// The key as the wire has it, to look up and to group by; never shown.
+    pub key: Arc<str>,
+    pub label: String,
+    pub unit: String,
+    pub warn: Option<f64>,
+    pub critical: Option<f64>,
+}
+
+/// How a value stands against its levels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Level {
+    Normal,
+    Warn,
+    Critical,
+}
+
+/// A host's or a server's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Samples arrive.
+    Live,
+    /// There are data, and they grow old.
+    Stale,
+    /// There never were data, or they are older than the window.
+    Down,
+    /// The stream came to its end.
+    Over,
+}
+
+impl State {
+    /// Nothing known yet of `servers`, which are shown under these names; `window` samples will be kept of each host.
+    #[must_use]
+    pub fn new(window: usize, servers: &[String]) -> Self {
+        let server = |name: &String| Server {
+            name: clean(name),
+            link: Link::Connecting,
+            reached: false,
+        };
+        Self {
+            window,
+            servers: servers.iter().map(server).collect(),
+            hosts: BTreeMap::new(),
+        }
+    }
+
+    /// A connection to `server` is open.
+    pub fn connected(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.link = Link::Up;
+            server.reached = true;
+        }
+    }
+
+    /// The connection to `server` ended or could not be made; `attempt` follows at `retry_at`.
+    pub fn lost(&mut self, server: usize, reason: &str, attempt: u32, retry_at: Duration) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.link = Link::Lost {
+                reason: clean(reason),
+                attempt,
+                retry_at,
+            };
+        }
+        for host in self.hosts.values_mut().filter(|host| host.server == server) {
+            host.stale = !host.over;
+        }
+    }
+
+    /// `server` refused, or could not be reached in as many attempts as are allowed: it will not be tried again.
+    pub fn refused(&mut self, server: usize, reason: &str) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.link = Link::Refused {
+                reason: clean(reason),
+            };
+        }
+        for host in self.hosts.values_mut().filter(|host| host.server == server) {
+            host.stale = !host.over;
+        }
+    }
+
+    /// The stream of `server` is over.
+    pub fn ended(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.link = Link::Over;
+        }
+        for host in self.hosts.values_mut().filter(|host| host.server == server) {
+            host.over = true;
+        }
+    }
+
+    /// The recording of `host` is over, though its server may have others.
+    pub fn host_ended(&mut self, host: &HostName) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.over = true;
+        }
+    }
+
+    /// No sample of `host` has come for three intervals.
+    pub fn stale(&mut self, host: &HostName) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.stale = !host.over;
+        }
+    }
+
+    /// `server` tells what `host` is and measures.
+    pub fn hello(&mut self, server: usize, host: &HostName, hello: &Hello) {
+        let host = self.host(server, host);
+        host.over = false;
+        host.interval = Duration::from_millis(hello.interval);
+        host.system.clone_from(&hello.system);
+        host.alerts = hello
+            .alerts
+            .iter()
+            .map(|alert| (alert.name.clone(), alert.clone()))
+            .collect();
+        host.announce(&hello.metrics);
+    }
+
+    /// A sample of `host` arrived.
+    pub fn sample(&mut self, server: usize, host: &HostName, sample: &Sample, now: Now) {
+        self.host(server, host).take(sample, now);
+    }
+
+    /// An alert of `host` fires or is resolved; `sample` did it and has, as a rule, come before.
+    pub fn alert(
+        &mut self,
+        server: usize,
+        host: &HostName,
+        alert: &Alert,
+        sample: &Sample,
+        now: Now,
+    ) {
+        let host = self.host(server, host);
+        match alert.state {
+            AlertState::Firing => host.alerts.insert(alert.name.clone(), alert.clone()),
+            AlertState::Resolved => host.alerts.remove(&alert.name),
+        };
+        if host.history.newest() < Some(sample.timestamp) {
+            host.take(sample, now);
+        }
+    }
+
+    /// Messages of `host` will not come.
+    pub fn gap(&mut self, server: usize, host: &HostName, gap: Gap, now: Now) {
+        let host = self.host(server, host);
+        host.gap = Some((gap, now.elapsed));
+        host.history.mark_gap();
+    }
+
+    /// Whether ages or countdowns are on the screen, so that it changes without data.
+    #[must_use]
+    pub fn is_counting(&self) -> bool {
+        self.hosts.values().any(|host| host.stale && !host.over)
+            || self
+                .servers
+                .iter()
+                .any(|server| matches!(server.link, Link::Lost { .. } | Link::Connecting))
+    }
+
+    /// Whether any sample of any host has come.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        self.hosts.values().any(|host| !host.history.is_empty())
+    }
+
+    /// Whether a sample of every known host has come, and every server has named a host or is out of reach.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let waited_for =
+            |(_, server): (_, &Server)| matches!(server.link, Link::Connecting | Link::Up);
+        self.has_data()
+            && self.hosts.values().all(|host| !host.history.is_empty())
+            && !self.silent_servers().any(waited_for)
+    }
+
+    fn host(&mut self, server: usize, name: &HostName) -> &mut Host {
+        let window = self.window;
+        let host = self
+            .hosts
+            .entry(name.clone())
+            .or_insert_with(|| Host::new(name.clone(), server, window));
+        host.server = server;
+        host
+    }
+
+    /// How `host` stands at `now`.
+    pub(super) fn standing(&self, host: &Host, now: Now) -> Standing {
+        if host.over {
+            return Standing::Over;
+        }
+        match host.age(now) {
+            None => Standing::Down,
+            Some(_) if !host.stale => Standing::Live,
+            Some(age) if age > host.reach() => Standing::Down,
+            Some(_) => Standing::Stale,
+        }
+    }
+
+    /// The servers of which no host is known.
+    pub(super) fn silent_servers(&self) -> impl Iterator<Item = (usize, &Server)> {
+        let silent = |index| !self.hosts.values().any(|host| host.server == index);
+        self.servers
+            .iter()
+            .enumerate()
+            .filter(move |(index, _)| silent(*index))
+    }
+}
+
+impl Server {
+    /// How a server stands that has named no host.
+    pub(super) fn standing(&self) -> Standing {
+        match self.link {
+            Link::Over => Standing::Over,
+            _ => Standing::Down,
+        }
+    }
+}
+
+impl Host {
+    fn new(name: HostName, server: usize, window: usize) -> Self {
+        Self {
+            name,
+            server,
+            interval: Duration::from_millis(Hello::default().interval),
+            system: None,
+            metrics: Vec::new(),
+            index: HashMap::new(),
+            history: History::new(window),
+            top: Vec::new(),
+            alerts: BTreeMap::new(),
+            arrived: None,
+            stale: false,
+            over: false,
+            gap: None,
+        }
+    }
+
+    /// Adds a metric; not twice, and not without an end.
+    fn add(&mut self, info: &MetricInfo) -> bool {
+        let new = self.metrics.len() < MAX_METRICS && !self.index.contains_key(info.name.as_str());
+        if new {
+            let metric = Metric::new(info);
+            self.index.insert(metric.key.clone(), self.metrics.len());
+            self.metrics.push(metric);
+        }
+        new
+    }
+
+    /// Takes over the announced metrics in their order, and moves what the window has of them.
+    fn announce(&mut self, announced: &[MetricInfo]) {
+        let before = std::mem::take(&mut self.index);
+        self.metrics.clear();
+        let mut moved = Vec::with_capacity(announced.len());
+        for info in announced {
+            if self.add(info) {
+                moved.push(before.get(info.name.as_str()).copied());
+            }
+        }
+        self.history.reorder(&moved);
+    }
+
+    fn take(&mut self, sample: &Sample, now: Now) {
+        let mut values = vec![f64::NAN; self.metrics.len()];
+        for (name, value) in &sample.values {
+            if !self.index.contains_key(name) && self.add(&self.describe(name)) {
+                values.push(f64::NAN);
+            }
+            if let Some(&index) = self.index.get(name) {
+                values[index] = *value;
+            }
+        }
+        self.history.push(sample.timestamp, values);
+        self.top = sample.top.clone().unwrap_or_default();
+        self.arrived = Some(now.elapsed);
+        self.stale = false;
+    }
+
+    /// What is known of a metric that was not announced.
+    fn describe(&self, name: &str) -> MetricInfo {
+        let cores = self.system.as_ref().map_or(0, |system| system.cores);
+        let info = describe(name, usize::try_from(cores).unwrap_or_default());
+        if cores == 0 && info.unit.is_empty() {
+            // Levels of load count the cores.
+            return MetricInfo {
+                warn: None,
+                critical: None,
+                ..info
+            };
+        }
+        info
+    }
+
+    /// The position of the metric `name`.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// The newest value of the metric `name`.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        self.history.value(self.find(name)?)
+    }
+
+    /// How long ago the newest sample arrived.
+    pub(super) fn age(&self, now: Now) -> Option<Duration> {
+        Some(now.elapsed.saturating_sub(self.arrived?))
+    }
+
+    /// The time that the window covers.
+    pub(super) fn reach(&self) -> Duration {
+        let samples = u32::try_from(self.history.window()).unwrap_or(u32::MAX);
+        self.interval.saturating_mul(samples)
+    }
+
+    /// The window's cells at `now`: while nothing arrives, time goes on.
+    pub(super) fn layout(&self, now: Now) -> Layout {
+        let silent = match self.age(now) {
+            Some(age) if self.stale && !self.over => age,
+            _ => Duration::ZERO,
+        };
+        let missed = silent.as_millis() / self.interval.as_millis().max(1);
+        self.history
+            .layout(usize::try_from(missed).unwrap_or(usize::MAX))
+    }
+}
+
+impl Metric {
+    fn new(info: &MetricInfo) -> Self {
+        Self {
+            key: info.name.as_str().into(),
+            label: clean(if info.label.is_empty() {
+                &info.name
+            } else {
+                &info.label
+            }),
+            unit: clean(&info.unit),
+            warn: info.warn,
+            critical: info.critical,
+        }
+    }
+
+    /// How `value` stands against the levels.
+    pub(super) fn level(&self, value: f64) -> Level {
+        let reaches = |level: Option<f64>| level.is_some_and(|level| value >= level);
+        if reaches(self.critical) {
+            Level::Critical
+        } else if reaches(self.warn) {
+            Level::Warn
+        } else {
+            Level::Normal
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Hosts with known data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{Alert, AlertState, Hello, HostName, Process, Sample, System, describe};
+use crate::view::{Now, State, Style, Ui, WINDOW, frame};
+
+/// 2026-11-24T14:07:31Z.
+pub(super) const WALL: u64 = 1_795_529_251_000;
+
+pub(super) const COLOUR: Style = Style {
+    colour: true,
+    unicode: true,
+};
+pub(super) const PLAIN: Style = Style {
+    colour: false,
+    unicode: true,
+};
+pub(super) const ASCII: Style = Style {
+    colour: false,
+    unicode: false,
+};
+
+pub(super) struct Fixture {
+    pub state: State,
+    pub ui: Ui,
+    pub now: Now,
+}
+
+impl Fixture {
+    pub(super) fn new(servers: &[&str]) -> Self {
+        let servers: Vec<String> = servers.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            state: State::new(WINDOW, &servers),
+            ui: Ui::default(),
+            now: Now {
+                elapsed: Duration::from_secs(100),
+                wall: WALL,
+            },
+        }
+    }
+
+    /// A live host with everything that a Linux server has.
+    pub(super) fn one_host() -> Self {
+        let mut fixture = Self::new(&["web-1"]);
+        fixture.state.connected(0);
+        fixture.full_host(0, "web-1");
+        fixture
+    }
+
+    /// Four hosts: one with an alert, one stale, one never reached.
+    pub(super) fn fleet() -> Self {
+        let mut fixture = Self::new(&["web-1", "web-2", "db-1", "db-2"]);
+        for (server, host, cpu) in [(2, "db-1", 41.0), (0, "web-1", 23.4), (1, "web-2", 97.1)] {
+            fixture.state.connected(server);
+            let metrics = [
+                "cpu",
+                "memory",
+                "load1",
+                "disk",
+                "networkReceived",
+                "networkSent",
+            ];
+            fixture.hello(server, host, &metrics);
+            for n in 0..30_u32 {
+                let wave = f64::from(n % 7) * cpu / 60.0;
+                let values = [cpu - 9.0 + wave, 61.2, 1.92, 71.0, 1_203_441.0, 310_022.0];
+                fixture.sample(
+                    server,
+                    host,
+                    n,
+                    &metrics.iter().copied().zip(values).collect::<Vec<_>>(),
+                );
+            }
+            if host == "db-1" {
+                fixture.lose_server(2, "connection reset by peer");
+                fixture.later(12_100);
+            }
+        }
+        fixture.fire("web-2");
+        fixture.state.lost(
+            3,
+            "connection refused",
+            17,
+            fixture.now.elapsed + Duration::from_secs(30),
+        );
+        fixture
+    }
+
+    pub(super) fn name(host: &str) -> HostName {
+        host.parse().unwrap()
+    }
+
+    pub(super) fn later(&mut self, milliseconds: u64) {
+        self.now.elapsed += Duration::from_millis(milliseconds);
+        self.now.wall += milliseconds;
+    }
+
+    pub(super) fn lose(&mut self, reason: &str) {
+        self.lose_server(0, reason);
+        self.later(12_000);
+    }
+
+    pub(super) fn lose_server(&mut self, server: usize, reason: &str) {
+        let retry_at = self.now.elapsed + Duration::from_secs(17);
+        self.state.lost(server, reason, 4, retry_at);
+    }
+
+    pub(super) fn hello(&mut self, server: usize, host: &str, metrics: &[&str]) {
+        let hello = Hello {
+            interval: 2000,
+            system: Some(System {
+                os: "Debian GNU/Linux 12".into(),
+                kernel: "6.1".into(),
+                cores: 8,
+                memory: 17_179_869_184,
+            }),
+            metrics: metrics.iter().map(|name| describe(name, 8)).collect(),
+            ..Hello::default()
+        };
+        self.state.hello(server, &Self::name(host), &hello);
+    }
+
+    /// The `n`th sample of the window of 30 that ends now.
+    pub(super) fn sample(&mut self, server: usize, host: &str, n: u32, values: &[(&str, f64)]) {
+        let ago = u64::from(29 - n.min(29)) * 2000;
+        let sample = Sample {
+            timestamp: self.now.wall - ago,
+            values: values
+                .iter()
+                .map(|&(name, value)| (Arc::from(name), value))
+                .collect(),
+            top: Some(vec![
+                process(812, "postgres", 12.1, 4.2),
+                process(7, "kworker/u16:3", 3.0, 0.0),
+                process(4041, "node", 1.25, 9.81),
+            ]),
+        };
+        let at = Now {
+            elapsed: self.now.elapsed - Duration::from_millis(ago + 300),
+            ..self.now
+        };
+        self.state.sample(server, &Self::name(host), &sample, at);
+    }
+
+    pub(super) fn fire(&mut self, host: &str) {
+        let alert = Alert {
+            name: "busy".into(),
+            rule: "cpu >= 90 for 30s".into(),
+            state: AlertState::Firing,
+            metric: "cpu".into(),
+            value: Some(97.1),
+            threshold: Some(90.0),
+            since: WALL - 33_000,
+        };
+        self.state
+            .alert(1, &Self::name(host), &alert, &Sample::default(), self.now);
+    }
+
+    fn full_host(&mut self, server: usize, host: &str) {
+        let metrics = [
+            "cpu",
+            "cpu:0",
+            "cpu:1",
+            "cpu:2",
+            "cpu:3",
+            "cpu:4",
+            "cpu:5",
+            "cpu:6",
+            "cpu:7",
+            "iowait",
+            "steal",
+            "memory",
+            "memoryUsed",
+            "memoryAvailable",
+            "swap",
+            "load1",
+            "load5",
+            "load15",
+            "disk",
+            "disk:/",
+            "disk:/var",
+            "diskRead",
+            "diskWritten",
+            "diskBusy",
+            "diskRead:nvme0n1",
+            "diskWritten:nvme0n1",
+            "diskBusy:nvme0n1",
+            "networkReceived",
+            "networkSent",
+            "networkErrors",
+            "networkReceived:eth0",
+            "networkSent:eth0",
+            "networkErrors:eth0",
+            "networkReceived:eth1",
+            "networkSent:eth1",
+            "tcpRetransmits",
+            "oomKills",
+            "temperature",
+            "temperature:Package id 0",
+            "pressureCpu",
+            "pressureMemory",
+            "pressureIo",
+            "processCount",
+            "uptime",
+            "activeUsers",
+            "requestsPerSecond",
+            "agentCpu",
+            "agentMemory",
+            "viewers",
+        ];
+        self.hello(server, host, &metrics);
+        for n in 0..30 {
+            let values: Vec<_> = metrics
+                .iter()
+                .map(|&name| (name, value(name, f64::from(n))))
+                .collect();
+            self.sample(server, host, n, &values);
+        }
+    }
+
+    pub(super) fn frame(&self, width: usize, height: usize, style: Style) -> Vec<String> {
+        frame(&self.state, &self.ui, width, height, style, self.now)
+    }
+}
+
+fn process(pid: u32, name: &str, cpu: f64, memory: f64) -> Process {
+    Process {
+        pid,
+        name: name.into(),
+        cpu,
+        memory,
+    }
+}
+
+/// Something plausible for `name` that moves with `n`.
+fn value(name: &str, n: f64) -> f64 {
+    let (family, instance) = name.split_once(':').unwrap_or((name, ""));
+    let wave = (n / 4.0).sin();
+    match family {
+        "cpu" => 24.0 + 18.0 * wave + f64::from(instance.parse::<u32>().unwrap_or(0)) * 3.0,
+        "memory" => 61.2,
+        "memoryUsed" => 10_522_669_875.0,
+        "memoryAvailable" => 6_657_199_309.0,
+        "load1" => 1.92 + wave / 2.0,
+        "load5" => 1.71,
+        "load15" => 1.4,
+        "disk" if instance == "/var" => 38.0,
+        "disk" => 84.0,
+        "diskRead" => 52_000.0,
+        "networkReceived" => {
+            if n == 22.0 {
+                14_000_000.0
+            } else {
+                1_203_441.0 + 2e5 * wave
+            }
+        }
+        "networkSent" => 310_022.0 + n * 9000.0,
+        "temperature" => 54.0,
+        "processCount" => 312.0,
+        "uptime" => 3_553_920.0 + n,
+        "activeUsers" => 2.0,
+        "requestsPerSecond" => 120.5,
+        "agentCpu" => 0.04,
+        "agentMemory" => 9_437_184.0,
+        "viewers" => 1.0,
+        _ => 0.0,
+    }
+}
+
+pub(super) fn show(fixture: &Fixture, width: usize, height: usize) {
+    println!("{}", "=".repeat(width));
+    for line in fixture.frame(width, height, COLOUR) {
+        println!("{line}");
+    }
+}

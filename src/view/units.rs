@@ -1,0 +1,302 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+/// The widest number that [`parts`] gives, in columns.
+pub(super) const NUMBER_WIDTH: usize = 6;
+
+/// The widest unit that [`parts`] gives, in columns.
+pub(super) const UNIT_WIDTH: usize = 4;
+
+/// The widest text that [`brief`] gives, in columns.
+pub(super) const BRIEF_WIDTH: usize = 8;
+
+const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
+
+/// Plain numbers are written in full up to here; a process count of 12345 is easier to read than 12.3 k.
+const LARGEST_IN_FULL: f64 = 100_000.0;
+
+/// A value and its unit, such as `1.2 MB/s`.
+pub fn value(value: f64, unit: &str) -> String {
+    let (number, unit) = parts(value, unit, is_whole(value));
+    join(&number, &unit)
+}
+
+/// Number and unit apart, so that a column can align both. `whole`: without a fraction where the unit has no scale.
+pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
+    let (number, unit) = match unit {
+        "%" | "°C" => (format!("{value:.1}"), unit.to_owned()),
+        "s" => return (uptime(value), String::new()),
+        "B" => scaled(value, 1024.0, &BINARY, ""),
+        "B/s" => scaled(value, 1000.0, &DECIMAL, "B/s"),
+        _ => {
+            let unit = match unit {
+                "1/s" => "/s",
+                "users" => "", // the label says it
+                unit => unit,
+            };
+            if value.abs() >= LARGEST_IN_FULL {
+                scaled(value, 1000.0, &DECIMAL, unit)
+            } else if whole {
+                (format!("{value:.0}"), unit.to_owned())
+            } else if value.abs() < 999.995 && unit.is_empty() {
+                (format!("{value:.2}"), String::new())
+            } else if value.abs() >= 999.95 {
+                (format!("{value:.0}"), unit.to_owned())
+            } else {
+                (format!("{value:.1}"), unit.to_owned())
+            }
+        }
+    };
+    (bounded(number, value), unit)
+}
+
+/// A value in at most [`BRIEF_WIDTH`] columns, for a minimum or a maximum. Percent goes without its unit.
+pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
+    let (number, unit) = match unit {
+        "%" | "°C" => (format!("{value:.1}"), String::new()),
+        "B" | "B/s" => {
+            let (number, unit) = parts(value, unit, whole);
+            // `14 MB/s`: the fraction of a two-digit number is noise here.
+            let number = match number.split_once('.') {
+                Some((front, _)) if front.len() > 1 => {
+                    format!("{:.0}", number.parse::<f64>().unwrap_or(value))
+                }
+                _ => number,
+            };
+            (number, unit)
+        }
+        _ => parts(value, unit, whole),
+    };
+    join(&bounded(number, value), &unit)
+}
+
+fn join(number: &str, unit: &str) -> String {
+    if unit.is_empty() {
+        number.to_owned()
+    } else {
+        format!("{number} {unit}")
+    }
+}
+
+/// A peer may send any finite number.
+fn bounded(number: String, value: f64) -> String {
+    if number.len() <= NUMBER_WIDTH {
+        number
+    } else {
+        format!("{value:.0e}")
+    }
+}
+
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0
+}
+
+/// Three digits or so, and the prefix that makes them enough.
+fn scaled(value: f64, base: f64, prefixes: &[&str], suffix: &str) -> (String, String) {
+    let mut value = value;
+    let mut prefix = 0;
+    // 999.6 would be written as 1000.
+    while value.abs() >= base - 0.5 && prefix + 1 < prefixes.len() {
+        value /= base;
+        prefix += 1;
+    }
+    let number = if (prefix == 0 && is_whole(value)) || value.abs() >= 99.95 {
+        format!("{value:.0}")
+    } else {
+        format!("{value:.1}")
+    };
+    (
+        bounded(number, value),
+        format!("{}{suffix}", prefixes[prefix]),
+    )
+}
+
+/// `41 d 03:12`, or `03:12:45` on the first day.
+pub(super) fn uptime(seconds: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates"
+    )]
+    let seconds = seconds as u64;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    if days > 0 {
+        format!("{days} d {hours:02}:{minutes:02}")
+    } else {
+        format!("{hours:02}:{minutes:02}:{:02}", seconds % 60)
+    }
+}
+
+/// A length of time in its two largest units: `12 s`, `4 m 10 s`, `3 h 05 m`, `2 d 03 h`.
+pub fn span(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} m {:02} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {:02} m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {:02} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// How old data are, for a narrow column: `0.3 s`, `12 s`, `4m10s`, `3h05m`, `2d03h`.
+pub(super) fn age(age: Duration) -> String {
+    if age < Duration::from_secs(10) {
+        return format!("{}.{} s", age.as_secs(), age.subsec_millis() / 100);
+    }
+    let text = span(age);
+    if age < Duration::from_secs(60) {
+        text
+    } else {
+        text.replace(' ', "")
+    }
+}
+
+/// The time between two samples: `2 s`, `500 ms`, `1 m 30 s`.
+pub(super) fn interval(interval: Duration) -> String {
+    match (interval.as_secs(), interval.subsec_millis()) {
+        (0, milliseconds) => format!("{milliseconds} ms"),
+        (seconds @ 1..=120, 0) => format!("{seconds} s"),
+        (_, 0) => span(interval).replace(" 00 s", "").replace(" 00 m", ""),
+        (1..60, _) => format!("{:.1} s", interval.as_secs_f64()),
+        _ => span(interval),
+    }
+}
+
+/// Hours, minutes and seconds of the day in UTC, from milliseconds since the epoch.
+pub(super) fn clock(timestamp: u64) -> String {
+    let second = timestamp / 1000 % 86_400;
+    format!(
+        "{:02}:{:02}:{:02}",
+        second / 3600,
+        second / 60 % 60,
+        second % 60
+    )
+}
+
+/// RFC 3339 in UTC with milliseconds; what lies behind the year 9999 is shown as its end.
+pub(super) fn timestamp(timestamp: u64) -> String {
+    const LAST: u64 = 253_402_300_799_999;
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(timestamp.min(LAST));
+    humantime::format_rfc3339_millis(at).to_string()
+}
+
+/// Year, month and day in UTC.
+pub(super) fn date(at: u64) -> String {
+    timestamp(at)
+        .split('T')
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_carry_their_unit() {
+        for (number, unit, expected) in [
+            (23.4, "%", "23.4 %"),
+            (100.0, "%", "100.0 %"),
+            (54.04, "°C", "54.0 °C"),
+            (17_179_869_184.0, "B", "16.0 GiB"),
+            (1023.0, "B", "1023 B"),
+            (1023.9, "B", "1.0 KiB"),
+            (1_203_441.0, "B/s", "1.2 MB/s"),
+            (310_022.0, "B/s", "310 kB/s"),
+            (999_949.0, "B/s", "1.0 MB/s"),
+            (99_960.0, "B/s", "100 kB/s"),
+            (0.0, "B/s", "0 B/s"),
+            (0.5, "B/s", "0.5 B/s"),
+            (1.92, "", "1.92"),
+            (312.0, "", "312"),
+            (1234.0, "", "1234"),
+            (1_234_567.0, "", "1.2 M"),
+            (2.0, "users", "2"),
+            (120.5, "1/s", "120.5 /s"),
+            (120.0, "1/s", "120 /s"),
+            (250_000.0, "1/s", "250 k/s"),
+            (3_553_920.0, "s", "41 d 03:12"),
+            (11_565.0, "s", "03:12:45"),
+            (-5.25, "", "-5.25"),
+            (1e300, "%", "1e300"),
+        ] {
+            let expected = if number == 1e300 { "1e300 %" } else { expected };
+            assert_eq!(value(number, unit), expected);
+        }
+    }
+
+    #[test]
+    fn columns_hold_whatever_a_peer_sends() {
+        for exponent in -320..=308 {
+            for digits in [1.0, 9.994_999, 9.9996, 1.2345] {
+                for sign in [1.0, -1.0] {
+                    let number: f64 = sign * digits * 10_f64.powi(exponent);
+                    for unit in ["%", "°C", "B", "B/s", "1/s", "", "users"] {
+                        let (shown, scaled) = parts(number, unit, false);
+                        assert!(
+                            shown.chars().count() <= NUMBER_WIDTH,
+                            "{number} {unit}: {shown}"
+                        );
+                        assert!(
+                            scaled.chars().count() <= UNIT_WIDTH,
+                            "{number} {unit}: {scaled}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_minimum_is_brief() {
+        for exponent in 0..14 {
+            for unit in ["%", "°C", "B", "B/s", "1/s", "", "users"] {
+                for digits in [1.0, 9.994_999, 9.9996, 1.2345] {
+                    let brief = brief(digits * 10_f64.powi(exponent), unit, false);
+                    assert!(brief.chars().count() <= BRIEF_WIDTH, "{brief}");
+                }
+            }
+        }
+        for (number, unit, expected) in [
+            (14_200_000.0, "B/s", "14 MB/s"),
+            (9_400_000.0, "B/s", "9.4 MB/s"),
+            (17_179_869_184.0, "B", "16 GiB"),
+            (6.04, "%", "6.0"),
+            (1.92, "", "1.92"),
+        ] {
+            assert_eq!(brief(number, unit, false), expected);
+        }
+    }
+
+    #[test]
+    fn lengths_of_time_keep_two_units() {
+        for (milliseconds, as_span, as_age, as_interval) in [
+            (340, "0 s", "0.3 s", "340 ms"),
+            (2000, "2 s", "2.0 s", "2 s"),
+            (2500, "2 s", "2.5 s", "2.5 s"),
+            (12_100, "12 s", "12 s", "12.1 s"),
+            (250_000, "4 m 10 s", "4m10s", "4 m 10 s"),
+            (60_000, "1 m 00 s", "1m00s", "60 s"),
+            (600_000, "10 m 00 s", "10m00s", "10 m"),
+            (11_100_000, "3 h 05 m", "3h05m", "3 h 05 m"),
+            (183_600_000, "2 d 03 h", "2d03h", "2 d 03 h"),
+        ] {
+            let length = Duration::from_millis(milliseconds);
+            assert_eq!(
+                (span(length), age(length), interval(length)),
+                (as_span.into(), as_age.into(), as_interval.into())
+            );
+        }
+    }
+
+    #[test]
+    fn the_clock_is_utc() {
+        assert_eq!(clock(1_795_529_251_204), "14:07:31");
+        assert_eq!(timestamp(1_795_529_251_204), "2026-11-24T14:07:31.204Z");
+        assert_eq!(timestamp(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(date(0), "1970-01-01");
+    }
+}
