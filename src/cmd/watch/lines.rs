@@ -12,8 +12,8 @@ use crate::protocol::{Body, HostName, MetricInfo};
 use crate::view::plain_line;
 
 use super::super::announce;
+use super::super::news::News;
 use super::limits::Limits;
-use super::news::News;
 use super::{Events, reached};
 
 /// How a message becomes a line.

@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Event;
 use crate::terminal;
 
+use super::super::news::News;
 use super::display::Display;
 use super::limits::Limits;
-use super::news::News;
 use super::{Clock, Events, reached};
 
 /// A server sends what it has in one go: when nothing more comes for this long, that was all.

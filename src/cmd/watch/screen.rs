@@ -9,9 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::terminal::{self, Input, Screen};
 
+use super::super::news::News;
 use super::display::{Display, Size};
 use super::limits::Limits;
-use super::news::News;
 use super::{Clock, Events, reached};
 
 /// A burst of events makes one frame: more often than this nobody can read.
