@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::reading::Space;
 
 /// How long a sample waits for one mount. Local filesystems answer within microseconds.
-pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Enough for a path lookup.
 const STACK_BYTES: usize = 256 * 1024;
@@ -233,7 +233,7 @@ mod tests {
             }
             (path != Path::new("/gone")).then_some(SPACE)
         };
-        let spaces = Spaces::new(Arc::new(ask), Duration::from_millis(50));
+        let spaces = Spaces::new(Arc::new(ask), Duration::from_secs(1));
         (spaces, release, asked)
     }
 
