@@ -260,6 +260,21 @@ mod tests {
     }
 
     #[test]
+    fn questions_to_a_hung_mount_do_not_pile_up() {
+        let (mut spaces, release, _) = hanging();
+        for _ in 0..3 {
+            assert_eq!(sample(&mut spaces, &[mount("/hung")]), [None]);
+        }
+        for _ in 0..3 {
+            release.send(()).unwrap();
+        }
+        let first = spaces.answers.recv().unwrap();
+        assert_eq!(first.space, Some(SPACE));
+        let another = spaces.answers.recv_timeout(Duration::from_millis(200));
+        assert!(another.is_err(), "it was asked more than once");
+    }
+
+    #[test]
     fn a_mount_that_comes_back_is_asked_again() {
         let (mut spaces, release, asked) = hanging();
         let mounts = [mount("/hung"), mount("/home")];
