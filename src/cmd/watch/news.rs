@@ -92,13 +92,6 @@ impl News {
             |why| format!("cannot watch {why}"),
         )))
     }
-
-    /// As [`News::exit`], for a person who chose to leave.
-    pub(super) fn left(mut self) -> Self {
-        self.refused = None;
-        self.observed = true;
-        self
-    }
 }
 
 impl Server {
