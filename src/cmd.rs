@@ -1,9 +1,13 @@
 //! The four commands, and how a command ends.
 
 mod announce;
+mod news;
 pub mod record;
 pub mod replay;
+pub mod serve;
 pub mod watch;
+
+use std::fmt;
 
 use clap::{Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
@@ -66,6 +70,25 @@ impl Failure {
     }
 }
 
+/// The whole chain of causes in one line; what the system says is in plain words, without its number.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, cause) in self.error.chain().enumerate() {
+            if index > 0 {
+                f.write_str(": ")?;
+            }
+            let text = cause.to_string();
+            match text.split_once(" (os error") {
+                Some((plain, _)) if cause.is::<std::io::Error>() => {
+                    f.write_str(&plain.to_lowercase())?;
+                }
+                _ => f.write_str(&text)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// Anything without a status of its own failed with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -97,6 +120,8 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Broadcast this host's metrics over WebSocket
+    Serve(serve::Args),
     /// See hosts in a live table
     Watch(watch::Args),
     /// Write the stream to CSV, nothing lost
@@ -118,6 +143,7 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
         .build()?;
     let result = runtime.block_on(async {
         match cli.command {
+            Command::Serve(args) => serve::run(args, &cli.global, stop).await,
             Command::Watch(args) => watch::run(args, &cli.global, stop).await,
             Command::Record(args) => record::run(args, &cli.global, stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, stop).await,

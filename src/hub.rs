@@ -10,6 +10,8 @@
 mod cursor;
 mod ring;
 mod subscription;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,7 +2,6 @@
 //!
 //! The rooms, from the wire upward; each imports only those below it:
 //!
-//! * [`recording`]: numbered messages as CSV, both ways: rows, files, and where a file ends.
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.

@@ -5,16 +5,19 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use metrics_toolkit::cmd::{Cli, Exit, run};
-use metrics_toolkit::signals;
+use metrics_toolkit::{signals, terminal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let stop = signals::stop_on_signal(|signal| std::process::exit(128 + signal));
+    let stop = signals::stop_on_signal(|signal| {
+        terminal::restore();
+        std::process::exit(128 + signal)
+    });
     let exit = match run(cli, stop) {
         Ok(exit) => exit,
         Err(failure) => {
             // Nothing can be done about a stderr that is gone.
-            let _ = writeln!(std::io::stderr(), "error: {:#}", failure.error);
+            let _ = writeln!(std::io::stderr(), "error: {failure}");
             failure.exit
         }
     };

@@ -28,8 +28,10 @@ mod names;
 mod number;
 mod query;
 mod sample;
+#[cfg(test)]
+mod tests;
 
-pub use catalogue::{MetricInfo, describe};
+pub use catalogue::{MetricInfo, describe, well_known};
 pub use frame::Frame;
 pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, System};
 pub use names::{HostName, NameError, Position, StreamId};

@@ -1,3 +1,4 @@
 //! Where messages come from.
 
+pub mod host;
 pub mod recording;

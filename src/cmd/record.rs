@@ -11,10 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, Event};
 use crate::recording::OutputError;
+use crate::terminal::{self, Progress, Recorded};
 
+use super::news::{News, short_name};
 use super::{Exit, Failure, announce};
 
-use files::{Files, Target};
+use files::{Files, Target, Written};
 
 /// Rows reach the disk, and a file that was taken away is noticed, within this time.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -70,17 +72,19 @@ pub async fn run(
     query.after = files.positions();
     let client = args.client.client(&query);
     let started = Instant::now();
-    let result = follow(&args, global, client, &mut files, &stop).await;
+    let mut talk = Talk::new(&args, global);
+    let followed = follow(&args, client, &mut files, &mut talk, &stop).await;
     let closed = files.close();
-    // Whoever reads our stdout may stop: then we are done.
-    let exit = match result.and_then(|exit| closed.map(|()| exit).map_err(Failure::from)) {
+    talk.progress.finish();
+    match followed.and_then(|()| closed.map_err(Failure::from)) {
+        // Whoever reads our stdout may stop: then we are done.
         Err(failure) if is_closed_pipe(&failure) => return Ok(Exit::Done),
         other => other?,
-    };
+    }
     if let Some(summary) = files.summary(started.elapsed()) {
         announce::say(global, &summary);
     }
-    Ok(exit)
+    talk.news.exit()
 }
 
 fn is_closed_pipe(failure: &Failure) -> bool {
@@ -91,54 +95,41 @@ fn is_closed_pipe(failure: &Failure) -> bool {
 /// Takes events and writes rows until there is nothing more to do.
 async fn follow(
     args: &Args,
-    global: &GlobalArgs,
     mut client: Client,
     files: &mut Files,
+    talk: &mut Talk,
     stop: &CancellationToken,
-) -> Result<Exit, Failure> {
+) -> Result<(), Failure> {
     let limit = args
         .client
         .duration
         .and_then(|duration| tokio::time::Instant::now().checked_add(duration));
-    let mut syncing = tokio::time::interval(SYNC_EVERY);
-    let mut news = News::default();
+    let mut ticks = tokio::time::interval(SYNC_EVERY);
     loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(Exit::Done),
-            () = reached(limit) => break,
-            _ = syncing.tick() => {
+            () = stop.cancelled() => {
+                talk.news.leave();
+                return Ok(());
+            }
+            () = reached(limit) => return Ok(()),
+            _ = ticks.tick() => {
                 files.sync().await?;
+                talk.progress(files);
                 continue;
             }
             event = client.next() => event,
         };
-        let Some(event) = event else { break };
-        if let Some(line) = news.line(&event, args) {
-            announce::say(global, &line);
-        }
+        let Some(event) = event else { return Ok(()) };
+        talk.take(&event);
         match event {
             Event::Message(received) => files.take(received)?,
             Event::Lost { server, .. } => files.lost(server),
             _ => {}
         }
         if files.have_enough() {
-            break;
+            return Ok(());
         }
-    }
-    match news.refused {
-        Some(reason) => Err(Failure::no_connection(reason)),
-        None if files.rows() == 0 => {
-            let why = if news.connected {
-                "no sample came"
-            } else {
-                "no connection"
-            };
-            Err(Failure::no_connection(format!(
-                "nothing was recorded: {why}"
-            )))
-        }
-        None => Ok(Exit::Done),
     }
 }
 
@@ -149,49 +140,58 @@ async fn reached(limit: Option<tokio::time::Instant>) {
     }
 }
 
-/// What is worth a line on the way.
-#[derive(Default)]
-struct News {
-    lost_at: Option<Instant>,
-    connected: bool,
-    refused: Option<String>,
+/// What a person at the terminal sees.
+struct Talk {
+    news: News,
+    progress: Progress,
+    is_quiet: bool,
+    state: String,
 }
 
-impl News {
-    /// What to tell a person of `event`: changes, not repetitions.
-    fn line(&mut self, event: &Event, args: &Args) -> Option<String> {
-        let name = |server: usize| args.client.endpoints()[server].to_string();
-        match event {
-            Event::Connected { server } => {
-                let again = self.connected;
-                self.connected = true;
-                let lost_for = announce::span(self.lost_at.take()?.elapsed());
-                Some(if again {
-                    format!("{}: connected again after {lost_for}", name(*server))
-                } else {
-                    format!("{}: connected", name(*server))
-                })
-            }
-            Event::Lost { server, reason, .. } => {
-                let first = self.lost_at.is_none();
-                self.lost_at.get_or_insert_with(Instant::now);
-                let what = if self.connected {
-                    "connection lost"
-                } else {
-                    "cannot connect"
-                };
-                first.then(|| format!("{}: {what} ({reason}); trying again", name(*server)))
-            }
-            Event::Refused { server, reason } => {
-                self.refused = Some(format!("cannot record {}: {reason}", name(*server)));
-                None
-            }
-            Event::Malformed { server, reason } => {
-                Some(format!("{}: skipping what is {reason}", name(*server)))
-            }
-            Event::Stale { host } => Some(format!("{host}: no sample for three intervals")),
-            Event::Message(_) | Event::Ended { .. } => None,
+impl Talk {
+    fn new(args: &Args, global: &GlobalArgs) -> Self {
+        let names: Vec<_> = args
+            .client
+            .endpoints()
+            .iter()
+            .map(|server| short_name(&server.to_string()))
+            .collect();
+        let progress = if global.quiet {
+            Progress::hidden()
+        } else {
+            Progress::recording(&names.join(" "), terminal::has_unicode())
+        };
+        Self {
+            news: News::new("record", names),
+            progress,
+            is_quiet: global.quiet,
+            state: "connecting".into(),
         }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Connected { .. } => self.state = "live".into(),
+            Event::Lost { attempt, .. } => self.state = format!("reconnecting, attempt {attempt}"),
+            Event::Stale { .. } => self.state = "stale".into(),
+            Event::Message(_) if self.state != "live" => self.state = "live".into(),
+            _ => {}
+        }
+        if let Some(line) = self.news.line(event)
+            && !self.is_quiet
+        {
+            self.progress.say(&line);
+        }
+    }
+
+    fn progress(&self, files: &Files) {
+        let Written { rows, bytes, gaps } = files.written();
+        self.progress.recorded(&Recorded {
+            rows,
+            bytes,
+            gaps,
+            state: &self.state,
+        });
     }
 }
 

@@ -5,7 +5,6 @@ mod pace;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio_util::sync::CancellationToken;
@@ -17,9 +16,11 @@ use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
 
+use crate::terminal::{self, Progress};
+
 use super::{Exit, Failure, announce};
 
-use feed::Feed;
+use feed::{Feed, Played};
 use pace::Speed;
 
 /// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
@@ -152,11 +153,7 @@ pub async fn run(
         prepared = prepare(args.run(inputs)) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let Prepared {
-        survey,
-        playback,
-        bytes: _,
-    } = prepared;
+    let Prepared { survey, playback } = prepared;
     check(&survey, &args)?;
     for warning in &survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
@@ -188,23 +185,47 @@ pub async fn run(
         viewers.clone(),
         serving.clone(),
     ));
+    let progress = progress(&args, global, &survey);
     let result = tokio::select! {
-        result = play(&args, global, (feed, playback), &hub, &viewers) => result,
-        () = stop.cancelled() => Ok(()),
+        result = play(&args, (feed, playback), &hub, &viewers, &progress) => result,
+        () = stop.cancelled() => Ok(None),
     };
+    progress.finish();
     serving.cancel();
     let _ = server.await;
-    result.map(|()| Exit::Done)
+    if let Some(Played { messages, warnings }) = result? {
+        for warning in warnings
+            .iter()
+            .filter(|warning| !survey.warnings.contains(warning))
+        {
+            announce::say(global, &format!("warning: {warning}"));
+        }
+        let Counts { most, .. } = viewers.now();
+        announce::say(
+            global,
+            &format!("Replayed {messages} messages to at most {most} viewers at once."),
+        );
+    }
+    Ok(Exit::Done)
+}
+
+/// A bar over the recorded time where its length is known, a spinner elsewhere.
+fn progress(args: &Args, global: &GlobalArgs, survey: &Survey) -> Progress {
+    if global.quiet {
+        return Progress::hidden();
+    }
+    let total = (survey.rows > 0 && !args.again).then(|| Duration::from_millis(survey.span));
+    Progress::replaying(&hosts(args, survey), total, terminal::has_unicode())
 }
 
 /// Waits for viewers, plays, ends, and waits for viewers to have the end.
 async fn play(
     args: &Args,
-    global: &GlobalArgs,
     (feed, playback): (Feed, Playback),
     hub: &Hub,
     viewers: &Viewers,
-) -> Result<(), Failure> {
+    progress: &Progress,
+) -> Result<Option<Played>, Failure> {
     if !until(viewers, args.wait_timeout, |counts| {
         counts.connected >= args.wait
     })
@@ -214,23 +235,17 @@ async fn play(
         let reason = format!("{here} of {} viewers came within {timeout}", args.wait);
         return Err(Failure::no_connection(reason));
     }
-    let played = feed.run(playback, now_ms()).await?;
-    for warning in &played.warnings {
-        announce::say(global, &format!("warning: {warning}"));
-    }
+    let tell = |due, messages| {
+        if !progress.is_hidden() {
+            progress.played(due, &format!("{messages} messages"));
+        }
+    };
+    let played = feed.run(playback, now_ms(), tell).await?;
     hub.end();
     // Those that are here have it soon; of the others, as many are awaited as were at the start.
     let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
     until(viewers, args.wait_timeout, had_it).await;
-    let Counts { most, .. } = viewers.now();
-    announce::say(
-        global,
-        &format!(
-            "Replayed {} messages to at most {most} viewers at once.",
-            played.messages
-        ),
-    );
-    Ok(())
+    Ok(Some(played))
 }
 
 /// Waits until `reached`, at most for `timeout`. Whether it was.
@@ -244,21 +259,15 @@ async fn until(viewers: &Viewers, timeout: Duration, reached: impl Fn(&Counts) -
 struct Prepared {
     survey: Survey,
     playback: Playback,
-    bytes: Arc<std::sync::atomic::AtomicU64>,
 }
 
 /// Looks through the recordings and opens them again, on a thread that may block.
 async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
     let prepared = tokio::task::spawn_blocking(move || {
-        let bytes = Arc::default();
         if run.inputs == [Input::Stdin] {
-            let mut playback = Playback::new(run, &bytes)?;
+            let mut playback = Playback::new(run)?;
             let survey = playback.look_ahead(ROWS_AHEAD)?;
-            return Ok(Prepared {
-                survey,
-                playback,
-                bytes,
-            });
+            return Ok(Prepared { survey, playback });
         }
         let survey = survey(&run.inputs, run.window)?;
         run.interval = survey
@@ -267,12 +276,8 @@ async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
             .map(|host| host.interval)
             .min()
             .unwrap_or_default();
-        let playback = Playback::new(run, &bytes)?;
-        Ok::<_, ReadError>(Prepared {
-            survey,
-            playback,
-            bytes,
-        })
+        let playback = Playback::new(run)?;
+        Ok::<_, ReadError>(Prepared { survey, playback })
     });
     Ok(prepared.await??)
 }
@@ -303,19 +308,22 @@ fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-fn what(args: &Args, survey: &Survey) -> String {
-    let hosts: Vec<_> = survey.hosts.keys().map(HostName::as_str).take(5).collect();
-    let hosts = match (&args.name, survey.hosts.len()) {
+fn hosts(args: &Args, survey: &Survey) -> String {
+    let names: Vec<_> = survey.hosts.keys().map(HostName::as_str).take(5).collect();
+    match (&args.name, survey.hosts.len()) {
         (Some(name), _) => name.to_string(),
-        (None, ..=5) => hosts.join(", "),
+        (None, ..=5) => names.join(", "),
         (None, many) => format!("{many} hosts"),
-    };
+    }
+}
+
+fn what(args: &Args, survey: &Survey) -> String {
     let rows = if survey.rows == 0 {
         String::new()
     } else {
         format!(" ({} rows)", survey.rows)
     };
-    format!("Replaying {hosts}{rows}.")
+    format!("Replaying {}{rows}.", hosts(args, survey))
 }
 
 fn now_ms() -> u64 {

@@ -51,7 +51,9 @@ fn interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     let shown = text.escape_default();
     match interval {
-        short if short < SHORTEST_INTERVAL => Err(format!("'{shown}' is too short: write 200ms or more")),
+        short if short < SHORTEST_INTERVAL => {
+            Err(format!("'{shown}' is too short: write 200ms or more"))
+        }
         long if long > LONGEST_INTERVAL => Err(format!("'{shown}' is too long: write 1h or less")),
         interval => Ok(interval),
     }
@@ -61,11 +63,18 @@ fn interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// When the server cannot listen.
-pub async fn run(args: Args, global: &GlobalArgs, stop: CancellationToken) -> Result<Exit, Failure> {
+pub async fn run(
+    args: Args,
+    global: &GlobalArgs,
+    stop: CancellationToken,
+) -> Result<Exit, Failure> {
     args.server.check_exposure().map_err(Failure::usage)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let name = args.name.unwrap_or_else(host::host_name);
-    let hub = Hub::new(Retention { duration: args.server.retain, lossless: false });
+    let hub = Hub::new(Retention {
+        duration: args.server.retain,
+        lossless: false,
+    });
     let viewers = Viewers::default();
     let publisher = hub.publisher(&name, Timeline::Live);
     let sampling = Sampling {
@@ -76,8 +85,14 @@ pub async fn run(args: Args, global: &GlobalArgs, stop: CancellationToken) -> Re
         publisher,
     };
     let (keep_sampling, stopped) = mpsc::channel();
-    let sampler = std::thread::Builder::new().name("sampler".into()).spawn(move || sampling.run(&stopped))?;
-    announce::listening(&listeners, &format!("Serving {name} every {}.", announce::span(args.interval)), global);
+    let sampler = std::thread::Builder::new()
+        .name("sampler".into())
+        .spawn(move || sampling.run(&stopped))?;
+    announce::listening(
+        &listeners,
+        &format!("Serving {name} every {}.", announce::span(args.interval)),
+        global,
+    );
 
     let config = server::Config {
         heartbeat: args.server.heartbeat,
@@ -89,7 +104,10 @@ pub async fn run(args: Args, global: &GlobalArgs, stop: CancellationToken) -> Re
     drop(keep_sampling);
     let samples = sampler.join().unwrap_or_default();
     let (lived, most) = (announce::span(started.elapsed()), viewers.now().most);
-    announce::say(global, &format!("Stopped after {lived}: {samples} samples, at most {most} viewers at once."));
+    announce::say(
+        global,
+        &format!("Stopped after {lived}: {samples} samples, at most {most} viewers at once."),
+    );
     Ok(Exit::Done)
 }
 
@@ -105,29 +123,44 @@ struct Sampling {
 impl Sampling {
     /// Samples until `stopped` is hung up. Returns how many.
     fn run(self, stopped: &mpsc::Receiver<()>) -> u64 {
-        let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         let stream = StreamId(u64::try_from(started.as_millis()).unwrap_or_default());
         let mut sampler = Sampler::new(host::Options { top: self.top });
         let mut metrics = sampler.metrics();
         self.announce(stream, &sampler);
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
         let mut seq = 0;
-        while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(due.saturating_duration_since(Instant::now())) {
-            let own = Own { viewers: self.viewers.now().connected, accepted: self.viewers.accepted_connections() };
+        while let Err(RecvTimeoutError::Timeout) =
+            stopped.recv_timeout(due.saturating_duration_since(Instant::now()))
+        {
+            let own = Own {
+                viewers: self.viewers.now().connected,
+                accepted: self.viewers.accepted_connections(),
+            };
             let sample = sampler.sample(own);
             if !std::sync::Arc::ptr_eq(&metrics, &sampler.metrics()) {
                 metrics = sampler.metrics();
                 self.announce(stream, &sampler);
             }
             seq += 1;
-            self.publisher.push(Numbered { seq, alert: None, sample });
+            self.publisher.push(Numbered {
+                seq,
+                alert: None,
+                sample,
+            });
             due = next_due(due, self.interval, Instant::now());
         }
         seq
     }
 
     fn announce(&self, stream: StreamId, sampler: &Sampler) {
-        let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1);
+        let ms = |duration: Duration| {
+            u64::try_from(duration.as_millis())
+                .unwrap_or(u64::MAX)
+                .max(1)
+        };
         self.publisher.announce(Announcement {
             stream,
             interval: ms(self.interval),
@@ -153,14 +186,23 @@ mod tests {
     #[test]
     fn an_interval_has_bounds() {
         assert_eq!(interval("200ms"), Ok(SHORTEST_INTERVAL));
-        assert_eq!(interval("50ms").unwrap_err(), "'50ms' is too short: write 200ms or more");
-        assert_eq!(interval("2h").unwrap_err(), "'2h' is too long: write 1h or less");
+        assert_eq!(
+            interval("50ms").unwrap_err(),
+            "'50ms' is too short: write 200ms or more"
+        );
+        assert_eq!(
+            interval("2h").unwrap_err(),
+            "'2h' is too long: write 1h or less"
+        );
     }
 
     #[test]
     fn a_missed_sample_is_not_made_up_for() {
         let (start, second) = (Instant::now(), Duration::from_secs(1));
         assert_eq!(next_due(start, second, start + second / 2), start + second);
-        assert_eq!(next_due(start, second, start + second * 60), start + second * 61);
+        assert_eq!(
+            next_due(start, second, start + second * 60),
+            start + second * 61
+        );
     }
 }

@@ -3,7 +3,6 @@
 mod display;
 mod limits;
 mod lines;
-mod news;
 mod once;
 mod screen;
 
@@ -19,12 +18,12 @@ use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
+use super::news::{News, short_name};
 use super::{Exit, Failure};
 
 use display::Display;
 use limits::Limits;
 use lines::Form;
-use news::{News, short_name};
 
 /// The longest window that is kept of each metric: no screen shows more.
 const LONGEST_WINDOW: usize = 300;
@@ -78,7 +77,7 @@ pub async fn run(
     let mut session = Session {
         display: Display::new(&names, window(&args.client), style),
         limits: Limits::new(args.client.samples, args.client.duration),
-        news: News::new(names),
+        news: News::new("watch", names),
         clock: Clock::start(),
     };
     let end = match args.form() {

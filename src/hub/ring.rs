@@ -148,6 +148,9 @@ impl Ring {
     }
 
     pub(super) fn announce(&mut self, announcement: Announcement) {
+        if self.announcement.as_deref() == Some(&announcement) {
+            return;
+        }
         if self
             .announcement
             .as_ref()

@@ -74,6 +74,11 @@ const CATALOGUE: &[(&str, &str, &str, Levels)] = &[
     ("viewers", "", "Viewers", Levels::None),
 ];
 
+/// The names that a host may measure, in the order in which its samples carry them.
+pub fn well_known() -> impl Iterator<Item = &'static str> {
+    CATALOGUE.iter().map(|&(name, ..)| name)
+}
+
 /// What is known of the metric `name` on a machine with `cores` logical cores. An unknown name is its own label, with
 /// no unit and no levels.
 #[must_use]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
-use std::io::Write;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -23,27 +23,64 @@ pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
 }
 
 /// Appends `text`, in quotes only where RFC 4180 needs them. A test holds this to what the csv crate writes.
-pub(super) fn push_text(out: &mut Vec<u8>, text: &[u8]) {
-    if !text
-        .iter()
-        .any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
-    {
-        return out.extend_from_slice(text);
+pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
+    if text.contains([',', '"', '\n', '\r']) {
+        push_quoted(out, |out| out.push(text.as_bytes()));
+    } else {
+        out.extend_from_slice(text.as_bytes());
     }
+}
+
+/// Appends a cell in quotes.
+pub(super) fn push_quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Quoted<'_>)) {
     out.push(b'"');
-    for (nth, part) in text.split(|&byte| byte == b'"').enumerate() {
-        if nth > 0 {
-            out.extend_from_slice(b"\"\"");
-        }
-        out.extend_from_slice(part);
-    }
+    write(&mut Quoted(out));
     out.push(b'"');
 }
 
-/// Appends a value as JSON.
-pub(super) fn push_json<T: serde::Serialize + ?Sized>(out: &mut Vec<u8>, value: &T) {
-    if serde_json::to_writer(out, value).is_err() {
-        unreachable!("keys are strings and a Vec takes every byte");
+/// The inside of a quoted cell: whatever is written has its quotes doubled, so that JSON needs no second pass.
+pub(super) struct Quoted<'a>(&'a mut Vec<u8>);
+
+impl Quoted<'_> {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        for (nth, part) in bytes.split(|&byte| byte == b'"').enumerate() {
+            if nth > 0 {
+                self.0.extend_from_slice(b"\"\"");
+            }
+            self.0.extend_from_slice(part);
+        }
+    }
+
+    /// Appends a value as JSON.
+    pub(super) fn push_json<T: serde::Serialize + ?Sized>(&mut self, value: &T) {
+        if serde_json::to_writer(self, value).is_err() {
+            unreachable!("keys are strings and a Vec takes every byte");
+        }
+    }
+
+    /// Appends values as a JSON object.
+    pub(super) fn push_object<'a>(&mut self, values: impl Iterator<Item = &'a (Arc<str>, f64)>) {
+        self.0.push(b'{');
+        for (nth, (name, value)) in values.enumerate() {
+            if nth > 0 {
+                self.0.push(b',');
+            }
+            self.push_json(&**name);
+            self.0.push(b':');
+            push_number(self.0, *value);
+        }
+        self.0.push(b'}');
+    }
+}
+
+impl Write for Quoted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -64,20 +101,6 @@ pub(super) fn parse_timestamp(text: &str) -> Option<u64> {
 pub(super) fn parse_seq(text: &str) -> Option<u64> {
     let whole = text.strip_suffix(".0").unwrap_or(text);
     whole.parse().ok().filter(|&seq| seq > 0)
-}
-
-/// Appends the object of `extra`.
-pub(super) fn push_extra<'a>(out: &mut Vec<u8>, values: impl Iterator<Item = &'a (Arc<str>, f64)>) {
-    out.push(b'{');
-    for (nth, (name, value)) in values.enumerate() {
-        if nth > 0 {
-            out.push(b',');
-        }
-        push_json(out, &**name);
-        out.push(b':');
-        push_number(out, *value);
-    }
-    out.push(b'}');
 }
 
 /// Whether a value of this name would be taken for another field of a message's `data`.
@@ -189,7 +212,7 @@ mod tests {
         #[test]
         fn texts_are_quoted_as_the_csv_crate_does(text in prop_oneof![any::<String>(), "[a\",\n\r ;=]{0,9}"]) {
             let mut ours = b"x,".to_vec();
-            push_text(&mut ours, text.as_bytes());
+            push_text(&mut ours, &text);
             ours.push(b'\n');
             let mut theirs = csv::Writer::from_writer(Vec::new());
             theirs.write_record(["x", &text]).unwrap();

@@ -1,6 +1,6 @@
 //! Rows to bytes.
 
-use super::cell::{is_field_of_data, push_extra, push_json, push_plain, push_text, push_timestamp};
+use super::cell::{is_field_of_data, push_plain, push_quoted, push_text, push_timestamp};
 use super::columns::{Columns, LEADING, TRAILING};
 use super::event::push_event;
 use super::row::{Row, RowKind};
@@ -14,8 +14,6 @@ pub struct Encoder {
     cells: Vec<f64>,
     /// Those of its values that have no column, as indexes into the sample.
     others: Vec<usize>,
-    /// A cell before it is quoted.
-    text: Vec<u8>,
 }
 
 impl Encoder {
@@ -25,7 +23,6 @@ impl Encoder {
         Self {
             cells: Vec::with_capacity(columns.names().len()),
             others: Vec::new(),
-            text: Vec::new(),
             columns,
         }
     }
@@ -44,7 +41,7 @@ impl Encoder {
             if nth > 0 {
                 out.push(b',');
             }
-            push_text(out, name.as_bytes());
+            push_text(out, name);
         }
         out.push(b'\n');
     }
@@ -69,9 +66,7 @@ impl Encoder {
             push_plain(out, seq);
         }
         out.push(b',');
-        self.text.clear();
-        push_event(&mut self.text, &row.kind);
-        push_text(out, &self.text);
+        push_event(out, &row.kind);
         for &value in &self.cells {
             out.push(b',');
             if !value.is_nan() {
@@ -79,17 +74,15 @@ impl Encoder {
             }
         }
         out.push(b',');
-        if let Some(top) = sample.and_then(|sample| sample.top.as_ref()) {
-            self.text.clear();
-            push_json(&mut self.text, top);
-            push_text(out, &self.text);
+        match sample.and_then(|sample| sample.top.as_deref()) {
+            None => {}
+            Some([]) => out.extend_from_slice(b"[]"),
+            Some(top) => push_quoted(out, |out| out.push_json(top)),
         }
         out.push(b',');
         if let Some(sample) = sample.filter(|_| !self.others.is_empty()) {
-            self.text.clear();
             let others = self.others.iter().map(|&index| &sample.values[index]);
-            push_extra(&mut self.text, others);
-            push_text(out, &self.text);
+            push_quoted(out, |out| out.push_object(others));
         }
         out.push(b'\n');
     }

@@ -1,6 +1,6 @@
 //! The cell that says what a row is.
 
-use super::cell::{push_json, push_plain};
+use super::cell::{push_plain, push_quoted};
 use super::row::RowKind;
 use crate::protocol::{Alert, Gap, GapReason};
 
@@ -25,14 +25,14 @@ impl Event {
     }
 }
 
-/// Appends the cell of a row of this kind, not yet quoted.
+/// Appends the cell of a row of this kind.
 pub(super) fn push_event(out: &mut Vec<u8>, kind: &RowKind) {
     match kind {
         RowKind::Sample { .. } => {}
-        RowKind::Alert { alert, .. } => {
-            out.extend_from_slice(b"alert ");
-            push_json(out, alert);
-        }
+        RowKind::Alert { alert, .. } => push_quoted(out, |out| {
+            out.push(b"alert ");
+            out.push_json(alert);
+        }),
         RowKind::Gap { gap, .. } => push_gap(out, *gap),
     }
 }

@@ -11,8 +11,6 @@ mod survey;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocol::parse_duration;
 use crate::recording::{ReadError, Reader};
@@ -83,43 +81,22 @@ impl Window {
     }
 }
 
-/// An open input, which counts the bytes that have been read from it.
-type Rows = Reader<Counted>;
-
-/// Counts what is read, for a progress bar.
-struct Counted {
-    input: Box<dyn Read + Send>,
-    bytes: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.input.read(buf)?;
-        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
-}
+/// An open input.
+type Rows = Reader<Box<dyn Read + Send>>;
 
 impl Input {
-    fn open(&self, bytes: &Arc<AtomicU64>) -> Result<Rows, ReadError> {
-        let (input, name): (Box<dyn Read + Send>, _) = match self {
-            Self::Stdin => (Box::new(io::stdin()), "standard input".to_owned()),
+    fn open(&self) -> Result<Rows, ReadError> {
+        match self {
+            Self::Stdin => Reader::new(Box::new(io::stdin()), "standard input"),
             Self::File(path) => {
                 let file = path.display().to_string();
                 let opened = File::open(path).map_err(|source| ReadError::Io {
                     file: file.clone(),
                     source,
                 })?;
-                (Box::new(opened), file)
+                Reader::new(Box::new(opened), file)
             }
-        };
-        Reader::new(
-            Counted {
-                input,
-                bytes: Arc::clone(bytes),
-            },
-            name,
-        )
+        }
     }
 }
 

@@ -10,6 +10,15 @@
 
 mod harness;
 
+mod errors;
 mod golden;
 mod harness_itself;
 mod layering;
+mod memory;
+mod nothing_lost;
+mod replay_flags;
+mod round_trip;
+mod screen;
+mod streams;
+mod truth;
+mod tutorial;

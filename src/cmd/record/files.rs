@@ -31,6 +31,14 @@ impl Target {
     }
 }
 
+/// What has been written by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    pub(super) gaps: u64,
+}
+
 /// The open files.
 pub(super) struct Files {
     target: Target,
@@ -55,8 +63,7 @@ struct HostFile {
     gap: Option<Gap>,
     is_dirty: bool,
     samples: u64,
-    rows: u64,
-    gaps: u64,
+    written: Written,
 }
 
 impl Files {
@@ -210,8 +217,16 @@ impl Files {
         self.wanted.is_some_and(enough)
     }
 
-    pub(super) fn rows(&self) -> u64 {
-        self.files.values().map(|file| file.rows).sum()
+    pub(super) fn written(&self) -> Written {
+        self.files
+            .values()
+            .fold(Written::default(), |sum, HostFile { written, .. }| {
+                Written {
+                    rows: sum.rows + written.rows,
+                    bytes: sum.bytes + written.bytes,
+                    gaps: sum.gaps + written.gaps,
+                }
+            })
     }
 
     /// Sends what was written to the disk, and looks whether the files are still there. Does not wait for a slow disk:
@@ -250,10 +265,7 @@ impl Files {
 
     /// What was recorded, in a line; nothing if there is nothing to tell.
     pub(super) fn summary(&self, elapsed: Duration) -> Option<String> {
-        let (rows, gaps) = (
-            self.rows(),
-            self.files.values().map(|file| file.gaps).sum::<u64>(),
-        );
+        let Written { rows, gaps, .. } = self.written();
         let name = match &self.target {
             Target::Stdout => "standard output".to_owned(),
             Target::File(path) | Target::Directory(path) => path.display().to_string(),
@@ -268,7 +280,7 @@ impl Files {
         } else {
             format!("{rows} rows")
         };
-        (self.rows() > 0)
+        (self.written().rows > 0)
             .then(|| format!("Wrote {name}: {rows} in {}{gaps}.", announce::span(elapsed)))
     }
 }
@@ -288,8 +300,7 @@ impl HostFile {
             gap: None,
             is_dirty: false,
             samples: 0,
-            rows: 0,
-            gaps: 0,
+            written: Written::default(),
         }
     }
 
@@ -311,10 +322,11 @@ impl HostFile {
                 },
                 line,
             );
-            self.gaps += 1;
+            self.written.gaps += 1;
         }
         self.encoder.row(&row, line);
-        self.rows += 1;
+        self.written.rows += 1;
+        self.written.bytes += line.len() as u64;
         self.is_dirty = true;
     }
 

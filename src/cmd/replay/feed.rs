@@ -120,10 +120,12 @@ impl Feed {
     }
 
     /// Plays everything. A rebased recording begins `now`, in milliseconds since the epoch.
+    /// `progress` is told the recorded time and the messages that have been played.
     pub(super) async fn run(
         mut self,
         mut playback: Playback,
         now: u64,
+        progress: impl Fn(Duration, u64),
     ) -> Result<Played, ReadError> {
         playback.rebase_to(now);
         let mut rows = read_ahead(playback);
@@ -136,8 +138,10 @@ impl Feed {
             match read {
                 Read::Rows(plays) => {
                     for play in plays {
+                        let due = Duration::from_millis(play.due);
                         self.play(play, &mut pace).await;
                         played.messages += 1;
+                        progress(due, played.messages);
                     }
                     self.wake();
                 }

@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::display::{Display, Size};
 use super::limits::Limits;
 use super::lines::{self, Form};
-use super::news::{News, short_name};
 use super::screen::{self, Surface};
 use super::{Clock, End, Events, Session, once};
 use crate::client::{Event, Received};
 use crate::cmd::Exit;
+use crate::cmd::news::{News, short_name};
 use crate::protocol::{
     Alert, AlertState, Body, Gap, GapReason, Hello, HostName, Message, Sample, StreamId, describe,
 };
@@ -107,7 +107,7 @@ fn session(servers: &[&str], samples: Option<u64>, duration: Option<Duration>) -
     Session {
         display: Display::new(&names, 30, style),
         limits: Limits::new(samples, duration),
-        news: News::new(names),
+        news: News::new("watch", names),
         clock: Clock::start(),
     }
 }

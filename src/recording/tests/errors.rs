@@ -1,1 +1,213 @@
+//! What is refused, and in which words.
 
+use std::io::{self, Read};
+use std::path::Path;
+
+use crate::recording::{ReadError, Reader};
+
+use super::rows::read;
+
+const HEADER: &str = "timestamp,host,stream,seq,event,cpu,top,extra";
+const START: &str = "2026-11-24T14:07:31.204Z,web-1,k3v9q2";
+
+/// The error with its cause, as `metrics` prints it.
+fn words(error: ReadError) -> String {
+    format!("{:#}", anyhow::Error::from(error))
+}
+
+#[track_caller]
+fn check_row(row: &str, expected: &str) {
+    // A cell with a line break and a blank line before it: lines are those of an editor.
+    let before = format!(
+        "{START},1,,5,\"[{{\"\"pid\"\":1,\"\"name\"\":\"\"x\"\",\n\"\"cpu\"\":1,\"\"memory\"\":1}}]\","
+    );
+    for line_end in ["\n", "\r\n"] {
+        let lines = [HEADER, &before, "", row, "not,read"];
+        let file: String = lines.map(|line| format!("{line}{line_end}")).concat();
+        let error = read(file.as_bytes()).unwrap_err();
+        assert_eq!(words(error), format!("x.csv:5: {expected}"));
+    }
+}
+
+#[track_caller]
+fn check_file(bytes: &[u8], expected: &str) {
+    assert_eq!(words(read(bytes).unwrap_err()), expected);
+}
+
+#[test]
+fn a_cell_that_cannot_be_read_is_named() {
+    let at = |rest: &str| format!("{START},{rest}");
+    check_row(&at("2,,abc,,"), "column 'cpu': 'abc' is not a number");
+    check_row(&at("2,, 7,,"), "column 'cpu': ' 7' is not a number");
+    for number in ["NaN", "inf", "-Infinity", "1e999"] {
+        check_row(
+            &at(&format!("2,,{number},,")),
+            &format!(
+                "column 'cpu': '{number}' is not a finite number; leave the cell empty where there is none"
+            ),
+        );
+    }
+    check_row(
+        "24.11.2026 14:07,web-1,k3v9q2,2,,7,,",
+        "column 'timestamp': '24.11.2026 14:07' is not a time in UTC; write it like 2026-11-24T14:07:31.204Z",
+    );
+    check_row(
+        "2026-11-24T14:07:31.204Z,-x,k3v9q2,2,,7,,",
+        "column 'host': '-x' is not a host name; write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+    );
+    check_row(
+        "2026-11-24T14:07:31.204Z,web-1,K3,2,,7,,",
+        "column 'stream': 'K3' is not a stream; write 1 to 12 of 0-9 a-z",
+    );
+    for seq in ["", "0", "-1", "1.5"] {
+        check_row(
+            &at(&format!("{seq},,7,,")),
+            &format!(
+                "column 'seq': '{seq}' is not the number of a message; they count from 1, and only a gap has none"
+            ),
+        );
+    }
+    check_row(
+        &at("2,gap lost,7,,"),
+        "column 'event': 'gap lost' is not an event; leave it empty or write 'alert {…}', 'gap expired 13-57' or \
+         'gap restarted'",
+    );
+    check_row(
+        &at("2,,7,\"[{\"\"pid\"\":-1}]\","),
+        "column 'top': '[{\"pid\":-1}]' is not a JSON array of processes with pid, name, cpu and memory",
+    );
+    for extra in [
+        "[1]",
+        "{\"\"a\"\":\"\"b\"\"}",
+        "{\"\"a\"\":1e999}",
+        "{\"\"a\"\":1}x",
+        "{\"\"cpu\"\":1}",
+        "{\"\"top\"\":1}",
+    ] {
+        check_row(
+            &at(&format!("2,,7,,\"{extra}\"")),
+            &format!(
+                "column 'extra': '{}' is not a JSON object of numbers whose names are no column",
+                extra.replace("\"\"", "\"")
+            ),
+        );
+    }
+    for (column, rest) in [("seq", "2,gap expired,,,"), ("cpu", ",gap expired,2,,")] {
+        check_row(
+            &at(rest),
+            &format!(
+                "column '{column}': '2' is in the row of a gap, which has no number and no values"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_a_cell_says_is_cut_and_escaped() {
+    check_row(
+        &format!("{START},2,,\u{1b}[2J{},,", "9".repeat(60)),
+        &format!(
+            r"column 'cpu': '\u{{1b}}[2J{}…' is not a number",
+            "9".repeat(36)
+        ),
+    );
+}
+
+#[test]
+fn a_row_of_another_length_is_named() {
+    check_row(START, "has 3 cells, the header has 8");
+    check_row(&format!("{START},2,,7,,,"), "has 9 cells, the header has 8");
+    check_row(
+        "timestamp,host,stream,seq,cpu,cpu",
+        "the header has two columns 'cpu'",
+    );
+}
+
+#[test]
+fn bytes_that_are_not_text_are_named() {
+    let row = format!("{HEADER}\n{START},2,,7,,\n{START},3,,7,,\"");
+    let file = [row.as_bytes(), b"{\xff}\"\n"].concat();
+    check_file(&file, "x.csv:3: column 'extra': not UTF-8");
+}
+
+#[test]
+fn another_file_is_not_a_recording() {
+    check_file(b"", "x.csv: not a recording: the file is empty");
+    check_file(
+        b"timestamp,host,stream,seq,cpu",
+        "x.csv: not a recording: it ends before its first line does",
+    );
+    check_file(
+        b"time,cpu\n1,2\n",
+        "x.csv: not a recording: the header lacks 'timestamp'; what `metrics record` writes has timestamp, host, \
+         stream and seq",
+    );
+    check_file(
+        b"timestamp,host,stream,cpu\n",
+        "x.csv: not a recording: the header lacks 'seq'; what `metrics record` writes has timestamp, host, stream and seq",
+    );
+    check_file(
+        b"\x7fELF\x02\x01\x01\0\0\0\n",
+        "x.csv: not a recording: its first line is not text",
+    );
+    check_file(
+        b"\x1f\x8b\x08\xff",
+        "x.csv: not a recording: its first line is not text",
+    );
+    check_file(
+        b"timestamp,host,stream,seq,cpu,memory,cpu\n",
+        "x.csv: not a recording: the header has two columns 'cpu'",
+    );
+    check_file(
+        b",timestamp,host,stream,seq,cpu\n",
+        "x.csv: not a recording: column 1 of the header has no name; take it out or name it",
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().display().to_string();
+    assert_eq!(
+        words(Reader::open(directory.path()).unwrap_err()),
+        format!("'{path}' is a directory: name the recordings in it, such as {path}/*.csv")
+    );
+    assert_eq!(
+        words(Reader::open(Path::new("/nowhere/x.csv")).unwrap_err()),
+        "cannot read '/nowhere/x.csv': No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn an_input_without_end_is_refused_in_bounded_memory() {
+    let endless = io::repeat(b'x');
+    assert_eq!(
+        words(Reader::new(endless, "x.csv").unwrap_err()),
+        "x.csv: not a recording: its first line is not text"
+    );
+    let file = format!("{HEADER}\n{START},1,,5,,\n{START},2,,5,\"");
+    let mut reader = Reader::new(file.as_bytes().chain(io::repeat(b'\n')), "x.csv").unwrap();
+    assert!(reader.next().unwrap().is_ok());
+    assert_eq!(
+        words(reader.next().unwrap().unwrap_err()),
+        "x.csv:3: the row does not end within 16 MiB; is a quote not closed?"
+    );
+    assert!(reader.next().is_none());
+}
+
+#[test]
+fn an_input_that_fails_is_named() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("unplugged"))
+        }
+    }
+    let file = format!("{HEADER}\n{START},1,,5,,\n{START},2,");
+    let mut reader = Reader::new(file.as_bytes().chain(Failing), "x.csv").unwrap();
+    assert!(reader.next().unwrap().is_ok());
+    assert_eq!(
+        words(reader.next().unwrap().unwrap_err()),
+        "cannot read 'x.csv': unplugged"
+    );
+}

@@ -1,8 +1,7 @@
 //! The rows as messages: which number, which stream, which time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::io::Read;
 
 use crate::hub::Numbered;
 use crate::protocol::{HostName, StreamId};
@@ -10,7 +9,7 @@ use crate::recording::{Columns, ReadError, Row, RowKind};
 
 use super::merge::Merged;
 use super::survey::Survey;
-use super::{Counted, Input, Window};
+use super::{Input, Window};
 
 /// How messages are numbered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +60,7 @@ pub struct Play {
 /// The messages of a [`Run`], in their order.
 pub struct Playback {
     run: Run,
-    bytes: Arc<AtomicU64>,
-    rows: Merged<Counted>,
+    rows: Merged<Box<dyn Read + Send>>,
     /// Rows that were read ahead, in reverse.
     ahead: Vec<(Row, Columns)>,
     first: Option<u64>,
@@ -95,16 +93,15 @@ struct Clock {
 }
 
 impl Playback {
-    /// Opens the recordings. `bytes` counts what has been read of them.
+    /// Opens the recordings.
     ///
     /// # Errors
     /// When one cannot be opened, or its first row not be read.
-    pub fn new(run: Run, bytes: &Arc<AtomicU64>) -> Result<Self, ReadError> {
-        let rows = open(&run.inputs, bytes)?;
-        let (bytes, clock) = (Arc::clone(bytes), Clock::default());
+    pub fn new(run: Run) -> Result<Self, ReadError> {
+        let rows = open(&run.inputs)?;
+        let clock = Clock::default();
         Ok(Self {
             run,
-            bytes,
             rows,
             ahead: Vec::new(),
             first: None,
@@ -193,7 +190,7 @@ impl Playback {
     }
 
     fn begin_again(&mut self) -> Result<(), ReadError> {
-        self.rows = open(&self.run.inputs, &self.bytes)?;
+        self.rows = open(&self.run.inputs)?;
         self.clock.next_pass(self.run.interval);
         for progress in self.hosts.values_mut() {
             // No message is missing between two passes.
@@ -252,13 +249,8 @@ impl Iterator for Playback {
     }
 }
 
-fn open(inputs: &[Input], bytes: &Arc<AtomicU64>) -> Result<Merged<Counted>, ReadError> {
-    Merged::new(
-        inputs
-            .iter()
-            .map(|input| input.open(bytes))
-            .collect::<Result<Vec<_>, _>>()?,
-    )
+fn open(inputs: &[Input]) -> Result<Merged<Box<dyn Read + Send>>, ReadError> {
+    Merged::new(inputs.iter().map(Input::open).collect::<Result<_, _>>()?)
 }
 
 impl Clock {
@@ -306,7 +298,7 @@ mod tests {
             interval: 1000,
         };
         change(&mut run);
-        let mut playback = Playback::new(run, &Arc::default()).unwrap();
+        let mut playback = Playback::new(run).unwrap();
         let plays = playback.by_ref().take(12).map(|play| {
             let play = play.unwrap();
             (

@@ -1,7 +1,6 @@
 //! What is in the recordings, found out before they are served.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::protocol::{HostName, StreamId};
 use crate::recording::{Columns, ReadError};
@@ -48,11 +47,7 @@ pub struct HostSurvey {
 /// # Errors
 /// The first row or file that cannot be read.
 pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
-    let unheeded = Arc::default();
-    let readers = inputs
-        .iter()
-        .map(|input| input.open(&unheeded))
-        .collect::<Result<_, _>>()?;
+    let readers = inputs.iter().map(Input::open).collect::<Result<_, _>>()?;
     let mut merged = Merged::new(readers)?;
     let mut survey = Survey::default();
     let mut last = None;

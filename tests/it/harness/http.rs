@@ -1,6 +1,6 @@
 //! Just enough HTTP: a request to a server, and a server of one page.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
 use super::PATIENCE;

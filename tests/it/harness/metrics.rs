@@ -19,7 +19,6 @@ pub(crate) struct Metrics {
     program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
-    dir: PathBuf,
 }
 
 impl Metrics {
@@ -33,7 +32,6 @@ impl Metrics {
             program: program.into(),
             args: Vec::new(),
             env: Vec::new(),
-            dir: std::env::temp_dir(),
         }
     }
 
@@ -97,11 +95,6 @@ impl Metrics {
         self
     }
 
-    pub(crate) fn dir(mut self, dir: &Path) -> Self {
-        self.dir = dir.into();
-        self
-    }
-
     /// The command line, for messages.
     pub(crate) fn line(&self) -> String {
         let mut line = self.program.file_name().unwrap().display().to_string();
@@ -139,7 +132,7 @@ impl Metrics {
             .args(&self.args)
             .env_clear()
             .envs(self.environment())
-            .current_dir(&self.dir)
+            .current_dir(std::env::temp_dir())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -238,11 +231,11 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// The largest resident size so far, in KiB, as the kernel counts it.
-    pub(crate) fn peak_rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    /// The largest resident size so far, in KiB, as the kernel counts it; `None` once it is gone.
+    pub(crate) fn peak_rss_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find(|l| l.starts_with("VmHWM:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
     }
 
     /// The command line and everything that was printed.
@@ -253,16 +246,6 @@ impl Running {
             self.stdout().text(),
             self.stderr().text()
         )
-    }
-
-    /// Waits until standard error holds `text`.
-    #[track_caller]
-    pub(crate) fn stderr_says(&self, text: &str) -> &Self {
-        let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text).then_some(());
-        if self.stderr().wait(PATIENCE, said).is_none() {
-            panic!("stderr never said '{text}':\n{}", self.story());
-        }
-        self
     }
 
     /// Waits until standard output holds at least `n` lines.

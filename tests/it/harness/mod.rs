@@ -11,6 +11,7 @@ pub(crate) mod pty;
 pub(crate) mod pump;
 pub(crate) mod python;
 pub(crate) mod recording;
+pub(crate) mod rows;
 pub(crate) mod tutorial;
 pub(crate) mod viewer;
 pub(crate) mod wire;

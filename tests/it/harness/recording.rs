@@ -131,26 +131,28 @@ impl<'a> Writer<'a> {
             self.now_ms -= 60_000;
         }
         let begun = !self.recording.numbered.is_empty();
-        if begun && dice.one_in(25) {
+        let restarted = begun && dice.one_in(25);
+        // Only the alert behind a lost sample was kept.
+        let alert_only = begun && dice.one_in(40);
+        if restarted {
             self.stream += dice.within(60_000..6_000_000);
             self.seq = if dice.one_in(3) { dice.within(1..9) } else { 0 };
-            self.gap("gap restarted".into());
-        } else if begun && dice.one_in(15) {
-            let from = self.seq + 1;
+        }
+        let from = self.seq + 1;
+        if begun && dice.one_in(15) {
             self.seq += dice.within(1..60);
+        }
+        self.seq += u64::from(alert_only);
+        if restarted {
+            self.gap("gap restarted".into());
+        } else if from <= self.seq {
             self.gap(format!("gap expired {from}-{}", self.seq));
         }
-        let mut cells = self.cells(dice);
-        if !dice.one_in(40) {
+        let cells = self.cells(dice);
+        if !alert_only {
             self.numbered(String::new(), &cells);
-        } else if begun {
-            // Only the alert behind a lost sample was kept.
-            self.seq += 1;
-            self.gap(format!("gap expired {0}-{0}", self.seq));
-            cells = self.cells(dice);
-            self.alert(dice, &cells);
         }
-        if dice.one_in(8) && begun {
+        if alert_only || begun && dice.one_in(8) {
             self.alert(dice, &cells);
         }
     }

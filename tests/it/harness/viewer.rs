@@ -21,6 +21,7 @@ pub(crate) struct Viewer {
 
 /// What a viewer saw.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Seen {
     /// A message, and its text.
     Message(Wire, String),

@@ -8,11 +8,13 @@ use crate::client::Event;
 use crate::protocol::{Body, HostName};
 use crate::view::{clean, span};
 
-use super::super::{Exit, Failure};
+use super::{Exit, Failure};
 
 /// How the servers and hosts stand, as far as it was said.
 #[derive(Debug)]
 pub(super) struct News {
+    /// What the command does, as in `cannot watch`.
+    verb: &'static str,
     servers: Vec<Server>,
     stale: HashMap<HostName, Instant>,
     refused: Option<String>,
@@ -29,7 +31,7 @@ struct Server {
 }
 
 impl News {
-    pub(super) fn new(names: Vec<String>) -> Self {
+    pub(super) fn new(verb: &'static str, names: Vec<String>) -> Self {
         let server = |name| Server {
             name,
             connected: false,
@@ -37,6 +39,7 @@ impl News {
             reason: None,
         };
         Self {
+            verb,
             servers: names.into_iter().map(server).collect(),
             stale: HashMap::new(),
             refused: None,
@@ -76,10 +79,11 @@ impl News {
         }
     }
 
-    /// What the watch came to.
+    /// What it all came to.
     pub(super) fn exit(self) -> Result<Exit, Failure> {
+        let verb = self.verb;
         if let Some(refused) = self.refused {
-            return Err(Failure::no_connection(format!("cannot watch {refused}")));
+            return Err(Failure::no_connection(format!("cannot {verb} {refused}")));
         }
         if self.observed {
             return Ok(Exit::Done);
@@ -89,8 +93,14 @@ impl News {
         let why = self.servers.iter().find_map(failed);
         Err(Failure::no_connection(why.map_or_else(
             || "nothing was observed: no sample came".to_owned(),
-            |why| format!("cannot watch {why}"),
+            |why| format!("cannot {verb} {why}"),
         )))
+    }
+
+    /// A person chose to leave: then whatever it came to is what was wanted.
+    pub(super) fn leave(&mut self) {
+        self.refused = None;
+        self.observed = true;
     }
 }
 

@@ -1,0 +1,194 @@
+//! The machine that this program runs on.
+//!
+//! A [`Sampler`] takes a reading (counters and absolute values), derives a [`Sample`] from it and the reading before, and
+//! keeps it as the next baseline. Only this module knows sysinfo, and only its `linux` knows Linux.
+
+mod columns;
+mod derive;
+mod reading;
+mod spaces;
+mod top;
+
+#[cfg(any(not(target_os = "linux"), test))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod linux;
+
+#[cfg(not(target_os = "linux"))]
+use self::elsewhere as platform;
+#[cfg(target_os = "linux")]
+use self::linux as platform;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sysinfo::{Components, MemoryRefreshKind};
+
+use self::columns::Columns;
+use self::derive::derive;
+use self::reading::{Memory, Reading, Swap};
+use crate::protocol::{HostName, MetricInfo, Sample, System};
+
+/// How long the list of temperature sensors holds. Their values are read for every sample.
+const SENSORS_AGE: Duration = Duration::from_secs(60);
+
+/// What to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// How many processes to list by CPU, and as many by memory; 0: no process is ever read, and samples have no `top`.
+    pub top: usize,
+}
+
+/// What this program knows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Own {
+    /// Viewers connected now.
+    pub viewers: u64,
+    /// TCP connections that its own listener has accepted since start; they are not the host's requests.
+    pub accepted: u64,
+}
+
+/// Measures this machine, one sample after another.
+pub struct Sampler {
+    options: Options,
+    probe: Probe,
+    previous: Reading,
+    columns: Columns,
+}
+
+impl Sampler {
+    /// Takes the first reading, the baseline of the first sample. Takes milliseconds, more only where a mount hangs.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let mut probe = Probe::new(options.top != 0);
+        let previous = probe.read(Own::default());
+        let columns = Columns::new(&derive(&previous, &previous), previous.cores.len());
+        Self {
+            options,
+            probe,
+            previous,
+            columns,
+        }
+    }
+
+    /// What happened since the last sample, or since the baseline. Blocks for about a millisecond, and once for a quarter
+    /// of a second when a mount begins to hang; to be called from a thread that may.
+    ///
+    /// Rates are those of the time that really passed. With no time between two calls they are absent.
+    pub fn sample(&mut self, own: Own) -> Sample {
+        let next = self.probe.read(own);
+        let values = derive(&self.previous, &next);
+        self.columns.admit(&values, next.cores.len());
+        let list = |count| top::top(&self.previous, &next, count);
+        let sample = Sample {
+            timestamp: next.timestamp,
+            values: self.columns.arrange(&values),
+            top: Some(self.options.top).filter(|&count| count != 0).map(list),
+        };
+        self.previous = next;
+        sample
+    }
+
+    /// The metrics that samples carry, in their order; the same `Arc` until one is added. New ones come at the end, and
+    /// none ever goes: what is gone is absent from samples.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<[MetricInfo]> {
+        self.columns.infos()
+    }
+
+    /// The machine, as the last reading saw it.
+    #[must_use]
+    pub fn system(&self) -> System {
+        let name = sysinfo::System::name().unwrap_or_else(|_| std::env::consts::OS.to_owned());
+        let os = match sysinfo::System::os_version() {
+            Ok(version) => format!("{name} {version}"),
+            Err(_) => name,
+        };
+        let memory = self.previous.memory;
+        System {
+            os,
+            kernel: sysinfo::System::kernel_version().unwrap_or_default(),
+            cores: u32::try_from(self.previous.cores.len()).unwrap_or(u32::MAX),
+            memory: memory.map_or(self.previous.physical, |memory| memory.total),
+        }
+    }
+
+    /// Names of the well-known metrics that this machine never had.
+    #[must_use]
+    pub fn unavailable(&self) -> Vec<String> {
+        self.columns.missing()
+    }
+}
+
+/// This machine's own name, or the nearest one that is allowed.
+#[must_use]
+pub fn host_name() -> HostName {
+    HostName::nearest(&sysinfo::System::host_name().unwrap_or_default())
+}
+
+/// Takes readings.
+struct Probe {
+    system: Option<sysinfo::System>,
+    sensors: Option<Components>,
+    sensors_listed: Instant,
+    machine: platform::Machine,
+}
+
+impl Probe {
+    fn new(lists_tasks: bool) -> Self {
+        Self {
+            system: sysinfo::System::new().ok(),
+            sensors: Components::new_with_refreshed_list().ok(),
+            sensors_listed: Instant::now(),
+            machine: platform::Machine::new(lists_tasks),
+        }
+    }
+
+    fn read(&mut self, own: Own) -> Reading {
+        let mut reading = Reading::begin();
+        reading.agent.viewers = own.viewers;
+        reading.agent.accepted = own.accepted;
+        self.read_memory(&mut reading);
+        self.read_sensors(&mut reading);
+        let load = sysinfo::System::load_average().ok();
+        reading.load = load.map(|load| [load.one, load.five, load.fifteen]);
+        reading.uptime = sysinfo::System::uptime().ok();
+        self.machine.read(&mut reading);
+        reading
+    }
+
+    fn read_memory(&mut self, reading: &mut Reading) {
+        let Some(system) = &mut self.system else {
+            return;
+        };
+        system.refresh_memory_specifics(MemoryRefreshKind::everything());
+        reading.physical = system.total_memory();
+        reading.memory = (system.total_memory() != 0).then(|| Memory {
+            total: system.total_memory(),
+            available: system.available_memory(),
+        });
+        reading.swap = (system.total_swap() != 0).then(|| Swap {
+            total: system.total_swap(),
+            used: system.used_swap(),
+        });
+    }
+
+    fn read_sensors(&mut self, reading: &mut Reading) {
+        let Some(sensors) = &mut self.sensors else {
+            return;
+        };
+        if SENSORS_AGE <= reading.at.saturating_duration_since(self.sensors_listed) {
+            self.sensors_listed = reading.at;
+            sensors.refresh(true);
+        }
+        let sensors = sensors.iter_mut().map(|sensor| {
+            sensor.refresh();
+            let celsius = sensor.temperature().map(f64::from);
+            (sensor.label().into(), celsius)
+        });
+        reading.temperatures = sensors.collect();
+    }
+}
+
+#[cfg(test)]
+mod tests;

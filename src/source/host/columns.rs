@@ -1,0 +1,217 @@
+//! The names of the values: their order, once given, never changes, so that no column of a table or recording moves.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::protocol::{MetricInfo, describe, round_to, well_known};
+
+/// A name as derivation makes it, without allocating: written `family` or `family:instance`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Name {
+    /// The whole machine.
+    Total(&'static str),
+    /// A core by its number.
+    Core(&'static str, u32),
+    /// A device, mount point, interface or sensor.
+    Device(&'static str, Arc<str>),
+}
+
+impl From<&'static str> for Name {
+    fn from(family: &'static str) -> Self {
+        Self::Total(family)
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Total(family) => f.write_str(family),
+            Self::Core(family, number) => write!(f, "{family}:{number}"),
+            Self::Device(family, device) => write!(f, "{family}:{device}"),
+        }
+    }
+}
+
+/// What two readings say. A name is there whenever the machine has the metric, its value only where it could be told.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Values(Vec<(Name, Option<f64>)>);
+
+impl Values {
+    /// A share in percent: kept within 0 and 100, rounded to 0.01.
+    pub(super) fn percent(&mut self, name: impl Into<Name>, value: Option<f64>) {
+        self.fine(name, value.map(|percent| percent.clamp(0.0, 100.0)));
+    }
+
+    /// A value rounded to 0.01.
+    pub(super) fn fine(&mut self, name: impl Into<Name>, value: Option<f64>) {
+        self.push(name.into(), value, 0.01);
+    }
+
+    /// A value rounded to 1.
+    pub(super) fn whole(&mut self, name: impl Into<Name>, value: Option<f64>) {
+        self.push(name.into(), value, 1.0);
+    }
+
+    fn push(&mut self, name: Name, value: Option<f64>, step: f64) {
+        let value = value.filter(|value| value.is_finite());
+        self.0
+            .push((name, value.map(|value| round_to(value, step))));
+    }
+
+    #[cfg(test)]
+    pub(super) fn get(&self, name: &str) -> Option<f64> {
+        self.0
+            .iter()
+            .find(|(known, _)| known.to_string() == name)
+            .and_then(|&(_, value)| value)
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known.to_string() == name)
+    }
+}
+
+/// Every name that was ever seen, in the order in which samples carry them: the well-known totals, then instances, then
+/// whatever came later.
+pub(super) struct Columns {
+    places: HashMap<Name, usize>,
+    names: Vec<Arc<str>>,
+    infos: Arc<[MetricInfo]>,
+}
+
+impl Columns {
+    /// The columns of a machine that says `first`, with `cores` logical cores.
+    pub(super) fn new(first: &Values, cores: usize) -> Self {
+        let mut columns = Self {
+            places: HashMap::new(),
+            names: Vec::new(),
+            infos: Arc::new([]),
+        };
+        let totals = well_known().map(Name::Total);
+        let said = |name: &Name| first.0.iter().any(|(known, _)| known == name);
+        for name in totals.filter(said) {
+            columns.place(&name);
+        }
+        columns.admit(first, cores);
+        columns
+    }
+
+    /// Appends the names of `values` that are new.
+    pub(super) fn admit(&mut self, values: &Values, cores: usize) {
+        for (name, _) in &values.0 {
+            self.place(name);
+        }
+        if self.infos.len() < self.names.len() {
+            let new = &self.names[self.infos.len()..];
+            let new = new.iter().map(|name| describe(name, cores));
+            self.infos = self.infos.iter().cloned().chain(new).collect();
+        }
+    }
+
+    fn place(&mut self, name: &Name) {
+        if !self.places.contains_key(name) {
+            self.places.insert(name.clone(), self.names.len());
+            self.names.push(name.to_string().into());
+        }
+    }
+
+    /// The values that could be told, in order. All names were admitted before.
+    pub(super) fn arrange(&self, values: &Values) -> Vec<(Arc<str>, f64)> {
+        let mut slots = vec![None; self.names.len()];
+        for (name, value) in &values.0 {
+            if let Some(&place) = self.places.get(name) {
+                slots[place] = *value;
+            }
+        }
+        let filled = self.names.iter().zip(slots);
+        filled
+            .filter_map(|(name, value)| Some((name.clone(), value?)))
+            .collect()
+    }
+
+    /// What viewers need to know about each name, in order. The same `Arc` until a name is added.
+    pub(super) fn infos(&self) -> Arc<[MetricInfo]> {
+        Arc::clone(&self.infos)
+    }
+
+    /// The well-known names that this machine never said.
+    pub(super) fn missing(&self) -> Vec<String> {
+        let said: BTreeSet<&str> = self.names.iter().map(|name| &**name).collect();
+        let missing = well_known().filter(|name| !said.contains(name));
+        missing.map(str::to_owned).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(family: &'static str, device: &str) -> Name {
+        Name::Device(family, device.into())
+    }
+
+    fn names(columns: &Columns) -> Vec<String> {
+        columns
+            .infos()
+            .iter()
+            .map(|info| info.name.clone())
+            .collect()
+    }
+
+    #[test]
+    fn totals_come_first_and_later_names_last() {
+        let mut first = Values::default();
+        first.percent(device("disk", "/"), Some(40.0));
+        first.percent(Name::Core("cpu", 0), None);
+        first.percent("disk", Some(40.0));
+        first.percent("cpu", None);
+        let mut columns = Columns::new(&first, 2);
+        assert_eq!(names(&columns), ["cpu", "disk", "disk:/", "cpu:0"]);
+        let before = columns.infos();
+
+        columns.admit(&first, 2);
+        assert!(Arc::ptr_eq(&before, &columns.infos()));
+
+        let mut later = Values::default();
+        later.percent("swap", Some(1.0));
+        later.percent(device("disk", "/mnt"), Some(70.0));
+        columns.admit(&later, 2);
+        assert_eq!(names(&columns)[4..], ["swap", "disk:/mnt"]);
+
+        let arranged = columns.arrange(&later);
+        let arranged: Vec<_> = arranged.iter().map(|(name, v)| (&**name, *v)).collect();
+        assert_eq!(arranged, [("swap", 1.0), ("disk:/mnt", 70.0)]);
+    }
+
+    #[test]
+    fn what_was_never_said_is_missing_until_it_is() {
+        let mut columns = Columns::new(&Values::default(), 1);
+        assert_eq!(columns.missing().len(), well_known().count());
+        let mut values = Values::default();
+        values.percent("cpu", None);
+        columns.admit(&values, 1);
+        assert!(!columns.missing().contains(&"cpu".to_owned()));
+        assert!(columns.missing().contains(&"memory".to_owned()));
+    }
+
+    #[test]
+    fn values_are_rounded_finite_and_percent_bounded() {
+        let mut values = Values::default();
+        values.percent("cpu", Some(100.4));
+        values.percent("swap", Some(-0.1));
+        values.percent("memory", Some(f64::NAN));
+        values.fine("load1", Some(0.123_456));
+        values.whole("memoryUsed", Some(1024.6));
+        let get = |name| values.get(name);
+        assert_eq!(
+            (get("cpu"), get("swap"), get("memory")),
+            (Some(100.0), Some(0.0), None)
+        );
+        assert_eq!(
+            (get("load1"), get("memoryUsed")),
+            (Some(0.12), Some(1025.0))
+        );
+    }
+}

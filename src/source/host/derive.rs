@@ -1,0 +1,305 @@
+//! Two readings → values. Pure.
+//!
+//! A counter that went backwards, or that has no reading before it, gives no value; the newer reading is the baseline of
+//! the next.
+
+use std::sync::Arc;
+
+use super::columns::{Name, Values};
+use super::reading::{Cpu, Disk, Interface, Reading, Ticks};
+
+/// Two readings closer than this tell no rates: the clock's grain would dominate. In seconds.
+const SHORTEST_STEP: f64 = 0.001;
+
+/// Every metric that `next` speaks of, with its value where the step from `prev` gives one.
+pub(super) fn derive(prev: &Reading, next: &Reading) -> Values {
+    let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
+    let step = Step {
+        prev,
+        next,
+        seconds: Some(seconds).filter(|seconds| SHORTEST_STEP <= *seconds),
+    };
+    let mut values = Values::default();
+    step.cpu(&mut values);
+    step.memory(&mut values);
+    step.spaces(&mut values);
+    step.disks(&mut values);
+    step.networks(&mut values);
+    step.kernel(&mut values);
+    step.temperatures(&mut values);
+    step.agent(&mut values);
+    values
+}
+
+struct Step<'a> {
+    prev: &'a Reading,
+    next: &'a Reading,
+    /// By the monotonic clock; `None` where it is too short.
+    seconds: Option<f64>,
+}
+
+impl Step<'_> {
+    /// Per second.
+    fn rate(&self, before: u64, now: u64) -> Option<f64> {
+        Some(now.checked_sub(before)? as f64 / self.seconds?)
+    }
+
+    fn cpu(&self, values: &mut Values) {
+        let before = self.prev.cpu;
+        if let Some(now) = self.next.cpu {
+            values.percent("cpu", busy(before, now));
+            if let Cpu::Counted(now) = now {
+                let before = before.and_then(Cpu::ticks);
+                values.percent("iowait", share(before, now, |ticks| ticks.iowait));
+                values.percent("steal", share(before, now, |ticks| ticks.steal));
+            }
+        }
+        let before = &self.prev.cores;
+        for &(number, now) in &self.next.cores {
+            let before = before.binary_search_by_key(&number, |&(number, _)| number);
+            let before = before.ok().map(|place| self.prev.cores[place].1);
+            values.percent(Name::Core("cpu", number), busy(before, now));
+        }
+    }
+
+    fn memory(&self, values: &mut Values) {
+        if let Some(memory) = self.next.memory {
+            let used = memory.total.saturating_sub(memory.available);
+            values.percent("memory", percent(used, memory.total));
+            values.whole("memoryUsed", Some(used as f64));
+            values.whole("memoryAvailable", Some(memory.available as f64));
+        }
+        if let Some(swap) = self.next.swap {
+            values.percent("swap", percent(swap.used, swap.total));
+        }
+        if let Some(load) = self.next.load {
+            for (name, load) in ["load1", "load5", "load15"].into_iter().zip(load) {
+                values.fine(name, Some(load));
+            }
+        }
+    }
+
+    fn spaces(&self, values: &mut Values) {
+        let shares = self.next.spaces.iter().map(|(mount, space)| {
+            let share = space.and_then(|s| percent(s.used, s.used.saturating_add(s.available)));
+            (mount, share)
+        });
+        if !self.next.spaces.is_empty() {
+            values.percent(
+                "disk",
+                shares
+                    .clone()
+                    .filter_map(|(_, share)| share)
+                    .reduce(f64::max),
+            );
+        }
+        for (mount, share) in shares {
+            values.percent(Name::Device("disk", mount.clone()), share);
+        }
+    }
+
+    fn disks(&self, values: &mut Values) {
+        let rates = |counter| self.rates(&self.prev.disks, &self.next.disks, counter);
+        let read = rates(|disk| disk.read);
+        let written = rates(|disk| disk.written);
+        let busy = rates(|disk| disk.busy);
+        if !self.next.disks.is_empty() {
+            values.whole("diskRead", sum(&read));
+            values.whole("diskWritten", sum(&written));
+            // A mean would hide one saturated disk among many; the fullest and the hottest are told likewise.
+            let busiest = busy
+                .iter()
+                .filter_map(|device| device.rate)
+                .reduce(f64::max);
+            values.percent("diskBusy", busiest.map(busy_share));
+        }
+        for device in read {
+            values.whole(Name::Device("diskRead", device.name), device.rate);
+        }
+        for device in written {
+            values.whole(Name::Device("diskWritten", device.name), device.rate);
+        }
+        for device in busy {
+            values.percent(
+                Name::Device("diskBusy", device.name),
+                device.rate.map(busy_share),
+            );
+        }
+    }
+
+    fn networks(&self, values: &mut Values) {
+        let rates = |counter| self.rates(&self.prev.interfaces, &self.next.interfaces, counter);
+        let received = rates(|interface| interface.received);
+        let sent = rates(|interface| interface.sent);
+        let errors = rates(|interface| interface.errors);
+        if !self.next.interfaces.is_empty() {
+            values.whole("networkReceived", sum(&received));
+            values.whole("networkSent", sum(&sent));
+            values.fine("networkErrors", sum(&errors));
+        }
+        for device in received {
+            values.whole(Name::Device("networkReceived", device.name), device.rate);
+        }
+        for device in sent {
+            values.whole(Name::Device("networkSent", device.name), device.rate);
+        }
+        for device in errors {
+            values.fine(Name::Device("networkErrors", device.name), device.rate);
+        }
+    }
+
+    fn kernel(&self, values: &mut Values) {
+        let (prev, next) = (self.prev, self.next);
+        if let Some(now) = next.tcp {
+            let before = prev.tcp;
+            let retransmits = before.and_then(|tcp| self.rate(tcp.retransmits, now.retransmits));
+            values.fine("tcpRetransmits", retransmits);
+            let accepted = before.and_then(|tcp| self.rate(tcp.accepted, now.accepted));
+            let own = self.rate(prev.agent.accepted, next.agent.accepted);
+            // The kernel counts a connection before this program takes it, so a step may hold more of ours than of all.
+            let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
+            values.fine("requestsPerSecond", others);
+        }
+        if let Some(now) = next.oom_kills {
+            values.fine(
+                "oomKills",
+                prev.oom_kills.and_then(|before| self.rate(before, now)),
+            );
+        }
+        let pressure = next.pressure;
+        for (name, value) in [
+            ("pressureCpu", pressure.cpu),
+            ("pressureMemory", pressure.memory),
+            ("pressureIo", pressure.io),
+        ] {
+            if value.is_some() {
+                values.percent(name, value);
+            }
+        }
+        for (name, value) in [
+            ("processCount", next.process_count),
+            ("uptime", next.uptime),
+            ("activeUsers", next.users),
+        ] {
+            if let Some(value) = value {
+                values.whole(name, Some(value as f64));
+            }
+        }
+    }
+
+    fn temperatures(&self, values: &mut Values) {
+        let sensors = &self.next.temperatures;
+        if !sensors.is_empty() {
+            let hottest = sensors
+                .iter()
+                .filter_map(|&(_, celsius)| celsius)
+                .reduce(f64::max);
+            values.fine("temperature", hottest);
+        }
+        for (sensor, celsius) in sensors {
+            values.fine(Name::Device("temperature", sensor.clone()), *celsius);
+        }
+    }
+
+    fn agent(&self, values: &mut Values) {
+        let (before, now) = (self.prev.agent, self.next.agent);
+        if let Some(now) = now.cpu {
+            let used = before.cpu.and_then(|before| now.checked_sub(before));
+            let cores = self.next.cores.len().max(1) as f64;
+            let share = used.zip(self.seconds);
+            let share = share.map(|(used, seconds)| 100.0 * used.as_secs_f64() / seconds / cores);
+            values.percent("agentCpu", share);
+        }
+        if let Some(memory) = now.memory {
+            values.whole("agentMemory", Some(memory as f64));
+        }
+        values.whole("viewers", Some(now.viewers as f64));
+    }
+
+    fn rates<T: Device>(&self, prev: &[T], next: &[T], counter: fn(&T) -> u64) -> Vec<DeviceRate> {
+        let rates = next.iter().enumerate().map(|(place, now)| {
+            let same = |device: &&T| device.name() == now.name();
+            // Lists keep their order for as long as nothing comes or goes.
+            let before = prev.get(place).filter(same);
+            let before = before.or_else(|| prev.iter().find(same));
+            DeviceRate {
+                name: now.name().clone(),
+                is_new: before.is_none(),
+                rate: before.and_then(|before| self.rate(counter(before), counter(now))),
+            }
+        });
+        rates.collect()
+    }
+}
+
+impl Cpu {
+    fn ticks(self) -> Option<Ticks> {
+        match self {
+            Self::Counted(ticks) => Some(ticks),
+            Self::Measured(_) => None,
+        }
+    }
+}
+
+/// What has counters under a name.
+trait Device {
+    fn name(&self) -> &Arc<str>;
+}
+
+impl Device for Disk {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+impl Device for Interface {
+    fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+}
+
+struct DeviceRate {
+    name: Arc<str>,
+    /// It was not there before.
+    is_new: bool,
+    /// Per second.
+    rate: Option<f64>,
+}
+
+/// Of all devices. One that has just come joins with its second reading; one that was there and cannot tell makes the
+/// sum unknown, rather than too low.
+fn sum(devices: &[DeviceRate]) -> Option<f64> {
+    let mut known = devices.iter().filter(|device| !device.is_new).peekable();
+    known.peek()?;
+    known.map(|device| device.rate).sum()
+}
+
+/// Milliseconds of each second, in percent.
+fn busy_share(milliseconds: f64) -> f64 {
+    milliseconds / 10.0
+}
+
+fn percent(part: u64, whole: u64) -> Option<f64> {
+    (0 < whole).then(|| 100.0 * part as f64 / whole as f64)
+}
+
+fn busy(before: Option<Cpu>, now: Cpu) -> Option<f64> {
+    match now {
+        Cpu::Counted(now) => share(before.and_then(Cpu::ticks), now, |ticks| ticks.busy),
+        Cpu::Measured(percent) => Some(percent),
+    }
+}
+
+/// The share of all ticks that went to `part`, in percent.
+fn share(before: Option<Ticks>, now: Ticks, part: fn(&Ticks) -> u64) -> Option<f64> {
+    let before = before?;
+    let busy = now.busy.checked_sub(before.busy)?;
+    let idle = now.idle.checked_sub(before.idle)?;
+    // The kernel documents that this one may fall a little by itself, which says nothing about the others.
+    let iowait = now.iowait.saturating_sub(before.iowait);
+    let part = part(&now).checked_sub(part(&before))?;
+    percent(part, busy + idle + iowait)
+}
+
+#[cfg(test)]
+mod tests;

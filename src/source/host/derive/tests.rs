@@ -1,0 +1,435 @@
+use std::time::Duration;
+
+use super::*;
+use crate::source::host::reading::{Memory, Pressure, Space, Swap, Tcp};
+
+fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
+    Cpu::Counted(Ticks {
+        busy,
+        idle,
+        iowait,
+        steal,
+    })
+}
+
+fn disk(name: &str, read: u64, written: u64, busy: u64) -> Disk {
+    Disk {
+        name: name.into(),
+        read,
+        written,
+        busy,
+    }
+}
+
+fn interface(name: &str, received: u64, sent: u64, errors: u64) -> Interface {
+    Interface {
+        name: name.into(),
+        received,
+        sent,
+        errors,
+    }
+}
+
+/// A reading and the one `seconds` after it, changed by `first` and `second`.
+fn pair(
+    seconds: f64,
+    first: impl Fn(&mut Reading),
+    second: impl Fn(&mut Reading),
+) -> (Reading, Reading) {
+    let mut prev = Reading::begin();
+    let mut next = prev.clone();
+    next.at += Duration::from_secs_f64(seconds);
+    first(&mut prev);
+    second(&mut next);
+    (prev, next)
+}
+
+/// The values two seconds after `first`, one for each name.
+#[track_caller]
+fn check(
+    first: impl Fn(&mut Reading),
+    second: impl Fn(&mut Reading),
+    expected: &[(&str, Option<f64>)],
+) {
+    let (prev, next) = pair(2.0, first, second);
+    let values = derive(&prev, &next);
+    for &(name, value) in expected {
+        assert!(values.has(name), "{name} is not spoken of");
+        assert_eq!(values.get(name), value, "{name}");
+    }
+}
+
+#[test]
+fn waiting_for_io_is_idle_and_stolen_time_is_busy() {
+    check(
+        |r| r.cpu = Some(ticks(100, 1000, 50, 10)),
+        |r| r.cpu = Some(ticks(150, 1100, 90, 20)),
+        &[
+            ("cpu", Some(26.32)),
+            ("iowait", Some(21.05)),
+            ("steal", Some(5.26)),
+        ],
+    );
+}
+
+#[test]
+fn cores_are_told_apart_by_number() {
+    check(
+        |r| r.cores = vec![(0, ticks(0, 100, 0, 0)), (2, ticks(0, 100, 0, 0))],
+        |r| {
+            r.cores = vec![
+                (0, ticks(10, 190, 0, 0)),
+                (1, ticks(7, 7, 0, 0)),
+                (2, ticks(50, 150, 0, 0)),
+            ];
+        },
+        &[
+            ("cpu:0", Some(10.0)),
+            ("cpu:1", None),
+            ("cpu:2", Some(50.0)),
+        ],
+    );
+}
+
+#[test]
+fn a_core_whose_counters_go_back_starts_anew() {
+    let fallen = |r: &mut Reading| r.cores = vec![(0, ticks(5, 10, 0, 0))];
+    check(
+        |r| r.cores = vec![(0, ticks(10, 1000, 0, 0))],
+        fallen,
+        &[("cpu:0", None)],
+    );
+    check(
+        fallen,
+        |r| r.cores = vec![(0, ticks(105, 110, 0, 0))],
+        &[("cpu:0", Some(50.0))],
+    );
+}
+
+#[test]
+fn iowait_may_fall_without_taking_cpu_along() {
+    check(
+        |r| r.cpu = Some(ticks(0, 0, 50, 0)),
+        |r| r.cpu = Some(ticks(30, 70, 49, 0)),
+        &[("cpu", Some(30.0)), ("iowait", None), ("steal", Some(0.0))],
+    );
+}
+
+#[test]
+fn without_ticks_there_is_no_share() {
+    let still = |r: &mut Reading| r.cpu = Some(ticks(5, 5, 5, 5));
+    check(still, still, &[("cpu", None), ("iowait", None)]);
+}
+
+#[test]
+fn a_measured_share_is_taken_as_it_is() {
+    let measured = |r: &mut Reading| r.cpu = Some(Cpu::Measured(12.345));
+    check(measured, measured, &[("cpu", Some(12.35))]);
+}
+
+#[test]
+fn memory_is_total_less_available() {
+    check(
+        |_| {},
+        |r| {
+            r.memory = Some(Memory {
+                total: 1000,
+                available: 250,
+            });
+            r.swap = Some(Swap {
+                total: 300,
+                used: 100,
+            });
+            r.load = Some([0.5, 1.25, 2.0]);
+        },
+        &[
+            ("memory", Some(75.0)),
+            ("memoryUsed", Some(750.0)),
+            ("memoryAvailable", Some(250.0)),
+            ("swap", Some(33.33)),
+            ("load1", Some(0.5)),
+            ("load5", Some(1.25)),
+            ("load15", Some(2.0)),
+        ],
+    );
+}
+
+fn space(used: u64, available: u64) -> Option<Space> {
+    Some(Space { used, available })
+}
+
+#[test]
+fn the_fullest_filesystem_stands_for_all() {
+    check(
+        |_| {},
+        |r| {
+            r.spaces = vec![
+                ("/".into(), space(50, 50)),
+                ("/data".into(), space(90, 10)),
+                ("/hung".into(), None),
+                ("/nothing".into(), space(0, 0)),
+            ];
+        },
+        &[
+            ("disk", Some(90.0)),
+            ("disk:/", Some(50.0)),
+            ("disk:/data", Some(90.0)),
+            ("disk:/hung", None),
+            ("disk:/nothing", None),
+        ],
+    );
+    check(
+        |_| {},
+        |r| r.spaces = vec![("/hung".into(), None)],
+        &[("disk", None)],
+    );
+}
+
+#[test]
+fn disks_add_up_and_the_busiest_stands_for_all() {
+    check(
+        |r| r.disks = vec![disk("sda", 1000, 0, 0), disk("sdb", 0, 500, 100)],
+        |r| r.disks = vec![disk("sda", 3000, 10, 500), disk("sdb", 2, 700, 1900)],
+        &[
+            ("diskRead", Some(1001.0)),
+            ("diskWritten", Some(105.0)),
+            ("diskBusy", Some(90.0)),
+            ("diskRead:sda", Some(1000.0)),
+            ("diskWritten:sdb", Some(100.0)),
+            ("diskBusy:sda", Some(25.0)),
+            ("diskBusy:sdb", Some(90.0)),
+        ],
+    );
+}
+
+#[test]
+fn a_device_that_comes_joins_with_its_second_reading() {
+    check(
+        |r| r.interfaces = vec![interface("eth1", 100, 0, 0)],
+        |r| {
+            r.interfaces = vec![
+                interface("eth0", 1_000_000, 0, 0),
+                interface("eth1", 300, 0, 0),
+            ];
+        },
+        &[
+            ("networkReceived", Some(100.0)),
+            ("networkReceived:eth0", None),
+            ("networkReceived:eth1", Some(100.0)),
+        ],
+    );
+    check(
+        |r| r.interfaces = vec![],
+        |r| r.interfaces = vec![interface("eth0", 9, 9, 9)],
+        &[("networkReceived", None), ("networkErrors", None)],
+    );
+}
+
+#[test]
+fn a_device_that_goes_leaves_the_rest() {
+    let (prev, next) = pair(
+        2.0,
+        |r| {
+            r.interfaces = vec![interface("eth0", 0, 0, 0), interface("eth1", 0, 0, 0)];
+        },
+        |r| r.interfaces = vec![interface("eth1", 10, 20, 3)],
+    );
+    let values = derive(&prev, &next);
+    assert_eq!(values.get("networkReceived"), Some(5.0));
+    assert_eq!(values.get("networkSent"), Some(10.0));
+    assert_eq!(values.get("networkErrors"), Some(1.5));
+    assert!(!values.has("networkReceived:eth0"));
+}
+
+#[test]
+fn a_counter_that_goes_back_makes_its_sum_unknown_once() {
+    let fallen = |r: &mut Reading| {
+        r.interfaces = vec![interface("eth0", 5, 100, 0), interface("eth1", 200, 0, 0)];
+    };
+    check(
+        |r| {
+            r.interfaces = vec![interface("eth0", 1000, 0, 0), interface("eth1", 100, 0, 0)];
+        },
+        fallen,
+        &[
+            ("networkReceived", None),
+            ("networkReceived:eth0", None),
+            ("networkReceived:eth1", Some(50.0)),
+            ("networkSent", Some(50.0)),
+        ],
+    );
+    check(
+        fallen,
+        |r| {
+            r.interfaces = vec![interface("eth0", 25, 100, 0), interface("eth1", 200, 0, 0)];
+        },
+        &[
+            ("networkReceived", Some(10.0)),
+            ("networkReceived:eth0", Some(10.0)),
+        ],
+    );
+}
+
+fn tcp(retransmits: u64, accepted: u64) -> impl Fn(&mut Reading) {
+    move |r| {
+        r.tcp = Some(Tcp {
+            retransmits,
+            accepted,
+        });
+    }
+}
+
+#[test]
+fn own_connections_are_nobodys_requests() {
+    check(
+        tcp(3, 1000),
+        |r| {
+            tcp(4, 1050)(r);
+            r.agent.accepted = 10;
+        },
+        &[
+            ("requestsPerSecond", Some(20.0)),
+            ("tcpRetransmits", Some(0.5)),
+        ],
+    );
+    check(
+        tcp(0, 1000),
+        |r| {
+            tcp(0, 1001)(r);
+            r.agent.accepted = 2;
+        },
+        &[("requestsPerSecond", Some(0.0))],
+    );
+    check(
+        |_| {},
+        tcp(0, 1000),
+        &[("requestsPerSecond", None), ("tcpRetransmits", None)],
+    );
+}
+
+#[test]
+fn what_the_kernel_counts_or_says() {
+    check(
+        |r| r.oom_kills = Some(7),
+        |r| {
+            r.oom_kills = Some(8);
+            r.pressure = Pressure {
+                cpu: Some(1.25),
+                memory: None,
+                io: Some(0.0),
+            };
+            r.process_count = Some(101);
+            r.uptime = Some(3600);
+            r.users = Some(0);
+        },
+        &[
+            ("oomKills", Some(0.5)),
+            ("pressureCpu", Some(1.25)),
+            ("pressureIo", Some(0.0)),
+            ("processCount", Some(101.0)),
+            ("uptime", Some(3600.0)),
+            ("activeUsers", Some(0.0)),
+        ],
+    );
+}
+
+#[test]
+fn the_hottest_sensor_stands_for_all() {
+    check(
+        |_| {},
+        |r| {
+            r.temperatures = vec![
+                ("cpu".into(), Some(51.5)),
+                ("nvme".into(), Some(-3.0)),
+                ("board".into(), None),
+            ];
+        },
+        &[
+            ("temperature", Some(51.5)),
+            ("temperature:nvme", Some(-3.0)),
+            ("temperature:board", None),
+        ],
+    );
+}
+
+#[test]
+fn the_agent_is_told_as_a_share_of_the_machine() {
+    check(
+        |r| r.agent.cpu = Some(Duration::from_millis(100)),
+        |r| {
+            r.agent.cpu = Some(Duration::from_millis(140));
+            r.agent.memory = Some(4096);
+            r.agent.viewers = 3;
+            r.cores = vec![(0, ticks(0, 0, 0, 0)), (1, ticks(0, 0, 0, 0))];
+        },
+        &[
+            ("agentCpu", Some(1.0)),
+            ("agentMemory", Some(4096.0)),
+            ("viewers", Some(3.0)),
+        ],
+    );
+}
+
+/// A reading in which everything counts.
+fn full(count: u64) -> impl Fn(&mut Reading) {
+    move |r| {
+        r.cpu = Some(ticks(count, count, count, count));
+        r.cores = vec![(0, ticks(count, count, count, count))];
+        r.disks = vec![disk("sda", count, count, count)];
+        r.interfaces = vec![interface("eth0", count, count, count)];
+        r.oom_kills = Some(count);
+        r.agent.cpu = Some(Duration::from_millis(count));
+        tcp(count, count)(r);
+    }
+}
+
+const RATES: [&str; 16] = [
+    "diskRead",
+    "diskWritten",
+    "diskBusy",
+    "diskRead:sda",
+    "diskWritten:sda",
+    "diskBusy:sda",
+    "networkReceived",
+    "networkSent",
+    "networkErrors",
+    "networkReceived:eth0",
+    "networkSent:eth0",
+    "networkErrors:eth0",
+    "tcpRetransmits",
+    "requestsPerSecond",
+    "oomKills",
+    "agentCpu",
+];
+
+#[test]
+fn a_baseline_names_everything_and_rates_nothing() {
+    let (baseline, _) = pair(0.0, full(1_000_000), |_| {});
+    let values = derive(&baseline, &baseline);
+    for name in ["cpu", "iowait", "steal", "cpu:0"].iter().chain(&RATES) {
+        assert!(values.has(name), "{name}");
+        assert_eq!(values.get(name), None, "{name}");
+    }
+}
+
+#[test]
+fn no_time_gives_no_rate() {
+    let (prev, next) = pair(0.000_5, full(10), full(20));
+    let values = derive(&prev, &next);
+    for name in RATES {
+        assert_eq!(values.get(name), None, "{name}");
+    }
+    // Ticks carry their own time.
+    assert_eq!(values.get("cpu"), Some(33.33));
+}
+
+#[test]
+fn the_wall_clock_has_no_part_in_rates() {
+    let (prev, mut next) = pair(2.0, full(10), full(30));
+    for timestamp in [prev.timestamp + 9 * 3_600_000, prev.timestamp - 60_000] {
+        next.timestamp = timestamp;
+        let values = derive(&prev, &next);
+        assert_eq!(values.get("diskRead"), Some(10.0));
+        assert_eq!(values.get("tcpRetransmits"), Some(10.0));
+    }
+}

@@ -1,0 +1,154 @@
+//! Systems other than Linux: what sysinfo tells. Everything else is absent there.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sysinfo::{
+    DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, Networks, Pid, ProcessRefreshKind,
+    ProcessesToUpdate, System,
+};
+
+use super::reading::{Cpu, Interface, Reading, Space, Task};
+use super::spaces::{Mount, PATIENCE, Spaces};
+
+/// How long the list of mounts holds.
+const LIST_AGE: Duration = Duration::from_secs(10);
+
+/// What is kept between readings.
+pub(super) struct Machine {
+    lists_tasks: bool,
+    system: Option<System>,
+    cpu_read: Option<Instant>,
+    networks: Option<Networks>,
+    spaces: Spaces,
+    mounts: Vec<Mount>,
+    mounts_read: Option<Instant>,
+}
+
+impl Machine {
+    /// Processes are read only where `lists_tasks`.
+    pub(super) fn new(lists_tasks: bool) -> Self {
+        Self {
+            lists_tasks,
+            system: System::new().ok(),
+            cpu_read: None,
+            networks: Networks::new().ok(),
+            spaces: Spaces::new(Arc::new(space), PATIENCE),
+            mounts: Vec::new(),
+            mounts_read: None,
+        }
+    }
+
+    /// Adds to `reading`, which has the machine's memory already.
+    pub(super) fn read(&mut self, reading: &mut Reading) {
+        self.refresh_mounts(reading.at);
+        self.spaces.begin(&self.mounts);
+        self.read_cpu(reading);
+        if let Some(networks) = &mut self.networks {
+            networks.refresh(true);
+            reading.interfaces = interfaces(networks);
+        }
+        self.read_tasks(reading);
+        reading.spaces = self.spaces.finish(&self.mounts);
+    }
+
+    fn refresh_mounts(&mut self, now: Instant) {
+        let is_fresh = |read| now.saturating_duration_since(read) < LIST_AGE;
+        if self.mounts_read.is_some_and(is_fresh) {
+            return;
+        }
+        self.mounts_read = Some(now);
+        let Ok(disks) = Disks::new_with_refreshed_list_specifics(DiskRefreshKind::nothing()) else {
+            return;
+        };
+        let mounts = disks.iter().map(|disk| Mount {
+            id: 0,
+            name: disk.mount_point().to_string_lossy().into(),
+            path: disk.mount_point().to_owned(),
+        });
+        self.mounts = mounts.collect();
+    }
+
+    fn read_cpu(&mut self, reading: &mut Reading) {
+        let Some(system) = &mut self.system else {
+            return;
+        };
+        // Asked again too soon, sysinfo repeats what it said; asked first, it has nothing to compare with.
+        let before = self.cpu_read.replace(reading.at);
+        system.refresh_cpu_usage();
+        let elapsed = before.map(|before| reading.at.saturating_duration_since(before));
+        let is_measured = elapsed.is_some_and(|elapsed| MINIMUM_CPU_UPDATE_INTERVAL <= elapsed);
+        let measured = |percent| Cpu::Measured(if is_measured { percent } else { f64::NAN });
+        reading.cpu = Some(measured(f64::from(system.global_cpu_usage())));
+        let cores = system.cpus().iter();
+        reading.cores = (0..)
+            .zip(cores.map(|core| measured(f64::from(core.usage()))))
+            .collect();
+    }
+
+    fn read_tasks(&mut self, reading: &mut Reading) {
+        let Some(system) = &mut self.system else {
+            return;
+        };
+        let me = [Pid::from_u32(std::process::id())];
+        let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
+        let which = if self.lists_tasks {
+            ProcessesToUpdate::All
+        } else {
+            ProcessesToUpdate::Some(&me)
+        };
+        system.refresh_processes_specifics(which, true, wanted.without_tasks());
+        if let Some(me) = system.process(me[0]) {
+            reading.agent.cpu = Some(Duration::from_millis(me.accumulated_cpu_time()));
+            reading.agent.memory = Some(me.memory());
+        }
+        if self.lists_tasks {
+            let tasks = system.processes().values().map(|process| Task {
+                pid: process.pid().as_u32(),
+                name: process.name().to_string_lossy().into(),
+                started: process.start_time() as f64,
+                cpu: Duration::from_millis(process.accumulated_cpu_time()),
+                memory: process.memory(),
+            });
+            let mut tasks: Vec<Task> = tasks.collect();
+            tasks.sort_unstable_by_key(|task| task.pid);
+            reading.process_count = Some(tasks.len() as u64);
+            reading.processes = Some(tasks);
+        }
+    }
+}
+
+fn interfaces(networks: &Networks) -> Vec<Interface> {
+    let counted = networks.iter().filter(|(name, _)| !is_loopback(name));
+    let interfaces = counted.map(|(name, data)| Interface {
+        name: name.to_string_lossy().into(),
+        received: data.total_received(),
+        sent: data.total_transmitted(),
+        errors: data
+            .total_errors_on_received()
+            .saturating_add(data.total_errors_on_transmitted()),
+    });
+    let mut interfaces: Vec<Interface> = interfaces.collect();
+    interfaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+    interfaces
+}
+
+/// `lo`, `lo0`, `Loopback Pseudo-Interface 1`.
+fn is_loopback(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with("Loopback") || name.trim_end_matches(|c: char| c.is_ascii_digit()) == "lo"
+}
+
+/// Asks the filesystem at `path`.
+fn space(path: &Path) -> Option<Space> {
+    let wanted = DiskRefreshKind::nothing().with_storage();
+    let disks = Disks::new_with_refreshed_list_specifics(wanted).ok()?;
+    let disk = disks.iter().find(|disk| disk.mount_point() == path)?;
+    let available = disk.available_space();
+    Some(Space {
+        used: disk.total_space().saturating_sub(available),
+        available,
+    })
+}

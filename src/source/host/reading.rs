@@ -1,0 +1,190 @@
+//! What one look at the machine finds: absolute values and counters, nothing derived.
+//!
+//! A field is `None`, or a list lacks an entry, where the system did not say. One shape on every platform.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// One look at the machine.
+#[derive(Debug, Clone)]
+pub(super) struct Reading {
+    /// When, by the monotonic clock, which stands still while the machine is suspended, as its counters do.
+    pub(super) at: Instant,
+    /// When, in milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) timestamp: u64,
+    pub(super) cpu: Option<Cpu>,
+    /// By the number of the core, rising; cores that are offline are missing.
+    pub(super) cores: Vec<(u32, Cpu)>,
+    pub(super) memory: Option<Memory>,
+    /// Physical memory in bytes, whatever a cgroup allows.
+    pub(super) physical: u64,
+    /// `None` also where no swap is set up.
+    pub(super) swap: Option<Swap>,
+    /// Over 1, 5 and 15 minutes.
+    pub(super) load: Option<[f64; 3]>,
+    /// Real filesystems by mount point; `None` for one that did not answer in time.
+    pub(super) spaces: Vec<(Arc<str>, Option<Space>)>,
+    /// Whole physical disks.
+    pub(super) disks: Vec<Disk>,
+    /// The interfaces that count.
+    pub(super) interfaces: Vec<Interface>,
+    pub(super) tcp: Option<Tcp>,
+    pub(super) oom_kills: Option<u64>,
+    /// Sensors with their °C; `None` for one that did not answer.
+    pub(super) temperatures: Vec<(Arc<str>, Option<f64>)>,
+    pub(super) pressure: Pressure,
+    pub(super) process_count: Option<u64>,
+    /// In seconds.
+    pub(super) uptime: Option<u64>,
+    pub(super) users: Option<u64>,
+    pub(super) agent: Agent,
+    /// Rising by pid; `None` where processes are not listed.
+    pub(super) processes: Option<Vec<Task>>,
+    /// The clock that [`Task::started`] is told by, in seconds.
+    pub(super) since_boot: Option<f64>,
+}
+
+impl Reading {
+    /// A reading that has found nothing yet.
+    pub(super) fn begin() -> Self {
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        Self {
+            at: Instant::now(),
+            timestamp: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            cpu: None,
+            cores: Vec::new(),
+            memory: None,
+            physical: 0,
+            swap: None,
+            load: None,
+            spaces: Vec::new(),
+            disks: Vec::new(),
+            interfaces: Vec::new(),
+            tcp: None,
+            oom_kills: None,
+            temperatures: Vec::new(),
+            pressure: Pressure::default(),
+            process_count: None,
+            uptime: None,
+            users: None,
+            agent: Agent::default(),
+            processes: None,
+            since_boot: None,
+        }
+    }
+}
+
+/// What all cores, or one of them, did.
+#[allow(dead_code, reason = "each platform makes one of the two")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Cpu {
+    /// Since boot.
+    Counted(Ticks),
+    /// The busy share since the reading before, in percent, where the system does not tell its counters.
+    Measured(f64),
+}
+
+/// Time of a core since boot, in ticks of any length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Ticks {
+    /// Neither idle nor waiting for I/O; stolen time included, since no one here had it.
+    pub(super) busy: u64,
+    pub(super) idle: u64,
+    /// Idle with I/O under way.
+    pub(super) iowait: u64,
+    /// The part of `busy` that the hypervisor gave to others.
+    pub(super) steal: u64,
+}
+
+/// In bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Memory {
+    pub(super) total: u64,
+    /// What can be had without swapping.
+    pub(super) available: u64,
+}
+
+/// In bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Swap {
+    /// Above 0.
+    pub(super) total: u64,
+    pub(super) used: u64,
+}
+
+/// Of a filesystem, in blocks of any size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Space {
+    pub(super) used: u64,
+    /// To ordinary users: what is kept for root is neither used nor available.
+    pub(super) available: u64,
+}
+
+/// Counters of a disk since boot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Disk {
+    pub(super) name: Arc<str>,
+    /// In bytes.
+    pub(super) read: u64,
+    /// In bytes.
+    pub(super) written: u64,
+    /// Milliseconds with at least one request under way.
+    pub(super) busy: u64,
+}
+
+/// Counters of a network interface since it came up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Interface {
+    pub(super) name: Arc<str>,
+    /// In bytes.
+    pub(super) received: u64,
+    /// In bytes.
+    pub(super) sent: u64,
+    /// In both directions.
+    pub(super) errors: u64,
+}
+
+/// Counters of TCP since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tcp {
+    /// Segments sent again.
+    pub(super) retransmits: u64,
+    /// Connections accepted, this program's included.
+    pub(super) accepted: u64,
+}
+
+/// Share of the last 10 seconds in which some task waited, in percent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Pressure {
+    pub(super) cpu: Option<f64>,
+    pub(super) memory: Option<f64>,
+    pub(super) io: Option<f64>,
+}
+
+/// What this program takes and has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Agent {
+    /// CPU time since its start.
+    pub(super) cpu: Option<Duration>,
+    /// Resident memory in bytes.
+    pub(super) memory: Option<u64>,
+    /// Viewers connected.
+    pub(super) viewers: u64,
+    /// TCP connections that its own listener has accepted since start.
+    pub(super) accepted: u64,
+}
+
+/// A process.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Task {
+    pub(super) pid: u32,
+    pub(super) name: String,
+    /// By the clock of [`Reading::since_boot`]; with the pid it tells a process from a later one of the same number.
+    pub(super) started: f64,
+    /// CPU time since its start.
+    pub(super) cpu: Duration,
+    /// Resident memory in bytes.
+    pub(super) memory: u64,
+}

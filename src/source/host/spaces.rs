@@ -1,0 +1,308 @@
+//! How full the filesystems are, asked on other threads: a mount whose server is gone blocks whoever touches it, in a
+//! call that cannot be interrupted.
+//!
+//! One thread asks all mounts in turn. A mount that makes the others wait keeps that thread for itself from then on, and
+//! a new one asks the rest; so threads never number more than the slow mounts and one. A slow mount is asked again only
+//! after it has answered, and its answer belongs to the sample that follows it.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::reading::Space;
+
+/// How long a sample waits for one mount. Local filesystems answer within microseconds.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Enough for a path lookup.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// A mounted filesystem.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Mount {
+    /// Tells it from an earlier one at the same place; 0 where the system does not.
+    pub(super) id: i32,
+    /// The mount point as text.
+    pub(super) name: Arc<str>,
+    /// The mount point as the system knows it.
+    pub(super) path: PathBuf,
+}
+
+/// Asks one filesystem; may block for ever.
+pub(super) type Ask = Arc<dyn Fn(&Path) -> Option<Space> + Send + Sync>;
+
+/// The threads, what they were asked and what they said.
+pub(super) struct Spaces {
+    ask: Ask,
+    patience: Duration,
+    answers: Receiver<Answer>,
+    answer: Sender<Answer>,
+    quick: Lane,
+    slow: HashMap<Mount, Lane>,
+    /// What the quick lane was asked and has not answered, in order.
+    pending: VecDeque<Mount>,
+    /// What was said since the last sample.
+    known: HashMap<Mount, Option<Space>>,
+}
+
+struct Answer {
+    mount: Mount,
+    space: Option<Space>,
+}
+
+impl Spaces {
+    pub(super) fn new(ask: Ask, patience: Duration) -> Self {
+        let (answer, answers) = mpsc::channel();
+        Self {
+            quick: Lane::open(&ask, &answer),
+            ask,
+            patience,
+            answers,
+            answer,
+            slow: HashMap::new(),
+            pending: VecDeque::new(),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Asks for the space on `mounts`, without waiting.
+    pub(super) fn begin(&mut self, mounts: &[Mount]) {
+        self.known.clear();
+        self.note_late();
+        self.slow.retain(|mount, _| mounts.contains(mount));
+        for mount in mounts {
+            match self.slow.get_mut(mount) {
+                Some(lane) if lane.is_busy => {}
+                Some(lane) => lane.request(vec![mount.clone()]),
+                None => self.pending.push_back(mount.clone()),
+            }
+        }
+        self.request_pending();
+    }
+
+    /// What was answered since the last time, with `None` for those of `mounts` that did not.
+    pub(super) fn finish(&mut self, mounts: &[Mount]) -> Vec<(Arc<str>, Option<Space>)> {
+        while !self.pending.is_empty() {
+            match self.answers.recv_timeout(self.patience) {
+                Ok(answer) => self.note(answer),
+                Err(_) => self.set_apart(),
+            }
+        }
+        self.note_late();
+        let said = |mount| self.known.get(mount).copied().flatten();
+        let spaces = mounts.iter().map(|mount| (mount.name.clone(), said(mount)));
+        spaces.collect()
+    }
+
+    fn note_late(&mut self) {
+        while let Ok(answer) = self.answers.try_recv() {
+            self.note(answer);
+        }
+    }
+
+    fn note(&mut self, answer: Answer) {
+        self.pending.retain(|mount| *mount != answer.mount);
+        if let Some(lane) = self.slow.get_mut(&answer.mount) {
+            lane.is_busy = false;
+        }
+        self.known.insert(answer.mount, answer.space);
+    }
+
+    /// Leaves the quick lane to the mount that holds it up, and asks the rest in a new one.
+    fn set_apart(&mut self) {
+        let Some(mount) = self.pending.pop_front() else {
+            return;
+        };
+        let fresh = Lane::open(&self.ask, &self.answer);
+        let held_up = std::mem::replace(&mut self.quick, fresh);
+        held_up.withdraw();
+        self.slow.insert(mount, held_up);
+        self.request_pending();
+    }
+
+    fn request_pending(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        self.quick.request(self.pending.iter().cloned().collect());
+        if !self.quick.is_busy {
+            // No thread could be had. The next sample tries again.
+            self.pending.clear();
+            self.quick = Lane::open(&self.ask, &self.answer);
+        }
+    }
+}
+
+/// A thread that answers requests in turn, until its lane is dropped and no mount holds it.
+struct Lane {
+    requests: Sender<Request>,
+    withdrawn: Arc<AtomicBool>,
+    is_busy: bool,
+}
+
+struct Request {
+    mounts: Vec<Mount>,
+    withdrawn: Arc<AtomicBool>,
+}
+
+impl Lane {
+    fn open(ask: &Ask, answer: &Sender<Answer>) -> Self {
+        let (requests, requested) = mpsc::channel();
+        let (ask, answer) = (Arc::clone(ask), answer.clone());
+        let serve = move || {
+            for request in requested {
+                serve(request, &ask, &answer);
+            }
+        };
+        let thread = thread::Builder::new().name("disk-space".into());
+        // Where no thread can be had, the other end of `requests` is gone, and the next request tells.
+        let _ = thread.stack_size(STACK_BYTES).spawn(serve);
+        Self {
+            requests,
+            withdrawn: Arc::default(),
+            is_busy: false,
+        }
+    }
+
+    fn request(&mut self, mounts: Vec<Mount>) {
+        self.withdrawn = Arc::default();
+        let withdrawn = Arc::clone(&self.withdrawn);
+        let request = Request { mounts, withdrawn };
+        self.is_busy = self.requests.send(request).is_ok();
+    }
+
+    /// Drops what it was asked beyond the mount that it is at.
+    fn withdraw(&self) {
+        self.withdrawn.store(true, Ordering::Relaxed);
+    }
+}
+
+fn serve(request: Request, ask: &Ask, answer: &Sender<Answer>) {
+    for mount in request.mounts {
+        if request.withdrawn.load(Ordering::Relaxed) {
+            return;
+        }
+        let space = ask(&mount.path);
+        if answer.send(Answer { mount, space }).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+    use std::sync::atomic::AtomicUsize;
+
+    const SPACE: Space = Space {
+        used: 3,
+        available: 1,
+    };
+
+    fn mount(name: &str) -> Mount {
+        Mount {
+            id: 7,
+            name: name.into(),
+            path: name.into(),
+        }
+    }
+
+    fn sample(spaces: &mut Spaces, mounts: &[Mount]) -> Vec<Option<Space>> {
+        spaces.begin(mounts);
+        let answers = spaces.finish(mounts);
+        let names = answers.iter().map(|(name, _)| name);
+        assert!(names.eq(mounts.iter().map(|mount| &mount.name)));
+        answers.into_iter().map(|(_, space)| space).collect()
+    }
+
+    /// `/hung` answers one question for each token; the counter tells how many it was asked.
+    fn hanging() -> (Spaces, Sender<()>, Arc<AtomicUsize>) {
+        let (release, token) = mpsc::channel();
+        let token = Mutex::new(token);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let ask = move |path: &Path| {
+            if path == Path::new("/hung") {
+                count.fetch_add(1, Ordering::SeqCst);
+                token.lock().unwrap().recv().ok()?;
+            }
+            (path != Path::new("/gone")).then_some(SPACE)
+        };
+        let spaces = Spaces::new(Arc::new(ask), Duration::from_secs(1));
+        (spaces, release, asked)
+    }
+
+    #[test]
+    fn every_mount_answers() {
+        let (mut spaces, ..) = hanging();
+        let mounts = [mount("/"), mount("/gone"), mount("/home")];
+        let expected = [Some(SPACE), None, Some(SPACE)];
+        assert_eq!(sample(&mut spaces, &mounts), expected);
+        assert_eq!(sample(&mut spaces, &mounts), expected);
+        assert_eq!(sample(&mut spaces, &[]), []);
+    }
+
+    #[test]
+    fn a_hung_mount_holds_up_neither_the_others_nor_more_than_one_thread() {
+        let (mut spaces, _release, asked) = hanging();
+        let mounts = [mount("/"), mount("/hung"), mount("/home")];
+        for _ in 0..3 {
+            let expected = [Some(SPACE), None, Some(SPACE)];
+            assert_eq!(sample(&mut spaces, &mounts), expected);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        assert_eq!(spaces.slow.len(), 1);
+    }
+
+    #[test]
+    fn questions_to_a_hung_mount_do_not_pile_up() {
+        let (mut spaces, release, _) = hanging();
+        for _ in 0..3 {
+            assert_eq!(sample(&mut spaces, &[mount("/hung")]), [None]);
+        }
+        for _ in 0..3 {
+            release.send(()).unwrap();
+        }
+        let first = spaces.answers.recv().unwrap();
+        assert_eq!(first.space, Some(SPACE));
+        let another = spaces.answers.recv_timeout(Duration::from_millis(200));
+        assert!(another.is_err(), "it was asked more than once");
+    }
+
+    #[test]
+    fn a_mount_that_comes_back_is_asked_again() {
+        let (mut spaces, release, asked) = hanging();
+        let mounts = [mount("/hung"), mount("/home")];
+        assert_eq!(sample(&mut spaces, &mounts), [None, Some(SPACE)]);
+        release.send(()).unwrap();
+        // Its late answer, and then the answers to what it is asked afresh.
+        while sample(&mut spaces, &mounts)[0].is_none() {}
+        while asked.load(Ordering::SeqCst) < 2 {
+            sample(&mut spaces, &mounts);
+        }
+        assert_eq!(sample(&mut spaces, &mounts), [None, Some(SPACE)]);
+        release.send(()).unwrap();
+        while sample(&mut spaces, &mounts)[0].is_none() {}
+    }
+
+    #[test]
+    fn another_mount_at_the_same_place_does_not_inherit_the_thread() {
+        let (mut spaces, release, asked) = hanging();
+        sample(&mut spaces, &[mount("/hung")]);
+        let again = Mount {
+            id: 8,
+            ..mount("/hung")
+        };
+        // Dropping the first lane lets nobody else have this token but its thread, which ends with it.
+        release.send(()).unwrap();
+        release.send(()).unwrap();
+        while sample(&mut spaces, std::slice::from_ref(&again))[0].is_none() {}
+        assert!(asked.load(Ordering::SeqCst) >= 2);
+        assert!(!spaces.slow.contains_key(&mount("/hung")));
+    }
+}

@@ -1,0 +1,206 @@
+//! The processes that take most. Pure.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use crate::protocol::{Process, round_to};
+
+use super::reading::{Reading, Task};
+
+/// Start times are cut to this grain, in seconds.
+const GRAIN: f64 = 0.01;
+
+/// The first `count` processes by CPU and the first `count` by memory, each once, the busiest first.
+pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Vec<Process> {
+    let Some(tasks) = &next.processes else {
+        return Vec::new();
+    };
+    let shares: Vec<f64> = tasks
+        .iter()
+        .map(|task| cpu_share(prev, next, task))
+        .collect();
+    // Among idle processes the big ones are of interest, not those with the lowest numbers.
+    let by_cpu = |&a: &usize, &b: &usize| {
+        falling(shares[a], shares[b])
+            .then(tasks[b].memory.cmp(&tasks[a].memory))
+            .then(a.cmp(&b))
+    };
+    let by_memory = |&a: &usize, &b: &usize| tasks[b].memory.cmp(&tasks[a].memory).then(a.cmp(&b));
+    let mut chosen: HashSet<usize> = first(tasks.len(), count, by_cpu).into_iter().collect();
+    chosen.extend(first(tasks.len(), count, by_memory));
+    let mut processes: Vec<Process> = chosen
+        .into_iter()
+        .map(|place| Process {
+            pid: tasks[place].pid,
+            name: tasks[place].name.clone(),
+            cpu: shares[place],
+            memory: memory_share(next, &tasks[place]),
+        })
+        .collect();
+    processes.sort_unstable_by(|a, b| falling(a.cpu, b.cpu).then(a.pid.cmp(&b.pid)));
+    processes
+}
+
+/// The places of the first `count` of `len` by `order`.
+fn first(len: usize, count: usize, order: impl Fn(&usize, &usize) -> Ordering) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..len).collect();
+    if count < len {
+        places.select_nth_unstable_by(count, order);
+        places.truncate(count);
+    }
+    places
+}
+
+fn falling(a: f64, b: f64) -> Ordering {
+    b.total_cmp(&a)
+}
+
+/// In percent of the whole machine; 0 where it cannot be told yet.
+fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
+    let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
+    let machine = seconds * next.cores.len().max(1) as f64;
+    let Some(used) = cpu_used(prev, task) else {
+        return 0.0;
+    };
+    if machine <= 0.0 {
+        return 0.0;
+    }
+    round_to((100.0 * used / machine).clamp(0.0, 100.0), 0.01)
+}
+
+/// Seconds of CPU since the reading before.
+fn cpu_used(prev: &Reading, task: &Task) -> Option<f64> {
+    let before = prev.processes.as_deref().unwrap_or_default();
+    let before = before.binary_search_by_key(&task.pid, |task| task.pid);
+    let before = before
+        .ok()
+        .and_then(|place| prev.processes.as_ref()?.get(place));
+    match before {
+        #[expect(
+            clippy::float_cmp,
+            reason = "the same count of ticks, converted the same way"
+        )]
+        Some(before) if before.started == task.started => {
+            Some(task.cpu.checked_sub(before.cpu)?.as_secs_f64())
+        }
+        // Started since, so all that it has used falls into this step: short-lived processes are often the culprits.
+        _ if prev.since_boot? - GRAIN <= task.started => Some(task.cpu.as_secs_f64()),
+        _ => None,
+    }
+}
+
+fn memory_share(next: &Reading, task: &Task) -> f64 {
+    if next.physical == 0 {
+        return 0.0;
+    }
+    let share = 100.0 * task.memory as f64 / next.physical as f64;
+    round_to(share.clamp(0.0, 100.0), 0.01)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::source::host::reading::{Cpu, Ticks};
+
+    const MIB: u64 = 1024 * 1024;
+
+    fn task(pid: u32, started: f64, cpu_ms: u64, memory: u64) -> Task {
+        Task {
+            pid,
+            name: format!("p{pid}"),
+            started,
+            cpu: Duration::from_millis(cpu_ms),
+            memory: memory * MIB,
+        }
+    }
+
+    /// Two readings one second apart on a machine of two cores and 1000 MiB.
+    fn check(before: Vec<Task>, after: Vec<Task>, count: usize, expected: &[(u32, f64, f64)]) {
+        let mut prev = Reading::begin();
+        prev.since_boot = Some(100.0);
+        prev.processes = Some(before);
+        let mut next = prev.clone();
+        next.at += Duration::from_secs(1);
+        next.cores = vec![
+            (0, Cpu::Counted(Ticks::default())),
+            (1, Cpu::Counted(Ticks::default())),
+        ];
+        next.physical = 1000 * MIB;
+        next.processes = Some(after);
+        let top = top(&prev, &next, count);
+        let top: Vec<_> = top.iter().map(|p| (p.pid, p.cpu, p.memory)).collect();
+        assert_eq!(top, expected);
+    }
+
+    #[test]
+    fn the_union_of_both_lists_busiest_first() {
+        check(
+            vec![
+                task(1, 0.0, 0, 10),
+                task(2, 0.0, 0, 500),
+                task(3, 0.0, 50, 20),
+            ],
+            vec![
+                task(1, 0.0, 0, 10),
+                task(2, 0.0, 0, 500),
+                task(3, 0.0, 550, 20),
+            ],
+            1,
+            &[(3, 25.0, 2.0), (2, 0.0, 50.0)],
+        );
+    }
+
+    #[test]
+    fn idle_processes_rank_by_memory() {
+        check(
+            vec![task(1, 0.0, 0, 1), task(2, 0.0, 0, 9), task(3, 0.0, 0, 5)],
+            vec![task(1, 0.0, 0, 1), task(2, 0.0, 0, 9), task(3, 0.0, 0, 5)],
+            2,
+            &[(2, 0.0, 0.9), (3, 0.0, 0.5)],
+        );
+    }
+
+    #[test]
+    fn equal_processes_are_told_by_number() {
+        check(
+            vec![],
+            vec![task(4, 0.0, 0, 9), task(7, 0.0, 0, 9), task(9, 0.0, 0, 9)],
+            2,
+            &[(4, 0.0, 0.9), (7, 0.0, 0.9)],
+        );
+    }
+
+    #[test]
+    fn a_process_that_came_from_nowhere_has_no_cpu_yet() {
+        check(vec![], vec![task(5, 3.0, 60_000, 10)], 5, &[(5, 0.0, 1.0)]);
+    }
+
+    #[test]
+    fn a_process_that_started_since_counts_whole() {
+        check(vec![], vec![task(5, 100.5, 400, 10)], 5, &[(5, 20.0, 1.0)]);
+    }
+
+    #[test]
+    fn a_number_that_was_given_again_is_another_process() {
+        check(
+            vec![task(5, 3.0, 60_000, 10)],
+            vec![task(5, 100.5, 200, 10)],
+            5,
+            &[(5, 10.0, 1.0)],
+        );
+        check(
+            vec![task(5, 3.0, 60_000, 10)],
+            vec![task(5, 4.0, 60_200, 10)],
+            5,
+            &[(5, 0.0, 1.0)],
+        );
+    }
+
+    #[test]
+    fn without_a_list_nobody_is_named() {
+        let reading = Reading::begin();
+        assert_eq!(top(&reading, &reading, 5), []);
+    }
+}

@@ -1,0 +1,224 @@
+//! `watch` as a person sees it: in a terminal, cell by cell.
+
+use rustix::process::Signal;
+use vt100::Screen;
+
+use crate::harness::metrics::{Metrics, Running};
+use crate::harness::proxy::Proxy;
+use crate::harness::pty::{Left, Terminal, find, rows};
+use crate::harness::recording::plain;
+
+const LEAVE_ALTERNATE: &[u8] = b"\x1b[?1049l";
+
+fn watch(url: &str) -> Terminal {
+    Metrics::watch(url).in_terminal(100, 40)
+}
+
+fn shows(screen: &Screen, text: &str) -> bool {
+    screen.contents().contains(text)
+}
+
+#[test]
+fn live_cut_stale_and_back() {
+    let serve = Metrics::serve().start();
+    let proxy = Proxy::clear(serve.port());
+    let mut terminal = watch(&proxy.url());
+    let live = terminal.wait_for("live view", |s| shows(s, "● live") && shows(s, "web-1"));
+    assert!(live.alternate_screen() && live.hide_cursor());
+    assert!(!terminal.is_cooked());
+    for word in ["CPU", "Memory"] {
+        assert!(shows(&live, word), "{}", live.contents());
+    }
+    assert!(!shows(&live, "Data shown may be stale"));
+
+    // Nobody listens where new connections go now.
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    proxy.retarget(nowhere);
+    proxy.cut_all();
+    let stale = terminal.wait_for("stale view", |s| {
+        shows(s, "○") && shows(s, "Data shown may be stale")
+    });
+    assert!(shows(&stale, "attempt"), "{}", stale.contents());
+    assert!(!shows(&stale, "● live"), "{}", stale.contents());
+    assert!(
+        shows(&stale, "CPU"),
+        "the old data stay: {}",
+        stale.contents()
+    );
+
+    proxy.retarget(serve.port());
+    terminal.wait_for("return", |s| {
+        shows(s, "● live") && !shows(s, "may be stale")
+    });
+    terminal.send_keys("q");
+    assert_restored(terminal.wait(), 0);
+}
+
+#[track_caller]
+fn assert_restored(left: Left, code: u32) {
+    assert_eq!(left.code, code, "{}", left.screen.contents());
+    assert!(left.cooked, "keys are echoed again");
+    assert!(!left.screen.alternate_screen() && !left.screen.hide_cursor());
+    assert!(left.bytes.windows(8).any(|bytes| bytes == LEAVE_ALTERNATE));
+    assert!(
+        shows(&left.screen, "web-1"),
+        "the last frame stays: {}",
+        left.screen.contents()
+    );
+}
+
+#[test]
+fn the_terminal_is_restored_however_it_ends() {
+    let serve = Metrics::serve().start();
+    for end in [
+        End::Keys("q"),
+        End::Keys("\u{3}"),
+        End::Signal(Signal::INT),
+        End::Signal(Signal::TERM),
+        End::Signal(Signal::HUP),
+    ] {
+        println!("{end:?}");
+        let mut terminal = watch(serve.url());
+        terminal.wait_for_text("● live");
+        match end {
+            End::Keys(keys) => terminal.send_keys(keys),
+            End::Signal(signal) => terminal.signal(signal),
+        }
+        assert_restored(terminal.wait(), 0);
+    }
+}
+
+#[derive(Debug)]
+enum End {
+    /// `q`, or Ctrl-C, which is a key like any other while the terminal is raw.
+    Keys(&'static str),
+    Signal(Signal),
+}
+
+#[test]
+fn it_is_full_at_once() {
+    let (_dir, replay) = replay_of(60);
+    let mut terminal = watch(replay.url());
+    // A percent of 41.5 is four eighths of the height, thirty times over: none of it was awaited.
+    terminal.wait_for_text(&"▄".repeat(25));
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
+}
+
+/// A replay that has played its first 40 samples and waits for a viewer of its own before the rest.
+fn replay_of(samples: u64) -> (tempfile::TempDir, Running) {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, plain("web-1", samples, 1000)).unwrap();
+    let replay = Metrics::replay([&file]).args(["--speed", "10"]).start();
+    let mut first = crate::harness::viewer::Viewer::connect(replay.url(), "last=60");
+    first.numbered(40);
+    (dir, replay)
+}
+
+#[test]
+fn no_line_wraps_at_any_width() {
+    let serve = Metrics::serve().start();
+    let mut terminal = watch(serve.url());
+    terminal.wait_for_text("● live");
+    for (columns, height) in [(40, 24), (59, 30), (80, 24), (120, 50), (300, 60), (40, 10)] {
+        terminal.resize(columns, height);
+        let fits = |screen: &Screen| {
+            let widest = rows(screen).iter().map(|row| row.chars().count()).max();
+            shows(screen, "web-1")
+                && widest.unwrap() <= usize::from(columns)
+                && (0..height).all(|row| !screen.row_wrapped(row))
+                // At least one line uses the new width, so this is no frame of the old one.
+                && widest.unwrap() + 12 >= usize::from(columns.min(80))
+        };
+        let screen = terminal.wait_for(&format!("frame for {columns}x{height}"), fits);
+        assert!(find(&screen, "web-1").unwrap().0 <= 1);
+    }
+    terminal.send_keys("q");
+    assert_restored(terminal.wait(), 0);
+}
+
+#[test]
+fn a_pause_holds_the_picture_and_help_covers_it() {
+    let serve = Metrics::serve().start();
+    let mut terminal = watch(serve.url());
+    terminal.wait_for_text("● live");
+    terminal.send_keys("p");
+    terminal.wait_for("pause", |s| s.contents().to_lowercase().contains("paused"));
+    terminal.send_keys(" ");
+    terminal.wait_for("end of the pause", |s| {
+        !s.contents().to_lowercase().contains("paused")
+    });
+    terminal.send_keys("?");
+    terminal.wait_for("help", |s| shows(s, "Ctrl-C"));
+    terminal.send_keys("?");
+    terminal.wait_for("end of the help", |s| !shows(s, "Ctrl-C"));
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
+}
+
+#[test]
+fn several_hosts_are_rows_and_enter_opens_one() {
+    let first = Metrics::serve().args(["--name", "alpha"]).start();
+    let second = Metrics::serve().args(["--name", "beta"]).start();
+    let mut terminal = Metrics::watch(first.url())
+        .arg(second.url())
+        .in_terminal(100, 30);
+    let both = terminal.wait_for("both hosts", |s| shows(s, "alpha") && shows(s, "beta"));
+    assert_ne!(
+        find(&both, "alpha").unwrap().0,
+        find(&both, "beta").unwrap().0
+    );
+    terminal.send_keys("\u{1b}[B\r");
+    terminal.wait_for("beta alone", |s| shows(s, "beta") && !shows(s, "alpha"));
+    terminal.send_keys("\u{1b}");
+    terminal.wait_for("both again", |s| shows(s, "alpha") && shows(s, "beta"));
+    first.kill9();
+    let down = terminal.wait_for("a lost host", |s| shows(s, "○"));
+    assert!(shows(&down, "●"), "beta lives: {}", down.contents());
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
+}
+
+#[test]
+fn a_host_that_was_never_there_is_down() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nowhere = listener.local_addr().unwrap();
+    drop(listener);
+    let mut terminal = Metrics::new()
+        .args(["watch", &nowhere.to_string()])
+        .in_terminal(80, 24);
+    let down = terminal.wait_for("down", |s| shows(s, "✕"));
+    assert!(
+        down.contents()
+            .to_lowercase()
+            .contains("connection refused"),
+        "{}",
+        down.contents()
+    );
+    terminal.send_keys("q");
+    let left = terminal.wait();
+    assert!(left.cooked && !left.screen.alternate_screen());
+    assert_eq!(left.code, 3, "nothing was ever observed");
+}
+
+#[test]
+fn a_recorder_shows_its_progress_on_a_terminal() {
+    let serve = Metrics::serve().start();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.csv");
+    let mut terminal = Metrics::record(serve.url())
+        .arg("-o")
+        .arg(&out)
+        .in_terminal(100, 10);
+    terminal.wait_for("rows and state", |s| shows(s, "rows") && shows(s, "live"));
+    terminal.send_keys("\u{3}");
+    let left = terminal.wait();
+    assert_eq!(left.code, 0);
+    assert!(!left.screen.hide_cursor() && left.cooked);
+    assert!(shows(&left.screen, "out.csv"), "{}", left.screen.contents());
+}

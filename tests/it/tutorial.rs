@@ -1,0 +1,141 @@
+//! Dashboards and servers that exist: both sides of the well-known tutorial, unmodified.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::browser::Browser;
+use crate::harness::http::serve_page;
+use crate::harness::metrics::Metrics;
+use crate::harness::rows::parse;
+use crate::harness::tutorial::{PAGE, TutorialServer};
+use crate::harness::viewer::Viewer;
+use crate::harness::wire::Wire;
+use crate::harness::{PATIENCE, wait_for};
+
+const STATE: &str = "JSON.stringify(window.state)";
+
+#[test]
+fn its_page_shows_our_host_and_comes_back_by_itself() {
+    let serve = Metrics::serve().start();
+    let port = serve.port();
+    let mut viewer = Viewer::connect(serve.url(), "last=30");
+    let page = serve_page(PAGE);
+    let mut browser = Browser::open(&format!("http://localhost:{page}/?port={port}"));
+    browser.wait_until("window.state && state.metrics >= 5", STATE);
+
+    // At once: what it shows first was taken before it connected.
+    assert_eq!(
+        browser.eval("state.timestamps[0] <= state.openedAt"),
+        true,
+        "{}",
+        browser.eval(STATE)
+    );
+    // Then every sample that there is, once.
+    let seen: Vec<u64> = serde_json::from_value(browser.eval("state.timestamps")).unwrap();
+    let mut sent = Vec::new();
+    while sent.last() != seen.last() {
+        if let Wire::Metric { data, .. } = viewer.message() {
+            sent.push(data.timestamp);
+        }
+    }
+    assert!(sent.ends_with(&seen), "sent {sent:?}, seen {seen:?}");
+    assert_eq!(browser.eval("state.problems"), json!([]));
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+
+    serve.kill9();
+    browser.wait_until("!state.connected && state.attempt > 0", STATE);
+    let _serve = Metrics::serve()
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .start();
+    let before = browser.eval("state.metrics").as_u64().unwrap();
+    browser.wait_until(
+        &format!("state.connected && state.connections === 2 && state.metrics > {before} + 3"),
+        STATE,
+    );
+    assert_eq!(browser.eval("state.problems"), json!([]));
+}
+
+#[test]
+fn its_page_shows_a_replay() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, crate::harness::recording::plain("web-1", 40, 1000)).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--wait", "1", "--speed", "20"])
+        .start();
+    let page = serve_page(PAGE);
+    let mut browser = Browser::open(&format!("http://localhost:{page}/?port={}", replay.port()));
+    browser.wait_until("window.state && state.metrics === 40", STATE);
+    assert_eq!(browser.eval("state.points.length"), 30);
+    assert_eq!(browser.eval("state.points[29].cpu"), 40);
+    assert_eq!(browser.eval("state.problems"), json!([]));
+}
+
+#[test]
+fn its_server_is_recorded() {
+    let server = TutorialServer::start(Duration::from_millis(50));
+    let output = Metrics::record(&server.url())
+        .args(["--samples", "5"])
+        .run()
+        .success();
+    let rows = parse(&output.stdout);
+    let cpu: Vec<_> = rows.iter().map(|row| row.cell("cpu")).collect();
+    assert_eq!(cpu, ["1", "2", "3", "4", "5"]);
+    let seqs: Vec<_> = rows.iter().map(|row| row.seq()).collect();
+    assert_eq!(seqs, [1, 2, 3, 4, 5].map(Some));
+    for row in &rows {
+        assert_eq!(
+            (row.cell("host"), row.cell("requestsPerSecond")),
+            ("127.0.0.1", "340")
+        );
+    }
+}
+
+#[test]
+fn its_server_is_recorded_over_a_cut() {
+    let server = TutorialServer::start(Duration::from_millis(50));
+    let recorder = Metrics::record(&server.url()).spawn();
+    recorder.stdout_lines(3);
+    let before = server.sent();
+    server.cut_all();
+    wait_for(
+        PATIENCE,
+        || (before + 4 < server.sent() && server.connections() == 2).then_some(()),
+        || recorder.story(),
+    );
+    recorder.signal(Signal::INT);
+    let rows = parse(&recorder.wait().success().stdout);
+    let gaps: Vec<_> = rows.iter().filter(|row| row.seq().is_none()).collect();
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(gaps[0].cell("event"), "gap restarted");
+    crate::harness::rows::assert_unbroken(&rows);
+    let streams: std::collections::BTreeSet<_> =
+        rows.iter().map(|row| row.cell("stream")).collect();
+    assert_eq!(streams.len(), 2, "one for each connection");
+}
+
+#[test]
+fn its_server_is_watched() {
+    let server = TutorialServer::start(Duration::from_millis(50));
+    let output = Metrics::watch(&server.url())
+        .args(["--json", "--samples", "3"])
+        .run()
+        .success();
+    let lines: Vec<serde_json::Value> = output
+        .text()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let cpu: Vec<_> = lines
+        .iter()
+        .map(|line| line["data"]["cpu"].as_u64().unwrap())
+        .collect();
+    assert_eq!(cpu, [1, 2, 3]);
+    let mut terminal = Metrics::watch(&server.url()).in_terminal(80, 24);
+    terminal.wait_for_text("live");
+    terminal.wait_for_text("45.2");
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
+}
