@@ -66,7 +66,9 @@ fn check(fixture: &Fixture, width: usize, height: usize, style: Style) {
 fn every_width_fits() {
     for number in 0..SCENES {
         let fixture = scene(number);
-        for width in 40..=300 {
+        // The large scenes take every third width, each another.
+        let every = if matches!(number, 3 | 6) { 3 } else { 1 };
+        for width in (40 + number % every..=300).step_by(every) {
             let style = [COLOUR, PLAIN, ASCII][width % 3];
             check(&fixture, width, 5 + (width * 7) % 96, style);
         }
