@@ -29,11 +29,13 @@ fn main() -> io::Result<()> {
             });
         }
         let cold = cold / f64::from(COLD);
-        let processes = sampler.sample(Own::default()).get("processCount");
+        let last = sampler.sample(Own::default());
+        let get = |name| last.get(name).unwrap_or(f64::NAN);
         writeln!(
             out,
-            "top {top}: {warm:.0} µs warm, {cold:.0} µs cold, baseline {baseline:.1?}, {} processes",
-            processes.unwrap_or(f64::NAN)
+            "top {top}: {warm:.0} µs warm, {cold:.0} µs cold, baseline {baseline:.1?}, {} processes, {:.1} MiB resident",
+            get("processCount"),
+            get("agentMemory") / 1_048_576.0
         )?;
     }
     Ok(())

@@ -28,6 +28,8 @@ mod names;
 mod number;
 mod query;
 mod sample;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{MetricInfo, describe, well_known};
 pub use frame::Frame;

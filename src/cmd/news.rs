@@ -102,12 +102,6 @@ impl News {
         self.refused = None;
         self.observed = true;
     }
-
-    /// As [`News::leave`].
-    pub(super) fn left(mut self) -> Self {
-        self.leave();
-        self
-    }
 }
 
 impl Server {

@@ -70,24 +70,56 @@ pub async fn run(
         .map(|endpoint| short_name(&endpoint.to_string()))
         .collect();
     let client = client(&args);
-    let limits = Limits::new(args.client.samples, args.client.duration);
-    let news = News::new("watch", names.clone());
     let style = Style {
         colour: is_coloured(global.color, &io::stdout()),
         unicode: has_unicode(),
     };
-    let display = Display::new(&names, window(&args.client), style);
-    let ended = match args.form() {
-        Some(form) => lines::run(client, form, news, limits, global, &stop).await,
-        None if args.once => once::run(client, display, news, limits, &stop).await,
-        None => screen::run(client, display, news, limits, &stop).await,
+    let mut session = Session {
+        display: Display::new(&names, window(&args.client), style),
+        limits: Limits::new(args.client.samples, args.client.duration),
+        news: News::new("watch", names),
+        clock: Clock::start(),
     };
-    match ended {
-        Ok(news) => news.exit(),
+    let end = match args.form() {
+        Some(form) => lines::run(client, form, &mut session, global, &stop).await,
+        None if args.once => once::run(client, &mut session, &stop).await,
+        None => screen::run(client, &mut session, &stop).await,
+    };
+    match end {
+        Ok(End::Done) => Ok(Exit::Done),
+        Ok(End::Over) => session.news.exit(),
+        // Whoever read our stdout has enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(Failure::from(
-            anyhow::Error::new(error).context("cannot write to stdout"),
-        )),
+        Err(error) => Err(anyhow::Error::new(error)
+            .context("cannot write to stdout")
+            .into()),
+    }
+}
+
+/// How a watch ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// What was asked for is done, or somebody left.
+    Done,
+    /// The servers or the time came to their end: it depends on what was observed.
+    Over,
+}
+
+/// What a watch keeps on the way.
+#[derive(Debug)]
+struct Session {
+    display: Display,
+    limits: Limits,
+    news: News,
+    clock: Clock,
+}
+
+impl Session {
+    /// Takes note of an event; what there is to say about it.
+    fn take(&mut self, event: &Event) -> Option<String> {
+        self.limits.count(event);
+        self.display.take(event, self.clock.now());
+        self.news.line(event)
     }
 }
 

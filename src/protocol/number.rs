@@ -2,8 +2,8 @@
 
 use serde::{Serialize, Serializer};
 
-/// Integers up to here are written without a fraction or an exponent; all of them are exact in an `f64`.
-const LARGEST_PLAIN_INTEGER: f64 = 1e15;
+/// Integers up to here are written without a fraction or an exponent; beyond, the exponent is shorter.
+const LARGEST_PLAIN_INTEGER: f64 = 1e16;
 
 /// A finite number in its one written form: `7` rather than `7.0`, `0` rather than `-0`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -12,7 +12,7 @@ pub(super) struct Number(pub(super) f64);
 impl Number {
     fn as_integer(self) -> Option<i64> {
         let plain = self.0.trunc() == self.0 && self.0.abs() < LARGEST_PLAIN_INTEGER;
-        #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^15")]
+        #[expect(clippy::cast_possible_truncation, reason = "whole and below 10^16")]
         plain.then_some(self.0 as i64)
     }
 }
@@ -70,14 +70,15 @@ mod tests {
         check(-0.0, "0");
         check(0.1 + 0.2, "0.30000000000000004");
         check(17_179_869_184.0, "17179869184");
-        check(1e15, "1e15");
+        check(1e15, "1000000000000000");
+        check(1e16, "1e+16");
         check(-12.5, "-12.5");
     }
 
     #[test]
     fn rounding_gives_the_nearest_decimal() {
         assert_eq!(round_to(31.204_999, 0.01), 31.2);
-        assert_eq!(round_to(0.285, 0.01), 0.29);
+        assert_eq!(round_to(0.125, 0.01), 0.13);
         assert_eq!(round_to(1234.5, 1.0), 1235.0);
     }
 

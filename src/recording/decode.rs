@@ -38,36 +38,24 @@ impl Layout {
         }
         let find = |name| names.iter().position(|&known| known == name);
         let must_find = |name| find(name).ok_or(HeaderProblem::Lacks(name));
-        let (mut values, mut value_names) = (Vec::new(), Vec::<Arc<str>>::new());
-        let layout = Self {
+        let (timestamp, host) = (must_find(TIMESTAMP)?, must_find(HOST)?);
+        let (stream, seq) = (must_find(STREAM)?, must_find(SEQ)?);
+        check_names(&names)?;
+        let values: Vec<usize> = (0..names.len())
+            .filter(|&cell| !is_reserved(names[cell]))
+            .collect();
+        let value_names = values.iter().map(|&cell| names[cell].into()).collect();
+        Ok(Self {
             cells: names.len(),
-            timestamp: must_find(TIMESTAMP)?,
-            host: must_find(HOST)?,
-            stream: must_find(STREAM)?,
-            seq: must_find(SEQ)?,
+            timestamp,
+            host,
+            stream,
+            seq,
             event: find(EVENT),
             top: find(TOP),
             extra: find(EXTRA),
-            values: Vec::new(),
-            columns: Columns::of_header(Vec::new()),
-        };
-        let mut seen = HashSet::new();
-        for (cell, &name) in names.iter().enumerate() {
-            if name.is_empty() {
-                return Err(HeaderProblem::Unnamed(cell + 1));
-            }
-            if !seen.insert(name) {
-                return Err(HeaderProblem::Twice(Shown::new(name)));
-            }
-            if !is_reserved(name) {
-                values.push(cell);
-                value_names.push(name.into());
-            }
-        }
-        Ok(Self {
             values,
             columns: Columns::of_header(value_names),
-            ..layout
         })
     }
 
@@ -95,6 +83,20 @@ impl Layout {
             None => value().map_or("", |index| &self.columns.names()[index]),
         }
     }
+}
+
+/// Checks that every column has a name of its own.
+fn check_names(names: &[&str]) -> Result<(), HeaderProblem> {
+    let mut seen = HashSet::new();
+    for (cell, &name) in names.iter().enumerate() {
+        if name.is_empty() {
+            return Err(HeaderProblem::Unnamed(cell + 1));
+        }
+        if !seen.insert(name) {
+            return Err(HeaderProblem::Twice(Shown::new(name)));
+        }
+    }
+    Ok(())
 }
 
 /// The text of a cell. Lines may end in `\r\n`, and a byte order mark may stand before any header.

@@ -39,18 +39,20 @@ fn a_recording_looks_like_this() {
 
 #[test]
 fn the_example_in_the_documentation_is_a_recording() {
-    let documentation = include_str!("../recording.rs");
-    let example: String = (documentation
-        .split("//! ```")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .skip(1))
-    .map(|line| format!("{}\n", line.trim_start_matches("//! ")))
-    .collect();
-    let (columns, rows) = read(example.as_bytes()).unwrap();
-    assert_eq!(rows.len(), 3);
-    assert_eq!(String::from_utf8(encode(&columns, &rows)).unwrap(), example);
+    for documentation in [
+        include_str!("../recording.rs"),
+        include_str!("../../docs/RECORDING.md"),
+    ] {
+        let example: String = (documentation.split("```").nth(1).unwrap().lines())
+            .map(|line| line.trim_start_matches("//! "))
+            .filter(|line| line.contains(','))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let (columns, rows) = read(example.as_bytes()).unwrap();
+        assert_eq!(rows.len(), 3);
+        let again = encode(&columns, &rows);
+        assert_eq!(String::from_utf8(again).unwrap(), example);
+    }
 }
 
 #[test]

@@ -71,8 +71,8 @@ impl Sampler {
         }
     }
 
-    /// What happened since the last sample, or since the baseline. Blocks for about a millisecond, and once for a tenth of
-    /// a second when a mount begins to hang; to be called from a thread that may.
+    /// What happened since the last sample, or since the baseline. Blocks for about a millisecond, and once for a quarter
+    /// of a second when a mount begins to hang; to be called from a thread that may.
     ///
     /// Rates are those of the time that really passed. With no time between two calls they are absent.
     pub fn sample(&mut self, own: Own) -> Sample {

@@ -309,10 +309,7 @@ fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<C
         let value = values.and_then(|host| host.value(name));
         (
             Tone::Plain,
-            value.map_or_else(
-                || "-".to_owned(),
-                |value| units::brief(value, unit, !unit.is_empty()),
-            ),
+            value.map_or_else(|| "-".to_owned(), |value| units::brief(value, unit, false)),
         )
     };
     if widths.more {

@@ -61,8 +61,12 @@ pub(super) fn lines(columns: &[Column], rows: &[Vec<Cell>], style: Style) -> Vec
         // The verdict on colour is not this crate's: it would ask the environment by itself.
         .force_no_tty();
     for row in rows {
-        // A blank that comfy-table may neither break at nor take for padding.
-        let cells = row.iter().map(|(_, text)| text.replace(' ', "\u{a0}"));
+        let cells = std::iter::zip(columns, row).map(|(column, (_, text))| {
+            // One character too many is enough to be cut, and a text of a peer may have hundreds.
+            let (text, _) = split_at_column(text, column.width + 2);
+            // A blank that comfy-table may neither break at nor take for padding.
+            text.replace(' ', "\u{a0}")
+        });
         table.add_row(Row::from(cells.collect::<Vec<_>>()).max_height(1).clone());
     }
     for (index, column) in columns.iter().enumerate() {

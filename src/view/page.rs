@@ -39,6 +39,9 @@ pub(super) fn mark(standing: Standing, style: Style) -> (&'static str, &'static 
     }
 }
 
+/// From this rank on, a part is only nice to know.
+pub(super) const NICE: u8 = 6;
+
 /// A part of a line that may be left out: the highest rank goes first.
 pub(super) struct Part {
     pub rank: u8,
@@ -61,15 +64,16 @@ pub(super) fn spread(mut left: Vec<Part>, right: &[String], canvas: Canvas) -> L
         let texts: usize = left.iter().map(|part| part.line.width() + gap).sum();
         1 + texts + right + usize::from(right > 0)
     };
-    let shortest = right.last().map_or(0, String::len);
-    while needed(&left, shortest) > canvas.width {
-        let Some(last) = (0..left.len())
-            .filter(|&i| left[i].rank > 0)
-            .max_by_key(|&i| left[i].rank)
-        else {
-            break;
-        };
-        left.remove(last);
+    // What is only nice to know makes room for the longest text at the right, the rest for the shortest.
+    for (text, least) in [(right.first(), NICE), (right.last(), 1)] {
+        let reserved = text.map_or(0, String::len);
+        while needed(&left, reserved) > canvas.width {
+            let droppable = (0..left.len()).filter(|&index| least <= left[index].rank);
+            let Some(last) = droppable.max_by_key(|&index| left[index].rank) else {
+                break;
+            };
+            left.remove(last);
+        }
     }
     let right = right
         .iter()

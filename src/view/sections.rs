@@ -370,12 +370,12 @@ fn processes(host: &Host, canvas: Canvas) -> Option<Section> {
     let items: Vec<Line> = top
         .iter()
         .map(|process| {
-            let mut item = Line::new(Tone::Plain, clean(&process.name));
+            let mut item = Line::new(Tone::Plain, process.name.clone());
             item.push(Tone::Dim, format!(" {}", units::value(process.cpu, "%")));
             item
         })
         .collect();
-    let name = first(canvas, top.iter().map(|process| clean(&process.name)), 23);
+    let name = first(canvas, top.iter().map(|process| process.name.clone()), 23);
     let columns = [
         Column::left("PROCESS", name),
         Column::right("pid", 7),
@@ -386,7 +386,7 @@ fn processes(host: &Host, canvas: Canvas) -> Option<Section> {
         .iter()
         .map(|process| {
             vec![
-                (Tone::Plain, clean(&process.name)),
+                (Tone::Plain, process.name.clone()),
                 (Tone::Dim, process.pid.to_string()),
                 (Tone::Plain, units::brief(process.cpu, "%", false)),
                 (Tone::Plain, units::brief(process.memory, "%", false)),

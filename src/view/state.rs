@@ -71,6 +71,7 @@ pub(super) struct Host {
     pub metrics: Vec<Metric>,
     index: HashMap<Arc<str>, usize>,
     pub history: History,
+    /// Their names are clean.
     pub top: Vec<Process>,
     /// Those that fire, by name.
     pub alerts: BTreeMap<String, Alert>,
@@ -358,6 +359,9 @@ impl Host {
         }
         self.history.push(sample.timestamp, values);
         self.top = sample.top.clone().unwrap_or_default();
+        for process in &mut self.top {
+            process.name = clean(&process.name);
+        }
         self.arrived = Some(now.elapsed);
         self.stale = false;
     }

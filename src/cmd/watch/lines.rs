@@ -12,9 +12,7 @@ use crate::protocol::{Body, HostName, MetricInfo};
 use crate::view::plain_line;
 
 use super::super::announce;
-use super::super::news::News;
-use super::limits::Limits;
-use super::{Events, reached};
+use super::{End, Events, Session, reached};
 
 /// How a message becomes a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,57 +27,46 @@ pub(super) enum Form {
 pub(super) async fn run(
     events: impl Events,
     form: Form,
-    mut news: News,
-    limits: Limits,
+    session: &mut Session,
     global: &GlobalArgs,
     stop: &CancellationToken,
-) -> io::Result<News> {
+) -> io::Result<End> {
     let say = |line: &str| announce::say(global, line);
-    let left = follow(
-        events,
-        form,
-        &mut news,
-        limits,
-        &mut io::stdout(),
-        say,
-        stop,
-    )
-    .await?;
-    Ok(if left { news.left() } else { news })
+    follow(events, form, session, &mut io::stdout(), say, stop).await
 }
 
-/// Writes to `out` and `say`; whether it was `stop` that ended it.
+/// Writes data to `out`, and changes of state to `say`.
 pub(super) async fn follow(
     mut events: impl Events,
     form: Form,
-    news: &mut News,
-    mut limits: Limits,
+    session: &mut Session,
     out: &mut impl Write,
     mut say: impl FnMut(&str),
     stop: &CancellationToken,
-) -> io::Result<bool> {
+) -> io::Result<End> {
     let mut columns = HashMap::new();
     loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(true),
-            () = reached(limits.until()) => return Ok(false),
+            () = stop.cancelled() => return Ok(End::Done),
+            () = reached(session.limits.until()) => return Ok(End::Over),
             event = events.next() => event,
         };
-        let Some(event) = event else { return Ok(false) };
-        if let Some(line) = news.line(&event) {
-            say(&line);
-        }
+        let Some(event) = event else {
+            return Ok(End::Over);
+        };
         if let Event::Message(received) = &event
-            && limits.wants(&received.host)
+            && session.limits.wants(&received.host)
             && let Some(line) = line(form, received, &mut columns)
         {
             writeln!(out, "{line}")?;
             out.flush()?;
         }
-        limits.count(&event);
-        if limits.reached() {
-            return Ok(false);
+        if let Some(line) = session.take(&event) {
+            say(&line);
+        }
+        if session.limits.reached() {
+            return Ok(End::Over);
         }
     }
 }

@@ -9,10 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::terminal::{self, Input, Screen};
 
-use super::super::news::News;
-use super::display::{Display, Size};
-use super::limits::Limits;
-use super::{Clock, Events, reached};
+use super::display::Size;
+use super::{End, Events, Session, reached};
 
 /// A burst of events makes one frame: more often than this nobody can read.
 const FRAME_EVERY: Duration = Duration::from_millis(50);
@@ -41,77 +39,58 @@ impl Surface for Screen {
 /// Takes the screen, follows the events, and gives the screen back with the last frame left behind.
 pub(super) async fn run(
     events: impl Events,
-    mut display: Display,
-    news: News,
-    limits: Limits,
+    session: &mut Session,
     stop: &CancellationToken,
-) -> io::Result<News> {
-    let clock = Clock::start();
+) -> io::Result<End> {
     let mut screen = Screen::open()?;
     let mut keys = terminal::inputs();
-    let ended = follow(
-        events,
-        &mut display,
-        &mut keys,
-        &mut screen,
-        news,
-        limits,
-        clock,
-        stop,
-    )
-    .await;
+    let end = follow(events, session, &mut keys, &mut screen, stop).await;
     let (width, height) = terminal::size();
-    let left_behind = match &ended {
+    let left_behind = if session.display.state().has_data() {
         // One line stays for the prompt.
-        Ok(_) if display.state().has_data() => {
-            display.report(width, Some(height.saturating_sub(1)), clock.now())
-        }
-        _ => Vec::new(),
+        let height = height.saturating_sub(1);
+        session
+            .display
+            .report(width, Some(height), session.clock.now())
+    } else {
+        Vec::new()
     };
     let closed = screen.close(&left_behind);
-    let news = ended?;
-    closed.map(|()| news)
+    let end = end?;
+    closed.map(|()| end)
 }
 
-/// Draws what the events and keys make of `display`, until one of them or `stop` ends it.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the ends of every wire that meets here"
-)]
+/// Draws what events and keys make of the display, until one of them or `stop` ends it.
 pub(super) async fn follow(
     mut events: impl Events,
-    display: &mut Display,
+    session: &mut Session,
     keys: &mut mpsc::Receiver<Input>,
     surface: &mut impl Surface,
-    mut news: News,
-    mut limits: Limits,
-    clock: Clock,
     stop: &CancellationToken,
-) -> io::Result<News> {
+) -> io::Result<End> {
     let mut pace = Pace::new();
     loop {
+        let Session { display, clock, .. } = session;
         if pace.is_due() {
             surface.draw(&display.frame(surface.size(), clock.now()))?;
             pace.drawn(display.is_counting());
         }
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(news.left()),
+            () = stop.cancelled() => return Ok(End::Done),
             key = next_key(keys) => {
                 if display.input(key, surface.size(), clock.now()) {
-                    return Ok(news.left());
+                    return Ok(End::Done);
                 }
                 pace.at_once();
             }
-            () = reached(limits.until()) => return Ok(news),
+            () = reached(session.limits.until()) => return Ok(End::Over),
             () = reached(pace.next) => {}
             event = events.next() => {
-                let Some(event) = event else { return Ok(news) };
-                news.line(&event);
-                limits.count(&event);
-                display.take(&event, clock.now());
-                if limits.reached() {
-                    return Ok(news);
+                let Some(event) = event else { return Ok(End::Over) };
+                session.take(&event);
+                if session.limits.reached() {
+                    return Ok(End::Over);
                 }
                 pace.soon();
             }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::reading::Space;
 
 /// How long a sample waits for one mount. Local filesystems answer within microseconds.
-pub(super) const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Enough for a path lookup.
 const STACK_BYTES: usize = 256 * 1024;
@@ -233,7 +233,7 @@ mod tests {
             }
             (path != Path::new("/gone")).then_some(SPACE)
         };
-        let spaces = Spaces::new(Arc::new(ask), Duration::from_millis(50));
+        let spaces = Spaces::new(Arc::new(ask), Duration::from_secs(1));
         (spaces, release, asked)
     }
 
@@ -257,6 +257,21 @@ mod tests {
         }
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         assert_eq!(spaces.slow.len(), 1);
+    }
+
+    #[test]
+    fn questions_to_a_hung_mount_do_not_pile_up() {
+        let (mut spaces, release, _) = hanging();
+        for _ in 0..3 {
+            assert_eq!(sample(&mut spaces, &[mount("/hung")]), [None]);
+        }
+        for _ in 0..3 {
+            release.send(()).unwrap();
+        }
+        let first = spaces.answers.recv().unwrap();
+        assert_eq!(first.space, Some(SPACE));
+        let another = spaces.answers.recv_timeout(Duration::from_millis(200));
+        assert!(another.is_err(), "it was asked more than once");
     }
 
     #[test]

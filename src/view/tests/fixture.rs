@@ -145,17 +145,142 @@ impl Fixture {
     }
 
     pub(super) fn fire(&mut self, host: &str) {
-        let alert = Alert {
-            name: "busy".into(),
-            rule: "cpu >= 90 for 30s".into(),
-            state: AlertState::Firing,
-            metric: "cpu".into(),
-            value: Some(97.1),
-            threshold: Some(90.0),
-            since: WALL - 33_000,
-        };
+        self.fire_with(host, &Sample::default());
+    }
+
+    pub(super) fn fire_with(&mut self, host: &str, sample: &Sample) {
+        let server = self.server_of(host);
+        let alert = busy(AlertState::Firing);
         self.state
-            .alert(1, &Self::name(host), &alert, &Sample::default(), self.now);
+            .alert(server, &Self::name(host), &alert, sample, self.now);
+    }
+
+    pub(super) fn resolve(&mut self, host: &str) {
+        let server = self.server_of(host);
+        let alert = busy(AlertState::Resolved);
+        self.state.alert(
+            server,
+            &Self::name(host),
+            &alert,
+            &Sample::default(),
+            self.now,
+        );
+    }
+
+    fn server_of(&self, host: &str) -> usize {
+        self.state
+            .hosts
+            .get(&Self::name(host))
+            .map_or(0, |host| host.server)
+    }
+
+    /// `count` hosts behind one server; every tenth is silent, and every hundredth has an alert.
+    pub(super) fn many(count: usize) -> Self {
+        let mut fixture = Self::new(&["relay"]);
+        fixture.state.connected(0);
+        for n in 0..count {
+            let host = format!("host-{n:03}");
+            fixture.hello(0, &host, &["cpu", "memory"]);
+            for sample in 25..30 {
+                fixture.sample(0, &host, sample, &[("cpu", 31.0), ("memory", 62.0)]);
+            }
+            if n % 10 == 0 {
+                fixture.state.stale(&Self::name(&host));
+            }
+            if n % 100 == 0 {
+                fixture.fire(&host);
+            }
+        }
+        fixture
+    }
+
+    /// A host whose names and numbers are as bad as the wire allows.
+    pub(super) fn hostile() -> Self {
+        let wide = "データベース\u{202e}\u{1b}[31m".repeat(6);
+        let mut fixture = Self::new(&[&wide]);
+        fixture.state.connected(0);
+        let names: Vec<String> = [
+            "cpu",
+            "cpu:🔥👩‍👩‍👧",
+            "disk",
+            "disk:/デ ー タ",
+            "diskRead:é\u{301}",
+            "networkReceived:x",
+            "temperature:t",
+            "uptime",
+            "x",
+        ]
+        .iter()
+        .map(|name| format!("{name}{}", if name.contains(':') { &*wide } else { "" }))
+        .collect();
+        let metrics = names.iter().map(|name| crate::protocol::MetricInfo {
+            name: name.clone(),
+            unit: if name.len() < 5 {
+                wide.clone()
+            } else {
+                "B/s".into()
+            },
+            label: wide.clone(),
+            warn: Some(-1.0),
+            critical: Some(f64::MAX),
+        });
+        let hello = Hello {
+            interval: u64::MAX,
+            system: Some(System {
+                os: wide.clone(),
+                kernel: wide.clone(),
+                cores: u32::MAX,
+                memory: u64::MAX,
+            }),
+            metrics: metrics.collect(),
+            ..Hello::default()
+        };
+        let host = Self::name(&"x".repeat(64));
+        fixture.state.hello(0, &host, &hello);
+        for (n, value) in [1e300, f64::MAX, -f64::MAX, 5e-324, -0.0]
+            .into_iter()
+            .enumerate()
+        {
+            let sample = Sample {
+                timestamp: [0, u64::MAX, 5, 253_402_300_799_999, 1][n],
+                values: names
+                    .iter()
+                    .map(|name| (Arc::from(name.as_str()), value))
+                    .collect(),
+                top: Some(vec![process(u32::MAX, &wide, value, value); 30]),
+            };
+            fixture.state.sample(0, &host, &sample, fixture.now);
+        }
+        let alert = Alert {
+            name: wide.clone(),
+            rule: wide.clone(),
+            metric: wide.clone(),
+            value: Some(f64::MAX),
+            since: u64::MAX,
+            ..busy(AlertState::Firing)
+        };
+        fixture
+            .state
+            .alert(0, &host, &alert, &Sample::default(), fixture.now);
+        fixture
+    }
+
+    pub(super) fn evil_sample(&mut self, host: &str, evil: &str) {
+        let values = vec![
+            (Arc::from("cpu"), 1.0),
+            (Arc::from(format!("disk:{evil}")), 1.0),
+            (Arc::from(evil), 1.0),
+        ];
+        let sample = Sample {
+            timestamp: WALL,
+            values,
+            top: Some(vec![process(1, evil, 1.0, 1.0)]),
+        };
+        self.state.sample(0, &Self::name(host), &sample, self.now);
+    }
+
+    pub(super) fn step(&mut self, step: crate::view::Step) {
+        self.ui.step(step, &self.state, 80, 24, self.now);
     }
 
     fn full_host(&mut self, server: usize, host: &str) {
@@ -269,9 +394,14 @@ fn value(name: &str, n: f64) -> f64 {
     }
 }
 
-pub(super) fn show(fixture: &Fixture, width: usize, height: usize) {
-    println!("{}", "=".repeat(width));
-    for line in fixture.frame(width, height, COLOUR) {
-        println!("{line}");
+fn busy(state: AlertState) -> Alert {
+    Alert {
+        name: "busy".into(),
+        rule: "cpu >= 90 for 30s".into(),
+        state,
+        metric: "cpu".into(),
+        value: Some(97.1),
+        threshold: Some(90.0),
+        since: WALL - 33_000,
     }
 }

@@ -136,7 +136,8 @@ fn is_real(path: &Path, info: &MountInfo) -> bool {
         && !kind.ends_with(".AppImage");
     // In a container this is the one filesystem of its own.
     let is_container = kind == "overlay" && path == Path::new("/");
-    let is_hidden = HIDDEN_BELOW.iter().any(|dir| path.starts_with(dir))
+    let is_below = |dir: &&str| path.starts_with(dir) && path != Path::new(dir);
+    let is_hidden = HIDDEN_BELOW.iter().any(is_below)
         || ENGINE_FILES.iter().any(|file| path == Path::new(file));
     (on_disk || elsewhere || is_fuse || is_container) && !is_hidden
 }
@@ -188,9 +189,10 @@ mod tests {
                 "32 1 0:42 / /auto rw - autofs systemd-1 rw",
                 "33 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw",
                 "34 33 8:2 / /boot/efi rw shared:2 - vfat /dev/sda2 rw",
+                "35 33 8:3 / /var/lib/docker rw - xfs /dev/sda3 rw",
                 "a line that is none",
             ],
-            &["/", "/boot/efi"],
+            &["/", "/boot/efi", "/var/lib/docker"],
         );
     }
 

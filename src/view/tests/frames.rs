@@ -1,0 +1,223 @@
+//! Frames, character for character.
+
+use super::fixture::{ASCII, COLOUR, Fixture, PLAIN};
+use crate::view::{Style, report};
+
+/// Compares with the file `name`, in which the lines stand as they are shown.
+#[track_caller]
+fn check(fixture: &Fixture, width: usize, height: usize, style: Style, expected: &str) {
+    let shown = fixture.frame(width, height, style).join("\n") + "\n";
+    assert!(shown == expected, "shown:\n{shown}\nexpected:\n{expected}");
+}
+
+#[test]
+fn one_host_at_the_usual_size() {
+    let fixture = Fixture::one_host();
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/host-80x24.txt"),
+    );
+}
+
+#[test]
+fn one_host_with_everything_side_by_side() {
+    let fixture = Fixture::one_host();
+    check(
+        &fixture,
+        120,
+        40,
+        PLAIN,
+        include_str!("frames/host-120x40.txt"),
+    );
+}
+
+#[test]
+fn one_host_on_a_narrow_terminal_while_the_connection_is_lost() {
+    let mut fixture = Fixture::one_host();
+    fixture.lose("connection refused");
+    check(
+        &fixture,
+        40,
+        20,
+        PLAIN,
+        include_str!("frames/stale-40x20.txt"),
+    );
+}
+
+#[test]
+fn one_host_in_ascii() {
+    let mut fixture = Fixture::one_host();
+    fixture.lose("connection refused");
+    check(
+        &fixture,
+        80,
+        16,
+        ASCII,
+        include_str!("frames/stale-ascii-80x16.txt"),
+    );
+}
+
+#[test]
+fn several_hosts_at_the_usual_size() {
+    let fixture = Fixture::fleet();
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/fleet-80x24.txt"),
+    );
+}
+
+#[test]
+fn several_hosts_on_a_wide_terminal() {
+    let fixture = Fixture::fleet();
+    check(
+        &fixture,
+        120,
+        16,
+        PLAIN,
+        include_str!("frames/fleet-120x16.txt"),
+    );
+}
+
+#[test]
+fn several_hosts_on_a_narrow_terminal_in_ascii() {
+    let fixture = Fixture::fleet();
+    check(
+        &fixture,
+        40,
+        20,
+        ASCII,
+        include_str!("frames/fleet-ascii-40x20.txt"),
+    );
+}
+
+#[test]
+fn many_hosts_do_not_hide_what_is_wrong() {
+    let fixture = Fixture::many(300);
+    check(
+        &fixture,
+        80,
+        14,
+        PLAIN,
+        include_str!("frames/many-80x14.txt"),
+    );
+}
+
+#[test]
+fn the_help() {
+    let mut fixture = Fixture::one_host();
+    fixture.ui.help = true;
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/help-80x24.txt"),
+    );
+}
+
+#[test]
+fn a_server_that_was_never_reached() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    let shown = fixture.frame(60, 6, PLAIN);
+    assert_eq!(shown[0], " web-1");
+    assert_eq!(shown[2], " Connecting...");
+    fixture.lose_server(0, "connection refused");
+    let shown = fixture.frame(60, 6, PLAIN);
+    assert_eq!(shown[0], " web-1  ✕ DOWN".replace("  ", "   "));
+    assert_eq!(
+        shown[2],
+        " Cannot connect (connection refused). Attempt 4 in 17 s."
+    );
+    fixture.state.connected(0);
+    assert_eq!(fixture.frame(60, 6, PLAIN)[2], " Connected. No host yet.");
+    fixture.state.refused(0, "404 no such host");
+    assert_eq!(
+        fixture.frame(60, 6, PLAIN)[2],
+        " Not trying again: 404 no such host."
+    );
+}
+
+#[test]
+fn colours_are_beside_shapes_and_words() {
+    let mut fixture = Fixture::one_host();
+    let shown = fixture.frame(80, 24, COLOUR);
+    assert!(shown[0].contains("\x1b[32m● live\x1b[0m"), "{}", shown[0]);
+    let disk = shown.iter().find(|line| line.contains("Disk  ")).unwrap();
+    assert!(disk.starts_with("\x1b[33m !"), "{disk}");
+    assert!(disk.contains("\x1b[33m  84.0 %"), "{disk}");
+    fixture.lose("connection refused");
+    let shown = fixture.frame(80, 24, COLOUR);
+    assert!(
+        shown[0].contains("\x1b[33m○ STALE 12 s\x1b[0m"),
+        "{}",
+        shown[0]
+    );
+    let disk = shown.iter().find(|line| line.contains("Disk  ")).unwrap();
+    assert!(disk.starts_with("\x1b[2m !"), "old values are dim: {disk}");
+}
+
+#[test]
+fn the_selected_host_is_marked_without_colour_too() {
+    let mut fixture = Fixture::fleet();
+    fixture.step(crate::view::Step::Down);
+    let shown = fixture.frame(80, 24, PLAIN);
+    assert!(shown[3].starts_with("> ▲ web-2"), "{}", shown[3]);
+    let shown = fixture.frame(80, 24, COLOUR);
+    assert!(shown[3].starts_with("\x1b[7m> ▲ web-2"), "{}", shown[3]);
+}
+
+#[test]
+fn a_report_has_all_metrics_and_no_keys() {
+    let fixture = Fixture::one_host();
+    let shown = report(&fixture.state, &fixture.ui, 80, None, PLAIN, fixture.now);
+    for expected in [
+        "CPU",
+        "Viewers",
+        "PROCESS",
+        "FILESYSTEM",
+        "NETWORK",
+        "DISK",
+        "TEMP",
+    ] {
+        assert!(
+            shown
+                .iter()
+                .any(|line| line.trim_start().starts_with(expected)),
+            "{expected}"
+        );
+    }
+    assert!(!shown.iter().any(|line| line.contains("quit")));
+    assert!(!shown.last().unwrap().is_empty());
+}
+
+#[test]
+fn what_is_left_behind_is_no_longer_than_the_screen() {
+    let fixture = Fixture::one_host();
+    let shown = report(
+        &fixture.state,
+        &fixture.ui,
+        80,
+        Some(12),
+        PLAIN,
+        fixture.now,
+    );
+    assert_eq!(shown.len(), 12);
+}
+
+#[test]
+fn a_pause_is_said() {
+    let mut fixture = Fixture::one_host();
+    fixture.ui.paused = true;
+    let shown = fixture.frame(40, 20, PLAIN);
+    assert!(shown[0].contains("PAUSED"), "{}", shown[0]);
+    assert!(fixture.frame(80, 24, PLAIN)[23].contains("p go on"));
+    let mut fixture = Fixture::fleet();
+    fixture.ui.paused = true;
+    assert!(fixture.frame(40, 20, PLAIN)[0].contains("PAUSED"));
+}
