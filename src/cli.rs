@@ -62,6 +62,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     pub heartbeat: Duration,
 
+    /// Serve at most this many viewers at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_viewers: u64,
+
     /// Wait this long for viewers to take leave when stopping
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     pub drain: Duration,
