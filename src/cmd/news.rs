@@ -142,3 +142,21 @@ pub(super) fn short_name(url: &str) -> String {
     });
     names.collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_have_short_names() {
+        for (url, expected) in [
+            ("ws://web-1:8080/ws", "web-1"),
+            ("ws://127.0.0.1:9000/ws", "127.0.0.1:9000"),
+            ("ws://[::1]:8080/ws", "[::1]"),
+            ("ws://web-1:80/live", "web-1:80/live"),
+            ("ws://a:8080/ws,ws://b:8080/ws", "a,b"),
+        ] {
+            assert_eq!(short_name(url), expected);
+        }
+    }
+}
