@@ -12,13 +12,14 @@ use crate::terminal::Colour;
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
-    /// When to colour the output
+    /// When to colour the output: auto, always or never
     #[arg(
         long,
         global = true,
         value_enum,
         value_name = "WHEN",
         default_value = "auto",
+        hide_possible_values = true,
         help_heading = "Output"
     )]
     pub color: Colour,
@@ -92,7 +93,12 @@ impl ServerArgs {
 #[command(next_help_heading = "Client")]
 pub struct ClientArgs {
     /// Servers: host, host:port or ws://…; a,b is one server at several addresses [default: 127.0.0.1:8080]
-    #[arg(value_name = "SERVER", env = "METRICS_SERVER", hide_env_values = true)]
+    #[arg(
+        value_name = "SERVER",
+        help_heading = "Arguments",
+        env = "METRICS_SERVER",
+        hide_env_values = true
+    )]
     pub servers: Vec<Endpoint>,
 
     /// Only this host; repeatable, may have * and ?

@@ -208,6 +208,28 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_in_extra_are_shared_with_the_row_before_and_not_collected() {
+        let columns = Columns::new(["cpu"]);
+        let mut known = Vec::new();
+        for text in [
+            "{\"a\":1,\"b\":2}",
+            "{\"b\":3}",
+            "{\"c\":4,\"d\":5}",
+            "{\"c\":6}",
+        ] {
+            let mut values = Vec::new();
+            let extra = ExtraReader {
+                columns: &columns,
+                known: &mut known,
+                values: &mut values,
+            };
+            extra.read(text).unwrap();
+            assert!(Arc::ptr_eq(&known[0], &values[0].0));
+            assert!(known.len() <= 2);
+        }
+    }
+
     proptest! {
         #[test]
         fn texts_are_quoted_as_the_csv_crate_does(text in prop_oneof![any::<String>(), "[a\",\n\r ;=]{0,9}"]) {

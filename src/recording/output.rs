@@ -132,7 +132,7 @@ impl Output {
     /// When it is closed.
     pub fn stdout() -> Result<Self, OutputError> {
         duplicate_stdout()
-            .and_then(|file| Self::wrap(file, None, false))
+            .and_then(|file| Self::wrap(file, None))
             .map_err(|source| OutputError::Open {
                 name: "standard output".into(),
                 source,
@@ -140,28 +140,29 @@ impl Output {
     }
 
     fn of_file(file: File, path: &Path, is_new: bool) -> Result<Self, OutputError> {
-        let output = Self::wrap(file, Some(path.into()), is_new)
-            .map_err(|source| cannot_open(path, source))?;
-        if output.is_regular {
-            // Where the file system has no locks there is nothing to hold against us.
-            if let Err(fs::TryLockError::WouldBlock) = output.file.try_lock() {
-                output.is_blank.store(false, Ordering::Relaxed);
-                return Err(OutputError::Busy { path: path.into() });
-            }
+        let output =
+            Self::wrap(file, Some(path.into())).map_err(|source| cannot_open(path, source))?;
+        if !output.is_regular {
+            return Ok(output);
+        }
+        // Where the file system has no locks there is nothing to hold against us.
+        if let Err(fs::TryLockError::WouldBlock) = output.file.try_lock() {
+            return Err(OutputError::Busy { path: path.into() });
         }
         if is_new {
+            output.is_blank.store(true, Ordering::Relaxed);
             sync_directory_of(path);
         }
         Ok(output)
     }
 
-    fn wrap(file: File, path: Option<PathBuf>, is_new: bool) -> io::Result<Self> {
+    fn wrap(file: File, path: Option<PathBuf>) -> io::Result<Self> {
         Ok(Self {
             is_regular: file.metadata()?.is_file(),
             file,
             path,
             replaces: AtomicBool::new(false),
-            is_blank: AtomicBool::new(is_new),
+            is_blank: AtomicBool::new(false),
         })
     }
 
@@ -254,9 +255,10 @@ impl Output {
 impl Drop for Output {
     /// Removes a file that would only be in the way of the next attempt.
     fn drop(&mut self) {
-        if self.is_blank.load(Ordering::Relaxed)
+        if let Some(path) = &self.path
+            && self.is_regular
+            && self.is_blank.load(Ordering::Relaxed)
             && self.check_still_there().is_ok()
-            && let Some(path) = &self.path
         {
             let _ = fs::remove_file(path);
         }

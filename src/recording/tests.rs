@@ -137,6 +137,23 @@ fn a_last_row_without_a_line_break_is_left_out_even_if_it_reads() {
     }
 }
 
+#[test]
+fn the_bound_on_a_row_is_none_on_the_file() {
+    let mut row = sample_row(1, &[("cpu", 1.0)]);
+    if let RowKind::Sample { sample, .. } = &mut row.kind {
+        sample.top = Some(vec![crate::protocol::Process {
+            pid: 1,
+            name: "x".repeat(3 << 20),
+            cpu: 0.0,
+            memory: 0.0,
+        }]);
+    }
+    let rows = vec![row; 7];
+    let file = encode(&Columns::new(["cpu"]), &rows);
+    assert!(file.len() > 20 << 20);
+    assert!(read(&file).unwrap().1 == rows);
+}
+
 proptest! {
     #[test]
     fn every_recording_survives_being_read((columns, rows) in any_file()) {

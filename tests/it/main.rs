@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod client;
 mod errors;
 mod golden;
 mod harness_itself;
@@ -19,6 +20,7 @@ mod nothing_lost;
 mod replay_flags;
 mod round_trip;
 mod screen;
+mod server;
 mod streams;
 mod truth;
 mod tutorial;

@@ -1,5 +1,6 @@
 //! Networks, servers and recorders fail; a recording shows it, or shows nothing because nothing was lost.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::{Fault, Proxy};
 use crate::harness::recording::plain;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse_whole, read};
+use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
 
 const CUTS: u64 = 50;
@@ -85,6 +87,52 @@ fn a_replay_behind_a_bad_network() {
         &std::fs::read_to_string(out).unwrap(),
     );
     replay.wait().success();
+}
+
+#[test]
+fn a_loss_that_cannot_be_helped_is_shown_with_its_numbers() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
+    let csv = plain("web-1", 600, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    // The shortest memory there is: 30 samples.
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "100", "--wait", "2", "--retain", "1s"])
+        .start();
+    let proxy = Proxy::clear(replay.port());
+    let recorder = record(&proxy.url(), &out).spawn();
+    let mut witness = Viewer::connect(replay.url(), "");
+    wait_for_rows(&out, 50);
+    let nowhere = TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    proxy.retarget(nowhere.unwrap().port());
+    proxy.cut_all();
+    while witness.numbered(1).pop().and_then(|m| m.seq()) < Some(300) {}
+    proxy.retarget(replay.port());
+    witness.until_closed();
+    recorder.wait().success();
+
+    let rows = read(&out);
+    let at = rows.iter().position(|row| row.seq().is_none()).unwrap();
+    let (before, after) = (rows[at - 1].seq().unwrap(), rows[at + 1].seq().unwrap());
+    assert!(50 <= before && 270 <= after, "{before} {after}");
+    let gap = format!("gap expired {}-{}", before + 1, after - 1);
+    assert_eq!(rows[at].cell("event"), gap);
+    assert_eq!(rows[at].cell("timestamp"), rows[at + 1].cell("timestamp"));
+    // Everything else is there once, and the recording replays as it is.
+    let numbered: Vec<_> = rows.iter().filter_map(Row::seq).collect();
+    assert_eq!(
+        numbered,
+        (1..=before).chain(after..=600).collect::<Vec<_>>()
+    );
+    let again = Metrics::replay([&out])
+        .args(["--speed", "max", "--wait", "1"])
+        .start();
+    let copy = Metrics::record(again.url()).run().success();
+    assert_same(
+        "with a gap",
+        &std::fs::read_to_string(&out).unwrap(),
+        copy.text(),
+    );
 }
 
 #[test]
@@ -166,6 +214,25 @@ fn a_recorder_that_is_killed_twenty_times() {
     );
     assert!(0 < watching.finish());
     replay.wait().success();
+}
+
+#[test]
+fn a_recording_that_ends_anywhere_is_continued() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
+    let csv = plain("web-1", 30, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    let header = csv.find('\n').unwrap() + 1;
+    let row = csv.match_indices('\n').nth(12).unwrap().0 + 1;
+    for kept in [0, 1, header - 1, header, header + 1, row - 1, row, row + 40] {
+        std::fs::write(&out, &csv[..kept]).unwrap();
+        let replay = Metrics::replay([&file])
+            .args(["--speed", "max", "--wait", "1"])
+            .start();
+        record(replay.url(), &out).arg("--append").run().success();
+        let found = std::fs::read_to_string(&out).unwrap();
+        assert_same(&format!("behind byte {kept}"), &csv, &found);
+    }
 }
 
 /// Reads a file again and again while others write it: it must be a recording at every moment.

@@ -24,8 +24,11 @@ fn check_row(row: &str, expected: &str) {
     for line_end in ["\n", "\r\n"] {
         let lines = [HEADER, &before, "", row, "not,read"];
         let file: String = lines.map(|line| format!("{line}{line_end}")).concat();
-        let error = read(file.as_bytes()).unwrap_err();
+        let mut reader = Reader::new(file.as_bytes(), "x.csv").unwrap();
+        assert!(reader.next().unwrap().is_ok());
+        let error = reader.next().unwrap().unwrap_err();
         assert_eq!(words(error), format!("x.csv:5: {expected}"));
+        assert!(reader.next().is_none(), "an error is the end");
     }
 }
 
@@ -75,6 +78,10 @@ fn a_cell_that_cannot_be_read_is_named() {
     check_row(
         &at("2,,7,\"[{\"\"pid\"\":-1}]\","),
         "column 'top': '[{\"pid\":-1}]' is not a JSON array of processes with pid, name, cpu and memory",
+    );
+    check_row(
+        &at("2,,7,\"[\n\n7]\","),
+        r"column 'top': '[\n\n7]' is not a JSON array of processes with pid, name, cpu and memory",
     );
     for extra in [
         "[1]",

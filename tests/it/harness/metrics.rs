@@ -37,12 +37,16 @@ impl Metrics {
 
     /// `serve` on a free port of loopback, called `web-1`, with the shortest interval.
     pub(crate) fn serve() -> Self {
+        Self::serve_as("web-1")
+    }
+
+    pub(crate) fn serve_as(name: &str) -> Self {
         Self::new().args([
             "serve",
             "--listen",
             "127.0.0.1:0",
             "--name",
-            "web-1",
+            name,
             "--interval",
             "200ms",
         ])

@@ -12,6 +12,7 @@ pub(crate) mod pump;
 pub(crate) mod python;
 pub(crate) mod recording;
 pub(crate) mod rows;
+pub(crate) mod server;
 pub(crate) mod tutorial;
 pub(crate) mod viewer;
 pub(crate) mod wire;

@@ -1,0 +1,59 @@
+//! Servers of a test's own making.
+
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::{Message, WebSocket, accept_hdr};
+
+/// Listens on a free port of loopback until the process ends, and hands each connection with its number, from 0, to
+/// `attend` on a thread of its own.
+pub(crate) fn each_connection(attend: impl Fn(usize, TcpStream) + Send + Sync + 'static) -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let attend = Arc::new(attend);
+    std::thread::spawn(move || {
+        for (number, stream) in listener.incoming().flatten().enumerate() {
+            let attend = Arc::clone(&attend);
+            std::thread::spawn(move || attend(number, stream));
+        }
+    });
+    port
+}
+
+/// The same for WebSockets: `attend` also gets what the client asked for behind `?`.
+pub(crate) fn each_viewer(
+    attend: impl Fn(usize, &str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
+) -> u16 {
+    each_connection(move |number, stream| {
+        let mut query = String::new();
+        #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+        let note = |request: &Request, response: Response| {
+            query = request.uri().query().unwrap_or_default().to_owned();
+            Ok(response)
+        };
+        if let Ok(mut socket) = accept_hdr(stream, note) {
+            attend(number, &query, &mut socket);
+        }
+    })
+}
+
+/// Sends texts.
+pub(crate) fn say(socket: &mut WebSocket<TcpStream>, texts: &[&str]) {
+    for text in texts {
+        if socket.send(Message::text(*text)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Closes with a code and waits until the client has answered.
+pub(crate) fn close(socket: &mut WebSocket<TcpStream>, code: u16, reason: &'static str) {
+    use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+    let frame = CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
+    };
+    let _ = socket.close(Some(frame));
+    while socket.read().is_ok() {}
+}
