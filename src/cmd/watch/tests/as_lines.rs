@@ -202,7 +202,7 @@ async fn who_sees_nothing_is_told_why() {
     );
     fails(
         run(vec![(0, lost(0, 1, 0))]).await,
-        "cannot watch web-1: connection refused",
+        "cannot connect to web-1: connection refused",
     );
     let refused = || Event::Refused {
         server: 0,
@@ -210,7 +210,7 @@ async fn who_sees_nothing_is_told_why() {
     };
     fails(
         run(vec![(0, refused())]).await,
-        "cannot watch web-1: 404 no such host",
+        "cannot connect to web-1: 404 no such host",
     );
     let seen = vec![(0, metric(0, "web-1", 1.0)), (0, lost(0, 1, 0))];
     assert_eq!(run(seen).await.news.exit().unwrap(), Exit::Done);

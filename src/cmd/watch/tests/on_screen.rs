@@ -98,6 +98,22 @@ async fn q_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leaves_before_anything_was_there_is_told_why() {
+    let script = Script::new(vec![(0, lost(0, 1, 5000))]);
+    let mut session = session(&["web-1"], None, None);
+    let (end, _) = watch(script, &mut session, &[(700, Input::Quit)]).await;
+    assert_eq!(end, End::Over);
+    let failure = session.news.exit().unwrap_err();
+    assert_eq!(
+        (failure.exit, failure.error.to_string().as_str()),
+        (
+            Exit::NoConnection,
+            "cannot connect to web-1: connection refused"
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_pause_holds_the_display_while_data_are_taken() {
     let script = Script::new(vec![
         (0, connected(0)),

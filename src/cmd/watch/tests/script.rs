@@ -104,7 +104,7 @@ pub(super) fn session(
     Session {
         display: Display::new(&names, 30, style),
         limits: Limits::new(samples, duration),
-        news: News::new("watch", names),
+        news: News::new(names),
         clock: Clock::start(),
     }
 }
