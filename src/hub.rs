@@ -2,7 +2,7 @@
 //!
 //! Live, catch-up, resume and slow viewers are all the same read: on from the cursor. There is no queue per viewer; a
 //! [`Subscription`] knows where it stands in each host's ring, and [`Subscription::changed`] wakes it when a head
-//! moved. Each message is encoded once, when it is pushed, and shared as a ready [`Frame`]. Gaps are not stored: they
+//! moved. Each message is encoded once, when it is pushed, and shared as a ready [`Frame`](crate::protocol::Frame). Gaps are not stored: they
 //! follow from two neighbours that are not neighbours in number.
 //!
 //! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
