@@ -43,7 +43,7 @@ pub struct GlobalArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Listen here; repeatable. Port 0 takes any free port [default: 127.0.0.1:8080 and [::1]:8080]
+    /// Listen here; repeatable. Port 0 takes any free port [default: port 8080 of 127.0.0.1 and ::1]
     #[arg(
         short,
         long,

@@ -1,8 +1,8 @@
 //! The hub: a short log of numbered messages for each host, and viewers that are only cursors in it.
 //!
 //! Live, catch-up, resume and slow viewers are all the same read: on from the cursor. There is no queue per viewer; a
-//! [`Subscription`] knows where it stands in each host's ring, and [`Head::changed`] tells when one
-//! moved. Each message is encoded once, when it is pushed, and shared as a ready [`Frame`]. Gaps are not stored: they
+//! [`Subscription`] knows where it stands in each host's ring, and [`Head::changed`] tells when one moved. Each message is
+//! encoded once, when it is pushed, and shared as a ready [`Frame`](crate::protocol::Frame). Gaps are not stored: they
 //! follow from two neighbours that are not neighbours in number.
 //!
 //! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
