@@ -84,6 +84,9 @@ impl Subscription {
         };
         let (now, lossless) = (self.hub.now_ms(), self.hub.shared.retention.lossless);
         let logs = lock(&self.hub.shared.logs);
+        // Most viewers watch few hosts: no room is kept for more.
+        self.cursors
+            .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
             let known = self.cursors.iter().any(|cursor| *cursor.host() == log.host);
             if !known && self.query.wants(&log.host) {
