@@ -5,6 +5,7 @@
 //! small task of its own hears what it says ([`reader`]). Anything else goes to [`http`].
 
 mod counts;
+pub mod descriptors;
 mod fanout;
 mod head;
 mod http;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -29,7 +31,7 @@ use fanout::{Fanout, Manners, Newcomer};
 
 pub use counts::{Counts, Viewers};
 
-/// A viewer sends its request head within this time of connecting, or is dropped: a silent peer holds no seat.
+/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
@@ -143,7 +145,8 @@ fn is_peers_fault(error: &std::io::Error) -> bool {
 }
 
 async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: Arc<Shared>) {
-    let head = match tokio::time::timeout(HEAD_DEADLINE, head::read(&mut socket)).await {
+    let deadline = Instant::now() + HEAD_DEADLINE;
+    let head = match tokio::time::timeout_at(deadline, head::read(&mut socket)).await {
         Ok(Ok(head)) => head,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
@@ -151,7 +154,12 @@ async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: A
     let is_websocket = head.is_websocket;
     let stream = replayed::Replayed::new(head.bytes, socket);
     if is_websocket {
-        ws::welcome(stream, peer, &shared).await;
+        if tokio::time::timeout_at(deadline, ws::welcome(stream, peer, &shared))
+            .await
+            .is_err()
+        {
+            tracing::info!(%peer, "viewer left the handshake open");
+        }
     } else {
         http::serve(stream, &shared).await;
     }

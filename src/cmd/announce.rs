@@ -8,6 +8,21 @@ use tokio::net::TcpListener;
 
 use crate::cli::GlobalArgs;
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
+use crate::server::descriptors;
+
+/// How many viewers the server takes; told where that is less than was asked for.
+pub(super) fn max_viewers(wanted: u64, global: &GlobalArgs) -> u64 {
+    let fit = descriptors::viewers_that_fit(wanted);
+    if fit < wanted {
+        say(
+            global,
+            &format!(
+                "At most {fit} viewers fit under this process's limit of open files (ulimit -n)."
+            ),
+        );
+    }
+    fit
+}
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
 pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalArgs) {

@@ -174,7 +174,7 @@ pub async fn run(
     let config = server::Config {
         heartbeat: args.server.heartbeat,
         drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
+        max_viewers: announce::max_viewers(args.server.max_viewers, global),
         unhealthy_after: None,
     };
     announce::listening(&listeners, &what(&args, &survey), global);

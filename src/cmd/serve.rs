@@ -97,7 +97,7 @@ pub async fn run(
     let config = server::Config {
         heartbeat: args.server.heartbeat,
         drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
+        max_viewers: announce::max_viewers(args.server.max_viewers, global),
         unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
     };
     let started = Instant::now();

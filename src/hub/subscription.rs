@@ -69,6 +69,12 @@ impl Subscription {
         }
     }
 
+    /// How many times this viewer has been so slow that the log had moved on, since it came.
+    #[must_use]
+    pub fn overruns(&self) -> u32 {
+        self.cursors.iter().map(Cursor::overruns).sum()
+    }
+
     fn find_hosts(&mut self) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
         if host_count == self.host_count {
