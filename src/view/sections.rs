@@ -446,6 +446,11 @@ mod tests {
             &[" TOP    one  two  +2"],
         );
         check(24, 1, &["one", "twotwotwo", "three"], &[" TOP    one  +2"]);
-        check(20, 1, &["longer than that", "two"], &[" TOP    longer …  +1"]);
+        check(
+            20,
+            1,
+            &["longer than that", "two"],
+            &[" TOP    longer …  +1"],
+        );
     }
 }
