@@ -1,8 +1,8 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
 //! [`run`] takes bound listeners and a stop signal. Each connection begins as a task that reads the request head within
-//! [`HEAD_DEADLINE`]. A WebSocket shakes hands ([`ws`]) and joins the [`fanout`], which writes to all viewers, while a
-//! small task of its own hears what it says ([`reader`]). Anything else goes to [`http`].
+//! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
+//! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
 mod counts;
 pub mod descriptors;

@@ -6,22 +6,27 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
-use crate::server::descriptors;
+use crate::server;
 
-/// How many viewers the server takes; told where that is less than was asked for.
-pub(super) fn max_viewers(wanted: u64, global: &GlobalArgs) -> u64 {
-    let fit = descriptors::viewers_that_fit(wanted);
-    if fit < wanted {
-        say(
-            global,
-            &format!(
-                "At most {fit} viewers fit under this process's limit of open files (ulimit -n)."
-            ),
-        );
+/// How the server behaves. That fewer viewers fit than were asked for is said.
+pub(super) fn server_config(
+    args: &ServerArgs,
+    unhealthy_after: Option<Duration>,
+    global: &GlobalArgs,
+) -> server::Config {
+    let max_viewers = server::descriptors::viewers_that_fit(args.max_viewers);
+    if max_viewers < args.max_viewers {
+        let limit = "fit under this process's limit of open files (ulimit -n)";
+        say(global, &format!("At most {max_viewers} viewers {limit}."));
     }
-    fit
+    server::Config {
+        heartbeat: args.heartbeat,
+        drain: args.drain,
+        max_viewers,
+        unhealthy_after,
+    }
 }
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.

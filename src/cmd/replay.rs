@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
@@ -153,12 +154,26 @@ pub async fn run(
         prepared = prepare(args.run(inputs)) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let Prepared { survey, playback } = prepared;
-    check(&survey, &args)?;
-    for warning in &survey.warnings {
+    check(&prepared.survey, &args)?;
+    for warning in &prepared.survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
     }
 
+    let played = broadcast(&args, global, listeners, prepared, stop).await?;
+    if let Some(line) = played {
+        announce::say(global, &line);
+    }
+    Ok(Exit::Done)
+}
+
+/// Serves and plays. What it came to, in a line; `None` when it was stopped.
+async fn broadcast(
+    args: &Args,
+    global: &GlobalArgs,
+    listeners: Vec<TcpListener>,
+    Prepared { survey, playback }: Prepared,
+    stop: CancellationToken,
+) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
         duration: args.server.retain,
         lossless: true,
@@ -171,43 +186,38 @@ pub async fn run(
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: announce::max_viewers(args.server.max_viewers, global),
-        unhealthy_after: None,
-    };
-    announce::listening(&listeners, &what(&args, &survey), global);
+    let config = announce::server_config(&args.server, None, global);
+    announce::listening(&listeners, &what(args, &survey), global);
     let serving = CancellationToken::new();
-    let server = tokio::spawn(server::run(
+    let server = server::run(
         listeners,
         hub.clone(),
         config,
         viewers.clone(),
         serving.clone(),
-    ));
-    let progress = progress(&args, global, &survey);
-    let result = tokio::select! {
-        result = play(&args, (feed, playback), &hub, &viewers, &progress) => result,
+    );
+    let server = tokio::spawn(server);
+    let progress = progress(args, global, &survey);
+    let played = tokio::select! {
+        played = play(args, (feed, playback), &hub, &viewers, &progress) => played,
         () = stop.cancelled() => Ok(None),
     };
     progress.finish();
     serving.cancel();
     let _ = server.await;
-    if let Some(Played { messages, warnings }) = result? {
-        for warning in warnings
-            .iter()
-            .filter(|warning| !survey.warnings.contains(warning))
-        {
-            announce::say(global, &format!("warning: {warning}"));
-        }
-        let Counts { most, .. } = viewers.now();
-        announce::say(
-            global,
-            &format!("Replayed {messages} messages to at most {most} viewers at once."),
-        );
+    let Some(Played { messages, warnings }) = played? else {
+        return Ok(None);
+    };
+    for warning in warnings
+        .iter()
+        .filter(|warning| !survey.warnings.contains(warning))
+    {
+        announce::say(global, &format!("warning: {warning}"));
     }
-    Ok(Exit::Done)
+    let Counts { most, .. } = viewers.now();
+    Ok(Some(format!(
+        "Replayed {messages} messages to at most {most} viewers at once."
+    )))
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.

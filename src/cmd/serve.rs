@@ -94,12 +94,8 @@ pub async fn run(
         global,
     );
 
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: announce::max_viewers(args.server.max_viewers, global),
-        unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
-    };
+    let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
+    let config = announce::server_config(&args.server, Some(unhealthy_after), global);
     let started = Instant::now();
     server::run(listeners, hub, config, viewers.clone(), stop).await;
     drop(keep_sampling);
