@@ -137,8 +137,8 @@ impl Fanout {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
                 Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
                 Some(word) = self.words.recv() => self.hear(word),
