@@ -55,7 +55,8 @@ step 'lints'
 cargo clippy --all-targets --locked -- -D warnings
 
 step 'documentation'
-RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --locked
+# The library is for those who work on it, so its private items are documented as well.
+RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --locked --document-private-items
 
 step 'tests'
 cargo test --locked

@@ -43,7 +43,7 @@ pub struct GlobalArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Listen here; repeatable. Port 0 takes any free port [default: 127.0.0.1:8080 and [::1]:8080]
+    /// Listen here; repeatable. Port 0 takes any free port [default: port 8080 of 127.0.0.1 and ::1]
     #[arg(
         short,
         long,
@@ -61,6 +61,10 @@ pub struct ServerArgs {
     /// Tell viewers at least this often that the server lives
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
     pub heartbeat: Duration,
+
+    /// Serve at most this many viewers at once
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub max_viewers: u64,
 
     /// Wait this long for viewers to take leave when stopping
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]

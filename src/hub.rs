@@ -1,8 +1,8 @@
 //! The hub: a short log of numbered messages for each host, and viewers that are only cursors in it.
 //!
 //! Live, catch-up, resume and slow viewers are all the same read: on from the cursor. There is no queue per viewer; a
-//! [`Subscription`] knows where it stands in each host's ring, and [`Subscription::changed`] wakes it when a head
-//! moved. Each message is encoded once, when it is pushed, and shared as a ready [`Frame`]. Gaps are not stored: they
+//! [`Subscription`] knows where it stands in each host's ring, and [`Head::changed`] tells when one moved. Each message is
+//! encoded once, when it is pushed, and shared as a ready [`Frame`](crate::protocol::Frame). Gaps are not stored: they
 //! follow from two neighbours that are not neighbours in number.
 //!
 //! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
@@ -23,7 +23,7 @@ use tokio::sync::{Notify, watch};
 use crate::protocol::{HostName, HostPattern, Query};
 
 pub use ring::{Announcement, Numbered, Timeline};
-pub use subscription::{Batch, Subscription};
+pub use subscription::{Batch, Head, Subscription};
 
 use ring::Ring;
 
@@ -144,6 +144,18 @@ impl Hub {
         }
         drop(logs);
         Ok(Subscription::new(self.clone(), query))
+    }
+
+    /// Tells when anything comes from now on.
+    #[must_use]
+    pub fn head(&self) -> Head {
+        Head(self.shared.head.subscribe())
+    }
+
+    /// Whether sources wait for viewers.
+    #[must_use]
+    pub fn is_lossless(&self) -> bool {
+        self.shared.retention.lossless
     }
 
     /// Sends a heartbeat with the newest sample of each host to the viewers at its head.

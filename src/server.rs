@@ -1,12 +1,17 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
-//! [`run`] takes bound listeners and a stop signal. Each connection is one task: it reads the request head within
-//! [`HEAD_DEADLINE`], then hands the socket to [`ws`] or, for anything that is no WebSocket, to [`http`].
+//! [`run`] takes bound listeners and a stop signal. Each connection begins as a task that reads the request head within
+//! [`HEAD_DEADLINE`]. A WebSocket shakes hands ([`ws`]) and joins the [`fanout`], which writes to all viewers, while a
+//! small task of its own hears what it says ([`reader`]). Anything else goes to [`http`].
 
 mod counts;
+mod fanout;
 mod head;
 mod http;
+mod line;
 pub mod listen;
+mod outbox;
+mod reader;
 mod replayed;
 mod ws;
 
@@ -14,10 +19,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
+
+use fanout::{Fanout, Manners, Newcomer};
 
 pub use counts::{Counts, Viewers};
 
@@ -34,6 +42,8 @@ pub struct Config {
     pub heartbeat: Duration,
     /// How long viewers have to take leave when the server stops.
     pub drain: Duration,
+    /// The most viewers at once.
+    pub max_viewers: u64,
     /// `/healthz` fails after so long without a message; `None`: never.
     pub unhealthy_after: Option<Duration>,
 }
@@ -44,6 +54,7 @@ struct Shared {
     hub: Hub,
     config: Config,
     viewers: Viewers,
+    newcomers: mpsc::UnboundedSender<Newcomer>,
     stop: CancellationToken,
 }
 
@@ -58,11 +69,20 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let drain = config.drain;
+    let manners = Manners {
+        heartbeat: config.heartbeat,
+        drain,
+        live: !hub.is_lossless(),
+    };
+    // Bounded by the seats: nobody comes in without one.
+    let (newcomers, coming) = mpsc::unbounded_channel();
+    let fanout = tokio::spawn(Fanout::new(&hub, coming, manners).run(stop.clone()));
     let shared = Arc::new(Shared {
         hub,
         config,
         viewers,
-        stop: stop.clone(),
+        newcomers,
+        stop,
     });
     let connections = TaskTracker::new();
     let accepting = TaskTracker::new();
@@ -75,7 +95,8 @@ pub async fn run(
     accepting.wait().await;
     connections.close();
     // Viewers that have not answered by then are dropped with the runtime.
-    let _ = tokio::time::timeout(drain, connections.wait()).await;
+    let left = async { tokio::join!(connections.wait(), fanout) };
+    let _ = tokio::time::timeout(drain, left).await;
 }
 
 /// Sends heartbeats until the stop signal.
@@ -122,8 +143,6 @@ fn is_peers_fault(error: &std::io::Error) -> bool {
 }
 
 async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: Arc<Shared>) {
-    // A sample is worth more now than in a full segment later.
-    let _ = socket.set_nodelay(true);
     let head = match tokio::time::timeout(HEAD_DEADLINE, head::read(&mut socket)).await {
         Ok(Ok(head)) => head,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
@@ -132,7 +151,7 @@ async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: A
     let is_websocket = head.is_websocket;
     let stream = replayed::Replayed::new(head.bytes, socket);
     if is_websocket {
-        ws::serve(stream, peer, &shared).await;
+        ws::welcome(stream, peer, &shared).await;
     } else {
         http::serve(stream, &shared).await;
     }

@@ -1,7 +1,7 @@
 //! Samples to text: everything that `watch` shows, as a pure function of what it was told.
 //!
 //! There is no clock, no terminal and no socket in this room. [`State`] is fed with a client's events, [`Ui`] with the
-//! steps of the person at the screen, and [`frame`] makes lines of both. Texts of peers are stripped of control and bidi
+//! steps of the person at the screen, and [`frame()`] makes lines of both. Texts of peers are stripped of control and bidi
 //! characters where they enter.
 
 mod fleet;

@@ -13,8 +13,6 @@ use super::{Exit, Failure};
 /// How the servers and hosts stand, as far as it was said.
 #[derive(Debug)]
 pub(super) struct News {
-    /// What the command does, as in `cannot watch`.
-    verb: &'static str,
     servers: Vec<Server>,
     stale: HashMap<HostName, Instant>,
     refused: Option<String>,
@@ -23,6 +21,8 @@ pub(super) struct News {
 
 #[derive(Debug)]
 struct Server {
+    url: String,
+    /// The URL as a person would write it.
     name: String,
     connected: bool,
     lost_at: Option<Instant>,
@@ -31,16 +31,17 @@ struct Server {
 }
 
 impl News {
-    pub(super) fn new(verb: &'static str, names: Vec<String>) -> Self {
-        let server = |name| Server {
-            name,
+    /// Of the servers at `urls`.
+    pub(super) fn new(urls: Vec<String>) -> Self {
+        let server = |url: String| Server {
+            name: short_name(&url),
+            url,
             connected: false,
             lost_at: None,
             reason: None,
         };
         Self {
-            verb,
-            servers: names.into_iter().map(server).collect(),
+            servers: urls.into_iter().map(server).collect(),
             stale: HashMap::new(),
             refused: None,
             observed: false,
@@ -53,10 +54,11 @@ impl News {
             Event::Connected { server } => self.servers.get_mut(*server)?.connected(),
             Event::Lost { server, reason, .. } => self.servers.get_mut(*server)?.lost(reason),
             Event::Refused { server, reason } => {
-                let text = format!("{}: {}", self.servers.get(*server)?.name, clean(reason));
+                let (server, several) = (self.servers.get(*server)?, 1 < self.servers.len());
+                let text = server.cannot_connect(&clean(reason));
                 self.refused.get_or_insert_with(|| text.clone());
-                // The last of them is told by the exit.
-                (1 < self.servers.len()).then_some(text)
+                // The only one is told by the exit.
+                several.then_some(text)
             }
             Event::Malformed { server, reason } => {
                 let name = &self.servers.get(*server)?.name;
@@ -81,20 +83,17 @@ impl News {
 
     /// What it all came to.
     pub(super) fn exit(self) -> Result<Exit, Failure> {
-        let verb = self.verb;
         if let Some(refused) = self.refused {
-            return Err(Failure::no_connection(format!("cannot {verb} {refused}")));
+            return Err(Failure::no_connection(refused));
         }
         if self.observed {
             return Ok(Exit::Done);
         }
-        let failed =
-            |server: &Server| Some(format!("{}: {}", server.name, server.reason.as_ref()?));
+        let failed = |server: &Server| Some(server.cannot_connect(server.reason.as_ref()?));
         let why = self.servers.iter().find_map(failed);
-        Err(Failure::no_connection(why.map_or_else(
-            || "nothing was observed: no sample came".to_owned(),
-            |why| format!("cannot {verb} {why}"),
-        )))
+        Err(Failure::no_connection(why.unwrap_or_else(|| {
+            "nothing was observed: no sample came".to_owned()
+        })))
     }
 
     /// A person chose to leave: then whatever it came to is what was wanted.
@@ -105,6 +104,10 @@ impl News {
 }
 
 impl Server {
+    fn cannot_connect(&self, reason: &str) -> String {
+        format!("cannot connect to {}: {reason}", self.url)
+    }
+
     fn connected(&mut self) -> Option<String> {
         let again = std::mem::replace(&mut self.connected, true);
         self.reason = None;
@@ -141,4 +144,22 @@ pub(super) fn short_name(url: &str) -> String {
         name.strip_suffix(port.as_str()).unwrap_or(name).to_owned()
     });
     names.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_have_short_names() {
+        for (url, expected) in [
+            ("ws://web-1:8080/ws", "web-1"),
+            ("ws://127.0.0.1:9000/ws", "127.0.0.1:9000"),
+            ("ws://[::1]:8080/ws", "[::1]"),
+            ("ws://web-1:80/live", "web-1:80/live"),
+            ("ws://a:8080/ws,ws://b:8080/ws", "a,b"),
+        ] {
+            assert_eq!(short_name(url), expected);
+        }
+    }
 }

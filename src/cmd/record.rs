@@ -150,19 +150,20 @@ struct Talk {
 
 impl Talk {
     fn new(args: &Args, global: &GlobalArgs) -> Self {
-        let names: Vec<_> = args
+        let urls: Vec<String> = args
             .client
             .endpoints()
             .iter()
-            .map(|server| short_name(&server.to_string()))
+            .map(ToString::to_string)
             .collect();
+        let names: Vec<_> = urls.iter().map(|url| short_name(url)).collect();
         let progress = if global.quiet {
             Progress::hidden()
         } else {
             Progress::recording(&names.join(" "), terminal::has_unicode())
         };
         Self {
-            news: News::new("record", names),
+            news: News::new(urls),
             progress,
             is_quiet: global.quiet,
             state: "connecting".into(),

@@ -174,6 +174,7 @@ pub async fn run(
     let config = server::Config {
         heartbeat: args.server.heartbeat,
         drain: args.server.drain,
+        max_viewers: args.server.max_viewers,
         unhealthy_after: None,
     };
     announce::listening(&listeners, &what(&args, &survey), global);

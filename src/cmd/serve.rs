@@ -97,6 +97,7 @@ pub async fn run(
     let config = server::Config {
         heartbeat: args.server.heartbeat,
         drain: args.server.drain,
+        max_viewers: args.server.max_viewers,
         unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
     };
     let started = Instant::now();

@@ -63,12 +63,13 @@ pub async fn run(
     global: &GlobalArgs,
     stop: CancellationToken,
 ) -> Result<Exit, Failure> {
-    let names: Vec<String> = args
+    let urls: Vec<String> = args
         .client
         .endpoints()
         .iter()
-        .map(|endpoint| short_name(&endpoint.to_string()))
+        .map(ToString::to_string)
         .collect();
+    let names: Vec<String> = urls.iter().map(|url| short_name(url)).collect();
     let client = client(&args);
     let style = Style {
         colour: is_coloured(global.color, &io::stdout()),
@@ -77,7 +78,7 @@ pub async fn run(
     let mut session = Session {
         display: Display::new(&names, window(&args.client), style),
         limits: Limits::new(args.client.samples, args.client.duration),
-        news: News::new("watch", names),
+        news: News::new(urls),
         clock: Clock::start(),
     };
     let end = match args.form() {

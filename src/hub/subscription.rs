@@ -16,7 +16,19 @@ pub struct Subscription {
     query: Query,
     cursors: Vec<Cursor>,
     host_count: u64,
-    head: watch::Receiver<u64>,
+}
+
+/// Tells when there may be more to read.
+#[derive(Debug)]
+pub struct Head(pub(super) watch::Receiver<u64>);
+
+impl Head {
+    /// Waits until anything has come since the last call, or since [`Hub::head`]. Cancel safe.
+    pub async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await; // the hub is gone: nothing will come
+        }
+    }
 }
 
 /// What [`Subscription::read`] found besides frames.
@@ -32,13 +44,11 @@ pub enum Batch {
 
 impl Subscription {
     pub(super) fn new(hub: Hub, query: Query) -> Self {
-        let head = hub.shared.head.subscribe();
         let mut subscription = Self {
             hub,
             query,
             cursors: Vec::new(),
             host_count: 0,
-            head,
         };
         subscription.find_hosts();
         subscription
@@ -46,7 +56,6 @@ impl Subscription {
 
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes of messages.
     pub fn read(&mut self, frames: &mut Vec<Frame>, mut budget: usize) -> Batch {
-        self.head.borrow_and_update();
         let over = self.hub.shared.ended.load(Ordering::Acquire);
         self.find_hosts();
         let mut more = false;
@@ -58,12 +67,6 @@ impl Subscription {
             (false, true) => Batch::End,
             (false, false) => Batch::Head,
         }
-    }
-
-    /// Waits until there may be more to read. Cancel safe.
-    pub async fn changed(&mut self) {
-        // The sender lives in the hub that this subscription holds.
-        let _ = self.head.changed().await;
     }
 
     fn find_hosts(&mut self) {

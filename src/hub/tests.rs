@@ -390,10 +390,11 @@ async fn a_source_is_told_when_there_is_room() {
         }
         hub.end();
     };
+    let mut head = hub.head();
     let reading = async {
         let mut seen = Vec::new();
         while seen.last().is_none_or(|last| last != "end") {
-            viewer.changed().await;
+            head.changed().await;
             seen.extend(read(&mut viewer));
         }
         seen

@@ -52,6 +52,12 @@ impl Frame {
         &self.bytes
     }
 
+    /// As [`Frame::wire`], without counting one more reference.
+    #[must_use]
+    pub fn into_wire(self) -> Bytes {
+        self.bytes
+    }
+
     /// The JSON in it.
     #[must_use]
     pub fn json(&self) -> &[u8] {

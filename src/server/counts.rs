@@ -46,16 +46,18 @@ impl Viewers {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a viewer in until the seat is dropped.
-    pub(super) fn enter(&self) -> Seat {
-        self.counts.send_modify(|counts| {
-            counts.connected += 1;
+    /// A seat for one more viewer, if there are fewer than `max`.
+    pub(super) fn enter(&self, max: u64) -> Option<Seat> {
+        let entered = self.counts.send_if_modified(|counts| {
+            let free = counts.connected < max;
+            counts.connected += u64::from(free);
             counts.most = counts.most.max(counts.connected);
+            free
         });
-        Seat {
+        entered.then(|| Seat {
             viewers: self.clone(),
             finished: false,
-        }
+        })
     }
 }
 

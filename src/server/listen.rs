@@ -13,6 +13,14 @@ use crate::protocol::DEFAULT_PORT;
 /// packets and wait whole seconds.
 const BACKLOG: u32 = 4096;
 
+/// What the kernel keeps of what a viewer has not read, in bytes; it doubles this for its own needs. By default it keeps
+/// up to 4 MiB, an hour of samples: memory that a frozen viewer would hold, and data too old to be worth reading.
+const SEND_BUFFER_BYTES: u32 = 32 * 1024;
+
+/// A peer that acknowledges nothing for so long is gone, power cut or cable pulled.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// An address to listen on: `HOST:PORT`, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {
@@ -140,6 +148,11 @@ fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
         }?;
         // A restarted server takes its port back from connections that linger.
         socket.set_reuseaddr(true)?;
+        // Accepted sockets inherit these.
+        socket.set_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        #[cfg(target_os = "linux")]
+        socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
         socket.bind(addr)?;
         socket.listen(BACKLOG)
     };

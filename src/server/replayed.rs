@@ -19,6 +19,12 @@ impl Replayed {
     pub(super) fn new(head: BytesMut, socket: TcpStream) -> Self {
         Self { head, socket }
     }
+
+    /// The socket, when what came first has been read.
+    pub(super) fn into_socket(self) -> TcpStream {
+        debug_assert!(self.head.is_empty(), "a handshake is read to its end");
+        self.socket
+    }
 }
 
 impl AsyncRead for Replayed {

@@ -1,6 +1,6 @@
 //! The recording as a source: rows of one or more files, in the order of their time, as numbered messages.
 //!
-//! [`survey`] reads the files once before anything is served: an error in row 40,000 is told at once rather than hours
+//! [`survey()`] reads the files once before anything is served: an error in row 40,000 is told at once rather than hours
 //! into the replay, and a viewer learns which hosts and streams will come. [`Playback`] then reads them again and is the
 //! replay itself, without its pace.
 

@@ -246,4 +246,46 @@ mod tests {
             assert_eq!(columns_of(line), expected, "{line:?}");
         }
     }
+
+    /// Set for the child that panics on a terminal of its own.
+    #[cfg(unix)]
+    const CHILD: &str = "METRICS_TEST_PANICS";
+
+    #[cfg(unix)]
+    #[test]
+    fn a_panic_gives_the_terminal_back_before_its_message() {
+        if std::env::var_os(CHILD).is_some() {
+            let mut screen = Screen::open().unwrap();
+            screen.draw(&frame(&["a frame"])).unwrap();
+            panic!("the message");
+        }
+        let pair = portable_pty::native_pty_system()
+            .openpty(portable_pty::PtySize::default())
+            .unwrap();
+        let mut child = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
+        let name = "terminal::screen::tests::a_panic_gives_the_terminal_back_before_its_message";
+        child.args([name, "--exact", "--nocapture"]);
+        child.env(CHILD, "1");
+        let mut output = pair.master.try_clone_reader().unwrap();
+        let mut child = pair.slave.spawn_command(child).unwrap();
+        assert!(!child.wait().unwrap().success());
+        let modes = std::fs::File::open(pair.master.tty_name().unwrap()).unwrap();
+        let modes = rustix::termios::tcgetattr(modes).unwrap().local_modes;
+        assert!(
+            modes.contains(rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON)
+        );
+        // With the last holder of the slave gone, the output comes to its end.
+        drop(pair.slave);
+        let mut bytes = Vec::new();
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = io::Read::read(&mut output, &mut buffer) {
+            bytes.extend_from_slice(&buffer[..read]);
+        }
+        let text = String::from_utf8(bytes).unwrap();
+        let at = |part: &str| {
+            text.find(part)
+                .unwrap_or_else(|| panic!("no {part:?} in {text:?}"))
+        };
+        assert!(at("a frame") < at("\x1b[?25h") && at("\x1b[?1049l") < at("the message"));
+    }
 }

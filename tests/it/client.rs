@@ -302,3 +302,66 @@ fn the_environment_names_the_server_and_a_flag_beats_it() {
         .run();
     assert_eq!(seqs(&output.success()), [Some(1)]);
 }
+
+#[test]
+fn json_lines_are_the_messages_byte_for_byte() {
+    let alert = metric(3)
+        .replace(r#""type":"metric""#, r#""type":"alert""#)
+        .replace(
+            r#""seq":3,"#,
+            r#""seq":3,"alert":{"name":"busy","rule":"cpu > 1","state":"firing","metric":"cpu","value":3,"threshold":1,"since":1},"later":[1, 2],"#,
+        );
+    let heartbeat = metric(3).replace("metric", "heartbeat");
+    let gap = r#"{"type":"gap",  "host":"web-1","from":4,"to":6,"reason":"expired"}"#;
+    let sent = [metric(2), alert, gap.to_owned(), metric(7), END.to_owned()];
+    let texts = sent.clone();
+    let port = each_viewer(move |_, _, socket| {
+        say(socket, &[HELLO, &texts[0], &texts[1], &heartbeat]);
+        say(socket, &[r#"{"type":"party","host":"web-1"}"#]);
+        say(socket, &[&texts[2], &texts[3], &texts[4]]);
+        close(socket, 1000, "over");
+    });
+    let output = Metrics::watch(&url(port)).arg("--json").run().success();
+    assert_eq!(output.text().lines().collect::<Vec<_>>(), sent);
+}
+
+#[test]
+fn hostile_names_reach_no_terminal() {
+    let evil = r"\u001b]0;owned\u0007\u001b[2J\u202eevil";
+    let hello = HELLO
+        .replace(r#""label":"CPU""#, &format!(r#""label":"{evil}""#))
+        .replace(r#""unit":"%""#, &format!(r#""unit":"{evil}""#))
+        .replace(r#""server":"x/1""#, &format!(r#""server":"{evil}""#));
+    let metric = metric(1).replace(
+        r#""cpu":1"#,
+        &format!(
+            r#""cpu":1,"disk:{evil}":50,"top":[{{"pid":1,"name":"{evil}","cpu":99,"memory":9}}]"#
+        ),
+    );
+    let port = each_viewer(move |_, _, socket| {
+        say(socket, &[&hello, &metric, END]);
+        close(socket, 1000, "over");
+    });
+    for form in ["--once", "--plain"] {
+        let output = Metrics::watch(&url(port)).arg(form).run().success();
+        let text = output.text();
+        assert!(text.contains("web-1"), "{}", output.story());
+        let hostile = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
+        assert!(!text.contains(hostile), "{form}: {text:?}");
+        assert!(
+            !output.stderr.contains(hostile),
+            "{form}: {}",
+            output.stderr
+        );
+    }
+    // In its own terminal the only sequences are the program's.
+    let mut terminal = Metrics::watch(&url(port)).in_terminal(100, 30);
+    terminal.wait_for_text("web-1");
+    terminal.send_keys("q");
+    let left = terminal.wait();
+    let bytes = String::from_utf8_lossy(&left.bytes);
+    assert!(
+        !bytes.contains("\u{1b}]0;") && !bytes.contains('\u{202e}'),
+        "{bytes:?}"
+    );
+}

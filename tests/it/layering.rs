@@ -14,7 +14,11 @@ const LEVELS: [&[&str]; 5] = [
 /// Crates that one room keeps to itself.
 const KEPT: [(&str, &[&str]); 9] = [
     ("sysinfo", &["src/source/host"]),
-    ("procfs", &["src/source/host/linux"]),
+    // Its tests compare with it, on Linux.
+    (
+        "procfs",
+        &["src/source/host/linux", "src/source/host/tests"],
+    ),
     ("csv", &["src/recording"]),
     ("comfy_table", &["src/view"]),
     ("crossterm", &["src/terminal"]),

@@ -41,6 +41,21 @@ impl Watched {
         }
     }
 
+    /// All samples up to one that was taken a whole interval from now: whatever happened before is in them.
+    fn samples_from_now_on(&mut self) -> Vec<Data> {
+        let enough = now_ms() + 2 * SLACK_MS;
+        let mut samples = vec![self.sample()];
+        while samples[samples.len() - 1].timestamp < enough {
+            samples.push(self.sample());
+        }
+        samples
+    }
+
+    /// A sample that was taken after this was called.
+    fn fresh(&mut self) -> Data {
+        self.samples_from_now_on().pop().unwrap()
+    }
+
     fn samples(&mut self, n: usize) -> Vec<Data> {
         (0..n).map(|_| self.sample()).collect()
     }
@@ -172,7 +187,7 @@ fn ticks() -> (f64, f64) {
 fn a_busy_core_is_seen_as_one() {
     let mut watched = Watched::start(&["--top", "100"]);
     let busy = Busy::start();
-    watched.sample();
+    watched.fresh();
     let (before, shell_before) = (ticks(), ticks_of(busy.0.id()));
     let samples = watched.samples(12);
     let (after, shell_after) = (ticks(), ticks_of(busy.0.id()));
@@ -223,11 +238,9 @@ fn an_allocated_gibibyte_is_seen() {
         let of = |name| fields("/proc/meminfo", name)[0] * 1024.0;
         of("MemTotal:") - of("MemAvailable:")
     });
-    let before = watched.sample();
+    let before = watched.fresh();
     let memory = vec![1_u8; 1 << 30];
-    // One sample may have been taken while the memory was filled.
-    watched.sample();
-    let after = watched.sample();
+    let after = watched.fresh();
     std::thread::sleep(Duration::from_millis(SLACK_MS));
     for sample in [&before, &after] {
         let range = used.about(sample.timestamp);
@@ -262,12 +275,12 @@ fn written_to_disks() -> f64 {
 fn a_file_that_is_written_is_counted() {
     let mut watched = Watched::start(&[]);
     let written = Witness::of(written_to_disks);
-    let mut samples = watched.samples(2);
+    let mut samples = vec![watched.fresh()];
     // The folder of the build: a temporary folder may lie in memory.
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     file.write_all(&vec![1; 64 * MIB as usize]).unwrap();
     file.sync_all().unwrap();
-    samples.extend(watched.samples(4));
+    samples.extend(watched.samples_from_now_on());
     std::thread::sleep(Duration::from_millis(SLACK_MS));
     let could = written.growth(samples[0].timestamp, samples[samples.len() - 1].timestamp);
     let sum = total(&samples, "diskWritten");
@@ -289,7 +302,7 @@ fn accepted_connections_are_counted() {
             .unwrap();
         values.split(' ').nth(at).unwrap().parse().unwrap()
     });
-    let mut samples = watched.samples(2);
+    let mut samples = vec![watched.fresh()];
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     for _ in 0..CONNECTIONS {
@@ -301,7 +314,7 @@ fn accepted_connections_are_counted() {
     let _viewers: Vec<_> = (0..20)
         .map(|_| Viewer::connect(watched.serve.url(), ""))
         .collect();
-    samples.extend(watched.samples(4));
+    samples.extend(watched.samples_from_now_on());
     std::thread::sleep(Duration::from_millis(SLACK_MS));
     let could = accepted.growth(samples[0].timestamp, samples[samples.len() - 1].timestamp);
     let sum = total(&samples, "requestsPerSecond");
@@ -355,7 +368,7 @@ fn the_rest_agrees_with_proc() {
         let text = std::fs::read_to_string("/proc/loadavg").unwrap();
         text.split(' ').next().unwrap().parse().unwrap()
     });
-    let sample = watched.samples(2).remove(1);
+    let sample = watched.fresh();
     std::thread::sleep(Duration::from_millis(SLACK_MS));
     let values = &sample.values;
     assert_within(

@@ -80,7 +80,9 @@ pub(super) async fn follow(
             () = stop.cancelled() => return Ok(End::Done),
             key = next_key(keys) => {
                 if display.input(key, surface.size(), clock.now()) {
-                    return Ok(End::Done);
+                    // Who leaves before anything was there learns why it was not.
+                    let seen = display.state().has_data();
+                    return Ok(if seen { End::Done } else { End::Over });
                 }
                 pace.at_once();
             }

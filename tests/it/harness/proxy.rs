@@ -47,6 +47,7 @@ pub(crate) struct Proxy {
 struct Shared {
     upstream: AtomicU16,
     cuts: AtomicU64,
+    refusals: AtomicU64,
     planned: Mutex<Plan>,
     /// Raised by `cut_all` and on drop: connections older than this number end.
     epoch: AtomicU64,
@@ -97,6 +98,7 @@ impl Proxy {
         let shared = Arc::new(Shared {
             upstream: AtomicU16::new(upstream),
             cuts: AtomicU64::new(0),
+            refusals: AtomicU64::new(0),
             planned: Mutex::new(Plan {
                 dice,
                 faults_left: faults,
@@ -133,6 +135,11 @@ impl Proxy {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
+    /// Connections that came while nobody listened behind the proxy.
+    pub(crate) fn refusals(&self) -> u64 {
+        self.shared.refusals.load(Ordering::SeqCst)
+    }
+
     /// Sends new connections elsewhere: the server has another port after a restart.
     pub(crate) fn retarget(&self, upstream: u16) {
         self.shared.upstream.store(upstream, Ordering::SeqCst);
@@ -159,6 +166,7 @@ impl Shared {
         let Ok(server) =
             TcpStream::connect((Ipv4Addr::LOCALHOST, self.upstream.load(Ordering::SeqCst)))
         else {
+            self.refusals.fetch_add(1, Ordering::SeqCst);
             reset(client);
             return;
         };

@@ -1,0 +1,217 @@
+//! Lines for other programs, and what is said beside them.
+
+use std::io;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::lines::{self, Form};
+use super::super::{End, Session};
+use super::script::{Script, connected, hello, lost, metric, received, sample, session, stale};
+use crate::client::Event;
+use crate::cmd::Exit;
+use crate::protocol::{Alert, AlertState, Body, Gap, GapReason};
+
+/// Runs the lines over `script`; what was written and said.
+async fn print(
+    script: Script,
+    form: Form,
+    session: &mut Session,
+) -> (io::Result<End>, String, Vec<String>) {
+    let mut out = Vec::new();
+    let mut said = Vec::new();
+    let stop = CancellationToken::new();
+    let say = |line: &str| said.push(line.to_owned());
+    let end = lines::follow(script, form, session, &mut out, say, &stop).await;
+    (end, String::from_utf8(out).unwrap(), said)
+}
+
+#[tokio::test(start_paused = true)]
+async fn json_is_what_came() {
+    let alert = Alert {
+        name: "busy".into(),
+        rule: "cpu > 90".into(),
+        state: AlertState::Firing,
+        metric: "cpu".into(),
+        value: Some(97.0),
+        threshold: Some(90.0),
+        since: 5,
+    };
+    let gap = Gap {
+        from: Some(2),
+        to: Some(3),
+        reason: GapReason::Expired,
+    };
+    let wanted = [
+        metric(0, "web-1", 97.0),
+        received(
+            0,
+            "web-1",
+            Body::Alert {
+                seq: Some(2),
+                alert: Box::new(alert),
+                sample: sample(97.0),
+            },
+        ),
+        received(0, "web-1", Body::Gap(gap)),
+        received(0, "web-1", Body::End),
+    ];
+    let raw = |event: &Event| match event {
+        Event::Message(received) => format!("{}\n", received.raw),
+        _ => unreachable!("all are messages"),
+    };
+    let expected: String = wanted.iter().map(raw).collect();
+    let mut events = vec![(0, connected(0)), (0, hello(0, "web-1"))];
+    events.extend(wanted.map(|event| (0, event)));
+    let heartbeat = Body::Heartbeat {
+        seq: Some(2),
+        sample: sample(1.0),
+    };
+    events.push((0, received(0, "web-1", heartbeat)));
+    let (end, out, said) = print(
+        Script::ending(events),
+        Form::Json,
+        &mut session(&["web-1"], None, None),
+    )
+    .await;
+    assert_eq!((end.unwrap(), out, said), (End::Over, expected, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_has_the_order_of_the_columns() {
+    let events = vec![
+        (0, hello(0, "web-1")),
+        (0, metric(0, "web-1", 23.4)),
+        (0, metric(0, "new", 1.0)),
+    ];
+    let (_, out, _) = print(
+        Script::ending(events),
+        Form::Plain,
+        &mut session(&["web-1"], None, None),
+    )
+    .await;
+    assert_eq!(
+        out,
+        "2026-11-24T14:07:31.204Z web-1 memory=61.2 cpu=23.4\n\
+         2026-11-24T14:07:31.204Z new cpu=1 memory=61.2\n"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_of_state_are_said_once() {
+    let events = vec![
+        (0, lost(0, 1, 1000)),
+        (1000, lost(0, 2, 1000)),
+        (1000, connected(0)),
+        (0, metric(0, "web-1", 1.0)),
+        (500, lost(0, 1, 1000)),
+        (7000, lost(0, 2, 7000)),
+        (7000, connected(0)),
+        (10, stale("web-1")),
+        (3000, metric(0, "web-1", 1.0)),
+        (10, metric(0, "web-1", 1.0)),
+    ];
+    let (_, out, said) = print(
+        Script::ending(events),
+        Form::Plain,
+        &mut session(&["web-1"], None, None),
+    )
+    .await;
+    assert_eq!(out.lines().count(), 3);
+    assert_eq!(
+        said,
+        [
+            "web-1: cannot connect (connection refused); trying again",
+            "web-1: connected after 2 s",
+            "web-1: connection lost (connection refused); reconnecting",
+            "web-1: connected again after 14 s",
+            "web-1: no sample for three intervals",
+            "web-1: samples again after 3 s",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_host_has_its_samples() {
+    let events = vec![
+        (0, hello(0, "a")),
+        (0, hello(0, "b")),
+        (0, metric(0, "a", 1.0)),
+        (0, metric(0, "a", 2.0)),
+        (0, metric(0, "b", 3.0)),
+        (0, metric(0, "a", 4.0)),
+        (0, metric(0, "b", 5.0)),
+        (0, metric(0, "a", 6.0)),
+    ];
+    let (end, out, _) = print(
+        Script::new(events),
+        Form::Plain,
+        &mut session(&["relay"], Some(2), None),
+    )
+    .await;
+    assert_eq!(end.unwrap(), End::Over);
+    let hosts: Vec<&str> = out
+        .lines()
+        .map(|line| line.split(' ').nth(1).unwrap())
+        .collect();
+    assert_eq!(hosts, ["a", "a", "b", "b"]);
+}
+
+/// A pipe that somebody closed.
+struct Closed;
+
+impl io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_pipe_is_told_from_other_errors() {
+    let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
+    let stop = CancellationToken::new();
+    let mut session = session(&["web-1"], None, None);
+    let end = lines::follow(script, Form::Json, &mut session, &mut Closed, |_| {}, &stop).await;
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+}
+
+#[track_caller]
+fn fails(session: Session, expected: &str) {
+    let failure = session.news.exit().unwrap_err();
+    assert_eq!(
+        (failure.exit, failure.error.to_string().as_str()),
+        (Exit::NoConnection, expected)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sees_nothing_is_told_why() {
+    let run = async |events| {
+        let mut session = session(&["web-1"], None, None);
+        let (end, ..) = print(Script::ending(events), Form::Plain, &mut session).await;
+        assert_eq!(end.unwrap(), End::Over);
+        session
+    };
+    fails(run(vec![]).await, "nothing was observed: no sample came");
+    fails(
+        run(vec![(0, connected(0))]).await,
+        "nothing was observed: no sample came",
+    );
+    fails(
+        run(vec![(0, lost(0, 1, 0))]).await,
+        "cannot connect to web-1: connection refused",
+    );
+    let refused = || Event::Refused {
+        server: 0,
+        reason: "404 no such host".into(),
+    };
+    fails(
+        run(vec![(0, refused())]).await,
+        "cannot connect to web-1: 404 no such host",
+    );
+    let seen = vec![(0, metric(0, "web-1", 1.0)), (0, lost(0, 1, 0))];
+    assert_eq!(run(seen).await.news.exit().unwrap(), Exit::Done);
+}

@@ -1,0 +1,246 @@
+//! The live table.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::{End, Session, screen};
+use super::script::{Frames, Script, connected, hello, lost, metric, session};
+use crate::cmd::Exit;
+use crate::terminal::Input;
+
+/// Runs the screen over `script` with keys at their times, for at most a minute.
+async fn watch(script: Script, session: &mut Session, keys: &[(u64, Input)]) -> (End, Frames) {
+    let (sender, mut receiver) = mpsc::channel(8);
+    let keys = keys.to_vec();
+    let typist = tokio::spawn(async move {
+        let start = Instant::now();
+        for (at, key) in keys {
+            tokio::time::sleep_until(start + Duration::from_millis(at)).await;
+            sender.send(key).await.unwrap();
+        }
+        // Nobody closes the keyboard by not typing.
+        std::future::pending::<()>().await;
+    });
+    let stop = CancellationToken::new();
+    let mut frames = Frames::new();
+    let end = screen::follow(script, session, &mut receiver, &mut frames, &stop);
+    let end = tokio::time::timeout(Duration::from_secs(60), end).await;
+    typist.abort();
+    (end.map_or(End::Done, Result::unwrap), frames)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_makes_one_frame_and_silence_none() {
+    let mut events = vec![(0, connected(0)), (0, hello(0, "web-1"))];
+    events.extend((0..30).map(|n| (0, metric(0, "web-1", f64::from(n)))));
+    events.push((2000, metric(0, "web-1", 55.0)));
+    let (_, frames) = watch(
+        Script::new(events),
+        &mut session(&["web-1"], None, None),
+        &[],
+    )
+    .await;
+    assert_eq!(frames.times(), [0, 50, 2000]);
+    assert!(
+        frames.last().contains("● live") && frames.last().contains("55.0 %"),
+        "{}",
+        frames.last()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn ages_and_countdowns_are_drawn_every_second() {
+    let events = vec![
+        (0, connected(0)),
+        (0, metric(0, "web-1", 1.0)),
+        (500, lost(0, 1, 3000)),
+        (3000, connected(0)),
+        (100, metric(0, "web-1", 2.0)),
+    ];
+    let (_, frames) = watch(
+        Script::new(events),
+        &mut session(&["web-1"], None, None),
+        &[],
+    )
+    .await;
+    assert_eq!(frames.times(), [0, 50, 500, 1500, 2500, 3500, 3550, 3600]);
+    let at = |time| {
+        frames
+            .drawn
+            .iter()
+            .find(|(at, _)| *at == time)
+            .unwrap()
+            .1
+            .join(" ")
+    };
+    assert!(
+        at(1500).contains("○ STALE 1 s") && at(1500).contains("attempt 1 in 2 s."),
+        "{}",
+        at(1500)
+    );
+    assert!(
+        at(2500).contains("○ STALE 2 s") && at(2500).contains("attempt 1 in 1 s."),
+        "{}",
+        at(2500)
+    );
+    assert!(at(3600).contains("● live"), "{}", at(3600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn q_leaves() {
+    let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
+    let mut session = session(&["web-1"], None, None);
+    let (end, frames) = watch(script, &mut session, &[(700, Input::Quit)]).await;
+    assert_eq!((end, frames.start.elapsed().as_millis()), (End::Done, 700));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_anything_was_there_is_told_why() {
+    let script = Script::new(vec![(0, lost(0, 1, 5000))]);
+    let mut session = session(&["web-1"], None, None);
+    let (end, _) = watch(script, &mut session, &[(700, Input::Quit)]).await;
+    assert_eq!(end, End::Over);
+    let failure = session.news.exit().unwrap_err();
+    assert_eq!(
+        (failure.exit, failure.error.to_string().as_str()),
+        (
+            Exit::NoConnection,
+            "cannot connect to web-1: connection refused"
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_holds_the_display_while_data_are_taken() {
+    let script = Script::new(vec![
+        (0, connected(0)),
+        (0, metric(0, "web-1", 11.0)),
+        (1000, metric(0, "web-1", 22.0)),
+        (1000, metric(0, "web-1", 33.0)),
+    ]);
+    let keys = [
+        (500, Input::Pause),
+        (1500, Input::Other),
+        (2500, Input::Pause),
+    ];
+    let (_, frames) = watch(script, &mut session(&["web-1"], None, None), &keys).await;
+    let at = |time| {
+        frames
+            .drawn
+            .iter()
+            .find(|(at, _)| *at == time)
+            .unwrap()
+            .1
+            .join("\n")
+    };
+    for time in [500, 1000, 1500, 2000] {
+        assert!(
+            at(time).contains("PAUSED") && at(time).contains("11.0 %"),
+            "{}",
+            at(time)
+        );
+    }
+    assert!(
+        !at(2500).contains("PAUSED") && at(2500).contains("33.0 %"),
+        "{}",
+        at(2500)
+    );
+    // The maximum tells that the one in between was taken, and the minimum the first.
+    assert!(at(2500).contains("11.0     33.0"), "{}", at(2500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_and_sizes_are_answered_at_once() {
+    let script = Script::new(vec![(0, connected(0)), (0, metric(0, "web-1", 1.0))]);
+    let keys = [
+        (100, Input::Help),
+        (101, Input::Other),
+        (102, Input::Resize),
+    ];
+    let (_, frames) = watch(script, &mut session(&["web-1"], None, None), &keys).await;
+    assert_eq!(frames.times(), [0, 50, 100, 101, 102]);
+    assert!(frames.drawn[2].1[0].contains("help"));
+    assert!(frames.drawn[3].1[0].contains("web-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_select_and_open_hosts() {
+    let script = Script::new(vec![
+        (0, connected(0)),
+        (0, metric(0, "a", 1.0)),
+        (0, metric(0, "b", 1.0)),
+    ]);
+    let keys = [
+        (100, Input::Down),
+        (200, Input::Down),
+        (300, Input::Enter),
+        (400, Input::Back),
+    ];
+    let (_, frames) = watch(script, &mut session(&["relay"], None, None), &keys).await;
+    let at = |time| {
+        frames
+            .drawn
+            .iter()
+            .find(|(at, _)| *at == time)
+            .unwrap()
+            .1
+            .join("\n")
+    };
+    assert!(at(100).contains("> ● a") && at(200).contains("> ● b"));
+    assert!(at(300).starts_with(" b   ● live"), "{}", at(300));
+    assert!(at(400).contains("> ● b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
+    let one = || {
+        vec![
+            (0, metric(0, "web-1", 1.0)),
+            (1000, metric(0, "web-1", 1.0)),
+        ]
+    };
+    let mut ended = session(&["web-1"], None, None);
+    assert_eq!(
+        watch(Script::ending(one()), &mut ended, &[]).await.0,
+        End::Over
+    );
+    assert_eq!(ended.news.exit().unwrap(), Exit::Done);
+
+    let mut counted = session(&["web-1"], Some(2), None);
+    let (end, frames) = watch(Script::new(one()), &mut counted, &[]).await;
+    assert_eq!((end, frames.start.elapsed().as_millis()), (End::Over, 1000));
+
+    let mut timed = session(&["web-1"], None, Some(Duration::from_millis(300)));
+    let (end, frames) = watch(Script::new(one()), &mut timed, &[]).await;
+    assert_eq!((end, frames.start.elapsed().as_millis()), (End::Over, 300));
+
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let (_keyboard, mut keys) = mpsc::channel(1);
+    let mut frames = Frames::new();
+    let mut stopped = session(&["web-1"], None, None);
+    let end = screen::follow(
+        Script::new(one()),
+        &mut stopped,
+        &mut keys,
+        &mut frames,
+        &stop,
+    );
+    assert_eq!(end.await.unwrap(), End::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_goes_on_without_a_keyboard() {
+    let (keyboard, mut keys) = mpsc::channel(1);
+    drop(keyboard);
+    let script = Script::ending(vec![(1000, metric(0, "web-1", 1.0))]);
+    let mut session = session(&["web-1"], None, None);
+    let mut frames = Frames::new();
+    let stop = CancellationToken::new();
+    let end = screen::follow(script, &mut session, &mut keys, &mut frames, &stop);
+    assert_eq!(end.await.unwrap(), End::Over);
+    assert_eq!(frames.start.elapsed().as_millis(), 1000);
+}

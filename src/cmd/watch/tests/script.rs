@@ -1,0 +1,174 @@
+//! Events as they could come, a screen that remembers, and time that stands still until somebody waits.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::display::{Display, Size};
+use super::super::limits::Limits;
+use super::super::screen::Surface;
+use super::super::{Clock, Events, Session};
+use crate::client::{Event, Received};
+use crate::cmd::news::News;
+use crate::protocol::{Body, Hello, HostName, Message, Sample, StreamId, describe};
+use crate::view::Style;
+
+/// Events and the pauses before them. After the last one the servers stay silent, or are over.
+pub(super) struct Script {
+    events: VecDeque<(Duration, Event)>,
+    over: bool,
+    /// When the next event comes: kept here, so that a dropped future loses nothing.
+    due: Option<Instant>,
+}
+
+impl Script {
+    pub(super) fn new(events: Vec<(u64, Event)>) -> Self {
+        let pause = |(milliseconds, event)| (Duration::from_millis(milliseconds), event);
+        Self {
+            events: events.into_iter().map(pause).collect(),
+            over: false,
+            due: None,
+        }
+    }
+
+    pub(super) fn ending(events: Vec<(u64, Event)>) -> Self {
+        Self {
+            over: true,
+            ..Self::new(events)
+        }
+    }
+}
+
+impl Events for Script {
+    async fn next(&mut self) -> Option<Event> {
+        let Some((pause, _)) = self.events.front() else {
+            if self.over {
+                return None;
+            }
+            return std::future::pending().await;
+        };
+        let due = *self.due.get_or_insert(Instant::now() + *pause);
+        tokio::time::sleep_until(due).await;
+        self.due = None;
+        self.events.pop_front().map(|(_, event)| event)
+    }
+}
+
+/// A screen that keeps its frames and when they were drawn.
+pub(super) struct Frames {
+    pub(super) start: Instant,
+    pub(super) drawn: Vec<(u128, Vec<String>)>,
+}
+
+impl Frames {
+    pub(super) fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            drawn: Vec::new(),
+        }
+    }
+
+    pub(super) fn times(&self) -> Vec<u128> {
+        self.drawn.iter().map(|(at, _)| *at).collect()
+    }
+
+    pub(super) fn last(&self) -> String {
+        self.drawn.last().unwrap().1.join("\n")
+    }
+}
+
+impl Surface for Frames {
+    fn size(&self) -> Size {
+        (80, 24)
+    }
+
+    fn draw(&mut self, frame: &[String]) -> io::Result<()> {
+        self.drawn
+            .push((self.start.elapsed().as_millis(), frame.to_vec()));
+        Ok(())
+    }
+}
+
+pub(super) fn session(
+    servers: &[&str],
+    samples: Option<u64>,
+    duration: Option<Duration>,
+) -> Session {
+    let names: Vec<String> = servers.iter().map(|&name| name.to_owned()).collect();
+    let style = Style {
+        colour: false,
+        unicode: true,
+    };
+    Session {
+        display: Display::new(&names, 30, style),
+        limits: Limits::new(samples, duration),
+        news: News::new(names),
+        clock: Clock::start(),
+    }
+}
+
+pub(super) fn host(name: &str) -> HostName {
+    name.parse().unwrap()
+}
+
+pub(super) fn received(server: usize, name: &str, body: Body) -> Event {
+    let message = Message {
+        host: Some(host(name)),
+        body,
+    };
+    let raw = String::from_utf8(message.encode()).unwrap();
+    Event::Message(Received {
+        server,
+        host: host(name),
+        stream: StreamId(1),
+        message,
+        raw: raw.into(),
+    })
+}
+
+pub(super) fn sample(cpu: f64) -> Sample {
+    Sample {
+        timestamp: 1_795_529_251_204,
+        values: vec![("cpu".into(), cpu), ("memory".into(), 61.2)],
+        top: None,
+    }
+}
+
+pub(super) fn metric(server: usize, name: &str, cpu: f64) -> Event {
+    let sample = sample(cpu);
+    received(
+        server,
+        name,
+        Body::Metric {
+            seq: Some(1),
+            sample,
+        },
+    )
+}
+
+pub(super) fn hello(server: usize, name: &str) -> Event {
+    let hello = Hello {
+        metrics: ["memory", "cpu"].map(|name| describe(name, 1)).into(),
+        ..Hello::default()
+    };
+    received(server, name, Body::Hello(Box::new(hello)))
+}
+
+pub(super) fn connected(server: usize) -> Event {
+    Event::Connected { server }
+}
+
+pub(super) fn lost(server: usize, attempt: u32, retry_in: u64) -> Event {
+    Event::Lost {
+        server,
+        reason: "connection refused".into(),
+        attempt,
+        retry_in: Duration::from_millis(retry_in),
+    }
+}
+
+pub(super) fn stale(name: &str) -> Event {
+    Event::Stale { host: host(name) }
+}

@@ -1,0 +1,418 @@
+//! The fan-out: one task that owns all viewers and writes to all of them.
+//!
+//! When a head moves it goes round: each viewer's cursor is read, and what it lacks is tried at its socket at once. That
+//! costs one system call for a viewer that keeps up and no task switch. A socket that is full is waited for beside the
+//! round, and its viewer catches up from the ring, many frames in one write, without slowing anybody.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use slab::Slab;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::{Batch, Head, Hub, Subscription};
+use crate::protocol::close;
+
+use super::counts::Seat;
+use super::line::{Line, Word};
+use super::outbox::Outbox;
+use super::reader;
+
+/// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// The pause between two batches for a viewer of a live host that is behind: 6 MiB/s, so that asking for everything
+/// again and again is no way to make a host work. A replay is as fast as its viewers.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(10);
+
+/// A viewer that takes no byte for so long is closed: it sees nothing, and in a replay everybody waits for it.
+const STALL_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a viewer has to answer a ping. The pong queues behind what the viewer has not read, so this bounds how old
+/// the data are that it reads.
+const PONG_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a viewer has to take its last bytes and answer a close.
+pub(super) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How often deadlines are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// After so many viewers of a round the other tasks get their turn: new viewers, and what viewers say.
+const TURN: usize = 128;
+
+/// An empty ping, as it lies on the wire (RFC 6455, section 5.5.2).
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+
+/// A viewer that has shaken hands.
+#[derive(Debug)]
+pub(super) struct Newcomer {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    pub(super) subscription: Subscription,
+    pub(super) seat: Seat,
+}
+
+/// How the fan-out treats its viewers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manners {
+    /// The time between two pings.
+    pub(super) heartbeat: Duration,
+    /// The time over which viewers are sent away when the server stops.
+    pub(super) drain: Duration,
+    /// Whether the viewers are those of a live host: one that is behind is held back, and one that reads old data is
+    /// let go. A replay waits for its viewers instead, and they read as fast as they like.
+    pub(super) live: bool,
+}
+
+/// Owns the viewers.
+pub(super) struct Fanout {
+    manners: Manners,
+    head: Head,
+    viewers: Slab<Viewer>,
+    /// Viewers that ever joined.
+    joined: u64,
+    /// Viewers that are waited for, each until its socket takes more.
+    waiting: FuturesUnordered<Wait>,
+    newcomers: mpsc::UnboundedReceiver<Newcomer>,
+    words: mpsc::UnboundedReceiver<Word>,
+    tell: mpsc::UnboundedSender<Word>,
+    frames: Vec<crate::protocol::Frame>,
+}
+
+/// Which viewer was waited for, and whether its socket takes more. A key may be another viewer's by then; waiting too
+/// little does no harm.
+type Wait = Pin<Box<dyn Future<Output = (usize, Arc<Line>, io::Result<()>)> + Send>>;
+
+struct Viewer {
+    line: Arc<Line>,
+    peer: SocketAddr,
+    /// `None` once the viewer is to leave.
+    subscription: Option<Subscription>,
+    outbox: Outbox,
+    is_waited_for: bool,
+    pinged: Option<Instant>,
+    next_ping: Instant,
+    leaves_by: Option<Instant>,
+    seat: Seat,
+}
+
+impl Fanout {
+    pub(super) fn new(
+        hub: &Hub,
+        newcomers: mpsc::UnboundedReceiver<Newcomer>,
+        manners: Manners,
+    ) -> Self {
+        let (tell, words) = mpsc::unbounded_channel();
+        Self {
+            manners,
+            head: hub.head(),
+            viewers: Slab::new(),
+            joined: 0,
+            waiting: FuturesUnordered::new(),
+            newcomers,
+            words,
+            tell,
+            frames: Vec::new(),
+        }
+    }
+
+    /// Serves viewers until `stop`, then sends them away, spread over the drain.
+    pub(super) async fn run(mut self, stop: CancellationToken) {
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
+                Some(word) = self.words.recv() => self.hear(word),
+                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
+                () = self.head.changed() => self.round().await,
+                _ = looks.tick() => self.look(),
+            }
+        }
+        self.send_away().await;
+    }
+
+    fn join(&mut self, newcomer: Newcomer) {
+        let Newcomer {
+            socket,
+            peer,
+            subscription,
+            seat,
+        } = newcomer;
+        tracing::info!(%peer, "viewer connected");
+        let entry = self.viewers.vacant_entry();
+        let key = entry.key();
+        self.joined += 1;
+        let line = Arc::new(Line::new((key, self.joined), socket, self.tell.clone()));
+        tokio::spawn(reader::attend(Arc::clone(&line)));
+        // Pings are spread over the heartbeat: nobody's herd is pinged at once.
+        let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
+        entry.insert(Viewer {
+            line,
+            peer,
+            subscription: Some(subscription),
+            outbox: Outbox::default(),
+            is_waited_for: false,
+            pinged: None,
+            next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
+            leaves_by: None,
+            seat,
+        });
+        self.feed(key);
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Reply(key) => self.feed(key),
+            Word::Gone {
+                key,
+                serial,
+                finished,
+            } => {
+                if let Some(viewer) = self
+                    .viewers
+                    .get_mut(key)
+                    .filter(|viewer| viewer.line.serial() == serial)
+                {
+                    if finished {
+                        viewer.seat.finish();
+                    }
+                    self.remove(key, "left");
+                }
+            }
+        }
+    }
+
+    fn remove(&mut self, key: usize, reason: &str) {
+        if let Some(mut viewer) = self.viewers.try_remove(key) {
+            // What tungstenite said last, such as the answer to a close, still goes out if the socket takes it.
+            let _ = viewer.flush();
+            viewer.line.ask_to_leave(0);
+            tracing::info!(peer = %viewer.peer, reason, "viewer gone");
+        }
+    }
+
+    fn resume(&mut self, (key, line, ready): (usize, Arc<Line>, io::Result<()>)) {
+        let Some(viewer) = self
+            .viewers
+            .get_mut(key)
+            .filter(|viewer| Arc::ptr_eq(&viewer.line, &line))
+        else {
+            return;
+        };
+        viewer.is_waited_for = false;
+        match ready {
+            Ok(()) => self.feed(key),
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                if viewer.leaves_by.is_some() {
+                    self.remove(key, "did not answer the close");
+                } else {
+                    viewer.dismiss(close::TRY_AGAIN);
+                    self.feed(key);
+                }
+            }
+            Err(_) => self.remove(key, "connection lost"),
+        }
+    }
+
+    /// Sends a viewer what it lacks, as much as its socket takes and one batch.
+    fn feed(&mut self, key: usize) {
+        let Some(viewer) = self.viewers.get_mut(key) else {
+            return;
+        };
+        if viewer.is_waited_for {
+            return;
+        }
+        let wait = match viewer.feed(&mut self.frames) {
+            Ok(Fed::Up) => return,
+            Ok(Fed::Blocked) => Duration::ZERO,
+            Ok(Fed::Behind) if self.manners.live => CATCH_UP_PAUSE,
+            Ok(Fed::Behind) => Duration::ZERO,
+            Err(_) => return self.remove(key, "connection lost"),
+        };
+        viewer.is_waited_for = true;
+        let line = Arc::clone(&viewer.line);
+        self.waiting.push(Box::pin(async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let ready = tokio::time::timeout(STALL_DEADLINE, line.writable()).await;
+            (
+                key,
+                line,
+                ready.unwrap_or_else(|elapsed| Err(elapsed.into())),
+            )
+        }));
+    }
+
+    /// Goes round all viewers.
+    async fn round(&mut self) {
+        // Viewers who join meanwhile are fed when they join, and a key beyond the end is nobody's.
+        for key in 0..self.viewers.capacity() {
+            self.feed(key);
+            if key % TURN == TURN - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Pings, and looks whose time is up.
+    fn look(&mut self) {
+        let now = Instant::now();
+        let keys: Vec<_> = self
+            .viewers
+            .iter()
+            .filter(|(_, viewer)| viewer.needs_look(now))
+            .map(|(key, _)| key)
+            .collect();
+        for key in keys {
+            let Some(viewer) = self.viewers.get_mut(key) else {
+                continue;
+            };
+            if viewer.leaves_by.is_some() {
+                self.remove(key, "did not answer the close");
+                continue;
+            }
+            if viewer.owes_pong(now) {
+                if self.manners.live {
+                    viewer.dismiss(close::TRY_AGAIN);
+                }
+            } else {
+                viewer.ping(now, self.manners.heartbeat);
+            }
+            self.feed(key);
+        }
+    }
+
+    /// Sends viewers away, a few at a time, so that they do not all come back at once. Ends with the last of them; who
+    /// does not go is dropped with the server.
+    async fn send_away(&mut self) {
+        let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
+        // Half of the drain is for sending away, the other half for the last to answer.
+        let pause = self.manners.drain / 2 / count;
+        let started = Instant::now();
+        let mut keys = (0_u32..).zip(keys);
+        let mut next = keys.next();
+        while next.is_some() || !self.viewers.is_empty() {
+            let due = next.map(|(index, _)| started + pause * index);
+            tokio::select! {
+                biased;
+                Some(word) = self.words.recv() => self.hear(word),
+                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
+                () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
+                    if let Some((_, key)) = next {
+                        if let Some(viewer) = self.viewers.get_mut(key) {
+                            viewer.dismiss(close::GOING_AWAY);
+                        }
+                        self.feed(key);
+                    }
+                    next = keys.next();
+                }
+            }
+        }
+    }
+}
+
+/// What feeding a viewer came to.
+enum Fed {
+    /// It has everything.
+    Up,
+    /// There is more than one batch.
+    Behind,
+    /// Its socket is full.
+    Blocked,
+}
+
+impl Viewer {
+    fn feed(&mut self, frames: &mut Vec<crate::protocol::Frame>) -> io::Result<Fed> {
+        if !self.flush()? {
+            return Ok(Fed::Blocked);
+        }
+        let Some(subscription) = &mut self.subscription else {
+            return Ok(Fed::Up);
+        };
+        let batch = subscription.read(frames, BATCH_BYTES);
+        self.outbox.extend(frames);
+        let out = self.flush()?;
+        match (out, batch) {
+            (false, _) => {
+                if batch == Batch::End {
+                    self.over();
+                }
+                Ok(Fed::Blocked)
+            }
+            (true, Batch::More) => Ok(Fed::Behind),
+            (true, Batch::Head) => Ok(Fed::Up),
+            (true, Batch::End) => {
+                self.over();
+                Ok(Fed::Up)
+            }
+        }
+    }
+
+    /// Writes what the socket takes, replies at the end. Whether everything is out.
+    fn flush(&mut self) -> io::Result<bool> {
+        if let Some(replies) = self.line.take_replies() {
+            self.outbox.push(replies);
+        }
+        let line = &self.line;
+        self.outbox.drain(|slices| line.try_write(slices))
+    }
+
+    /// The viewer has the end, or will have it with what is in its outbox.
+    fn over(&mut self) {
+        self.leave(close::OVER);
+    }
+
+    /// Lets a viewer go. What it has not begun to take is not sent any more.
+    fn dismiss(&mut self, code: u16) {
+        self.outbox.keep_begun();
+        self.leave(code);
+    }
+
+    fn leave(&mut self, code: u16) {
+        if self.leaves_by.is_none() {
+            // A replay waits for this viewer no longer.
+            self.subscription = None;
+            self.leaves_by = Some(Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
+            self.line.ask_to_leave(code);
+        }
+    }
+
+    fn needs_look(&self, now: Instant) -> bool {
+        match self.leaves_by {
+            Some(leaves_by) => now >= leaves_by,
+            None if self.line.has_answered() => now >= self.next_ping,
+            None => self.owes_pong(now),
+        }
+    }
+
+    /// Whether the viewer has not answered its last ping in time.
+    fn owes_pong(&self, now: Instant) -> bool {
+        !self.line.has_answered()
+            && self
+                .pinged
+                .is_some_and(|pinged| now >= pinged + PONG_DEADLINE)
+    }
+
+    fn ping(&mut self, now: Instant, heartbeat: Duration) {
+        self.line.ask();
+        self.pinged = Some(now);
+        self.next_ping = now + heartbeat;
+        self.outbox.push(PING);
+    }
+}

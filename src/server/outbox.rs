@@ -1,0 +1,123 @@
+//! What is on its way to one viewer.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
+
+use crate::protocol::Frame;
+
+/// The most buffers that one write takes (`IOV_MAX` is 1024; more than this gains nothing).
+const SLICES: usize = 64;
+
+/// Whole WebSocket frames, in order, of which the first may be half written.
+///
+/// All that is ever written to a viewer goes through its outbox, so a control frame never lands inside another frame.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    frames: VecDeque<Bytes>,
+    /// How many bytes of the first frame the socket has taken.
+    written: usize,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, frame: Bytes) {
+        self.frames.push_back(frame);
+    }
+
+    pub(super) fn extend(&mut self, frames: &mut Vec<Frame>) {
+        self.frames.extend(frames.drain(..).map(Frame::into_wire));
+    }
+
+    /// Forgets the frames that have not been begun.
+    pub(super) fn keep_begun(&mut self) {
+        self.frames.truncate(usize::from(self.written > 0));
+    }
+
+    /// Gives `write` as much as it takes, many frames at once. Whether everything is out; not so when `write` would
+    /// block.
+    pub(super) fn drain(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        while let Some(first) = self.frames.front() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            slices[0] = IoSlice::new(&first[self.written..]);
+            let mut count = 1;
+            for (slice, frame) in slices[1..].iter_mut().zip(self.frames.iter().skip(1)) {
+                *slice = IoSlice::new(frame);
+                count += 1;
+            }
+            match write(&slices[..count]) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => self.taken(taken),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.frames.capacity() > SLICES {
+            self.frames = VecDeque::new(); // a viewer that has caught up needs no room for being behind
+        }
+        Ok(true)
+    }
+
+    fn taken(&mut self, mut bytes: usize) {
+        bytes += self.written;
+        while let Some(first) = self.frames.front()
+            && bytes >= first.len()
+        {
+            bytes -= first.len();
+            self.frames.pop_front();
+        }
+        self.written = bytes;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// However little a socket takes at a time, the bytes come out in order, once.
+        #[test]
+        fn bytes_come_out_in_order(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..150),
+            takes in prop::collection::vec(prop::option::of(1..90_usize), 1..20),
+        ) {
+            let mut outbox = Outbox::default();
+            for frame in &frames {
+                outbox.push(frame.clone().into());
+            }
+            let mut out = Vec::new();
+            let mut takes = takes.iter().chain([&Some(30)]).cycle();
+            let mut write = |slices: &[IoSlice<'_>]| {
+                let Some(take) = takes.next().copied().flatten() else { return Err(io::ErrorKind::WouldBlock.into()) };
+                let offered: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+                let taken = take.min(offered.len());
+                out.extend_from_slice(&offered[..taken]);
+                Ok(taken)
+            };
+            while !outbox.drain(&mut write).unwrap() {}
+            prop_assert_eq!(out, frames.concat());
+        }
+    }
+
+    #[test]
+    fn only_a_frame_that_was_begun_is_ended() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"abc"));
+        outbox.push(Bytes::from_static(b"def"));
+        let mut takes = [2].into_iter();
+        let mut write = |_: &[IoSlice<'_>]| takes.next().ok_or(io::ErrorKind::WouldBlock.into());
+        assert!(!outbox.drain(&mut write).unwrap());
+        outbox.keep_begun();
+        let mut rest = Vec::new();
+        let all = outbox.drain(|slices| {
+            rest.extend_from_slice(&slices[0]);
+            Ok(slices[0].len())
+        });
+        assert_eq!((all.unwrap(), rest.as_slice()), (true, b"c".as_slice()));
+    }
+}

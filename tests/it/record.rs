@@ -1,0 +1,203 @@
+//! What `record` does with its files and its patience.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::metrics::{Metrics, Running, wait_for_rows};
+use crate::harness::proxy::Proxy;
+use crate::harness::recording::{plain, write_long};
+use crate::harness::rows::{assert_same, assert_unbroken, parse_whole, read};
+use crate::harness::{PATIENCE, wait_for};
+
+/// A replay of `samples` plain samples that begins with its first viewer.
+fn replay(dir: &Path, samples: u64, speed: &str) -> (Running, String) {
+    let file = dir.join("given.csv");
+    let csv = plain("web-1", samples, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--wait", "1", "--speed", speed])
+        .start();
+    (replay, csv)
+}
+
+#[test]
+fn several_servers_fill_a_folder_and_it_is_continued() {
+    let servers = ["alpha", "beta"].map(|name| Metrics::serve_as(name).start());
+    let dir = tempfile::tempdir().unwrap();
+    let out = format!("{}/new/", dir.path().display());
+    let files = ["alpha", "beta"].map(|name| dir.path().join(format!("new/{name}.csv")));
+    let mut before = 0;
+    for more in [3, 6] {
+        let recorder = Metrics::record(servers[0].url())
+            .arg(servers[1].url())
+            .args(["--since", "1h", "--append", "-o", &out])
+            .spawn();
+        for file in &files {
+            wait_for_rows(file, before + more);
+        }
+        recorder.signal(Signal::INT);
+        recorder.wait().success();
+        before = read(&files[0]).len().max(read(&files[1]).len());
+    }
+    for (file, name) in files.iter().zip(["alpha", "beta"]) {
+        let rows = read(file);
+        assert_unbroken(&rows);
+        assert_eq!(rows[0].seq(), Some(1));
+        assert!(
+            rows.iter()
+                .all(|row| row.cell("host") == name && row.seq().is_some())
+        );
+    }
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 2);
+}
+
+#[test]
+fn a_server_that_is_restarted_in_order_is_followed() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.csv");
+    let serve = Metrics::serve().start();
+    let proxy = Proxy::clear(serve.port());
+    let recorder = Metrics::record(&proxy.url()).arg("-o").arg(&out).spawn();
+    wait_for_rows(&out, 2);
+    serve.signal(Signal::TERM);
+    serve.wait().success();
+    let again = Metrics::serve().start();
+    proxy.retarget(again.port());
+    let has_both = || {
+        let rows = parse_whole(&std::fs::read(&out).unwrap());
+        let gap = rows
+            .iter()
+            .position(|row| row.cell("event") == "gap restarted");
+        gap.filter(|at| at + 2 < rows.len())
+    };
+    wait_for(PATIENCE, has_both, || recorder.story());
+    recorder.signal(Signal::INT);
+    let output = recorder.wait().success();
+    output.stderr_has("1 gap");
+    assert_unbroken(&read(&out));
+}
+
+#[test]
+fn a_disk_that_is_full_leaves_whole_rows_and_a_recording_that_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (replay, csv) = replay(dir.path(), 800, "max");
+    let out = dir.path().join("out.csv");
+    // 16 KiB; the signal that comes with the limit is ignored, so that the write fails instead.
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" record \"$1\" -o \"$2\"";
+    let output = Metrics::program("/bin/bash")
+        .args(["-c", script, env!("CARGO_BIN_EXE_metrics"), replay.url()])
+        .arg(&out)
+        .run();
+    output
+        .code(1)
+        .stderr_has(&out.display().to_string())
+        .stderr_lacks("panicked");
+    let kept = std::fs::read(&out).unwrap();
+    let rows = parse_whole(&kept).len();
+    let whole: String = csv.split_inclusive('\n').take(rows + 1).collect();
+    assert!(
+        50 < rows && kept.starts_with(whole.as_bytes()),
+        "{rows} rows"
+    );
+    Metrics::record(replay.url())
+        .args(["--append", "-o"])
+        .arg(&out)
+        .run()
+        .success();
+    assert_same("continued", &csv, &std::fs::read_to_string(&out).unwrap());
+}
+
+#[test]
+fn a_file_that_is_taken_away_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let serve = Metrics::serve().start();
+    let out = dir.path().join("out.csv");
+    let recorder = Metrics::record(serve.url()).arg("-o").arg(&out).spawn();
+    wait_for_rows(&out, 2);
+    std::fs::remove_file(&out).unwrap();
+    let output = recorder.wait().code(1);
+    output.stderr_has(&out.display().to_string());
+}
+
+#[test]
+fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    write_long(&file, 5_000, 40);
+    let replay = Metrics::replay([&file])
+        .args(["--wait", "1", "--speed", "max"])
+        .start();
+    let mut recorder = Command::new(env!("CARGO_BIN_EXE_metrics"))
+        .args(["record", replay.url()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pipe = recorder.stdout.take().unwrap();
+    // A pipe holds 64 KiB; when it is nearly full the next row waits.
+    wait_for(
+        PATIENCE,
+        || (60_000 < rustix::io::ioctl_fionread(&pipe).unwrap()).then_some(()),
+        || "the pipe does not fill".into(),
+    );
+    let status = wait_for(
+        PATIENCE,
+        || {
+            // Two that come at once are one to the kernel.
+            let _ = kill_process(Pid::from_child(&recorder), Signal::INT);
+            recorder.try_wait().unwrap()
+        },
+        || "it does not end".into(),
+    );
+    assert_eq!(status.code(), Some(130));
+}
+
+#[test]
+fn what_happens_to_the_connection_is_said_once() {
+    let serve = Metrics::serve().start();
+    let proxy = Proxy::clear(serve.port());
+    for command in [
+        Metrics::record(&proxy.url()),
+        Metrics::watch(&proxy.url()).arg("--plain"),
+    ] {
+        let watch = command.spawn();
+        watch.stdout_lines(3);
+        let nowhere = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr();
+        proxy.retarget(nowhere.unwrap().port());
+        proxy.cut_all();
+        let lost = |bytes: &[u8]| {
+            String::from_utf8_lossy(bytes)
+                .contains("lost")
+                .then_some(())
+        };
+        watch
+            .stderr()
+            .wait(PATIENCE, lost)
+            .unwrap_or_else(|| panic!("{}", watch.story()));
+        // A few attempts in vain.
+        wait_for_refusals(&proxy, 5);
+        proxy.retarget(serve.port());
+        let lines = watch.stdout_lines(3).len();
+        watch.stdout_lines(lines + 3);
+        watch.signal(Signal::INT);
+        let output = watch.wait().success();
+        let told = |word: &str| output.stderr.lines().filter(|l| l.contains(word)).count();
+        assert_eq!(told("lost"), 1, "{}", output.story());
+        assert_eq!(told("again"), 1, "{}", output.story());
+    }
+}
+
+/// Waits until the proxy has turned away `n` more connections, as nobody listens behind it.
+#[track_caller]
+fn wait_for_refusals(proxy: &Proxy, n: u64) {
+    let begin = proxy.refusals();
+    wait_for(
+        PATIENCE,
+        || (begin + n <= proxy.refusals()).then_some(()),
+        || format!("{} refusals", proxy.refusals()),
+    );
+}
