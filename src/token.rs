@@ -250,7 +250,12 @@ mod tests {
     fn only_the_token_itself_matches() {
         let digest = TOKEN.parse::<Token>().unwrap().digest();
         assert!(digest.is_of(TOKEN.as_bytes()));
-        for other in ["", "0123456789abc.-", "0123456789abc.-_0", "0123456789ABC.-_"] {
+        for other in [
+            "",
+            "0123456789abc.-",
+            "0123456789abc.-_0",
+            "0123456789ABC.-_",
+        ] {
             assert!(!digest.is_of(other.as_bytes()), "{other}");
         }
     }

@@ -14,11 +14,12 @@ use crate::hub::{Hub, Retention};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
+use crate::signals;
 use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
 
 use crate::terminal::{self, Progress};
 
-use super::{Exit, Failure, announce};
+use super::{Exit, Failure, announce, trust};
 
 use feed::{Feed, Played};
 use pace::Speed;
@@ -76,6 +77,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Whether there are files that can be read again.
+    pub(super) fn can_reload(&self) -> bool {
+        self.server.trust.can_reload()
+    }
+
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
         let input = |path: &PathBuf| {
             if path.as_os_str() == "-" {
@@ -135,12 +141,11 @@ impl Args {
 ///
 /// # Errors
 /// When a recording cannot be read, the server cannot listen, or the viewers do not come.
-pub async fn run(
-    args: Args,
-    global: &GlobalArgs,
-    stop: CancellationToken,
-) -> Result<Exit, Failure> {
-    args.server.check_exposure().map_err(Failure::usage)?;
+pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    exposure.map_err(Failure::usage)?;
+    let signals::Asked { stop, reload } = asked;
+    let trust = trust::of_server(&args.server, global, reload)?;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -176,8 +181,10 @@ pub async fn run(
         drain: args.server.drain,
         max_viewers: args.server.max_viewers,
         unhealthy_after: None,
+        trust,
     };
-    announce::listening(&listeners, &what(&args, &survey), global);
+    let is_tls = config.trust.tls.is_some();
+    announce::listening(&listeners, is_tls, &what(&args, &survey), global);
     let serving = CancellationToken::new();
     let server = tokio::spawn(server::run(
         listeners,

@@ -56,7 +56,9 @@ pub enum QueryError {
     #[error("since: {0}")]
     Since(String),
     /// Secrets in URLs end in logs and histories.
-    #[error("a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)")]
+    #[error(
+        "a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
+    )]
     Token,
 }
 

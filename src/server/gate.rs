@@ -12,16 +12,16 @@ use std::net::IpAddr;
 use std::sync::{PoisonError, RwLock};
 
 use hyper::header::{
-    AUTHORIZATION, HOST, HeaderMap, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-    WWW_AUTHENTICATE,
+    AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    UPGRADE, WWW_AUTHENTICATE,
 };
 use hyper::{StatusCode, Uri};
 
 use crate::protocol::{QueryError, SUBPROTOCOL, names_token};
 use crate::token::Digest;
 
-use authority::{Authority, Name};
 pub use authority::{AllowedHost, Origin};
+use authority::{Authority, Name};
 
 /// What needs no token: the page and its parts, which show nothing by themselves, and whether the server is well.
 const OPEN_PATHS: [&str; 5] = ["/", "/app.js", "/app.css", "/favicon.svg", "/healthz"];
@@ -60,7 +60,7 @@ pub(super) struct Refusal {
     /// One line without a full stop. It names the flag that would let the viewer in, and never the token.
     pub(super) reason: String,
     /// Headers that belong to the status.
-    pub(super) headers: HeaderMap,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
@@ -68,7 +68,7 @@ impl Refusal {
         Self {
             status,
             reason: reason.into(),
-            headers: HeaderMap::new(),
+            headers: Vec::new(),
         }
     }
 }
@@ -117,9 +117,7 @@ impl Gate {
             _ => self.check_host(&host)?,
         }
         Ok(Admission {
-            subprotocol: offers
-                .ours
-                .then(|| HeaderValue::from_static(SUBPROTOCOL)),
+            subprotocol: offers.ours.then(|| HeaderValue::from_static(SUBPROTOCOL)),
         })
     }
 
@@ -151,7 +149,9 @@ impl Gate {
         let text = match only(asked.headers, &ORIGIN) {
             Ok(None) => return Ok(()),
             Ok(Some(text)) => text,
-            Err(()) => return refuse("more than one Origin header, or none that can be read".into()),
+            Err(()) => {
+                return refuse("more than one Origin header, or none that can be read".into());
+            }
         };
         let Some(origin) = Origin::parse(text) else {
             let shown = clip(&text.escape_default());
@@ -183,7 +183,10 @@ fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
         return refuse("the Host header is no HOST[:PORT]");
     };
     // `GET http://name/ HTTP/1.1` names the server a second time.
-    let named_again = asked.uri.authority().map(|again| Authority::parse(again.as_str()));
+    let named_again = asked
+        .uri
+        .authority()
+        .map(|again| Authority::parse(again.as_str()));
     if named_again.is_some_and(|again| again.as_ref() != Some(&host)) {
         return refuse("the Host header and the requested URL name different servers");
     }
@@ -191,7 +194,7 @@ fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
 }
 
 /// The value of a header that may come once; an error when there are more, or it is no text.
-fn only<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Result<Option<&'a str>, ()> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -236,11 +239,13 @@ impl<'a> Offers<'a> {
 fn needs_token(shown: Shown) -> Refusal {
     let reason = match shown {
         Shown::Wrong => "that is not the token of this server",
-        _ => "this server asks for a token: send 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)",
+        _ => {
+            "this server asks for a token: send 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
+        }
     };
     let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);
     let challenge = HeaderValue::from_static("Bearer");
-    refusal.headers.insert(WWW_AUTHENTICATE, challenge);
+    refusal.headers.push((WWW_AUTHENTICATE, challenge));
     refusal
 }
 

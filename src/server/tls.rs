@@ -104,7 +104,8 @@ impl Tls {
         }
         let config = Arc::clone(&*self.config.read().unwrap_or_else(PoisonError::into_inner));
         let stream = TlsAcceptor::from(config).accept(socket).await?;
-        Ok(Socket::Tls(Box::new(stream)))
+        let (tcp, session) = stream.into_inner();
+        Ok(Socket::tls(tcp, session))
     }
 }
 

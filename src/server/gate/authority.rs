@@ -179,15 +179,40 @@ mod tests {
             ("under_score", "under_score", None),
         ] {
             let found = Authority::parse(text).unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((&*found.name.to_string(), found.port), (name, port), "{text}");
+            assert_eq!(
+                (&*found.name.to_string(), found.port),
+                (name, port),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_authority_is_refused() {
         for text in [
-            "", ":80", "a:", "a:b", "a:+80", "a:99999", "a:80:80", "::1", "[::1", "[::1]x", "[::1]80", "[a]",
-            "[127.0.0.1]", "a/b", "a b", "user@a", "a\\b", "a%00", "a,b", "ä", ".", "a?b", "a#b",
+            "",
+            ":80",
+            "a:",
+            "a:b",
+            "a:+80",
+            "a:99999",
+            "a:80:80",
+            "::1",
+            "[::1",
+            "[::1]x",
+            "[::1]80",
+            "[a]",
+            "[127.0.0.1]",
+            "a/b",
+            "a b",
+            "user@a",
+            "a\\b",
+            "a%00",
+            "a,b",
+            "ä",
+            ".",
+            "a?b",
+            "a#b",
         ] {
             assert_eq!(Authority::parse(text), None, "{text}");
         }
@@ -203,7 +228,17 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Origin>().unwrap().to_string(), shown);
         }
-        for text in ["null", "", "dash.example.com", "http://", "http://a/", "http://a/b", "http://a@b", "1://a", "://a"] {
+        for text in [
+            "null",
+            "",
+            "dash.example.com",
+            "http://",
+            "http://a/",
+            "http://a/b",
+            "http://a@b",
+            "1://a",
+            "://a",
+        ] {
             assert!(text.parse::<Origin>().is_err(), "{text}");
         }
     }
@@ -211,9 +246,15 @@ mod tests {
     #[test]
     fn an_allowed_host_is_a_name_only() {
         assert!("metrics.example.com".parse::<AllowedHost>().is_ok());
-        let error = "metrics.example.com:443".parse::<AllowedHost>().unwrap_err();
+        let error = "metrics.example.com:443"
+            .parse::<AllowedHost>()
+            .unwrap_err();
         assert!(error.contains("write metrics.example.com"), "{error}");
-        assert!("https://metrics.example.com".parse::<AllowedHost>().is_err());
+        assert!(
+            "https://metrics.example.com"
+                .parse::<AllowedHost>()
+                .is_err()
+        );
         assert!("*.example.com".parse::<AllowedHost>().is_err());
     }
 }
