@@ -1,7 +1,7 @@
 //! The client that `watch` and `record` share: an endless stream of events that hides reconnecting.
 //!
-//! A [`Client`] follows one or more servers, each over its own [`link`]. A link reconnects by [`backoff`], resumes
-//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. [`tracker`]
+//! A [`Client`] follows one or more servers, each over its own `link`. A link reconnects by `backoff`, resumes
+//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. `tracker`
 //! sees to it that a message never comes twice and that a loss is never silent, also with servers that neither number
 //! their messages nor say hello.
 

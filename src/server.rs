@@ -1,10 +1,11 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
 //! [`run`] takes bound listeners and a stop signal. Each connection begins as a task that reads the request head within
-//! [`HEAD_DEADLINE`]. A WebSocket shakes hands ([`ws`]) and joins the [`fanout`], which writes to all viewers, while a
-//! small task of its own hears what it says ([`reader`]). Anything else goes to [`http`].
+//! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
+//! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
 mod counts;
+pub mod descriptors;
 mod fanout;
 pub mod gate;
 mod head;
@@ -24,6 +25,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -35,8 +37,7 @@ use socket::Socket;
 pub use counts::{Counts, Viewers};
 pub use trust::Trust;
 
-/// A viewer shakes hands and sends its request head within this time of connecting, or is dropped: a silent peer holds no
-/// seat.
+/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
@@ -163,6 +164,7 @@ struct Guest {
 
 async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
     let Guest { peer, .. } = guest;
+    let deadline = Instant::now() + HEAD_DEADLINE;
     let arrive = async {
         let mut socket = match &shared.config.trust.tls {
             Some(tls) => tls.accept(socket).await?,
@@ -171,7 +173,7 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         let head = head::read(&mut socket).await?;
         Ok::<_, std::io::Error>((socket, head))
     };
-    let (socket, head) = match tokio::time::timeout(HEAD_DEADLINE, arrive).await {
+    let (socket, head) = match tokio::time::timeout_at(deadline, arrive).await {
         Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
@@ -179,7 +181,12 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
     let is_websocket = head.is_websocket;
     let stream = replayed::Replayed::new(head.bytes, socket);
     if is_websocket {
-        ws::welcome(stream, guest, &shared).await;
+        if tokio::time::timeout_at(deadline, ws::welcome(stream, guest, &shared))
+            .await
+            .is_err()
+        {
+            tracing::info!(%peer, "viewer left the handshake open");
+        }
     } else {
         http::serve(stream, guest, &shared).await;
     }

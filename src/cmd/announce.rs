@@ -6,8 +6,30 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
+use crate::server;
+
+/// How the server behaves. That fewer viewers fit than were asked for is said.
+pub(super) fn server_config(
+    args: &ServerArgs,
+    trust: server::Trust,
+    unhealthy_after: Option<Duration>,
+    global: &GlobalArgs,
+) -> server::Config {
+    let max_viewers = server::descriptors::viewers_that_fit(args.max_viewers);
+    if max_viewers < args.max_viewers {
+        let limit = "fit under this process's limit of open files (ulimit -n)";
+        say(global, &format!("At most {max_viewers} viewers {limit}."));
+    }
+    server::Config {
+        heartbeat: args.heartbeat,
+        drain: args.drain,
+        max_viewers,
+        unhealthy_after,
+        trust,
+    }
+}
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
 pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, global: &GlobalArgs) {

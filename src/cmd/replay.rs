@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
@@ -145,7 +146,6 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     let exposure = args.server.trust.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     let signals::Asked { stop, reload } = asked;
-    let trust = trust::of_server(&args.server, global, reload)?;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -153,17 +153,32 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
+    let trust = trust::of_server(&args.server, global, reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
         prepared = prepare(args.run(inputs)) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let Prepared { survey, playback } = prepared;
-    check(&survey, &args)?;
-    for warning in &survey.warnings {
+    check(&prepared.survey, &args)?;
+    for warning in &prepared.survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
     }
 
+    let played = broadcast(&args, global, (listeners, trust), prepared, stop).await?;
+    if let Some(line) = played {
+        announce::say(global, &line);
+    }
+    Ok(Exit::Done)
+}
+
+/// Serves and plays. What it came to, in a line; `None` when it was stopped.
+async fn broadcast(
+    args: &Args,
+    global: &GlobalArgs,
+    (listeners, trust): (Vec<TcpListener>, server::Trust),
+    Prepared { survey, playback }: Prepared,
+    stop: CancellationToken,
+) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
         duration: args.server.retain,
         lossless: true,
@@ -176,45 +191,39 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
-        unhealthy_after: None,
-        trust,
-    };
-    let is_tls = config.trust.tls.is_some();
-    announce::listening(&listeners, is_tls, &what(&args, &survey), global);
+    let is_tls = trust.tls.is_some();
+    let config = announce::server_config(&args.server, trust, None, global);
+    announce::listening(&listeners, is_tls, &what(args, &survey), global);
     let serving = CancellationToken::new();
-    let server = tokio::spawn(server::run(
+    let server = server::run(
         listeners,
         hub.clone(),
         config,
         viewers.clone(),
         serving.clone(),
-    ));
-    let progress = progress(&args, global, &survey);
-    let result = tokio::select! {
-        result = play(&args, (feed, playback), &hub, &viewers, &progress) => result,
+    );
+    let server = tokio::spawn(server);
+    let progress = progress(args, global, &survey);
+    let played = tokio::select! {
+        played = play(args, (feed, playback), &hub, &viewers, &progress) => played,
         () = stop.cancelled() => Ok(None),
     };
     progress.finish();
     serving.cancel();
     let _ = server.await;
-    if let Some(Played { messages, warnings }) = result? {
-        for warning in warnings
-            .iter()
-            .filter(|warning| !survey.warnings.contains(warning))
-        {
-            announce::say(global, &format!("warning: {warning}"));
-        }
-        let Counts { most, .. } = viewers.now();
-        announce::say(
-            global,
-            &format!("Replayed {messages} messages to at most {most} viewers at once."),
-        );
+    let Some(Played { messages, warnings }) = played? else {
+        return Ok(None);
+    };
+    for warning in warnings
+        .iter()
+        .filter(|warning| !survey.warnings.contains(warning))
+    {
+        announce::say(global, &format!("warning: {warning}"));
     }
-    Ok(Exit::Done)
+    let Counts { most, .. } = viewers.now();
+    Ok(Some(format!(
+        "Replayed {messages} messages to at most {most} viewers at once."
+    )))
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.

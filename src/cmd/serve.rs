@@ -99,13 +99,8 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         global,
     );
 
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
-        unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
-        trust,
-    };
+    let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
+    let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);
     let started = Instant::now();
     server::run(listeners, hub, config, viewers.clone(), asked.stop).await;
     drop(keep_sampling);

@@ -45,6 +45,9 @@ const PONG_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a viewer has to take its last bytes and answer a close.
 pub(super) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A viewer may lose the log once in this time.
+const OVERRUN_PARDON: Duration = Duration::from_secs(60);
+
 /// How often deadlines are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -103,6 +106,8 @@ struct Viewer {
     is_waited_for: bool,
     pinged: Option<Instant>,
     next_ping: Instant,
+    /// How often the log has moved on without it, and when it did last.
+    overruns: (u32, Option<Instant>),
     leaves_by: Option<Instant>,
     seat: Seat,
 }
@@ -168,6 +173,7 @@ impl Fanout {
             is_waited_for: false,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
+            overruns: (0, None),
             leaves_by: None,
             seat,
         });
@@ -346,7 +352,11 @@ impl Viewer {
             return Ok(Fed::Up);
         };
         let batch = subscription.read(frames, BATCH_BYTES);
+        let overruns = subscription.overruns();
         self.outbox.extend(frames);
+        if self.is_hopeless(overruns) {
+            self.dismiss(close::TRY_AGAIN);
+        }
         let out = self.flush()?;
         match (out, batch) {
             (false, _) => {
@@ -362,6 +372,18 @@ impl Viewer {
                 Ok(Fed::Up)
             }
         }
+    }
+
+    /// Whether the viewer has lost the log a second time within a minute: it had better come back and resume from what
+    /// it really has.
+    fn is_hopeless(&mut self, overruns: u32) -> bool {
+        let (before, last) = self.overruns;
+        if overruns == before {
+            return false;
+        }
+        let now = Instant::now();
+        self.overruns = (overruns, Some(now));
+        last.is_some_and(|last| now.duration_since(last) < OVERRUN_PARDON)
     }
 
     /// Writes what the socket takes, replies at the end. Whether everything is out.

@@ -41,8 +41,8 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
     };
     let config = Some(tungstenite_config());
     let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, callback, config);
-    match tokio::time::timeout(super::HEAD_DEADLINE, handshake).await {
-        Ok(Ok(stream)) => {
+    match handshake.await {
+        Ok(stream) => {
             if let Some((subscription, seat)) = admitted {
                 let socket = stream.into_inner().into_socket();
                 // A fan-out that is gone takes nobody: the server stops.
@@ -54,8 +54,7 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
                 });
             }
         }
-        Ok(Err(error)) => tracing::info!(%peer, %error, "viewer refused"),
-        Err(_) => tracing::info!(%peer, "viewer left the handshake open"),
+        Err(error) => tracing::info!(%peer, %error, "viewer refused"),
     }
 }
 
