@@ -7,6 +7,7 @@
 mod counts;
 pub mod descriptors;
 mod fanout;
+pub mod gate;
 mod head;
 mod http;
 mod line;
@@ -14,6 +15,9 @@ pub mod listen;
 mod outbox;
 mod reader;
 mod replayed;
+mod socket;
+pub mod tls;
+mod trust;
 mod ws;
 
 use std::sync::Arc;
@@ -28,8 +32,10 @@ use tokio_util::task::TaskTracker;
 use crate::hub::Hub;
 
 use fanout::{Fanout, Manners, Newcomer};
+use socket::Socket;
 
 pub use counts::{Counts, Viewers};
+pub use trust::Trust;
 
 /// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
@@ -48,6 +54,8 @@ pub struct Config {
     pub max_viewers: u64,
     /// `/healthz` fails after so long without a message; `None`: never.
     pub unhealthy_after: Option<Duration>,
+    /// Who may look, and whether others can listen.
+    pub trust: Trust,
 }
 
 /// What every connection shares.
@@ -115,6 +123,8 @@ async fn beat(shared: &Shared) {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
+    let local = listener.local_addr();
+    let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -124,7 +134,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
         match accepted {
             Ok((socket, peer)) => {
                 shared.viewers.accepted();
-                connections.spawn(connection(socket, peer, Arc::clone(&shared)));
+                let guest = Guest { peer, on_loopback };
+                connections.spawn(connection(socket, guest, Arc::clone(&shared)));
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
@@ -144,23 +155,39 @@ fn is_peers_fault(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: Arc<Shared>) {
+/// Where a connection came from, and by which listener.
+#[derive(Debug, Clone, Copy)]
+struct Guest {
+    peer: std::net::SocketAddr,
+    on_loopback: bool,
+}
+
+async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
+    let Guest { peer, .. } = guest;
     let deadline = Instant::now() + HEAD_DEADLINE;
-    let head = match tokio::time::timeout_at(deadline, head::read(&mut socket)).await {
-        Ok(Ok(head)) => head,
+    let arrive = async {
+        let mut socket = match &shared.config.trust.tls {
+            Some(tls) => tls.accept(socket).await?,
+            None => Socket::plain(socket),
+        };
+        let head = head::read(&mut socket).await?;
+        Ok::<_, std::io::Error>((socket, head))
+    };
+    let (socket, head) = match tokio::time::timeout_at(deadline, arrive).await {
+        Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
     let is_websocket = head.is_websocket;
     let stream = replayed::Replayed::new(head.bytes, socket);
     if is_websocket {
-        if tokio::time::timeout_at(deadline, ws::welcome(stream, peer, &shared))
+        if tokio::time::timeout_at(deadline, ws::welcome(stream, guest, &shared))
             .await
             .is_err()
         {
             tracing::info!(%peer, "viewer left the handshake open");
         }
     } else {
-        http::serve(stream, &shared).await;
+        http::serve(stream, guest, &shared).await;
     }
 }

@@ -13,6 +13,7 @@ use crate::server;
 /// How the server behaves. That fewer viewers fit than were asked for is said.
 pub(super) fn server_config(
     args: &ServerArgs,
+    trust: server::Trust,
     unhealthy_after: Option<Duration>,
     global: &GlobalArgs,
 ) -> server::Config {
@@ -26,11 +27,12 @@ pub(super) fn server_config(
         drain: args.drain,
         max_viewers,
         unhealthy_after,
+        trust,
     }
 }
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
-pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalArgs) {
+pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, global: &GlobalArgs) {
     let Some(addr) = listeners
         .first()
         .and_then(|listener| listener.local_addr().ok())
@@ -38,8 +40,13 @@ pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalAr
         return;
     };
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "ws://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
-    let server = server_argument(addr);
+    let scheme = if is_tls { "wss" } else { "ws" };
+    let _ = writeln!(stdout, "{scheme}://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
+    let server = if is_tls {
+        format!(" wss://{addr}{WEBSOCKET_PATH}")
+    } else {
+        server_argument(addr)
+    };
     say(
         global,
         &format!(

@@ -15,11 +15,12 @@ use crate::hub::{Hub, Retention};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
+use crate::signals;
 use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
 
 use crate::terminal::{self, Progress};
 
-use super::{Exit, Failure, announce};
+use super::{Exit, Failure, announce, trust};
 
 use feed::{Feed, Played};
 use pace::Speed;
@@ -77,6 +78,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Whether there are files that can be read again.
+    pub(super) fn can_reload(&self) -> bool {
+        self.server.trust.can_reload()
+    }
+
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
         let input = |path: &PathBuf| {
             if path.as_os_str() == "-" {
@@ -136,12 +142,10 @@ impl Args {
 ///
 /// # Errors
 /// When a recording cannot be read, the server cannot listen, or the viewers do not come.
-pub async fn run(
-    args: Args,
-    global: &GlobalArgs,
-    stop: CancellationToken,
-) -> Result<Exit, Failure> {
-    args.server.check_exposure().map_err(Failure::usage)?;
+pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    exposure.map_err(Failure::usage)?;
+    let signals::Asked { stop, reload } = asked;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -149,6 +153,7 @@ pub async fn run(
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
+    let trust = trust::of_server(&args.server, global, reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
         prepared = prepare(args.run(inputs)) => prepared?,
@@ -159,7 +164,7 @@ pub async fn run(
         announce::say(global, &format!("warning: {warning}"));
     }
 
-    let played = broadcast(&args, global, listeners, prepared, stop).await?;
+    let played = broadcast(&args, global, (listeners, trust), prepared, stop).await?;
     if let Some(line) = played {
         announce::say(global, &line);
     }
@@ -170,7 +175,7 @@ pub async fn run(
 async fn broadcast(
     args: &Args,
     global: &GlobalArgs,
-    listeners: Vec<TcpListener>,
+    (listeners, trust): (Vec<TcpListener>, server::Trust),
     Prepared { survey, playback }: Prepared,
     stop: CancellationToken,
 ) -> Result<Option<String>, Failure> {
@@ -186,8 +191,9 @@ async fn broadcast(
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
-    let config = announce::server_config(&args.server, None, global);
-    announce::listening(&listeners, &what(args, &survey), global);
+    let is_tls = trust.tls.is_some();
+    let config = announce::server_config(&args.server, trust, None, global);
+    announce::listening(&listeners, is_tls, &what(args, &survey), global);
     let serving = CancellationToken::new();
     let server = server::run(
         listeners,

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,7 @@ use super::counts::Seat;
 use super::line::{Line, Word};
 use super::outbox::Outbox;
 use super::reader;
+use super::socket::Socket;
 
 /// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -60,7 +60,7 @@ const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 /// A viewer that has shaken hands.
 #[derive(Debug)]
 pub(super) struct Newcomer {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Socket,
     pub(super) peer: SocketAddr,
     pub(super) subscription: Subscription,
     pub(super) seat: Seat,
@@ -392,7 +392,7 @@ impl Viewer {
             self.outbox.push(replies);
         }
         let line = &self.line;
-        self.outbox.drain(|slices| line.try_write(slices))
+        Ok(self.outbox.drain(|slices| line.try_write(slices))? && line.try_flush()?)
     }
 
     /// The viewer has the end, or will have it with what is in its outbox.
