@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::protocol::{MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
+use super::page;
 use super::replayed::Replayed;
 use super::{Guest, HEAD_DEADLINE, Shared};
 
@@ -54,9 +55,12 @@ fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
 }
 
 fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+    if let Some(response) = page::answer(request) {
+        return response;
+    }
     match (request.method(), request.uri().path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => health(shared),
-        (&Method::GET | &Method::HEAD, "/" | WEBSOCKET_PATH) => {
+        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => {
             let line =
                 "this is a WebSocket: connect with `metrics watch` or any WebSocket client\n";
             let mut response = plain(StatusCode::UPGRADE_REQUIRED, line);
@@ -66,7 +70,7 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
             );
             response
         }
-        (_, "/healthz" | "/" | WEBSOCKET_PATH) => {
+        (_, "/healthz" | WEBSOCKET_PATH) => {
             let mut response = plain(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "only GET and HEAD are answered here\n",
@@ -78,7 +82,7 @@ fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>>
         }
         _ => plain(
             StatusCode::NOT_FOUND,
-            "not found: there are /ws and /healthz\n",
+            "not found: there are /, /ws and /healthz\n",
         ),
     }
 }
