@@ -17,7 +17,7 @@ use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
 use super::replayed::Replayed;
-use super::{Guest, HEAD_DEADLINE, Shared, events, saved};
+use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
 
 /// Answers the requests of one connection, until the peer ends it or the server stops.
 pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) {
@@ -27,7 +27,10 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
         } else {
             admit_and_answer(&request, guest, shared).await
         };
-        let mut response = answered.unwrap_or_else(refuse);
+        let mut response = answered.unwrap_or_else(|refusal| {
+            shared.viewers.tally().refused(refusal.status.as_u16());
+            refuse(refusal)
+        });
         // An origin that the gate refuses learns nothing that it could read.
         if let Some(origin) = request.headers().get(ORIGIN)
             && response.status() != StatusCode::FORBIDDEN
@@ -91,6 +94,10 @@ async fn answer(
             let (host, rows) = saved::recording(asked, shared).await?;
             Ok(attachment(&host, rows))
         }
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let text = exposition::text(&shared.hub, &shared.viewers);
+            Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
+        }
         // A stream that could be answered was taken before; this is its refusal, or its head.
         (&Method::GET | &Method::HEAD, EVENTS_PATH) => {
             events::admit(asked, shared)?;
@@ -105,7 +112,7 @@ async fn answer(
                 .insert(UPGRADE, HeaderValue::from_static("websocket"));
             Ok(response)
         }
-        (_, "/healthz" | "/recording.csv" | EVENTS_PATH | "/" | WEBSOCKET_PATH) => {
+        (_, "/healthz" | "/recording.csv" | "/metrics" | EVENTS_PATH | "/" | WEBSOCKET_PATH) => {
             let only = "only GET and HEAD are answered here";
             let headers = vec![(ALLOW, HeaderValue::from_static("GET, HEAD"))];
             Err(Refusal {
@@ -114,7 +121,7 @@ async fn answer(
             })
         }
         _ => {
-            let there = "not found: there are /ws, /events, /recording.csv and /healthz";
+            let there = "not found: there are /ws, /events, /recording.csv, /metrics and /healthz";
             Err(Refusal::new(StatusCode::NOT_FOUND, there))
         }
     }
