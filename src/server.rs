@@ -4,8 +4,11 @@
 //! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
 //! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
+mod admission;
 mod counts;
 pub mod descriptors;
+mod events;
+mod exposition;
 mod fanout;
 pub mod gate;
 mod head;
@@ -16,7 +19,9 @@ mod outbox;
 mod page;
 mod reader;
 mod replayed;
+mod saved;
 mod socket;
+mod tally;
 pub mod tls;
 mod trust;
 mod ws;
@@ -33,9 +38,11 @@ use tokio_util::task::TaskTracker;
 use crate::hub::Hub;
 
 use fanout::{Fanout, Manners, Newcomer};
+use head::Kind;
 use socket::Socket;
 
 pub use counts::{Counts, Viewers};
+pub use tally::Tally;
 pub use trust::Trust;
 
 /// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
@@ -179,16 +186,19 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
-    let is_websocket = head.is_websocket;
-    let stream = replayed::Replayed::new(head.bytes, socket);
-    if is_websocket {
-        if tokio::time::timeout_at(deadline, ws::welcome(stream, guest, &shared))
-            .await
-            .is_err()
-        {
-            tracing::info!(%peer, "viewer left the handshake open");
+    let (kind, stream) = (head.kind, replayed::Replayed::new(head.bytes, socket));
+    let other = match kind {
+        Kind::WebSocket => {
+            let welcome = ws::welcome(stream, guest, &shared);
+            if tokio::time::timeout_at(deadline, welcome).await.is_err() {
+                tracing::info!(%peer, "viewer left the handshake open");
+            }
+            return;
         }
-    } else {
+        Kind::EventStream => events::welcome(stream, guest, &shared),
+        Kind::Other => Some(stream),
+    };
+    if let Some(stream) = other {
         http::serve(stream, guest, &shared).await;
     }
 }

@@ -160,7 +160,14 @@ mod tests {
         for asset in &ASSETS {
             // The name of SVG is a URL that nobody fetches.
             let body = asset.body.replace("http://www.w3.org/2000/svg", "");
-            for forbidden in ["http:", "https:", "innerHTML", "eval(", "style=\"", "@import"] {
+            for forbidden in [
+                "http:",
+                "https:",
+                "innerHTML",
+                "eval(",
+                "style=\"",
+                "@import",
+            ] {
                 assert!(!body.contains(forbidden), "{}: {forbidden}", asset.path);
             }
         }
