@@ -291,7 +291,7 @@ $("ask").addEventListener("close", () => {
   sessionStorage.setItem(TOKEN, connection.token);
   connection.connect();
 });
-document.querySelector("details").addEventListener("toggle", schedule);
+$("tables").addEventListener("toggle", schedule, true);
 document.addEventListener("visibilitychange", schedule);
 connection.addEventListener("change", () => {
   showStatus();

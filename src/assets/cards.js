@@ -106,7 +106,7 @@ export class Cards {
     set(".level", LEVELS[level]);
     set(".trend", value === undefined ? "" : trend(values, unit));
     set(".note", this.#note(card, host));
-    node.dataset.level = level;
+    node.className = level;
     const path = sparkline(values.slice(-POINTS), unit === "%");
     const line = node.querySelector("path");
     if (line.getAttribute("d") !== path) line.setAttribute("d", path);

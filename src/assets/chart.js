@@ -32,10 +32,10 @@ export class Chart {
   }
 
   #legend({ label }, i) {
-    const item = this.figure.querySelector("template").content.cloneNode(true).firstElementChild;
+    const item = document.getElementById("legend").content.cloneNode(true).firstElementChild;
     const line = item.querySelector("line");
     line.setAttribute("stroke-dasharray", DASHES[i].join(" "));
-    line.style.stroke = `var(--line-${this.figure.id}-${i})`;
+    line.style.stroke = `var(--line-${i})`;
     item.querySelector("span").textContent = label;
     this.figure.querySelector("ul").append(item);
     return item.querySelector("b");
@@ -45,7 +45,7 @@ export class Chart {
     const style = getComputedStyle(this.figure);
     const read = (name) => style.getPropertyValue(name).trim();
     return {
-      lines: this.series.map((_, i) => read(`--line-${this.figure.id}-${i}`)),
+      lines: this.series.map((_, i) => read(`--line-${i}`)),
       grid: read("--rule"),
       ink: read("--muted"),
       strong: read("--ink"),
@@ -100,7 +100,7 @@ export class Chart {
       const at = Math.round(y((top * i) / 4)) + 0.5;
       context.moveTo(LEFT, at);
       context.lineTo(width - RIGHT, at);
-      const label = this.percent ? `${25 * i}` : text((top * i) / 4, this.unit).replace("B/s", "");
+      const label = this.percent ? `${25 * i}` : text((top * i) / 4, this.unit).replace(/\.0|B\/s/g, "");
       context.fillText(label, LEFT - 8, at);
     }
     context.stroke();
