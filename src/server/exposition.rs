@@ -24,7 +24,12 @@ struct Family {
 
 const PERCENT: f64 = 100.0;
 
-const fn family(ours: &'static str, whole: &'static str, divisor: f64, help: &'static str) -> Family {
+const fn family(
+    ours: &'static str,
+    whole: &'static str,
+    divisor: f64,
+    help: &'static str,
+) -> Family {
     Family {
         ours,
         whole,
