@@ -1,13 +1,17 @@
 //! The command line: the flag groups that commands share. Each command's own flags are beside it in [`crate::cmd`].
 
+mod trust;
+
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::client::{Client, Endpoint, Retry};
-use crate::protocol::{DEFAULT_PORT, HostPattern, Query, parse_duration};
+use crate::client::{Endpoint, Retry};
+use crate::protocol::{HostPattern, Query, parse_duration};
 use crate::server::listen::ListenAddr;
 use crate::terminal::Colour;
+
+pub use trust::{ClientTrustArgs, ServerTrustArgs};
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -70,33 +74,16 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
     pub drain: Duration,
 
-    /// Listen beyond loopback although everybody who can reach the port can read the metrics
-    #[arg(long)]
-    pub allow_anonymous: bool,
-}
-
-impl ServerArgs {
-    /// Refuses to show the host to a network by accident.
-    ///
-    /// # Errors
-    /// One line that names the ways out.
-    pub fn check_exposure(&self) -> Result<(), String> {
-        match self.listen.iter().find(|addr| !addr.is_loopback()) {
-            Some(addr) if !self.allow_anonymous => Err(format!(
-                "listening on {addr} would let everybody who can reach it read this host's metrics: keep the default \
-                 address and tunnel (ssh -L {DEFAULT_PORT}:127.0.0.1:{DEFAULT_PORT} HOST, then metrics watch), or \
-                 say --allow-anonymous"
-            )),
-            _ => Ok(()),
-        }
-    }
+    /// Who may look.
+    #[command(flatten)]
+    pub trust: ServerTrustArgs,
 }
 
 /// Flags of the two clients, `watch` and `record`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client")]
 pub struct ClientArgs {
-    /// Servers: host, host:port or ws://…; a,b is one server at several addresses [default: 127.0.0.1:8080]
+    /// Servers: host, host:port, ws://…, wss://… or ssh://[user@]host; a,b is one server at several addresses [default: 127.0.0.1:8080]
     #[arg(
         value_name = "SERVER",
         help_heading = "Arguments",
@@ -124,6 +111,10 @@ pub struct ClientArgs {
     /// Stop after this many samples of each host
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub samples: Option<u64>,
+
+    /// What servers are shown, and whom of them is believed.
+    #[command(flatten)]
+    pub trust: ClientTrustArgs,
 
     /// Give up after this many attempts in a row [default: 9 until the first connection, then never]
     #[arg(long, value_name = "N", help_heading = "Reconnecting")]
@@ -168,12 +159,6 @@ impl ClientArgs {
             max: self.retry_max,
             retries: self.retries,
         }
-    }
-
-    /// A client that asks for `query`.
-    #[must_use]
-    pub fn client(&self, query: &Query) -> Client {
-        Client::new(&self.endpoints(), query, self.retry())
     }
 }
 

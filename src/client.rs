@@ -1,7 +1,7 @@
 //! The client that `watch` and `record` share: an endless stream of events that hides reconnecting.
 //!
-//! A [`Client`] follows one or more servers, each over its own [`link`]. A link reconnects by [`backoff`], resumes
-//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. [`tracker`]
+//! A [`Client`] follows one or more servers, each over its own `link`. A link reconnects by `backoff`, resumes
+//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. `tracker`
 //! sees to it that a message never comes twice and that a loss is never silent, also with servers that neither number
 //! their messages nor say hello.
 
@@ -9,9 +9,12 @@ mod backoff;
 mod connect;
 pub mod endpoint;
 mod link;
+mod ssh;
+mod stream;
+pub mod tls;
 mod tracker;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -20,11 +23,22 @@ use std::time::Duration;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::protocol::{HostName, Message, Query, StreamId};
+use crate::token::Token;
 
 pub use backoff::Retry;
 pub use endpoint::Endpoint;
 
 use link::Link;
+use tls::Tls;
+
+/// What a client shows of itself, and whom it believes.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Sent to every server.
+    pub token: Option<Token>,
+    /// Needed for `wss://`.
+    pub tls: Option<Tls>,
+}
 
 /// What a client tells the command above it.
 #[derive(Debug, Clone)]
@@ -98,24 +112,46 @@ pub struct Client {
     owners: HashMap<HostName, usize>,
     /// Where the next poll begins, so that a busy server does not silence the others.
     turn: usize,
+    /// Events that came while questions were answered.
+    early: VecDeque<Event>,
 }
 
 impl Client {
     /// A client that asks each of `servers` for `query`. Nothing is connected before the first [`Client::next`].
     #[must_use]
-    pub fn new(servers: &[Endpoint], query: &Query, retry: Retry) -> Self {
+    pub fn new(servers: &[Endpoint], query: &Query, retry: Retry, trust: &Trust) -> Self {
         let link = |(server, endpoint): (usize, &Endpoint)| {
-            Link::new(server, endpoint.clone(), query.clone(), retry)
+            Link::new(
+                server,
+                endpoint.clone(),
+                query.clone(),
+                retry,
+                trust.clone(),
+            )
         };
         Self {
             links: servers.iter().enumerate().map(link).collect(),
             owners: HashMap::new(),
             turn: 0,
+            early: VecDeque::new(),
+        }
+    }
+
+    /// Makes the first attempt to reach the servers behind ssh, one after the other, and no other attempt: only there may
+    /// ssh ask for a password or about a host's key. To be called before there is a screen.
+    pub async fn let_ask(&mut self) {
+        for link in self.links.iter_mut().filter(|link| link.may_ask()) {
+            if let Some(event) = link.next().await {
+                self.early.push_back(event);
+            }
         }
     }
 
     /// The next event; `None` when every server has ended or refused. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
+        if let Some(event) = self.early.pop_front() {
+            return Some(event);
+        }
         loop {
             let event = match &mut self.links[..] {
                 [link] => link.next().await?,

@@ -5,14 +5,15 @@ mod news;
 pub mod record;
 pub mod replay;
 pub mod serve;
+mod trust;
 pub mod watch;
 
 use std::fmt;
 
 use clap::{Parser, Subcommand};
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::GlobalArgs;
+use crate::signals;
 
 /// How a command ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,11 +131,28 @@ enum Command {
     Replay(replay::Args),
 }
 
-/// Runs the command until it is done or `stop` is cancelled.
+impl Cli {
+    /// What SIGHUP means to the command: a server that has files to read again does that.
+    #[must_use]
+    pub fn hangup(&self) -> signals::Hangup {
+        let can_reload = match &self.command {
+            Command::Serve(args) => args.can_reload(),
+            Command::Replay(args) => args.can_reload(),
+            Command::Watch(_) | Command::Record(_) => false,
+        };
+        if can_reload {
+            signals::Hangup::Reload
+        } else {
+            signals::Hangup::Stop
+        }
+    }
+}
+
+/// Runs the command until it is done or asked to stop.
 ///
 /// # Errors
 /// What the command failed with.
-pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
+pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
     log_to_stderr(&cli.global);
     // One thread serves all sockets: a sample is encoded once, and the rest is the kernel's work. Sampling and reading
     // recordings have threads of their own.
@@ -143,10 +161,10 @@ pub fn run(cli: Cli, stop: CancellationToken) -> Result<Exit, Failure> {
         .build()?;
     let result = runtime.block_on(async {
         match cli.command {
-            Command::Serve(args) => serve::run(args, &cli.global, stop).await,
-            Command::Watch(args) => watch::run(args, &cli.global, stop).await,
-            Command::Record(args) => record::run(args, &cli.global, stop).await,
-            Command::Replay(args) => replay::run(args, &cli.global, stop).await,
+            Command::Serve(args) => serve::run(args, &cli.global, asked).await,
+            Command::Watch(args) => watch::run(args, &cli.global, asked.stop).await,
+            Command::Record(args) => record::run(args, &cli.global, asked.stop).await,
+            Command::Replay(args) => replay::run(args, &cli.global, asked).await,
         }
     });
     // A thread that hangs in a read must not hold up the exit.

@@ -6,6 +6,7 @@
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.
 //! * [`source`]: where messages come from: the host, or recordings.
+//! * [`token`]: the secret that lets a viewer in, and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
@@ -22,4 +23,5 @@ pub mod server;
 pub mod signals;
 pub mod source;
 pub mod terminal;
+pub mod token;
 pub mod view;

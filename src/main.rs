@@ -9,11 +9,11 @@ use metrics_toolkit::{signals, terminal};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let stop = signals::stop_on_signal(|signal| {
+    let asked = signals::catch(cli.hangup(), |signal| {
         terminal::restore();
         std::process::exit(128 + signal)
     });
-    let exit = match run(cli, stop) {
+    let exit = match run(cli, asked) {
         Ok(exit) => exit,
         Err(failure) => {
             // Nothing can be done about a stderr that is gone.

@@ -36,7 +36,7 @@ pub use frame::Frame;
 pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, System};
 pub use names::{HostName, NameError, Position, StreamId};
 pub use number::{push_number, round_to};
-pub use query::{HostPattern, Query, QueryError, parse_duration};
+pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};
 pub use sample::{Process, Sample};
 
 /// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
@@ -50,6 +50,9 @@ pub const CONTRACT: [&str; 4] = ["cpu", "memory", "activeUsers", "requestsPerSec
 
 /// The path of the WebSocket. `/` takes an upgrade as well, so that `ws://host:8080` is enough.
 pub const WEBSOCKET_PATH: &str = "/ws";
+
+/// What a browser offers as `Sec-WebSocket-Protocol` to be able to offer its token beside it.
+pub const SUBPROTOCOL: &str = "metrics.v1";
 
 /// The port that `serve` and `replay` listen on, and clients connect to, unless told otherwise.
 pub const DEFAULT_PORT: u16 = 8080;

@@ -1,11 +1,13 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
 //! [`run`] takes bound listeners and a stop signal. Each connection begins as a task that reads the request head within
-//! [`HEAD_DEADLINE`]. A WebSocket shakes hands ([`ws`]) and joins the [`fanout`], which writes to all viewers, while a
-//! small task of its own hears what it says ([`reader`]). Anything else goes to [`http`].
+//! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
+//! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
 mod counts;
+pub mod descriptors;
 mod fanout;
+pub mod gate;
 mod head;
 mod http;
 mod line;
@@ -13,6 +15,9 @@ pub mod listen;
 mod outbox;
 mod reader;
 mod replayed;
+mod socket;
+pub mod tls;
+mod trust;
 mod ws;
 
 use std::sync::Arc;
@@ -20,16 +25,19 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 
 use fanout::{Fanout, Manners, Newcomer};
+use socket::Socket;
 
 pub use counts::{Counts, Viewers};
+pub use trust::Trust;
 
-/// A viewer sends its request head within this time of connecting, or is dropped: a silent peer holds no seat.
+/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
@@ -46,6 +54,8 @@ pub struct Config {
     pub max_viewers: u64,
     /// `/healthz` fails after so long without a message; `None`: never.
     pub unhealthy_after: Option<Duration>,
+    /// Who may look, and whether others can listen.
+    pub trust: Trust,
 }
 
 /// What every connection shares.
@@ -113,6 +123,8 @@ async fn beat(shared: &Shared) {
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
+    let local = listener.local_addr();
+    let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
     loop {
         let accepted = tokio::select! {
             biased;
@@ -122,7 +134,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
         match accepted {
             Ok((socket, peer)) => {
                 shared.viewers.accepted();
-                connections.spawn(connection(socket, peer, Arc::clone(&shared)));
+                let guest = Guest { peer, on_loopback };
+                connections.spawn(connection(socket, guest, Arc::clone(&shared)));
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
@@ -142,17 +155,39 @@ fn is_peers_fault(error: &std::io::Error) -> bool {
     )
 }
 
-async fn connection(mut socket: TcpStream, peer: std::net::SocketAddr, shared: Arc<Shared>) {
-    let head = match tokio::time::timeout(HEAD_DEADLINE, head::read(&mut socket)).await {
-        Ok(Ok(head)) => head,
+/// Where a connection came from, and by which listener.
+#[derive(Debug, Clone, Copy)]
+struct Guest {
+    peer: std::net::SocketAddr,
+    on_loopback: bool,
+}
+
+async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
+    let Guest { peer, .. } = guest;
+    let deadline = Instant::now() + HEAD_DEADLINE;
+    let arrive = async {
+        let mut socket = match &shared.config.trust.tls {
+            Some(tls) => tls.accept(socket).await?,
+            None => Socket::plain(socket),
+        };
+        let head = head::read(&mut socket).await?;
+        Ok::<_, std::io::Error>((socket, head))
+    };
+    let (socket, head) = match tokio::time::timeout_at(deadline, arrive).await {
+        Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
     let is_websocket = head.is_websocket;
     let stream = replayed::Replayed::new(head.bytes, socket);
     if is_websocket {
-        ws::welcome(stream, peer, &shared).await;
+        if tokio::time::timeout_at(deadline, ws::welcome(stream, guest, &shared))
+            .await
+            .is_err()
+        {
+            tracing::info!(%peer, "viewer left the handshake open");
+        }
     } else {
-        http::serve(stream, &shared).await;
+        http::serve(stream, guest, &shared).await;
     }
 }

@@ -1,17 +1,37 @@
-//! SIGINT, SIGTERM and SIGHUP: the first one asks, the second one leaves.
+//! SIGINT and SIGTERM: the first one asks, the second one leaves. SIGHUP does the same, or asks a server to read its
+//! files again.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// A token that the first signal cancels. The second calls `leave` with its number, on a thread of its own, so that it
-/// works even where the program is stuck in a write to a pipe that nobody reads.
+/// What SIGHUP means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hangup {
+    /// The same as SIGTERM.
+    Stop,
+    /// Files are to be read again; unless it says that our terminal was closed.
+    Reload,
+}
+
+/// What signals asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// To stop.
+    pub stop: CancellationToken,
+    /// To read files again: notified once for one or several signals that nobody has heeded yet.
+    pub reload: Arc<Notify>,
+}
+
+/// Catches signals. The second that asks to stop calls `leave` with its number, on a thread of its own, so that it works
+/// even where the program is stuck in a write to a pipe that nobody reads.
 ///
 /// Returns after the signals are caught: one that comes later never kills the program unprepared.
-pub fn stop_on_signal(leave: impl FnOnce(i32) + Send + 'static) -> CancellationToken {
-    let stop = CancellationToken::new();
+pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked {
+    let asked = Asked::default();
     let (ready, caught) = mpsc::channel();
-    let first = stop.clone();
+    let tell = asked.clone();
     let listen = move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
             .enable_io()
@@ -20,11 +40,11 @@ pub fn stop_on_signal(leave: impl FnOnce(i32) + Send + 'static) -> CancellationT
             return;
         };
         let second = runtime.block_on(async {
-            let mut signals = Signals::catch()?;
+            let mut signals = Signals::catch(hangup)?;
             let _ = ready.send(());
-            signals.next().await;
-            first.cancel();
-            std::io::Result::Ok(signals.next().await)
+            signals.next(&tell.reload).await;
+            tell.stop.cancel();
+            std::io::Result::Ok(signals.next(&tell.reload).await)
         });
         if let Ok(signal) = second {
             leave(signal);
@@ -38,36 +58,77 @@ pub fn stop_on_signal(leave: impl FnOnce(i32) + Send + 'static) -> CancellationT
         // An error means that signals cannot be caught: then they do what they do by default.
         let _ = caught.recv();
     }
-    stop
+    asked
 }
 
 #[cfg(unix)]
-struct Signals([(i32, tokio::signal::unix::Signal); 3]);
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
+    reloads: bool,
+    had_terminal: bool,
+}
 
 #[cfg(unix)]
 impl Signals {
-    fn catch() -> std::io::Result<Self> {
+    fn catch(hangup: Hangup) -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let catch = |kind: SignalKind| signal(kind).map(|signal| (kind.as_raw_value(), signal));
-        Ok(Self([
-            catch(SignalKind::interrupt())?,
-            catch(SignalKind::terminate())?,
-            catch(SignalKind::hangup())?,
-        ]))
+        let reloads = hangup == Hangup::Reload;
+        let had_terminal = !ignores_hangup() && has_terminal();
+        // Under nohup a closed terminal is no reason to stop, and catching the signal would make it one.
+        let is_heeded = reloads || !ignores_hangup();
+        let hangup = is_heeded
+            .then(|| signal(SignalKind::hangup()))
+            .transpose()?;
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup,
+            reloads,
+            had_terminal,
+        })
     }
 
-    async fn next(&mut self) -> i32 {
-        let [
-            (interrupt, on_interrupt),
-            (terminate, on_terminate),
-            (hangup, on_hangup),
-        ] = &mut self.0;
-        tokio::select! {
-            _ = on_interrupt.recv() => *interrupt,
-            _ = on_terminate.recv() => *terminate,
-            _ = on_hangup.recv() => *hangup,
+    /// The next signal that asks to stop.
+    async fn next(&mut self, reload: &Notify) -> i32 {
+        use tokio::signal::unix::SignalKind;
+        loop {
+            let hangup = async {
+                match &mut self.hangup {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = self.interrupt.recv() => return SignalKind::interrupt().as_raw_value(),
+                _ = self.terminate.recv() => return SignalKind::terminate().as_raw_value(),
+                _ = hangup => {}
+            }
+            let lost_terminal = self.had_terminal && !has_terminal();
+            if !self.reloads || lost_terminal {
+                return SignalKind::hangup().as_raw_value();
+            }
+            reload.notify_one();
         }
     }
+}
+
+/// Whether there is a terminal that could close.
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    std::fs::File::open("/dev/tty").is_ok()
+}
+
+/// Whether who started us wants SIGHUP ignored. Read before it is caught; only Linux tells.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & 1 != 0)
 }
 
 #[cfg(not(unix))]
@@ -75,11 +136,11 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn catch() -> std::io::Result<Self> {
+    fn catch(_: Hangup) -> std::io::Result<Self> {
         Ok(Self)
     }
 
-    async fn next(&mut self) -> i32 {
+    async fn next(&mut self, _: &Notify) -> i32 {
         let _ = tokio::signal::ctrl_c().await;
         2
     }

@@ -5,20 +5,27 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Response;
-use tokio_tungstenite::tungstenite::http::{StatusCode, header};
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::http::{HeaderValue, StatusCode, header};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 
 use crate::protocol::{MAX_MESSAGE_BYTES, Query};
 
-use super::endpoint::Address;
+use super::Trust;
+use super::endpoint::{Address, Via};
+use super::ssh;
+use super::stream::Stream;
+use super::tls::Distrust;
 
 /// An open connection.
-pub(super) type Socket = WebSocketStream<TcpStream>;
+pub(super) type Socket = WebSocketStream<Stream>;
 
 /// A server that has not answered the handshake by then is tried again.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a person may take to type a password: sshd itself waits no longer than this.
+const ASKING_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The longest piece of a server's own words that is shown.
 const SHOWN_CHARS: usize = 200;
@@ -31,6 +38,9 @@ pub(super) enum ConnectError {
         reason: String,
         after: Option<Duration>,
     },
+    /// It is not the server that was asked for: no use to go on at the start, but a certificate that has expired may be
+    /// renewed in the middle of a recording.
+    Distrusted { reason: String },
     /// It will not.
     Final { reason: String },
 }
@@ -44,39 +54,80 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE_BYTES))
 }
 
-/// Connects to `address` and asks for `query`.
-pub(super) async fn connect(address: Address, query: Query) -> Result<Socket, ConnectError> {
-    let retry = |reason: String| ConnectError::Retry {
-        reason,
-        after: None,
+/// Connects to `address` and asks for `query`. `may_ask`: ssh may ask something of the person at the terminal.
+pub(super) async fn connect(
+    address: Address,
+    query: Query,
+    trust: Trust,
+    may_ask: bool,
+) -> Result<Socket, ConnectError> {
+    let deadline = match address.via() {
+        Via::Ssh(_) if may_ask => ASKING_DEADLINE,
+        _ => CONNECT_DEADLINE,
     };
     let attempt = async {
-        let socket = TcpStream::connect(address.host_port())
-            .await
-            .map_err(|error| retry(describe_io(&error)))?;
-        let _ = socket.set_nodelay(true);
-        let request =
-            address
-                .url(&query)
-                .into_client_request()
-                .map_err(|error| ConnectError::Final {
-                    reason: error.to_string(),
-                })?;
+        let request = request(&address, &query, &trust)?;
+        let stream = open(&address, &trust, may_ask).await?;
         let opened =
-            tokio_tungstenite::client_async_with_config(request, socket, Some(config())).await;
-        opened.map(|(socket, _)| socket).map_err(refused)
+            tokio_tungstenite::client_async_with_config(request, stream, Some(config())).await;
+        let opened = opened.map(|(socket, _)| socket);
+        opened.map_err(|error| refused(error, &address))
     };
-    match tokio::time::timeout(CONNECT_DEADLINE, attempt).await {
+    match tokio::time::timeout(deadline, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(retry(format!(
-            "no answer for {} s",
-            CONNECT_DEADLINE.as_secs()
-        ))),
+        Err(_) => Err(retry(format!("no answer for {} s", deadline.as_secs()))),
+    }
+}
+
+fn retry(reason: String) -> ConnectError {
+    ConnectError::Retry {
+        reason,
+        after: None,
+    }
+}
+
+/// The handshake's request, with the token.
+fn request(address: &Address, query: &Query, trust: &Trust) -> Result<Request, ConnectError> {
+    let request = address.url(query).into_client_request();
+    let mut request = request.map_err(|error| ConnectError::Final {
+        reason: error.to_string(),
+    })?;
+    if let Some(token) = &trust.token
+        && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
+    {
+        value.set_sensitive(true);
+        request.headers_mut().insert(header::AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
+/// Opens the way to `address`.
+async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream, ConnectError> {
+    let retry_io = |error| retry(describe_io(&error));
+    if let Via::Ssh(jump) = address.via() {
+        let (_, port) = address.host_port();
+        let tunnel = jump.open(port, may_ask).map_err(retry_io)?;
+        return Ok(Stream::Ssh(Box::new(tunnel)));
+    }
+    let socket = TcpStream::connect(address.host_port())
+        .await
+        .map_err(retry_io)?;
+    let _ = socket.set_nodelay(true);
+    match (address.via(), &trust.tls) {
+        (Via::Tls, Some(tls)) => match tls.connect(address.host(), socket).await {
+            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Err(Distrust::Io(error)) => Err(retry_io(error)),
+            Err(Distrust::Refused(reason)) => Err(ConnectError::Distrusted { reason }),
+        },
+        (Via::Tls, None) => Err(ConnectError::Final {
+            reason: "TLS was not prepared".into(),
+        }),
+        _ => Ok(Stream::Plain(socket)),
     }
 }
 
 /// What a failed handshake means.
-fn refused(error: Error) -> ConnectError {
+fn refused(error: Error, address: &Address) -> ConnectError {
     match error {
         Error::Http(response) => refused_by(&response),
         Error::Io(error) => ConnectError::Retry {
@@ -90,9 +141,15 @@ fn refused(error: Error) -> ConnectError {
                 after: None,
             }
         }
-        other => ConnectError::Final {
-            reason: format!("not a WebSocket server ({other})"),
-        },
+        other => {
+            let hint = match address.via() {
+                Via::Plain => "; if it speaks TLS, write wss://",
+                Via::Tls | Via::Ssh(_) => "",
+            };
+            ConnectError::Final {
+                reason: format!("not a WebSocket server ({other}){hint}"),
+            }
+        }
     }
 }
 
@@ -138,6 +195,9 @@ fn refused_by(response: &Response) -> ConnectError {
 /// The system's reason in plain words, without its number.
 pub(super) fn describe_io(error: &std::io::Error) -> String {
     use std::io::ErrorKind;
+    if let Some(failed) = ssh::Failed::of(error) {
+        return failed.to_string();
+    }
     match error.kind() {
         ErrorKind::ConnectionRefused => "connection refused".into(),
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => "connection reset".into(),

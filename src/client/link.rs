@@ -10,11 +10,11 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use crate::protocol::{HostName, Query, close};
 
-use super::Event;
 use super::backoff::{Backoff, Retry};
 use super::connect::{ConnectError, Socket, connect, describe_io};
 use super::endpoint::Endpoint;
 use super::tracker::Tracker;
+use super::{Event, Trust};
 
 /// A silent server is asked for a sign of life at the latest after this.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -34,6 +34,7 @@ pub(super) struct Link {
     attempts: usize,
     backoff: Backoff,
     tracker: Tracker,
+    trust: Trust,
     state: State,
     malformed: u64,
 }
@@ -75,8 +76,14 @@ impl std::fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(server: usize, endpoint: Endpoint, query: Query, retry: Retry) -> Self {
-        let nameless = HostName::nearest(endpoint.address(0).host_port().0);
+    pub(super) fn new(
+        server: usize,
+        endpoint: Endpoint,
+        query: Query,
+        retry: Retry,
+        trust: Trust,
+    ) -> Self {
+        let nameless = HostName::nearest(endpoint.address(0).host());
         let tracker = Tracker::new(server, nameless, query);
         let state = State::Waiting(Instant::now());
         Self {
@@ -85,6 +92,7 @@ impl Link {
             attempts: 0,
             backoff: Backoff::new(retry),
             tracker,
+            trust,
             state,
             malformed: 0,
         }
@@ -133,10 +141,18 @@ impl Link {
         }
     }
 
+    /// Whether the first attempt may ask something of the person at the terminal.
+    pub(super) fn may_ask(&self) -> bool {
+        self.attempts == 0 && self.endpoint.may_ask()
+    }
+
     fn connect(&mut self) {
         let address = self.endpoint.address(self.attempts).clone();
+        // Later there may be a screen where the question would stand.
+        let may_ask = self.attempts == 0;
         self.attempts += 1;
-        self.state = State::Connecting(Box::pin(connect(address, self.tracker.query())));
+        let (query, trust) = (self.tracker.query(), self.trust.clone());
+        self.state = State::Connecting(Box::pin(connect(address, query, trust, may_ask)));
     }
 
     fn connected(&mut self, result: Result<Socket, ConnectError>) -> Event {
@@ -163,6 +179,13 @@ impl Link {
                 }
             }
             Err(ConnectError::Final { reason }) => self.refused(reason),
+            Err(ConnectError::Distrusted { reason }) if !self.backoff.has_connected() => {
+                self.refused(reason)
+            }
+            Err(ConnectError::Distrusted { reason }) => {
+                self.backoff.lost(Duration::ZERO, false);
+                self.retry(reason, Duration::ZERO)
+            }
             Err(ConnectError::Retry { reason, after }) => {
                 self.backoff.lost(Duration::ZERO, false);
                 self.retry(reason, after.unwrap_or_default())

@@ -6,11 +6,33 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
+use crate::server;
+
+/// How the server behaves. That fewer viewers fit than were asked for is said.
+pub(super) fn server_config(
+    args: &ServerArgs,
+    trust: server::Trust,
+    unhealthy_after: Option<Duration>,
+    global: &GlobalArgs,
+) -> server::Config {
+    let max_viewers = server::descriptors::viewers_that_fit(args.max_viewers);
+    if max_viewers < args.max_viewers {
+        let limit = "fit under this process's limit of open files (ulimit -n)";
+        say(global, &format!("At most {max_viewers} viewers {limit}."));
+    }
+    server::Config {
+        heartbeat: args.heartbeat,
+        drain: args.drain,
+        max_viewers,
+        unhealthy_after,
+        trust,
+    }
+}
 
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
-pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalArgs) {
+pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, global: &GlobalArgs) {
     let Some(addr) = listeners
         .first()
         .and_then(|listener| listener.local_addr().ok())
@@ -18,8 +40,13 @@ pub(super) fn listening(listeners: &[TcpListener], what: &str, global: &GlobalAr
         return;
     };
     let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "ws://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
-    let server = server_argument(addr);
+    let scheme = if is_tls { "wss" } else { "ws" };
+    let _ = writeln!(stdout, "{scheme}://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
+    let server = if is_tls {
+        format!(" wss://{addr}{WEBSOCKET_PATH}")
+    } else {
+        server_argument(addr)
+    };
     say(
         global,
         &format!(

@@ -14,7 +14,7 @@ use crate::recording::OutputError;
 use crate::terminal::{self, Progress, Recorded};
 
 use super::news::{News, short_name};
-use super::{Exit, Failure, announce};
+use super::{Exit, Failure, announce, trust};
 
 use files::{Files, Target, Written};
 
@@ -67,10 +67,22 @@ pub async fn run(
             "several servers need one file per host: write -o DIR/",
         ));
     }
+    let trust = trust::of_client(&args.client, global)?;
     let mut files = Files::new(target, args.force, args.append, args.client.samples)?;
     let mut query = args.client.query();
     query.after = files.positions();
-    let client = args.client.client(&query);
+    let mut client = Client::new(
+        &args.client.endpoints(),
+        &query,
+        args.client.retry(),
+        &trust,
+    );
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(Exit::Done),
+        // Before there is a progress bar over the questions.
+        () = client.let_ask() => {}
+    }
     let started = Instant::now();
     let mut talk = Talk::new(&args, global);
     let followed = follow(&args, client, &mut files, &mut talk, &stop).await;

@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
@@ -14,11 +15,12 @@ use crate::hub::{Hub, Retention};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
+use crate::signals;
 use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
 
 use crate::terminal::{self, Progress};
 
-use super::{Exit, Failure, announce};
+use super::{Exit, Failure, announce, trust};
 
 use feed::{Feed, Played};
 use pace::Speed;
@@ -76,6 +78,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Whether there are files that can be read again.
+    pub(super) fn can_reload(&self) -> bool {
+        self.server.trust.can_reload()
+    }
+
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
         let input = |path: &PathBuf| {
             if path.as_os_str() == "-" {
@@ -135,12 +142,10 @@ impl Args {
 ///
 /// # Errors
 /// When a recording cannot be read, the server cannot listen, or the viewers do not come.
-pub async fn run(
-    args: Args,
-    global: &GlobalArgs,
-    stop: CancellationToken,
-) -> Result<Exit, Failure> {
-    args.server.check_exposure().map_err(Failure::usage)?;
+pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    exposure.map_err(Failure::usage)?;
+    let signals::Asked { stop, reload } = asked;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -148,17 +153,32 @@ pub async fn run(
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
+    let trust = trust::of_server(&args.server, global, reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
         prepared = prepare(args.run(inputs)) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let Prepared { survey, playback } = prepared;
-    check(&survey, &args)?;
-    for warning in &survey.warnings {
+    check(&prepared.survey, &args)?;
+    for warning in &prepared.survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
     }
 
+    let played = broadcast(&args, global, (listeners, trust), prepared, stop).await?;
+    if let Some(line) = played {
+        announce::say(global, &line);
+    }
+    Ok(Exit::Done)
+}
+
+/// Serves and plays. What it came to, in a line; `None` when it was stopped.
+async fn broadcast(
+    args: &Args,
+    global: &GlobalArgs,
+    (listeners, trust): (Vec<TcpListener>, server::Trust),
+    Prepared { survey, playback }: Prepared,
+    stop: CancellationToken,
+) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
         duration: args.server.retain,
         lossless: true,
@@ -171,43 +191,39 @@ pub async fn run(
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
-        unhealthy_after: None,
-    };
-    announce::listening(&listeners, &what(&args, &survey), global);
+    let is_tls = trust.tls.is_some();
+    let config = announce::server_config(&args.server, trust, None, global);
+    announce::listening(&listeners, is_tls, &what(args, &survey), global);
     let serving = CancellationToken::new();
-    let server = tokio::spawn(server::run(
+    let server = server::run(
         listeners,
         hub.clone(),
         config,
         viewers.clone(),
         serving.clone(),
-    ));
-    let progress = progress(&args, global, &survey);
-    let result = tokio::select! {
-        result = play(&args, (feed, playback), &hub, &viewers, &progress) => result,
+    );
+    let server = tokio::spawn(server);
+    let progress = progress(args, global, &survey);
+    let played = tokio::select! {
+        played = play(args, (feed, playback), &hub, &viewers, &progress) => played,
         () = stop.cancelled() => Ok(None),
     };
     progress.finish();
     serving.cancel();
     let _ = server.await;
-    if let Some(Played { messages, warnings }) = result? {
-        for warning in warnings
-            .iter()
-            .filter(|warning| !survey.warnings.contains(warning))
-        {
-            announce::say(global, &format!("warning: {warning}"));
-        }
-        let Counts { most, .. } = viewers.now();
-        announce::say(
-            global,
-            &format!("Replayed {messages} messages to at most {most} viewers at once."),
-        );
+    let Some(Played { messages, warnings }) = played? else {
+        return Ok(None);
+    };
+    for warning in warnings
+        .iter()
+        .filter(|warning| !survey.warnings.contains(warning))
+    {
+        announce::say(global, &format!("warning: {warning}"));
     }
-    Ok(Exit::Done)
+    let Counts { most, .. } = viewers.now();
+    Ok(Some(format!(
+        "Replayed {messages} messages to at most {most} viewers at once."
+    )))
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.

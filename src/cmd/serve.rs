@@ -3,15 +3,14 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio_util::sync::CancellationToken;
-
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Announcement, Hub, Numbered, Publisher, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
 use crate::server::{self, Viewers, listen};
+use crate::signals;
 use crate::source::host::{self, Own, Sampler};
 
-use super::{Exit, Failure, announce};
+use super::{Exit, Failure, announce, trust};
 
 /// Samples closer than this show the clock's grain rather than the host.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
@@ -47,6 +46,13 @@ pub struct Args {
     server: ServerArgs,
 }
 
+impl Args {
+    /// Whether there are files that can be read again.
+    pub(super) fn can_reload(&self) -> bool {
+        self.server.trust.can_reload()
+    }
+}
+
 fn interval(text: &str) -> Result<Duration, String> {
     let interval = parse_duration(text)?;
     let shown = text.escape_default();
@@ -63,12 +69,10 @@ fn interval(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// When the server cannot listen.
-pub async fn run(
-    args: Args,
-    global: &GlobalArgs,
-    stop: CancellationToken,
-) -> Result<Exit, Failure> {
-    args.server.check_exposure().map_err(Failure::usage)?;
+pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    exposure.map_err(Failure::usage)?;
+    let trust = trust::of_server(&args.server, global, asked.reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let name = args.name.unwrap_or_else(host::host_name);
     let hub = Hub::new(Retention {
@@ -90,18 +94,15 @@ pub async fn run(
         .spawn(move || sampling.run(&stopped))?;
     announce::listening(
         &listeners,
+        trust.tls.is_some(),
         &format!("Serving {name} every {}.", announce::span(args.interval)),
         global,
     );
 
-    let config = server::Config {
-        heartbeat: args.server.heartbeat,
-        drain: args.server.drain,
-        max_viewers: args.server.max_viewers,
-        unhealthy_after: Some((args.interval * 3).max(Duration::from_secs(3))),
-    };
+    let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
+    let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);
     let started = Instant::now();
-    server::run(listeners, hub, config, viewers.clone(), stop).await;
+    server::run(listeners, hub, config, viewers.clone(), asked.stop).await;
     drop(keep_sampling);
     let samples = sampler.join().unwrap_or_default();
     let (lived, most) = (announce::span(started.elapsed()), viewers.now().most);

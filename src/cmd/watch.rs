@@ -13,13 +13,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{Client, Event};
+use crate::client::{self, Client, Event};
 use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
 use super::news::{News, short_name};
-use super::{Exit, Failure};
+use super::{Exit, Failure, trust};
 
 use display::Display;
 use limits::Limits;
@@ -70,7 +70,14 @@ pub async fn run(
         .map(ToString::to_string)
         .collect();
     let names: Vec<String> = urls.iter().map(|url| short_name(url)).collect();
-    let client = client(&args);
+    let trust = trust::of_client(&args.client, global)?;
+    let mut client = client(&args, &trust);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(Exit::Done),
+        // Before there is a screen over the questions.
+        () = client.let_ask() => {}
+    }
     let style = Style {
         colour: is_coloured(global.color, &io::stdout()),
         unicode: has_unicode(),
@@ -140,7 +147,7 @@ impl Args {
 }
 
 /// A client that asks for as much as is shown at first.
-fn client(args: &Args) -> Client {
+fn client(args: &Args, trust: &client::Trust) -> Client {
     let mut query: Query = args.client.query();
     // With `--json` a reader wants what happens now: an old alert must not look like a new one.
     if query.last.is_none() && query.since.is_none() && !args.json {
@@ -150,7 +157,7 @@ fn client(args: &Args) -> Client {
     if args.once {
         retry.retries.get_or_insert(0);
     }
-    Client::new(&args.client.endpoints(), &query, retry)
+    Client::new(&args.client.endpoints(), &query, retry, trust)
 }
 
 /// The samples to keep: as many as were asked for.

@@ -19,6 +19,7 @@ pub(super) struct Cursor {
     heartbeats: u64,
     ended: bool,
     lossless: bool,
+    overruns: u32,
 }
 
 impl Cursor {
@@ -52,6 +53,7 @@ impl Cursor {
             heartbeats,
             ended: false,
             lossless,
+            overruns: 0,
         }
     }
 
@@ -63,11 +65,18 @@ impl Cursor {
         self.ended
     }
 
+    /// How many times the ring has moved on before this viewer read what it held.
+    pub(super) fn overruns(&self) -> u32 {
+        self.overruns
+    }
+
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, which it lowers. Whether more is there.
     pub(super) fn read(&mut self, frames: &mut Vec<Frame>, budget: &mut usize, over: bool) -> bool {
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
-        let mut next = self.next.load(Ordering::Relaxed).max(ring.start());
+        let next = self.next.load(Ordering::Relaxed);
+        self.overruns += u32::from(next < ring.start() && self.announced.is_some());
+        let mut next = next.max(ring.start());
         if self.announced.is_none() {
             self.announce(&ring, next, frames);
         }

@@ -69,6 +69,12 @@ impl Subscription {
         }
     }
 
+    /// How many times this viewer has been so slow that the log had moved on, since it came.
+    #[must_use]
+    pub fn overruns(&self) -> u32 {
+        self.cursors.iter().map(Cursor::overruns).sum()
+    }
+
     fn find_hosts(&mut self) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
         if host_count == self.host_count {
@@ -84,6 +90,9 @@ impl Subscription {
         };
         let (now, lossless) = (self.hub.now_ms(), self.hub.shared.retention.lossless);
         let logs = lock(&self.hub.shared.logs);
+        // Most viewers watch few hosts: no room is kept for more.
+        self.cursors
+            .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
             let known = self.cursors.iter().any(|cursor| *cursor.host() == log.host);
             if !known && self.query.wants(&log.host) {

@@ -204,6 +204,7 @@ fn what_is_too_old_is_dropped_and_told() {
     assert_eq!(read(&mut viewer), ["hello s1", "3"]);
     push(&publisher, "s1", 4..=100);
     let seen = read(&mut viewer);
+    assert_eq!(viewer.overruns(), 1);
     assert_eq!(seen[..2], ["gap 4-59", "60"]);
     assert_eq!(seen.len(), 1 + 41);
 }

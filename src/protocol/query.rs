@@ -31,6 +31,15 @@ pub enum HostPattern {
     Glob(WildMatch),
 }
 
+/// The keys under which people try to send a token.
+const TOKEN_KEYS: [&str; 2] = ["token", "access_token"];
+
+/// Whether the part of a URL behind `?` has a token in it.
+#[must_use]
+pub fn names_token(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes()).any(|(key, _)| TOKEN_KEYS.contains(&&*key))
+}
+
 /// Why a query was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
@@ -47,7 +56,9 @@ pub enum QueryError {
     #[error("since: {0}")]
     Since(String),
     /// Secrets in URLs end in logs and histories.
-    #[error("a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN'")]
+    #[error(
+        "a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
+    )]
     Token,
 }
 
@@ -110,7 +121,7 @@ impl Query {
                     parsed.last = Some(value.parse().map_err(refused)?);
                 }
                 "since" => parsed.since = Some(parse_since(&value).map_err(QueryError::Since)?),
-                "token" | "access_token" => return Err(QueryError::Token),
+                key if TOKEN_KEYS.contains(&key) => return Err(QueryError::Token),
                 _ => {}
             }
         }

@@ -15,7 +15,6 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use slab::Slab;
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +26,7 @@ use super::counts::Seat;
 use super::line::{Line, Word};
 use super::outbox::Outbox;
 use super::reader;
+use super::socket::Socket;
 
 /// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -45,6 +45,9 @@ const PONG_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a viewer has to take its last bytes and answer a close.
 pub(super) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
 
+/// A viewer may lose the log once in this time.
+const OVERRUN_PARDON: Duration = Duration::from_secs(60);
+
 /// How often deadlines are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -57,7 +60,7 @@ const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 /// A viewer that has shaken hands.
 #[derive(Debug)]
 pub(super) struct Newcomer {
-    pub(super) socket: TcpStream,
+    pub(super) socket: Socket,
     pub(super) peer: SocketAddr,
     pub(super) subscription: Subscription,
     pub(super) seat: Seat,
@@ -103,6 +106,8 @@ struct Viewer {
     is_waited_for: bool,
     pinged: Option<Instant>,
     next_ping: Instant,
+    /// How often the log has moved on without it, and when it did last.
+    overruns: (u32, Option<Instant>),
     leaves_by: Option<Instant>,
     seat: Seat,
 }
@@ -132,8 +137,8 @@ impl Fanout {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
                 Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
                 Some(word) = self.words.recv() => self.hear(word),
@@ -168,6 +173,7 @@ impl Fanout {
             is_waited_for: false,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
+            overruns: (0, None),
             leaves_by: None,
             seat,
         });
@@ -346,7 +352,11 @@ impl Viewer {
             return Ok(Fed::Up);
         };
         let batch = subscription.read(frames, BATCH_BYTES);
+        let overruns = subscription.overruns();
         self.outbox.extend(frames);
+        if self.is_hopeless(overruns) {
+            self.dismiss(close::TRY_AGAIN);
+        }
         let out = self.flush()?;
         match (out, batch) {
             (false, _) => {
@@ -364,13 +374,25 @@ impl Viewer {
         }
     }
 
+    /// Whether the viewer has lost the log a second time within a minute: it had better come back and resume from what
+    /// it really has.
+    fn is_hopeless(&mut self, overruns: u32) -> bool {
+        let (before, last) = self.overruns;
+        if overruns == before {
+            return false;
+        }
+        let now = Instant::now();
+        self.overruns = (overruns, Some(now));
+        last.is_some_and(|last| now.duration_since(last) < OVERRUN_PARDON)
+    }
+
     /// Writes what the socket takes, replies at the end. Whether everything is out.
     fn flush(&mut self) -> io::Result<bool> {
         if let Some(replies) = self.line.take_replies() {
             self.outbox.push(replies);
         }
         let line = &self.line;
-        self.outbox.drain(|slices| line.try_write(slices))
+        Ok(self.outbox.drain(|slices| line.try_write(slices))? && line.try_flush()?)
     }
 
     /// The viewer has the end, or will have it with what is in its outbox.

@@ -4,9 +4,10 @@ use std::io;
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
 
 use crate::protocol::MAX_HEAD_BYTES;
+
+use super::socket::Socket;
 
 /// The most header lines of a request.
 const MAX_HEADERS: usize = 100;
@@ -22,7 +23,7 @@ pub(super) struct Head {
 }
 
 /// Reads up to the end of the request head, or to where it is clear that there will be none.
-pub(super) async fn read(socket: &mut TcpStream) -> io::Result<Head> {
+pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
         if socket.read_buf(&mut bytes).await? == 0 {

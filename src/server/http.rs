@@ -12,13 +12,23 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
+use super::gate::{Asked, Refusal};
 use super::replayed::Replayed;
-use super::{HEAD_DEADLINE, Shared};
+use super::{Guest, HEAD_DEADLINE, Shared};
 
 /// Answers the requests of one connection, until the peer ends it or the server stops.
-pub(super) async fn serve(stream: Replayed, shared: &Arc<Shared>) {
-    let answering =
-        service_fn(|request| async move { Ok::<_, Infallible>(answer(&request, shared)) });
+pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) {
+    let answering = service_fn(|request: Request<Incoming>| async move {
+        let asked = Asked {
+            uri: request.uri(),
+            headers: request.headers(),
+            on_loopback: guest.on_loopback,
+        };
+        Ok::<_, Infallible>(match shared.config.trust.gate.admit(&asked) {
+            Ok(_) => answer(&request, shared),
+            Err(refusal) => refuse(refusal),
+        })
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
         .header_read_timeout(HEAD_DEADLINE)
@@ -35,6 +45,12 @@ pub(super) async fn serve(stream: Replayed, shared: &Arc<Shared>) {
     if let Err(error) = result {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
+}
+
+fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
+    let mut response = plain(refusal.status, format!("{}\n", refusal.reason));
+    response.headers_mut().extend(refusal.headers);
+    response
 }
 
 fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {

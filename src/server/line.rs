@@ -7,12 +7,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
+
+use super::socket::Socket;
 
 /// The most that a viewer may make us say before it reads any of it, in bytes: some hundred pongs.
 const MAX_REPLIES_BYTES: usize = 4096;
@@ -36,7 +37,7 @@ pub(super) enum Word {
 pub(super) struct Line {
     key: usize,
     serial: u64,
-    socket: TcpStream,
+    socket: Socket,
     replies: Mutex<Vec<u8>>,
     words: mpsc::UnboundedSender<Word>,
     leave: Notify,
@@ -48,7 +49,7 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(
         (key, serial): (usize, u64),
-        socket: TcpStream,
+        socket: Socket,
         words: mpsc::UnboundedSender<Word>,
     ) -> Self {
         Self {
@@ -69,10 +70,12 @@ impl Line {
 
     /// Writes what the socket takes without waiting.
     pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match slices {
-            [only] => self.socket.try_write(only),
-            several => self.socket.try_write_vectored(several),
-        }
+        self.socket.try_write(slices)
+    }
+
+    /// Whether everything that was written is out.
+    pub(super) fn try_flush(&self) -> io::Result<bool> {
+        self.socket.try_flush()
     }
 
     /// Waits until the socket takes more.
@@ -146,18 +149,7 @@ impl AsyncRead for ReadSide {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let socket = &self.0.socket;
-        loop {
-            ready!(socket.poll_read_ready(cx))?;
-            match socket.try_read(buf.initialize_unfilled()) {
-                Ok(count) => {
-                    buf.advance(count);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
+        self.0.socket.poll_read_shared(cx, buf)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The reading side of a viewer: tungstenite hears what it says, and says goodbye.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
@@ -24,7 +26,7 @@ type Stream = WebSocketStream<ReadSide>;
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
 pub(super) fn tungstenite_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(512)
+        .read_buffer_size(256)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_INBOUND_BYTES * 4)
         .max_message_size(Some(MAX_INBOUND_BYTES))
@@ -88,21 +90,26 @@ fn complaint(error: &tungstenite::Error) -> Option<u16> {
 }
 
 /// Closes in good order: says why, and reads on until the viewer has answered. Whether it has.
-async fn goodbye(mut stream: Stream, code: u16, reason: &'static str) -> bool {
+///
+/// Boxed, so that viewers who are not leaving need no room for it.
+fn goodbye(
+    mut stream: Stream,
+    code: u16,
+    reason: &'static str,
+) -> Pin<Box<dyn Future<Output = bool> + Send>> {
     let frame = CloseFrame {
         code: code.into(),
         reason: reason.into(),
     };
-    let leave = async {
+    let leave = async move {
         stream.close(Some(frame)).await?;
         while let Some(event) = stream.next().await {
             event?;
         }
         Ok::<_, tungstenite::Error>(())
     };
-    tokio::time::timeout(GOODBYE_DEADLINE, leave)
-        .await
-        .is_ok_and(|left| left.is_ok())
+    let in_time = tokio::time::timeout(GOODBYE_DEADLINE, leave);
+    Box::pin(async { in_time.await.is_ok_and(|left| left.is_ok()) })
 }
 
 /// Counts frames in the current second.

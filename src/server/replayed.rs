@@ -6,22 +6,23 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::socket::Socket;
 
 /// Gives `head` to the reader before anything else of the socket. Writes go straight through.
 #[derive(Debug)]
 pub(super) struct Replayed {
     head: BytesMut,
-    socket: TcpStream,
+    socket: Socket,
 }
 
 impl Replayed {
-    pub(super) fn new(head: BytesMut, socket: TcpStream) -> Self {
+    pub(super) fn new(head: BytesMut, socket: Socket) -> Self {
         Self { head, socket }
     }
 
     /// The socket, when what came first has been read.
-    pub(super) fn into_socket(self) -> TcpStream {
+    pub(super) fn into_socket(self) -> Socket {
         debug_assert!(self.head.is_empty(), "a handshake is read to its end");
         self.socket
     }

@@ -1,34 +1,48 @@
 //! The WebSocket handshake: who comes in, and where in the logs they begin.
 
-use std::net::SocketAddr;
-
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http;
 
 use crate::hub::Subscription;
 use crate::protocol::{Query, WEBSOCKET_PATH};
 
-use super::Shared;
 use super::counts::Seat;
 use super::fanout::Newcomer;
+use super::gate::Asked;
 use super::reader::tungstenite_config;
 use super::replayed::Replayed;
+use super::{Guest, Shared};
 
 /// When a viewer that found the server full may ask again, in seconds.
 const RETRY_AFTER: http::HeaderValue = http::HeaderValue::from_static("5");
 
 /// Shakes hands with one viewer and hands it to the fan-out.
-pub(super) async fn welcome(stream: Replayed, peer: SocketAddr, shared: &Shared) {
+pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
+    let Guest { peer, .. } = guest;
     let mut admitted = None;
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let callback = |request: &Request, response: Response| {
+    let callback = |request: &Request, mut response: Response| {
+        let asked = Asked {
+            uri: request.uri(),
+            headers: request.headers(),
+            on_loopback: guest.on_loopback,
+        };
+        let admission = shared.config.trust.gate.admit(&asked).map_err(|refused| {
+            let mut response = refusal(refused.status, refused.reason);
+            response.headers_mut().extend(refused.headers);
+            response
+        })?;
+        if let Some(subprotocol) = admission.subprotocol {
+            let name = http::header::SEC_WEBSOCKET_PROTOCOL;
+            response.headers_mut().insert(name, subprotocol);
+        }
         admitted = Some(admit(request, shared)?);
         Ok(response)
     };
     let config = Some(tungstenite_config());
     let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, callback, config);
-    match tokio::time::timeout(super::HEAD_DEADLINE, handshake).await {
-        Ok(Ok(stream)) => {
+    match handshake.await {
+        Ok(stream) => {
             if let Some((subscription, seat)) = admitted {
                 let socket = stream.into_inner().into_socket();
                 // A fan-out that is gone takes nobody: the server stops.
@@ -40,8 +54,7 @@ pub(super) async fn welcome(stream: Replayed, peer: SocketAddr, shared: &Shared)
                 });
             }
         }
-        Ok(Err(error)) => tracing::info!(%peer, %error, "viewer refused"),
-        Err(_) => tracing::info!(%peer, "viewer left the handshake open"),
+        Err(error) => tracing::info!(%peer, %error, "viewer refused"),
     }
 }
 

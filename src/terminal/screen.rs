@@ -207,6 +207,9 @@ mod tests {
         let last = terminal.screen().cell(0, 9).unwrap();
         assert!(last.bold() && last.fgcolor() == vt100::Color::Idx(1));
         assert!(!terminal.screen().cell(1, 0).unwrap().bold());
+        // Some terminals would erase that column, other than this one.
+        let bytes = String::from_utf8(paint(&full, 10, 4).unwrap()).unwrap();
+        assert!(bytes.contains("9\x1b[0m\x1b[2;1Hab\x1b[K"), "{bytes:?}");
     }
 
     #[test]

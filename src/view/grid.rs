@@ -140,6 +140,7 @@ mod tests {
             row("データベース", "7", "  ▁ "),
             row("a b c d e", "123.4", ""),
             row("", "", "▁ █"),
+            row("ab cdefgh", "", ""),
         ];
         let shown: Vec<String> = lines(
             &columns,
@@ -157,7 +158,15 @@ mod tests {
             })
         })
         .collect();
-        assert_eq!(shown, ["デー…     7   ▁", "a b c… 123…", "            ▁ █"]);
+        assert_eq!(
+            shown,
+            [
+                "デー…     7   ▁",
+                "a b c… 123…",
+                "            ▁ █",
+                "ab cd…"
+            ]
+        );
         assert_eq!(titles(&columns, STYLE).width(), table_width(&columns));
     }
 

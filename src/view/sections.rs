@@ -398,3 +398,59 @@ fn processes(host: &Host, canvas: Canvas) -> Option<Section> {
         full: table(&columns, &rows, canvas.style),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Now;
+
+    fn check(width: usize, most: usize, items: &[&str], expected: &[&str]) {
+        let style = Style {
+            colour: false,
+            unicode: true,
+        };
+        let canvas = Canvas::new(width, style, Now::default());
+        let items: Vec<Line> = items
+            .iter()
+            .map(|item| Line::new(Tone::Plain, *item))
+            .collect();
+        let lines = flow("TOP", &items, most, canvas);
+        let shown: Vec<String> = lines.iter().map(|line| line.render(style)).collect();
+        assert_eq!(shown, expected);
+        assert!(lines.iter().all(|line| line.width() <= width));
+    }
+
+    #[test]
+    fn items_flow_over_as_many_lines_as_there_may_be() {
+        check(24, 2, &["one", "two"], &[" TOP    one  two"]);
+        check(
+            24,
+            2,
+            &["one", "two", "three", "four"],
+            &[" TOP    one  two  three", "        four"],
+        );
+        check(
+            24,
+            1,
+            &["one", "two", "three"],
+            &[" TOP    one  two  three"],
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted() {
+        check(
+            24,
+            1,
+            &["one", "two", "three", "four"],
+            &[" TOP    one  two  +2"],
+        );
+        check(24, 1, &["one", "twotwotwo", "three"], &[" TOP    one  +2"]);
+        check(
+            20,
+            1,
+            &["longer than that", "two"],
+            &[" TOP    longer …  +1"],
+        );
+    }
+}

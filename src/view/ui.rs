@@ -55,9 +55,11 @@ impl Ui {
                     now,
                 );
                 let end = host::scroll_end(state, host, super::body_height(height), canvas);
+                // The page may have become longer since.
+                let scroll = self.scroll.min(end);
                 match step {
-                    Step::Up => self.scroll = self.scroll.min(end).saturating_sub(1),
-                    Step::Down => self.scroll = (self.scroll + 1).min(end),
+                    Step::Up => self.scroll = scroll.saturating_sub(1),
+                    Step::Down => self.scroll = scroll + 1,
                     Step::Enter => {}
                     Step::Back => self.close(),
                 }

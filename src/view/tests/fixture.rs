@@ -251,18 +251,21 @@ impl Fixture {
             };
             fixture.state.sample(0, &host, &sample, fixture.now);
         }
+        fixture.evil_alert(&host, &wide);
+        fixture
+    }
+
+    fn evil_alert(&mut self, host: &HostName, evil: &str) {
         let alert = Alert {
-            name: wide.clone(),
-            rule: wide.clone(),
-            metric: wide.clone(),
+            name: evil.into(),
+            rule: evil.into(),
+            metric: evil.into(),
             value: Some(f64::MAX),
             since: u64::MAX,
             ..busy(AlertState::Firing)
         };
-        fixture
-            .state
-            .alert(0, &host, &alert, &Sample::default(), fixture.now);
-        fixture
+        self.state
+            .alert(0, host, &alert, &Sample::default(), self.now);
     }
 
     pub(super) fn evil_sample(&mut self, host: &str, evil: &str) {

@@ -1,0 +1,174 @@
+//! Flags that say who may look, and whom a client believes.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use crate::client::{self, Endpoint};
+use crate::server;
+use crate::server::gate::{AllowedHost, Gate, Origin};
+use crate::server::listen::ListenAddr;
+use crate::server::tls::Tls;
+use crate::token::{self, Found};
+
+/// Flags of the two servers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Who may look")]
+pub struct ServerTrustArgs {
+    /// Ask viewers for the token in this file; it is made if there is none
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "METRICS_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    token_file: Option<PathBuf>,
+
+    /// Speak TLS with this certificate, in PEM, followed by those between it and its CA
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Answer to this name as well; repeatable. Addresses, localhost and the host's own name are always answered to
+    #[arg(long, value_name = "NAME")]
+    allow_host: Vec<AllowedHost>,
+
+    /// Let pages from there look; repeatable. This server's own page always may
+    #[arg(long, value_name = "SCHEME://HOST[:PORT]")]
+    allow_origin: Vec<Origin>,
+
+    /// Listen beyond loopback although everybody who can reach the port can read the metrics
+    #[arg(long)]
+    allow_anonymous: bool,
+}
+
+impl ServerTrustArgs {
+    fn token_file(&self) -> Option<PathBuf> {
+        self.token_file.clone().or_else(token::credential)
+    }
+
+    /// Whether there are files that can be read again.
+    #[must_use]
+    pub fn can_reload(&self) -> bool {
+        self.tls_cert.is_some() || self.token_file().is_some()
+    }
+
+    /// Refuses to show the host to a network by accident.
+    ///
+    /// # Errors
+    /// One line that names the ways out.
+    pub fn check_exposure(&self, listen: &[ListenAddr]) -> Result<(), String> {
+        match listen.iter().find(|addr| !addr.is_loopback()) {
+            Some(addr) if !self.allow_anonymous && self.token_file().is_none() => Err(format!(
+                "listening on {addr} would let everybody who can reach it read this host's metrics: keep the default \
+                 address and look from afar with `metrics watch ssh://HOST`, ask for a token with --token-file FILE, \
+                 or say --allow-anonymous"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// What protects the server called `own`, which listens on `listen`; and what the person who starts it should know.
+    ///
+    /// # Errors
+    /// When a file is no good.
+    pub fn trust(
+        &self,
+        listen: &[ListenAddr],
+        own: &str,
+    ) -> anyhow::Result<(server::Trust, Vec<String>)> {
+        let mut notices = Vec::new();
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Some(Arc::new(Tls::load(cert, key)?)),
+            _ => None,
+        };
+        let token_file = self.token_file();
+        let token = token_file
+            .as_deref()
+            .map(token::read_or_create)
+            .transpose()?;
+        if let (Some(path), Some(found)) = (&token_file, &token) {
+            if found.is_new {
+                notices.push(format!(
+                    "Made a token in '{}'; viewers need a copy: --token-file FILE.",
+                    path.display()
+                ));
+            }
+            notices.extend(exposed(path, found));
+            if tls.is_none() && listen.iter().any(|addr| !addr.is_loopback()) {
+                notices.push(
+                    "warning: without --tls-cert the token crosses the network in the clear".into(),
+                );
+            }
+        }
+        let mut hosts = self.allow_host.clone();
+        // The full name and what stands before its first dot. A name of one part cannot be anybody else's.
+        let short = own.split('.').next().unwrap_or_default();
+        hosts.extend([own, short].iter().filter_map(|name| name.parse().ok()));
+        let digest = token.map(|found| found.token.digest());
+        let trust = server::Trust {
+            gate: Arc::new(Gate::new(digest, &hosts, &self.allow_origin)),
+            token_file,
+            tls,
+        };
+        Ok((trust, notices))
+    }
+}
+
+/// Flags of the two clients.
+#[derive(Debug, Clone, Args)]
+pub struct ClientTrustArgs {
+    /// Show servers the token in this file
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "METRICS_TOKEN_FILE",
+        hide_env_values = true
+    )]
+    token_file: Option<PathBuf>,
+
+    /// Believe the certificates of this CA as well, in PEM
+    #[arg(long, value_name = "FILE")]
+    ca_cert: Option<PathBuf>,
+}
+
+impl ClientTrustArgs {
+    /// What is shown to `servers` and whom of them is believed; and what the person who asks should know.
+    ///
+    /// # Errors
+    /// When a file is no good.
+    pub fn trust(&self, servers: &[Endpoint]) -> anyhow::Result<(client::Trust, Vec<String>)> {
+        let mut notices = Vec::new();
+        let token_file = self.token_file.clone().or_else(token::credential);
+        let token = token_file.as_deref().map(token::read).transpose()?;
+        if let (Some(path), Some(found)) = (&token_file, &token) {
+            notices.extend(exposed(path, found));
+            if let Some(address) = servers.iter().find_map(Endpoint::open_address) {
+                notices.push(format!(
+                    "warning: the token crosses the network in the clear on its way to {address}: use wss:// or ssh://"
+                ));
+            }
+        }
+        // Reading the platform's certificates takes a while.
+        let tls = servers.iter().any(Endpoint::needs_tls);
+        let tls = tls.then(|| client::tls::Tls::new(self.ca_cert.as_deref()));
+        let trust = client::Trust {
+            token: token.map(|found| found.token),
+            tls: tls.transpose()?,
+        };
+        Ok((trust, notices))
+    }
+}
+
+fn exposed(path: &std::path::Path, found: &Found) -> Option<String> {
+    let path = path.display();
+    found.is_exposed.then(|| {
+        format!(
+            "warning: every user of this machine can read the token in '{path}': chmod 600 '{path}'"
+        )
+    })
+}

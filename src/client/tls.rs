@@ -1,0 +1,163 @@
+//! TLS towards a server: whom we trust, the handshake, and why one failed in words that help.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// The certificate authorities that are trusted. Cloning shares them.
+#[derive(Clone)]
+pub struct Tls(Arc<ClientConfig>);
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Why there is nobody to trust.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The file cannot be read.
+    #[error("cannot read '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// It holds something else.
+    #[error("'{}' holds no certificate in PEM form", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The system trusts nobody, and no file was given.
+    #[error("this system has no CA certificates: name yours with --ca-cert FILE")]
+    Nobody,
+    /// rustls does not start.
+    #[error("cannot use TLS")]
+    Unusable {
+        /// The reason.
+        source: rustls::Error,
+    },
+}
+
+/// Why a server is not spoken to.
+#[derive(Debug)]
+pub(super) enum Distrust {
+    /// The connection broke.
+    Io(io::Error),
+    /// The server is not the one that was asked for, or speaks something else; in one line.
+    Refused(String),
+}
+
+impl Tls {
+    /// Trusts the platform's authorities, and those in `ca_cert`.
+    ///
+    /// # Errors
+    /// When the file is no good, or there is nobody to trust.
+    pub fn new(ca_cert: Option<&Path>) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        // Some of a platform's certificates are always odd; those that can be used do.
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        if let Some(path) = ca_cert {
+            let added = roots.add_parsable_certificates(read(path)?);
+            if added.0 == 0 {
+                let path = path.to_owned();
+                return Err(TlsError::Form { path });
+            }
+        }
+        if roots.is_empty() {
+            return Err(TlsError::Nobody);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        // rustls' default versions are 1.2 and 1.3.
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|source| TlsError::Unusable { source })?;
+        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self(Arc::new(config)))
+    }
+
+    /// Shakes hands with `host`, whose certificate must be for that name.
+    pub(super) async fn connect(
+        &self,
+        host: &str,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Distrust> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+            Distrust::Refused(format!("'{host}' is no name that a certificate can have"))
+        })?;
+        let connecting = TlsConnector::from(Arc::clone(&self.0)).connect(name, tcp);
+        connecting.await.map_err(|error| distrust(error, host))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect)
+        .map_err(|error| {
+            let path = path.to_owned();
+            match error {
+                pem::Error::Io(source) => TlsError::Read { path, source },
+                _ => TlsError::Form { path },
+            }
+        })
+}
+
+/// What a failed handshake means.
+fn distrust(error: io::Error, host: &str) -> Distrust {
+    let Some(reason) = error.get_ref().and_then(|inner| inner.downcast_ref()) else {
+        return Distrust::Io(error);
+    };
+    Distrust::Refused(match reason {
+        rustls::Error::InvalidCertificate(reason) => certificate(reason, host),
+        rustls::Error::InvalidMessage(_) => {
+            format!("{host} does not speak TLS here: write ws:// instead of wss://")
+        }
+        rustls::Error::AlertReceived(alert) => {
+            format!("{host} ended the TLS handshake ({alert:?})")
+        }
+        rustls::Error::PeerIncompatible(why) => {
+            format!("{host} speaks no TLS that is safe: 1.2 or 1.3 is needed ({why:?})")
+        }
+        other => format!("TLS with {host} failed: {other}"),
+    })
+}
+
+fn certificate(reason: &CertificateError, host: &str) -> String {
+    match reason {
+        CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => {
+            // As rustls has them: `DnsName("web-1")`.
+            let names: Vec<_> = presented
+                .iter()
+                .map(|name| name.split('"').nth(1).unwrap_or(name))
+                .collect();
+            let names = names.join(", ");
+            format!("the certificate is not for {host} but for {names}: connect by that name")
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("the certificate is not for {host}")
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            format!("the certificate of {host} has expired")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            format!("the certificate of {host} is not valid yet: is this machine's clock right?")
+        }
+        CertificateError::UnknownIssuer => format!(
+            "the certificate of {host} is by a CA that is not known here: name the CA's with --ca-cert FILE"
+        ),
+        CertificateError::Revoked => format!("the certificate of {host} was revoked"),
+        other => format!("the certificate of {host} is no good: {other}"),
+    }
+}

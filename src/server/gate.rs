@@ -1,0 +1,263 @@
+//! Who may look: the token, and the two headers that keep a browser's other pages out.
+//!
+//! A page of anybody's can open a WebSocket to any address that its browser reaches, loopback included, and a name of
+//! anybody's can be made to point to any address. So the `Origin` of a page must be this server's own or one that was
+//! allowed, and the `Host` must be a name that nobody else can give us. Programs send no `Origin`; those that show the
+//! token may call the server whatever they like.
+
+mod authority;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock};
+
+use hyper::header::{
+    AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
+    UPGRADE, WWW_AUTHENTICATE,
+};
+use hyper::{StatusCode, Uri};
+
+use crate::protocol::{QueryError, SUBPROTOCOL, names_token};
+use crate::token::Digest;
+
+pub use authority::{AllowedHost, Origin};
+use authority::{Authority, Name};
+
+/// What needs no token: the page and its parts, which show nothing by themselves, and whether the server is well.
+const OPEN_PATHS: [&str; 5] = ["/", "/app.js", "/app.css", "/favicon.svg", "/healthz"];
+
+/// The longest piece of a viewer's own words that is repeated to it.
+const SHOWN_CHARS: usize = 100;
+
+/// Decides who may look. Shared by all connections; only the token can change.
+#[derive(Debug, Default)]
+pub struct Gate {
+    token: RwLock<Option<Digest>>,
+    names: Vec<Name>,
+    origins: Vec<Origin>,
+}
+
+/// What is known of a request before it is answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) uri: &'a Uri,
+    pub(super) headers: &'a HeaderMap,
+    /// Whether the listener that took the connection is on a loopback address.
+    pub(super) on_loopback: bool,
+}
+
+/// A viewer that may look.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Admission {
+    /// The subprotocol to answer with: a browser that offered one gives up without an answer.
+    pub(super) subprotocol: Option<HeaderValue>,
+}
+
+/// A viewer that may not, and what to tell it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    /// One line without a full stop. It names the flag that would let the viewer in, and never the token.
+    pub(super) reason: String,
+    /// Headers that belong to the status.
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+        Self {
+            status,
+            reason: reason.into(),
+            headers: Vec::new(),
+        }
+    }
+}
+
+/// The token that a request shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Right,
+    Wrong,
+    Nothing,
+}
+
+impl Gate {
+    /// A gate that asks for the token of `digest`, if there is one, answers to `names` beside addresses and loopback
+    /// names, and lets the pages of `origins` in.
+    #[must_use]
+    pub fn new(digest: Option<Digest>, names: &[AllowedHost], origins: &[Origin]) -> Self {
+        Self {
+            token: RwLock::new(digest),
+            names: names.iter().map(|AllowedHost(name)| name.clone()).collect(),
+            origins: origins.to_vec(),
+        }
+    }
+
+    /// Asks for another token from now on. Viewers that are in stay.
+    pub fn change_token(&self, digest: Digest) {
+        *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+    }
+
+    /// Whether the request may be answered.
+    pub(super) fn admit(&self, asked: &Asked<'_>) -> Result<Admission, Refusal> {
+        if asked.uri.query().is_some_and(names_token) {
+            let reason = QueryError::Token.to_string();
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+        }
+        let host = host_of(asked)?;
+        self.check_origin(asked, &host)?;
+        let offers = Offers::of(asked.headers);
+        let shown = self.shown(asked.headers, &offers);
+        // Every upgrade is a stream, on whatever path.
+        let is_open =
+            OPEN_PATHS.contains(&asked.uri.path()) && !asked.headers.contains_key(UPGRADE);
+        match shown {
+            Some(Shown::Right) => {}
+            Some(wrong) if !is_open => return Err(needs_token(wrong)),
+            _ => self.check_host(&host)?,
+        }
+        Ok(Admission {
+            subprotocol: offers.ours.then(|| HeaderValue::from_static(SUBPROTOCOL)),
+        })
+    }
+
+    /// What the request shows; `None` where no token is asked for.
+    fn shown(&self, headers: &HeaderMap, offers: &Offers<'_>) -> Option<Shown> {
+        let digest = (*self.token.read().unwrap_or_else(PoisonError::into_inner))?;
+        let presented = bearer(headers).or_else(|| offers.token.map(str::as_bytes));
+        Some(match presented {
+            None => Shown::Nothing,
+            Some(presented) if digest.is_of(presented) => Shown::Right,
+            Some(_) => Shown::Wrong,
+        })
+    }
+
+    fn check_host(&self, host: &Authority) -> Result<(), Refusal> {
+        let name = &host.name;
+        if matches!(name, Name::Ip(_)) || name.is_loopback() || self.names.contains(name) {
+            return Ok(());
+        }
+        let shown = clip(name);
+        let reason = format!(
+            "'{shown}' is not a name of this server: use its address, or start it with --allow-host {shown}"
+        );
+        Err(Refusal::new(StatusCode::FORBIDDEN, reason))
+    }
+
+    fn check_origin(&self, asked: &Asked<'_>, host: &Authority) -> Result<(), Refusal> {
+        let refuse = |reason| Err(Refusal::new(StatusCode::FORBIDDEN, reason));
+        let text = match only(asked.headers, &ORIGIN) {
+            Ok(None) => return Ok(()),
+            Ok(Some(text)) => text,
+            Err(()) => {
+                return refuse("more than one Origin header, or none that can be read".into());
+            }
+        };
+        let Some(origin) = Origin::parse(text) else {
+            let shown = clip(&text.escape_default());
+            return refuse(format!(
+                "pages of origin '{shown}' may not look: serve yours from an address, and start this server with \
+                 --allow-origin SCHEME://HOST[:PORT]"
+            ));
+        };
+        let admitted = origin.is_of(host)
+            || asked.on_loopback && origin.is_loopback()
+            || self.origins.iter().any(|allowed| allowed.is(&origin));
+        if admitted {
+            return Ok(());
+        }
+        let shown = clip(&origin);
+        refuse(format!(
+            "pages of {shown} may not look: start this server with --allow-origin {shown}"
+        ))
+    }
+}
+
+/// What the request calls the server.
+fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
+    let refuse = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    let Ok(Some(text)) = only(asked.headers, &HOST) else {
+        return refuse("a request needs exactly one Host header");
+    };
+    let Some(host) = Authority::parse(text) else {
+        return refuse("the Host header is no HOST[:PORT]");
+    };
+    // `GET http://name/ HTTP/1.1` names the server a second time.
+    let named_again = asked
+        .uri
+        .authority()
+        .map(|again| Authority::parse(again.as_str()));
+    if named_again.is_some_and(|again| again.as_ref() != Some(&host)) {
+        return refuse("the Host header and the requested URL name different servers");
+    }
+    Ok(host)
+}
+
+/// The value of a header that may come once; an error when there are more, or it is no text.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(drop),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+/// The token of `Authorization: Bearer`, if there is exactly one such header.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let text = only(headers, &AUTHORIZATION).ok()??;
+    let (scheme, token) = text.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim_ascii().as_bytes())
+}
+
+/// The subprotocols that a browser offers: ours, and beside it the token, since it cannot send other headers.
+struct Offers<'a> {
+    ours: bool,
+    token: Option<&'a str>,
+}
+
+impl<'a> Offers<'a> {
+    fn of(headers: &'a HeaderMap) -> Self {
+        let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter();
+        let offered: Vec<_> = values
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim_ascii)
+            .collect();
+        let ours = offered.contains(&SUBPROTOCOL);
+        let mut others = offered.into_iter().filter(|offer| *offer != SUBPROTOCOL);
+        let token = match (others.next(), others.next()) {
+            (Some(token), None) if ours => Some(token),
+            _ => None,
+        };
+        Self { ours, token }
+    }
+}
+
+fn needs_token(shown: Shown) -> Refusal {
+    let reason = match shown {
+        Shown::Wrong => "that is not the token of this server",
+        _ => {
+            "this server asks for a token: send 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
+        }
+    };
+    let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);
+    let challenge = HeaderValue::from_static("Bearer");
+    refusal.headers.push((WWW_AUTHENTICATE, challenge));
+    refusal
+}
+
+/// The beginning of what a viewer said. It is of plain characters by now.
+fn clip(text: &impl fmt::Display) -> String {
+    text.to_string().chars().take(SHOWN_CHARS).collect()
+}
+
+/// Whether only this machine can reach `ip`.
+pub(super) fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+#[cfg(test)]
+mod tests;

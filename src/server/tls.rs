@@ -1,0 +1,162 @@
+//! TLS around every connection of a server: certificate and key, read again when asked, and the handshake.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+
+use super::socket::Socket;
+
+/// What somebody hears who speaks plain HTTP to a TLS port.
+const PLAIN_HTTP: &str = "this port speaks TLS: use wss:// or https://\n";
+
+/// A certificate and its key, as files and as what was last read from them.
+pub struct Tls {
+    cert: PathBuf,
+    key: PathBuf,
+    config: RwLock<Arc<ServerConfig>>,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("cert", &self.cert)
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server has no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read '{}'", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A file holds something else.
+    #[error("'{}' holds no {what} in PEM form", path.display())]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// Both can be read, but they do not go together.
+    #[error("the key in '{}' does not belong to the certificate in '{}'", key.display(), cert.display())]
+    Mismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// rustls cannot use them.
+    #[error("cannot use the certificate in '{}' with the key in '{}'", cert.display(), key.display())]
+    Unusable {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+        /// The reason.
+        source: rustls::Error,
+    },
+}
+
+impl Tls {
+    /// Reads a certificate, with those between it and its CA behind it, and its private key.
+    ///
+    /// # Errors
+    /// The first of them that is missing or no good.
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+        let config = RwLock::new(Arc::new(read(cert, key)?));
+        let (cert, key) = (cert.to_owned(), key.to_owned());
+        Ok(Self { cert, key, config })
+    }
+
+    /// Reads the files again, for the connections to come.
+    ///
+    /// # Errors
+    /// As [`Tls::load`]; then what was read before stays in use.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let config = Arc::new(read(&self.cert, &self.key)?);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        Ok(())
+    }
+
+    /// Shakes hands. Who speaks plain HTTP gets an answer that says so, and no connection.
+    pub(super) async fn accept(&self, mut socket: TcpStream) -> io::Result<Socket> {
+        let mut first = [0];
+        // A handshake begins with 22, a request with the first letter of its method.
+        if socket.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
+            explain(&mut socket).await?;
+            let reason = "plain HTTP on a TLS port";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        let config = Arc::clone(&*self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let stream = TlsAcceptor::from(config).accept(socket).await?;
+        let (tcp, session) = stream.into_inner();
+        Ok(Socket::tls(tcp, session))
+    }
+}
+
+/// Answers in plain HTTP.
+async fn explain(socket: &mut TcpStream) -> io::Result<()> {
+    let answer = format!(
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{PLAIN_HTTP}",
+        PLAIN_HTTP.len()
+    );
+    socket.write_all(answer.as_bytes()).await?;
+    socket.shutdown().await?;
+    // What was sent and is not read would turn the close into a reset, which overtakes the answer.
+    let mut rest = [0; 1024];
+    while socket.read(&mut rest).await? > 0 {}
+    Ok(())
+}
+
+fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+    let certs = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| unread(cert, "certificate", error))?;
+    if certs.is_empty() {
+        return Err(unread(cert, "certificate", pem::Error::NoItemsFound));
+    }
+    let private =
+        PrivateKeyDer::from_pem_file(key).map_err(|error| unread(key, "private key", error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    // rustls' default versions are 1.2 and 1.3.
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| {
+            builder
+                .with_no_client_auth()
+                .with_single_cert(certs, private)
+        })
+        .map_err(|source| {
+            let (cert, key) = (cert.to_owned(), key.to_owned());
+            match source {
+                rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { cert, key },
+                source => TlsError::Unusable { cert, key, source },
+            }
+        })?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn unread(path: &Path, what: &'static str, error: pem::Error) -> TlsError {
+    let path = path.to_owned();
+    match error {
+        pem::Error::Io(source) => TlsError::Read { path, source },
+        _ => TlsError::Form { path, what },
+    }
+}

@@ -1,0 +1,42 @@
+//! What protects a server, in one piece: the gate, the token behind it, and TLS.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::token;
+
+use super::gate::Gate;
+use super::tls::Tls;
+
+/// Who may look, and whether others can listen. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Who may look.
+    pub gate: Arc<Gate>,
+    /// Where the gate's token came from.
+    pub token_file: Option<PathBuf>,
+    /// TLS around every connection; without it they are plain.
+    pub tls: Option<Arc<Tls>>,
+}
+
+impl Trust {
+    /// Reads the token, the certificate and the key again. What cannot be read stays as it was; the result has a line
+    /// for each of them, an error for one that was kept.
+    #[must_use]
+    pub fn reload(&self) -> Vec<anyhow::Result<String>> {
+        let token = self.token_file.as_ref().map(|path| {
+            let found = token::read(path).map_err(|error| {
+                anyhow::Error::from(error).context("the old token stays in use")
+            })?;
+            self.gate.change_token(found.token.digest());
+            Ok(format!("read the token in '{}' again", path.display()))
+        });
+        let tls = self.tls.as_ref().map(|tls| {
+            tls.reload().map_err(|error| {
+                anyhow::Error::from(error).context("the old certificate stays in use")
+            })?;
+            Ok("read the certificate and its key again".into())
+        });
+        token.into_iter().chain(tls).collect()
+    }
+}
