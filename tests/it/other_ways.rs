@@ -61,7 +61,7 @@ fn an_event_stream_has_the_messages_of_a_web_socket() {
 
 #[test]
 fn the_last_event_id_resumes_exactly() {
-    let serve = Metrics::serve().args(["--interval", "200ms"]).start();
+    let serve = Metrics::serve().start();
     let mut events = Events::open(serve.port(), "/events", "");
     let seen: Vec<_> = events
         .by_ref()
@@ -132,7 +132,7 @@ fn only_pages_of_allowed_origins_may_read() {
 
 #[test]
 fn what_is_saved_is_what_record_writes() {
-    let serve = Metrics::serve().args(["--interval", "200ms"]).start();
+    let serve = Metrics::serve().start();
     Viewer::connect(serve.url(), "last=9").numbered(5);
     let recorded = Metrics::record(serve.url())
         .args(["--since", "1h", "--samples", "5"])
@@ -227,7 +227,7 @@ fn a_prometheus_scrapes_and_answers() {
     let mut lines = BufReader::new(prometheus.stderr.take().unwrap()).lines();
     let port = lines.find_map(|line| {
         let line = line.unwrap();
-        let address = line.split("address=127.0.0.1:").nth(1)?;
+        let address = line.split("\"Listening on\" address=127.0.0.1:").nth(1)?;
         address
             .split(|c: char| !c.is_ascii_digit())
             .next()?
