@@ -146,6 +146,12 @@ impl Hub {
         Ok(Subscription::new(self.clone(), query))
     }
 
+    /// The hosts, in the order of their names.
+    #[must_use]
+    pub fn hosts(&self) -> Vec<HostName> {
+        lock(&self.shared.logs).keys().cloned().collect()
+    }
+
     /// Tells when anything comes from now on.
     #[must_use]
     pub fn head(&self) -> Head {
@@ -224,7 +230,8 @@ impl Publisher {
     pub fn add(&self, message: Numbered) -> bool {
         let now = self.hub.now_ms();
         // Encoding happens before the lock: readers never wait for it.
-        let (frame, message) = message.encode(&self.log.host);
+        let stream = lock(&self.log.ring).stream();
+        let (frame, message) = message.encode(&self.log.host, stream);
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
         lock(&self.log.ring).push(frame, message, now)
     }

@@ -54,6 +54,9 @@ pub const WEBSOCKET_PATH: &str = "/ws";
 /// What a browser offers as `Sec-WebSocket-Protocol` to be able to offer its token beside it.
 pub const SUBPROTOCOL: &str = "metrics.v1";
 
+/// The path of the same messages as Server-Sent Events.
+pub const EVENTS_PATH: &str = "/events";
+
 /// The port that `serve` and `replay` listen on, and clients connect to, unless told otherwise.
 pub const DEFAULT_PORT: u16 = 8080;
 

@@ -63,6 +63,7 @@ mod resume;
 mod row;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod watched;
 
 pub use columns::Columns;
@@ -72,3 +73,4 @@ pub use output::{Output, OutputError};
 pub use reader::{Reader, TornRow};
 pub use resume::{Appended, Resume};
 pub use row::{Row, RowKind};
+pub use transcript::Transcript;

@@ -4,8 +4,10 @@
 //! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
 //! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
+mod admission;
 mod counts;
 pub mod descriptors;
+mod events;
 mod fanout;
 pub mod gate;
 mod head;
@@ -15,6 +17,7 @@ pub mod listen;
 mod outbox;
 mod reader;
 mod replayed;
+mod saved;
 mod socket;
 pub mod tls;
 mod trust;
@@ -32,6 +35,7 @@ use tokio_util::task::TaskTracker;
 use crate::hub::Hub;
 
 use fanout::{Fanout, Manners, Newcomer};
+use head::Kind;
 use socket::Socket;
 
 pub use counts::{Counts, Viewers};
@@ -178,16 +182,19 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
-    let is_websocket = head.is_websocket;
-    let stream = replayed::Replayed::new(head.bytes, socket);
-    if is_websocket {
-        if tokio::time::timeout_at(deadline, ws::welcome(stream, guest, &shared))
-            .await
-            .is_err()
-        {
-            tracing::info!(%peer, "viewer left the handshake open");
+    let (kind, stream) = (head.kind, replayed::Replayed::new(head.bytes, socket));
+    let other = match kind {
+        Kind::WebSocket => {
+            let welcome = ws::welcome(stream, guest, &shared);
+            if tokio::time::timeout_at(deadline, welcome).await.is_err() {
+                tracing::info!(%peer, "viewer left the handshake open");
+            }
+            return;
         }
-    } else {
+        Kind::EventStream => events::welcome(stream, guest, &shared),
+        Kind::Other => Some(stream),
+    };
+    if let Some(stream) = other {
         http::serve(stream, guest, &shared).await;
     }
 }

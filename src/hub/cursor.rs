@@ -91,7 +91,7 @@ impl Cursor {
             self.announce(&ring, next - 1, frames);
             self.tell_gap(entry, frames);
             self.last = Some((entry.stream(), entry.seq));
-            *budget = budget.saturating_sub(entry.frame.wire().len());
+            *budget = budget.saturating_sub(entry.frame.size());
             frames.push(entry.frame.clone());
         }
         self.next.store(next, Ordering::Relaxed);
@@ -170,7 +170,7 @@ impl Cursor {
             host: Some(self.log.host.clone()),
             body,
         }
-        .frame()
+        .frame(None)
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Numbered {
 
 impl Numbered {
     /// The ready frame, and the message back.
-    pub(super) fn encode(self, host: &HostName) -> (Frame, Self) {
+    pub(super) fn encode(self, host: &HostName, stream: Option<StreamId>) -> (Frame, Self) {
         let Self { seq, alert, sample } = self;
         let numbered = Some(seq);
         let body = match alert {
@@ -73,7 +73,7 @@ impl Numbered {
             host: Some(host.clone()),
             body,
         };
-        let frame = message.frame();
+        let frame = message.frame(stream);
         let (alert, sample) = match message.body {
             Body::Metric { sample, .. } => (None, sample),
             Body::Alert { alert, sample, .. } => (Some(alert), sample),
@@ -162,6 +162,19 @@ impl Ring {
         self.announcement = Some(Arc::new(announcement));
     }
 
+    /// The stream that the next message belongs to.
+    pub(super) fn stream(&self) -> Option<StreamId> {
+        self.announcement
+            .as_ref()
+            .map(|announcement| announcement.stream)
+    }
+
+    /// The newest sample, and what it belongs to.
+    pub(super) fn newest(&self) -> Option<(&Sample, &Announcement)> {
+        let (_, sample) = self.newest.as_ref()?;
+        Some((sample, self.announcement.as_deref()?))
+    }
+
     pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {
         for stream in streams {
             if !self.streams.contains(stream) {
@@ -192,7 +205,7 @@ impl Ring {
         if let Some(alert) = alert {
             self.note_alert(*alert);
         }
-        self.bytes += frame.wire().len();
+        self.bytes += frame.size();
         self.samples += usize::from(is_sample);
         self.entries.push_back(Entry {
             frame,
@@ -228,7 +241,7 @@ impl Ring {
             {
                 return true;
             }
-            self.bytes -= front.frame.wire().len();
+            self.bytes -= front.frame.size();
             self.samples -= usize::from(front.is_sample);
             self.entries.pop_front();
             self.first += 1;
@@ -254,7 +267,7 @@ impl Ring {
                 host: Some(host.clone()),
                 body,
             }
-            .frame();
+            .frame(None);
             let count = self.heartbeat_count() + 1;
             self.heartbeat = Some(Heartbeat {
                 count,

@@ -1,25 +1,45 @@
-//! A message as it lies on the wire: built once, sent to every viewer.
+//! A message as it lies on the wire: built once, sent to every viewer over every transport.
 
 use bytes::{BufMut, Bytes, BytesMut};
+
+use super::Position;
 
 /// The first byte of an unfragmented text frame: FIN and opcode 1 (RFC 6455, section 5.2).
 const FINAL_TEXT: u8 = 0x81;
 
-/// An unmasked WebSocket text frame, header included. Cloning it shares the bytes.
+/// What stands before a message in an event stream, behind its id.
+const EVENT_DATA: &[u8] = b"data: ";
+
+/// What ends an event.
+const EVENT_END: &[u8] = b"\n\n";
+
+/// A message, ready for a WebSocket and for an event stream. Cloning it shares the bytes.
 ///
-/// Servers do not mask (RFC 6455, section 5.1), so one frame serves all viewers, and the JSON in it serves every other
-/// transport.
+/// Servers do not mask (RFC 6455, section 5.1), so one WebSocket frame serves all viewers. The event of an event stream
+/// holds the same JSON; what differs lies around it:
+///
+/// ```text
+/// id: web-1:k3v9q2:41\ndata: <frame header>{"type":"metric",…}\n\n
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
     bytes: Bytes,
-    header_len: u8,
+    /// Where the JSON begins.
+    json_at: usize,
+    /// How many bytes before the JSON are the frame header.
+    header_len: usize,
 }
 
 impl Frame {
-    /// The frame that carries `json`.
+    /// The frame that carries `json`. A numbered message has a `position`, by which an event stream is resumed.
     #[must_use]
-    pub fn text(json: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(10 + json.len());
+    pub fn text(json: &[u8], position: Option<&Position>) -> Self {
+        let mut bytes = BytesMut::with_capacity(96 + json.len());
+        if let Some(position) = position {
+            bytes.put_slice(format!("id: {position}\n").as_bytes());
+        }
+        bytes.put_slice(EVENT_DATA);
+        let header_at = bytes.len();
         bytes.put_u8(FINAL_TEXT);
         match (u8::try_from(json.len()), u16::try_from(json.len())) {
             (Ok(len @ ..126), _) => bytes.put_u8(len),
@@ -32,36 +52,42 @@ impl Frame {
                 bytes.put_u64(json.len() as u64);
             }
         }
-        let header_len = if json.len() < 126 {
-            2
-        } else if json.len() <= 0xffff {
-            4
-        } else {
-            10
-        };
+        let json_at = bytes.len();
         bytes.put_slice(json);
+        bytes.put_slice(EVENT_END);
         Self {
             bytes: bytes.freeze(),
-            header_len,
+            json_at,
+            header_len: json_at - header_at,
         }
     }
 
-    /// The whole frame, for a socket.
+    /// The whole WebSocket frame.
     #[must_use]
-    pub fn wire(&self) -> &Bytes {
-        &self.bytes
+    pub fn wire(&self) -> Bytes {
+        self.bytes
+            .slice(self.json_at - self.header_len..self.bytes.len() - EVENT_END.len())
     }
 
-    /// As [`Frame::wire`], without counting one more reference.
+    /// The whole event of an event stream, in two pieces.
     #[must_use]
-    pub fn into_wire(self) -> Bytes {
-        self.bytes
+    pub fn event(&self) -> [Bytes; 2] {
+        [
+            self.bytes.slice(..self.json_at - self.header_len),
+            self.bytes.slice(self.json_at..),
+        ]
     }
 
     /// The JSON in it.
     #[must_use]
     pub fn json(&self) -> &[u8] {
-        &self.bytes[usize::from(self.header_len)..]
+        &self.bytes[self.json_at..self.bytes.len() - EVENT_END.len()]
+    }
+
+    /// The memory that it takes, in bytes, however often it is shared.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.bytes.len()
     }
 }
 
@@ -71,10 +97,14 @@ mod tests {
 
     fn check(payload_len: usize, expected_header: &[u8]) {
         let json = vec![b'x'; payload_len];
-        let frame = Frame::text(&json);
+        let frame = Frame::text(&json, None);
         assert_eq!(&frame.wire()[..expected_header.len()], expected_header);
         assert_eq!(frame.wire().len(), expected_header.len() + payload_len);
         assert_eq!(frame.json(), json);
+        assert_eq!(
+            frame.event().concat(),
+            [b"data: ", &json[..], b"\n\n"].concat()
+        );
     }
 
     #[test]
@@ -84,5 +114,13 @@ mod tests {
         check(126, &[0x81, 126, 0, 126]);
         check(65_535, &[0x81, 126, 0xff, 0xff]);
         check(65_536, &[0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+
+    #[test]
+    fn a_numbered_event_has_an_id() {
+        let position = "web-1:k3v9q2:41".parse().unwrap();
+        let frame = Frame::text(b"{}", Some(&position));
+        assert_eq!(frame.event().concat(), b"id: web-1:k3v9q2:41\ndata: {}\n\n");
+        assert_eq!(&frame.wire()[..], [0x81, 2, b'{', b'}']);
     }
 }

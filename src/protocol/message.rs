@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::number::optional_number;
-use super::{Frame, HostName, MetricInfo, NameError, Sample, StreamId};
+use super::{Frame, HostName, MetricInfo, NameError, Position, Sample, StreamId};
 
 /// One message. Wire form: a JSON object with `type` first.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,10 +212,16 @@ impl Message {
         }
     }
 
-    /// The message as a ready frame.
+    /// The message as a ready frame; of a numbered one, in `stream`.
     #[must_use]
-    pub fn frame(&self) -> Frame {
-        Frame::text(&self.encode())
+    pub fn frame(&self, stream: Option<StreamId>) -> Frame {
+        let seq = match self.body {
+            Body::Metric { seq, .. } | Body::Alert { seq, .. } => seq,
+            _ => None,
+        };
+        let position = self.host.clone().zip(stream).zip(seq);
+        let position = position.map(|((host, stream), seq)| Position { host, stream, seq });
+        Frame::text(&self.encode(), position.as_ref())
     }
 
     /// Reads a message; what is not known is passed over.

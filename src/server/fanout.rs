@@ -24,7 +24,7 @@ use crate::protocol::close;
 
 use super::counts::Seat;
 use super::line::{Line, Word};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Transport};
 use super::reader;
 use super::socket::Socket;
 
@@ -64,6 +64,9 @@ pub(super) struct Newcomer {
     pub(super) peer: SocketAddr,
     pub(super) subscription: Subscription,
     pub(super) seat: Seat,
+    pub(super) transport: Transport,
+    /// What goes out before the first message.
+    pub(super) greeting: Option<Bytes>,
 }
 
 /// How the fan-out treats its viewers.
@@ -103,6 +106,7 @@ struct Viewer {
     /// `None` once the viewer is to leave.
     subscription: Option<Subscription>,
     outbox: Outbox,
+    transport: Transport,
     is_waited_for: bool,
     pinged: Option<Instant>,
     next_ping: Instant,
@@ -137,8 +141,8 @@ impl Fanout {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
-                biased;
                 () = stop.cancelled() => break,
                 Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
                 Some(word) = self.words.recv() => self.hear(word),
@@ -156,20 +160,30 @@ impl Fanout {
             peer,
             subscription,
             seat,
+            transport,
+            greeting,
         } = newcomer;
         tracing::info!(%peer, "viewer connected");
         let entry = self.viewers.vacant_entry();
         let key = entry.key();
         self.joined += 1;
         let line = Arc::new(Line::new((key, self.joined), socket, self.tell.clone()));
-        tokio::spawn(reader::attend(Arc::clone(&line)));
+        match transport {
+            Transport::WebSocket => tokio::spawn(reader::attend(Arc::clone(&line))),
+            Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
+        };
+        let mut outbox = Outbox::default();
+        greeting
+            .into_iter()
+            .for_each(|greeting| outbox.push(greeting));
         // Pings are spread over the heartbeat: nobody's herd is pinged at once.
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
         entry.insert(Viewer {
             line,
             peer,
             subscription: Some(subscription),
-            outbox: Outbox::default(),
+            outbox,
+            transport,
             is_waited_for: false,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
@@ -244,6 +258,7 @@ impl Fanout {
         }
         let wait = match viewer.feed(&mut self.frames) {
             Ok(Fed::Up) => return,
+            Ok(Fed::Over) => return self.remove(key, "is done"),
             Ok(Fed::Blocked) => Duration::ZERO,
             Ok(Fed::Behind) if self.manners.live => CATCH_UP_PAUSE,
             Ok(Fed::Behind) => Duration::ZERO,
@@ -341,6 +356,8 @@ enum Fed {
     Behind,
     /// Its socket is full.
     Blocked,
+    /// It has its last byte, and there is nothing that it could answer.
+    Over,
 }
 
 impl Viewer {
@@ -349,11 +366,11 @@ impl Viewer {
             return Ok(Fed::Blocked);
         }
         let Some(subscription) = &mut self.subscription else {
-            return Ok(Fed::Up);
+            return Ok(self.rest());
         };
         let batch = subscription.read(frames, BATCH_BYTES);
         let overruns = subscription.overruns();
-        self.outbox.extend(frames);
+        self.outbox.extend(frames, self.transport);
         if self.is_hopeless(overruns) {
             self.dismiss(close::TRY_AGAIN);
         }
@@ -369,7 +386,7 @@ impl Viewer {
             (true, Batch::Head) => Ok(Fed::Up),
             (true, Batch::End) => {
                 self.over();
-                Ok(Fed::Up)
+                Ok(self.rest())
             }
         }
     }
@@ -395,8 +412,20 @@ impl Viewer {
         Ok(self.outbox.drain(|slices| line.try_write(slices))? && line.try_flush()?)
     }
 
+    /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
+    /// transport has one.
+    fn rest(&self) -> Fed {
+        match self.transport {
+            Transport::WebSocket => Fed::Up,
+            Transport::EventStream => Fed::Over,
+        }
+    }
+
     /// The viewer has the end, or will have it with what is in its outbox.
     fn over(&mut self) {
+        if self.transport == Transport::EventStream {
+            self.seat.finish();
+        }
         self.leave(close::OVER);
     }
 
@@ -411,7 +440,9 @@ impl Viewer {
             // A replay waits for this viewer no longer.
             self.subscription = None;
             self.leaves_by = Some(Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
-            self.line.ask_to_leave(code);
+            if self.transport == Transport::WebSocket {
+                self.line.ask_to_leave(code);
+            }
         }
     }
 
@@ -432,9 +463,12 @@ impl Viewer {
     }
 
     fn ping(&mut self, now: Instant, heartbeat: Duration) {
+        self.next_ping = now + heartbeat;
+        if self.transport == Transport::EventStream {
+            return; // it cannot answer; heartbeats keep it open, and a full socket tells that nobody reads
+        }
         self.line.ask();
         self.pinged = Some(now);
-        self.next_ping = now + heartbeat;
         self.outbox.push(PING);
     }
 }

@@ -3,9 +3,11 @@
 use std::io;
 
 use bytes::BytesMut;
+use hyper::Uri;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::AsyncReadExt;
 
-use crate::protocol::MAX_HEAD_BYTES;
+use crate::protocol::{EVENTS_PATH, MAX_HEAD_BYTES};
 
 use super::socket::Socket;
 
@@ -17,9 +19,18 @@ const MAX_HEADERS: usize = 100;
 pub(super) struct Head {
     /// Everything read so far: the head, and whatever came with it.
     pub(super) bytes: BytesMut,
-    /// Whether it is a well-formed WebSocket handshake. Anything else, a broken handshake included, gets its answer
-    /// from the HTTP side.
-    pub(super) is_websocket: bool,
+    pub(super) kind: Kind,
+}
+
+/// Who answers a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A well-formed WebSocket handshake.
+    WebSocket,
+    /// A request for an event stream.
+    EventStream,
+    /// Anything else, broken handshakes included: the HTTP side.
+    Other,
 }
 
 /// Reads up to the end of the request head, or to where it is clear that there will be none.
@@ -29,30 +40,56 @@ pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
         if socket.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(is_websocket) = classify(&bytes) {
-            return Ok(Head {
-                bytes,
-                is_websocket,
-            });
+        if let Some(kind) = classify(&bytes) {
+            return Ok(Head { bytes, kind });
         }
         if bytes.len() >= MAX_HEAD_BYTES {
             return Ok(Head {
                 bytes,
-                is_websocket: false,
+                kind: Kind::Other,
             });
         }
     }
 }
 
-/// Whether `bytes` begin with a WebSocket handshake; `None` while the head is incomplete.
-fn classify(bytes: &[u8]) -> Option<bool> {
+/// Who answers the request that `bytes` begin with; `None` while the head is incomplete.
+fn classify(bytes: &[u8]) -> Option<Kind> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
-        Ok(httparse::Status::Complete(_)) => Some(is_handshake(&request)),
+        Ok(httparse::Status::Complete(_)) if is_handshake(&request) => Some(Kind::WebSocket),
+        Ok(httparse::Status::Complete(_)) if is_event_stream(&request) => Some(Kind::EventStream),
+        Ok(httparse::Status::Complete(_)) => Some(Kind::Other),
         Ok(httparse::Status::Partial) => None,
-        Err(_) => Some(false),
+        Err(_) => Some(Kind::Other),
     }
+}
+
+/// A request that can be answered for as long as it takes: HTTP/1.0 has no such answers, and a body would have to be read.
+fn is_event_stream(request: &httparse::Request<'_, '_>) -> bool {
+    let path = request.path.and_then(|target| target.split('?').next());
+    let has_body = |header: &httparse::Header<'_>| {
+        ["content-length", "transfer-encoding", "expect"]
+            .iter()
+            .any(|name| header.name.eq_ignore_ascii_case(name))
+    };
+    request.method == Some("GET")
+        && request.version == Some(1)
+        && path == Some(EVENTS_PATH)
+        && !request.headers.iter().any(has_body)
+}
+
+/// The request's URI and headers, for those who answer it without an HTTP library. `None` where they are not valid.
+pub(super) fn parts(bytes: &[u8]) -> Option<(Uri, HeaderMap)> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    request.parse(bytes).ok()?;
+    let mut map = HeaderMap::new();
+    for header in request.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        map.append(name, HeaderValue::from_bytes(header.value).ok()?);
+    }
+    Some((request.path?.parse().ok()?, map))
 }
 
 /// RFC 6455, section 4.2.1, as far as a viewer can get it wrong without noticing.
@@ -94,7 +131,7 @@ mod tests {
         for end in 1..HANDSHAKE.len() {
             assert_eq!(classify(&HANDSHAKE.as_bytes()[..end]), None, "{end}");
         }
-        assert_eq!(classify(HANDSHAKE.as_bytes()), Some(true));
+        assert_eq!(classify(HANDSHAKE.as_bytes()), Some(Kind::WebSocket));
     }
 
     #[test]
@@ -107,11 +144,11 @@ mod tests {
             ("dGhlIHNhbXBsZSBub25jZQ==", "short"),
         ] {
             let request = HANDSHAKE.replace(find, replace);
-            assert_eq!(classify(request.as_bytes()), Some(false), "{request}");
+            assert_eq!(classify(request.as_bytes()), Some(Kind::Other), "{request}");
         }
         assert_eq!(
             classify(b"\x16\x03\x01\x02\x00"),
-            Some(false),
+            Some(Kind::Other),
             "TLS is no HTTP"
         );
     }

@@ -5,29 +5,41 @@ use std::sync::Arc;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, UPGRADE};
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, ORIGIN, UPGRADE, VARY,
+};
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
-use crate::protocol::{MAX_HEAD_BYTES, WEBSOCKET_PATH};
+use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
 use super::replayed::Replayed;
-use super::{Guest, HEAD_DEADLINE, Shared};
+use super::{Guest, HEAD_DEADLINE, Shared, events, saved};
 
 /// Answers the requests of one connection, until the peer ends it or the server stops.
 pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) {
     let answering = service_fn(|request: Request<Incoming>| async move {
-        let asked = Asked {
-            uri: request.uri(),
-            headers: request.headers(),
-            on_loopback: guest.on_loopback,
+        let answered = if request.method() == Method::OPTIONS {
+            preflight(&request, guest, shared)
+        } else {
+            admit_and_answer(&request, guest, shared).await
         };
-        Ok::<_, Infallible>(match shared.config.trust.gate.admit(&asked) {
-            Ok(_) => answer(&request, shared),
-            Err(refusal) => refuse(refusal),
-        })
+        let mut response = answered.unwrap_or_else(refuse);
+        // An origin that the gate refuses learns nothing that it could read.
+        if let Some(origin) = request.headers().get(ORIGIN)
+            && response.status() != StatusCode::FORBIDDEN
+        {
+            response
+                .headers_mut()
+                .insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            response
+                .headers_mut()
+                .insert(VARY, HeaderValue::from_static("Origin"));
+        }
+        Ok::<_, Infallible>(response)
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
@@ -47,40 +59,107 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
     }
 }
 
+async fn admit_and_answer(
+    request: &Request<Incoming>,
+    guest: Guest,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let asked = Asked {
+        uri: request.uri(),
+        headers: request.headers(),
+        on_loopback: guest.on_loopback,
+    };
+    shared.config.trust.gate.admit(&asked)?;
+    answer(request, &asked, shared).await
+}
+
 fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
     let mut response = plain(refusal.status, format!("{}\n", refusal.reason));
     response.headers_mut().extend(refusal.headers);
     response
 }
 
-fn answer(request: &Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
-    match (request.method(), request.uri().path()) {
-        (&Method::GET | &Method::HEAD, "/healthz") => health(shared),
+async fn answer(
+    request: &Request<Incoming>,
+    asked: &Asked<'_>,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let path = request.uri().path();
+    match (request.method(), path) {
+        (&Method::GET | &Method::HEAD, "/healthz") => Ok(health(shared)),
+        (&Method::GET | &Method::HEAD, "/recording.csv") => {
+            let (host, rows) = saved::recording(asked, shared).await?;
+            Ok(attachment(&host, rows))
+        }
+        // A stream that could be answered was taken before; this is its refusal, or its head.
+        (&Method::GET | &Method::HEAD, EVENTS_PATH) => {
+            events::admit(asked, shared)?;
+            Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
+        }
         (&Method::GET | &Method::HEAD, "/" | WEBSOCKET_PATH) => {
             let line =
                 "this is a WebSocket: connect with `metrics watch` or any WebSocket client\n";
             let mut response = plain(StatusCode::UPGRADE_REQUIRED, line);
-            response.headers_mut().insert(
-                UPGRADE,
-                hyper::header::HeaderValue::from_static("websocket"),
-            );
-            response
-        }
-        (_, "/healthz" | "/" | WEBSOCKET_PATH) => {
-            let mut response = plain(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "only GET and HEAD are answered here\n",
-            );
             response
                 .headers_mut()
-                .insert(ALLOW, hyper::header::HeaderValue::from_static("GET, HEAD"));
-            response
+                .insert(UPGRADE, HeaderValue::from_static("websocket"));
+            Ok(response)
         }
-        _ => plain(
-            StatusCode::NOT_FOUND,
-            "not found: there are /ws and /healthz\n",
-        ),
+        (_, "/healthz" | "/recording.csv" | EVENTS_PATH | "/" | WEBSOCKET_PATH) => {
+            let only = "only GET and HEAD are answered here";
+            let headers = vec![(ALLOW, HeaderValue::from_static("GET, HEAD"))];
+            Err(Refusal {
+                headers,
+                ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only)
+            })
+        }
+        _ => {
+            let there = "not found: there are /ws, /events, /recording.csv and /healthz";
+            Err(Refusal::new(StatusCode::NOT_FOUND, there))
+        }
     }
+}
+
+/// Rows to save as a file of the host's name.
+fn attachment(host: &HostName, rows: Vec<u8>) -> Response<Full<Bytes>> {
+    let mut response = typed(plain(StatusCode::OK, rows), "text/csv; charset=utf-8");
+    if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{host}.csv\"")) {
+        response.headers_mut().insert(CONTENT_DISPOSITION, name);
+    }
+    response
+}
+
+fn typed(mut response: Response<Full<Bytes>>, content_type: &'static str) -> Response<Full<Bytes>> {
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// What a browser asks before a page of another origin may send a token: whether it may.
+fn preflight(
+    request: &Request<Incoming>,
+    guest: Guest,
+    shared: &Shared,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    // The question itself never bears a token, so it is judged as a path that needs none.
+    let asked = Asked {
+        uri: &Uri::from_static("/healthz"),
+        headers: request.headers(),
+        on_loopback: guest.on_loopback,
+    };
+    shared.config.trust.gate.admit(&asked)?;
+    let mut response = plain(StatusCode::NO_CONTENT, "");
+    let headers = response.headers_mut();
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET"),
+    );
+    headers.insert(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, last-event-id"),
+    );
+    Ok(response)
 }
 
 /// Whether samples arrive.
@@ -99,10 +178,9 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     let body =
         serde_json::json!({ "status": word, "silence": silence.as_millis(), "viewers": viewers });
     let mut response = plain(status, format!("{body}\n"));
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("application/json"),
-    );
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
@@ -112,11 +190,8 @@ fn plain(status: StatusCode, line: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
-        hyper::header::HeaderValue::from_static("text/plain; charset=utf-8"),
+        HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    headers.insert(
-        CACHE_CONTROL,
-        hyper::header::HeaderValue::from_static("no-store"),
-    );
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

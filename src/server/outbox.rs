@@ -10,7 +10,15 @@ use crate::protocol::Frame;
 /// The most buffers that one write takes (`IOV_MAX` is 1024; more than this gains nothing).
 const SLICES: usize = 64;
 
-/// Whole WebSocket frames, in order, of which the first may be half written.
+/// How messages reach a viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    WebSocket,
+    /// Server-Sent Events.
+    EventStream,
+}
+
+/// Whole WebSocket frames, in order, of which the first may be half written; or pieces of events.
 ///
 /// All that is ever written to a viewer goes through its outbox, so a control frame never lands inside another frame.
 #[derive(Debug, Default)]
@@ -25,8 +33,16 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
-    pub(super) fn extend(&mut self, frames: &mut Vec<Frame>) {
-        self.frames.extend(frames.drain(..).map(Frame::into_wire));
+    /// Takes in messages as they go over `transport`.
+    pub(super) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
+        match transport {
+            Transport::WebSocket => self
+                .frames
+                .extend(frames.drain(..).map(|frame| frame.wire())),
+            Transport::EventStream => self
+                .frames
+                .extend(frames.drain(..).flat_map(|frame| frame.event())),
+        }
     }
 
     /// Forgets the frames that have not been begun.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -66,6 +67,22 @@ pub(super) async fn attend(line: Arc<Line>) {
         }
     };
     line.gone(finished);
+}
+
+/// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
+pub(super) async fn attend_events(line: Arc<Line>) {
+    let mut side = ReadSide(Arc::clone(&line));
+    let mut bytes = [0; 256];
+    loop {
+        tokio::select! {
+            read = side.read(&mut bytes) => match read {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => break,
+            },
+            _ = line.told_to_leave() => break,
+        }
+    }
+    line.gone(false);
 }
 
 fn reason(code: u16) -> &'static str {

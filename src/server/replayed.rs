@@ -21,6 +21,16 @@ impl Replayed {
         Self { head, socket }
     }
 
+    /// What came first and has not been read.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
+    }
+
+    /// The socket, without what came first: whatever follows the head on it is of no interest.
+    pub(super) fn into_socket_past_head(self) -> Socket {
+        self.socket
+    }
+
     /// The socket, when what came first has been read.
     pub(super) fn into_socket(self) -> Socket {
         debug_assert!(self.head.is_empty(), "a handshake is read to its end");

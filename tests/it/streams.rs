@@ -180,7 +180,10 @@ fn colour_is_decided_once() {
     };
     assert!(on_terminal(once()), "a terminal");
     assert!(!on_terminal(once().env("NO_COLOR", "1")), "NO_COLOR");
-    assert!(!on_terminal(once().env("TERM", "dumb")), "TERM=dumb");
+    assert!(
+        !on_terminal(once().env("TERM", "dumb").env("CI", "true")),
+        "TERM=dumb"
+    );
     assert!(
         !on_terminal(once().args(["--color", "never"])),
         "--color never"

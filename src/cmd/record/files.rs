@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::client::Received;
 use crate::cmd::{Failure, announce};
-use crate::protocol::{Body, Gap, Hello, HostName, Position};
-use crate::recording::{Appended, Columns, Encoder, Output, OutputError, Resume, Row, RowKind};
+use crate::protocol::{Body, Hello, HostName, Position};
+use crate::recording::{Appended, Output, OutputError, Resume, Transcript};
 
 /// Where rows go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,10 +57,7 @@ pub(super) struct Files {
 struct HostFile {
     server: usize,
     output: Arc<Output>,
-    encoder: Encoder,
-    header_written: bool,
-    /// A loss, written together with the message behind it.
-    gap: Option<Gap>,
+    transcript: Transcript,
     is_dirty: bool,
     samples: u64,
     written: Written,
@@ -123,23 +120,23 @@ impl Files {
             message,
             ..
         } = received;
-        let (kind, is_sample) = match message.body {
+        let (seq, alert, sample) = match message.body {
             Body::Hello(hello) => return self.open(server, host, &hello),
             Body::Gap(gap) => {
                 if let Some(file) = self.files.get_mut(&host) {
-                    file.gap = Some(gap);
+                    file.transcript.gap(gap);
                 }
                 return Ok(());
             }
             Body::Metric {
                 seq: Some(seq),
                 sample,
-            } => (RowKind::Sample { seq, sample }, true),
+            } => (seq, None, sample),
             Body::Alert {
                 seq: Some(seq),
                 alert,
                 sample,
-            } => (RowKind::Alert { seq, alert, sample }, false),
+            } => (seq, Some(alert), sample),
             _ => return Ok(()),
         };
         let Some(file) = self.files.get_mut(&host) else {
@@ -148,16 +145,23 @@ impl Files {
         if self.wanted.is_some_and(|wanted| file.samples >= wanted) {
             return Ok(());
         }
+        file.samples += u64::from(alert.is_none());
         self.line.clear();
-        file.encode(Row { host, stream, kind }, &mut self.line);
-        file.samples += u64::from(is_sample);
-        Ok(file.output.write(&self.line)?)
+        let told = file
+            .transcript
+            .push((host, stream, seq), alert, sample, &mut self.line);
+        file.output.write(&self.line)?;
+        file.written.gaps += u64::from(told);
+        file.written.rows += 1;
+        file.written.bytes += self.line.len() as u64;
+        file.is_dirty = true;
+        Ok(())
     }
 
     /// A connection is gone: what it told of a loss comes again with the message behind it.
     pub(super) fn lost(&mut self, server: usize) {
         for file in self.files.values_mut().filter(|file| file.server == server) {
-            file.gap = None;
+            file.transcript.forget_gap();
         }
     }
 
@@ -287,47 +291,19 @@ impl Files {
 
 impl HostFile {
     fn new(server: usize, output: Output, resume: Option<Resume>, hello: &Hello) -> Self {
-        let header_written = resume.is_some();
-        let columns = match resume {
-            Some(resume) => resume.columns,
-            None => Columns::new(hello.metrics.iter().map(|metric| metric.name.as_str())),
+        let transcript = match resume {
+            Some(resume) => Transcript::resumed(resume.columns),
+            None => Transcript::new(hello),
         };
+        let (output, written) = (Arc::new(output), Written::default());
         Self {
             server,
-            output: Arc::new(output),
-            encoder: Encoder::new(columns),
-            header_written,
-            gap: None,
+            output,
+            transcript,
             is_dirty: false,
             samples: 0,
-            written: Written::default(),
+            written,
         }
-    }
-
-    /// Appends the row to `line`, behind the header and the gap that go before it.
-    fn encode(&mut self, row: Row, line: &mut Vec<u8>) {
-        if !std::mem::replace(&mut self.header_written, true) {
-            self.encoder.header(line);
-        }
-        if let Some(gap) = self.gap.take() {
-            let kind = RowKind::Gap {
-                timestamp: row.timestamp(),
-                gap,
-            };
-            self.encoder.row(
-                &Row {
-                    host: row.host.clone(),
-                    stream: row.stream,
-                    kind,
-                },
-                line,
-            );
-            self.written.gaps += 1;
-        }
-        self.encoder.row(&row, line);
-        self.written.rows += 1;
-        self.written.bytes += line.len() as u64;
-        self.is_dirty = true;
     }
 
     fn take_dirty(&mut self) -> Option<Arc<Output>> {

@@ -1,0 +1,37 @@
+//! A place for one more viewer: where in the logs it begins, and a seat.
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+
+use crate::hub::Subscription;
+use crate::protocol::Query;
+
+use super::Shared;
+use super::counts::Seat;
+use super::gate::Refusal;
+
+/// When a viewer that found the server full may ask again, in seconds.
+const FULL_FOR: HeaderValue = HeaderValue::from_static("5");
+
+/// Reads what a viewer asks for behind the `?`.
+pub(super) fn query(text: Option<&str>) -> Result<Query, Refusal> {
+    let query = Query::parse(text.unwrap_or_default());
+    query.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
+}
+
+/// A subscription to what `query` asks for, and a seat.
+pub(super) fn seat(query: Query, shared: &Shared) -> Result<(Subscription, Seat), Refusal> {
+    let subscription = shared.hub.subscribe(query);
+    let subscription =
+        subscription.map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))?;
+    let max = shared.config.max_viewers;
+    let seat = shared.viewers.enter(max).ok_or_else(|| {
+        let reason = format!("full: {max} viewers are here");
+        let headers = vec![(RETRY_AFTER, FULL_FOR)];
+        Refusal {
+            headers,
+            ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+        }
+    })?;
+    Ok((subscription, seat))
+}

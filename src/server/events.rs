@@ -1,0 +1,119 @@
+//! Server-Sent Events: the same messages where WebSocket is blocked, for one host.
+//!
+//! The form is that of the HTML standard, section 9.2. Each numbered message has its position as `id`, which a browser
+//! sends back as `Last-Event-ID` when it reconnects, so it resumes as a WebSocket viewer does with `after`.
+
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, ORIGIN};
+
+use crate::hub::Subscription;
+use crate::protocol::{HostName, HostPattern, Position, Query};
+
+use super::counts::Seat;
+use super::fanout::Newcomer;
+use super::gate::{Asked, Refusal};
+use super::outbox::Transport;
+use super::replayed::Replayed;
+use super::{Guest, Shared, admission, head};
+
+/// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.
+const RETRY_MS: u32 = 1000;
+
+/// Takes in a viewer. Its connection comes back where the request is refused: the answer is the HTTP side's.
+pub(super) fn welcome(stream: Replayed, guest: Guest, shared: &Shared) -> Option<Replayed> {
+    let Some((uri, headers)) = head::parts(stream.head()) else {
+        return Some(stream);
+    };
+    let asked = Asked {
+        uri: &uri,
+        headers: &headers,
+        on_loopback: guest.on_loopback,
+    };
+    let Ok((subscription, seat)) = admit(&asked, shared) else {
+        return Some(stream);
+    };
+    let newcomer = Newcomer {
+        socket: stream.into_socket_past_head(),
+        peer: guest.peer,
+        subscription,
+        seat,
+        transport: Transport::EventStream,
+        greeting: Some(greeting(&headers)),
+    };
+    // A fan-out that is gone takes nobody: the server stops.
+    let _ = shared.newcomers.send(newcomer);
+    None
+}
+
+/// Whether the viewer may come in, and where it begins.
+pub(super) fn admit(asked: &Asked<'_>, shared: &Shared) -> Result<(Subscription, Seat), Refusal> {
+    shared.config.trust.gate.admit(asked)?;
+    let mut query = admission::query(asked.uri.query())?;
+    if let Some(last) = last_event_id(asked.headers)? {
+        query.after = vec![last];
+    }
+    query.hosts = vec![HostPattern::Literal(only_host(&query, shared)?)];
+    admission::seat(query, shared)
+}
+
+/// Browsers send back the id of the last event that they had.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
+    let Some(id) = headers.get("last-event-id").filter(|id| !id.is_empty()) else {
+        return Ok(None);
+    };
+    let position = String::from_utf8_lossy(id.as_bytes()).parse::<Position>();
+    let refused = |error| Refusal::new(StatusCode::BAD_REQUEST, format!("Last-Event-ID: {error}"));
+    position.map(Some).map_err(refused)
+}
+
+/// An event stream has one `id`, so it is of one host.
+pub(super) fn only_host(query: &Query, shared: &Shared) -> Result<HostName, Refusal> {
+    let hosts = shared.hub.hosts();
+    let mut wanted = hosts.iter().filter(|host| query.wants(host));
+    match (wanted.next(), wanted.next()) {
+        (Some(host), None) => Ok(host.clone()),
+        (None, _) => {
+            let there = if hosts.is_empty() {
+                "none yet".to_owned()
+            } else {
+                names(&hosts)
+            };
+            Err(Refusal::new(
+                StatusCode::NOT_FOUND,
+                format!("no such host here; there is {there}"),
+            ))
+        }
+        (Some(_), Some(_)) => {
+            let reason = format!(
+                "an event stream is of one host: add host=NAME, one of {}",
+                names(&hosts)
+            );
+            Err(Refusal::new(StatusCode::BAD_REQUEST, reason))
+        }
+    }
+}
+
+fn names(hosts: &[HostName]) -> String {
+    hosts
+        .iter()
+        .take(10)
+        .map(HostName::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The response's head and the first line of the stream.
+fn greeting(headers: &HeaderMap) -> Bytes {
+    let retry = RETRY_MS + rand::random_range(0..RETRY_MS);
+    // An origin that the gate has let through may read what comes.
+    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let allowed =
+        origin.map(|origin| format!("Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"));
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n\
+         X-Content-Type-Options: nosniff\r\nConnection: close\r\n{}\r\nretry: {retry}\n\n",
+        allowed.unwrap_or_default()
+    )
+    .into()
+}

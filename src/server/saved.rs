@@ -1,0 +1,104 @@
+//! `/recording.csv`: what the log of one host holds, as `metrics record` would have written it.
+
+use hyper::StatusCode;
+use hyper::header::{HeaderValue, RETRY_AFTER};
+use tokio::sync::Semaphore;
+
+use crate::hub::{Batch, Hub};
+use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
+use crate::recording::Transcript;
+
+use super::gate::{Asked, Refusal};
+use super::{Shared, admission, events};
+
+/// Recordings that are made at once. Each takes a thread for a moment and up to some 16 MiB.
+static AT_ONCE: Semaphore = Semaphore::const_new(2);
+
+/// About how many bytes of messages are turned into rows at once.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// The recording that is asked for, and whose it is.
+pub(super) async fn recording(
+    asked: &Asked<'_>,
+    shared: &Shared,
+) -> Result<(HostName, Vec<u8>), Refusal> {
+    let mut query = admission::query(asked.uri.query())?;
+    let host = events::only_host(&query, shared)?;
+    query.hosts = vec![HostPattern::Literal(host.clone())];
+    if query.since.is_none() {
+        query.last.get_or_insert(u64::MAX);
+    }
+    let Ok(_permit) = AT_ONCE.try_acquire() else {
+        let reason = "other recordings are being made: try again";
+        let headers = vec![(RETRY_AFTER, HeaderValue::from_static("1"))];
+        return Err(Refusal {
+            headers,
+            ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
+        });
+    };
+    let (hub, of) = (shared.hub.clone(), host.clone());
+    let written = tokio::task::spawn_blocking(move || write(&hub, query, &of)).await;
+    match written {
+        Ok(Ok(rows)) => Ok((host, rows)),
+        Ok(Err(reason)) => Err(Refusal::new(StatusCode::NOT_FOUND, reason)),
+        Err(_) => Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the recording could not be made",
+        )),
+    }
+}
+
+/// Reads the log as a viewer does, up to where it is now.
+fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
+    let mut subscription = hub.subscribe(query).map_err(|error| error.to_string())?;
+    let (mut rows, mut frames) = (Vec::new(), Vec::new());
+    let mut transcript: Option<(StreamId, Transcript)> = None;
+    loop {
+        let batch = subscription.read(&mut frames, BATCH_BYTES);
+        for frame in frames.drain(..) {
+            let json = std::str::from_utf8(frame.json()).unwrap_or_default();
+            // What this server has encoded it can decode.
+            if let Ok(message) = Message::decode(json) {
+                take(&mut transcript, host, message.body, &mut rows);
+            }
+        }
+        if batch != Batch::More {
+            return Ok(rows);
+        }
+    }
+}
+
+fn take(
+    transcript: &mut Option<(StreamId, Transcript)>,
+    host: &HostName,
+    body: Body,
+    rows: &mut Vec<u8>,
+) {
+    match (body, transcript) {
+        (Body::Hello(hello), transcript @ None) => {
+            *transcript = Some((hello.stream, Transcript::new(&hello)));
+        }
+        (Body::Hello(hello), Some((stream, _))) => *stream = hello.stream,
+        (Body::Gap(gap), Some((_, transcript))) => transcript.gap(gap),
+        (
+            Body::Metric {
+                seq: Some(seq),
+                sample,
+            },
+            Some((stream, transcript)),
+        ) => {
+            transcript.push((host.clone(), *stream, seq), None, sample, rows);
+        }
+        (
+            Body::Alert {
+                seq: Some(seq),
+                alert,
+                sample,
+            },
+            Some((stream, transcript)),
+        ) => {
+            transcript.push((host.clone(), *stream, seq), Some(alert), sample, rows);
+        }
+        _ => {}
+    }
+}
