@@ -100,13 +100,15 @@ fn an_unknown_authority_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let pair = Authority::new().sign(dir.path(), &["127.0.0.1"], Valid::Now);
     let server = with(Metrics::serve(), &pair).start();
-    // Another one, given by hand, and whatever the machine trusts.
-    let ca = Authority::new().write(dir.path());
-    let output = watch(&server, "127.0.0.1", &ca).code(3);
-    output
-        .stdout_is("")
-        .stderr_has("not known here")
-        .stderr_has("--ca-cert");
+    // Others, given by hand, one of them by the same name; and whatever the machine trusts.
+    for name in ["Authority", "Stranger"] {
+        let ca = Authority::named(name).write(dir.path());
+        let output = watch(&server, "127.0.0.1", &ca).code(3);
+        output
+            .stdout_is("")
+            .stderr_has("not known here")
+            .stderr_has("--ca-cert");
+    }
 }
 
 #[test]
