@@ -12,7 +12,7 @@ const LEVELS: [&[&str]; 5] = [
 ];
 
 /// Crates that one room keeps to itself.
-const KEPT: [(&str, &[&str]); 9] = [
+const KEPT: [(&str, &[&str]); 8] = [
     ("sysinfo", &["src/source/host"]),
     // Its tests compare with it, on Linux.
     (
@@ -23,7 +23,6 @@ const KEPT: [(&str, &[&str]); 9] = [
     ("comfy_table", &["src/view"]),
     ("crossterm", &["src/terminal"]),
     ("indicatif", &["src/terminal"]),
-    ("ring", &["src/token"]),
     ("subtle", &["src/token"]),
     ("rustls_native_certs", &["src/client/tls"]),
 ];

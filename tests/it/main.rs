@@ -12,6 +12,7 @@ mod harness;
 
 mod client;
 mod errors;
+mod gate;
 mod golden;
 mod harness_itself;
 mod layering;
@@ -23,6 +24,9 @@ mod replay_flags;
 mod round_trip;
 mod screen;
 mod server;
+mod ssh;
 mod streams;
+mod tls;
+mod token;
 mod truth;
 mod tutorial;
