@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
+use super::page;
 use super::replayed::Replayed;
 use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
 
@@ -87,6 +88,9 @@ async fn answer(
     asked: &Asked<'_>,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
+    if let Some(response) = page::answer(request) {
+        return Ok(response);
+    }
     let path = request.uri().path();
     match (request.method(), path) {
         (&Method::GET | &Method::HEAD, "/healthz") => Ok(health(shared)),
@@ -103,7 +107,7 @@ async fn answer(
             events::admit(asked, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
-        (&Method::GET | &Method::HEAD, "/" | WEBSOCKET_PATH) => {
+        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => {
             let line =
                 "this is a WebSocket: connect with `metrics watch` or any WebSocket client\n";
             let mut response = plain(StatusCode::UPGRADE_REQUIRED, line);
@@ -112,7 +116,7 @@ async fn answer(
                 .insert(UPGRADE, HeaderValue::from_static("websocket"));
             Ok(response)
         }
-        (_, "/healthz" | "/recording.csv" | "/metrics" | EVENTS_PATH | "/" | WEBSOCKET_PATH) => {
+        (_, "/healthz" | "/recording.csv" | "/metrics" | EVENTS_PATH | WEBSOCKET_PATH) => {
             let only = "only GET and HEAD are answered here";
             let headers = vec![(ALLOW, HeaderValue::from_static("GET, HEAD"))];
             Err(Refusal {
@@ -121,7 +125,8 @@ async fn answer(
             })
         }
         _ => {
-            let there = "not found: there are /ws, /events, /recording.csv, /metrics and /healthz";
+            let there =
+                "not found: there are /, /ws, /events, /recording.csv, /metrics and /healthz";
             Err(Refusal::new(StatusCode::NOT_FOUND, there))
         }
     }
