@@ -1,7 +1,7 @@
 // A card for each metric that the host has.
 
 import { setText } from "./chart.js";
-import { NONE, parts, text } from "./format.js";
+import { parts, text } from "./format.js";
 
 /** `notes`: what stands below, as [metric, word]. */
 const CARDS = [
@@ -118,7 +118,7 @@ export class Cards {
     return known
       .map(([name, word]) => {
         const value = host.value(name);
-        return `${value === undefined ? NONE : text(value, host.unit(name))} ${word}`;
+        return `${word} ${text(value, host.unit(name))}`;
       })
       .join(" · ");
   }
@@ -129,5 +129,5 @@ function fullest(host) {
   const value = host.value("disk");
   const mounts = host.hello.metrics.filter(({ name }) => name.startsWith("disk:"));
   const mount = mounts.find(({ name }) => host.value(name) === value);
-  return mount ? `${mount.name.slice("disk:".length)} is the fullest` : "";
+  return mount ? `fullest: ${mount.name.slice(5)}` : "";
 }

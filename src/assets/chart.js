@@ -49,7 +49,7 @@ export class Chart {
       grid: read("--rule"),
       ink: read("--muted"),
       strong: read("--ink"),
-      font: `12px ${style.fontFamily}`,
+      font: `${parseFloat(style.fontSize) * 0.75}px ${style.fontFamily}`,
     };
   }
 

@@ -154,7 +154,8 @@ fn certificate(reason: &CertificateError, host: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the certificate of {host} is not valid yet: is this machine's clock right?")
         }
-        CertificateError::UnknownIssuer => format!(
+        // A bad signature is that of a CA whose name is known here, with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "the certificate of {host} is by a CA that is not known here: name the CA's with --ca-cert FILE"
         ),
         CertificateError::Revoked => format!("the certificate of {host} was revoked"),

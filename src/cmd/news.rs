@@ -140,7 +140,8 @@ pub(super) fn short_name(url: &str) -> String {
         let name = name
             .strip_suffix(crate::protocol::WEBSOCKET_PATH)
             .unwrap_or(name);
-        let port = format!(":{}", crate::protocol::DEFAULT_PORT);
+        let before_port = if name.starts_with("ssh://") { '/' } else { ':' };
+        let port = format!("{before_port}{}", crate::protocol::DEFAULT_PORT);
         name.strip_suffix(port.as_str()).unwrap_or(name).to_owned()
     });
     names.collect::<Vec<_>>().join(",")
@@ -157,6 +158,9 @@ mod tests {
             ("ws://127.0.0.1:9000/ws", "127.0.0.1:9000"),
             ("ws://[::1]:8080/ws", "[::1]"),
             ("ws://web-1:80/live", "web-1:80/live"),
+            ("wss://web-1:443/ws", "wss://web-1:443"),
+            ("ssh://ada@web-1:22/8080", "ssh://ada@web-1:22"),
+            ("ssh://web-1/9000", "ssh://web-1/9000"),
             ("ws://a:8080/ws,ws://b:8080/ws", "a,b"),
         ] {
             assert_eq!(short_name(url), expected);

@@ -368,6 +368,9 @@ impl Viewer {
         if !self.flush()? {
             return Ok(Fed::Blocked);
         }
+        if self.line.is_closing() {
+            return Ok(Fed::Up);
+        }
         let Some(subscription) = &mut self.subscription else {
             return Ok(self.rest());
         };

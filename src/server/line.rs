@@ -18,6 +18,9 @@ use super::socket::Socket;
 /// The most that a viewer may make us say before it reads any of it, in bytes: some hundred pongs.
 const MAX_REPLIES_BYTES: usize = 4096;
 
+/// What a frame that closes begins with, in its lower half.
+const CLOSE_OPCODE: u8 = 0x8;
+
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Word {
@@ -44,6 +47,8 @@ pub(super) struct Line {
     leave_code: AtomicU16,
     /// The viewer has answered since it was asked last.
     answered: AtomicBool,
+    /// A close is among what is to be replied, or was.
+    closing: AtomicBool,
 }
 
 impl Line {
@@ -61,6 +66,7 @@ impl Line {
             leave: Notify::new(),
             leave_code: AtomicU16::new(0),
             answered: AtomicBool::new(true),
+            closing: AtomicBool::new(false),
         }
     }
 
@@ -87,6 +93,11 @@ impl Line {
     pub(super) fn take_replies(&self) -> Option<Bytes> {
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         (!replies.is_empty()).then(|| std::mem::take(&mut *replies).into())
+    }
+
+    /// Whether we have said goodbye: behind a close nothing may be sent.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
     }
 
     /// Makes the reading side close with `code`.
@@ -130,6 +141,10 @@ impl Line {
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         if replies.len() + bytes.len() > MAX_REPLIES_BYTES {
             return Err(io::Error::other("the viewer asks and does not read"));
+        }
+        // tungstenite hands over whole frames, so this is the head of one.
+        if bytes.first().is_some_and(|head| head & 0x0f == CLOSE_OPCODE) {
+            self.closing.store(true, Ordering::Release);
         }
         if replies.is_empty() {
             let _ = self.words.send(Word::Reply(self.key));

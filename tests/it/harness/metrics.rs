@@ -158,8 +158,11 @@ impl Metrics {
         let mut running = self.spawn();
         let line = running.stdout().wait(READY_PATIENCE, first_line);
         match line {
-            Some(url) if url.starts_with("ws://") => running.url = url,
-            _ => panic!("no ws:// URL on the first line of\n{}", running.story()),
+            Some(url) if url.starts_with("ws://") || url.starts_with("wss://") => running.url = url,
+            _ => panic!(
+                "no ws:// or wss:// URL on the first line of\n{}",
+                running.story()
+            ),
         }
         running
     }

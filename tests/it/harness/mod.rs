@@ -3,7 +3,9 @@
 //! Nothing here imports the crate: a test that judges the binary with the binary's own code would share its mistakes.
 
 pub(crate) mod browser;
+pub(crate) mod certificates;
 pub(crate) mod dice;
+pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod proxy;
@@ -13,6 +15,7 @@ pub(crate) mod python;
 pub(crate) mod recording;
 pub(crate) mod rows;
 pub(crate) mod server;
+pub(crate) mod sshd;
 pub(crate) mod tutorial;
 pub(crate) mod viewer;
 pub(crate) mod wire;

@@ -4,6 +4,8 @@ use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderName;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket, client};
 
 use super::PATIENCE;
@@ -33,29 +35,44 @@ impl Viewer {
     /// Connects to the URL that a server printed, asking for `query`.
     #[track_caller]
     pub(crate) fn connect(url: &str, query: &str) -> Self {
-        match Self::try_connect(url, query) {
+        match Self::try_connect(url, query, "") {
             Ok(viewer) => viewer,
             Err((status, reason)) => panic!("{url}?{query} answered {status}: {reason}"),
+        }
+    }
+
+    /// Connects with a further header line.
+    #[track_caller]
+    pub(crate) fn connect_with(url: &str, line: &str) -> Self {
+        match Self::try_connect(url, "", line) {
+            Ok(viewer) => viewer,
+            Err((status, reason)) => panic!("{url} answered {status}: {reason}"),
         }
     }
 
     /// The status and the reason of a server that does not want this viewer.
     #[track_caller]
     pub(crate) fn refused(url: &str, query: &str) -> (u16, String) {
-        Self::try_connect(url, query)
+        Self::try_connect(url, query, "")
             .err()
             .unwrap_or_else(|| panic!("{url}?{query} was accepted"))
     }
 
     #[track_caller]
-    fn try_connect(url: &str, query: &str) -> Result<Self, (u16, String)> {
+    fn try_connect(url: &str, query: &str, line: &str) -> Result<Self, (u16, String)> {
         let url = match query {
             "" => url.to_owned(),
             _ => format!("{url}?{query}"),
         };
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port_of(&url))).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        match client(url.as_str(), stream) {
+        let mut request = url.as_str().into_client_request().unwrap();
+        if let Some((name, value)) = line.split_once(": ") {
+            let name: HeaderName = name.parse().unwrap();
+            let value = value.trim_end().parse().unwrap();
+            request.headers_mut().insert(name, value);
+        }
+        match client(request, stream) {
             Ok((socket, _)) => {
                 socket.get_ref().set_read_timeout(Some(TICK)).unwrap();
                 Ok(Self { socket, url })
