@@ -1,7 +1,6 @@
 // Instances as tables and bars: cores, filesystems, devices, interfaces, sensors, processes; and every value there is.
 
-import { setText } from "./chart.js";
-import { NONE, text } from "./format.js";
+import { NONE, setText, text } from "./format.js";
 
 /** Heads, and for instances the metrics: a row for each `name:instance` that there is. */
 const TABLES = {
@@ -44,7 +43,7 @@ function resize(parent, count, tag) {
 }
 
 function setShare(node, value) {
-  const share = value === undefined ? "" : `${Math.min(100, value).toFixed(0)}%`;
+  const share = `${Math.min(100, value || 0).toFixed(0)}%`;
   if (node.style.getPropertyValue("--share") !== share) node.style.setProperty("--share", share);
 }
 
@@ -71,7 +70,7 @@ function instances(host, name) {
 function cell(host, name) {
   const value = host.value(name);
   const unit = host.unit(name);
-  return { text: text(value, unit), share: unit === "%" ? value : undefined, level: host.level(name, value) };
+  return { text: text(value, unit), share: unit === "%" && value, level: host.level(name, value) };
 }
 
 function renderCores(host) {
@@ -81,7 +80,7 @@ function renderCores(host) {
   resize(strip, cores.length, "li").forEach((node, i) => {
     const value = host.value(`cpu:${cores[i]}`);
     setShare(node, value);
-    setText(node, value?.toFixed(0) ?? NONE);
+    setText(node, Number.isNaN(value) ? NONE : value.toFixed(0));
     node.title = `CPU ${cores[i]}`;
   });
 }

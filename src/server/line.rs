@@ -143,7 +143,10 @@ impl Line {
             return Err(io::Error::other("the viewer asks and does not read"));
         }
         // tungstenite hands over whole frames, so this is the head of one.
-        if bytes.first().is_some_and(|head| head & 0x0f == CLOSE_OPCODE) {
+        if bytes
+            .first()
+            .is_some_and(|head| head & 0x0f == CLOSE_OPCODE)
+        {
             self.closing.store(true, Ordering::Release);
         }
         if replies.is_empty() {

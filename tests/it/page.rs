@@ -8,17 +8,45 @@ use crate::harness::recording::{plain, timestamp, write_long};
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::Wire;
 
-pub(crate) const VIEW: &str = "JSON.stringify(window.metrics?.view ?? null)";
+/// What the page knows, as the tests ask for it.
+const PROBE: &str = "
+    window.view = () => {
+        if (!window.metrics) return {};
+        const { state, connection } = metrics;
+        const { host } = state;
+        return {
+            status: document.getElementById('word').textContent, attempt: connection.attempt, host: state.selected,
+            isBlocked: connection.isBlocked, stream: host?.stream, seq: host?.newest?.seq, data: host?.newest?.data,
+            filled: Boolean(host?.history && !host.waiting), gaps: state.gaps, unreadable: state.unreadable,
+        };
+    };
+    window.series = (name) => {
+        const { history } = metrics.state.host;
+        return Array.from({ length: history.length }, (_, i) => [history.value('seq', i), history.time(i), history.value(name, i)]);
+    };
+";
 
-/// The address of the page of a server.
-pub(crate) fn page_of(server: &Running) -> String {
-    format!("http://127.0.0.1:{}/", server.port())
+pub(crate) const VIEW: &str = "JSON.stringify(view())";
+
+/// Opens the page at a port of loopback.
+#[track_caller]
+pub(crate) fn open(port: u16) -> Browser {
+    open_after("", port)
+}
+
+/// The same in a browser that runs a script before the page's own.
+#[track_caller]
+pub(crate) fn open_after(script: &str, port: u16) -> Browser {
+    let mut browser = Browser::blank();
+    browser.prepare(&format!("{PROBE}{script}"));
+    browser.go(&format!("http://127.0.0.1:{port}/"));
+    browser
 }
 
 /// (seq, time, value) of what the page keeps of a metric.
 #[track_caller]
 pub(crate) fn series(browser: &mut Browser, name: &str) -> Vec<(u64, u64, f64)> {
-    let rows = browser.eval(&format!("metrics.series('{name}')"));
+    let rows = browser.eval(&format!("series('{name}')"));
     serde_json::from_value(rows).unwrap()
 }
 
@@ -36,15 +64,15 @@ fn its_values_are_those_of_the_socket() {
     let serve = Metrics::serve().start();
     let mut viewer = Viewer::connect(serve.url(), "last=1000");
     viewer.numbered(5);
-    let mut browser = Browser::open(&page_of(&serve));
+    let mut browser = open(serve.port());
     // The frame in which cards show what the state holds.
-    let drawn = "window.metrics?.view.filled && metrics.view.seq >= 12 && \
-                 Number(document.getElementById('cards').dataset.seq) === metrics.view.seq";
+    let drawn = "view().filled && view().seq >= 12 && \
+                 Number(document.getElementById('cards').dataset.seq) === view().seq";
     browser.wait_until(drawn, VIEW);
     let shown = browser.eval(
         "(() => { const card = (name, part) => document.querySelector(`[data-metric=${name}] ${part}`).textContent; \
-         const { view } = metrics; return { seq: view.seq, drawn: document.getElementById('cards').dataset.seq, \
-         data: view.data, stream: view.stream, cpu: card('cpu', '.number'), memory: card('memory', '.number'), \
+         const now = view(); return { seq: now.seq, drawn: document.getElementById('cards').dataset.seq, \
+         data: now.data, stream: now.stream, cpu: card('cpu', '.number'), memory: card('memory', '.number'), \
          users: card('activeUsers', '.number') } })()",
     );
     let rows = series(&mut browser, "cpu");
@@ -77,8 +105,8 @@ fn its_values_are_those_of_the_socket() {
     assert_eq!(shown["stream"], json!(stream));
     assert_eq!(rows, sent, "the chart has all samples that there are");
 
-    let first = browser.eval("metrics.view.seq");
-    browser.wait_until(&format!("metrics.view.seq > {first} + 3"), VIEW);
+    let first = browser.eval("view().seq");
+    browser.wait_until(&format!("view().seq > {first} + 3"), VIEW);
     assert_unbroken(&mut browser);
     assert_clean(&mut browser, &serve);
 }
@@ -131,8 +159,8 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
     let replay = Metrics::replay([&file])
         .args(["--wait", "1", "--speed", "8"])
         .start();
-    let mut browser = Browser::open(&page_of(&replay));
-    browser.wait_until("window.metrics?.view.seq >= 13", VIEW);
+    let mut browser = open(replay.port());
+    browser.wait_until("view().seq >= 13", VIEW);
     let look = "({ list: document.getElementById('alerts').textContent, title: document.title, \
                 card: document.querySelector('[data-metric=cpu]').className })";
     browser.wait_until("document.getElementById('alerts').textContent !== ''", look);
@@ -144,14 +172,14 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
         (&json!("▲ 1 web-1"), &json!("critical"))
     );
     browser.wait_until(
-        "metrics.view.status === 'Ended' && document.getElementById('alerts').textContent === ''",
+        "view().status === 'Ended' && document.getElementById('alerts').textContent === ''",
         VIEW,
     );
     assert_eq!(browser.eval("document.title"), "(Ended) web-1");
     // What could not be read is not shown as 0.
     let requests = "document.querySelector('[data-metric=requestsPerSecond] .number').textContent";
     assert_eq!(browser.eval(requests), "–");
-    let view = browser.eval("metrics.view");
+    let view = browser.eval("view()");
     assert_eq!((&view["attempt"], &view["seq"]), (&json!(0), &json!(42)));
     assert_eq!(browser.take_errors(), Vec::<String>::new());
 }
@@ -165,9 +193,9 @@ fn several_hosts_have_a_switch_and_each_its_history() {
         file
     });
     let replay = Metrics::replay(&files).args(["--speed", "20"]).start();
-    let mut browser = Browser::open(&page_of(&replay));
+    let mut browser = open(replay.port());
     browser.wait_until(
-        "window.metrics?.view.filled && document.getElementById('hosts').options.length === 2",
+        "view().filled && document.getElementById('hosts').options.length === 2",
         VIEW,
     );
     assert_eq!(
@@ -180,7 +208,7 @@ fn several_hosts_have_a_switch_and_each_its_history() {
              hosts.dispatchEvent(new Event('change')) }}"
         ));
         let shown = format!(
-            "metrics.view.host === '{host}' && metrics.view.filled && metrics.view.seq > 20 && \
+            "view().host === '{host}' && view().filled && view().seq > 20 && \
              document.getElementById('host').textContent === '{host}'"
         );
         browser.wait_until(&shown, VIEW);
@@ -198,11 +226,11 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
     let file = dir.path().join("token");
     std::fs::write(&file, TOKEN).unwrap();
     let serve = Metrics::serve().arg("--token-file").arg(&file).start();
-    let mut browser = Browser::open(&page_of(&serve));
+    let mut browser = open(serve.port());
     let type_in = |browser: &mut Browser, token: &str| {
-        browser.wait_until("document.getElementById('ask')?.open === true", VIEW);
+        browser.wait_until("document.getElementById('dialog')?.open === true", VIEW);
         browser.eval(&format!(
-            "{{ document.getElementById('token').value = '{token}'; document.querySelector('#ask form').requestSubmit() }}"
+            "{{ document.getElementById('token').value = '{token}'; document.querySelector('#dialog form').requestSubmit() }}"
         ));
     };
     type_in(&mut browser, "not-the-right-token");
@@ -210,7 +238,7 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
         "document.getElementById('wrong').textContent === 'That is not the token of this server.'";
     browser.wait_until(wrong, VIEW);
     type_in(&mut browser, TOKEN);
-    let shown = "window.metrics?.view.status === 'Connected' && metrics.view.filled && metrics.view.seq > 1";
+    let shown = "view().status === 'Connected' && view().filled && view().seq > 1";
     browser.wait_until(shown, VIEW);
     assert_eq!(
         browser.eval("document.getElementById('banner').hidden"),
@@ -219,12 +247,15 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
 
     browser.eval("document.getElementById('save').click()");
     browser.wait_until(
-        "document.getElementById('saved').textContent.startsWith('Saved ')",
+        "document.getElementById('saved').textContent === 'Saved.'",
         "document.getElementById('saved').textContent",
     );
     browser.eval("location.reload()");
     browser.wait_until(shown, VIEW);
-    assert_eq!(browser.eval("document.getElementById('ask').open"), false);
+    assert_eq!(
+        browser.eval("document.getElementById('dialog').open"),
+        false
+    );
     let named = browser.requested().iter().any(|url| url.contains(TOKEN));
     assert!(!named, "the token is in no URL");
 }
@@ -237,9 +268,9 @@ fn hours_of_samples_leave_it_as_small_as_it_was() {
     let replay = Metrics::replay([&file])
         .args(["--loop", "--speed", "200", "--wait", "1"])
         .start();
-    let mut browser = Browser::open(&page_of(&replay));
+    let mut browser = open(replay.port());
     let mut measure = |seq: u64| {
-        browser.wait_until(&format!("window.metrics?.view.seq > {seq}"), VIEW);
+        browser.wait_until(&format!("view().seq > {seq}"), VIEW);
         let figures = (browser.figure("JSHeapUsedSize"), browser.figure("Nodes"));
         let kept = series(&mut browser, "cpu").len();
         assert!(kept <= 901, "{kept} samples of 15 minutes");
@@ -250,5 +281,5 @@ fn hours_of_samples_leave_it_as_small_as_it_was() {
     let (later_heap, later_nodes) = measure(5100);
     assert!(later_heap < heap * 1.2 + 500_000.0, "{heap} {later_heap}");
     assert!(later_nodes < nodes + 50.0, "{nodes} {later_nodes}");
-    assert_eq!(browser.eval("metrics.view.unreadable"), Value::from(0));
+    assert_eq!(browser.eval("view().unreadable"), Value::from(0));
 }

@@ -1,14 +1,13 @@
 //! The page to look at: it fits every screen, can be used without a mouse, and the pictures are there for people.
 
-use crate::harness::browser::Browser;
 use crate::harness::metrics::Metrics;
-use crate::page::{VIEW, page_of};
+use crate::page::{VIEW, open};
 
 #[test]
 fn it_fits_from_a_telephone_to_a_wall() {
     let serve = Metrics::serve().start();
-    let mut browser = Browser::open(&page_of(&serve));
-    browser.wait_until("window.metrics?.view.seq > 5", VIEW);
+    let mut browser = open(serve.port());
+    browser.wait_until("view().seq > 5", VIEW);
     for width in [320, 1280, 3840] {
         for scheme in ["light", "dark"] {
             browser.look((width, width * 9 / 16), scheme);

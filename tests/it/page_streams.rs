@@ -4,28 +4,23 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::harness::browser::Browser;
 use crate::harness::metrics::Metrics;
 use crate::harness::proxy::Proxy;
-use crate::page::{VIEW, assert_unbroken, page_of, series};
+use crate::page::{VIEW, assert_unbroken, open, open_after, series};
 
-const CONNECTED: &str =
-    "window.metrics?.view.status === 'Connected' && metrics.view.filled && metrics.view.seq > 3";
+const CONNECTED: &str = "view().status === 'Connected' && view().filled && view().seq > 3";
 const BANNER: &str = "document.getElementById('banner').innerText";
 
 #[test]
 fn a_server_that_goes_is_told_and_one_that_comes_is_green() {
     let serve = Metrics::serve().start();
     let port = serve.port();
-    let mut browser = Browser::open(&page_of(&serve));
+    let mut browser = open(serve.port());
     browser.wait_until(CONNECTED, VIEW);
-    let stream = browser.eval("metrics.view.stream");
+    let stream = browser.eval("view().stream");
     serve.kill9();
     // The counter goes on, and the banner with it.
-    browser.wait_until(
-        "/^Reconnecting \\([2-9]\\)…$/.test(metrics.view.status)",
-        VIEW,
-    );
+    browser.wait_until("/^Reconnecting \\([2-9]\\)…$/.test(view().status)", VIEW);
     let banner = browser.eval(BANNER);
     let text = banner.as_str().unwrap();
     assert!(
@@ -43,7 +38,7 @@ fn a_server_that_goes_is_told_and_one_that_comes_is_green() {
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .start();
     browser.wait_until(
-        &format!("metrics.view.status === 'Connected' && metrics.view.stream !== {stream} && metrics.view.seq > 10"),
+        &format!("view().status === 'Connected' && view().stream !== {stream} && view().seq > 10"),
         VIEW,
     );
     assert_eq!(
@@ -71,18 +66,18 @@ fn a_server_that_goes_is_told_and_one_that_comes_is_green() {
 fn a_cut_leaves_no_hole() {
     let serve = Metrics::serve().start();
     let proxy = Proxy::clear(serve.port());
-    let mut browser = Browser::open(&format!("http://127.0.0.1:{}/", proxy.port()));
+    let mut browser = open(proxy.port());
     browser.wait_until(CONNECTED, VIEW);
     for _ in 0..3 {
-        let seq = browser.eval("metrics.view.seq");
+        let seq = browser.eval("view().seq");
         proxy.cut_all();
         browser.wait_until(
-            &format!("metrics.view.status === 'Connected' && metrics.view.seq > {seq} + 3"),
+            &format!("view().status === 'Connected' && view().seq > {seq} + 3"),
             VIEW,
         );
     }
     assert_unbroken(&mut browser);
-    let view = browser.eval("metrics.view");
+    let view = browser.eval("view()");
     assert_eq!((&view["gaps"], &view["unreadable"]), (&json!(0), &json!(0)));
 }
 
@@ -90,18 +85,18 @@ fn a_cut_leaves_no_hole() {
 fn silence_is_stale_though_the_socket_is_open() {
     let serve = Metrics::serve().start();
     let proxy = Proxy::clear(serve.port());
-    let mut browser = Browser::open(&format!("http://127.0.0.1:{}/", proxy.port()));
+    let mut browser = open(proxy.port());
     browser.wait_until(CONNECTED, VIEW);
     proxy.freeze();
     let frozen = Instant::now();
-    browser.wait_until("metrics.view.status === 'Stale'", VIEW);
+    browser.wait_until("view().status === 'Stale'", VIEW);
     // Three intervals, at least 3 s, and half a second until the page looks; the rest is for a busy machine.
     let took = frozen.elapsed();
     assert!((2.5..6.0).contains(&took.as_secs_f64()), "{took:?}");
     let banner = browser.eval(BANNER);
     let text = banner.as_str().unwrap();
     assert!(
-        text.starts_with("No data for ") && text.ends_with("Data shown may be stale."),
+        text.starts_with("No new data come.") && text.ends_with("Data shown may be stale."),
         "{text}"
     );
     // It gives that connection up, and the next one has everything.
@@ -114,14 +109,13 @@ fn silence_is_stale_though_the_socket_is_open() {
 fn events_take_over_where_websocket_is_blocked() {
     let serve = Metrics::serve().start();
     let port = serve.port();
-    let mut browser = Browser::blank();
     // The server is there and no handshake succeeds, as behind a proxy that knows no WebSocket.
-    browser.prepare(
+    let mut browser = open_after(
         "window.WebSocket = class extends WebSocket { constructor(url, more) { super(url.replace('/ws', '/no'), more) } }",
+        port,
     );
-    browser.go(&page_of(&serve));
     browser.wait_until(CONNECTED, VIEW);
-    assert_eq!(browser.eval("metrics.view.transport"), "Server-Sent Events");
+    assert_eq!(browser.eval("view().isBlocked"), true);
     let banner = browser.eval(BANNER);
     assert!(
         banner.as_str().unwrap().contains("Server-Sent Events"),
@@ -131,12 +125,9 @@ fn events_take_over_where_websocket_is_blocked() {
     assert_unbroken(&mut browser);
 
     serve.kill9();
-    browser.wait_until("metrics.view.status.startsWith('Reconnecting')", VIEW);
+    browser.wait_until("view().status.startsWith('Reconnecting')", VIEW);
     let _serve = Metrics::serve()
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .start();
-    browser.wait_until(
-        "metrics.view.status === 'Connected' && metrics.view.gaps === 1",
-        VIEW,
-    );
+    browser.wait_until("view().status === 'Connected' && view().gaps === 1", VIEW);
 }
