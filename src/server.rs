@@ -112,6 +112,7 @@ pub async fn run(
     // Listeners are closed first, so that a herd that reconnects finds nobody rather than a server about to go.
     accepting.wait().await;
     connections.close();
+    drop(shared); // the last connection under way is the last that can bring a viewer
     // Viewers that have not answered by then are dropped with the runtime.
     let left = async { tokio::join!(connections.wait(), fanout) };
     let _ = tokio::time::timeout(drain, left).await;

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use slab::Slab;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Batch, Head, Hub, Subscription};
@@ -94,6 +94,10 @@ pub(super) struct Fanout {
     words: mpsc::UnboundedReceiver<Word>,
     tell: mpsc::UnboundedSender<Word>,
     frames: Vec<crate::protocol::Frame>,
+    /// Nobody can come any more.
+    is_closed: bool,
+    /// The server stops: who comes is sent away.
+    is_leaving: bool,
 }
 
 /// Which viewer was waited for, and whether its socket takes more. A key may be another viewer's by then; waiting too
@@ -135,25 +139,38 @@ impl Fanout {
             words,
             tell,
             frames: Vec::new(),
+            is_closed: false,
+            is_leaving: false,
         }
     }
 
-    /// Serves viewers until `stop`, then sends them away, spread over the drain.
+    /// Serves viewers until `stop`, then sends them away, spread over the drain. Ends with the last viewer, when no
+    /// other can come.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
-                Some(word) = self.words.recv() => self.hear(word),
-                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
-                () = self.head.changed() => self.round().await,
-                _ = looks.tick() => self.look(),
+                () = self.event(&mut looks) => {}
             }
         }
-        self.send_away().await;
+        self.send_away(&mut looks).await;
+    }
+
+    /// Takes the next thing that happens. In no order: whatever is always ready, such as a viewer that is behind, must
+    /// not keep the others waiting.
+    async fn event(&mut self, looks: &mut Interval) {
+        tokio::select! {
+            newcomer = self.newcomers.recv(), if !self.is_closed => match newcomer {
+                Some(newcomer) => self.join(newcomer),
+                None => self.is_closed = true,
+            },
+            Some(word) = self.words.recv() => self.hear(word),
+            Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
+            () = self.head.changed() => self.round().await,
+            _ = looks.tick() => self.look(),
+        }
     }
 
     fn join(&mut self, newcomer: Newcomer) {
@@ -194,7 +211,11 @@ impl Fanout {
             leaves_by: None,
             seat,
         });
-        self.feed(key);
+        if self.is_leaving {
+            self.send_off(key);
+        } else {
+            self.feed(key);
+        }
     }
 
     fn hear(&mut self, word: Word) {
@@ -321,32 +342,34 @@ impl Fanout {
         }
     }
 
-    /// Sends viewers away, a few at a time, so that they do not all come back at once. Ends with the last of them; who
-    /// does not go is dropped with the server.
-    async fn send_away(&mut self) {
+    /// Sends viewers away, a few at a time, so that they do not all come back at once. Who does not go is dropped with
+    /// the server.
+    async fn send_away(&mut self, looks: &mut Interval) {
+        self.is_leaving = true;
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         // Half of the drain is for sending away, the other half for the last to answer.
         let pause = self.manners.drain / 2 / count;
-        let started = Instant::now();
-        let mut keys = (0_u32..).zip(keys);
-        let mut next = keys.next();
-        while next.is_some() || !self.viewers.is_empty() {
-            let due = next.map(|(index, _)| started + pause * index);
+        let mut due = Instant::now();
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() || !self.viewers.is_empty() || !self.is_closed {
             tokio::select! {
                 biased;
-                Some(word) = self.words.recv() => self.hear(word),
-                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
-                () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
-                    if let Some((_, key)) = next {
-                        if let Some(viewer) = self.viewers.get_mut(key) {
-                            viewer.dismiss(close::GOING_AWAY);
-                        }
-                        self.feed(key);
+                () = tokio::time::sleep_until(due), if keys.peek().is_some() => {
+                    due += pause;
+                    if let Some(key) = keys.next() {
+                        self.send_off(key);
                     }
-                    next = keys.next();
                 }
+                () = self.event(looks) => {}
             }
+        }
+    }
+
+    fn send_off(&mut self, key: usize) {
+        if let Some(viewer) = self.viewers.get_mut(key) {
+            viewer.dismiss(close::GOING_AWAY);
+            self.feed(key);
         }
     }
 }
