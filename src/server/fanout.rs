@@ -54,8 +54,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After so many viewers of a round the other tasks get their turn: new viewers, and what viewers say.
 const TURN: usize = 128;
 
-/// An empty ping, as it lies on the wire (RFC 6455, section 5.5.2).
-const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+/// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
+const PING: [u8; 2] = [0x89, 4];
 
 /// A viewer that has shaken hands.
 #[derive(Debug)]
@@ -104,6 +104,8 @@ struct Viewer {
     subscription: Option<Subscription>,
     outbox: Outbox,
     is_waited_for: bool,
+    /// When a viewer that is behind may have more.
+    next_batch: Option<Instant>,
     pinged: Option<Instant>,
     next_ping: Instant,
     /// How often the log has moved on without it, and when it did last.
@@ -140,7 +142,7 @@ impl Fanout {
             // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
+                Some(newcomer) = self.newcomers.recv() => drop(self.join(newcomer)),
                 Some(word) = self.words.recv() => self.hear(word),
                 Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
                 () = self.head.changed() => self.round().await,
@@ -150,7 +152,8 @@ impl Fanout {
         self.send_away().await;
     }
 
-    fn join(&mut self, newcomer: Newcomer) {
+    /// Takes a viewer in, and begins to feed it. Its key.
+    fn join(&mut self, newcomer: Newcomer) -> usize {
         let Newcomer {
             socket,
             peer,
@@ -171,6 +174,7 @@ impl Fanout {
             subscription: Some(subscription),
             outbox: Outbox::default(),
             is_waited_for: false,
+            next_batch: None,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
             overruns: (0, None),
@@ -178,6 +182,7 @@ impl Fanout {
             seat,
         });
         self.feed(key);
+        key
     }
 
     fn hear(&mut self, word: Word) {
@@ -207,6 +212,8 @@ impl Fanout {
             // What tungstenite said last, such as the answer to a close, still goes out if the socket takes it.
             let _ = viewer.flush();
             viewer.line.ask_to_leave(0);
+            // Whoever waits for the socket holds it, and its descriptor: nobody waits any longer.
+            viewer.line.hang_up(viewer.leaves_by.is_some());
             tracing::info!(peer = %viewer.peer, reason, "viewer gone");
         }
     }
@@ -242,18 +249,18 @@ impl Fanout {
         if viewer.is_waited_for {
             return;
         }
-        let wait = match viewer.feed(&mut self.frames) {
+        let pause = self.manners.live.then_some(CATCH_UP_PAUSE);
+        let wait = match viewer.feed(&mut self.frames, pause) {
             Ok(Fed::Up) => return,
-            Ok(Fed::Blocked) => Duration::ZERO,
-            Ok(Fed::Behind) if self.manners.live => CATCH_UP_PAUSE,
-            Ok(Fed::Behind) => Duration::ZERO,
+            Ok(Fed::Blocked) => None,
+            Ok(Fed::Behind) => viewer.next_batch,
             Err(_) => return self.remove(key, "connection lost"),
         };
         viewer.is_waited_for = true;
         let line = Arc::clone(&viewer.line);
         self.waiting.push(Box::pin(async move {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
+            if let Some(due) = wait {
+                tokio::time::sleep_until(due).await;
             }
             let ready = tokio::time::timeout(STALL_DEADLINE, line.writable()).await;
             (
@@ -303,6 +310,13 @@ impl Fanout {
         }
     }
 
+    fn send_one_away(&mut self, key: usize) {
+        if let Some(viewer) = self.viewers.get_mut(key) {
+            viewer.dismiss(close::GOING_AWAY);
+        }
+        self.feed(key);
+    }
+
     /// Sends viewers away, a few at a time, so that they do not all come back at once. Ends with the last of them; who
     /// does not go is dropped with the server.
     async fn send_away(&mut self) {
@@ -319,12 +333,14 @@ impl Fanout {
                 biased;
                 Some(word) = self.words.recv() => self.hear(word),
                 Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
+                // Whoever shook hands meanwhile.
+                Some(newcomer) = self.newcomers.recv() => {
+                    let key = self.join(newcomer);
+                    self.send_one_away(key);
+                }
                 () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
                     if let Some((_, key)) = next {
-                        if let Some(viewer) = self.viewers.get_mut(key) {
-                            viewer.dismiss(close::GOING_AWAY);
-                        }
-                        self.feed(key);
+                        self.send_one_away(key);
                     }
                     next = keys.next();
                 }
@@ -344,14 +360,29 @@ enum Fed {
 }
 
 impl Viewer {
-    fn feed(&mut self, frames: &mut Vec<crate::protocol::Frame>) -> io::Result<Fed> {
+    /// Gives it one batch, or what there is; of the next one not before `pause` has gone by.
+    fn feed(
+        &mut self,
+        frames: &mut Vec<crate::protocol::Frame>,
+        pause: Option<Duration>,
+    ) -> io::Result<Fed> {
+        if self.line.is_closing() {
+            self.let_go();
+        }
         if !self.flush()? {
             return Ok(Fed::Blocked);
         }
         let Some(subscription) = &mut self.subscription else {
             return Ok(Fed::Up);
         };
+        if self.next_batch.is_some_and(|due| Instant::now() < due) {
+            return Ok(Fed::Behind);
+        }
         let batch = subscription.read(frames, BATCH_BYTES);
+        self.next_batch = match (batch, pause) {
+            (Batch::More, Some(pause)) => Some(Instant::now() + pause),
+            _ => None,
+        };
         let overruns = subscription.overruns();
         self.outbox.extend(frames);
         if self.is_hopeless(overruns) {
@@ -402,17 +433,25 @@ impl Viewer {
 
     /// Lets a viewer go. What it has not begun to take is not sent any more.
     fn dismiss(&mut self, code: u16) {
-        self.outbox.keep_begun();
+        if !self.line.is_closing() {
+            self.outbox.keep_begun();
+        }
         self.leave(code);
     }
 
     fn leave(&mut self, code: u16) {
-        if self.leaves_by.is_none() {
-            // A replay waits for this viewer no longer.
-            self.subscription = None;
-            self.leaves_by = Some(Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
+        if self.let_go() {
             self.line.ask_to_leave(code);
         }
+    }
+
+    /// Nothing more is read for this viewer, and a replay waits for it no longer. Whether that is new.
+    fn let_go(&mut self) -> bool {
+        self.subscription = None;
+        let is_new = self.leaves_by.is_none();
+        self.leaves_by
+            .get_or_insert_with(|| Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
+        is_new
     }
 
     fn needs_look(&self, now: Instant) -> bool {
@@ -432,9 +471,10 @@ impl Viewer {
     }
 
     fn ping(&mut self, now: Instant, heartbeat: Duration) {
-        self.line.ask();
+        let question = self.line.ask();
         self.pinged = Some(now);
         self.next_ping = now + heartbeat;
-        self.outbox.push(PING);
+        self.outbox
+            .push(Bytes::from_owner([PING.as_slice(), &question].concat()));
     }
 }
