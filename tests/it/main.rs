@@ -14,6 +14,8 @@ mod client;
 mod errors;
 mod golden;
 mod harness_itself;
+mod hostile_frames;
+mod hostile_heads;
 mod layering;
 mod memory;
 mod nothing_lost;

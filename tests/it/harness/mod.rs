@@ -3,6 +3,7 @@
 //! Nothing here imports the crate: a test that judges the binary with the binary's own code would share its mistakes.
 
 pub(crate) mod browser;
+pub(crate) mod cost;
 pub(crate) mod dice;
 pub(crate) mod http;
 pub(crate) mod metrics;
@@ -10,9 +11,11 @@ pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod pump;
 pub(crate) mod python;
+pub(crate) mod raw;
 pub(crate) mod recording;
 pub(crate) mod rows;
 pub(crate) mod server;
+pub(crate) mod steady;
 pub(crate) mod tutorial;
 pub(crate) mod viewer;
 pub(crate) mod wire;
