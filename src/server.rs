@@ -16,6 +16,8 @@ mod outbox;
 mod reader;
 mod replayed;
 mod socket;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod trust;
 mod ws;

@@ -24,6 +24,7 @@ mod replay_flags;
 mod round_trip;
 mod screen;
 mod server;
+mod slow_viewers;
 mod streams;
 mod truth;
 mod tutorial;

@@ -107,6 +107,11 @@ impl Raw {
         self.reader.get_ref()
     }
 
+    /// What has been read already, and the connection.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, TcpStream) {
+        (self.reader.buffer().to_vec(), self.reader.into_inner())
+    }
+
     /// Sends bytes. A server that has closed already is no failure: what it said is still to be read.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.reader.get_mut().write_all(bytes).is_ok()
