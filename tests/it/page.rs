@@ -125,7 +125,7 @@ fn assert_clean(browser: &mut Browser, server: &Running) {
 }
 
 /// A recording of 40 samples in which an alert fires at the 10th and is resolved at the 30th.
-fn with_alert() -> String {
+pub(crate) fn with_alert() -> String {
     let mut csv = String::from(
         "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,top,extra\n",
     );
