@@ -43,7 +43,8 @@ forbidden() {
     fi
 }
 
-install_missing cc:build-essential python3:python3 chromium:chromium ssh:openssh-client /usr/sbin/sshd:openssh-server
+install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
+    ssh:openssh-client /usr/sbin/sshd:openssh-server
 
 step 'forbidden words'
 forbidden

@@ -152,6 +152,13 @@ impl Hub {
         lock(&self.shared.logs).keys().cloned().collect()
     }
 
+    /// The newest sample of each host.
+    #[must_use]
+    pub fn newest(&self) -> Vec<(HostName, crate::protocol::Sample)> {
+        let newest = |log: Arc<Log>| Some((log.host.clone(), lock(&log.ring).newest()?.clone()));
+        self.logs().into_iter().filter_map(newest).collect()
+    }
+
     /// Tells when anything comes from now on.
     #[must_use]
     pub fn head(&self) -> Head {

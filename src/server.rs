@@ -8,6 +8,7 @@ mod admission;
 mod counts;
 pub mod descriptors;
 mod events;
+mod exposition;
 mod fanout;
 pub mod gate;
 mod head;
@@ -15,10 +16,12 @@ mod http;
 mod line;
 pub mod listen;
 mod outbox;
+mod page;
 mod reader;
 mod replayed;
 mod saved;
 mod socket;
+mod tally;
 pub mod tls;
 mod trust;
 mod ws;
@@ -39,6 +42,7 @@ use head::Kind;
 use socket::Socket;
 
 pub use counts::{Counts, Viewers};
+pub use tally::Tally;
 pub use trust::Trust;
 
 /// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.

@@ -141,7 +141,11 @@ impl Sampling {
                 viewers: self.viewers.now().connected,
                 accepted: self.viewers.accepted_connections(),
             };
+            let begun = Instant::now();
             let sample = sampler.sample(own);
+            self.viewers
+                .tally()
+                .sampled(begun.elapsed(), begun.saturating_duration_since(due));
             if !std::sync::Arc::ptr_eq(&metrics, &sampler.metrics()) {
                 metrics = sampler.metrics();
                 self.announce(stream, &sampler);

@@ -20,6 +20,7 @@ pub(super) struct Cursor {
     ended: bool,
     lossless: bool,
     overruns: u32,
+    gaps: u32,
 }
 
 impl Cursor {
@@ -54,6 +55,7 @@ impl Cursor {
             ended: false,
             lossless,
             overruns: 0,
+            gaps: 0,
         }
     }
 
@@ -63,6 +65,11 @@ impl Cursor {
 
     pub(super) fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// How many losses this viewer has been told.
+    pub(super) fn gaps(&self) -> u32 {
+        self.gaps
     }
 
     /// How many times the ring has moved on before this viewer read what it held.
@@ -133,24 +140,27 @@ impl Cursor {
         }
     }
 
-    fn tell_gap(&self, entry: &Entry, frames: &mut Vec<Frame>) {
+    fn tell_gap(&mut self, entry: &Entry, frames: &mut Vec<Frame>) {
         let Some((stream, seq)) = self.last else {
             return;
         };
-        if stream != entry.stream() {
-            frames.push(self.frame(Body::Gap(Gap {
+        let gap = if stream != entry.stream() {
+            Gap {
                 from: None,
                 to: None,
                 reason: GapReason::Restarted,
-            })));
+            }
         } else if seq + 1 != entry.seq {
-            let (from, to) = (Some(seq + 1), Some(entry.seq - 1));
-            frames.push(self.frame(Body::Gap(Gap {
-                from,
-                to,
+            Gap {
+                from: Some(seq + 1),
+                to: Some(entry.seq - 1),
                 reason: GapReason::Expired,
-            })));
-        }
+            }
+        } else {
+            return;
+        };
+        self.gaps += 1;
+        frames.push(self.frame(Body::Gap(gap)));
     }
 
     fn beat(&mut self, ring: &Ring, frames: &mut Vec<Frame>) {

@@ -169,10 +169,8 @@ impl Ring {
             .map(|announcement| announcement.stream)
     }
 
-    /// The newest sample, and what it belongs to.
-    pub(super) fn newest(&self) -> Option<(&Sample, &Announcement)> {
-        let (_, sample) = self.newest.as_ref()?;
-        Some((sample, self.announcement.as_deref()?))
+    pub(super) fn newest(&self) -> Option<&Sample> {
+        self.newest.as_ref().map(|(_, sample)| sample)
     }
 
     pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {

@@ -75,6 +75,18 @@ impl Subscription {
         self.cursors.iter().map(Cursor::overruns).sum()
     }
 
+    /// How many losses this viewer has been told, since it came.
+    #[must_use]
+    pub fn gaps(&self) -> u32 {
+        self.cursors.iter().map(Cursor::gaps).sum()
+    }
+
+    /// Whether the viewer came to resume.
+    #[must_use]
+    pub fn is_resume(&self) -> bool {
+        !self.query.after.is_empty()
+    }
+
     fn find_hosts(&mut self) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
         if host_count == self.host_count {

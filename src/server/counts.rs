@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
+use super::exposition::family_of;
+use super::tally::Tally;
+
 /// Viewers as they come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
@@ -20,6 +23,7 @@ pub struct Counts {
 #[derive(Debug, Clone, Default)]
 pub struct Viewers {
     accepted: Arc<AtomicU64>,
+    tally: Arc<Tally>,
     counts: Arc<watch::Sender<Counts>>,
 }
 
@@ -34,6 +38,47 @@ impl Viewers {
     #[must_use]
     pub fn now(&self) -> Counts {
         *self.counts.borrow()
+    }
+
+    /// What has been done for them.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Appends the counts as Prometheus reads them.
+    pub(super) fn expose(&self, text: &mut String) {
+        let Counts {
+            connected, most, ..
+        } = self.now();
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+            family_of(
+                text,
+                (name, kind, help),
+                std::iter::once((String::new(), value as f64)),
+            );
+        };
+        one(
+            "metrics_viewers",
+            "gauge",
+            "Viewers connected now.",
+            connected,
+        );
+        one(
+            "metrics_viewers_peak",
+            "gauge",
+            "The most viewers that were connected at once.",
+            most,
+        );
+        let accepted = self.accepted_connections();
+        one(
+            "metrics_connections_accepted_total",
+            "counter",
+            "TCP connections accepted.",
+            accepted,
+        );
+        self.tally.expose(text);
     }
 
     /// The counts as they change.
@@ -69,6 +114,11 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// What is done for viewers is counted here.
+    pub(super) fn tally(&self) -> &Tally {
+        &self.viewers.tally
+    }
+
     /// The viewer has been told the end and has said goodbye.
     pub(super) fn finish(&mut self) {
         self.finished = true;

@@ -25,8 +25,8 @@ use crate::protocol::close;
 use super::counts::Seat;
 use super::line::{Line, Word};
 use super::outbox::{Outbox, Transport};
-use super::reader;
 use super::socket::Socket;
+use super::{reader, tally};
 
 /// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -110,6 +110,8 @@ struct Viewer {
     is_waited_for: bool,
     pinged: Option<Instant>,
     next_ping: Instant,
+    /// How many losses it has been told; `None` before its first read.
+    gaps: Option<u32>,
     /// How often the log has moved on without it, and when it did last.
     overruns: (u32, Option<Instant>),
     leaves_by: Option<Instant>,
@@ -187,6 +189,7 @@ impl Fanout {
             is_waited_for: false,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
+            gaps: None,
             overruns: (0, None),
             leaves_by: None,
             seat,
@@ -321,6 +324,11 @@ impl Fanout {
     /// Sends viewers away, a few at a time, so that they do not all come back at once. Ends with the last of them; who
     /// does not go is dropped with the server.
     async fn send_away(&mut self) {
+        // Who has just shaken hands is told as well.
+        self.newcomers.close();
+        while let Ok(newcomer) = self.newcomers.try_recv() {
+            self.join(newcomer);
+        }
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         // Half of the drain is for sending away, the other half for the last to answer.
@@ -369,6 +377,20 @@ impl Viewer {
             return Ok(self.rest());
         };
         let batch = subscription.read(frames, BATCH_BYTES);
+        let tally = self.seat.tally();
+        tally::add(&tally.messages, frames.len() as u64);
+        let gaps = subscription.gaps();
+        tally::add(&tally.gaps, u64::from(gaps - self.gaps.unwrap_or(0)));
+        if self.gaps.replace(gaps).is_none() && subscription.is_resume() {
+            tally::add(
+                if gaps == 0 {
+                    &tally.resumed
+                } else {
+                    &tally.not_resumed
+                },
+                1,
+            );
+        }
         let overruns = subscription.overruns();
         self.outbox.extend(frames, self.transport);
         if self.is_hopeless(overruns) {
@@ -408,8 +430,12 @@ impl Viewer {
         if let Some(replies) = self.line.take_replies() {
             self.outbox.push(replies);
         }
-        let line = &self.line;
-        Ok(self.outbox.drain(|slices| line.try_write(slices))? && line.try_flush()?)
+        let (line, sent) = (&self.line, &self.seat.tally().bytes);
+        let write = |slices: &[io::IoSlice<'_>]| {
+            line.try_write(slices)
+                .inspect(|&taken| tally::add(sent, taken as u64))
+        };
+        Ok(self.outbox.drain(write)? && line.try_flush()?)
     }
 
     /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
@@ -431,6 +457,9 @@ impl Viewer {
 
     /// Lets a viewer go. What it has not begun to take is not sent any more.
     fn dismiss(&mut self, code: u16) {
+        if code == close::TRY_AGAIN && self.leaves_by.is_none() {
+            tally::add(&self.seat.tally().slow_closes, 1);
+        }
         self.outbox.keep_begun();
         self.leave(code);
     }

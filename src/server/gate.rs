@@ -20,11 +20,16 @@ use hyper::{StatusCode, Uri};
 use crate::protocol::{QueryError, SUBPROTOCOL, names_token};
 use crate::token::Digest;
 
+use super::page;
+
 pub use authority::{AllowedHost, Origin};
 use authority::{Authority, Name};
 
-/// What needs no token: the page and its parts, which show nothing by themselves, and whether the server is well.
-const OPEN_PATHS: [&str; 5] = ["/", "/app.js", "/app.css", "/favicon.svg", "/healthz"];
+/// Whether `path` needs no token: the page and its parts, which show nothing by themselves, and whether the server is
+/// well.
+fn is_open(path: &str) -> bool {
+    path == "/healthz" || page::has(path)
+}
 
 /// The longest piece of a viewer's own words that is repeated to it.
 const SHOWN_CHARS: usize = 100;
@@ -109,8 +114,7 @@ impl Gate {
         let offers = Offers::of(asked.headers);
         let shown = self.shown(asked.headers, &offers);
         // Every upgrade is a stream, on whatever path.
-        let is_open =
-            OPEN_PATHS.contains(&asked.uri.path()) && !asked.headers.contains_key(UPGRADE);
+        let is_open = is_open(asked.uri.path()) && !asked.headers.contains_key(UPGRADE);
         match shown {
             Some(Shown::Right) => {}
             Some(wrong) if !is_open => return Err(needs_token(wrong)),
@@ -191,6 +195,11 @@ fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
         return refuse("the Host header and the requested URL name different servers");
     }
     Ok(host)
+}
+
+/// What an admitted request calls the server, with the port that it names.
+pub(super) fn called(headers: &HeaderMap) -> Option<impl fmt::Display> {
+    Authority::parse(only(headers, &HOST).ok()??)
 }
 
 /// The value of a header that may come once; an error when there are more, or it is no text.

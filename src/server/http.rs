@@ -16,8 +16,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
+use super::page;
 use super::replayed::Replayed;
-use super::{Guest, HEAD_DEADLINE, Shared, events, saved};
+use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
 
 /// Answers the requests of one connection, until the peer ends it or the server stops.
 pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) {
@@ -27,7 +28,10 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
         } else {
             admit_and_answer(&request, guest, shared).await
         };
-        let mut response = answered.unwrap_or_else(refuse);
+        let mut response = answered.unwrap_or_else(|refusal| {
+            shared.viewers.tally().refused(refusal.status.as_u16());
+            refuse(refusal)
+        });
         // An origin that the gate refuses learns nothing that it could read.
         if let Some(origin) = request.headers().get(ORIGIN)
             && response.status() != StatusCode::FORBIDDEN
@@ -84,6 +88,9 @@ async fn answer(
     asked: &Asked<'_>,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
+    if let Some(response) = page::answer(request) {
+        return Ok(response);
+    }
     let path = request.uri().path();
     match (request.method(), path) {
         (&Method::GET | &Method::HEAD, "/healthz") => Ok(health(shared)),
@@ -91,12 +98,16 @@ async fn answer(
             let (host, rows) = saved::recording(asked, shared).await?;
             Ok(attachment(&host, rows))
         }
+        (&Method::GET | &Method::HEAD, "/metrics") => {
+            let text = exposition::text(&shared.hub, &shared.viewers);
+            Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
+        }
         // A stream that could be answered was taken before; this is its refusal, or its head.
         (&Method::GET | &Method::HEAD, EVENTS_PATH) => {
             events::admit(asked, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
-        (&Method::GET | &Method::HEAD, "/" | WEBSOCKET_PATH) => {
+        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => {
             let line =
                 "this is a WebSocket: connect with `metrics watch` or any WebSocket client\n";
             let mut response = plain(StatusCode::UPGRADE_REQUIRED, line);
@@ -105,7 +116,7 @@ async fn answer(
                 .insert(UPGRADE, HeaderValue::from_static("websocket"));
             Ok(response)
         }
-        (_, "/healthz" | "/recording.csv" | EVENTS_PATH | "/" | WEBSOCKET_PATH) => {
+        (_, "/healthz" | "/recording.csv" | "/metrics" | EVENTS_PATH | WEBSOCKET_PATH) => {
             let only = "only GET and HEAD are answered here";
             let headers = vec![(ALLOW, HeaderValue::from_static("GET, HEAD"))];
             Err(Refusal {
@@ -114,7 +125,8 @@ async fn answer(
             })
         }
         _ => {
-            let there = "not found: there are /ws, /events, /recording.csv and /healthz";
+            let there =
+                "not found: there are /, /ws, /events, /recording.csv, /metrics and /healthz";
             Err(Refusal::new(StatusCode::NOT_FOUND, there))
         }
     }

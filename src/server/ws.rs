@@ -25,7 +25,10 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
             headers: request.headers(),
             on_loopback,
         };
-        let (admission, place) = admit(&asked, shared).map_err(refuse)?;
+        let (admission, place) = admit(&asked, shared).map_err(|refusal| {
+            shared.viewers.tally().refused(refusal.status.as_u16());
+            refuse(refusal)
+        })?;
         if let Some(subprotocol) = admission.subprotocol {
             let name = http::header::SEC_WEBSOCKET_PROTOCOL;
             response.headers_mut().insert(name, subprotocol);

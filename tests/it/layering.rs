@@ -129,6 +129,7 @@ fn what_is_allowed_passes() {
             "use procfs::Current;\nuse super::Reading;",
         ),
         ("src/recording/csv.rs", "use csv::Writer;"),
+        ("src/hub.rs", "mod ring;\nuse ring::Ring;"),
         (
             "src/source/recording.rs",
             "use crate::recording::csv::Reader;",
@@ -264,8 +265,11 @@ fn identifier(text: &str) -> String {
         .collect()
 }
 
-/// Whether the code names the crate `name`, rather than a module of the same name inside another.
+/// Whether the code names the crate `name`, rather than a module of the same name inside another or of its own.
 fn uses_crate(code: &str, name: &str) -> bool {
+    if code.contains(&format!("mod {name};")) {
+        return false;
+    }
     code.match_indices(&format!("{name}::")).any(|(at, _)| {
         let before = code[..at].chars().next_back();
         !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')

@@ -18,6 +18,7 @@ mod harness_itself;
 mod layering;
 mod memory;
 mod nothing_lost;
+mod other_ways;
 mod record;
 mod replay_flags;
 mod round_trip;

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::harness::dice::Dice;
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, random};
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse_whole, read};
 use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
@@ -50,7 +50,7 @@ fn a_live_host_behind_a_bad_network() {
     let dir = tempfile::tempdir().unwrap();
     let (beside, behind) = (dir.path().join("beside.csv"), dir.path().join("behind.csv"));
     let serve = Metrics::serve().start();
-    let proxy = Proxy::faulty(serve.port(), Dice::seeded(1), CUTS, 9_000, &EVERY_KIND);
+    let proxy = Proxy::faulty(serve.port(), Dice::seeded(15), CUTS, 9_000, &EVERY_KIND);
     let clear = record(serve.url(), &beside).spawn();
     let cut = record(&proxy.url(), &behind).spawn();
     wait_for_cuts(&proxy, CUTS);
@@ -78,7 +78,7 @@ fn a_replay_behind_a_bad_network() {
     let replay = Metrics::replay([&file])
         .args(["--speed", "40", "--wait", "1"])
         .start();
-    let proxy = Proxy::faulty(replay.port(), Dice::seeded(2), CUTS, 6_000, &EVERY_KIND);
+    let proxy = Proxy::faulty(replay.port(), Dice::seeded(15), CUTS, 6_000, &EVERY_KIND);
     record(&proxy.url(), &out).run().success();
     assert_eq!(proxy.cuts(), CUTS);
     assert_same(
@@ -87,6 +87,32 @@ fn a_replay_behind_a_bad_network() {
         &std::fs::read_to_string(out).unwrap(),
     );
     replay.wait().success();
+}
+
+#[test]
+fn losses_told_behind_a_bad_network_are_told_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut dice = Dice::seeded(5);
+    let hosts = ["db-1", "web-1", "web-2"];
+    let recordings = hosts.map(|host| random(&mut dice, host, 150));
+    let files = hosts.map(|host| dir.path().join(format!("{host}.in")));
+    for (file, recording) in files.iter().zip(&recordings) {
+        std::fs::write(file, &recording.csv).unwrap();
+    }
+    let replay = Metrics::replay(&files)
+        .args(["--speed", "60", "--wait", "1", "--retain", "1h"])
+        .start();
+    let proxy = Proxy::faulty(replay.port(), dice, CUTS, 5_000, &EVERY_KIND);
+    let out = dir.path().join("out");
+    Metrics::record(&proxy.url())
+        .args(["--since", "1h", "-o", &format!("{}/", out.display())])
+        .run()
+        .success();
+    assert!(CUTS / 2 < proxy.cuts(), "{} cuts", proxy.cuts());
+    for (host, recording) in hosts.iter().zip(&recordings) {
+        let found = std::fs::read_to_string(out.join(format!("{host}.csv"))).unwrap();
+        assert_same(host, &recording.csv, &found);
+    }
 }
 
 #[test]
@@ -141,7 +167,7 @@ fn a_connection_that_is_dead_and_does_not_say_so() {
     let out = dir.path().join("out.csv");
     let serve = Metrics::serve().start();
     let forever = [Fault::HalfOpen(Duration::from_secs(3600))];
-    let proxy = Proxy::faulty(serve.port(), Dice::seeded(3), 1, 9_000, &forever);
+    let proxy = Proxy::faulty(serve.port(), Dice::seeded(15), 1, 9_000, &forever);
     let recorder = record(&proxy.url(), &out).spawn();
     // Only a second connection can bring rows that are newer than the fault.
     wait_for_rows(&out, 80);
@@ -196,7 +222,7 @@ fn a_recorder_that_is_killed_twenty_times() {
     let replay = Metrics::replay([&file])
         .args(["--speed", "60", "--wait", "1"])
         .start();
-    let mut dice = Dice::seeded(4);
+    let mut dice = Dice::seeded(15);
     let watching = Watching::over(&out);
     for _ in 0..20 {
         let recorder = record(replay.url(), &out).arg("--append").spawn();

@@ -136,10 +136,16 @@ fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
         .spawn()
         .unwrap();
     let pipe = recorder.stdout.take().unwrap();
-    // A pipe holds 64 KiB; when it is nearly full the next row waits.
+    // A pipe holds 64 KiB; when it is nearly full, and no fuller at the next look, a row waits.
+    let mut before = 0;
     wait_for(
         PATIENCE,
-        || (60_000 < rustix::io::ioctl_fionread(&pipe).unwrap()).then_some(()),
+        || {
+            let held = rustix::io::ioctl_fionread(&pipe).unwrap();
+            let is_full = 60_000 < held && before == held;
+            before = held;
+            is_full.then_some(())
+        },
         || "the pipe does not fill".into(),
     );
     let status = wait_for(

@@ -53,6 +53,13 @@ pub(super) struct Authority {
     pub(super) port: Option<u16>,
 }
 
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name.fmt(f)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
+}
+
 impl Authority {
     pub(super) fn parse(text: &str) -> Option<Self> {
         // The colons of an IPv6 address are inside its brackets.

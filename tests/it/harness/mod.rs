@@ -5,6 +5,7 @@
 pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod dice;
+pub(crate) mod events;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod proxy;

@@ -1,0 +1,203 @@
+//! The dashboard: a page and its parts, as they are in the binary.
+//!
+//! They show nothing by themselves, so they need no token. The headers leave the page no script, no style and no
+//! connection but its own.
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
+    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::gate;
+
+/// A part of the page.
+#[derive(Debug)]
+struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    body: &'static str,
+}
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+macro_rules! asset {
+    ($path:literal, $content_type:expr) => {
+        asset!($path, $content_type, $path)
+    };
+    ($path:literal, $content_type:expr, $file:literal) => {
+        Asset {
+            path: $path,
+            content_type: $content_type,
+            body: include_str!(concat!("../assets/", $file)),
+        }
+    };
+}
+
+const ASSETS: [Asset; 10] = [
+    asset!("/", HTML, "index.html"),
+    asset!("/app.css", CSS),
+    asset!("/app.js", SCRIPT),
+    asset!("/cards.js", SCRIPT),
+    asset!("/chart.js", SCRIPT),
+    asset!("/connection.js", SCRIPT),
+    asset!("/format.js", SCRIPT),
+    asset!("/state.js", SCRIPT),
+    asset!("/tables.js", SCRIPT),
+    asset!("/favicon.svg", SVG),
+];
+
+/// Headers that every part has. `no-cache` lets a browser keep it, but ask each time: the page and the server that it
+/// speaks to are of one version.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (CACHE_CONTROL, "no-cache"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (REFERRER_POLICY, "no-referrer"),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
+];
+
+/// Whether `path` is a part of the page.
+pub(super) fn has(path: &str) -> bool {
+    find(path).is_some()
+}
+
+fn find(path: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.path == path)
+}
+
+/// The answer to a request for a part of the page that the gate has admitted; `None` for other paths.
+pub(super) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+    find(request.uri().path()).map(|asset| respond(asset, request.method(), request.headers()))
+}
+
+fn respond(asset: &Asset, method: &Method, asked: &HeaderMap) -> Response<Full<Bytes>> {
+    let tag = entity_tag(asset.body);
+    let (status, body) = match *method {
+        Method::GET | Method::HEAD if is_known(asked, &tag) => (StatusCode::NOT_MODIFIED, ""),
+        Method::GET | Method::HEAD => (StatusCode::OK, asset.body),
+        _ => (
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are answered here\n",
+        ),
+    };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::try_from(policy(asked)) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        return response;
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
+    if let Ok(tag) = HeaderValue::try_from(tag) {
+        headers.insert(ETAG, tag);
+    }
+    response
+}
+
+/// What the page may do. `'self'` is no WebSocket of the same host to every browser, so those are named by the host
+/// that the gate has read; a header's text goes nowhere.
+fn policy(asked: &HeaderMap) -> String {
+    let sockets = gate::called(asked)
+        .map(|host| format!(" ws://{host} wss://{host}"))
+        .unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets}; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Whether the browser has this version already.
+fn is_known(asked: &HeaderMap, tag: &str) -> bool {
+    let values = asked.get_all(IF_NONE_MATCH).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .any(|known| known == tag || known == "*")
+}
+
+/// Another text has another tag (64-bit FNV-1a; nobody gains by making two alike, the texts are ours).
+fn entity_tag(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("\"{hash:016x}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The whole page is loaded over tunnels and telephones.
+    const MAX_BYTES: usize = 40 * 1000;
+
+    #[test]
+    fn it_is_small_and_speaks_to_nobody_else() {
+        let total: usize = ASSETS.iter().map(|asset| asset.body.len()).sum();
+        assert!(total < MAX_BYTES, "{total} bytes");
+        for asset in &ASSETS {
+            // The name of SVG is a URL that nobody fetches.
+            let body = asset.body.replace("http://www.w3.org/2000/svg", "");
+            for forbidden in [
+                "http:",
+                "https:",
+                "innerHTML",
+                "eval(",
+                "style=\"",
+                "@import",
+            ] {
+                assert!(!body.contains(forbidden), "{}: {forbidden}", asset.path);
+            }
+        }
+        let html = find("/").map(|asset| asset.body).unwrap_or_default();
+        let inline = ["<style", "onclick", "onload", "<script>"];
+        assert!(inline.iter().all(|forbidden| !html.contains(forbidden)));
+    }
+
+    #[test]
+    fn the_policy_names_the_host_as_it_was_read() {
+        let policy_for = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("host", HeaderValue::from_static(host));
+            policy(&headers)
+        };
+        let named = policy_for("Web-1:8080");
+        assert!(named.contains("connect-src 'self' ws://web-1:8080 wss://web-1:8080;"));
+        assert!(policy_for("[::1]:8080").contains("ws://[::1]:8080"));
+        assert!(policy_for("x; script-src *").contains("connect-src 'self';"));
+    }
+
+    #[test]
+    fn a_version_that_is_known_is_not_sent_again() {
+        let known = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_NONE_MATCH, HeaderValue::from_static(value));
+            is_known(&headers, "\"1\"")
+        };
+        assert!(known("\"1\"") && known("\"0\", W/\"1\"") && known("*"));
+        assert!(!known("\"0\"") && !known("1"));
+        assert_ne!(entity_tag("a"), entity_tag("b"));
+    }
+}

@@ -1,0 +1,253 @@
+//! The same messages by other ways: an event stream, a file to save, and a page for Prometheus.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use crate::harness::dice::Dice;
+use crate::harness::events::{Event, Events};
+use crate::harness::http::get;
+use crate::harness::metrics::Metrics;
+use crate::harness::recording::{plain, random};
+use crate::harness::viewer::{Seen, Viewer};
+use crate::harness::{PATIENCE, wait_for};
+
+/// `host:stream:seq` of a numbered message.
+fn position(event: &Event) -> Option<(String, u64)> {
+    let (stream, seq) = event.id.as_ref()?.rsplit_once(':').unwrap();
+    Some((stream.to_owned(), seq.parse().unwrap()))
+}
+
+#[test]
+fn an_event_stream_has_the_messages_of_a_web_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let recording = random(&mut Dice::seeded(7), "web-1", 300);
+    std::fs::write(&file, &recording.csv).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "max", "--wait", "2"])
+        .start();
+    let mut viewer = Viewer::connect(replay.url(), "");
+    let events = Events::open(replay.port(), "/events", "");
+    assert!(events.head.contains("content-type: text/event-stream"));
+    let events: Vec<_> = events.collect();
+    let mut messages = Vec::new();
+    while let Seen::Message(_, text) = viewer.next() {
+        messages.push(text);
+    }
+    // Where each of them began differs; what is numbered does not.
+    let of_type = |text: &str, kinds: &[&str]| {
+        kinds
+            .iter()
+            .any(|kind| text.starts_with(&format!("{{\"type\":\"{kind}\"")))
+    };
+    let numbered = |texts: Vec<String>| -> Vec<String> {
+        texts
+            .into_iter()
+            .filter(|text| of_type(text, &["metric", "alert", "gap", "end"]))
+            .collect()
+    };
+    let data = events.iter().map(|event| event.data.clone()).collect();
+    assert_eq!(numbered(data), numbered(messages));
+    assert!(of_type(&events.last().unwrap().data, &["end"]));
+    let ids: Vec<_> = events.iter().filter_map(position).collect();
+    let expected: Vec<_> = recording
+        .numbered
+        .iter()
+        .map(|(stream, seq)| (format!("web-1:{stream}"), *seq))
+        .collect();
+    assert_eq!(ids, expected);
+    replay.wait().success();
+}
+
+#[test]
+fn the_last_event_id_resumes_exactly() {
+    let serve = Metrics::serve().start();
+    let mut events = Events::open(serve.port(), "/events", "");
+    let seen: Vec<_> = events
+        .by_ref()
+        .filter(|event| event.id.is_some())
+        .take(4)
+        .collect();
+    drop(events);
+    let second = seen[1].id.as_ref().unwrap();
+    // `after` says something else and is beaten.
+    let header = format!("Last-Event-ID: {second}\r\n");
+    let path = format!("/events?after={}", seen[3].id.as_ref().unwrap());
+    let again = Events::open(serve.port(), &path, &header);
+    let again: Vec<_> = again.filter(|event| event.id.is_some()).take(3).collect();
+    assert_eq!(again[..2], seen[2..4]);
+    assert_eq!(
+        position(&again[2]).unwrap().1,
+        position(&seen[3]).unwrap().1 + 1
+    );
+}
+
+#[test]
+fn an_event_stream_is_of_one_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["a", "b"].map(|host| dir.path().join(format!("{host}.csv")));
+    for (host, file) in ["a", "b"].iter().zip(&files) {
+        std::fs::write(file, plain(host, 5, 1000)).unwrap();
+    }
+    let replay = Metrics::replay(&files).args(["--wait", "9"]).start();
+    let ask = |path: &str| {
+        let events = Events::open(replay.port(), path, "Connection: close\r\n");
+        let status = events.head.split(' ').nth(1).unwrap().to_owned();
+        (status, events)
+    };
+    let (status, answer) = ask("/events");
+    assert_eq!(status, "400");
+    assert!(answer.body().contains("add host=NAME, one of a, b"));
+    let (status, answer) = ask("/events?host=c");
+    assert_eq!(status, "404");
+    assert!(answer.body().contains("there is a, b"));
+    let (status, mut events) = ask("/events?host=b");
+    assert_eq!(status, "200");
+    assert!(events.next().unwrap().data.contains("\"host\":\"b\""));
+    assert_eq!(ask("/events?last=x").0, "400");
+}
+
+#[test]
+fn only_pages_of_allowed_origins_may_read() {
+    let serve = Metrics::serve()
+        .args(["--allow-origin", "https://board.example"])
+        .start();
+    let ask = |origin: &str| {
+        let headers = format!("Origin: {origin}\r\nConnection: close\r\n");
+        Events::open(serve.port(), "/events", &headers).head
+    };
+    let allowed = ask("https://board.example");
+    assert!(allowed.starts_with("http/1.1 200"), "{allowed}");
+    assert!(
+        allowed.contains("access-control-allow-origin: https://board.example"),
+        "{allowed}"
+    );
+    let foreign = ask("https://evil.example");
+    assert!(foreign.starts_with("http/1.1 403"), "{foreign}");
+    assert!(
+        !foreign.contains("access-control-allow-origin"),
+        "{foreign}"
+    );
+}
+
+#[test]
+fn what_is_saved_is_what_record_writes() {
+    let serve = Metrics::serve().start();
+    Viewer::connect(serve.url(), "last=9").numbered(5);
+    let recorded = Metrics::record(serve.url())
+        .args(["--since", "1h", "--samples", "5"])
+        .run()
+        .success();
+    let (status, saved) = get(serve.port(), "/recording.csv?since=1h");
+    assert_eq!(status, 200);
+    assert!(
+        saved.starts_with(recorded.text()),
+        "{saved}\n{}",
+        recorded.text()
+    );
+    let (_, all) = get(serve.port(), "/recording.csv");
+    assert!(all.starts_with(recorded.text()));
+    assert_eq!(get(serve.port(), "/recording.csv?host=nope").0, 404);
+}
+
+#[test]
+fn a_saved_replay_is_the_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let recording = random(&mut Dice::seeded(11), "web-1", 25);
+    std::fs::write(&file, &recording.csv).unwrap();
+    // Retained however far its times lie apart; the last row is a day away, so that the log stays.
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "max", "--wait", "1", "--retain", "90d"])
+        .start();
+    // This viewer never says goodbye, so the replay stays for a moment.
+    let mut viewer = Viewer::connect(replay.url(), "");
+    let mut ended = false;
+    while !ended {
+        let Seen::Message(_, text) = viewer.next() else {
+            panic!("closed before the end")
+        };
+        ended = text.starts_with("{\"type\":\"end\"");
+    }
+    let (status, saved) = get(replay.port(), "/recording.csv");
+    assert_eq!((status, saved), (200, recording.csv));
+}
+
+#[test]
+fn prometheus_finds_nothing_to_complain_about() {
+    let serve = Metrics::serve().start();
+    Viewer::connect(serve.url(), "").numbered(1);
+    let (status, text) = get(serve.port(), "/metrics");
+    assert_eq!(status, 200);
+    assert!(text.contains("\nhost_memory_usage_ratio{host="), "{text}");
+    assert!(text.contains("\nmetrics_messages_sent_total "), "{text}");
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is needed: apt-get install prometheus");
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let judged = promtool.wait_with_output().unwrap();
+    assert!(
+        judged.status.success(),
+        "{}",
+        String::from_utf8_lossy(&judged.stderr)
+    );
+}
+
+#[test]
+fn a_prometheus_scrapes_and_answers() {
+    let serve = Metrics::serve_as("web-1").start();
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("prometheus.yml");
+    let target = format!("127.0.0.1:{}", serve.port());
+    std::fs::write(
+        &config,
+        format!(
+            "scrape_configs:\n- job_name: hosts\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{target}']\n"
+        ),
+    )
+    .unwrap();
+    let mut prometheus = Command::new("prometheus")
+        .arg(format!("--config.file={}", config.display()))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            dir.path().join("data").display()
+        ))
+        .arg("--web.listen-address=127.0.0.1:0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("prometheus is needed: apt-get install prometheus");
+    let mut lines = BufReader::new(prometheus.stderr.take().unwrap()).lines();
+    let port = lines.find_map(|line| {
+        let line = line.unwrap();
+        let address = line.split("\"Listening on\" address=127.0.0.1:").nth(1)?;
+        address
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse::<u16>()
+            .ok()
+    });
+    // It goes on writing: somebody has to read.
+    std::thread::spawn(move || lines.for_each(drop));
+    let asked = std::panic::catch_unwind(|| {
+        let port = port.expect("prometheus says where it listens");
+        wait_for(
+            PATIENCE,
+            || {
+                let (_, answer) = get(port, "/api/v1/query?query=host_memory_usage_ratio");
+                answer.contains("\"host\":\"web-1\"").then_some(())
+            },
+            || "prometheus has no sample of web-1".to_owned(),
+        );
+    });
+    prometheus.kill().unwrap();
+    prometheus.wait().unwrap();
+    asked.unwrap();
+}
