@@ -83,7 +83,7 @@ pub struct ServerArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client")]
 pub struct ClientArgs {
-    /// Servers: host, host:port, ws://…, wss://… or ssh://user@host; a,b is one server at several addresses [default: 127.0.0.1:8080]
+    /// Servers: host, host:port, ws://…, wss://… or ssh://host; a,b is one server at several addresses [default: 127.0.0.1:8080]
     #[arg(
         value_name = "SERVER",
         help_heading = "Arguments",

@@ -22,6 +22,8 @@ mod replayed;
 mod saved;
 mod socket;
 mod tally;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod trust;
 mod ws;
@@ -50,6 +52,9 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a trouble that goes on is told.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// How a server behaves.
 #[derive(Debug, Clone)]
@@ -112,6 +117,7 @@ pub async fn run(
     // Listeners are closed first, so that a herd that reconnects finds nobody rather than a server about to go.
     accepting.wait().await;
     connections.close();
+    drop(shared); // the last connection under way is the last that can bring a viewer
     // Viewers that have not answered by then are dropped with the runtime.
     let left = async { tokio::join!(connections.wait(), fanout) };
     let _ = tokio::time::timeout(drain, left).await;
@@ -133,6 +139,7 @@ async fn beat(shared: &Shared) {
 async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
     let local = listener.local_addr();
     let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
+    let mut said: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -147,7 +154,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
+                // Ten lines a second would fill a disk, or the pipe of somebody who does not read them.
+                if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
+                    said = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept connections");
+                }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

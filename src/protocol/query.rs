@@ -28,7 +28,7 @@ pub enum HostPattern {
     /// Exactly this host. A server that does not have it says so.
     Literal(HostName),
     /// Every host that matches.
-    Glob(WildMatch),
+    Glob(Box<str>),
 }
 
 /// The keys under which people try to send a token.
@@ -39,6 +39,9 @@ const TOKEN_KEYS: [&str; 2] = ["token", "access_token"];
 pub fn names_token(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(key, _)| TOKEN_KEYS.contains(&&*key))
 }
+
+/// How often `host` and `after` may each be there: a viewer's question is kept as long as the viewer.
+const MAX_REPEATS: usize = 1024;
 
 /// Why a query was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +58,9 @@ pub enum QueryError {
     /// Not a duration.
     #[error("since: {0}")]
     Since(String),
+    /// More than anybody has.
+    #[error("{0}= more than {MAX_REPEATS} times: open more connections")]
+    TooMany(&'static str),
     /// Secrets in URLs end in logs and histories.
     #[error(
         "a token does not belong in a URL: send the header 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
@@ -68,7 +74,8 @@ impl HostPattern {
     pub fn matches(&self, host: &HostName) -> bool {
         match self {
             Self::Literal(name) => name == host,
-            Self::Glob(glob) => glob.matches(host.as_str()),
+            // Ready to match it takes a multiple of its room, and every viewer keeps its own.
+            Self::Glob(glob) => WildMatch::new(glob).matches(host.as_str()),
         }
     }
 }
@@ -84,7 +91,7 @@ impl FromStr for HostPattern {
                 .take(64)
                 .collect::<String>()
                 .parse::<HostName>()?;
-            Ok(Self::Glob(WildMatch::new(text)))
+            Ok(Self::Glob(text.into()))
         } else {
             text.parse().map(Self::Literal)
         }
@@ -109,6 +116,12 @@ impl Query {
         let mut parsed = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
+                "host" if parsed.hosts.len() == MAX_REPEATS => {
+                    return Err(QueryError::TooMany("host"));
+                }
+                "after" if parsed.after.len() == MAX_REPEATS => {
+                    return Err(QueryError::TooMany("after"));
+                }
                 "host" => {
                     let host = value
                         .parse()
@@ -233,6 +246,10 @@ mod tests {
                 "since: '5parsecs' has the unknown unit 'parsecs'",
             ),
             ("since=-5", "since: '-5' is not a number of seconds"),
+            (
+                &"after=web-1:a:1&".repeat(1025),
+                "after= more than 1024 times",
+            ),
             ("token=secret", "a token does not belong in a URL"),
         ] {
             let error = Query::parse(query).unwrap_err().to_string();

@@ -16,7 +16,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use slab::Slab;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Batch, Head, Hub, Subscription};
@@ -54,8 +54,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After so many viewers of a round the other tasks get their turn: new viewers, and what viewers say.
 const TURN: usize = 128;
 
-/// An empty ping, as it lies on the wire (RFC 6455, section 5.5.2).
-const PING: Bytes = Bytes::from_static(&[0x89, 0]);
+/// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
+const PING: [u8; 2] = [0x89, 4];
 
 /// A viewer that has shaken hands.
 #[derive(Debug)]
@@ -94,6 +94,10 @@ pub(super) struct Fanout {
     words: mpsc::UnboundedReceiver<Word>,
     tell: mpsc::UnboundedSender<Word>,
     frames: Vec<crate::protocol::Frame>,
+    /// Nobody can come any more.
+    is_closed: bool,
+    /// The server stops: who comes is sent away.
+    is_leaving: bool,
 }
 
 /// Which viewer was waited for, and whether its socket takes more. A key may be another viewer's by then; waiting too
@@ -108,6 +112,8 @@ struct Viewer {
     outbox: Outbox,
     transport: Transport,
     is_waited_for: bool,
+    /// When a viewer that is behind may have more.
+    next_batch: Option<Instant>,
     pinged: Option<Instant>,
     next_ping: Instant,
     /// How many losses it has been told; `None` before its first read.
@@ -135,28 +141,42 @@ impl Fanout {
             words,
             tell,
             frames: Vec::new(),
+            is_closed: false,
+            is_leaving: false,
         }
     }
 
-    /// Serves viewers until `stop`, then sends them away, spread over the drain.
+    /// Serves viewers until `stop`, then sends them away, spread over the drain. Ends with the last viewer, when no
+    /// other can come.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            // In no order: whatever is always ready, such as a viewer that is behind, must not keep the others waiting.
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(newcomer) = self.newcomers.recv() => self.join(newcomer),
-                Some(word) = self.words.recv() => self.hear(word),
-                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
-                () = self.head.changed() => self.round().await,
-                _ = looks.tick() => self.look(),
+                () = self.event(&mut looks) => {}
             }
         }
-        self.send_away().await;
+        self.send_away(&mut looks).await;
     }
 
-    fn join(&mut self, newcomer: Newcomer) {
+    /// Takes the next thing that happens. In no order: whatever is always ready, such as a viewer that is behind, must
+    /// not keep the others waiting.
+    async fn event(&mut self, looks: &mut Interval) {
+        tokio::select! {
+            newcomer = self.newcomers.recv(), if !self.is_closed => match newcomer {
+                Some(newcomer) => drop(self.join(newcomer)),
+                None => self.is_closed = true,
+            },
+            Some(word) = self.words.recv() => self.hear(word),
+            Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
+            () = self.head.changed() => self.round().await,
+            _ = looks.tick() => self.look(),
+        }
+    }
+
+    /// Takes a viewer in, and begins to feed it. Its key.
+    fn join(&mut self, newcomer: Newcomer) -> usize {
         let Newcomer {
             socket,
             peer,
@@ -187,6 +207,7 @@ impl Fanout {
             outbox,
             transport,
             is_waited_for: false,
+            next_batch: None,
             pinged: None,
             next_ping: Instant::now() + self.manners.heartbeat.mul_f64(0.5 + 0.5 * share),
             gaps: None,
@@ -194,7 +215,12 @@ impl Fanout {
             leaves_by: None,
             seat,
         });
-        self.feed(key);
+        if self.is_leaving {
+            self.send_off(key);
+        } else {
+            self.feed(key);
+        }
+        key
     }
 
     fn hear(&mut self, word: Word) {
@@ -224,6 +250,8 @@ impl Fanout {
             // What tungstenite said last, such as the answer to a close, still goes out if the socket takes it.
             let _ = viewer.flush();
             viewer.line.ask_to_leave(0);
+            // Whoever waits for the socket holds it, and its descriptor: nobody waits any longer.
+            viewer.line.hang_up(viewer.leaves_by.is_some());
             tracing::info!(peer = %viewer.peer, reason, "viewer gone");
         }
     }
@@ -259,19 +287,19 @@ impl Fanout {
         if viewer.is_waited_for {
             return;
         }
-        let wait = match viewer.feed(&mut self.frames) {
+        let pause = self.manners.live.then_some(CATCH_UP_PAUSE);
+        let wait = match viewer.feed(&mut self.frames, pause) {
             Ok(Fed::Up) => return,
             Ok(Fed::Over) => return self.remove(key, "is done"),
-            Ok(Fed::Blocked) => Duration::ZERO,
-            Ok(Fed::Behind) if self.manners.live => CATCH_UP_PAUSE,
-            Ok(Fed::Behind) => Duration::ZERO,
+            Ok(Fed::Blocked) => None,
+            Ok(Fed::Behind) => viewer.next_batch,
             Err(_) => return self.remove(key, "connection lost"),
         };
         viewer.is_waited_for = true;
         let line = Arc::clone(&viewer.line);
         self.waiting.push(Box::pin(async move {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
+            if let Some(due) = wait {
+                tokio::time::sleep_until(due).await;
             }
             let ready = tokio::time::timeout(STALL_DEADLINE, line.writable()).await;
             (
@@ -321,37 +349,34 @@ impl Fanout {
         }
     }
 
-    /// Sends viewers away, a few at a time, so that they do not all come back at once. Ends with the last of them; who
-    /// does not go is dropped with the server.
-    async fn send_away(&mut self) {
-        // Who has just shaken hands is told as well.
-        self.newcomers.close();
-        while let Ok(newcomer) = self.newcomers.try_recv() {
-            self.join(newcomer);
-        }
+    /// Sends viewers away, a few at a time, so that they do not all come back at once. Who does not go is dropped with
+    /// the server.
+    async fn send_away(&mut self, looks: &mut Interval) {
+        self.is_leaving = true;
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         // Half of the drain is for sending away, the other half for the last to answer.
         let pause = self.manners.drain / 2 / count;
-        let started = Instant::now();
-        let mut keys = (0_u32..).zip(keys);
-        let mut next = keys.next();
-        while next.is_some() || !self.viewers.is_empty() {
-            let due = next.map(|(index, _)| started + pause * index);
+        let mut due = Instant::now();
+        let mut keys = keys.into_iter().peekable();
+        while keys.peek().is_some() || !self.viewers.is_empty() || !self.is_closed {
             tokio::select! {
                 biased;
-                Some(word) = self.words.recv() => self.hear(word),
-                Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
-                () = tokio::time::sleep_until(due.unwrap_or(started)), if due.is_some() => {
-                    if let Some((_, key)) = next {
-                        if let Some(viewer) = self.viewers.get_mut(key) {
-                            viewer.dismiss(close::GOING_AWAY);
-                        }
-                        self.feed(key);
+                () = tokio::time::sleep_until(due), if keys.peek().is_some() => {
+                    due += pause;
+                    if let Some(key) = keys.next() {
+                        self.send_off(key);
                     }
-                    next = keys.next();
                 }
+                () = self.event(looks) => {}
             }
+        }
+    }
+
+    fn send_off(&mut self, key: usize) {
+        if let Some(viewer) = self.viewers.get_mut(key) {
+            viewer.dismiss(close::GOING_AWAY);
+            self.feed(key);
         }
     }
 }
@@ -369,13 +394,24 @@ enum Fed {
 }
 
 impl Viewer {
-    fn feed(&mut self, frames: &mut Vec<crate::protocol::Frame>) -> io::Result<Fed> {
+    /// Gives it one batch, or what there is; of the next one not before `pause` has gone by.
+    fn feed(
+        &mut self,
+        frames: &mut Vec<crate::protocol::Frame>,
+        pause: Option<Duration>,
+    ) -> io::Result<Fed> {
+        if self.line.is_closing() {
+            self.let_go();
+        }
         if !self.flush()? {
             return Ok(Fed::Blocked);
         }
         let Some(subscription) = &mut self.subscription else {
             return Ok(self.rest());
         };
+        if self.next_batch.is_some_and(|due| Instant::now() < due) {
+            return Ok(Fed::Behind);
+        }
         let batch = subscription.read(frames, BATCH_BYTES);
         let tally = self.seat.tally();
         tally::add(&tally.messages, frames.len() as u64);
@@ -391,6 +427,10 @@ impl Viewer {
                 1,
             );
         }
+        self.next_batch = match (batch, pause) {
+            (Batch::More, Some(pause)) => Some(Instant::now() + pause),
+            _ => None,
+        };
         let overruns = subscription.overruns();
         self.outbox.extend(frames, self.transport);
         if self.is_hopeless(overruns) {
@@ -460,19 +500,25 @@ impl Viewer {
         if code == close::TRY_AGAIN && self.leaves_by.is_none() {
             tally::add(&self.seat.tally().slow_closes, 1);
         }
-        self.outbox.keep_begun();
+        if !self.line.is_closing() {
+            self.outbox.keep_begun();
+        }
         self.leave(code);
     }
 
     fn leave(&mut self, code: u16) {
-        if self.leaves_by.is_none() {
-            // A replay waits for this viewer no longer.
-            self.subscription = None;
-            self.leaves_by = Some(Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
-            if self.transport == Transport::WebSocket {
-                self.line.ask_to_leave(code);
-            }
+        if self.let_go() && self.transport == Transport::WebSocket {
+            self.line.ask_to_leave(code);
         }
+    }
+
+    /// Nothing more is read for this viewer, and a replay waits for it no longer. Whether that is new.
+    fn let_go(&mut self) -> bool {
+        self.subscription = None;
+        let is_new = self.leaves_by.is_none();
+        self.leaves_by
+            .get_or_insert_with(|| Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
+        is_new
     }
 
     fn needs_look(&self, now: Instant) -> bool {
@@ -496,8 +542,9 @@ impl Viewer {
         if self.transport == Transport::EventStream {
             return; // it cannot answer; heartbeats keep it open, and a full socket tells that nobody reads
         }
-        self.line.ask();
+        let question = self.line.ask();
         self.pinged = Some(now);
-        self.outbox.push(PING);
+        self.outbox
+            .push(Bytes::from_owner([PING.as_slice(), &question].concat()));
     }
 }

@@ -37,10 +37,14 @@ pub(super) enum Kind {
 pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
+        let before = bytes.len();
         if socket.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(kind) = classify(&bytes) {
+        // What begins like no request is seen at once, TLS for instance. Otherwise a head is parsed when it is whole:
+        // parsing at every byte of one that dribbles in would be work that grows with its square.
+        let worth_parsing = before == 0 || has_end(&bytes[before.saturating_sub(3)..]);
+        if worth_parsing && let Some(kind) = classify(&bytes) {
             return Ok(Head { bytes, kind });
         }
         if bytes.len() >= MAX_HEAD_BYTES {
@@ -50,6 +54,11 @@ pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
             });
         }
     }
+}
+
+/// Whether an empty line is in `bytes`; a bare line feed ends a line as well.
+fn has_end(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// Who answers the request that `bytes` begin with; `None` while the head is incomplete.

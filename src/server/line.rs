@@ -3,20 +3,30 @@
 //! tungstenite reads, and thinks that it writes: what it says (pongs, closes) is kept until the fan-out, which alone
 //! writes to the socket, comes to it between two frames.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::socket::Socket;
 
 /// The most that a viewer may make us say before it reads any of it, in bytes: some hundred pongs.
 const MAX_REPLIES_BYTES: usize = 4096;
+
+/// The most that a viewer may say in a second, in bytes. It has pongs to say; a message in a thousand pieces is counted
+/// here as well.
+const MAX_BYTES_PER_SECOND: usize = 16 * 1024;
+
+/// The pause between two reads of what a viewer says that is not listened to any more: it may go on for seconds.
+const DISCARD_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +52,12 @@ pub(super) struct Line {
     words: mpsc::UnboundedSender<Word>,
     leave: Notify,
     leave_code: AtomicU16,
+    /// A close frame has been said, or is about to be: no message may follow it.
+    is_closing: AtomicBool,
     /// The viewer has answered since it was asked last.
     answered: AtomicBool,
+    /// What it was asked last. Only the same is an answer: who sends pongs without having read a ping sees nothing.
+    question: AtomicU32,
 }
 
 impl Line {
@@ -60,7 +74,9 @@ impl Line {
             words,
             leave: Notify::new(),
             leave_code: AtomicU16::new(0),
+            is_closing: AtomicBool::new(false),
             answered: AtomicBool::new(true),
+            question: AtomicU32::new(0),
         }
     }
 
@@ -101,19 +117,50 @@ impl Line {
         self.leave_code.load(Ordering::Acquire)
     }
 
-    /// A sign of life came.
-    pub(super) fn answer(&self) {
-        self.answered.store(true, Ordering::Relaxed);
+    /// From now on only a close frame is said.
+    pub(super) fn begin_close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
     }
 
-    /// Whether a sign of life has come since [`Line::ask`].
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    /// Ends the connection; see [`Socket::hang_up`].
+    pub(super) fn hang_up(&self, at_once: bool) {
+        self.socket.hang_up(at_once);
+    }
+
+    /// A pong came.
+    pub(super) fn answer(&self, pong: &[u8]) {
+        if pong == self.question.load(Ordering::Relaxed).to_be_bytes() {
+            self.answered.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the right pong has come since [`Line::ask`].
     pub(super) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// A sign of life is asked for.
-    pub(super) fn ask(&self) {
+    /// Asks for a sign of life: the payload of the ping.
+    pub(super) fn ask(&self) -> [u8; 4] {
+        let question = rand::random::<u32>();
+        self.question.store(question, Ordering::Relaxed);
         self.answered.store(false, Ordering::Relaxed);
+        question.to_be_bytes()
+    }
+
+    /// Throws away what the viewer says until it hangs up.
+    pub(super) async fn discard(&self) {
+        let mut waste = [0; 4096];
+        loop {
+            let mut buf = ReadBuf::new(&mut waste);
+            match poll_fn(|cx| self.socket.poll_read_shared(cx, &mut buf)).await {
+                Ok(()) if !buf.filled().is_empty() => tokio::time::sleep(DISCARD_PAUSE).await,
+                _ => return,
+            }
+        }
     }
 
     /// Tells the fan-out that the viewer is gone.
@@ -141,15 +188,43 @@ impl Line {
 
 /// The reading side, as tungstenite sees it.
 #[derive(Debug)]
-pub(super) struct ReadSide(pub(super) Arc<Line>);
+pub(super) struct ReadSide {
+    line: Arc<Line>,
+    second: Instant,
+    bytes: usize,
+}
+
+impl ReadSide {
+    pub(super) fn new(line: Arc<Line>) -> Self {
+        Self {
+            line,
+            second: Instant::now(),
+            bytes: 0,
+        }
+    }
+
+    /// Counts what is said in the current second.
+    fn count(&mut self, bytes: usize) -> io::Result<()> {
+        self.bytes += bytes;
+        if self.bytes <= MAX_BYTES_PER_SECOND {
+            return Ok(());
+        }
+        if self.second.elapsed().as_secs() == 0 {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        (self.second, self.bytes) = (Instant::now(), bytes);
+        Ok(())
+    }
+}
 
 impl AsyncRead for ReadSide {
     fn poll_read(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        self.0.socket.poll_read_shared(cx, buf)
+        ready!(self.line.socket.poll_read_shared(cx, buf))?;
+        Poll::Ready(self.count(buf.filled().len()))
     }
 }
 
@@ -159,7 +234,7 @@ impl AsyncWrite for ReadSide {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.0.reply(bytes))
+        Poll::Ready(self.line.reply(bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,7 @@
 //! The reading side of a viewer: tungstenite hears what it says, and says goodbye.
 
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -21,6 +22,9 @@ use super::line::{Line, ReadSide};
 /// those who measure.
 const MAX_FRAMES_PER_SECOND: u32 = 100;
 
+/// Why a viewer that floods us has to go.
+const TOO_MUCH: &str = "that is too much";
+
 type Stream = WebSocketStream<ReadSide>;
 
 /// Viewers say nothing but control frames, so small buffers do. tungstenite fills its read buffer with zeros before
@@ -36,7 +40,7 @@ pub(super) fn tungstenite_config() -> WebSocketConfig {
 
 /// Hears a viewer until it is gone, or told to leave and gone.
 pub(super) async fn attend(line: Arc<Line>) {
-    let side = ReadSide(Arc::clone(&line));
+    let side = ReadSide::new(Arc::clone(&line));
     let mut stream =
         WebSocketStream::from_raw_socket(side, Role::Server, Some(tungstenite_config())).await;
     let mut frames = Frames::new();
@@ -45,21 +49,23 @@ pub(super) async fn attend(line: Arc<Line>) {
             biased;
             event = stream.next() => event,
             code = line.told_to_leave() => {
+                line.begin_close();
                 let goodbye = code != 0 && goodbye(stream, code, reason(code)).await;
                 break goodbye && code == close::OVER;
             }
         };
         match event {
             Some(Ok(_)) if frames.are_too_many() => {
-                goodbye(stream, close::POLICY, "too many frames").await;
+                throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
                 break false;
             }
             // Control frames are answered by tungstenite; whatever else a viewer says is of no interest.
-            Some(Ok(Message::Pong(_))) => line.answer(),
+            Some(Ok(Message::Pong(payload))) => line.answer(&payload),
+            Some(Ok(Message::Close(_))) => line.begin_close(),
             Some(Ok(_)) => {}
             Some(Err(error)) => {
-                if let Some(code) = complaint(&error) {
-                    goodbye(stream, code, "that is not how a viewer speaks").await;
+                if let Some((code, reason)) = complaint(&error) {
+                    throw_out(&line, stream, code, reason).await;
                 }
                 break false;
             }
@@ -71,7 +77,7 @@ pub(super) async fn attend(line: Arc<Line>) {
 
 /// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
 pub(super) async fn attend_events(line: Arc<Line>) {
-    let mut side = ReadSide(Arc::clone(&line));
+    let mut side = ReadSide::new(Arc::clone(&line));
     let mut bytes = [0; 256];
     loop {
         tokio::select! {
@@ -94,16 +100,39 @@ fn reason(code: u16) -> &'static str {
 }
 
 /// What a viewer that broke the protocol is told; nothing where it is gone already.
-fn complaint(error: &tungstenite::Error) -> Option<u16> {
-    use tungstenite::Error::{Capacity, Protocol, Utf8};
-    let code = match error {
-        Capacity(_) => CloseCode::Size,
-        Utf8(_) => CloseCode::Invalid,
+fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
+    use tungstenite::Error::{Capacity, Io, Protocol, Utf8};
+    Some(match error {
+        Capacity(_) => (CloseCode::Size.into(), "that is too long"),
+        Utf8(_) => (CloseCode::Invalid.into(), "that is not UTF-8"),
         Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,
-        Protocol(_) => CloseCode::Protocol,
+        Protocol(_) => (CloseCode::Protocol.into(), "that is no WebSocket"),
+        Io(error) if error.kind() == io::ErrorKind::QuotaExceeded => (close::POLICY, TOO_MUCH),
         _ => return None,
+    })
+}
+
+/// Tells a viewer that broke the protocol what was wrong. What it goes on to say is not listened to, but read: with
+/// anything unread the kernel resets the connection, and the close frame could be lost.
+///
+/// Boxed, as [`goodbye`].
+fn throw_out(
+    line: &Arc<Line>,
+    mut stream: Stream,
+    code: u16,
+    reason: &'static str,
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+    let line = Arc::clone(line);
+    line.begin_close();
+    let frame = CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
     };
-    Some(code.into())
+    Box::pin(async move {
+        if stream.close(Some(frame)).await.is_ok() {
+            let _ = tokio::time::timeout(GOODBYE_DEADLINE, line.discard()).await;
+        }
+    })
 }
 
 /// Closes in good order: says why, and reads on until the viewer has answered. Whether it has.

@@ -110,16 +110,32 @@ impl Socket {
         self.tcp.writable().await
     }
 
+    /// Ends both directions, so that whoever waits for this socket waits no longer. What a peer has not taken is still
+    /// sent, unless `at_once`: then the kernel keeps nothing for a peer that reads nothing.
+    pub(super) fn hang_up(&self, at_once: bool) {
+        let socket = socket2::SockRef::from(&self.tcp);
+        // A socket whose peer is gone refuses both, and needs neither.
+        if at_once {
+            let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        }
+        let _ = socket.shutdown(std::net::Shutdown::Both);
+    }
+
     /// [`AsyncRead::poll_read`] for a socket that is shared. One task may wait so at a time.
     pub(super) fn poll_read_shared(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // A peer that always has something to say must not keep the task that listens from ever pausing.
+        let turn = ready!(tokio::task::coop::poll_proceed(cx));
         loop {
             match self.try_read(buf.initialize_unfilled()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read.map(|count| buf.advance(count))),
+                read => {
+                    turn.made_progress();
+                    return Poll::Ready(read.map(|count| buf.advance(count)));
+                }
             }
             ready!(self.tcp.poll_read_ready(cx))?;
         }

@@ -4,6 +4,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod certificates;
+pub(crate) mod cost;
 pub(crate) mod dice;
 pub(crate) mod events;
 pub(crate) mod http;
@@ -12,10 +13,12 @@ pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod pump;
 pub(crate) mod python;
+pub(crate) mod raw;
 pub(crate) mod recording;
 pub(crate) mod rows;
 pub(crate) mod server;
 pub(crate) mod sshd;
+pub(crate) mod steady;
 pub(crate) mod tutorial;
 pub(crate) mod viewer;
 pub(crate) mod wire;

@@ -1,0 +1,107 @@
+//! The server with a log that no test can wait for.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::{Announcement, Hub, Numbered, Retention, Timeline};
+use crate::protocol::{Process, Sample};
+
+use super::{Config, Trust, Viewers, run};
+
+const MIB: usize = 1024 * 1024;
+
+fn announcement() -> Announcement {
+    Announcement {
+        stream: "k3v9q2".parse().unwrap(),
+        interval: 2000,
+        heartbeat: 30_000,
+        system: None,
+        metrics: Arc::new([]),
+        unavailable: Arc::new([]),
+    }
+}
+
+/// About a KiB.
+fn sample(seq: u64) -> Numbered {
+    let process = Process {
+        pid: 1,
+        name: "x".repeat(900),
+        cpu: 1.0,
+        memory: 1.0,
+    };
+    let sample = Sample {
+        timestamp: seq * 1000,
+        values: vec![("cpu".into(), 1.0)],
+        top: Some(vec![process]),
+    };
+    Numbered {
+        seq,
+        alert: None,
+        sample,
+    }
+}
+
+/// A live host with 4,000 messages of a KiB, and where it is served.
+async fn long_log() -> (Hub, u16, CancellationToken) {
+    let hub = Hub::new(Retention {
+        duration: Duration::from_secs(3600),
+        lossless: false,
+    });
+    let publisher = hub.publisher(&"web-1".parse().unwrap(), Timeline::Live);
+    publisher.announce(announcement());
+    for seq in 1..=4000 {
+        publisher.add(sample(seq));
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let config = Config {
+        heartbeat: Duration::from_secs(30),
+        drain: Duration::from_secs(1),
+        max_viewers: 100,
+        unhealthy_after: None,
+        trust: Trust::default(),
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(run(
+        vec![listener],
+        hub.clone(),
+        config,
+        Viewers::default(),
+        stop.clone(),
+    ));
+    (hub, port, stop)
+}
+
+/// Asks for everything and reads `enough` bytes of it.
+async fn ask_for_everything(port: u16, enough: usize) {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))
+        .await
+        .unwrap();
+    let head = "GET /ws?since=1h HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut buffer = vec![0; 64 * 1024];
+    let mut bytes = 0;
+    while bytes < enough {
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "closed after {bytes} bytes");
+        bytes += read;
+    }
+}
+
+/// A lower bound of time: no machine is too slow for it.
+#[tokio::test]
+async fn a_viewer_that_asks_for_everything_gets_it_at_a_bounded_rate() {
+    let (_hub, port, stop) = long_log().await;
+    let begun = Instant::now();
+    ask_for_everything(port, 3 * MIB).await;
+    let took = begun.elapsed();
+    // 48 batches, and a pause after each but the last; two are there at once.
+    assert!(took > Duration::from_millis(400), "{took:?}");
+    stop.cancel();
+}

@@ -1,0 +1,164 @@
+//! A viewer made of bytes: it says what no library would say, and hears exactly what is said.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use super::PATIENCE;
+
+/// A connection to a port of loopback.
+#[track_caller]
+pub(crate) fn connect(port: u16) -> TcpStream {
+    let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream
+}
+
+/// A connection whose side holds next to nothing of what is not read.
+#[track_caller]
+pub(crate) fn connect_narrow(port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    socket.connect(&addr.into()).unwrap();
+    let stream = TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Lets go of a connection with a reset.
+pub(crate) fn reset(stream: TcpStream) {
+    SockRef::from(&stream)
+        .set_linger(Some(Duration::ZERO))
+        .unwrap();
+    drop(stream);
+}
+
+/// The head of a handshake, with its end.
+pub(crate) fn handshake(port: u16, query: &str) -> String {
+    format!(
+        "GET /ws?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+}
+
+/// A frame as a client sends it: `first` holds FIN, RSV and opcode. The mask is zero, so the payload can be read.
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![first];
+    match payload.len() {
+        short @ ..126 => frame.push(0x80 | short as u8),
+        long => {
+            frame.push(0x80 | 126);
+            frame.extend(u16::try_from(long).unwrap().to_be_bytes());
+        }
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+/// A connected viewer.
+pub(crate) struct Raw {
+    reader: BufReader<TcpStream>,
+}
+
+/// A frame as a server sends it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) first: u8,
+    pub(crate) payload: Vec<u8>,
+}
+
+/// How a server ended a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// The code of its close frame, if there was one.
+    pub(crate) code: Option<u16>,
+    /// Messages that it said after its close frame: by RFC 6455, section 5.5.1, none.
+    pub(crate) afterwards: usize,
+}
+
+impl Raw {
+    #[track_caller]
+    pub(crate) fn connect(port: u16, query: &str) -> Self {
+        Self::over(connect(port), query)
+    }
+
+    /// Shakes hands.
+    #[track_caller]
+    pub(crate) fn over(mut stream: TcpStream, query: &str) -> Self {
+        let port = stream.peer_addr().unwrap().port();
+        stream.write_all(handshake(port, query).as_bytes()).unwrap();
+        let mut reader = BufReader::with_capacity(4096, stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        assert!(line.starts_with("HTTP/1.1 101 "), "{line}");
+        while line != "\r\n" {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+        }
+        Self { reader }
+    }
+
+    pub(crate) fn stream(&self) -> &TcpStream {
+        self.reader.get_ref()
+    }
+
+    /// What has been read already, and the connection.
+    pub(crate) fn into_parts(self) -> (Vec<u8>, TcpStream) {
+        (self.reader.buffer().to_vec(), self.reader.into_inner())
+    }
+
+    /// Sends bytes. A server that has closed already is no failure: what it said is still to be read.
+    pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
+        self.reader.get_mut().write_all(bytes).is_ok()
+    }
+
+    /// The next frame; `None` once the server is gone.
+    pub(crate) fn hear(&mut self) -> Option<Heard> {
+        let mut head = [0; 2];
+        self.reader.read_exact(&mut head).ok()?;
+        assert_eq!(head[1] & 0x80, 0, "a server masks nothing");
+        let len = match head[1] {
+            126 => {
+                let mut len = [0; 2];
+                self.reader.read_exact(&mut len).ok()?;
+                u64::from(u16::from_be_bytes(len))
+            }
+            127 => {
+                let mut len = [0; 8];
+                self.reader.read_exact(&mut len).ok()?;
+                u64::from_be_bytes(len)
+            }
+            short => u64::from(short),
+        };
+        let mut payload = vec![0; len as usize];
+        self.reader.read_exact(&mut payload).ok()?;
+        Some(Heard {
+            first: head[0],
+            payload,
+        })
+    }
+
+    /// Reads to the end. Pings are not answered; a close is.
+    #[track_caller]
+    pub(crate) fn ending(&mut self) -> Ending {
+        let mut ending = Ending {
+            code: None,
+            afterwards: 0,
+        };
+        while let Some(heard) = self.hear() {
+            ending.afterwards += usize::from(ending.code.is_some() && heard.first & 0x0f < 8);
+            if heard.first == 0x88 {
+                let code = heard.payload.first_chunk().expect("a close with a code");
+                ending.code = Some(u16::from_be_bytes(*code));
+                self.send(&frame(0x88, &heard.payload[..2]));
+                let _ = self.stream().shutdown(Shutdown::Write);
+            }
+        }
+        ending
+    }
+}

@@ -1,0 +1,183 @@
+//! Peers that never become viewers: silent, slow, half-open, or gone.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use crate::harness::http::get;
+use crate::harness::metrics::Metrics;
+use crate::harness::raw::{Raw, connect, handshake, reset};
+use crate::harness::steady::Steady;
+use crate::harness::viewer::Viewer;
+use crate::harness::{PATIENCE, wait_for};
+
+/// What the deadline of a request head comes to on a machine that is busy.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Whether the server has closed the connection.
+fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut answer = [0; 1024];
+    let closed = loop {
+        match (&*stream).read(&mut answer) {
+            Ok(0) => break true,
+            Ok(_) => {}
+            Err(error) => break error.kind() != ErrorKind::WouldBlock,
+        }
+    };
+    stream.set_nonblocking(false).unwrap();
+    closed
+}
+
+#[track_caller]
+fn all_are_closed(streams: &[TcpStream]) {
+    let open = || streams.iter().filter(|stream| !is_closed(stream)).count();
+    wait_for(
+        SOON,
+        || (open() == 0).then_some(()),
+        || format!("{} are open", open()),
+    );
+}
+
+#[test]
+fn half_open_heads_and_silent_peers_keep_nobody_out() {
+    let serve = Metrics::serve().start();
+    let steady = Steady::watch(serve.url());
+    let peers: Vec<_> = (0..500)
+        .map(|n| {
+            let mut stream = connect(serve.port());
+            let head = handshake(serve.port(), "");
+            let _ = stream.write_all(&head.as_bytes()[..n % 2 * 60]);
+            stream
+        })
+        .collect();
+    let begun = Instant::now();
+    Viewer::connect(serve.url(), "").numbered(1);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    all_are_closed(&peers);
+    steady.finish();
+}
+
+/// Sends the same byte every 200 ms until the server closes; how long that took.
+fn dribble(stream: &mut TcpStream, byte: u8) -> Duration {
+    let begun = Instant::now();
+    while !is_closed(stream) && begun.elapsed() < SOON {
+        let _ = stream.write_all(&[byte]);
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    begun.elapsed()
+}
+
+#[test]
+fn who_dawdles_is_closed_by_the_deadline() {
+    let serve = Metrics::serve().start();
+    let port = serve.port();
+    let steady = Steady::watch(serve.url());
+    let healthz = format!("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n");
+    let asked = format!("{healthz}\r\n");
+    let begun = handshake(port, "");
+    let slow: Vec<_> = [
+        "",
+        "GET /ws HTTP/1.1\r\nX: ",
+        begun.trim_end(),
+        &healthz,
+        &asked,
+    ]
+    .into_iter()
+    .map(|head| {
+        let mut stream = connect(port);
+        stream.write_all(head.as_bytes()).unwrap();
+        std::thread::spawn(move || dribble(&mut stream, b'x'))
+    })
+    .collect();
+    // One that has had its answer, and asks no more.
+    let mut idle = connect(port);
+    idle.write_all(asked.as_bytes()).unwrap();
+    let mut said = [0; 1024];
+    let count = idle.read(&mut said).unwrap();
+    assert!(said[..count].starts_with(b"HTTP/1.1 200"));
+    for thread in slow {
+        let took = thread.join().unwrap();
+        assert!(took < SOON, "still open after {took:?}");
+    }
+    all_are_closed(&[idle]);
+    steady.finish();
+}
+
+#[test]
+fn a_head_that_grows_byte_by_byte_costs_little() {
+    let serve = Metrics::serve().start();
+    let steady = Steady::watch(serve.url());
+    let before = serve.cpu_time();
+    let mut stream = connect(serve.port());
+    let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(60_000));
+    stream.write_all(head.as_bytes()).unwrap();
+    // Each byte is a packet of its own, and read by itself.
+    for _ in 0..4000 {
+        if stream.write_all(b"x").is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_micros(300));
+    }
+    let spent = serve.cpu_time() - before;
+    println!("{spent:?}");
+    assert!(spent < Duration::from_secs(1), "{spent:?} of CPU");
+    steady.finish();
+}
+
+#[test]
+fn a_thousand_that_vanish_leave_nothing_behind() {
+    let serve = Metrics::serve().start();
+    let port = serve.port();
+    let steady = Steady::watch(serve.url());
+    let (before, rss) = (serve.descriptors(), serve.rss_kib());
+    let head = handshake(port, "last=30");
+    for n in 0..1000 {
+        let mut stream = connect(port);
+        // Before the head, within it, behind it, and as a viewer that was welcomed.
+        match n % 8 / 2 {
+            0 => {}
+            1 => drop(stream.write_all(&head.as_bytes()[..40])),
+            2 => drop(stream.write_all(head.as_bytes())),
+            _ => {
+                drop(Raw::over(stream.try_clone().unwrap(), ""));
+            }
+        }
+        if n % 2 == 0 {
+            reset(stream);
+        }
+    }
+    wait_for(
+        SOON,
+        || (serve.descriptors() <= before).then_some(()),
+        || format!("{} descriptors, and {before} before", serve.descriptors()),
+    );
+    let grown = serve.rss_kib().saturating_sub(rss);
+    assert!(grown < 8 * 1024, "{grown} KiB more");
+    let (status, body) = get(port, "/healthz");
+    assert!(status == 200 && body.contains(r#""viewers":1"#), "{body}");
+    steady.finish();
+}
+
+#[test]
+fn a_long_question_takes_no_lasting_memory() {
+    let serve = Metrics::serve().start();
+    let globs = format!("host=web-1&{}", "host=w*b*1&".repeat(5000));
+    let long_glob = format!("host=web-1&host={}", "w*".repeat(25_000));
+    let before = serve.rss_kib();
+    let mut viewers = Vec::new();
+    for n in 0..40 {
+        let query = if n % 2 == 0 { &globs } else { &long_glob };
+        let mut stream = connect(serve.port());
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // A refusal costs nothing either.
+        let _ = stream.write_all(handshake(serve.port(), query).as_bytes());
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        viewers.push(stream);
+    }
+    let grown = serve.rss_kib().saturating_sub(before);
+    println!("{grown} KiB");
+    assert!(grown < 40 * 128, "{grown} KiB for 40 viewers");
+}

@@ -1,0 +1,246 @@
+//! Viewers that read little, nothing, or in bursts, beside viewers that keep up.
+
+use std::io::{ErrorKind, Read};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::harness::cost::most_unsent;
+use crate::harness::http::get;
+use crate::harness::metrics::{Metrics, Running};
+use crate::harness::raw::{Raw, connect_narrow, frame};
+use crate::harness::recording::plain;
+use crate::harness::steady::Steady;
+use crate::harness::wire::{Reason, Wire};
+use crate::harness::{PATIENCE, wait_for};
+
+/// What the kernel may hold for one viewer: a send buffer of 32 KiB, which it doubles.
+const MOST_UNSENT: u64 = 80 * 1024;
+
+fn viewers(port: u16) -> u64 {
+    let (_, body) = get(port, "/healthz");
+    let health: serde_json::Value = serde_json::from_str(&body).unwrap();
+    health["viewers"].as_u64().unwrap()
+}
+
+/// Waits until only `left` viewers are there. The most that the kernel held for one of them meanwhile.
+#[track_caller]
+fn until_left(serve: &Running, left: u64) -> u64 {
+    let mut most = 0;
+    wait_for(
+        PATIENCE,
+        || {
+            std::thread::sleep(Duration::from_millis(100));
+            most = most.max(most_unsent(serve.port()));
+            (viewers(serve.port()) == left).then_some(())
+        },
+        || format!("{} viewers are there", viewers(serve.port())),
+    );
+    most
+}
+
+#[test]
+fn a_frozen_viewer_is_let_go_and_disturbs_nobody() {
+    let serve = Metrics::serve()
+        .args(["--heartbeat", "1s", "--top", "100"])
+        .start();
+    let steady = [Steady::watch(serve.url()), Steady::watch(serve.url())];
+    let watch = Metrics::watch(serve.url()).arg("--json").spawn();
+    watch.stdout_lines(2);
+    let rss = serve.rss_kib();
+    watch.signal(Signal::STOP);
+    let deaf: Vec<_> = (0..20)
+        .map(|_| Raw::over(connect_narrow(serve.port()), ""))
+        .collect();
+    assert_eq!(viewers(serve.port()), 23);
+    let held = until_left(&serve, 2);
+    let grown = serve.rss_kib().saturating_sub(rss);
+    println!("{held} bytes of the kernel, {grown} KiB");
+    assert!(0 < held && held < MOST_UNSENT, "{held} bytes");
+    assert!(grown < 8 * 1024, "{grown} KiB");
+    drop(deaf);
+    // It thaws, comes back, and has missed nothing.
+    let had = watch.stdout().text().lines().count();
+    watch.signal(Signal::CONT);
+    let lines = watch.stdout_lines(had + 70);
+    let seqs: Vec<_> = lines
+        .iter()
+        .filter_map(|l| Wire::read(l).unwrap().seq())
+        .collect();
+    assert!(
+        seqs.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{seqs:?}"
+    );
+    for viewer in steady {
+        viewer.finish();
+    }
+}
+
+#[test]
+fn a_pong_that_was_not_asked_for_is_no_answer() {
+    let serve = Metrics::serve().args(["--heartbeat", "1s"]).start();
+    let steady = Steady::watch(serve.url());
+    let mut viewer = Raw::connect(serve.port(), "");
+    let mut pongs = viewer.stream().try_clone().unwrap();
+    std::thread::spawn(move || {
+        use std::io::Write;
+        while pongs.write_all(&frame(0x8a, b"fine")).is_ok() {
+            std::thread::sleep(Duration::from_millis(300));
+        }
+    });
+    let ending = viewer.ending();
+    assert_eq!(ending.code, Some(1013));
+    assert!(viewers(serve.port()) <= 2);
+    steady.finish();
+}
+
+#[test]
+fn a_viewer_that_is_removed_keeps_no_descriptor() {
+    let serve = Metrics::serve()
+        .args(["--heartbeat", "1s", "--top", "100"])
+        .start();
+    let steady = Steady::watch(serve.url());
+    let before = serve.descriptors();
+    let deaf: Vec<_> = (0..10)
+        .map(|_| Raw::over(connect_narrow(serve.port()), ""))
+        .collect();
+    until_left(&serve, 1);
+    // That of the question just asked may still be open.
+    let left = serve.descriptors();
+    assert!(
+        left <= before + 1,
+        "{left} descriptors, and {before} before"
+    );
+    drop(deaf);
+    steady.finish();
+}
+
+/// The next message that is a gap, or the close code.
+fn gap_or_close(viewer: &mut Raw) -> Result<(Wire, Wire), u16> {
+    let mut gap = None;
+    loop {
+        let heard = viewer.hear().expect("a close frame before the end");
+        match heard.first {
+            0x88 => return Err(u16::from_be_bytes(*heard.payload.first_chunk().unwrap())),
+            0x81 => {
+                let message = Wire::read(std::str::from_utf8(&heard.payload).unwrap()).unwrap();
+                match gap.take() {
+                    Some(gap) => return Ok((gap, message)),
+                    None if matches!(message, Wire::Gap { .. }) => gap = Some(message),
+                    None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Waits until the kernel has held the same amount for a viewer for a second.
+#[track_caller]
+fn until_full(port: u16) {
+    let (mut held, mut since) = (0, Instant::now());
+    wait_for(
+        PATIENCE,
+        || {
+            let now = most_unsent(port);
+            if now != held {
+                (held, since) = (now, Instant::now());
+            }
+            (0 < held && Duration::from_secs(1) < since.elapsed()).then_some(())
+        },
+        || "it takes more and more".into(),
+    );
+}
+
+#[test]
+fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
+    // No ping interferes. A ring of 30 samples is six seconds, and the socket is full before.
+    let serve = Metrics::serve()
+        .args(["--retain", "1s", "--heartbeat", "1h", "--top", "500"])
+        .start();
+    let steady = Steady::watch(serve.url());
+    let mut viewer = Raw::over(connect_narrow(serve.port()), "");
+    let fall_behind = || {
+        until_full(serve.port());
+        steady.wait_for_more(31); // and not so long that it counts as frozen
+    };
+    fall_behind();
+    let (gap, next) = gap_or_close(&mut viewer).expect("a gap first");
+    let Wire::Gap {
+        from: Some(from),
+        to: Some(to),
+        reason: Reason::Expired,
+        ..
+    } = gap
+    else {
+        panic!("{gap:?}");
+    };
+    assert!(
+        from <= to && next.seq() == Some(to + 1),
+        "{from}-{to}, {next:?}"
+    );
+    fall_behind();
+    assert_eq!(gap_or_close(&mut viewer), Err(1013));
+    steady.finish();
+}
+
+#[test]
+fn who_is_behind_gets_many_frames_in_one_write() {
+    const VIEWERS: usize = 100;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, plain("web-1", 2000, 1000)).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "max", "--wait", &VIEWERS.to_string()])
+        .start();
+    let port = replay.port();
+    let threads: Vec<_> = (0..VIEWERS)
+        .map(|_| std::thread::spawn(move || reads_and_frames(Raw::connect(port, ""))))
+        .collect();
+    let (mut reads, mut frames) = (0, 0);
+    for thread in threads {
+        let (read, heard) = thread.join().unwrap();
+        assert!(2000 < heard, "{heard} frames");
+        reads += read;
+        frames += heard;
+    }
+    println!("{frames} frames in {reads} reads");
+    assert!(reads * 5 <= frames, "{frames} frames in {reads} reads");
+    replay.wait().success();
+}
+
+/// Reads 64 KiB at a time until the server closes, and answers the close.
+fn reads_and_frames(viewer: Raw) -> (usize, usize) {
+    use std::io::Write;
+    let (early, mut stream) = viewer.into_parts();
+    let (mut bytes, mut reads) = (early, 0);
+    let mut buffer = vec![0; 64 * 1024];
+    let (mut frames, mut at) = (0, 0);
+    loop {
+        let count = match stream.read(&mut buffer) {
+            Ok(0) => return (reads, frames),
+            Ok(count) => count,
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => return (reads, frames),
+            Err(error) => panic!("{error}"),
+        };
+        reads += 1;
+        bytes.extend_from_slice(&buffer[..count]);
+        while let Some(end) = end_of_frame(&bytes[at..]) {
+            if bytes[at] == 0x88 {
+                let _ = stream.write_all(&frame(0x88, &[3, 0xe8]));
+            }
+            frames += 1;
+            at += end;
+        }
+        bytes.drain(..std::mem::take(&mut at));
+    }
+}
+
+fn end_of_frame(bytes: &[u8]) -> Option<usize> {
+    let end = match *bytes.get(1)? {
+        126 => 4 + usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
+        127 => panic!("no frame here is so long"),
+        short => 2 + usize::from(short),
+    };
+    (end <= bytes.len()).then_some(end)
+}
