@@ -33,3 +33,4 @@ mod tls;
 mod token;
 mod truth;
 mod tutorial;
+mod types;
