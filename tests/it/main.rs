@@ -12,11 +12,14 @@ mod harness;
 
 mod client;
 mod errors;
+mod fuzzed;
 mod golden;
 mod harness_itself;
+mod herd;
 mod hostile_frames;
 mod hostile_heads;
 mod layering;
+mod limits;
 mod memory;
 mod nothing_lost;
 mod record;

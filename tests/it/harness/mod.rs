@@ -5,6 +5,7 @@
 pub(crate) mod browser;
 pub(crate) mod cost;
 pub(crate) mod dice;
+pub(crate) mod herd;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod proxy;
