@@ -12,12 +12,15 @@ mod harness;
 
 mod client;
 mod errors;
+mod fuzzed;
 mod gate;
 mod golden;
 mod harness_itself;
+mod herd;
 mod hostile_frames;
 mod hostile_heads;
 mod layering;
+mod limits;
 mod memory;
 mod nothing_lost;
 mod other_ways;
