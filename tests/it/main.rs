@@ -19,6 +19,7 @@ mod harness_itself;
 mod herd;
 mod hostile_frames;
 mod hostile_heads;
+mod hostile_http;
 mod layering;
 mod limits;
 mod memory;
