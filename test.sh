@@ -43,7 +43,7 @@ forbidden() {
     fi
 }
 
-install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
+install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus tsc:node-typescript \
     ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm
 
 step 'forbidden words'
