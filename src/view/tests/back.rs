@@ -149,15 +149,21 @@ fn other_hosts_show_their_last_sample_before_that_time() {
 }
 
 #[test]
-fn an_alert_that_had_not_begun_does_not_fire() {
-    let mut fixture = Fixture::one_host();
-    fixture.fire("web-1");
-    fixture.sample(0, "web-1", 29, &[("cpu", 97.0)]);
-    let fires = |by| {
+fn an_alert_fires_from_its_begin_to_its_end() {
+    let fires = |fixture: &Fixture, by| {
         let lines = fixture.look_back("web-1", by).frame(80, 24, PLAIN);
         lines.iter().any(|line| line.contains("ALERT busy"))
     };
-    assert!(fires(-1) && !fires(-2));
+    // A hello names what fires now, before the samples that were asked for: this alert began 33 s ago.
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.hello_with_alert("web-1");
+    for n in 0..30 {
+        fixture.sample(0, "web-1", n, &[("cpu", 97.0)]);
+    }
+    assert!(!fires(&fixture, -17) && fires(&fixture, -16) && fires(&fixture, 0));
+    fixture.resolve("web-1");
+    fixture.sample(0, "web-1", 29, &[("cpu", 1.0)]);
+    assert!(fires(&fixture, -2) && !fires(&fixture, -1) && !fires(&fixture, 0));
 }
 
 /// A reading of `web-1` with the samples `numbers`.

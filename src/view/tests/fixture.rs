@@ -133,6 +133,17 @@ impl Fixture {
         self.state.hello(server, &Self::name(host), &hello);
     }
 
+    /// A host of which the busy alert fires when it is first heard of.
+    pub(super) fn hello_with_alert(&mut self, host: &str) {
+        let hello = Hello {
+            interval: 2000,
+            metrics: [describe("cpu", 8)].into(),
+            alerts: vec![busy(AlertState::Firing)],
+            ..Hello::default()
+        };
+        self.state.hello(0, &Self::name(host), &hello);
+    }
+
     /// The `n`th sample of the window of 30 that ends now.
     pub(super) fn sample(&mut self, server: usize, host: &str, n: u32, values: &[(&str, f64)]) {
         let ago = u64::from(29 - n.min(29)) * 2000;
