@@ -33,6 +33,7 @@ mod record;
 mod replay_flags;
 mod round_trip;
 mod screen;
+mod screen_history;
 mod server;
 mod slow_viewers;
 mod ssh;
