@@ -10,6 +10,8 @@ import { renderTables } from "./tables.js";
 const TOKEN = "metrics-token";
 /** How long after the word Stale the connection is given up. */
 const GRACE_MS = 2000;
+/** A connection is listened to so long, whatever was before: a server without samples is not to be flooded. */
+const LISTEN_MS = 5000;
 /** The most that history may take before the charts begin without it. */
 const FILL_MS = 10000;
 const $ = (id) => document.getElementById(id);
@@ -25,7 +27,7 @@ const charts = [
     ["diskWritten", "Disk written"],
   ]),
 ];
-const wished = decodeURIComponent(location.hash.slice(1));
+const wished = location.hash.slice(1);
 let minutes = 5;
 let pausedAt = null;
 let cursor = null;
@@ -58,9 +60,11 @@ function parse(text) {
 function deliver(text, streams) {
   const message = parse(text);
   // The first host that has anything, where the one that was wished for is not there.
-  if (!state.selected && (message.host === wished || !wished || message.type === "metric")) select(message.host);
+  const isWelcome = message.host === wished || (message.host && !wished) || message.type === "metric";
+  if (!state.selected && isWelcome) select(message.host);
   state.receive(message, streams, performance.now());
-  if (message.type === "end" && [...state.hosts.values()].every((host) => host.ended)) connection.end();
+  // A WebSocket is closed behind it, with a code that says the same.
+  if (message.type === "end" && connection.isBlocked) connection.end();
   fill();
   schedule();
 }
@@ -100,7 +104,7 @@ function select(name) {
   stopFilling?.();
   state.select(name);
   cursor = pausedAt = null;
-  if (state.hosts.size > 1) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
+  if (state.hosts.size > 1) history.replaceState(null, "", `#${name}`);
   fill();
   schedule();
 }
@@ -135,10 +139,6 @@ function showStatus() {
   const alerts = state.alerts().length;
   const doubt = kind === "live" ? "" : `(${word}) `;
   document.title = `${alerts ? `▲ ${alerts} ` : ""}${doubt}${state.selected || "metrics"}`;
-  if (connection.state === "token" && !$("dialog").open) {
-    setText($("wrong"), connection.reason);
-    $("dialog").showModal();
-  }
 }
 
 function showHost(host) {
@@ -161,18 +161,20 @@ function showHost(host) {
 }
 
 function showAlerts() {
-  const lines = state.alerts().map(({ host, name, rule, value = NaN, since }) =>
-    `▲ ${host}: ${name} (${rule}), ${text(value, "")} since ${clock(since)}`);
+  const lines = state.alerts().map(({ host, name, rule, metric, value, since }) =>
+    `▲ ${host}: ${name} (${rule}), ${text(value, state.hosts.get(host).unit(metric))} since ${clock(since)}`);
   const list = $("alerts");
   if (lines.join() === [...list.children].map((item) => item.textContent).join()) return;
   list.replaceChildren(...lines.map((textContent) => Object.assign(document.createElement("li"), { textContent })));
 }
 
-function showCharts({ history, arrived }) {
-  if (!history?.length) return;
+function showCharts(host) {
+  const { history } = host;
+  $("pause").setAttribute("aria-pressed", pausedAt !== null);
+  if (!history.length) return;
+  const now = performance.now();
   // Time goes on while nothing comes: the hole grows.
-  const waited = status()[0] === "over" ? 0 : performance.now() - arrived;
-  const to = pausedAt ?? history.last() + (waited > 3000 ? waited : 0);
+  const to = pausedAt ?? history.last() + (host.isStale(now) ? now - host.arrived : 0);
   for (const chart of charts) chart.draw(history, to - minutes * 60000, to, cursor);
 }
 
@@ -193,6 +195,10 @@ function render() {
 }
 
 function changed() {
+  if (connection.state === "token" && !$("dialog").open) {
+    setText($("wrong"), connection.reason);
+    $("dialog").showModal();
+  }
   showStatus();
   schedule();
 }
@@ -200,7 +206,7 @@ function changed() {
 // What changes with time alone. It also runs where frames don't: in a background tab.
 setInterval(() => {
   const now = performance.now();
-  if (connection.state === "open" && state.isSilent(now - GRACE_MS)) connection.lose();
+  if (connection.state === "open" && now - connection.openedAt > LISTEN_MS && state.isSilent(now - GRACE_MS)) connection.lose();
   showStatus();
   if (state.host?.isStale(now)) schedule();
 }, 500);
@@ -230,13 +236,15 @@ for (const chart of charts) {
   for (const event of ["pointermove", "pointerdown"]) {
     on(chart.canvas, event, ({ clientX }) => (cursor = chart.range ? chart.timeAt(clientX) : null));
   }
-  for (const event of ["pointerleave", "blur"]) on(chart.canvas, event, () => (cursor = null));
+  // A finger leaves what it touched, to look at it.
+  for (const event of ["pointerleave", "blur"]) {
+    on(chart.canvas, event, ({ pointerType }) => (cursor = pointerType === "touch" ? cursor : null));
+  }
   on(chart.canvas, "keydown", (event) => moveCursor(event, chart));
 }
 on($("windows"), "change", ({ target }) => (minutes = Number(target.value)));
 on($("pause"), "click", () => {
-  pausedAt = pausedAt ? null : (state.host?.history?.last() ?? null);
-  $("pause").setAttribute("aria-pressed", Boolean(pausedAt));
+  pausedAt = pausedAt ? null : state.host?.history?.last() || null;
 });
 on($("save"), "click", async () => {
   const response = await ask(`/recording.csv?${new URLSearchParams({ host: state.selected, since: "15m" })}`, connection.token).catch(() => {});

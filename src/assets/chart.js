@@ -11,10 +11,10 @@ const BOTTOM = 1.4;
 const TICKS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 
-/** The least 1, 2 or 5 times a power of ten that is no less than `value`. */
+/** The least round number that is no less than `value`, and whose quarters are round as well. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 5, 10].find((factor) => factor * power >= value) * power;
+  return [1, 2, 4, 8, 10].find((factor) => factor * power >= value) * power;
 }
 
 export class Chart {

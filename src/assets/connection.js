@@ -70,7 +70,7 @@ export class Connection {
   #drop = () => {};
   #timer = 0;
   #turn = 0;
-  #openedAt = 0;
+  openedAt = 0;
   #everOpened = false;
   #failed = 0;
 
@@ -91,13 +91,13 @@ export class Connection {
     this.#leave();
     const turn = this.#turn;
     const streams = new Map();
-    this.#openedAt = 0;
+    this.openedAt = 0;
     this.#become("connecting");
     const open = this.isBlocked ? eventStream : webSocket;
     this.#drop = open(this.owner.query(), this.token, {
       open: () => {
         clearTimeout(this.#timer);
-        this.#openedAt = performance.now();
+        this.openedAt = performance.now();
         this.#everOpened = true;
         this.#become("open");
       },
@@ -128,7 +128,7 @@ export class Connection {
     this.#leave();
     if (code === 1000) return this.end();
     if (code === 1008) return this.#become("refused", reason);
-    if (!this.#openedAt && !this.isBlocked) {
+    if (!this.openedAt && !this.isBlocked) {
       const turn = this.#turn;
       ({ status, reason } = await probe(this.token));
       if (turn !== this.#turn) return; // somebody was faster
@@ -137,7 +137,7 @@ export class Connection {
     }
     if (status === 401) return this.#become("token", this.token && "That is not the token of this server.");
     if (isFinal(status)) return this.#become("refused", reason);
-    if (this.#openedAt && performance.now() - this.#openedAt > PROVEN_MS) this.attempt = 0;
+    if (this.openedAt && performance.now() - this.openedAt > PROVEN_MS) this.attempt = 0;
     const wait = Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** this.attempt);
     this.attempt += 1;
     this.retryAt = performance.now() + wait;

@@ -49,7 +49,8 @@ function fill(id, rows) {
   table.parentNode.hidden = rows.length === 0;
   if (!table.parentNode.open) return;
   resize(table.tBodies[0], rows.length, "tr").forEach((row, i) => {
-    while (row.cells.length < rows[i].length) make(row.cells.length ? "td" : "th", row, { scope: "row" });
+    if (!row.cells.length) make("th", row, { scope: "row" });
+    while (row.cells.length < rows[i].length) make("td", row);
     rows[i].forEach((value, j) => {
       const cell = row.cells[j];
       setText(cell, value.text ?? value);

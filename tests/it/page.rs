@@ -125,7 +125,7 @@ fn assert_clean(browser: &mut Browser, server: &Running) {
 }
 
 /// A recording of 40 samples in which an alert fires at the 10th and is resolved at the 30th.
-fn with_alert() -> String {
+pub(crate) fn with_alert() -> String {
     let mut csv = String::from(
         "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,top,extra\n",
     );
@@ -166,7 +166,10 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
     browser.wait_until("document.getElementById('alerts').textContent !== ''", look);
     let seen = browser.eval(look);
     let list = seen["list"].as_str().unwrap();
-    assert!(list.starts_with("▲ web-1: busy (cpu > 90), 97"), "{seen}");
+    assert!(
+        list.starts_with("▲ web-1: busy (cpu > 90), 97.0\u{a0}% since "),
+        "{seen}"
+    );
     assert_eq!(
         (&seen["title"], &seen["card"]),
         (&json!("▲ 1 web-1"), &json!("critical"))
