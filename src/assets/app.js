@@ -111,16 +111,16 @@ function select(name) {
 function status() {
   const { state: how, attempt, reason } = connection;
   const { host } = state;
-  if (how === "ended" || (host?.ended && how === "open")) return ["ended", "Ended", "The recording is over."];
-  if (how === "token") return ["disconnected", "Disconnected", "This server asks for a token."];
-  if (how === "refused") return ["disconnected", "Disconnected", `The server says: ${reason}`];
+  if (how === "ended" || (host?.ended && how === "open")) return ["over", "Ended", "The recording is over."];
+  if (how === "token") return ["down", "Disconnected", "This server asks for a token."];
+  if (how === "refused") return ["down", "Disconnected", `The server says: ${reason}`];
   if (how !== "open") {
     if (!attempt) return ["connecting", "Connecting", ""];
     const lost = host ? "Connection lost. Reconnection" : "No connection.";
-    return ["reconnecting", `Reconnecting (${attempt})…`, `${lost} attempt ${attempt}…${host ? " Data shown may be stale." : ""}`];
+    return ["lost", `Reconnecting (${attempt})…`, `${lost} attempt ${attempt}…${host ? " Data shown may be stale." : ""}`];
   }
   if (host?.isStale(performance.now())) return ["stale", "Stale", "No new data come. Data shown may be stale."];
-  return ["connected", "Connected", connection.isBlocked ? "WebSocket is blocked: data come as Server-Sent Events." : ""];
+  return ["live", "Connected", connection.isBlocked ? "WebSocket is blocked: data come as Server-Sent Events." : ""];
 }
 
 function showStatus() {
@@ -131,9 +131,9 @@ function showStatus() {
   setText($("trouble"), trouble);
   const left = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
   setText($("countdown"), left > 0 ? `Next in ${Math.ceil(left / 1000)} s.` : "");
-  $("retry").hidden = !["reconnecting", "disconnected", "ended"].includes(kind);
+  $("retry").hidden = !["lost", "down", "over"].includes(kind);
   const alerts = state.alerts().length;
-  const doubt = kind === "connected" ? "" : `(${word}) `;
+  const doubt = kind === "live" ? "" : `(${word}) `;
   document.title = `${alerts ? `▲ ${alerts} ` : ""}${doubt}${state.selected || "metrics"}`;
   if (connection.state === "token" && !$("dialog").open) {
     setText($("wrong"), connection.reason);
@@ -171,7 +171,7 @@ function showAlerts() {
 function showCharts({ history, arrived }) {
   if (!history?.length) return;
   // Time goes on while nothing comes: the hole grows.
-  const waited = status()[0] === "ended" ? 0 : performance.now() - arrived;
+  const waited = status()[0] === "over" ? 0 : performance.now() - arrived;
   const to = pausedAt ?? history.last() + (waited > 3000 ? waited : 0);
   for (const chart of charts) chart.draw(history, to - minutes * 60000, to, cursor);
 }
@@ -190,7 +190,6 @@ function render() {
   renderCards($("cards"), host);
   renderTables(host);
   showCharts(host);
-  if (host.newest && !performance.getEntriesByName("data").length) performance.mark("data");
 }
 
 function changed() {
@@ -257,7 +256,6 @@ on($("dialog"), "close", () => {
   connection.connect();
 });
 $("tables").addEventListener("toggle", schedule, true);
-on(document, "visibilitychange", () => {});
 
 /** For tests and the console. */
 window.metrics = Object.freeze({ state, connection });

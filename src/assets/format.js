@@ -25,8 +25,8 @@ export function parts(value, unit) {
   return [value.toFixed(isWhole ? 0 : shown ? 1 : 2), shown];
 }
 
-/** A value with its unit, such as "1.2 MB/s". */
-export const text = (value, unit) => parts(value, unit).join(" ").trim();
+/** A value with its unit, such as "1.2 MB/s", never broken between them. */
+export const text = (value, unit) => parts(value, unit).join("\u00a0").trim();
 
 const two = (n) => `${Math.floor(n)}`.padStart(2, "0");
 

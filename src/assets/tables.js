@@ -2,18 +2,14 @@
 
 import { NONE, setText, text } from "./format.js";
 
-/** Heads, and for instances the metrics: a row for each `name:instance` that there is. */
+/** Title, heads, and for instances the metrics: a row for each `name:instance` that there is. */
 const TABLES = {
-  processes: { title: "Top processes", heads: ["Name", "PID", "CPU", "Memory"] },
-  interfaces: {
-    title: "Network interfaces",
-    heads: ["Name", "In", "Out", "Errors"],
-    names: ["networkReceived", "networkSent", "networkErrors"],
-  },
-  filesystems: { title: "Filesystems", heads: ["Mount", "Used"], names: ["disk"] },
-  disks: { title: "Disks", heads: ["Device", "Read", "Written", "Busy"], names: ["diskRead", "diskWritten", "diskBusy"] },
-  sensors: { title: "Temperatures", heads: ["Sensor", "Now"], names: ["temperature"] },
-  values: { title: "All values", heads: ["Metric", "Now"] },
+  processes: ["Top processes", "Name PID CPU Memory"],
+  interfaces: ["Network interfaces", "Name In Out Errors", ["networkReceived", "networkSent", "networkErrors"]],
+  filesystems: ["Filesystems", "Mount Used", ["disk"]],
+  disks: ["Disks", "Device Read Written Busy", ["diskRead", "diskWritten", "diskBusy"]],
+  sensors: ["Temperatures", "Sensor Now", ["temperature"]],
+  values: ["All values", "Metric Now"],
 };
 
 function make(tag, parent, more = {}) {
@@ -24,13 +20,13 @@ function make(tag, parent, more = {}) {
 
 /** A closed box opens by its title: most of what is in "All values" stands elsewhere as well. */
 function build(id) {
-  const { title, heads } = TABLES[id];
+  const [title, heads] = TABLES[id];
   const box = make("details", document.getElementById("tables"), { open: id !== "values" });
   make("summary", box, { textContent: title });
   const table = make("table", box, { id });
   make("caption", table, { textContent: title, className: "hidden" });
   const row = make("tr", table.createTHead());
-  for (const textContent of heads) make("th", row, { textContent, scope: "col" });
+  for (const textContent of heads.split(" ")) make("th", row, { textContent, scope: "col" });
   table.createTBody();
   return table;
 }
@@ -90,7 +86,7 @@ export function renderTables(host) {
   const percent = (value) => ({ text: text(value, "%"), share: value });
   const top = host.newest?.data.top ?? [];
   fill("processes", top.map(({ pid, name, cpu, memory }) => [name, `${pid}`, percent(cpu), percent(memory)]));
-  for (const [id, { names }] of Object.entries(TABLES)) {
+  for (const [id, [, , names]] of Object.entries(TABLES)) {
     if (!names) continue;
     const rows = new Set(names.flatMap((name) => instances(host, name)));
     fill(id, [...rows].map((row) => [row, ...names.map((name) => cell(host, `${name}:${row}`))]));
