@@ -20,6 +20,7 @@ mod herd;
 mod hostile_frames;
 mod hostile_heads;
 mod hostile_http;
+mod hostile_names;
 mod layering;
 mod limits;
 mod memory;
