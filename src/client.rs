@@ -147,6 +147,11 @@ impl Client {
         }
     }
 
+    /// From now on ssh asks nothing: there is a screen where its questions would stand.
+    pub fn never_ask(&mut self) {
+        self.links.iter_mut().for_each(Link::never_ask);
+    }
+
     /// The next event; `None` when every server has ended or refused. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.early.pop_front() {

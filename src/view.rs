@@ -12,7 +12,9 @@ mod host;
 mod line;
 mod metrics;
 mod page;
+mod past;
 mod plain;
+mod rows;
 mod sanitize;
 mod sections;
 mod sparkline;
@@ -26,6 +28,7 @@ mod units;
 mod tests;
 
 pub use frame::{frame, report};
+pub use past::{MOST_KEPT, Moment, Place};
 pub use plain::plain_line;
 pub use sanitize::clean;
 pub use state::{Now, State};

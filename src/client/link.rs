@@ -32,6 +32,7 @@ pub(super) struct Link {
     server: usize,
     endpoint: Endpoint,
     attempts: usize,
+    never_asks: bool,
     backoff: Backoff,
     tracker: Tracker,
     trust: Trust,
@@ -90,6 +91,7 @@ impl Link {
             server,
             endpoint,
             attempts: 0,
+            never_asks: false,
             backoff: Backoff::new(retry),
             tracker,
             trust,
@@ -143,13 +145,18 @@ impl Link {
 
     /// Whether the first attempt may ask something of the person at the terminal.
     pub(super) fn may_ask(&self) -> bool {
-        self.attempts == 0 && self.endpoint.may_ask()
+        self.attempts == 0 && !self.never_asks && self.endpoint.may_ask()
+    }
+
+    /// From now on no attempt may ask anything.
+    pub(super) fn never_ask(&mut self) {
+        self.never_asks = true;
     }
 
     fn connect(&mut self) {
         let address = self.endpoint.address(self.attempts).clone();
         // Later there may be a screen where the question would stand.
-        let may_ask = self.attempts == 0;
+        let may_ask = self.attempts == 0 && !self.never_asks;
         self.attempts += 1;
         let (query, trust) = (self.tracker.query(), self.trust.clone());
         self.state = State::Connecting(Box::pin(connect(address, query, trust, may_ask)));

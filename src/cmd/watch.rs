@@ -4,6 +4,7 @@ mod display;
 mod limits;
 mod lines;
 mod once;
+mod past;
 mod screen;
 
 use std::io::{self, ErrorKind, IsTerminal};
@@ -24,6 +25,7 @@ use super::{Exit, Failure, trust};
 use display::Display;
 use limits::Limits;
 use lines::Form;
+use past::Servers;
 
 /// The longest window that is kept of each metric: no screen shows more.
 const LONGEST_WINDOW: usize = 300;
@@ -91,7 +93,15 @@ pub async fn run(
     let end = match args.form() {
         Some(form) => lines::run(client, form, &mut session, global, &stop).await,
         None if args.once => once::run(client, &mut session, &stop).await,
-        None => screen::run(client, &mut session, &stop).await,
+        None => {
+            let archive = Servers {
+                endpoints: args.client.endpoints(),
+                query: args.client.query(),
+                retry: args.client.retry(),
+                trust,
+            };
+            screen::run(client, &archive, &mut session, &stop).await
+        }
     };
     match end {
         Ok(End::Done) => Ok(Exit::Done),

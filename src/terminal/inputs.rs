@@ -14,20 +14,32 @@ const WAITING: usize = 64;
 /// What comes from the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// `q` or Ctrl-C, which in raw mode is a key and no signal.
-    Quit,
-    /// `p` or the space bar.
-    Pause,
-    /// The arrow or `k`.
+    /// Ctrl-C, which in raw mode is a key and no signal.
+    Interrupt,
+    /// A key that writes something.
+    Char(char),
+    /// The arrow.
     Up,
-    /// The arrow or `j`.
+    /// The arrow.
     Down,
+    /// The arrow.
+    Left,
+    /// The arrow.
+    Right,
+    /// Page Up, or the arrow with Shift.
+    FarLeft,
+    /// Page Down, or the arrow with Shift.
+    FarRight,
+    /// Home.
+    Home,
+    /// End.
+    End,
     /// Enter.
     Enter,
     /// Escape.
     Back,
-    /// `?`.
-    Help,
+    /// Backspace.
+    Erase,
     /// Any other key.
     Other,
     /// The terminal has another size.
@@ -70,19 +82,25 @@ fn meaning(event: &Event) -> Option<Input> {
 fn key_meaning(key: KeyEvent) -> Input {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return if key.code == KeyCode::Char('c') {
-            Input::Quit
+            Input::Interrupt
         } else {
             Input::Other
         };
     }
+    let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     match key.code {
-        KeyCode::Char('q') => Input::Quit,
-        KeyCode::Char('p' | ' ') => Input::Pause,
-        KeyCode::Up | KeyCode::Char('k') => Input::Up,
-        KeyCode::Down | KeyCode::Char('j') => Input::Down,
+        KeyCode::Char(c) => Input::Char(c),
+        KeyCode::Up => Input::Up,
+        KeyCode::Down => Input::Down,
+        KeyCode::Left if !shift => Input::Left,
+        KeyCode::Right if !shift => Input::Right,
+        KeyCode::Left | KeyCode::PageUp => Input::FarLeft,
+        KeyCode::Right | KeyCode::PageDown => Input::FarRight,
+        KeyCode::Home => Input::Home,
+        KeyCode::End => Input::End,
         KeyCode::Enter => Input::Enter,
         KeyCode::Esc => Input::Back,
-        KeyCode::Char('?') => Input::Help,
+        KeyCode::Backspace => Input::Erase,
         _ => Input::Other,
     }
 }
@@ -98,25 +116,30 @@ mod tests {
 
     #[test]
     fn keys_have_the_meanings_that_the_help_names() {
-        check(KeyCode::Char('c'), KeyModifiers::CONTROL, Input::Quit);
-        check(KeyCode::Char('c'), KeyModifiers::NONE, Input::Other);
+        check(KeyCode::Char('c'), KeyModifiers::CONTROL, Input::Interrupt);
+        check(KeyCode::Char('c'), KeyModifiers::NONE, Input::Char('c'));
         check(KeyCode::Char('p'), KeyModifiers::CONTROL, Input::Other);
         for (code, expected) in [
-            (KeyCode::Char('q'), Input::Quit),
-            (KeyCode::Char('p'), Input::Pause),
-            (KeyCode::Char(' '), Input::Pause),
-            (KeyCode::Char('k'), Input::Up),
+            (KeyCode::Char('q'), Input::Char('q')),
+            (KeyCode::Char(' '), Input::Char(' ')),
             (KeyCode::Up, Input::Up),
-            (KeyCode::Char('j'), Input::Down),
             (KeyCode::Down, Input::Down),
+            (KeyCode::Left, Input::Left),
+            (KeyCode::Right, Input::Right),
+            (KeyCode::PageUp, Input::FarLeft),
+            (KeyCode::PageDown, Input::FarRight),
+            (KeyCode::Home, Input::Home),
+            (KeyCode::End, Input::End),
             (KeyCode::Enter, Input::Enter),
             (KeyCode::Esc, Input::Back),
-            (KeyCode::Char('?'), Input::Help),
+            (KeyCode::Backspace, Input::Erase),
             (KeyCode::F(5), Input::Other),
         ] {
             check(code, KeyModifiers::NONE, expected);
         }
-        check(KeyCode::Char('?'), KeyModifiers::SHIFT, Input::Help);
+        check(KeyCode::Char('?'), KeyModifiers::SHIFT, Input::Char('?'));
+        check(KeyCode::Left, KeyModifiers::SHIFT, Input::FarLeft);
+        check(KeyCode::Right, KeyModifiers::SHIFT, Input::FarRight);
     }
 
     #[test]

@@ -1,83 +1,26 @@
 //! The page of several hosts: one row each, and what is wrong below.
 
-use std::cmp::Reverse;
-
-use crate::protocol::HostName;
-
 use super::grid::{self, Cell, Column};
 use super::line::Line;
 use super::metrics::level_mark;
-use super::page::{Canvas, Part, Problem, alert_text, countdown, mark, rule, spread};
+use super::page::{Canvas, Part, Problem, alert_text, back_part, countdown, mark, rule, spread};
+use super::rows::{Choice, Row, all, rows};
 use super::sanitize::text_width;
 use super::sparkline::{Scale, sparkline};
 use super::state::{Host, Link, Server, Standing, State};
 use super::style::Tone;
 use super::units;
 
-/// What a row of the page stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
-    Host(HostName),
-    /// A server that has named no host.
-    Server(usize),
-}
-
-/// One row.
-pub(super) enum Row<'a> {
-    Host(&'a Host),
-    Server(usize, &'a Server),
-}
-
-impl Row<'_> {
-    pub(super) fn key(&self) -> Key {
-        match self {
-            Self::Host(host) => Key::Host(host.name.clone()),
-            Self::Server(index, _) => Key::Server(*index),
-        }
-    }
-
-    fn name(&self) -> &str {
-        match self {
-            Self::Host(host) => host.name.as_str(),
-            Self::Server(_, server) => &server.name,
-        }
-    }
-}
-
-/// The rows in their order: alerts, stale, down, then the others, and by name among those. So a row moves only when
-/// something happens to it.
-pub(super) fn rows(state: &State, now: super::Now) -> Vec<Row<'_>> {
-    let mut rows: Vec<Row<'_>> = state.hosts.values().map(Row::Host).collect();
-    rows.extend(
-        state
-            .silent_servers()
-            .map(|(index, server)| Row::Server(index, server)),
-    );
-    rows.sort_by_cached_key(|row| {
-        let (alerts, standing) = match row {
-            Row::Host(host) => (!host.alerts.is_empty(), state.standing(host, now)),
-            Row::Server(_, server) => (false, server.standing()),
-        };
-        let urgency = match standing {
-            Standing::Stale => 3,
-            Standing::Down => 2,
-            Standing::Live => 1,
-            Standing::Over => 0,
-        };
-        (Reverse((alerts, urgency)), row.name().to_owned())
-    });
-    rows
-}
-
 /// The lines of the page in at most `height` of them, without the line at the bottom.
 pub(super) fn page(
     state: &State,
+    choice: &Choice,
     selected: Option<usize>,
     height: usize,
     canvas: Canvas,
 ) -> Vec<Line> {
-    let rows = rows(state, canvas.now);
-    let mut lines = vec![header(state, canvas), rule(canvas)];
+    let rows = rows(state, choice, canvas.now);
+    let mut lines = vec![header(state, choice, rows.len(), canvas), rule(canvas)];
     let widths = Widths::new(&rows, canvas);
     lines.push(grid::titles(&widths.columns(), canvas.style));
     let room = height.saturating_sub(lines.len());
@@ -90,6 +33,9 @@ pub(super) fn page(
         &widths,
         canvas,
     ));
+    if rows.is_empty() && !choice.filter.is_empty() {
+        lines.push(Line::new(Tone::Dim, "    no host has this in its name"));
+    }
     lines.append(&mut said);
     lines.truncate(height);
     lines
@@ -118,8 +64,8 @@ fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<L
     lines
 }
 
-fn header(state: &State, canvas: Canvas) -> Line {
-    let rows = rows(state, canvas.now);
+fn header(state: &State, choice: &Choice, shown: usize, canvas: Canvas) -> Line {
+    let rows: Vec<Row<'_>> = all(state).collect();
     let count = |standing: Standing| {
         rows.iter()
             .filter(|row| match row {
@@ -134,7 +80,17 @@ fn header(state: &State, canvas: Canvas) -> Line {
         (Standing::Down, "down"),
         (Standing::Over, "ended"),
     ];
-    let mut parts = vec![Part::new(0, Tone::Bold, format!("{} hosts", rows.len()))];
+    let mut parts = if choice.filter.is_empty() {
+        vec![Part::new(0, Tone::Bold, format!("{} hosts", rows.len()))]
+    } else {
+        let filter = format!("/{}", choice.filter);
+        let of = format!("{shown} of {} hosts", rows.len());
+        vec![
+            Part::new(1, Tone::Bold, filter),
+            Part::new(0, Tone::Bold, of),
+        ]
+    };
+    parts.extend(state.back.map(|back| back_part(back, canvas)));
     for (standing, word) in states {
         let count = count(standing);
         if count > 0 {
@@ -154,6 +110,9 @@ fn header(state: &State, canvas: Canvas) -> Line {
     }
     if canvas.paused {
         parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+    }
+    if state.back.is_some() {
+        return spread(parts, &[], canvas); // which tells the time
     }
     let clock = units::clock(canvas.now.wall);
     spread(parts, &[format!("{clock} UTC"), clock], canvas)
@@ -388,7 +347,14 @@ fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
         }
         let (mark, word, tone) = mark(standing, canvas.style);
         let text = host.age(canvas.now).map_or_else(
-            || format!("{word} {}  no data yet", host.name),
+            || {
+                let when = if state.back.is_some() {
+                    "from then"
+                } else {
+                    "yet"
+                };
+                format!("{word} {}  no data {when}", host.name)
+            },
             |age| {
                 format!(
                     "{word} {}  no data for {}. Data shown may be stale.",

@@ -4,9 +4,11 @@ use super::fleet;
 use super::host;
 use super::line::Line;
 use super::page::{Canvas, Part, footer, mark, rule, spread};
+use super::past::Back;
 use super::state::{Now, Standing, State};
 use super::style::{Style, Tone};
 use super::ui::{Page, Ui};
+use super::units;
 
 /// Below this height the screen has no blank line above the keys.
 const ROOMY: usize = 12;
@@ -66,34 +68,59 @@ pub(super) fn body_height(height: usize) -> usize {
 }
 
 fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, Line) {
-    let arrows = canvas.style.glyphs().up_down;
+    let glyphs = canvas.style.glyphs();
     let mut keys = vec![("q", "quit")];
-    let back = ui.is_open(state, canvas.now);
-    if back {
+    if state.back.is_some() {
+        keys.extend([("End", "live"), (glyphs.left_right, "time")]);
+    } else if ui.is_open(state) {
         keys.push(("Esc", "back"));
     }
-    let (lines, reach) = match ui.page(state, canvas.now) {
+    let typed = ui.typing().map(|filter| format!("/{filter}_"));
+    let sort = format!("sort: {}", ui.choice().order.word());
+    let (lines, right) = match ui.page(state, canvas.now) {
         Page::Fleet { selected } => {
-            keys.extend([("Enter", "open"), (arrows, "select")]);
-            (fleet::page(state, selected, height, canvas), None)
+            if let Some(typed) = &typed {
+                keys = vec![(typed, ""), ("Enter", "keep"), ("Esc", "all hosts")];
+            } else {
+                keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
+                keys.extend([("s", sort.as_str()), ("/", "filter")]);
+            }
+            let lines = fleet::page(state, ui.choice(), selected, height, canvas);
+            (lines, None)
         }
         Page::Host(host) => {
             if height < usize::MAX / 2 && host::scroll_end(state, host, height, canvas) > 0 {
-                keys.push((arrows, "scroll"));
+                keys.push((glyphs.up_down, "scroll"));
             }
+            let lines = host::page(state, host, ui.scroll(), height, canvas);
             (
-                host::page(state, host, ui.scroll(), height, canvas),
-                Some(host.reach()),
+                lines,
+                Some(format!("last {}", units::interval(host.reach()))),
             )
         }
         Page::Server(server) => (host::server_page(server, canvas), None),
     };
-    keys.extend([("?", "help"), ("p", "pause")]);
-    if ui.paused {
-        keys.pop();
-        keys.push(("p", "go on"));
+    if ui.typing().is_none() {
+        keys.push(("?", "help"));
     }
-    (lines, footer(&keys, reach, canvas))
+    if let Some(back) = state.back {
+        return (lines, footer(&keys, Some(counted(back)), canvas));
+    }
+    if ui.typing().is_none() {
+        keys.push((glyphs.left_right, "time"));
+        keys.push(("p", if ui.paused { "go on" } else { "pause" }));
+    }
+    (lines, footer(&keys, right, canvas))
+}
+
+/// Which of the samples that are kept is shown.
+fn counted(back: Back) -> String {
+    let Back { number, of, .. } = back;
+    if back.reading {
+        format!("reading older  {number} of {of}")
+    } else {
+        format!("{number} of {of}")
+    }
 }
 
 /// What the keys do and the shapes mean.
@@ -103,18 +130,21 @@ fn help(canvas: Canvas) -> Vec<Line> {
         spread(vec![Part::new(0, Tone::Bold, "help")], &[], canvas),
         rule(canvas),
     ];
-    let arrows = format!("{} j k", glyphs.up_down);
-    let arrows = if canvas.style.unicode {
-        arrows.as_str()
+    let (up_down, left_right) = if canvas.style.unicode {
+        ("↑↓ j k", "←→ h l")
     } else {
-        "j k"
+        ("j k", "h l")
     };
     for (key, meaning) in [
         ("q, Ctrl-C", "quit"),
         ("p, space", "pause the display; data go on being taken"),
-        (arrows, "select a host, or scroll its metrics"),
+        (up_down, "select a host, or scroll its metrics"),
         ("Enter", "open the selected host"),
-        ("Esc", "back to all hosts"),
+        ("Esc", "back: to live, to all hosts"),
+        (left_right, "a sample back or on; PgUp PgDn, Shift: ten"),
+        ("Home, End", "the oldest sample; live again"),
+        ("s", "sort hosts by name, cpu, memory, load"),
+        ("/", "show only hosts with this in their name"),
     ] {
         let mut line = Line::new(Tone::Bold, format!(" {key:<10}"));
         line.push(Tone::Plain, format!(" {meaning}"));

@@ -1,30 +1,56 @@
-//! The window: the newest samples of one host, laid out in time.
+//! The samples of one host that are kept, and the window: the newest of them, laid out in time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-/// One sample. `values` follow the host's metrics; NaN is an absent value, as is one past the end.
+use crate::protocol::{Alert, Process};
+
+use super::past::Place;
+
+/// The alerts that fire, by name. Samples share them until one changes.
+pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
+
+/// One sample. There may be thousands of it for each host, so it names no metric: `values` follow the host's. NaN is an
+/// absent value, as is one past the end.
 #[derive(Debug, Clone)]
-struct Point {
-    timestamp: u64,
+pub(super) struct Point {
+    pub place: Place,
+    pub timestamp: u64,
+    pub values: Box<[f64]>,
+    /// Their names are clean.
+    pub top: Box<[Process]>,
+    /// What fired then.
+    pub alerts: Alerts,
     /// A loss was announced before it.
-    after_gap: bool,
-    values: Vec<f64>,
+    pub after_gap: bool,
 }
 
 /// The newest samples, oldest first.
 #[derive(Debug, Clone)]
 pub(super) struct History {
     window: usize,
+    /// How many samples are kept; at least the window.
+    keep: usize,
     points: VecDeque<Point>,
     gap_pending: bool,
 }
 
 impl History {
     pub(super) fn new(window: usize) -> Self {
+        let window = window.max(1);
         Self {
-            window: window.max(1),
+            window,
+            keep: window,
             points: VecDeque::new(),
             gap_pending: false,
+        }
+    }
+
+    /// Keeps `count` samples from now on.
+    pub(super) fn keep(&mut self, count: usize) {
+        self.keep = count.max(self.window);
+        while self.points.len() > self.keep {
+            self.points.pop_front();
         }
     }
 
@@ -36,16 +62,50 @@ impl History {
         self.points.is_empty()
     }
 
-    pub(super) fn push(&mut self, timestamp: u64, values: Vec<f64>) {
-        if self.points.len() == self.window {
+    /// Adds the newest sample.
+    pub(super) fn push(&mut self, mut point: Point) {
+        point.after_gap = std::mem::take(&mut self.gap_pending);
+        if self.points.len() >= self.keep {
             self.points.pop_front();
         }
-        let after_gap = std::mem::take(&mut self.gap_pending);
-        self.points.push_back(Point {
-            timestamp,
-            after_gap,
-            values,
-        });
+        self.points.push_back(point);
+    }
+
+    pub(super) fn points(&self) -> &VecDeque<Point> {
+        &self.points
+    }
+
+    pub(super) fn newest_point(&self) -> Option<&Point> {
+        self.points.back()
+    }
+
+    pub(super) fn newest_point_mut(&mut self) -> Option<&mut Point> {
+        self.points.back_mut()
+    }
+
+    /// Puts what is older than all that is here before it; as much as there is room for. Nothing comes twice.
+    pub(super) fn put_before(&mut self, mut older: Self) {
+        if let Some(oldest) = self.points.front() {
+            older.points.retain(|point| point.place < oldest.place);
+        }
+        let room = self.keep.saturating_sub(self.points.len());
+        let too_many = older.points.len().saturating_sub(room);
+        older.points.drain(..too_many);
+        older.points.append(&mut self.points);
+        self.points = older.points;
+    }
+
+    /// The window that ended with the first `count` samples.
+    pub(super) fn window_of_first(&self, count: usize) -> Self {
+        let count = count.min(self.points.len());
+        // One more, so that a hole before the window is seen.
+        let begin = count.saturating_sub(self.window + 1);
+        Self {
+            window: self.window,
+            keep: self.window + 1,
+            points: self.points.range(begin..count).cloned().collect(),
+            gap_pending: false,
+        }
     }
 
     /// Numbered messages will not come: the next sample stands apart from the last one.
@@ -77,7 +137,9 @@ impl History {
     /// The usual time between two samples in milliseconds, by their own timestamps. A replay's are those of the
     /// recording, at whatever speed it plays, so they cannot be compared with the announced interval.
     pub(super) fn step(&self) -> Option<u64> {
-        let mut steps: Vec<u64> = std::iter::zip(&self.points, self.points.iter().skip(1))
+        let begin = self.points.len().saturating_sub(self.window);
+        let newest = || self.points.range(begin..);
+        let mut steps: Vec<u64> = std::iter::zip(newest(), newest().skip(1))
             .filter(|(_, after)| !after.after_gap)
             .map(|(before, after)| after.timestamp.saturating_sub(before.timestamp))
             .filter(|step| *step > 0)
@@ -142,12 +204,25 @@ pub(super) struct Layout(Vec<Option<usize>>);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::StreamId;
+
+    fn point(timestamp: u64, values: &[f64]) -> Point {
+        Point {
+            place: (StreamId(1), timestamp / 1000),
+            timestamp,
+            values: values.into(),
+            top: Box::default(),
+            alerts: Alerts::default(),
+            after_gap: false,
+        }
+    }
 
     /// The window as text: the seconds' last digit, and `.` for an empty cell.
     fn check(window: usize, timestamps: &[u64], trailing: usize, expected: &str) {
         let mut history = History::new(window);
         for &at in timestamps {
-            history.push(at, vec![f64::from(u32::try_from(at / 1000 % 10).unwrap())]);
+            let digit = f64::from(u32::try_from(at / 1000 % 10).unwrap());
+            history.push(point(at, &[digit]));
         }
         let cells = history.cells(0, &history.layout(trailing));
         let shown: String = cells
@@ -196,7 +271,7 @@ mod tests {
             if at == 3000 {
                 history.mark_gap();
             }
-            history.push(at, vec![1.0]);
+            history.push(point(at, &[1.0]));
         }
         let cells = history.cells(0, &history.layout(0));
         assert_eq!(cells, [Some(1.0), Some(1.0), None, Some(1.0), Some(1.0)]);
@@ -205,8 +280,8 @@ mod tests {
     #[test]
     fn an_absent_value_is_an_empty_cell() {
         let mut history = History::new(3);
-        history.push(1000, vec![1.0]);
-        history.push(2000, vec![f64::NAN, 5.0]);
+        history.push(point(1000, &[1.0]));
+        history.push(point(2000, &[f64::NAN, 5.0]));
         let layout = history.layout(0);
         assert_eq!(history.cells(0, &layout), [None, Some(1.0), None]);
         assert_eq!(history.cells(1, &layout), [None, None, Some(5.0)]);
@@ -214,5 +289,53 @@ mod tests {
             (history.value(0), history.value(1), history.value(2)),
             (None, Some(5.0), None)
         );
+    }
+
+    fn numbers(history: &History) -> Vec<u64> {
+        history.points().iter().map(|point| point.place.1).collect()
+    }
+
+    fn history(keep: usize, numbers: std::ops::RangeInclusive<u64>) -> History {
+        let mut history = History::new(2);
+        history.keep(keep);
+        for number in numbers {
+            history.push(point(number * 1000, &[1.0]));
+        }
+        history
+    }
+
+    #[test]
+    fn only_what_is_older_is_put_before_and_only_as_much_as_is_kept() {
+        for (keep, older, newer, expected) in [
+            (9, 1..=5, 4..=6, vec![1, 2, 3, 4, 5, 6]),
+            (4, 1..=5, 4..=6, vec![3, 4, 5, 6]),
+            (3, 1..=5, 4..=6, vec![4, 5, 6]),
+            (9, 4..=9, 4..=6, vec![4, 5, 6]),
+        ] {
+            let mut kept = history(keep, newer);
+            kept.put_before(history(9, older));
+            assert_eq!(numbers(&kept), expected);
+        }
+        let mut empty = History::new(2);
+        empty.put_before(history(9, 1..=5));
+        assert_eq!(numbers(&empty), [4, 5]);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_there_should_be() {
+        let mut kept = history(4, 1..=9);
+        assert_eq!(numbers(&kept), [6, 7, 8, 9]);
+        kept.keep(3);
+        assert_eq!(numbers(&kept), [7, 8, 9]);
+        kept.keep(0);
+        assert_eq!(numbers(&kept), [8, 9], "never less than the window");
+    }
+
+    #[test]
+    fn a_window_ends_where_it_should() {
+        let kept = history(9, 1..=9);
+        assert_eq!(numbers(&kept.window_of_first(5)), [3, 4, 5]);
+        assert_eq!(numbers(&kept.window_of_first(99)), [7, 8, 9]);
+        assert_eq!(numbers(&kept.window_of_first(0)), [0; 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::metrics;
-use super::page::{Canvas, Part, mark, problems, rule, server_text, spread, times};
+use super::page::{Canvas, Part, back_part, mark, problems, rule, server_text, spread, times};
 use super::sections::{self, Section};
 use super::state::{Host, Link, Server, Standing, State};
 use super::style::Tone;
@@ -73,13 +73,15 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
         _ => String::new(),
     };
     let name = Line::new(Tone::Bold, host.name.as_str()).clip(canvas.width / 2, canvas.style);
-    let mut parts = vec![
-        Part {
-            rank: 0,
-            line: name,
-        },
-        Part::new(0, tone, format!("{shape} {word}{age}")),
-    ];
+    let mut parts = vec![Part {
+        rank: 0,
+        line: name,
+    }];
+    parts.extend(state.back.map(|back| back_part(back, canvas)));
+    // Only what is not so is worth a word of the past.
+    if state.back.is_none() || standing != Standing::Live {
+        parts.push(Part::new(0, tone, format!("{shape} {word}{age}")));
+    }
     if canvas.paused {
         parts.push(Part::new(1, Tone::Warn, "PAUSED"));
     }
@@ -108,10 +110,8 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
             parts.push(Part::new(8, Tone::Dim, os));
         }
     }
-    let times = host
-        .history
-        .newest()
-        .map_or_else(Vec::new, |at| times(at, canvas.now));
+    let newest = host.history.newest().filter(|_| state.back.is_none());
+    let times = newest.map_or_else(Vec::new, |at| times(at, canvas.now));
     spread(parts, &times, canvas)
 }
 

@@ -3,6 +3,7 @@
 use crate::protocol::{AlertState, Gap, GapReason};
 
 use super::line::{Line, wrap};
+use super::past::Back;
 use super::sanitize::clean;
 use super::state::{Host, Link, Now, Server, Standing, State};
 use super::style::{Style, Tone};
@@ -156,6 +157,9 @@ fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Optio
         return None;
     }
     let age = host.age(now);
+    if state.back.is_some() && age.is_none() {
+        return Some("No data from then.".into());
+    }
     let doubt = if age.is_some() {
         " Data shown may be stale."
     } else {
@@ -251,12 +255,19 @@ fn gap_text(gap: Gap) -> String {
     }
 }
 
-/// The line at the bottom: the keys that work here, and how far back the window reaches.
-pub(super) fn footer(
-    keys: &[(&str, &str)],
-    reach: Option<std::time::Duration>,
-    canvas: Canvas,
-) -> Line {
+/// How far back the page is.
+pub(super) fn back_part(back: Back, canvas: Canvas) -> Part {
+    let shape = canvas.style.glyphs().back;
+    let clock = units::clock(back.timestamp);
+    let mut text = format!("{shape} {} ago  {clock}", units::span(back.ago));
+    if back.timestamp / 86_400_000 != canvas.now.wall / 86_400_000 {
+        text = format!("{text}  {}", units::date(back.timestamp));
+    }
+    Part::new(0, Tone::Bold, text)
+}
+
+/// The line at the bottom: the keys that work here, and what is to be said of the time.
+pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canvas) -> Line {
     let parts = keys.iter().enumerate().map(|(index, (key, meaning))| {
         let mut line = Line::new(Tone::Bold, *key);
         line.push(Tone::Dim, format!(" {meaning}"));
@@ -266,7 +277,6 @@ pub(super) fn footer(
             line,
         }
     });
-    let right = reach.map(|reach| format!("last {}", units::interval(reach)));
     spread(parts.collect(), right.as_slice(), canvas)
 }
 

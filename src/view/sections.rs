@@ -362,10 +362,10 @@ fn sensors(host: &Host, canvas: Canvas) -> Option<Section> {
 }
 
 fn processes(host: &Host, canvas: Canvas) -> Option<Section> {
-    if host.top.is_empty() {
+    if host.top().is_empty() {
         return None;
     }
-    let mut top: Vec<_> = host.top.iter().collect();
+    let mut top: Vec<_> = host.top().iter().collect();
     top.sort_by(|a, b| b.cpu.total_cmp(&a.cpu));
     let items: Vec<Line> = top
         .iter()

@@ -8,7 +8,8 @@ use crate::protocol::{
     Alert, AlertState, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe,
 };
 
-use super::history::{History, Layout};
+use super::history::{Alerts, History, Layout, Point};
+use super::past::{Back, Place};
 use super::sanitize::clean;
 
 /// The metrics of one host that are kept; a peer that names new ones in every sample does not fill the memory.
@@ -26,7 +27,9 @@ pub struct Now {
 /// Everything that a frame shows of the data, fed with a client's events.
 #[derive(Debug, Clone)]
 pub struct State {
-    window: usize,
+    pub(super) window: usize,
+    /// How far back this is, if it is what was once.
+    pub(super) back: Option<Back>,
     pub(super) servers: Vec<Server>,
     pub(super) hosts: BTreeMap<HostName, Host>,
 }
@@ -71,10 +74,9 @@ pub(super) struct Host {
     pub metrics: Vec<Metric>,
     index: HashMap<Arc<str>, usize>,
     pub history: History,
-    /// Their names are clean.
-    pub top: Vec<Process>,
-    /// Those that fire, by name.
-    pub alerts: BTreeMap<String, Alert>,
+    /// How many samples back its server was asked for.
+    pub asked: usize,
+    pub alerts: Alerts,
     /// When the newest sample arrived, as [`Now::elapsed`].
     pub arrived: Option<Duration>,
     /// No sample came for too long, or the connection was lost since the last one.
@@ -127,6 +129,7 @@ impl State {
         };
         Self {
             window,
+            back: None,
             servers: servers.iter().map(server).collect(),
             hosts: BTreeMap::new(),
         }
@@ -196,17 +199,21 @@ impl State {
         host.over = false;
         host.interval = Duration::from_millis(hello.interval);
         host.system.clone_from(&hello.system);
-        host.alerts = hello
-            .alerts
-            .iter()
-            .map(|alert| (alert.name.clone(), alert.clone()))
-            .collect();
+        let named = |alert: &Alert| (alert.name.clone(), alert.clone());
+        host.alerts = Arc::new(hello.alerts.iter().map(named).collect());
         host.announce(&hello.metrics);
     }
 
     /// A sample of `host` arrived.
-    pub fn sample(&mut self, server: usize, host: &HostName, sample: &Sample, now: Now) {
-        self.host(server, host).take(sample, now);
+    pub fn sample(
+        &mut self,
+        server: usize,
+        host: &HostName,
+        place: Place,
+        sample: &Sample,
+        now: Now,
+    ) {
+        self.host(server, host).take(place, sample, now);
     }
 
     /// An alert of `host` fires or is resolved; `sample` did it and has, as a rule, come before.
@@ -214,17 +221,21 @@ impl State {
         &mut self,
         server: usize,
         host: &HostName,
+        place: Place,
         alert: &Alert,
         sample: &Sample,
         now: Now,
     ) {
         let host = self.host(server, host);
+        let alerts = Arc::make_mut(&mut host.alerts);
         match alert.state {
-            AlertState::Firing => host.alerts.insert(alert.name.clone(), alert.clone()),
-            AlertState::Resolved => host.alerts.remove(&alert.name),
+            AlertState::Firing => alerts.insert(alert.name.clone(), alert.clone()),
+            AlertState::Resolved => alerts.remove(&alert.name),
         };
         if host.history.newest() < Some(sample.timestamp) {
-            host.take(sample, now);
+            host.take(place, sample, now);
+        } else if let Some(point) = host.history.newest_point_mut() {
+            point.alerts = host.alerts.clone();
         }
     }
 
@@ -262,12 +273,13 @@ impl State {
     }
 
     fn host(&mut self, server: usize, name: &HostName) -> &mut Host {
-        let window = self.window;
+        let (window, share) = (self.window, self.share());
         let host = self
             .hosts
             .entry(name.clone())
             .or_insert_with(|| Host::new(name.clone(), server, window));
         host.server = server;
+        host.history.keep(share.max(host.asked));
         host
     }
 
@@ -314,12 +326,25 @@ impl Host {
             metrics: Vec::new(),
             index: HashMap::new(),
             history: History::new(window),
-            top: Vec::new(),
-            alerts: BTreeMap::new(),
+            asked: 0,
+            alerts: Alerts::default(),
             arrived: None,
             stale: false,
             over: false,
             gap: None,
+        }
+    }
+
+    /// Everything but the samples.
+    pub(super) fn without_history(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            system: self.system.clone(),
+            metrics: self.metrics.clone(),
+            index: self.index.clone(),
+            history: History::new(self.history.window()),
+            alerts: self.alerts.clone(),
+            ..*self
         }
     }
 
@@ -347,7 +372,7 @@ impl Host {
         self.history.reorder(&moved);
     }
 
-    fn take(&mut self, sample: &Sample, now: Now) {
+    fn take(&mut self, place: Place, sample: &Sample, now: Now) {
         let mut values = vec![f64::NAN; self.metrics.len()];
         for (name, value) in &sample.values {
             if !self.index.contains_key(name) && self.add(&self.describe(name)) {
@@ -357,11 +382,18 @@ impl Host {
                 values[index] = *value;
             }
         }
-        self.history.push(sample.timestamp, values);
-        self.top = sample.top.clone().unwrap_or_default();
-        for process in &mut self.top {
-            process.name = clean(&process.name);
-        }
+        let cleaned = |process: &Process| Process {
+            name: clean(&process.name),
+            ..process.clone()
+        };
+        self.history.push(Point {
+            place,
+            timestamp: sample.timestamp,
+            values: values.into(),
+            top: sample.top.iter().flatten().map(cleaned).collect(),
+            alerts: self.alerts.clone(),
+            after_gap: false,
+        });
         self.arrived = Some(now.elapsed);
         self.stale = false;
     }
@@ -389,6 +421,11 @@ impl Host {
     /// The newest value of the metric `name`.
     pub(super) fn value(&self, name: &str) -> Option<f64> {
         self.history.value(self.find(name)?)
+    }
+
+    /// The first processes of the newest sample.
+    pub(super) fn top(&self) -> &[Process] {
+        self.history.newest_point().map_or(&[], |point| &point.top)
     }
 
     /// How long ago the newest sample arrived.

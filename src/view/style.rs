@@ -29,6 +29,9 @@ pub(super) struct Glyphs {
     pub rule: &'static str,
     pub ellipsis: &'static str,
     pub up_down: &'static str,
+    pub left_right: &'static str,
+    /// Of what is not now.
+    pub back: &'static str,
     /// From the lowest to the highest.
     pub blocks: [char; 8],
     pub full: &'static str,
@@ -47,6 +50,8 @@ const UNICODE: Glyphs = Glyphs {
     rule: "─",
     ellipsis: "…",
     up_down: "↑↓",
+    left_right: "←→",
+    back: "◀",
     blocks: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     full: "█",
     rest: "░",
@@ -64,6 +69,8 @@ const ASCII: Glyphs = Glyphs {
     rule: "-",
     ellipsis: "~",
     up_down: "j/k",
+    left_right: "h/l",
+    back: "<",
     blocks: ['_', '.', '.', '-', '-', '=', '=', '#'],
     full: "#",
     rest: ".",

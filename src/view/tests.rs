@@ -1,5 +1,6 @@
 //! Whole frames, as a person sees them.
 
+mod back;
 mod fixture;
 mod frames;
 mod problems;

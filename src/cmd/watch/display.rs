@@ -3,18 +3,35 @@
 use crate::client::{Event, Received};
 use crate::protocol::Body;
 use crate::terminal::Input;
-use crate::view::{Now, State, Step, Style, Ui, frame, report};
+use crate::view::{MOST_KEPT, Moment, Now, State, Step, Style, Ui, frame, report};
+
+use super::past::{Ask, Reading};
 
 /// Columns and lines.
 pub(super) type Size = (usize, usize);
 
-/// The data, what the person at the screen chose, and what a pause holds still.
+/// The samples that Page Up and Page Down go over.
+const FAR: isize = 10;
+
+/// The data, what the person at the screen chose, and what is held still.
 #[derive(Debug)]
 pub(super) struct Display {
     live: State,
     ui: Ui,
-    held: Option<Box<(State, Now)>>,
+    held: Option<Box<Held>>,
+    reading: Option<Reading>,
     style: Style,
+}
+
+/// A picture that stands while data go on being taken.
+#[derive(Debug)]
+struct Held {
+    state: State,
+    now: Now,
+    /// What is looked back at; a pause shows what was new when it began.
+    back: Option<Moment>,
+    /// Whether the oldest sample is wanted, whichever that will turn out to be.
+    oldest: bool,
 }
 
 impl Display {
@@ -23,6 +40,7 @@ impl Display {
             live: State::new(window, servers),
             ui: Ui::default(),
             held: None,
+            reading: None,
             style,
         }
     }
@@ -47,58 +65,186 @@ impl Display {
             Event::Refused { server, reason } => self.live.refused(*server, reason),
             Event::Ended { server } => self.live.ended(*server),
             Event::Stale { host } => self.live.stale(host),
-            Event::Message(received) => self.message(received, now),
+            Event::Message(received) => apply(&mut self.live, received, now),
             Event::Malformed { .. } => {}
         }
+        self.mark_back();
     }
 
-    fn message(&mut self, received: &Received, now: Now) {
-        let (server, host) = (received.server, &received.host);
-        match &received.message.body {
-            Body::Hello(hello) => self.live.hello(server, host, hello),
-            Body::Metric { sample, .. } => self.live.sample(server, host, sample, now),
-            Body::Alert { alert, sample, .. } => self.live.alert(server, host, alert, sample, now),
-            Body::Gap(gap) => self.live.gap(server, host, *gap, now),
-            Body::End => self.live.host_ended(host),
-            Body::Heartbeat { .. } | Body::Unknown => {}
+    /// What to begin to read of the past, once for each reading.
+    pub(super) fn next_ask(&mut self) -> Option<&Ask> {
+        self.reading.as_mut()?.begin()
+    }
+
+    /// Whether the past is being read.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.is_some()
+    }
+
+    /// Takes what was read of the past; `None` when there is no more.
+    pub(super) fn take_past(&mut self, event: Option<&Event>, now: Now) {
+        let Some(reading) = &mut self.reading else {
+            return;
+        };
+        let more = match event {
+            Some(Event::Message(received)) => reading.take(received, &mut self.live, now),
+            Some(_) => false,
+            None => true,
+        };
+        if (event.is_none() || reading.is_done())
+            && let Some(reading) = self.reading.take()
+        {
+            reading.end(&mut self.live);
+        }
+        if more
+            && let Some(held) = &self.held
+            && let Some(moment) = &held.back
+        {
+            let oldest = held.oldest;
+            let oldest_moment = self.live.oldest(&moment.host).filter(|_| oldest);
+            let moment = oldest_moment.unwrap_or_else(|| moment.clone());
+            self.look_at(moment, oldest, now);
         }
     }
 
     /// Takes a key; whether to leave.
     pub(super) fn input(&mut self, input: Input, size: Size, now: Now) -> bool {
-        let step = match input {
-            Input::Quit => return true,
-            Input::Pause => {
-                self.pause(now);
-                return false;
-            }
-            Input::Help => {
-                self.ui.help = !self.ui.help;
-                return false;
-            }
-            Input::Resize => return false,
-            Input::Up => Some(Step::Up),
-            Input::Down => Some(Step::Down),
-            Input::Enter => Some(Step::Enter),
-            Input::Back => Some(Step::Back),
-            Input::Other => None,
-        };
-        if std::mem::take(&mut self.ui.help) {
-            return false; // any key closes the help
-        }
-        if let Some(step) = step {
-            let (state, now) = shown(&self.live, self.held.as_deref(), now);
-            self.ui.step(step, state, size.0, size.1, now);
+        match input {
+            Input::Interrupt => return true,
+            Input::Resize => {}
+            _ if self.ui.is_typing() => self.type_filter(input),
+            Input::Char('q') => return true,
+            _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help
+            Input::Char('?') => self.ui.help = true,
+            Input::Char('p' | ' ') => self.pause(now),
+            Input::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
+            Input::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
+            Input::Left | Input::Char('h') => self.travel(-1, now),
+            Input::Right | Input::Char('l') => self.travel(1, now),
+            Input::FarLeft => self.travel(-FAR, now),
+            Input::FarRight => self.travel(FAR, now),
+            Input::Home => self.go_to_oldest(now),
+            Input::End => self.go_live(),
+            Input::Back if self.is_back() => self.go_live(),
+            Input::Up | Input::Char('k') => self.step(Step::Up, size, now),
+            Input::Down | Input::Char('j') => self.step(Step::Down, size, now),
+            Input::Enter => self.step(Step::Enter, size, now),
+            Input::Back => self.step(Step::Back, size, now),
+            Input::Char(_) | Input::Erase | Input::Other => {}
         }
         false
     }
 
+    fn type_filter(&mut self, input: Input) {
+        match input {
+            Input::Char(letter) => self.ui.type_letter(letter),
+            Input::Erase => self.ui.erase_letter(),
+            Input::Enter => self.ui.end_filter(true),
+            Input::Back => self.ui.end_filter(false),
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, step: Step, size: Size, now: Now) {
+        let (state, now) = shown(&self.live, self.held.as_deref(), now);
+        self.ui.step(step, state, size.0, size.1, now);
+    }
+
+    fn is_at_fleet(&self, now: Now) -> bool {
+        let (state, now) = shown(&self.live, self.held.as_deref(), now);
+        self.ui.is_at_fleet(state, now)
+    }
+
+    /// Holds the picture, or lets it go. What is looked back at stands still anyway.
     fn pause(&mut self, now: Now) {
+        if self.is_back() {
+            return;
+        }
         self.held = match self.held.take() {
             Some(_) => None,
-            None => Some(Box::new((self.live.clone(), now))),
+            None => Some(Box::new(Held {
+                state: self.live.snapshot(),
+                now,
+                back: None,
+                oldest: false,
+            })),
         };
         self.ui.paused = self.held.is_some();
+    }
+
+    fn is_back(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.back.is_some())
+    }
+
+    /// Goes `by` samples on from what is shown; behind the newest it is live.
+    fn travel(&mut self, by: isize, now: Now) {
+        let (state, then) = shown(&self.live, self.held.as_deref(), now);
+        let Some(here) = self
+            .ui
+            .subject(state, then)
+            .and_then(|host| state.newest(&host))
+        else {
+            return;
+        };
+        if !self.is_back() && by > 0 {
+            return;
+        }
+        match self.live.step(&here, by) {
+            Some(there) => {
+                self.read_past_of(&there, now);
+                self.look_at(there, false, now);
+            }
+            None => self.go_live(),
+        }
+    }
+
+    /// Goes to the oldest sample that the server holds.
+    fn go_to_oldest(&mut self, now: Now) {
+        let (state, then) = shown(&self.live, self.held.as_deref(), now);
+        let host = self.ui.subject(state, then);
+        if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
+            self.read_past_of(&oldest, now);
+            self.look_at(oldest, true, now);
+        }
+    }
+
+    /// Back to what is new.
+    fn go_live(&mut self) {
+        if self.is_back() {
+            (self.held, self.reading) = (None, None);
+        }
+    }
+
+    /// Asks for the past of what is on the screen, if it was not asked for yet.
+    fn read_past_of(&mut self, moment: &Moment, now: Now) {
+        if self.reading.is_none() {
+            self.reading = if self.is_at_fleet(now) {
+                Reading::of(&self.live, None, self.live.share())
+            } else {
+                Reading::of(&self.live, Some(&moment.host), MOST_KEPT)
+            };
+        }
+    }
+
+    fn look_at(&mut self, moment: Moment, oldest: bool, now: Now) {
+        let (state, now) = self.live.as_it_was(&moment, self.is_reading(), now);
+        self.ui.paused = false;
+        self.held = Some(Box::new(Held {
+            state,
+            now,
+            back: Some(moment),
+            oldest,
+        }));
+    }
+
+    /// What is looked back at lies further back with every sample.
+    fn mark_back(&mut self) {
+        let reading = self.is_reading();
+        if let Some(held) = &mut self.held
+            && let Some(moment) = &held.back
+        {
+            held.state.mark_back(&self.live, moment, reading);
+        }
     }
 
     /// Whether the frame changes without an event.
@@ -118,7 +264,23 @@ impl Display {
     }
 }
 
+/// Takes a message into `state`.
+pub(super) fn apply(state: &mut State, received: &Received, now: Now) {
+    let (server, host) = (received.server, &received.host);
+    let place = |seq: &Option<u64>| (received.stream, seq.unwrap_or_default());
+    match &received.message.body {
+        Body::Hello(hello) => state.hello(server, host, hello),
+        Body::Metric { seq, sample } => state.sample(server, host, place(seq), sample, now),
+        Body::Alert { seq, alert, sample } => {
+            state.alert(server, host, place(seq), alert, sample, now);
+        }
+        Body::Gap(gap) => state.gap(server, host, *gap, now),
+        Body::End => state.host_ended(host),
+        Body::Heartbeat { .. } | Body::Unknown => {}
+    }
+}
+
 /// What is on the screen while the display is held, or not.
-fn shown<'a>(live: &'a State, held: Option<&'a (State, Now)>, now: Now) -> (&'a State, Now) {
-    held.map_or((live, now), |(state, at)| (state, *at))
+fn shown<'a>(live: &'a State, held: Option<&'a Held>, now: Now) -> (&'a State, Now) {
+    held.map_or((live, now), |held| (&held.state, held.now))
 }

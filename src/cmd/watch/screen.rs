@@ -7,9 +7,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Event;
 use crate::terminal::{self, Input, Screen};
 
 use super::display::Size;
+use super::past::Archive;
 use super::{End, Events, Session, reached};
 
 /// A burst of events makes one frame: more often than this nobody can read.
@@ -39,12 +41,13 @@ impl Surface for Screen {
 /// Takes the screen, follows the events, and gives the screen back with the last frame left behind.
 pub(super) async fn run(
     events: impl Events,
+    archive: &impl Archive,
     session: &mut Session,
     stop: &CancellationToken,
 ) -> io::Result<End> {
     let mut screen = Screen::open()?;
     let mut keys = terminal::inputs();
-    let end = follow(events, session, &mut keys, &mut screen, stop).await;
+    let end = follow(events, archive, session, &mut keys, &mut screen, stop).await;
     let (width, height) = terminal::size();
     let left_behind = if session.display.state().has_data() {
         // One line stays for the prompt.
@@ -61,16 +64,23 @@ pub(super) async fn run(
 }
 
 /// Draws what events and keys make of the display, until one of them or `stop` ends it.
-pub(super) async fn follow(
+pub(super) async fn follow<A: Archive>(
     mut events: impl Events,
+    archive: &A,
     session: &mut Session,
     keys: &mut mpsc::Receiver<Input>,
     surface: &mut impl Surface,
     stop: &CancellationToken,
 ) -> io::Result<End> {
     let mut pace = Pace::new();
+    let mut past: Option<A::Events> = None;
     loop {
         let Session { display, clock, .. } = session;
+        if let Some(ask) = display.next_ask() {
+            past = Some(archive.open(ask));
+        } else if !display.is_reading() {
+            past = None;
+        }
         if pace.is_due() {
             surface.draw(&display.frame(surface.size(), clock.now()))?;
             pace.drawn(display.is_counting());
@@ -96,7 +106,19 @@ pub(super) async fn follow(
                 }
                 pace.soon();
             }
+            event = next_of(&mut past) => {
+                display.take_past(event.as_ref(), clock.now());
+                pace.soon();
+            }
         }
+    }
+}
+
+/// The next event, if there is anything to read.
+async fn next_of(events: &mut Option<impl Events>) -> Option<Event> {
+    match events {
+        Some(events) => events.next().await,
+        None => std::future::pending().await,
     }
 }
 

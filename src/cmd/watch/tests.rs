@@ -2,5 +2,6 @@
 
 mod as_lines;
 mod at_once;
+mod looking_back;
 mod on_screen;
 mod script;

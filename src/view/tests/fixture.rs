@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Alert, AlertState, Hello, HostName, Process, Sample, System, describe};
-use crate::view::{Now, State, Style, Ui, WINDOW, frame};
+use crate::protocol::{
+    Alert, AlertState, Hello, HostName, Process, Sample, StreamId, System, describe,
+};
+use crate::view::{Moment, Now, Place, State, Style, Ui, WINDOW, frame};
 
 /// 2026-11-24T14:07:31Z.
 pub(super) const WALL: u64 = 1_795_529_251_000;
@@ -26,6 +28,8 @@ pub(super) struct Fixture {
     pub state: State,
     pub ui: Ui,
     pub now: Now,
+    /// The numbered messages so far.
+    pub messages: u64,
 }
 
 impl Fixture {
@@ -38,7 +42,14 @@ impl Fixture {
                 elapsed: Duration::from_secs(100),
                 wall: WALL,
             },
+            messages: 0,
         }
+    }
+
+    /// Where the next message stands.
+    pub(super) fn place(&mut self) -> Place {
+        self.messages += 1;
+        (StreamId(1), self.messages)
     }
 
     /// A live host with everything that a Linux server has.
@@ -122,6 +133,17 @@ impl Fixture {
         self.state.hello(server, &Self::name(host), &hello);
     }
 
+    /// A host of which the busy alert fires when it is first heard of.
+    pub(super) fn hello_with_alert(&mut self, host: &str) {
+        let hello = Hello {
+            interval: 2000,
+            metrics: [describe("cpu", 8)].into(),
+            alerts: vec![busy(AlertState::Firing)],
+            ..Hello::default()
+        };
+        self.state.hello(0, &Self::name(host), &hello);
+    }
+
     /// The `n`th sample of the window of 30 that ends now.
     pub(super) fn sample(&mut self, server: usize, host: &str, n: u32, values: &[(&str, f64)]) {
         let ago = u64::from(29 - n.min(29)) * 2000;
@@ -141,7 +163,9 @@ impl Fixture {
             elapsed: self.now.elapsed - Duration::from_millis(ago + 300),
             ..self.now
         };
-        self.state.sample(server, &Self::name(host), &sample, at);
+        let place = self.place();
+        self.state
+            .sample(server, &Self::name(host), place, &sample, at);
     }
 
     pub(super) fn fire(&mut self, host: &str) {
@@ -151,16 +175,19 @@ impl Fixture {
     pub(super) fn fire_with(&mut self, host: &str, sample: &Sample) {
         let server = self.server_of(host);
         let alert = busy(AlertState::Firing);
+        let place = self.place();
         self.state
-            .alert(server, &Self::name(host), &alert, sample, self.now);
+            .alert(server, &Self::name(host), place, &alert, sample, self.now);
     }
 
     pub(super) fn resolve(&mut self, host: &str) {
         let server = self.server_of(host);
         let alert = busy(AlertState::Resolved);
+        let place = self.place();
         self.state.alert(
             server,
             &Self::name(host),
+            place,
             &alert,
             &Sample::default(),
             self.now,
@@ -249,7 +276,8 @@ impl Fixture {
                     .collect(),
                 top: Some(vec![process(u32::MAX, &wide, value, value); 30]),
             };
-            fixture.state.sample(0, &host, &sample, fixture.now);
+            let place = fixture.place();
+            fixture.state.sample(0, &host, place, &sample, fixture.now);
         }
         fixture.evil_alert(&host, &wide);
         fixture
@@ -264,8 +292,9 @@ impl Fixture {
             since: u64::MAX,
             ..busy(AlertState::Firing)
         };
+        let place = self.place();
         self.state
-            .alert(0, host, &alert, &Sample::default(), self.now);
+            .alert(0, host, place, &alert, &Sample::default(), self.now);
     }
 
     pub(super) fn evil_sample(&mut self, host: &str, evil: &str) {
@@ -279,7 +308,27 @@ impl Fixture {
             values,
             top: Some(vec![process(1, evil, 1.0, 1.0)]),
         };
-        self.state.sample(0, &Self::name(host), &sample, self.now);
+        let place = self.place();
+        self.state
+            .sample(0, &Self::name(host), place, &sample, self.now);
+    }
+
+    /// The sample of `host` that is `by` steps from its newest.
+    pub(super) fn moment(&self, host: &str, by: isize) -> Moment {
+        let newest = self.state.newest(&Self::name(host)).unwrap();
+        self.state.step(&newest, by).unwrap()
+    }
+
+    /// What is shown of the sample of `host` that is `by` steps from its newest.
+    pub(super) fn look_back(&self, host: &str, by: isize) -> Self {
+        let moment = self.moment(host, by);
+        let (state, now) = self.state.as_it_was(&moment, false, self.now);
+        Self {
+            state,
+            now,
+            ui: self.ui.clone(),
+            ..*self
+        }
     }
 
     pub(super) fn step(&mut self, step: crate::view::Step) {

@@ -109,6 +109,107 @@ fn many_hosts_do_not_hide_what_is_wrong() {
 }
 
 #[test]
+fn one_host_on_a_narrow_terminal() {
+    let fixture = Fixture::one_host();
+    check(
+        &fixture,
+        40,
+        20,
+        PLAIN,
+        include_str!("frames/host-40x20.txt"),
+    );
+}
+
+#[test]
+fn one_host_with_an_alert() {
+    let mut fixture = Fixture::one_host();
+    fixture.fire("web-1");
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/alert-80x24.txt"),
+    );
+}
+
+#[test]
+fn one_host_that_is_down() {
+    let mut fixture = Fixture::one_host();
+    fixture.lose("connection refused");
+    fixture.later(90_000);
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/down-80x24.txt"),
+    );
+}
+
+#[test]
+fn one_host_as_it_was() {
+    let fixture = Fixture::one_host().look_back("web-1", -8);
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/back-80x24.txt"),
+    );
+}
+
+#[test]
+fn one_host_as_it_was_on_a_narrow_terminal_in_ascii() {
+    let fixture = Fixture::one_host().look_back("web-1", -8);
+    check(
+        &fixture,
+        40,
+        20,
+        ASCII,
+        include_str!("frames/back-ascii-40x20.txt"),
+    );
+}
+
+#[test]
+fn several_hosts_as_they_were() {
+    let fixture = Fixture::fleet().look_back("web-1", -8);
+    check(
+        &fixture,
+        80,
+        24,
+        PLAIN,
+        include_str!("frames/fleet-back-80x24.txt"),
+    );
+}
+
+#[test]
+fn many_hosts_on_a_wide_terminal() {
+    let fixture = Fixture::many(300);
+    check(
+        &fixture,
+        120,
+        40,
+        PLAIN,
+        include_str!("frames/many-120x40.txt"),
+    );
+}
+
+#[test]
+fn many_hosts_on_a_narrow_terminal_filtered() {
+    let mut fixture = Fixture::many(300);
+    fixture.ui.begin_filter();
+    "T-20".chars().for_each(|c| fixture.ui.type_letter(c));
+    check(
+        &fixture,
+        40,
+        20,
+        PLAIN,
+        include_str!("frames/filter-40x20.txt"),
+    );
+}
+
+#[test]
 fn the_help() {
     let mut fixture = Fixture::one_host();
     fixture.ui.help = true;

@@ -256,8 +256,9 @@ fn the_time_is_that_of_the_data() {
         timestamp: 1000,
         ..Sample::default()
     };
+    let place = fixture.place();
     fixture
         .state
-        .sample(0, &Fixture::name("web-1"), &sample, fixture.now);
+        .sample(0, &Fixture::name("web-1"), place, &sample, fixture.now);
     assert!(fixture.frame(80, 24, PLAIN)[0].ends_with("1970-01-01 00:00:01 UTC"));
 }

@@ -122,9 +122,10 @@ fn the_metrics_of_a_host_have_an_end() {
             values,
             top: None,
         };
+        let place = fixture.place();
         fixture
             .state
-            .sample(0, &Fixture::name("web-1"), &sample, fixture.now);
+            .sample(0, &Fixture::name("web-1"), place, &sample, fixture.now);
     }
     let lines = fixture.frame(80, 24, PLAIN);
     assert!(lines[2].contains(" of 4000"), "{}", lines[2]);

@@ -135,3 +135,119 @@ fn a_step_closes_the_help_and_does_nothing_else() {
     );
     check(&fixture, " 4 hosts");
 }
+
+/// The hosts in the order of their rows.
+fn hosts(fixture: &Fixture) -> Vec<String> {
+    let lines = fixture.frame(80, 24, PLAIN);
+    let rows = lines[3..]
+        .iter()
+        .take_while(|line| line.starts_with("  ") && !line.contains("no host"));
+    rows.map(|line| line[2..].split_whitespace().nth(1).unwrap().to_owned())
+        .collect()
+}
+
+/// Live hosts with `cpu`, `memory` and `load1`.
+fn busy(values: &[(&str, [f64; 3])]) -> Fixture {
+    let mut fixture = Fixture::new(&["relay"]);
+    fixture.state.connected(0);
+    for (host, values) in values {
+        let values: Vec<_> = ["cpu", "memory", "load1"]
+            .into_iter()
+            .zip(*values)
+            .collect();
+        fixture.sample(0, host, 29, &values);
+    }
+    fixture
+}
+
+#[test]
+fn hosts_are_sorted_by_what_one_asks_for() {
+    let mut fixture = busy(&[
+        ("a", [10.0, 50.0, 3.0]),
+        ("b", [30.0, 40.0, 1.0]),
+        ("c", [20.0, 60.0, 9.5]),
+        ("d", [30.0, 50.0, 10.0]),
+    ]);
+    for (footer, expected) in [
+        ("s sort: name", ["a", "b", "c", "d"]),
+        ("s sort: cpu", ["b", "d", "c", "a"]),
+        ("s sort: memory", ["c", "a", "d", "b"]),
+        ("s sort: load", ["d", "c", "a", "b"]),
+        ("s sort: name", ["a", "b", "c", "d"]),
+    ] {
+        assert_eq!(hosts(&fixture), expected, "{footer}");
+        let keys = &fixture.frame(80, 24, PLAIN)[23];
+        assert!(keys.contains(footer), "{keys}");
+        fixture.ui.sort();
+    }
+}
+
+#[test]
+fn what_is_wrong_comes_first_in_every_order() {
+    let mut fixture = Fixture::fleet();
+    for _ in 0..4 {
+        assert_eq!(hosts(&fixture)[..2], ["web-2", "db-1"]);
+        fixture.ui.sort();
+    }
+}
+
+#[test]
+fn a_filter_leaves_the_hosts_that_have_it_in_their_name() {
+    let mut fixture = busy(&[("web-1", [1.0; 3]), ("db-1", [1.0; 3]), ("WEB-2", [1.0; 3])]);
+    fixture.ui.begin_filter();
+    assert!(fixture.ui.is_typing());
+    "wEb-".chars().for_each(|c| fixture.ui.type_letter(c));
+    assert_eq!(hosts(&fixture), ["WEB-2", "web-1"]);
+    check(&fixture, " /wEb-   2 of 3 hosts");
+    check(&fixture, " /wEb-_    Enter keep");
+    fixture.ui.type_letter('1');
+    assert_eq!(hosts(&fixture), ["web-1"], "and it is not opened unasked");
+    fixture.ui.type_letter('x');
+    assert_eq!(hosts(&fixture), [""; 0]);
+    check(&fixture, "    no host has this in its name");
+    fixture.ui.erase_letter();
+    fixture.ui.end_filter(true);
+    fixture.step(Step::Enter);
+    check(&fixture, " web-1   ● live");
+    fixture.step(Step::Back);
+    assert_eq!(hosts(&fixture), [""; 0], "the row is selected");
+    check(&fixture, "> ● web-1");
+    fixture.step(Step::Back);
+    assert_eq!(hosts(&fixture).len(), 3);
+}
+
+#[test]
+fn erasing_the_whole_filter_ends_it() {
+    let mut fixture = busy(&[("a", [1.0; 3]), ("b", [1.0; 3])]);
+    fixture.ui.begin_filter();
+    fixture.ui.type_letter('b');
+    fixture.ui.erase_letter();
+    assert!(fixture.ui.is_typing());
+    fixture.ui.erase_letter();
+    assert!(!fixture.ui.is_typing());
+    fixture.ui.begin_filter();
+    fixture.ui.type_letter('b');
+    fixture.ui.end_filter(false);
+    assert_eq!(hosts(&fixture), ["a", "b"]);
+}
+
+#[test]
+fn steps_in_time_are_those_of_the_host_that_one_looks_at() {
+    let mut fixture = Fixture::fleet();
+    let subject = |fixture: &Fixture| fixture.ui.subject(&fixture.state, fixture.now);
+    assert_eq!(subject(&fixture), Some(Fixture::name("web-2")));
+    fixture.step(Step::Down);
+    fixture.step(Step::Down);
+    assert_eq!(subject(&fixture), Some(Fixture::name("db-1")));
+    fixture.step(Step::Down);
+    assert_eq!(
+        subject(&fixture),
+        Some(Fixture::name("web-1")),
+        "db-2 has none"
+    );
+    fixture.step(Step::Down);
+    fixture.step(Step::Enter);
+    assert_eq!(subject(&fixture), Some(Fixture::name("web-1")));
+    let empty = Fixture::new(&["a", "b"]);
+    assert_eq!(subject(&empty), None);
+}

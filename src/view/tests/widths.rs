@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::fixture::{ASCII, COLOUR, Fixture, PLAIN};
 use crate::view::{Step, Style};
 
-const SCENES: usize = 7;
+const SCENES: usize = 10;
 
 /// Everything that a terminal may have to show.
 fn scene(number: usize) -> Fixture {
@@ -29,7 +29,17 @@ fn scene(number: usize) -> Fixture {
             fixture.lose_server(0, "データベース");
             fixture
         }
-        _ => Fixture::hostile(),
+        6 => Fixture::hostile(),
+        7 => Fixture::one_host().look_back("web-1", -12),
+        8 => {
+            let mut fixture = Fixture::fleet().look_back("web-2", -3);
+            fixture.ui.begin_filter();
+            "a-long-filter-that-no-host-has"
+                .chars()
+                .for_each(|c| fixture.ui.type_letter(c));
+            fixture
+        }
+        _ => Fixture::hostile().look_back(&"x".repeat(64), -3),
     }
 }
 
@@ -67,7 +77,7 @@ fn every_width_fits() {
     for number in 0..SCENES {
         let fixture = scene(number);
         // The large scenes take every third width, each another.
-        let every = if matches!(number, 3 | 6) { 3 } else { 1 };
+        let every = if matches!(number, 3 | 6 | 9) { 3 } else { 1 };
         for width in (40 + number % every..=300).step_by(every) {
             let style = [COLOUR, PLAIN, ASCII][width % 3];
             check(&fixture, width, 5 + (width * 7) % 96, style);
@@ -105,12 +115,14 @@ proptest! {
         height in 5..=100_usize,
         steps in prop::collection::vec(0..4_u8, 0..6),
         help: bool,
+        sorts in 0..4,
     ) {
         let mut fixture = scene(number);
         for step in steps {
             fixture.step([Step::Up, Step::Down, Step::Enter, Step::Back][usize::from(step)]);
         }
         fixture.ui.help = help;
+        (0..sorts).for_each(|_| fixture.ui.sort());
         check(&fixture, width, height, COLOUR);
     }
 }

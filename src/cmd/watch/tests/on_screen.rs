@@ -3,32 +3,20 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{End, Session, screen};
-use super::script::{Frames, Script, connected, hello, lost, metric, session};
+use super::script::{Frames, Nothing, Script, connected, hello, keyboard, lost, metric, session};
 use crate::cmd::Exit;
 use crate::terminal::Input;
 
 /// Runs the screen over `script` with keys at their times, for at most a minute.
 async fn watch(script: Script, session: &mut Session, keys: &[(u64, Input)]) -> (End, Frames) {
-    let (sender, mut receiver) = mpsc::channel(8);
-    let keys = keys.to_vec();
-    let typist = tokio::spawn(async move {
-        let start = Instant::now();
-        for (at, key) in keys {
-            tokio::time::sleep_until(start + Duration::from_millis(at)).await;
-            sender.send(key).await.unwrap();
-        }
-        // Nobody closes the keyboard by not typing.
-        std::future::pending::<()>().await;
-    });
+    let mut receiver = keyboard(keys);
     let stop = CancellationToken::new();
     let mut frames = Frames::new();
-    let end = screen::follow(script, session, &mut receiver, &mut frames, &stop);
+    let end = screen::follow(script, &Nothing, session, &mut receiver, &mut frames, &stop);
     let end = tokio::time::timeout(Duration::from_secs(60), end).await;
-    typist.abort();
     (end.map_or(End::Done, Result::unwrap), frames)
 }
 
@@ -93,7 +81,7 @@ async fn ages_and_countdowns_are_drawn_every_second() {
 async fn q_leaves() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let mut session = session(&["web-1"], None, None);
-    let (end, frames) = watch(script, &mut session, &[(700, Input::Quit)]).await;
+    let (end, frames) = watch(script, &mut session, &[(700, Input::Char('q'))]).await;
     assert_eq!((end, frames.start.elapsed().as_millis()), (End::Done, 700));
 }
 
@@ -101,7 +89,7 @@ async fn q_leaves() {
 async fn who_leaves_before_anything_was_there_is_told_why() {
     let script = Script::new(vec![(0, lost(0, 1, 5000))]);
     let mut session = session(&["web-1"], None, None);
-    let (end, _) = watch(script, &mut session, &[(700, Input::Quit)]).await;
+    let (end, _) = watch(script, &mut session, &[(700, Input::Char('q'))]).await;
     assert_eq!(end, End::Over);
     let failure = session.news.exit().unwrap_err();
     assert_eq!(
@@ -122,9 +110,9 @@ async fn a_pause_holds_the_display_while_data_are_taken() {
         (1000, metric(0, "web-1", 33.0)),
     ]);
     let keys = [
-        (500, Input::Pause),
+        (500, Input::Char('p')),
         (1500, Input::Other),
-        (2500, Input::Pause),
+        (2500, Input::Char('p')),
     ];
     let (_, frames) = watch(script, &mut session(&["web-1"], None, None), &keys).await;
     let at = |time| {
@@ -156,7 +144,7 @@ async fn a_pause_holds_the_display_while_data_are_taken() {
 async fn keys_and_sizes_are_answered_at_once() {
     let script = Script::new(vec![(0, connected(0)), (0, metric(0, "web-1", 1.0))]);
     let keys = [
-        (100, Input::Help),
+        (100, Input::Char('?')),
         (101, Input::Other),
         (102, Input::Resize),
     ];
@@ -224,6 +212,7 @@ async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
     let mut stopped = session(&["web-1"], None, None);
     let end = screen::follow(
         Script::new(one()),
+        &Nothing,
         &mut stopped,
         &mut keys,
         &mut frames,
@@ -240,7 +229,14 @@ async fn it_goes_on_without_a_keyboard() {
     let mut session = session(&["web-1"], None, None);
     let mut frames = Frames::new();
     let stop = CancellationToken::new();
-    let end = screen::follow(script, &mut session, &mut keys, &mut frames, &stop);
+    let end = screen::follow(
+        script,
+        &Nothing,
+        &mut session,
+        &mut keys,
+        &mut frames,
+        &stop,
+    );
     assert_eq!(end.await.unwrap(), End::Over);
     assert_eq!(frames.start.elapsed().as_millis(), 1000);
 }

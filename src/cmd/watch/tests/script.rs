@@ -4,15 +4,18 @@ use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::super::display::{Display, Size};
 use super::super::limits::Limits;
+use super::super::past::{Archive, Ask};
 use super::super::screen::Surface;
 use super::super::{Clock, Events, Session};
 use crate::client::{Event, Received};
 use crate::cmd::news::News;
 use crate::protocol::{Body, Hello, HostName, Message, Sample, StreamId, describe};
+use crate::terminal::Input;
 use crate::view::Style;
 
 /// Events and the pauses before them. After the last one the servers stay silent, or are over.
@@ -56,6 +59,17 @@ impl Events for Script {
     }
 }
 
+/// An archive of servers that hold no more than they told.
+pub(super) struct Nothing;
+
+impl Archive for Nothing {
+    type Events = Script;
+
+    fn open(&self, _ask: &Ask) -> Script {
+        Script::ending(Vec::new())
+    }
+}
+
 /// A screen that keeps its frames and when they were drawn.
 pub(super) struct Frames {
     pub(super) start: Instant,
@@ -72,6 +86,13 @@ impl Frames {
 
     pub(super) fn times(&self) -> Vec<u128> {
         self.drawn.iter().map(|(at, _)| *at).collect()
+    }
+
+    /// What the screen showed at `time`.
+    #[track_caller]
+    pub(super) fn at(&self, time: u128) -> String {
+        let drawn = self.drawn.iter().rev().find(|(at, _)| *at <= time);
+        drawn.unwrap().1.join("\n")
     }
 
     pub(super) fn last(&self) -> String {
@@ -146,6 +167,42 @@ pub(super) fn metric(server: usize, name: &str, cpu: f64) -> Event {
             sample,
         },
     )
+}
+
+/// Sample `seq` of `name`: a second after the one before, and with its number modulo 100 as `cpu`.
+pub(super) fn numbered(name: &str, seq: u64) -> Event {
+    let sample = sample(f64::from(u32::try_from(seq % 100).unwrap()));
+    let sample = Sample {
+        timestamp: sample.timestamp + seq * 1000,
+        ..sample
+    };
+    let seq = Some(seq);
+    received(0, name, Body::Metric { seq, sample })
+}
+
+pub(super) fn refused(server: usize) -> Event {
+    Event::Refused {
+        server,
+        reason: "403".into(),
+    }
+}
+
+/// Somebody who presses `keys` at their times, and then no more.
+pub(super) fn keyboard(keys: &[(u64, Input)]) -> mpsc::Receiver<Input> {
+    let (sender, receiver) = mpsc::channel(8);
+    let keys = keys.to_vec();
+    tokio::spawn(async move {
+        let start = Instant::now();
+        for (at, key) in keys {
+            tokio::time::sleep_until(start + Duration::from_millis(at)).await;
+            if sender.send(key).await.is_err() {
+                return;
+            }
+        }
+        // Nobody closes the keyboard by not typing.
+        sender.closed().await;
+    });
+    receiver
 }
 
 pub(super) fn hello(server: usize, name: &str) -> Event {

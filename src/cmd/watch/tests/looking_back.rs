@@ -1,0 +1,219 @@
+//! Looking back from the live table.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::Session;
+use super::super::past::{Archive, Ask};
+use super::super::screen;
+use super::script::{Frames, Script, connected, keyboard, numbered, refused, session};
+use crate::terminal::Input;
+use crate::view::MOST_KEPT;
+
+/// An archive that has `events` once, and remembers what it was asked for.
+struct Shelf {
+    events: RefCell<Option<Script>>,
+    asked: RefCell<Vec<(Option<String>, usize)>>,
+}
+
+impl Shelf {
+    fn of(events: Script) -> Self {
+        Self {
+            events: RefCell::new(Some(events)),
+            asked: RefCell::default(),
+        }
+    }
+}
+
+impl Archive for Shelf {
+    type Events = Script;
+
+    fn open(&self, ask: &Ask) -> Script {
+        let host = ask.host.as_ref().map(|(_, host)| host.to_string());
+        self.asked.borrow_mut().push((host, ask.last));
+        let events = self.events.borrow_mut().take();
+        events.unwrap_or_else(|| Script::ending(Vec::new()))
+    }
+}
+
+/// A host whose samples 101 to 110 come at once, and three more a second apart.
+fn live() -> Script {
+    let mut events = vec![(0, connected(0))];
+    events.extend((101..=110).map(|seq| (0, numbered("web-1", seq))));
+    events.extend((111..=113).map(|seq| (1000, numbered("web-1", seq))));
+    Script::new(events)
+}
+
+/// What the server of [`live`] held: from sample 11 on, `pause` later.
+fn held(pause: u64) -> Script {
+    let mut events = vec![(pause, connected(0))];
+    events.extend((11..=112).map(|seq| (0, numbered("web-1", seq))));
+    Script::new(events)
+}
+
+async fn watch(script: Script, shelf: &Shelf, keys: &[(u64, Input)]) -> Frames {
+    let mut keys = keyboard(keys);
+    let mut session: Session = session(&["web-1"], None, None);
+    let mut frames = Frames::new();
+    let stop = CancellationToken::new();
+    let end = screen::follow(script, shelf, &mut session, &mut keys, &mut frames, &stop);
+    let _ = tokio::time::timeout(Duration::from_secs(60), end).await;
+    frames
+}
+
+#[track_caller]
+fn check(frames: &Frames, time: u128, expected: &[&str]) {
+    let frame = frames.at(time);
+    for expected in expected {
+        assert!(
+            frame.contains(expected),
+            "no '{expected}' at {time}:\n{frame}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_back_shows_the_sample_before_and_reads_what_the_server_holds() {
+    let shelf = Shelf::of(held(200));
+    let keys = [
+        (500, Input::Left),
+        (800, Input::Left),
+        (900, Input::FarLeft),
+        (950, Input::Right),
+    ];
+    let frames = watch(live(), &shelf, &keys).await;
+    check(
+        &frames,
+        500,
+        &["◀ 1 s ago", " 9.0 %", "reading older  9 of 10"],
+    );
+    check(&frames, 750, &["◀ 1 s ago", " 9.0 %", "99 of 100"]);
+    check(&frames, 800, &["◀ 2 s ago", " 8.0 %", "98 of 100"]);
+    check(&frames, 900, &["◀ 12 s ago", " 98.0 %", "88 of 100"]);
+    check(&frames, 950, &["◀ 11 s ago", " 99.0 %", "89 of 100"]);
+    // Live went on, and is not shown.
+    check(&frames, 3000, &["◀ 14 s ago", " 99.0 %", "89 of 103"]);
+    let asked = shelf.asked.borrow();
+    assert_eq!(
+        *asked,
+        [(Some("web-1".to_owned()), MOST_KEPT)],
+        "asked once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
+    for (back, key) in [
+        (Input::Left, Input::End),
+        (Input::Left, Input::Back),
+        (Input::FarLeft, Input::End),
+    ] {
+        let frames = watch(live(), &Shelf::of(held(0)), &[(500, back), (2500, key)]).await;
+        check(&frames, 2000, &["◀"]);
+        check(&frames, 2500, &["● live", " 12.0 %"]);
+        assert!(!frames.at(2500).contains('◀'), "{key:?}");
+    }
+    let keys = [
+        (500, Input::Left),
+        (600, Input::Right),
+        (700, Input::Right),
+        (800, Input::Right),
+    ];
+    let frames = watch(live(), &Shelf::of(held(0)), &keys).await;
+    check(&frames, 600, &["◀ 0 s ago", " 10.0 %", "100 of 100"]);
+    check(&frames, 700, &["● live"]);
+    check(&frames, 800, &["● live"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn home_waits_for_what_is_oldest() {
+    let frames = watch(live(), &Shelf::of(held(300)), &[(500, Input::Home)]).await;
+    check(&frames, 500, &["◀ 9 s ago", " 1.0 %", "1 of 10"]);
+    check(&frames, 850, &["◀ 1 m 39 s ago", " 11.0 %", "1 of 100"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reading_that_was_left_begins_anew_and_one_that_fails_is_over() {
+    let shelf = Shelf::of(held(60_000));
+    let keys = [
+        (500, Input::Left),
+        (600, Input::End),
+        (700, Input::Left),
+        (800, Input::Left),
+    ];
+    let frames = watch(live(), &shelf, &keys).await;
+    check(&frames, 500, &["reading older  9 of 10"]);
+    // Later readings of this archive end at once and bring nothing, so the next step asks again.
+    check(&frames, 850, &["◀ 2 s ago", "  8 of 10"]);
+    assert!(!frames.at(850).contains("reading"), "{}", frames.at(850));
+    assert_eq!(shelf.asked.borrow().len(), 3);
+
+    let failing = Script::ending(vec![(100, refused(0))]);
+    let frames = watch(live(), &Shelf::of(failing), &[(500, Input::Left)]).await;
+    assert!(!frames.at(650).contains("reading"), "{}", frames.at(650));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_is_where_a_step_back_begins() {
+    let keys = [
+        (500, Input::Char('p')),
+        (2500, Input::Left),
+        (2600, Input::Char('p')),
+        (2700, Input::Char('l')),
+    ];
+    let frames = watch(live(), &Shelf::of(held(0)), &keys).await;
+    check(&frames, 500, &["PAUSED", " 10.0 %"]);
+    check(&frames, 2500, &["◀ 3 s ago", " 9.0 %"]);
+    check(&frames, 2600, &["◀ 3 s ago", " 9.0 %"]);
+    check(&frames, 2700, &["◀ 2 s ago", " 10.0 %"]);
+    assert!(!frames.at(2500).contains("PAUSED"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_hosts_go_back_together_and_only_their_share_is_read() {
+    let mut events = vec![(0, connected(0))];
+    for seq in 101..=110 {
+        events.extend(["a", "b", "c"].map(|host| (0, numbered(host, seq))));
+    }
+    let mut past = Vec::new();
+    for seq in 51..=110 {
+        past.extend(["a", "b", "c"].map(|host| (0, numbered(host, seq))));
+    }
+    let shelf = Shelf::of(Script::new(past));
+    let keys = [
+        (500, Input::Home),
+        (600, Input::Char('j')),
+        (700, Input::Enter),
+        (800, Input::Left),
+        (900, Input::Back),
+    ];
+    let frames = watch(Script::new(events), &shelf, &keys).await;
+    check(&frames, 550, &["3 hosts   ◀ 59 s ago", "1 of 60"]);
+    assert_eq!(frames.at(550).matches(" 51.0 ").count(), 3);
+    check(&frames, 700, &[" a   ◀ 59 s ago"]);
+    check(&frames, 900, &[" a   ● live"]);
+    assert_eq!(*shelf.asked.borrow(), [(None, MOST_KEPT)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_takes_letters_that_are_keys_elsewhere() {
+    let mut events = vec![(0, connected(0))];
+    events.extend(["quartz", "pearl"].map(|host| (0, numbered(host, 1))));
+    let keys = [
+        (100, Input::Char('/')),
+        (200, Input::Char('q')),
+        (300, Input::Char('p')),
+        (400, Input::Erase),
+        (500, Input::Enter),
+        (600, Input::Char('s')),
+        (700, Input::Back),
+    ];
+    let frames = watch(Script::new(events), &Shelf::of(held(0)), &keys).await;
+    check(&frames, 200, &["/q   1 of 2 hosts", "/q_", "quartz"]);
+    check(&frames, 300, &["/qp   0 of 2 hosts"]);
+    check(&frames, 500, &["/q   1 of 2 hosts", "q quit"]);
+    check(&frames, 600, &["s sort: cpu"]);
+    check(&frames, 700, &[" 2 hosts", "pearl", "quartz"]);
+}

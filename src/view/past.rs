@@ -1,0 +1,209 @@
+//! Looking back: a state as it was at a sample that is kept.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{HostName, StreamId};
+
+use super::history::{Alerts, Point};
+use super::state::{Host, Link, Now, State};
+
+/// Where a message stands among its host's: the later one is greater.
+pub type Place = (StreamId, u64);
+
+/// The most samples that are kept of a host: 15 minutes at the shortest interval.
+pub const MOST_KEPT: usize = 4500;
+
+/// The most samples that are kept of all hosts together unasked: a share of it for each.
+const KEPT_OF_ALL: usize = 4 * MOST_KEPT;
+
+/// The shortest silence that counts as one.
+const LEAST_SILENCE: u64 = 3000;
+
+/// A sample to look back at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Whose sample.
+    pub host: HostName,
+    place: Place,
+    timestamp: u64,
+}
+
+/// How far back a state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Back {
+    /// The time that is shown, in milliseconds since the epoch.
+    pub timestamp: u64,
+    /// How long before the newest sample that was.
+    pub ago: Duration,
+    /// Which sample, from 1, of how many.
+    pub number: usize,
+    pub of: usize,
+    /// Whether older samples are on their way.
+    pub reading: bool,
+}
+
+impl Moment {
+    fn new(host: &Host, point: &Point) -> Self {
+        Self {
+            host: host.name.clone(),
+            place: point.place,
+            timestamp: point.timestamp,
+        }
+    }
+}
+
+impl State {
+    /// The samples of each host that are kept unasked.
+    #[must_use]
+    pub fn share(&self) -> usize {
+        let share = KEPT_OF_ALL / self.hosts.len().max(1);
+        share.min(MOST_KEPT).max(self.window)
+    }
+
+    /// The hosts of which there are samples, but whose server was never asked for `count` of them; with their servers and
+    /// the places of their newest samples.
+    pub fn unasked(&self, count: usize) -> impl Iterator<Item = (usize, HostName, Place)> {
+        let unasked = move |host: &&Host| host.asked < count;
+        self.hosts.values().filter(unasked).filter_map(|host| {
+            let newest = host.history.newest_point()?;
+            Some((host.server, host.name.clone(), newest.place))
+        })
+    }
+
+    /// Puts what `past` has of `name` before what is here; its server was asked for `asked` samples.
+    pub fn put_before(&mut self, past: &mut Self, name: &HostName, asked: usize) {
+        let share = self.share();
+        let (Some(host), Some(mut past)) = (self.hosts.get_mut(name), past.hosts.remove(name))
+        else {
+            return;
+        };
+        host.asked = host.asked.max(asked);
+        host.history.keep(share.max(host.asked));
+        let moved: Vec<_> = host
+            .metrics
+            .iter()
+            .map(|metric| past.find(&metric.key))
+            .collect();
+        past.history.reorder(&moved);
+        host.history.put_before(past.history);
+    }
+
+    /// The newest sample of `host`.
+    #[must_use]
+    pub fn newest(&self, host: &HostName) -> Option<Moment> {
+        let host = self.hosts.get(host)?;
+        Some(Moment::new(host, host.history.newest_point()?))
+    }
+
+    /// The oldest sample of `host`.
+    #[must_use]
+    pub fn oldest(&self, host: &HostName) -> Option<Moment> {
+        let host = self.hosts.get(host)?;
+        Some(Moment::new(host, host.history.points().front()?))
+    }
+
+    /// The sample `by` steps from `moment`, or the oldest where there are not so many; `None` behind the newest.
+    #[must_use]
+    pub fn step(&self, moment: &Moment, by: isize) -> Option<Moment> {
+        let host = self.hosts.get(&moment.host)?;
+        let points = host.history.points();
+        let here = points.partition_point(|point| point.place <= moment.place);
+        let there = here.saturating_sub(1).saturating_add_signed(by);
+        Some(Moment::new(host, points.get(there)?))
+    }
+
+    /// Everything as it was at `moment`, and the time then. There were no connections to tell of, and other hosts show
+    /// their last sample before it.
+    #[must_use]
+    pub fn as_it_was(&self, moment: &Moment, reading: bool, now: Now) -> (Self, Now) {
+        let mut then = self.snapshot_by(|host| {
+            let points = host.history.points();
+            let count = if host.name == moment.host {
+                points.partition_point(|point| point.place <= moment.place)
+            } else {
+                let before = |point: &Point| point.timestamp <= moment.timestamp;
+                points.iter().rposition(before).map_or(0, |index| index + 1)
+            };
+            host.as_it_was(count, moment.timestamp)
+        });
+        for server in &mut then.servers {
+            (server.link, server.reached) = (Link::Up, true);
+        }
+        then.back = self.back(moment, reading);
+        // The ages of that time are told by the hosts' clocks.
+        let elapsed = Duration::from_millis(moment.timestamp);
+        (then, Now { elapsed, ..now })
+    }
+
+    /// What is to be seen now, without all that is older.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        self.snapshot_by(|host| host.with_first(host.history.points().len()))
+    }
+
+    fn snapshot_by(&self, of: impl Fn(&Host) -> Host) -> Self {
+        Self {
+            window: self.window,
+            back: self.back,
+            servers: self.servers.clone(),
+            hosts: self
+                .hosts
+                .iter()
+                .map(|(name, host)| (name.clone(), of(host)))
+                .collect(),
+        }
+    }
+
+    /// Tells a state that was made of `live` how far back it is by now.
+    pub fn mark_back(&mut self, live: &Self, moment: &Moment, reading: bool) {
+        self.back = live.back(moment, reading);
+    }
+
+    fn back(&self, moment: &Moment, reading: bool) -> Option<Back> {
+        let history = &self.hosts.get(&moment.host)?.history;
+        let points = history.points();
+        let newest = history.newest()?;
+        Some(Back {
+            timestamp: moment.timestamp,
+            ago: Duration::from_millis(newest.saturating_sub(moment.timestamp)),
+            number: points
+                .partition_point(|point| point.place <= moment.place)
+                .max(1),
+            of: points.len(),
+            reading,
+        })
+    }
+}
+
+impl Host {
+    /// The host with the window that ended with its first `count` samples.
+    fn with_first(&self, count: usize) -> Self {
+        let mut host = self.without_history();
+        host.history = self.history.window_of_first(count);
+        host
+    }
+
+    fn as_it_was(&self, count: usize, timestamp: u64) -> Self {
+        let mut host = self.with_first(count);
+        let point = host.history.newest_point();
+        let arrived = point.map(|point| point.timestamp);
+        let silence = arrived.map_or(0, |at| timestamp.saturating_sub(at));
+        let step = host.history.step().unwrap_or_default();
+        let alerts = point.map_or_else(Alerts::default, |point| point.alerts.clone());
+        host.alerts = firing_at(alerts, timestamp);
+        host.arrived = arrived.map(Duration::from_millis);
+        host.stale = silence > step.saturating_mul(3).max(LEAST_SILENCE);
+        host.over = false;
+        host.gap = None;
+        host
+    }
+}
+
+/// Those of `alerts` that had begun. A `hello` comes before the samples that it is asked for, and names what fires now.
+fn firing_at(mut alerts: Alerts, timestamp: u64) -> Alerts {
+    if alerts.values().any(|alert| timestamp < alert.since) {
+        Arc::make_mut(&mut alerts).retain(|_, alert| alert.since <= timestamp);
+    }
+    alerts
+}

@@ -1,0 +1,135 @@
+//! The rows of the page of several hosts: which of them, in which order.
+
+use std::cmp::Reverse;
+
+use crate::protocol::HostName;
+
+use super::state::{Host, Now, Server, Standing, State};
+
+/// What a row of the page stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Key {
+    Host(HostName),
+    /// A server that has named no host.
+    Server(usize),
+}
+
+/// One row.
+pub(super) enum Row<'a> {
+    Host(&'a Host),
+    Server(usize, &'a Server),
+}
+
+impl Row<'_> {
+    pub(super) fn key(&self) -> Key {
+        match self {
+            Self::Host(host) => Key::Host(host.name.clone()),
+            Self::Server(index, _) => Key::Server(*index),
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Host(host) => host.name.as_str(),
+            Self::Server(_, server) => &server.name,
+        }
+    }
+}
+
+/// What rows are sorted by, behind what is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Order {
+    #[default]
+    Name,
+    Cpu,
+    Memory,
+    Load,
+}
+
+impl Order {
+    pub(super) fn next(self) -> Self {
+        match self {
+            Self::Name => Self::Cpu,
+            Self::Cpu => Self::Memory,
+            Self::Memory => Self::Load,
+            Self::Load => Self::Name,
+        }
+    }
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Cpu => "cpu",
+            Self::Memory => "memory",
+            Self::Load => "load",
+        }
+    }
+
+    /// The metric whose largest values come first.
+    fn metric(self) -> Option<&'static str> {
+        match self {
+            Self::Name => None,
+            Self::Cpu => Some("cpu"),
+            Self::Memory => Some("memory"),
+            Self::Load => Some("load1"),
+        }
+    }
+}
+
+/// Which rows are wanted, and in which order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Choice {
+    pub order: Order,
+    /// What their names have in them, in any case.
+    pub filter: String,
+}
+
+/// The rows in their order: alerts, stale, down, then the others, and by the order that was chosen among those. By name,
+/// a row moves only when something happens to it.
+pub(super) fn rows<'a>(state: &'a State, choice: &Choice, now: Now) -> Vec<Row<'a>> {
+    let filter = choice.filter.to_lowercase();
+    let mut rows: Vec<(_, f64, Row<'a>)> = all(state)
+        .filter(|row| row.name().to_lowercase().contains(&filter))
+        .map(|row| {
+            let value = match &row {
+                Row::Host(host) => choice.order.metric().and_then(|name| host.value(name)),
+                Row::Server(..) => None,
+            };
+            (
+                Reverse(urgency(state, &row, now)),
+                value.unwrap_or(f64::NEG_INFINITY),
+                row,
+            )
+        })
+        .collect();
+    rows.sort_by(|a, b| {
+        a.0.cmp(&b.0)
+            .then_with(|| b.1.total_cmp(&a.1))
+            .then_with(|| a.2.name().cmp(b.2.name()))
+    });
+    rows.into_iter().map(|(.., row)| row).collect()
+}
+
+/// Every host, and every server that has named none.
+pub(super) fn all(state: &State) -> impl Iterator<Item = Row<'_>> {
+    let servers = state.silent_servers();
+    state
+        .hosts
+        .values()
+        .map(Row::Host)
+        .chain(servers.map(|(index, server)| Row::Server(index, server)))
+}
+
+fn urgency(state: &State, row: &Row<'_>, now: Now) -> (bool, u8) {
+    let (alerts, standing) = match row {
+        Row::Host(host) => (!host.alerts.is_empty(), state.standing(host, now)),
+        Row::Server(_, server) => (false, server.standing()),
+    };
+    let urgency = match standing {
+        Standing::Stale => 3,
+        Standing::Down => 2,
+        Standing::Live => 1,
+        Standing::Over => 0,
+    };
+    (alerts, urgency)
+}
