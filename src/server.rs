@@ -58,6 +58,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a trouble that goes on is told.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
+/// As good as never, and still a time that a clock can reach.
+const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// How a server behaves.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -93,9 +96,9 @@ pub async fn run(
     viewers: Viewers,
     stop: CancellationToken,
 ) {
-    let drain = config.drain;
+    let drain = config.drain.min(NEVER);
     let manners = Manners {
-        heartbeat: config.heartbeat,
+        heartbeat: config.heartbeat.min(NEVER),
         drain,
         live: !hub.is_lossless(),
     };

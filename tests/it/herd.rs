@@ -37,7 +37,7 @@ fn a_cut_costs_nothing_and_a_restart_one_gap() {
     let serve = || {
         Metrics::new()
             .args(["serve", "-l", "127.0.0.1:0", "--name", "web-1", "-i", "1s"])
-            .args(["--top", "0"])
+            .args(["--top", "0", "--drain", "6s"])
             .start()
     };
     let first = serve();
@@ -60,8 +60,8 @@ fn a_cut_costs_nothing_and_a_restart_one_gap() {
     for life in herd.lives() {
         let (at, code) = life.closes[0];
         assert_eq!((life.closes.len(), code), (1, 1001));
-        // The half of the drain of 2 s in which they are sent away.
-        let tenth = at.duration_since(begun).as_millis() / 100;
+        // The half of the drain in which they are sent away.
+        let tenth = at.duration_since(begun).as_millis() / 300;
         tenths[tenth.min(9) as usize] += 1;
     }
     println!("{tenths:?}");

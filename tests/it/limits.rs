@@ -8,6 +8,7 @@ use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Running};
 use crate::harness::raw::{Raw, connect, handshake};
 use crate::harness::steady::Steady;
+use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
 
 /// `serve` that may open 64 files.
@@ -96,4 +97,20 @@ fn without_a_descriptor_it_waits_and_lives() {
     drop(silent);
     drop(Raw::connect(port, ""));
     steady.finish();
+}
+
+#[test]
+fn a_heartbeat_beyond_every_clock_is_none() {
+    let serve = Metrics::serve()
+        .args(["--heartbeat", "584000000000y", "--drain", "584000000000y"])
+        .start();
+    // Pings are spread, so each viewer's would be at another time.
+    let mut viewers: Vec<_> = (0..3).map(|_| Viewer::connect(serve.url(), "")).collect();
+    for viewer in &mut viewers {
+        viewer.numbered(2);
+    }
+    serve.signal(rustix::process::Signal::TERM);
+    // The first one leaves at once; the others have years.
+    let (_, code) = viewers.remove(0).until_closed();
+    assert_eq!(code, Some(1001));
 }

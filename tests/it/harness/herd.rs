@@ -179,7 +179,8 @@ async fn attend(
     }
     bytes.drain(..end);
     life.lock().unwrap().connections += 1;
-    let mut deed = mischief.map(|mischief| mischief.every.mul_f64(2.0 * chance()));
+    let soon = |mischief: Mischief| Instant::now() + mischief.every.mul_f64(2.0 * chance());
+    let mut deed = mischief.map(soon);
     loop {
         while let Some((first, payload, end)) = frame(&bytes) {
             let answer = life.lock().unwrap().hear(first, payload);
@@ -195,14 +196,14 @@ async fn attend(
                 SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
                 return Ok(());
             }
-            () = tokio::time::sleep(deed.unwrap_or_default()), if deed.is_some() => {
+            () = tokio::time::sleep_until(deed.unwrap_or_else(Instant::now).into()), if deed.is_some() => {
                 if chance() < 0.5 {
                     SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
                     return Ok(());
                 }
                 let Some(mischief) = mischief else { continue };
                 tokio::time::sleep(mischief.freeze.mul_f64(chance())).await;
-                deed = Some(mischief.every.mul_f64(2.0 * chance()));
+                deed = Some(soon(mischief));
             }
         }
     }
