@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::metrics;
-use super::page::{Canvas, Part, back_part, mark, problems, rule, server_text, spread, times};
+use super::page::{Canvas, Part, back_parts, mark, problems, rule, server_text, spread, times};
 use super::sections::{self, Section};
 use super::state::{Host, Link, Server, Standing, State};
 use super::style::Tone;
@@ -77,7 +77,12 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
         rank: 0,
         line: name,
     }];
-    parts.extend(state.back.map(|back| back_part(back, canvas)));
+    parts.extend(
+        state
+            .back
+            .into_iter()
+            .flat_map(|back| back_parts(back, canvas)),
+    );
     // Only what is not so is worth a word of the past.
     if state.back.is_none() || standing != Standing::Live {
         parts.push(Part::new(0, tone, format!("{shape} {word}{age}")));

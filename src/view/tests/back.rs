@@ -116,6 +116,20 @@ fn what_is_looked_back_at_lies_further_back_with_every_sample() {
 }
 
 #[test]
+fn what_is_wrong_now_is_told_while_one_looks_back() {
+    let mut fixture = Fixture::one_host();
+    let header = |fixture: &Fixture| fixture.look_back("web-1", -6).frame(80, 24, PLAIN)[0].clone();
+    assert!(!header(&fixture).contains(" now"), "{}", header(&fixture));
+    fixture.fire("web-1");
+    let firing = " web-1   ◀ 12 s ago  14:07:19   ▲ alert now   every 2 s";
+    assert!(header(&fixture).starts_with(firing), "{}", header(&fixture));
+    fixture.resolve("web-1");
+    fixture.lose("connection refused");
+    let stale = " web-1   ◀ 12 s ago  14:07:19   ○ stale now   every 2 s";
+    assert!(header(&fixture).starts_with(stale), "{}", header(&fixture));
+}
+
+#[test]
 fn steps_end_at_the_oldest_and_behind_the_newest() {
     let fixture = Fixture::one_host();
     let newest = fixture.state.newest(&Fixture::name("web-1")).unwrap();
