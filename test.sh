@@ -43,8 +43,8 @@ forbidden() {
     fi
 }
 
-install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
-    ssh:openssh-client /usr/sbin/sshd:openssh-server
+install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus tsc:node-typescript \
+    ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm
 
 step 'forbidden words'
 forbidden
@@ -58,6 +58,10 @@ cargo clippy --all-targets --locked -- -D warnings
 step 'documentation'
 # The library is for those who work on it, so its private items are documented as well.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --locked --document-private-items
+
+step 'axe-core'
+# It judges whether the page can be used by everybody. Where it is already, nothing is downloaded.
+npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.1
 
 step 'tests'
 cargo test --locked

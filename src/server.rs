@@ -26,6 +26,7 @@ mod tally;
 mod tests;
 pub mod tls;
 mod trust;
+mod viewer;
 mod ws;
 
 use std::sync::Arc;
@@ -39,9 +40,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 
-use fanout::{Fanout, Manners, Newcomer};
+use fanout::{Fanout, Manners};
 use head::Kind;
 use socket::Socket;
+use viewer::Newcomer;
 
 pub use counts::{Counts, Viewers};
 pub use tally::Tally;

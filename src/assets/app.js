@@ -1,49 +1,48 @@
 // The page: what comes goes into the state, and the state is drawn on the next frame.
 
-import { Cards } from "./cards.js";
-import { Chart, nearest, setText } from "./chart.js";
-import { Connection, saveRecording, webSocket } from "./connection.js";
-import { clock, span, text, uptime } from "./format.js";
+import { renderCards } from "./cards.js";
+import { Chart } from "./chart.js";
+import { Connection, ask, webSocket } from "./connection.js";
+import { clock, setText, text, uptime } from "./format.js";
 import { State } from "./state.js";
 import { renderTables } from "./tables.js";
 
 const TOKEN = "metrics-token";
-/** After so long without data the word is Stale; so much later the connection is given up. */
+/** How long after the word Stale the connection is given up. */
 const GRACE_MS = 2000;
+/** A connection is listened to so long, whatever was before: a server without samples is not to be flooded. */
+const LISTEN_MS = 5000;
+/** The most that history may take before the charts begin without it. */
+const FILL_MS = 10000;
 const $ = (id) => document.getElementById(id);
 
 const state = new State();
-const connection = new Connection(query, receive);
-const cards = new Cards($("cards"));
+const connection = new Connection({ query, deliver, changed });
 const charts = [
-  new Chart($("usage"), { unit: "%", percent: true, series: [{ name: "cpu", label: "CPU" }, { name: "memory", label: "Memory" }] }),
-  new Chart($("rates"), {
-    unit: "B/s",
-    series: [
-      { name: "networkReceived", label: "Network in" },
-      { name: "networkSent", label: "Network out" },
-      { name: "diskRead", label: "Disk read" },
-      { name: "diskWritten", label: "Disk written" },
-    ],
-  }),
+  new Chart($("usage"), "%", [["cpu", "CPU"], ["memory", "Memory"]]),
+  new Chart($("rates"), "B/s", [
+    ["networkReceived", "Network in"],
+    ["networkSent", "Network out"],
+    ["diskRead", "Disk read"],
+    ["diskWritten", "Disk written"],
+  ]),
 ];
-const wished = decodeURIComponent(location.hash.slice(1));
+const wished = location.hash.slice(1);
 let minutes = 5;
 let pausedAt = null;
 let cursor = null;
-let fill = null;
+let scheduled = 0;
+let stopFilling = null;
 
 // What comes.
 
-function query(transport) {
+function query() {
   const asked = new URLSearchParams();
   if (state.position()) asked.set("after", state.position());
-  // Events are of one host, and come with its history; a WebSocket tells of all hosts, and each has its history later.
-  if (transport !== "WebSocket") {
-    const host = state.selected || wished;
-    if (host) asked.set("host", host);
+  // Events are of one host, and come with its history; a WebSocket tells of all hosts.
+  if (connection.isBlocked) {
     asked.set("since", "15m");
-    if (state.host) state.host.filled = true;
+    if (state.selected || wished) asked.set("host", state.selected || wished);
   }
   return asked;
 }
@@ -52,152 +51,133 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    if (!state.unreadable) console.warn("a message cannot be read and is skipped:", text.slice(0, 200));
+    if (!state.unreadable) console.warn("skipped, as it cannot be read:", text.slice(0, 200));
     state.unreadable += 1;
     return {};
   }
 }
 
-function receive(text, streams) {
+function deliver(text, streams) {
   const message = parse(text);
-  if (!state.selected && (message.host === wished || !wished || message.type === "metric")) select(message.host);
+  // The first host that has anything, where the one that was wished for is not there.
+  const isWelcome = message.host === wished || (message.host && !wished) || message.type === "metric";
+  if (!state.selected && isWelcome) select(message.host);
   state.receive(message, streams, performance.now());
-  if (connection.transport !== "WebSocket" && state.host) state.host.filled = true;
-  if (message.type === "end" && [...state.hosts.values()].every((host) => host.ended)) connection.end();
-  if (state.host?.begun && !state.host.filled && !fill) fillHistory(state.host);
+  // A WebSocket is closed behind it, with a code that says the same.
+  if (message.type === "end" && connection.isBlocked) connection.end();
+  fill();
   schedule();
 }
 
-/** Asks for what was before the first live message, on a connection of its own that ends there. */
-function fillHistory(host) {
+/** Asks for what was before the first live message, by a connection of its own that ends there. */
+function fill() {
+  const { host } = state;
+  const first = host?.waiting?.[0];
+  if (!first || stopFilling) return;
+  if (connection.isBlocked) return host.fill([]);
   const old = [];
-  const { begun } = host;
-  let stream = "";
+  const { stream } = host;
+  let current = "";
   const finish = () => {
-    drop();
-    if (fill === drop) fill = null;
-    if (state.host === host && host.begun === begun) host.prepend(old);
+    stopFilling();
+    host.fill(old);
     schedule();
   };
   const drop = webSocket(new URLSearchParams({ host: host.name, since: "15m" }), connection.token, {
-    open() {},
     text(text) {
       const message = parse(text);
-      if (message.type === "hello") stream = message.stream;
-      const isNumbered = message.seq && message.type !== "heartbeat";
-      const isLast = message.type === "heartbeat" || message.type === "end" || (stream === begun.stream && message.seq >= begun.seq);
-      if (isNumbered && !isLast && message.type === "metric") old.push(message);
-      if (isLast) finish();
+      if (message.type === "hello") current = message.stream;
+      else if (message.type !== "gap" && (!(message.seq < first.seq) && current === stream)) finish();
+      else if (message.type === "metric") old.push(message);
     },
     closed: finish,
   });
-  fill = drop;
+  const timer = setTimeout(finish, FILL_MS);
+  stopFilling = () => {
+    clearTimeout(timer);
+    drop();
+    stopFilling = null;
+  };
 }
 
 function select(name) {
-  fill?.();
-  fill = null;
+  stopFilling?.();
   state.select(name);
-  cursor = null;
-  if (state.hosts.size > 1) history.replaceState(null, "", `#${encodeURIComponent(name)}`);
-  if (state.host?.begun && connection.state === "open") fillHistory(state.host);
+  cursor = pausedAt = null;
+  if (state.hosts.size > 1) history.replaceState(null, "", `#${name}`);
+  fill();
   schedule();
 }
 
 // What is shown.
 
+/** The kind of the connection, its word, and what the banner says. */
 function status() {
-  const { state: how, attempt } = connection;
+  const { state: how, attempt, reason } = connection;
   const { host } = state;
-  if (how === "ended" || (host?.ended && how === "open")) return ["ended", "Ended"];
-  if (how === "refused" || how === "token") return ["disconnected", "Disconnected"];
-  if (how === "open") return host?.isStale(performance.now()) ? ["stale", "Stale"] : ["connected", "Connected"];
-  return attempt ? ["reconnecting", `Reconnecting (${attempt})…`] : ["connecting", "Connecting"];
-}
-
-function trouble(kind) {
-  const { host } = state;
-  switch (kind) {
-    case "stale":
-      return `No data for ${span(3 * Math.floor((performance.now() - host.arrived) / 3000) * 1000)}. Data shown may be stale.`;
-    case "reconnecting":
-      return host?.newest
-        ? `Connection lost. Reconnection attempt ${connection.attempt}… Data shown may be stale.`
-        : `No connection yet. Attempt ${connection.attempt}…`;
-    case "disconnected":
-      return connection.state === "token" ? "This server asks for a token." : `Disconnected: ${connection.reason}.`;
-    case "ended":
-      return "The recording has ended. What is shown is its end.";
+  if (how === "ended" || (host?.ended && how === "open")) return ["over", "Ended", "The recording is over."];
+  if (how === "token") return ["down", "Disconnected", "This server asks for a token."];
+  if (how === "refused") return ["down", "Disconnected", `The server says: ${reason}`];
+  if (how !== "open") {
+    if (!attempt) return ["connecting", "Connecting", ""];
+    const lost = host ? "Connection lost. Reconnection" : "No connection.";
+    return ["lost", `Reconnecting (${attempt})…`, `${lost} attempt ${attempt}…${host ? " Data shown may be stale." : ""}`];
   }
-  return connection.transport === "WebSocket" ? "" : "WebSocket is blocked here: the data come as Server-Sent Events.";
+  if (host?.isStale(performance.now())) return ["stale", "Stale", "No new data come. Data shown may be stale."];
+  return ["live", "Connected", connection.isBlocked ? "WebSocket is blocked: data come as Server-Sent Events." : ""];
 }
 
 function showStatus() {
-  const [kind, word] = status();
+  const [kind, word, trouble] = status();
   $("status").dataset.state = kind;
   setText($("word"), word);
-  const said = trouble(kind);
-  $("banner").hidden = !said;
-  setText($("trouble"), said);
+  $("banner").hidden = !trouble;
+  setText($("trouble"), trouble);
   const left = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
   setText($("countdown"), left > 0 ? `Next in ${Math.ceil(left / 1000)} s.` : "");
-  $("retry").hidden = !["reconnecting", "disconnected", "ended"].includes(kind);
+  $("retry").hidden = !["lost", "down", "over"].includes(kind);
   const alerts = state.alerts().length;
-  const mark = alerts ? `▲ ${alerts} ` : "";
-  const doubt = { connected: "", connecting: "" }[kind] ?? `(${word}) `;
-  document.title = `${mark}${doubt}${state.selected || "metrics"}`;
-  if (connection.state === "token" && !$("ask").open) {
-    setText($("wrong"), connection.reason);
-    $("ask").showModal();
-  }
+  const doubt = kind === "live" ? "" : `(${word}) `;
+  document.title = `${alerts ? `▲ ${alerts} ` : ""}${doubt}${state.selected || "metrics"}`;
 }
 
 function showHost(host) {
   const { system, interval, server } = host.hello;
   const up = host.value("uptime");
   const facts = [
-    system?.os,
-    system?.kernel,
-    system && `${system.cores} cores`,
-    system && text(system.memory, "B"),
-    up !== undefined && `up ${uptime(up)}`,
-    `every ${span(interval)}`,
+    ...(system ? [system.os, system.kernel, `${system.cores} cores`, text(system.memory, "B")] : []),
+    up >= 0 && `up ${uptime(up)}`,
+    `every ${interval / 1000} s`,
   ];
   setText($("host"), host.name);
   setText($("system"), facts.filter(Boolean).join(" · "));
-  const seen = host.newest ? `Sample ${host.newest.seq} of ${clock(host.newest.data.timestamp)}` : "No sample yet";
-  setText($("about"), `${seen} · ${connection.transport} · ${server ?? ""}`);
+  if (host.newest) setText($("about"), `Sample ${host.newest.seq}, ${clock(host.newest.data.timestamp)} · ${server}`);
   const names = [...state.hosts.keys()].sort();
   $("switch").hidden = names.length < 2;
-  const select = $("hosts");
-  if (select.options.length !== names.length) select.replaceChildren(...names.map((name) => new Option(name, name)));
-  for (const option of select.options) {
-    const { alerts } = state.hosts.get(option.value);
-    setText(option, alerts.size ? `▲ ${option.value}` : option.value);
-  }
-  select.value = host.name;
+  const { options } = $("hosts");
+  if (options.length !== names.length) $("hosts").replaceChildren(...names.map((name) => new Option(name, name)));
+  for (const option of options) setText(option, (state.hosts.get(option.value).alerts.size ? "▲ " : "") + option.value);
+  $("hosts").value = host.name;
 }
 
 function showAlerts() {
-  const lines = state.alerts().map(({ host, name, rule, value, since }) => {
-    const now = value === undefined ? "" : `, ${+value.toFixed(2)}`;
-    return `▲ ${host}: ${name} (${rule})${now}, since ${clock(since)}`;
-  });
+  const lines = state.alerts().map(({ host, name, rule, metric, value, since }) =>
+    `▲ ${host}: ${name} (${rule}), ${text(value, state.hosts.get(host).unit(metric))} since ${clock(since)}`);
   const list = $("alerts");
-  if (lines.join("\n") === [...list.children].map((item) => item.textContent).join("\n")) return;
-  list.replaceChildren(...lines.map((line) => Object.assign(document.createElement("li"), { textContent: line })));
+  if (lines.join() === [...list.children].map((item) => item.textContent).join()) return;
+  list.replaceChildren(...lines.map((textContent) => Object.assign(document.createElement("li"), { textContent })));
 }
 
 function showCharts(host) {
-  if (!host.history.length) return;
+  const { history } = host;
+  $("pause").setAttribute("aria-pressed", pausedAt !== null);
+  if (!history.length) return;
   const now = performance.now();
   // Time goes on while nothing comes: the hole grows.
-  const waited = host.ended || !host.isStale(now) ? 0 : now - host.arrived;
-  const to = pausedAt ?? host.history.last() + waited;
-  for (const chart of charts) chart.draw(host.history, to - minutes * 60000, to, cursor);
+  const to = pausedAt ?? history.last() + (host.isStale(now) ? now - host.arrived : 0);
+  for (const chart of charts) chart.draw(history, to - minutes * 60000, to, cursor);
 }
 
-let scheduled = 0;
 function schedule() {
   scheduled ||= requestAnimationFrame(render);
 }
@@ -206,114 +186,86 @@ function render() {
   scheduled = 0;
   showStatus();
   const { host } = state;
-  if (!host) return;
+  if (!host?.history) return;
   showHost(host);
   showAlerts();
-  cards.render(host);
+  renderCards($("cards"), host);
   renderTables(host);
   showCharts(host);
-  if (host.newest && !performance.getEntriesByName("first-data").length) performance.mark("first-data");
 }
 
-/** What changes with time alone. It also runs where frames don't: in a background tab. */
-function tick() {
-  const now = performance.now();
-  if (connection.state === "open" && state.isSilent(now - GRACE_MS)) connection.lose();
+function changed() {
+  if (connection.state === "token" && !$("dialog").open) {
+    setText($("wrong"), connection.reason);
+    $("dialog").showModal();
+  }
   showStatus();
-  if (!document.hidden && state.host?.isStale(now)) schedule();
+  schedule();
 }
+
+// What changes with time alone. It also runs where frames don't: in a background tab.
+setInterval(() => {
+  const now = performance.now();
+  if (connection.state === "open" && now - connection.openedAt > LISTEN_MS && state.isSilent(now - GRACE_MS)) connection.lose();
+  showStatus();
+  if (state.host?.isStale(now)) schedule();
+}, 500);
 
 // What people do.
 
-function moveCursor(event) {
+const on = (target, event, act) => target.addEventListener(event, (details) => {
+  act(details);
+  schedule();
+});
+
+function moveCursor(event, chart) {
   const { history } = state.host ?? {};
   if (!history?.length) return;
   const last = history.length - 1;
-  const at = cursor === null ? last : nearest(history, cursor);
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, PageUp: at - 10, PageDown: at + 10, Home: 0, End: last }[event.key];
-  if (to === undefined && event.key !== "Escape") return;
+  const at = history.nearest(cursor ?? Infinity);
+  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+  if (event.key === "Escape") cursor = null;
+  if (to === undefined) return;
   event.preventDefault();
-  cursor = to === undefined ? null : history.time(Math.min(last, Math.max(0, to)));
-  schedule();
-  const figure = event.target.closest("figure");
-  const values = charts.find((chart) => chart.figure === figure).series.map(({ name, label }) =>
-    `${label} ${text(history.value(name, nearest(history, cursor ?? history.last())), state.host.unit(name))}`);
-  setText($("reading"), cursor === null ? "" : `${clock(cursor)}: ${values.join(", ")}`);
+  cursor = history.time(Math.min(last, Math.max(0, to)));
+  const values = chart.series.map(([name, label]) => `${label} ${text(history.value(name, history.nearest(cursor)), chart.unit)}`);
+  setText($("reading"), `${clock(cursor)}: ${values.join(", ")}`);
 }
 
 for (const chart of charts) {
-  const { canvas } = chart;
-  const point = (event) => {
-    if (!chart.range) return;
-    cursor = chart.timeAt(event.clientX);
-    schedule();
-  };
-  canvas.addEventListener("pointermove", point);
-  canvas.addEventListener("pointerdown", point);
-  canvas.addEventListener("pointerleave", () => {
-    cursor = null;
-    schedule();
-  });
-  canvas.addEventListener("keydown", moveCursor);
-}
-for (const radio of document.querySelectorAll("[name=window]")) {
-  radio.addEventListener("change", () => {
-    minutes = Number(radio.value);
-    schedule();
-  });
-}
-$("pause").addEventListener("click", () => {
-  pausedAt = pausedAt === null && state.host?.history.length ? state.host.history.last() : null;
-  $("pause").setAttribute("aria-pressed", String(pausedAt !== null));
-  setText($("pause"), pausedAt === null ? "Pause" : "Paused: go on");
-  schedule();
-});
-$("save").addEventListener("click", async () => {
-  setText($("saved"), "");
-  try {
-    const blob = await saveRecording(state.selected, connection.token);
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${state.selected}-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}Z.csv`;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
-    setText($("saved"), `Saved ${text(blob.size, "B")}.`);
-  } catch (error) {
-    setText($("saved"), `Not saved: ${error.message}`);
+  for (const event of ["pointermove", "pointerdown"]) {
+    on(chart.canvas, event, ({ clientX }) => (cursor = chart.range ? chart.timeAt(clientX) : null));
   }
+  // A finger leaves what it touched, to look at it.
+  for (const event of ["pointerleave", "blur"]) {
+    on(chart.canvas, event, ({ pointerType }) => (cursor = pointerType === "touch" ? cursor : null));
+  }
+  on(chart.canvas, "keydown", (event) => moveCursor(event, chart));
+}
+on($("windows"), "change", ({ target }) => (minutes = Number(target.value)));
+on($("pause"), "click", () => {
+  pausedAt = pausedAt ? null : state.host?.history?.last() || null;
 });
-$("hosts").addEventListener("change", (event) => select(event.target.value));
-$("retry").addEventListener("click", () => connection.connect());
-$("ask").addEventListener("close", () => {
+on($("save"), "click", async () => {
+  const response = await ask(`/recording.csv?${new URLSearchParams({ host: state.selected, since: "15m" })}`, connection.token).catch(() => {});
+  if (!response?.ok) return setText($("saved"), `Not saved: ${response ? await response.text() : "no connection"}`);
+  const href = URL.createObjectURL(await response.blob());
+  Object.assign(document.createElement("a"), { href, download: `${state.selected}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60000);
+  setText($("saved"), "Saved.");
+});
+on($("hosts"), "change", ({ target }) => select(target.value));
+on($("retry"), "click", () => connection.connect());
+on($("dialog"), "close", () => {
+  if (!$("token").value) return;
   connection.token = $("token").value;
   $("token").value = "";
-  if (!connection.token) return;
   sessionStorage.setItem(TOKEN, connection.token);
   connection.connect();
 });
-document.querySelector("details").addEventListener("toggle", schedule);
-document.addEventListener("visibilitychange", schedule);
-connection.addEventListener("change", () => {
-  showStatus();
-  schedule();
-});
+$("tables").addEventListener("toggle", schedule, true);
 
-/** For tests and the console: what the page knows, to read. */
-window.metrics = Object.freeze({
-  get view() {
-    const { host } = state;
-    return {
-      status: $("word").textContent, attempt: connection.attempt, transport: connection.transport, host: state.selected,
-      stream: host?.stream, seq: host?.newest?.seq, data: host?.newest?.data, filled: host?.filled,
-      alerts: state.alerts(), gaps: state.gaps, duplicates: state.duplicates, unreadable: state.unreadable,
-    };
-  },
-  series(name) {
-    const { history } = state.host;
-    return Array.from({ length: history.length }, (_, i) => [history.seq(i), history.time(i), history.value(name, i)]);
-  },
-});
-
+/** For tests and the console. */
+window.metrics = Object.freeze({ state, connection });
 connection.token = sessionStorage.getItem(TOKEN) ?? "";
-setInterval(tick, 500);
 connection.connect();

@@ -1,133 +1,99 @@
 // A card for each metric that the host has.
 
-import { setText } from "./chart.js";
-import { NONE, parts, text } from "./format.js";
+import { parts, setText, text } from "./format.js";
 
-/** `notes`: what stands below, as [metric, word]. */
+/** [metric, title, what stands below as word and metric]. */
 const CARDS = [
-  { name: "cpu", title: "CPU", notes: [["iowait", "I/O wait"], ["steal", "stolen"]] },
-  { name: "memory", title: "Memory", notes: [["memoryUsed", "used"], ["memoryAvailable", "available"]] },
-  { name: "load1", title: "Load", notes: [["load5", "5 min"], ["load15", "15 min"]] },
-  { name: "pressure", title: "Pressure", notes: [["pressureCpu", "CPU"], ["pressureMemory", "memory"], ["pressureIo", "I/O"]] },
-  { name: "activeUsers", title: "Active users", notes: [] },
-  { name: "requestsPerSecond", title: "Requests/s", notes: [["tcpRetransmits", "retransmits"]] },
-  { name: "networkReceived", title: "Network in", notes: [["networkSent", "out"]] },
-  { name: "diskRead", title: "Disk read", notes: [["diskWritten", "written"], ["diskBusy", "busy"]] },
-  { name: "disk", title: "Disk used", notes: [] },
-  { name: "swap", title: "Swap", notes: [] },
-  { name: "temperature", title: "Temperature", notes: [] },
+  ["cpu", "CPU", { "I/O wait": "iowait", stolen: "steal" }],
+  ["memory", "Memory", { used: "memoryUsed", available: "memoryAvailable" }],
+  ["load1", "Load", { "5 min": "load5", "15 min": "load15" }],
+  ["pressure", "Pressure", { CPU: "pressureCpu", memory: "pressureMemory", "I/O": "pressureIo" }],
+  ["activeUsers", "Active users", {}],
+  ["requestsPerSecond", "", { retransmits: "tcpRetransmits" }],
+  ["networkReceived", "Network in", { out: "networkSent" }],
+  ["diskRead", "Disk read", { written: "diskWritten", busy: "diskBusy" }],
+  ["disk", "Disk used", {}],
+  ["swap", "Swap", {}],
+  ["temperature", "Temperature", {}],
 ];
 const LEVELS = { warn: "◆ warning", critical: "■ critical", "": "" };
 /** Samples in a sparkline. */
 const POINTS = 60;
-const SPAN = 5;
-
-const unitOf = (host, name) => (name === "pressure" ? "%" : host.unit(name));
 
 /** Compares the mean of the last five with the five before. The dead band keeps the arrow from flickering. */
-export function trend(values, unit) {
+function trend(values, unit) {
   const mean = (some) => {
     const known = some.filter((value) => !Number.isNaN(value));
     return known.length < 3 ? NaN : known.reduce((sum, value) => sum + value, 0) / known.length;
   };
-  const now = mean(values.slice(-SPAN));
-  const before = mean(values.slice(-2 * SPAN, -SPAN));
-  const change = now - before;
+  const before = mean(values.slice(-10, -5));
+  const change = mean(values.slice(-5)) - before;
   if (Number.isNaN(change)) return "";
-  if (Math.abs(change) <= (unit === "%" ? 2 : Math.abs(before) * 0.05)) return "▬ steady";
-  let much = "";
-  if (unit === "%") much = ` ${Math.abs(change).toFixed(1)}`;
-  else if (before > 0 && change < before * 10) much = ` ${Math.abs((100 * change) / before).toFixed(0)} %`;
-  return change > 0 ? `▲ up${much}` : `▼ down${much}`;
+  const size = Math.abs(change);
+  if (size <= (unit === "%" ? 2 : Math.abs(before) * 0.05)) return "▬ steady";
+  const much = unit === "%" ? size.toFixed(1) : size < before * 10 ? `${((100 * size) / before).toFixed(0)} %` : "";
+  return `${change > 0 ? "▲ up" : "▼ down"} ${much}`;
 }
 
 /** The path of a sparkline in a box of 100 by 24. */
-function sparkline(values, isPercent) {
-  const top = isPercent ? 100 : Math.max(...values.filter((value) => value > 0), 1e-9);
-  let path = "";
-  let isDown = false;
-  values.forEach((value, i) => {
-    if (Number.isNaN(value)) {
-      isDown = false;
-      return;
-    }
-    const x = 100 - ((values.length - 1 - i) * 100) / (POINTS - 1);
-    const y = 23 - (22 * Math.max(0, value)) / top;
-    path += `${isDown ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`;
-    if (!isDown) path += "h.1";
-    isDown = true;
-  });
-  return path;
+function sparkline(values, unit) {
+  const top = unit === "%" ? 100 : Math.max(...values.filter((value) => value > 0), 1e-9);
+  return values
+    .map((value, i) => {
+      if (Number.isNaN(value)) return "";
+      const x = 100 - ((values.length - 1 - i) * 100) / (POINTS - 1);
+      const y = 23 - (22 * Math.max(0, value)) / top;
+      return `${i && !Number.isNaN(values[i - 1]) ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}h.1`;
+    })
+    .join("");
 }
 
-export class Cards {
-  #nodes = new Map();
-
-  constructor(grid) { this.grid = grid; }
-
-  /** Shows the cards that this host has. One that is missing for good has none; one that is missing now has a dash. */
-  render(host) {
-    for (const card of CARDS) {
-      const has = card.name === "pressure" ? host.metric("pressureCpu") : host.metric(card.name);
-      const node = this.#node(card);
-      node.hidden = !has;
-      if (has) this.#fill(node, card, host);
-    }
-    this.grid.dataset.seq = host.newest?.seq ?? "";
+/** The newest values; a gap is a blank, of one sample's width here. */
+function recent(history, name) {
+  const values = [];
+  for (let i = Math.max(0, history.length - POINTS); i < history.length; i += 1) {
+    if (history.isGap(i)) values.push(NaN);
+    values.push(history.value(name, i));
   }
-
-  #node(card) {
-    if (!this.#nodes.has(card.name)) {
-      const node = this.grid.querySelector("template").content.cloneNode(true).firstElementChild;
-      node.dataset.metric = card.name;
-      this.grid.append(node);
-      this.#nodes.set(card.name, node);
-    }
-    return this.#nodes.get(card.name);
-  }
-
-  #fill(node, card, host) {
-    const set = (selector, value) => setText(node.querySelector(selector), value);
-    const unit = unitOf(host, card.name);
-    const value = host.value(card.name);
-    const [number, shownUnit] = parts(value, unit);
-    const values = [];
-    const { history } = host;
-    for (let i = Math.max(0, history.length - POINTS); i < history.length; i += 1) {
-      // A gap is a blank, of one sample's width here.
-      if (values.length && history.isGap(i)) values.push(NaN);
-      values.push(history.value(card.name, i));
-    }
-    const level = value === undefined ? "" : host.level(card.name === "pressure" ? "pressureCpu" : card.name, value);
-    const own = card.name === "requestsPerSecond" ? host.metric(card.name)?.label : "";
-    set("h3", own || card.title);
-    set(".number", number);
-    set(".unit", value === undefined ? "not read" : shownUnit);
-    set(".level", LEVELS[level]);
-    set(".trend", value === undefined ? "" : trend(values, unit));
-    set(".note", this.#note(card, host));
-    node.dataset.level = level;
-    const path = sparkline(values.slice(-POINTS), unit === "%");
-    const line = node.querySelector("path");
-    if (line.getAttribute("d") !== path) line.setAttribute("d", path);
-  }
-
-  #note(card, host) {
-    if (card.name === "disk") return fullest(host);
-    const known = card.notes.filter(([name]) => host.metric(name));
-    return known
-      .map(([name, word]) => {
-        const value = host.value(name);
-        return `${value === undefined ? NONE : text(value, host.unit(name))} ${word}`;
-      })
-      .join(" · ");
-  }
+  return values.slice(-POINTS);
 }
 
-/** Which filesystem the disk card is about. */
-function fullest(host) {
-  const value = host.value("disk");
-  const mounts = host.hello.metrics.filter(({ name }) => name.startsWith("disk:"));
-  const mount = mounts.find(({ name }) => host.value(name) === value);
-  return mount ? `${mount.name.slice("disk:".length)} is the fullest` : "";
+function noteOf(host, name, notes) {
+  if (name === "disk") {
+    const mounts = host.hello.metrics.filter((metric) => metric.name.startsWith("disk:"));
+    return `fullest: ${mounts.find((mount) => host.value(mount.name) === host.value(name))?.name.slice(5) ?? "?"}`;
+  }
+  const known = Object.entries(notes).filter(([, metric]) => host.metric(metric));
+  return known.map(([word, metric]) => `${word} ${text(host.value(metric), host.unit(metric))}`).join(" · ");
+}
+
+/** Shows the cards that this host has. What it lacks for good has none; what is missing now has a dash. */
+export function renderCards(grid, host) {
+  for (const [name, title, notes] of CARDS) {
+    let card = grid.querySelector(`[data-metric=${name}]`);
+    if (!card) {
+      card = grid.querySelector("template").content.cloneNode(true).firstElementChild;
+      card.dataset.metric = name;
+      grid.append(card);
+    }
+    const metric = host.metric(name === "pressure" ? "pressureCpu" : name);
+    card.hidden = !metric;
+    if (!metric) continue;
+    const value = host.value(name);
+    const values = recent(host.history, name);
+    const [number, unit] = parts(value, metric.unit);
+    const level = host.level(metric.name, value);
+    const shown = {
+      h3: title || metric.label,
+      ".number": number,
+      ".unit": Number.isNaN(value) ? "not read" : unit,
+      ".level": LEVELS[level],
+      ".trend": Number.isNaN(value) ? "" : trend(values, metric.unit),
+      ".note": noteOf(host, name, notes),
+    };
+    for (const [part, words] of Object.entries(shown)) setText(card.querySelector(part), words);
+    card.className = level;
+    card.querySelector("path").setAttribute("d", sparkline(values, metric.unit));
+  }
+  grid.dataset.seq = host.newest?.seq;
 }

@@ -5,177 +5,143 @@ const CAP_MS = 30000;
 /** A connection that has lived so long was a good one. */
 const PROVEN_MS = 10000;
 const OPENING_MS = 10000;
-/** Failed handshakes, though the server answers, until WebSocket counts as blocked. */
+/** Handshakes that fail though the server answers, until WebSocket counts as blocked. */
 const BLOCKED_AFTER = 2;
 
-const bearer = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
+/** A request that shows the token. */
+export const ask = (path, token, more) =>
+  fetch(path, { cache: "no-store", headers: token ? { Authorization: `Bearer ${token}` } : {}, ...more });
 
 /** Opens a WebSocket; `on` has `open`, `text` and `closed`. Returns how to drop it. */
 export function webSocket(query, token, on) {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const protocols = token ? ["metrics.v1", token] : ["metrics.v1"];
-  const socket = new WebSocket(`${scheme}://${location.host}/ws?${query}`, protocols);
-  socket.onopen = () => on.open();
+  const url = `${location.origin.replace("http", "ws")}/ws?${query}`;
+  const socket = new WebSocket(url, ["metrics.v1", token].filter(Boolean));
+  socket.onopen = on.open;
   socket.onmessage = (event) => on.text(event.data);
-  socket.onclose = (event) => on.closed({ code: event.code, reason: event.reason });
+  socket.onclose = on.closed;
   return () => {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   };
 }
 
-/** The same by Server-Sent Events. `fetch` and not `EventSource`, which can send no token. */
+/** The same by Server-Sent Events. `fetch` and not `EventSource`, which can show no token. */
 function eventStream(query, token, on) {
   const abort = new AbortController();
   const read = async () => {
-    const response = await fetch(`/events?${query}`, {
-      headers: { Accept: "text/event-stream", ...bearer(token) },
-      cache: "no-store",
-      signal: abort.signal,
-    });
+    const response = await ask(`/events?${query}`, token, { signal: abort.signal });
     if (!response.ok) return { status: response.status, reason: await response.text() };
     on.open();
     const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
     let rest = "";
-    let data = [];
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return {};
-      const lines = (rest + value).split(/\r\n|\n/);
+      const lines = (rest + value).split("\n");
       rest = lines.pop();
-      for (const line of lines) {
-        if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
-        else if (line === "" && data.length) {
-          on.text(data.join("\n"));
-          data = [];
-        }
-      }
+      // A message is one line of data. What else an event has is in the message as well.
+      for (const line of lines) if (line.startsWith("data:")) on.text(line.slice(5));
     }
   };
-  read().then(on.closed, (error) => abort.signal.aborted || on.closed({ reason: error.message }));
+  read().catch(() => ({})).then((how) => abort.signal.aborted || on.closed(how));
   return () => abort.abort();
 }
 
-/** What the server says to a plain request: a failed WebSocket tells no status. None when it does not answer. */
+/** What the server says to a plain request: a WebSocket that fails tells no status. */
 async function probe(token) {
   try {
-    const response = await fetch("/ws", { headers: bearer(token), cache: "no-store" });
-    return { status: response.status, reason: (await response.text()).trim() };
+    const response = await ask("/ws", token);
+    return { status: response.status, reason: await response.text() };
   } catch {
-    return {};
+    return {}; // it does not answer
   }
 }
 
 const isFinal = (status) => status >= 300 && status < 500 && ![408, 426, 429].includes(status);
 
-export class Connection extends EventTarget {
+export class Connection {
   /** connecting, open, waiting, ended, refused, or token: it needs one. */
   state = "connecting";
   attempt = 0;
   retryAt = 0;
   reason = "";
-  transport = "WebSocket";
+  isBlocked = false;
   token = "";
-  #query;
   #drop = () => {};
   #timer = 0;
-  #opened = false;
-  #everOpened = false;
-  #blocked = 0;
-  #openedAt = 0;
-  #deliver;
   #turn = 0;
+  openedAt = 0;
+  #everOpened = false;
+  #failed = 0;
 
-  /** `query(transport)` is asked at each connection; `deliver(text, streams)` gets what comes. */
-  constructor(query, deliver) {
-    super();
-    this.#query = query;
-    this.#deliver = deliver;
-    addEventListener("online", () => this.hurry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
+  /** Has `query()`, asked at each connection, `deliver(text, streams)`, and `changed()`. */
+  constructor(owner) {
+    this.owner = owner;
+    const hurry = () => this.state === "waiting" && !document.hidden && this.connect();
+    addEventListener("online", hurry);
+    document.addEventListener("visibilitychange", hurry);
   }
 
   #become(state, reason = "") {
-    Object.assign(this, { state, reason });
-    this.dispatchEvent(new Event("change"));
+    Object.assign(this, { state, reason: reason.trim() });
+    this.owner.changed();
   }
 
   connect() {
-    this.#drop();
-    clearTimeout(this.#timer);
-    this.#opened = false;
-    this.#turn += 1;
+    this.#leave();
+    const turn = this.#turn;
     const streams = new Map();
+    this.openedAt = 0;
     this.#become("connecting");
-    const open = this.transport === "WebSocket" ? webSocket : eventStream;
-    let isCurrent = true;
-    const drop = open(this.#query(this.transport), this.token, {
+    const open = this.isBlocked ? eventStream : webSocket;
+    this.#drop = open(this.owner.query(), this.token, {
       open: () => {
         clearTimeout(this.#timer);
-        this.#opened = this.#everOpened = true;
-        this.#openedAt = performance.now();
+        this.openedAt = performance.now();
+        this.#everOpened = true;
         this.#become("open");
       },
       text: (text) => {
         this.attempt = 0;
-        this.#deliver(text, streams);
+        this.owner.deliver(text, streams);
       },
-      closed: (how) => isCurrent && this.#closed(how),
+      closed: (how) => turn === this.#turn && this.#closed(how),
     });
-    this.#drop = () => {
-      isCurrent = false;
-      drop();
-    };
     this.#timer = setTimeout(() => this.lose(), OPENING_MS);
   }
 
-  /** Connects at once if it waits to. */
-  hurry() {
-    if (this.state === "waiting") this.connect();
-  }
-
-  /** Gives up a connection that is open and says nothing. */
-  lose() {
-    this.#drop();
-    this.#closed({});
-  }
-
-  /** The server says that everything was said. */
-  end() {
-    this.#drop();
+  #leave() {
+    this.#turn += 1;
     clearTimeout(this.#timer);
+    this.#drop();
+  }
+
+  /** Gives up a connection that says nothing. */
+  lose() { this.#closed({}); }
+
+  end() {
+    this.#leave();
     this.#become("ended");
   }
 
   async #closed({ code, status, reason }) {
-    clearTimeout(this.#timer);
-    this.#drop();
-    if (code === 1000) return this.#become("ended");
-    if (code === 1008) return this.#become("refused", reason || "the server closed the connection");
-    if (!this.#opened && this.transport === "WebSocket") {
+    this.#leave();
+    if (code === 1000) return this.end();
+    if (code === 1008) return this.#become("refused", reason);
+    if (!this.openedAt && !this.isBlocked) {
       const turn = this.#turn;
       ({ status, reason } = await probe(this.token));
       if (turn !== this.#turn) return; // somebody was faster
       // 426: it hears us, and a WebSocket does not get there.
-      if (status === 426 && !this.#everOpened && (this.#blocked += 1) >= BLOCKED_AFTER) {
-        this.transport = "Server-Sent Events";
-      }
+      if (status === 426 && !this.#everOpened) this.isBlocked = (this.#failed += 1) >= BLOCKED_AFTER;
     }
     if (status === 401) return this.#become("token", this.token && "That is not the token of this server.");
     if (isFinal(status)) return this.#become("refused", reason);
-    if (this.#opened && performance.now() - this.#openedAt > PROVEN_MS) this.attempt = 0;
+    if (this.openedAt && performance.now() - this.openedAt > PROVEN_MS) this.attempt = 0;
+    const wait = Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** this.attempt);
     this.attempt += 1;
-    const wait = Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** (this.attempt - 1));
     this.retryAt = performance.now() + wait;
     this.#timer = setTimeout(() => this.connect(), wait);
-    this.#become("waiting", reason);
+    this.#become("waiting");
   }
-}
-
-/** What the server kept of the last 15 minutes, as a recording. */
-export async function saveRecording(host, token) {
-  const query = new URLSearchParams({ host, since: "15m" });
-  const response = await fetch(`/recording.csv?${query}`, { headers: bearer(token) });
-  if (!response.ok) throw new Error((await response.text()).trim() || response.statusText);
-  return response.blob();
 }

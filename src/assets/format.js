@@ -1,66 +1,49 @@
-// Numbers, lengths of time and clock times as people read them: the same as in the terminal.
+// Numbers and times as people read them, the same as in the terminal.
 
 export const NONE = "–";
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL = ["", "k", "M", "G", "T", "P"];
 
-function scaled(value, base, prefixes, suffix) {
+function scaled(value, base, prefixes, suffix = "") {
   let prefix = 0;
   // 999.6 would be written as 1000.
-  while (Math.abs(value) >= base - 0.5 && prefix + 1 < prefixes.length) {
-    value /= base;
-    prefix += 1;
-  }
-  const whole = (prefix === 0 && Number.isInteger(value)) || Math.abs(value) >= 99.95;
-  return [value.toFixed(whole ? 0 : 1), prefixes[prefix] + suffix];
+  for (; Math.abs(value) >= base - 0.5 && prefix + 1 < prefixes.length; prefix += 1) value /= base;
+  const isWhole = (!prefix && Number.isInteger(value)) || Math.abs(value) >= 99.95;
+  return [value.toFixed(isWhole ? 0 : 1), prefixes[prefix] + suffix];
 }
 
 /** Number and unit apart, such as ["1.2", "MB/s"]. */
 export function parts(value, unit) {
   if (!Number.isFinite(value)) return [NONE, ""];
-  switch (unit) {
-    case "%":
-    case "°C":
-      return [value.toFixed(1), unit];
-    case "s":
-      return [uptime(value), ""];
-    case "B":
-      return scaled(value, 1024, BINARY, "");
-    case "B/s":
-      return scaled(value, 1000, DECIMAL, "B/s");
-  }
-  const shown = { "1/s": "/s", users: "" }[unit] ?? unit ?? "";
-  if (Math.abs(value) >= 100000) return scaled(value, 1000, DECIMAL, shown);
-  if (Number.isInteger(value) || Math.abs(value) >= 999.95) return [value.toFixed(0), shown];
-  return [value.toFixed(shown ? 1 : 2), shown];
+  if (unit === "%" || unit === "°C") return [value.toFixed(1), unit];
+  if (unit === "s") return [uptime(value), ""];
+  if (unit === "B") return scaled(value, 1024, BINARY);
+  if (unit === "B/s") return scaled(value, 1000, DECIMAL, unit);
+  const shown = { "1/s": "/s", users: "" }[unit] ?? unit;
+  if (Math.abs(value) >= 1e5) return scaled(value, 1000, DECIMAL, shown);
+  const isWhole = Number.isInteger(value) || Math.abs(value) >= 999.95;
+  return [value.toFixed(isWhole ? 0 : shown ? 1 : 2), shown];
 }
 
-/** A value with its unit, such as "1.2 MB/s". */
-export function text(value, unit) {
-  return parts(value, unit).join(" ").trim();
-}
+/** A value with its unit, such as "1.2 MB/s", never broken between them. */
+export const text = (value, unit) => parts(value, unit).join("\u00a0").trim();
 
-const two = (n) => String(Math.floor(n)).padStart(2, "0");
+const two = (n) => `${Math.floor(n)}`.padStart(2, "0");
 
 /** `41 d 03:12`, or `03:12:45` on the first day. */
-export function uptime(seconds) {
-  const days = Math.floor(seconds / 86400);
-  const hours = `${two((seconds / 3600) % 24)}:${two((seconds / 60) % 60)}`;
-  return days > 0 ? `${days} d ${hours}` : `${hours}:${two(seconds % 60)}`;
+export function uptime(s) {
+  const hours = `${two((s / 3600) % 24)}:${two((s / 60) % 60)}`;
+  return s < 86400 ? `${hours}:${two(s % 60)}` : `${Math.floor(s / 86400)} d ${hours}`;
 }
 
-/** A length of time in its two largest units. */
-export function span(ms) {
-  const s = Math.max(0, ms) / 1000;
-  if (s < 10 && !Number.isInteger(s)) return `${s.toFixed(1)} s`;
-  if (s < 60) return `${Math.floor(s)} s`;
-  if (s < 3600) return `${Math.floor(s / 60)} m ${two(s % 60)} s`;
-  return `${Math.floor(s / 3600)} h ${two((s / 60) % 60)} m`;
-}
-
-/** The time of day here; `seconds` may be left out. */
-export function clock(ms, seconds = true) {
+/** The time of day here. */
+export function clock(ms, withSeconds = true) {
   const at = new Date(ms);
   const minutes = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  return seconds ? `${minutes}:${two(at.getSeconds())}` : minutes;
+  return withSeconds ? `${minutes}:${two(at.getSeconds())}` : minutes;
+}
+
+/** Touches the document only where something changes. */
+export function setText(node, value) {
+  if (node.textContent !== value) node.textContent = value;
 }

@@ -1,8 +1,8 @@
 // What is known of the hosts. Knows no socket and no document.
 
-/** How far charts look back: as long as a server keeps its log by default. */
-export const KEPT_MS = 15 * 60 * 1000;
-/** 15 minutes at the shortest interval are 4,500 samples. */
+/** How far charts look back: as long as a server keeps its log. */
+const KEPT_MS = 15 * 60 * 1000;
+/** 15 minutes at the shortest interval are 4,500. */
 const MOST_SAMPLES = 5000;
 const PRESSURE = ["pressureCpu", "pressureMemory", "pressureIo"];
 /** What cards and charts draw. Of everything else only the newest value is kept. */
@@ -11,57 +11,40 @@ const DRAWN = [
   "networkSent", "diskRead", "diskWritten", "temperature", "pressure",
 ];
 
-/** One value of a sample; `undefined` where it could not be read, whatever stands in its place. */
-export function valueOf(message, name) {
-  if (name === "pressure") {
-    const known = PRESSURE.map((part) => valueOf(message, part)).filter((v) => v !== undefined);
-    return known.length ? Math.max(...known) : undefined;
-  }
+/** A value of a sample; NaN where it could not be read, whatever stands in its place. */
+function valueOf(message, name) {
+  if (name === "pressure") return Math.max(...PRESSURE.map((part) => valueOf(message, part)));
   const value = message?.data[name];
-  return typeof value === "number" && !message.absent?.includes(name) ? value : undefined;
+  return typeof value === "number" && !message.absent?.includes(name) ? value : NaN;
 }
 
 /** Samples in columns, the oldest dropped, times rising. */
 export class History {
   #begin = 0;
   #end = 0;
-  #times = new Float64Array(256);
-  #seqs = new Float64Array(256);
-  #columns = Object.fromEntries(DRAWN.map((name) => [name, new Float64Array(256)]));
+  #columns = Object.fromEntries(["time", "seq", ...DRAWN].map((name) => [name, new Float64Array(2 * MOST_SAMPLES)]));
 
   get length() { return this.#end - this.#begin; }
-  time(i) { return this.#times[this.#begin + i]; }
-  seq(i) { return this.#seqs[this.#begin + i]; }
-  /** NaN where there is none. */
   value(name, i) { return this.#columns[name][this.#begin + i]; }
+  time(i) { return this.value("time", i); }
   last() { return this.time(this.length - 1); }
 
   push(message) {
     const time = message.data.timestamp;
     // A clock that was set back: what it says now counts.
     while (this.length && this.last() >= time) this.#end -= 1;
-    if (this.#end === this.#times.length) this.#makeRoom();
-    this.#times[this.#end] = time;
-    this.#seqs[this.#end] = message.seq;
-    for (const name of DRAWN) this.#columns[name][this.#end] = valueOf(message, name) ?? NaN;
+    if (this.#end === 2 * MOST_SAMPLES) this.#makeRoom();
+    this.#columns.time[this.#end] = time;
+    this.#columns.seq[this.#end] = message.seq;
+    for (const name of DRAWN) this.#columns[name][this.#end] = valueOf(message, name);
     this.#end += 1;
     while (this.time(0) < time - KEPT_MS || this.length > MOST_SAMPLES) this.#begin += 1;
   }
 
-  /** Doubles the space, or moves what is kept to its front when half of it is dropped anyway. */
   #makeRoom() {
-    const { length } = this;
-    const size = this.#begin >= this.#times.length / 2 ? this.#times.length : this.#times.length * 2;
-    const moved = (column) => {
-      const room = size === column.length ? column : new Float64Array(size);
-      room.set(column.subarray(this.#begin, this.#end));
-      return room;
-    };
-    this.#times = moved(this.#times);
-    this.#seqs = moved(this.#seqs);
-    for (const name of DRAWN) this.#columns[name] = moved(this.#columns[name]);
+    for (const column of Object.values(this.#columns)) column.copyWithin(0, this.#begin, this.#end);
+    this.#end -= this.#begin;
     this.#begin = 0;
-    this.#end = length;
   }
 
   /** The index of the first sample at `time` or later. */
@@ -76,9 +59,14 @@ export class History {
     return low;
   }
 
+  /** The index of the sample nearest to `time`. */
+  nearest(time) {
+    const after = Math.min(this.find(time), this.length - 1);
+    return after > 0 && time - this.time(after - 1) < this.time(after) - time ? after - 1 : after;
+  }
+
   /** Whether time is missing before sample `i`. Its neighbours tell how long a step is: the interval may change. */
   isGap(i) {
-    if (i < 1) return true;
     const step = (j) => (j > 0 && j < this.length ? this.time(j) - this.time(j - 1) : 0);
     const usual = Math.max(step(i - 1), step(i + 1));
     return usual > 0 && step(i) > 2.5 * usual;
@@ -86,19 +74,17 @@ export class History {
 }
 
 export class Host {
-  hello = { metrics: [], unavailable: [], interval: 1000 };
-  /** The newest message with a sample, and where it stands. */
+  hello = { metrics: [], interval: 1000 };
+  /** The newest message with a sample, and when it came by our own clock. */
   newest = null;
+  arrived = 0;
   stream = "";
   seq = 0;
-  /** When the newest came, by our own clock. */
-  arrived = 0;
   alerts = new Map();
   ended = false;
-  /** Kept for the host that is looked at. `begun`: its first live message; `filled`: what was before is there too. */
-  history = new History();
-  begun = null;
-  filled = false;
+  /** Only of the host that is looked at. While it is filled from the server's log, what comes live waits. */
+  history = null;
+  waiting = null;
 
   constructor(name) { this.name = name; }
 
@@ -109,30 +95,17 @@ export class Host {
   /** "critical", "warn", or "" by the levels that the server names. */
   level(name, value) {
     const { warn, critical } = this.metric(name) ?? {};
-    if (value >= critical) return "critical";
-    return value >= warn ? "warn" : "";
+    return value >= critical ? "critical" : value >= warn ? "warn" : "";
   }
 
-  get staleAfter() { return Math.max(3 * this.hello.interval, 3000); }
-  isStale(now) { return !this.ended && this.newest !== null && now - this.arrived > this.staleAfter; }
-
-  forget() {
-    this.history = new History();
-    this.begun = null;
-    this.filled = false;
+  isStale(now) {
+    return !this.ended && this.newest !== null && now - this.arrived > Math.max(3 * this.hello.interval, 3000);
   }
 
-  /** Puts older messages before what came live. */
-  prepend(messages) {
-    const live = this.history;
-    this.history = new History();
-    for (const message of messages) this.history.push(message);
-    for (let i = 0; i < live.length; i += 1) {
-      const data = { timestamp: live.time(i) };
-      for (const name of DRAWN) data[name] = live.value(name, i);
-      this.history.push({ seq: live.seq(i), data });
-    }
-    this.filled = true;
+  /** The history begins with the messages that were before, and goes on with those that waited. */
+  fill(old) {
+    for (const message of [...old, ...(this.waiting ?? [])]) this.history.push(message);
+    this.waiting = null;
   }
 }
 
@@ -140,69 +113,51 @@ export class State {
   hosts = new Map();
   selected = "";
   gaps = 0;
-  duplicates = 0;
   unreadable = 0;
 
   get host() { return this.hosts.get(this.selected); }
 
   /** Takes one message. `streams` is the connection's own: which stream each host's numbers belong to. */
   receive(message, streams, now) {
-    const name = message.host;
+    const { host: name, type } = message;
     if (typeof name !== "string") return;
     if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
     const host = this.hosts.get(name);
-    switch (message.type) {
-      case "hello":
-        streams.set(name, message.stream);
-        host.hello = message;
-        host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
-        break;
-      case "metric":
-      case "alert":
-        this.#numbered(host, message, streams.get(name), now);
-        break;
-      case "gap":
-        this.gaps += 1;
-        break;
-      case "end":
-        host.ended = true;
-        break;
-    }
+    if (type === "hello") {
+      streams.set(name, message.stream);
+      host.hello = message;
+      host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
+    } else if (type === "metric" || type === "alert") this.#numbered(host, message, streams.get(name), now);
+    else if (type === "gap") this.gaps += 1;
+    else if (type === "end") host.ended = true;
   }
 
   #numbered(host, message, stream, now) {
-    if (stream === host.stream && message.seq <= host.seq) {
-      this.duplicates += 1;
-      return;
-    }
-    Object.assign(host, { stream, seq: message.seq, ended: false });
-    if (message.type === "alert") {
-      const { alert } = message;
+    const { seq, alert } = message;
+    if (stream === host.stream && seq <= host.seq) return; // we have it
+    Object.assign(host, { stream, seq, ended: false });
+    if (alert) {
       if (alert.state === "firing") host.alerts.set(alert.name, alert);
       else host.alerts.delete(alert.name);
       return;
     }
     Object.assign(host, { newest: message, arrived: now });
-    if (host.name !== this.selected) return;
-    host.begun ??= { stream, seq: message.seq };
-    host.history.push(message);
+    if (host.waiting) host.waiting.push(message);
+    else host.history?.push(message);
   }
 
   select(name) {
-    if (name === this.selected) return;
-    this.host?.forget();
+    if (this.host) this.host.history = this.host.waiting = null;
+    if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
     this.selected = name;
-    const { host } = this;
-    if (host?.newest) {
-      host.begun = { stream: host.stream, seq: host.newest.seq };
-      host.history.push(host.newest);
-    }
+    this.host.history = new History();
+    this.host.waiting = this.host.newest ? [this.host.newest] : [];
   }
 
-  /** Where to go on after a cut. Other hosts begin at their newest: of them nothing else is shown. */
+  /** Where to go on after a cut. Other hosts begin at their newest: nothing else of them is shown. */
   position() {
-    const { host } = this;
-    return host?.seq ? `${host.name}:${host.stream}:${host.seq}` : "";
+    const { name, stream, seq } = this.host ?? {};
+    return seq ? `${name}:${stream}:${seq}` : "";
   }
 
   alerts() {

@@ -1,95 +1,96 @@
 // Instances as tables and bars: cores, filesystems, devices, interfaces, sensors, processes; and every value there is.
 
-import { setText } from "./chart.js";
-import { text } from "./format.js";
+import { NONE, setText, text } from "./format.js";
 
-/** Tables of instances: a row for each `name:instance` of the first metric that has any. */
-const INSTANCES = {
-  filesystems: ["disk"],
-  disks: ["diskRead", "diskWritten", "diskBusy"],
-  interfaces: ["networkReceived", "networkSent", "networkErrors"],
-  sensors: ["temperature"],
+/** Title, heads, and for instances the metrics: a row for each `name:instance` that there is. */
+const TABLES = {
+  processes: ["Top processes", "Name PID CPU Memory"],
+  interfaces: ["Network interfaces", "Name In Out Errors", ["networkReceived", "networkSent", "networkErrors"]],
+  filesystems: ["Filesystems", "Mount Used", ["disk"]],
+  disks: ["Disks", "Device Read Written Busy", ["diskRead", "diskWritten", "diskBusy"]],
+  sensors: ["Temperatures", "Sensor Now", ["temperature"]],
+  values: ["All values", "Metric Now"],
 };
 
-/** Brings a list of nodes to a length; what is there is used again. */
+function make(tag, parent, more = {}) {
+  const node = Object.assign(document.createElement(tag), more);
+  parent.append(node);
+  return node;
+}
+
+/** A closed box opens by its title: most of what is in "All values" stands elsewhere as well. */
+function build(id) {
+  const [title, heads] = TABLES[id];
+  const box = make("details", document.getElementById("tables"), { open: id !== "values" });
+  make("summary", box, { textContent: title });
+  const table = make("table", box, { id });
+  make("caption", table, { textContent: title, className: "hidden" });
+  const row = make("tr", table.createTHead());
+  for (const textContent of heads.split(" ")) make("th", row, { textContent, scope: "col" });
+  table.createTBody();
+  return table;
+}
+
+/** Brings a node's children to a number; what is there is used again. */
 function resize(parent, count, tag) {
   while (parent.children.length > count) parent.lastElementChild.remove();
-  while (parent.children.length < count) parent.append(document.createElement(tag));
+  while (parent.children.length < count) make(tag, parent);
   return [...parent.children];
 }
 
-/** Fills a table; `rows` are arrays of {text, share, level}, or texts. The first cell names the row. */
-function fill(table, rows) {
-  const section = table.closest("section");
-  section.hidden = rows.length === 0;
-  if (table.closest("details")?.open === false) return;
+function setShare(node, value) {
+  const share = `${Math.min(100, value || 0).toFixed(0)}%`;
+  if (node.style.getPropertyValue("--share") !== share) node.style.setProperty("--share", share);
+}
+
+/** `rows` are arrays of texts or {text, share, level}; the first names the row. */
+function fill(id, rows) {
+  const table = document.getElementById(id) ?? build(id);
+  table.parentNode.hidden = rows.length === 0;
+  if (!table.parentNode.open) return;
   resize(table.tBodies[0], rows.length, "tr").forEach((row, i) => {
-    while (row.children.length < rows[i].length) {
-      const cell = document.createElement(row.children.length ? "td" : "th");
-      if (cell.tagName === "TH") cell.scope = "row";
-      row.append(cell);
-    }
+    if (!row.cells.length) make("th", row, { scope: "row" });
+    while (row.cells.length < rows[i].length) make("td", row);
     rows[i].forEach((value, j) => {
-      const cell = row.children[j];
+      const cell = row.cells[j];
       setText(cell, value.text ?? value);
-      const share = value.share === undefined ? "" : `${Math.min(100, value.share).toFixed(1)}%`;
-      if (cell.style.getPropertyValue("--share") !== share) cell.style.setProperty("--share", share);
-      if ((cell.dataset.level ?? "") !== (value.level ?? "")) cell.dataset.level = value.level ?? "";
+      setShare(cell, value.share);
+      if (cell.className !== (value.level ?? "")) cell.className = value.level ?? "";
     });
   });
 }
 
-/** The instances of a metric, in the order of the server. */
-function instances(host, base) {
-  return host.hello.metrics
-    .filter(({ name }) => name.startsWith(`${base}:`))
-    .map(({ name }) => name.slice(base.length + 1));
+function instances(host, name) {
+  return host.hello.metrics.filter((metric) => metric.name.startsWith(`${name}:`)).map((metric) => metric.name.slice(name.length + 1));
 }
 
 function cell(host, name) {
   const value = host.value(name);
   const unit = host.unit(name);
-  return {
-    text: text(value, unit),
-    share: unit === "%" ? value : undefined,
-    level: value === undefined ? "" : host.level(name, value),
-  };
+  return { text: text(value, unit), share: unit === "%" && value, level: host.level(name, value) };
 }
 
 function renderCores(host) {
   const strip = document.getElementById("cores");
-  const cores = instances(host, "cpu").map((core) => [core, host.value(`cpu:${core}`)]);
-  strip.closest("section").hidden = cores.length === 0;
+  const cores = instances(host, "cpu");
+  strip.parentNode.hidden = cores.length === 0;
   resize(strip, cores.length, "li").forEach((node, i) => {
-    const [core, value] = cores[i];
-    const share = (value ?? 0).toFixed(0);
-    if (node.style.getPropertyValue("--share") !== share) node.style.setProperty("--share", share);
-    setText(node, value === undefined ? "–" : share);
-    node.title = `CPU ${core}: ${text(value, "%")}`;
+    const value = host.value(`cpu:${cores[i]}`);
+    setShare(node, value);
+    setText(node, Number.isNaN(value) ? NONE : value.toFixed(0));
+    node.title = `CPU ${cores[i]}`;
   });
-}
-
-function renderProcesses(host) {
-  const top = host.newest?.data.top ?? [];
-  const rows = top.map(({ pid, name, cpu, memory }) => [
-    name,
-    String(pid),
-    { text: text(cpu, "%"), share: cpu },
-    { text: text(memory, "%"), share: memory },
-  ]);
-  fill(document.getElementById("processes"), rows);
 }
 
 export function renderTables(host) {
   renderCores(host);
-  renderProcesses(host);
-  for (const [id, names] of Object.entries(INSTANCES)) {
-    const rows = [...new Set(names.flatMap((name) => instances(host, name)))];
-    fill(
-      document.getElementById(id),
-      rows.map((row) => [row, ...names.map((name) => cell(host, `${name}:${row}`))]),
-    );
+  const percent = (value) => ({ text: text(value, "%"), share: value });
+  const top = host.newest?.data.top ?? [];
+  fill("processes", top.map(({ pid, name, cpu, memory }) => [name, `${pid}`, percent(cpu), percent(memory)]));
+  for (const [id, [, , names]] of Object.entries(TABLES)) {
+    if (!names) continue;
+    const rows = new Set(names.flatMap((name) => instances(host, name)));
+    fill(id, [...rows].map((row) => [row, ...names.map((name) => cell(host, `${name}:${row}`))]));
   }
-  const all = host.hello.metrics.map(({ name, label, unit }) => [label || name, text(host.value(name), unit)]);
-  fill(document.getElementById("values"), all);
+  fill("values", host.hello.metrics.map(({ name, label, unit }) => [label || name, text(host.value(name), unit)]));
 }

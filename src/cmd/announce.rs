@@ -1,7 +1,7 @@
 //! What the two servers say when they listen, and how all commands speak to people.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -47,13 +47,26 @@ pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, glo
     } else {
         server_argument(addr)
     };
+    let page = page_address(addr, is_tls);
     say(
         global,
         &format!(
-            "{what} Stop with Ctrl-C.\n  metrics watch{server}\n  metrics record{server} -o incident.csv\n  \
+            "{what} Stop with Ctrl-C.\n  {page}\n  metrics watch{server}\n  metrics record{server} -o incident.csv\n  \
              metrics replay incident.csv"
         ),
     );
+}
+
+/// Where a browser on this machine finds the page.
+fn page_address(mut addr: SocketAddr, is_tls: bool) -> String {
+    if addr.ip().is_unspecified() {
+        addr.set_ip(match addr {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{addr}/")
 }
 
 /// What a client on this machine must be told to reach `addr`, with a space before it.

@@ -162,7 +162,12 @@ impl fmt::Display for Query {
             query.append_pair("last", &last.to_string());
         }
         if let Some(since) = self.since {
-            query.append_pair("since", &format!("{}ms", since.as_millis()));
+            // A span of more than some hundred years is too many nanoseconds to be read back with its milliseconds.
+            let text = match since.as_secs() {
+                secs @ 10_000_000_000.. => format!("{secs}s"),
+                _ => format!("{}ms", since.as_millis()),
+            };
+            query.append_pair("since", &text);
         }
         f.write_str(&query.finish())
     }

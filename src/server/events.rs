@@ -11,10 +11,10 @@ use crate::hub::Subscription;
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
 use super::counts::Seat;
-use super::fanout::Newcomer;
 use super::gate::{Asked, Refusal};
 use super::outbox::Transport;
 use super::replayed::Replayed;
+use super::viewer::Newcomer;
 use super::{Guest, Shared, admission, head};
 
 /// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.

@@ -133,7 +133,7 @@ async fn answer(
 }
 
 /// Rows to save as a file of the host's name.
-fn attachment(host: &HostName, rows: Vec<u8>) -> Response<Full<Bytes>> {
+fn attachment(host: &HostName, rows: Bytes) -> Response<Full<Bytes>> {
     let mut response = typed(plain(StatusCode::OK, rows), "text/csv; charset=utf-8");
     if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{host}.csv\"")) {
         response.headers_mut().insert(CONTENT_DISPOSITION, name);

@@ -3,22 +3,25 @@
 //! They show nothing by themselves, so they need no token. The headers leave the page no script, no style and no
 //! connection but its own.
 
+use std::sync::LazyLock;
+
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName,
-    HeaderValue, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    HeaderValue, IF_NONE_MATCH, LINK, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::gate;
 
-/// A part of the page.
+/// A part of the page, as it is sent.
 #[derive(Debug)]
-struct Asset {
+struct Part {
     path: &'static str,
     content_type: &'static str,
-    body: &'static str,
+    body: Bytes,
+    tag: String,
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -26,31 +29,82 @@ const CSS: &str = "text/css; charset=utf-8";
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-macro_rules! asset {
+macro_rules! source {
     ($path:literal, $content_type:expr) => {
-        asset!($path, $content_type, $path)
+        source!($path, $content_type, $path)
     };
     ($path:literal, $content_type:expr, $file:literal) => {
-        Asset {
-            path: $path,
-            content_type: $content_type,
-            body: include_str!(concat!("../assets/", $file)),
-        }
+        (
+            $path,
+            $content_type,
+            include_str!(concat!("../assets/", $file)),
+        )
     };
 }
 
-const ASSETS: [Asset; 10] = [
-    asset!("/", HTML, "index.html"),
-    asset!("/app.css", CSS),
-    asset!("/app.js", SCRIPT),
-    asset!("/cards.js", SCRIPT),
-    asset!("/chart.js", SCRIPT),
-    asset!("/connection.js", SCRIPT),
-    asset!("/format.js", SCRIPT),
-    asset!("/state.js", SCRIPT),
-    asset!("/tables.js", SCRIPT),
-    asset!("/favicon.svg", SVG),
+/// Paths, types and texts.
+const SOURCES: [(&str, &str, &str); 10] = [
+    source!("/", HTML, "index.html"),
+    source!("/app.css", CSS),
+    source!("/app.js", SCRIPT),
+    source!("/cards.js", SCRIPT),
+    source!("/chart.js", SCRIPT),
+    source!("/connection.js", SCRIPT),
+    source!("/format.js", SCRIPT),
+    source!("/state.js", SCRIPT),
+    source!("/tables.js", SCRIPT),
+    source!("/favicon.svg", SVG),
 ];
+
+static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
+    let part = |&(path, content_type, source)| {
+        let body = lean(source, content_type);
+        let tag = entity_tag(&body);
+        let body = body.into();
+        Part {
+            path,
+            content_type,
+            body,
+            tag,
+        }
+    };
+    SOURCES.iter().map(part).collect()
+});
+
+/// The text without what only its authors need: indentation, and lines that are nothing but a comment. It keeps its
+/// lines otherwise, so that it can be read in a browser.
+fn lean(source: &str, content_type: &str) -> String {
+    let is_comment =
+        |line: &str| line.starts_with("//") || line.starts_with("/*") && line.ends_with("*/");
+    let lines: Vec<_> = source
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !is_comment(line))
+        .collect();
+    let text = lines.join("\n") + "\n";
+    if content_type != CSS {
+        return text;
+    }
+    let idle = [
+        (": ", ":"),
+        ("; ", ";"),
+        (" {", "{"),
+        ("{ ", "{"),
+        (", ", ","),
+        (";}", "}"),
+    ];
+    idle.iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
+}
+
+/// Lets the browser fetch all scripts at once, rather than each when another one asks for it.
+static PRELOAD: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    let scripts = SOURCES.iter().filter(|source| source.1 == SCRIPT);
+    let links: Vec<_> = scripts
+        .map(|(path, ..)| format!("<{path}>; rel=modulepreload"))
+        .collect();
+    HeaderValue::try_from(links.join(", ")).ok()
+});
 
 /// Headers that every part has. `no-cache` lets a browser keep it, but ask each time: the page and the server that it
 /// speaks to are of one version.
@@ -73,26 +127,27 @@ pub(super) fn has(path: &str) -> bool {
     find(path).is_some()
 }
 
-fn find(path: &str) -> Option<&'static Asset> {
-    ASSETS.iter().find(|asset| asset.path == path)
+fn find(path: &str) -> Option<&'static Part> {
+    PARTS.iter().find(|part| part.path == path)
 }
 
 /// The answer to a request for a part of the page that the gate has admitted; `None` for other paths.
 pub(super) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-    find(request.uri().path()).map(|asset| respond(asset, request.method(), request.headers()))
+    find(request.uri().path()).map(|part| respond(part, request.method(), request.headers()))
 }
 
-fn respond(asset: &Asset, method: &Method, asked: &HeaderMap) -> Response<Full<Bytes>> {
-    let tag = entity_tag(asset.body);
+fn respond(part: &Part, method: &Method, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let (status, body) = match *method {
-        Method::GET | Method::HEAD if is_known(asked, &tag) => (StatusCode::NOT_MODIFIED, ""),
-        Method::GET | Method::HEAD => (StatusCode::OK, asset.body),
+        Method::GET | Method::HEAD if is_known(asked, &part.tag) => {
+            (StatusCode::NOT_MODIFIED, Bytes::new())
+        }
+        Method::GET | Method::HEAD => (StatusCode::OK, part.body.clone()),
         _ => (
             StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD are answered here\n",
+            Bytes::from_static(b"only GET and HEAD are answered here\n"),
         ),
     };
-    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    let mut response = Response::new(Full::new(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -109,8 +164,11 @@ fn respond(asset: &Asset, method: &Method, asked: &HeaderMap) -> Response<Full<B
         );
         return response;
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type));
-    if let Ok(tag) = HeaderValue::try_from(tag) {
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(part.content_type));
+    if let Some(links) = PRELOAD.as_ref().filter(|_| part.content_type == HTML) {
+        headers.insert(LINK, links.clone());
+    }
+    if let Ok(tag) = HeaderValue::try_from(&part.tag) {
         headers.insert(ETAG, tag);
     }
     response
@@ -155,11 +213,12 @@ mod tests {
 
     #[test]
     fn it_is_small_and_speaks_to_nobody_else() {
-        let total: usize = ASSETS.iter().map(|asset| asset.body.len()).sum();
+        let total: usize = PARTS.iter().map(|part| part.body.len()).sum();
         assert!(total < MAX_BYTES, "{total} bytes");
-        for asset in &ASSETS {
+        for part in PARTS.iter() {
+            let body = std::str::from_utf8(&part.body).unwrap_or_default();
             // The name of SVG is a URL that nobody fetches.
-            let body = asset.body.replace("http://www.w3.org/2000/svg", "");
+            let body = body.replace("http://www.w3.org/2000/svg", "");
             for forbidden in [
                 "http:",
                 "https:",
@@ -168,12 +227,27 @@ mod tests {
                 "style=\"",
                 "@import",
             ] {
-                assert!(!body.contains(forbidden), "{}: {forbidden}", asset.path);
+                assert!(!body.contains(forbidden), "{}: {forbidden}", part.path);
             }
+            let inline = ["<style", "onclick=", "onload=", "<script>"];
+            assert!(!inline.iter().any(|forbidden| body.contains(forbidden)));
         }
-        let html = find("/").map(|asset| asset.body).unwrap_or_default();
-        let inline = ["<style", "onclick", "onload", "<script>"];
-        assert!(inline.iter().all(|forbidden| !html.contains(forbidden)));
+    }
+
+    #[test]
+    fn what_is_left_out_means_nothing() {
+        let script = "// why\nif (a) {\n  /** what */\n  b(\"// c\"); // d\n\n}\n";
+        let expected = "if (a) {\nb(\"// c\"); // d\n}\n";
+        assert_eq!(lean(script, SCRIPT), expected);
+        assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}\n");
+        // A string over lines would lose its indentation.
+        for (path, content_type, source) in SOURCES {
+            let is_whole = |line: &str| line.matches('`').count().is_multiple_of(2);
+            assert!(
+                content_type != SCRIPT || source.lines().all(is_whole),
+                "{path}"
+            );
+        }
     }
 
     #[test]

@@ -15,8 +15,8 @@ use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
-use super::fanout::GOODBYE_DEADLINE;
 use super::line::{Line, ReadSide};
+use super::viewer::GOODBYE_DEADLINE;
 
 /// How many frames a viewer may send in a second. Viewers have nothing to say but a pong now and then; a hundred is for
 /// those who measure.

@@ -1,8 +1,9 @@
 //! `/recording.csv`: what the log of one host holds, as `metrics record` would have written it.
 
+use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hub::{Batch, Hub};
 use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
@@ -11,8 +12,21 @@ use crate::recording::Transcript;
 use super::gate::{Asked, Refusal};
 use super::{Shared, admission, events};
 
-/// Recordings that are made at once. Each takes a thread for a moment and up to some 16 MiB.
-static AT_ONCE: Semaphore = Semaphore::const_new(2);
+/// Recordings that are made or on their way at once. Each takes a thread for a moment, and up to some 16 MiB for as long
+/// as somebody takes to read it.
+static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// Rows, and a place among those that are on their way.
+struct OnTheirWay {
+    rows: Vec<u8>,
+    _permit: SemaphorePermit<'static>,
+}
+
+impl AsRef<[u8]> for OnTheirWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.rows
+    }
+}
 
 /// About how many bytes of messages are turned into rows at once.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -21,15 +35,15 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub(super) async fn recording(
     asked: &Asked<'_>,
     shared: &Shared,
-) -> Result<(HostName, Vec<u8>), Refusal> {
+) -> Result<(HostName, Bytes), Refusal> {
     let mut query = admission::query(asked.uri.query())?;
     let host = events::only_host(&query, shared)?;
     query.hosts = vec![HostPattern::Literal(host.clone())];
     if query.since.is_none() {
         query.last.get_or_insert(u64::MAX);
     }
-    let Ok(_permit) = AT_ONCE.try_acquire() else {
-        let reason = "other recordings are being made: try again";
+    let Ok(permit) = AT_ONCE.try_acquire() else {
+        let reason = "other recordings are on their way: try again";
         let headers = vec![(RETRY_AFTER, HeaderValue::from_static("1"))];
         return Err(Refusal {
             headers,
@@ -39,7 +53,13 @@ pub(super) async fn recording(
     let (hub, of) = (shared.hub.clone(), host.clone());
     let written = tokio::task::spawn_blocking(move || write(&hub, query, &of)).await;
     match written {
-        Ok(Ok(rows)) => Ok((host, rows)),
+        Ok(Ok(rows)) => {
+            let rows = OnTheirWay {
+                rows,
+                _permit: permit,
+            };
+            Ok((host, Bytes::from_owner(rows)))
+        }
         Ok(Err(reason)) => Err(Refusal::new(StatusCode::NOT_FOUND, reason)),
         Err(_) => Err(Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,

@@ -7,11 +7,11 @@ use crate::hub::Subscription;
 use crate::protocol::WEBSOCKET_PATH;
 
 use super::counts::Seat;
-use super::fanout::Newcomer;
 use super::gate::{Admission, Asked, Refusal};
 use super::outbox::Transport;
 use super::reader::tungstenite_config;
 use super::replayed::Replayed;
+use super::viewer::Newcomer;
 use super::{Guest, Shared, admission};
 
 /// Shakes hands with one viewer and hands it to the fan-out.

@@ -176,7 +176,7 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
     let authority = Authority::new();
     let ca = authority.write(dir.path());
     let pair = authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
-    let server = with(Metrics::serve(), &pair).start();
+    let server = with(Metrics::serve().arg("-vv"), &pair).start();
     let proxy = crate::harness::proxy::Proxy::clear(server.port());
     let url = proxy.url().replace("ws://", "wss://");
     let watch = Metrics::watch(&url).args(["--json", "--ca-cert"]).arg(&ca);
@@ -187,7 +187,7 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
     wait_for_stderr(&server, "read the certificate");
     proxy.cut_all();
     // It goes on trying although this one is not believed.
-    wait_for_stderr(&watch, "reconnecting");
+    wait_for_stderr(&server, "CertificateExpired");
     let refused = || server.stderr().text().matches("again.").count();
     authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
     server.signal(Signal::HUP);

@@ -20,6 +20,8 @@ pub(crate) struct Browser {
     last_id: u64,
     /// What the console held of errors, and exceptions that nobody caught.
     errors: Vec<String>,
+    /// The URLs of everything that was asked for, WebSockets included.
+    requested: Vec<String>,
     _profile: tempfile::TempDir,
 }
 
@@ -27,6 +29,14 @@ impl Browser {
     /// Opens a browser on `url`. A machine without Chromium fails the test.
     #[track_caller]
     pub(crate) fn open(url: &str) -> Self {
+        let mut browser = Self::blank();
+        browser.go(url);
+        browser
+    }
+
+    /// Opens a browser on nothing yet.
+    #[track_caller]
+    pub(crate) fn blank() -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new("chromium")
             .args([
@@ -66,12 +76,68 @@ impl Browser {
             child,
             last_id: 0,
             errors: Vec::new(),
+            requested: Vec::new(),
             _profile: profile,
         };
-        browser.call("Runtime.enable", &json!({}));
-        browser.call("Log.enable", &json!({}));
-        browser.call("Page.navigate", &json!({ "url": url }));
+        for domain in ["Runtime", "Log", "Network", "Performance"] {
+            browser.call(&format!("{domain}.enable"), &json!({}));
+        }
         browser
+    }
+
+    /// Goes to `url`.
+    #[track_caller]
+    pub(crate) fn go(&mut self, url: &str) {
+        self.call("Page.navigate", &json!({ "url": url }));
+    }
+
+    /// Runs a script in every page from now on, before its own.
+    #[track_caller]
+    pub(crate) fn prepare(&mut self, script: &str) {
+        self.call("Page.enable", &json!({}));
+        self.call(
+            "Page.addScriptToEvaluateOnNewDocument",
+            &json!({ "source": script }),
+        );
+    }
+
+    /// Makes the window so large, in CSS pixels, and the user one who likes it `light` or `dark`.
+    #[track_caller]
+    pub(crate) fn look(&mut self, (width, height): (u32, u32), scheme: &str) {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.call(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": features }),
+        );
+    }
+
+    /// The whole page as a PNG, in base64.
+    #[track_caller]
+    pub(crate) fn screenshot(&mut self) -> String {
+        let shot = self.call(
+            "Page.captureScreenshot",
+            &json!({ "captureBeyondViewport": true }),
+        );
+        shot["data"].as_str().unwrap().to_owned()
+    }
+
+    /// One of the browser's own figures, after a garbage collection: `JSHeapUsedSize`, `Nodes`, `TaskDuration`, …
+    #[track_caller]
+    pub(crate) fn figure(&mut self, name: &str) -> f64 {
+        self.call("HeapProfiler.collectGarbage", &json!({}));
+        let answer = self.call("Performance.getMetrics", &json!({}));
+        let figures = answer["metrics"].as_array().unwrap();
+        let figure = figures.iter().find(|figure| figure["name"] == name);
+        figure.unwrap()["value"].as_f64().unwrap()
+    }
+
+    /// The URLs of everything that was asked for so far.
+    pub(crate) fn requested(&mut self) -> &[String] {
+        self.eval("0");
+        &self.requested
     }
 
     /// The value of a JavaScript expression; a promise is awaited.
@@ -131,6 +197,12 @@ impl Browser {
 
     fn note(&mut self, event: &Value) {
         let params = &event["params"];
+        let url = match event["method"].as_str() {
+            Some("Network.requestWillBeSent") => params["request"]["url"].as_str(),
+            Some("Network.webSocketCreated") => params["url"].as_str(),
+            _ => None,
+        };
+        self.requested.extend(url.map(String::from));
         let is_error = match event["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Runtime.consoleAPICalled") => params["type"] == "error",

@@ -7,6 +7,7 @@ pub(crate) mod certificates;
 pub(crate) mod cost;
 pub(crate) mod dice;
 pub(crate) mod events;
+pub(crate) mod herd;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod proxy;

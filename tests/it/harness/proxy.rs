@@ -51,6 +51,8 @@ struct Shared {
     planned: Mutex<Plan>,
     /// Raised by `cut_all` and on drop: connections older than this number end.
     epoch: AtomicU64,
+    /// Raised by `freeze`: of connections older than this number nothing is forwarded any more.
+    frozen: AtomicU64,
     closing: AtomicBool,
 }
 
@@ -106,6 +108,7 @@ impl Proxy {
                 kinds: kinds.to_vec(),
             }),
             epoch: AtomicU64::new(0),
+            frozen: AtomicU64::new(0),
             closing: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -143,6 +146,11 @@ impl Proxy {
     /// Sends new connections elsewhere: the server has another port after a restart.
     pub(crate) fn retarget(&self, upstream: u16) {
         self.shared.upstream.store(upstream, Ordering::SeqCst);
+    }
+
+    /// Forwards nothing more for the connections that there are, and leaves them open.
+    pub(crate) fn freeze(&self) {
+        self.shared.frozen.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Resets every connection there is.
@@ -209,6 +217,7 @@ impl Shared {
         from.set_read_timeout(Some(TICK)).unwrap();
         let mut buffer = [0; 16 * 1024];
         let mut forwarded = 0;
+        let frozen = self.frozen.load(Ordering::SeqCst);
         loop {
             if self.epoch.load(Ordering::SeqCst) != epoch {
                 fate.over.store(true, Ordering::SeqCst);
@@ -216,6 +225,10 @@ impl Shared {
             }
             if fate.over.load(Ordering::SeqCst) {
                 return fate.struck.load(Ordering::SeqCst);
+            }
+            if self.frozen.load(Ordering::SeqCst) != frozen {
+                std::thread::sleep(TICK);
+                continue;
             }
             let budget = fate.budget(upward, forwarded);
             if budget == 0 {

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -150,7 +150,9 @@ impl Raw {
             code: None,
             afterwards: 0,
         };
+        let deadline = Instant::now() + PATIENCE;
         while let Some(heard) = self.hear() {
+            assert!(Instant::now() < deadline, "it is not closed");
             ending.afterwards += usize::from(ending.code.is_some() && heard.first & 0x0f < 8);
             if heard.first == 0x88 {
                 let code = heard.payload.first_chunk().expect("a close with a code");

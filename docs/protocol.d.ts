@@ -1,0 +1,150 @@
+/**
+ * The messages of `metrics serve` and `metrics replay`, version 1. PROTOCOL.md says what they mean and what you may count
+ * on. Ignore types and fields that you do not know: later versions add some.
+ *
+ * ```ts
+ * import type { Message } from "./protocol";
+ * socket.onmessage = (event) => {
+ *   const message: Message = JSON.parse(event.data);
+ *   if (message.type === "metric") draw(message.data.timestamp, message.data.cpu);
+ * };
+ * ```
+ */
+export type Message = Hello | Metric | AlertMessage | Heartbeat | Gap | End;
+
+/** Precedes a host's first message, and comes again whenever its stream, interval or metrics change. */
+export interface Hello {
+  type: "hello";
+  host: string;
+  /** The version of the protocol. */
+  protocol: 1;
+  /** Name and version of the server, such as `metrics/0.1.0`. */
+  server: string;
+  /** The run of the host's source that the numbers belong to, in base 36; a later run has a greater one. */
+  stream: string;
+  /** The oldest number of the stream that the server has; 0 where it has none. */
+  oldest: number;
+  /** The newest number of the stream; 0 before the first. */
+  newest: number;
+  /** Milliseconds between two samples. Data are stale after three of them, at least 3 s. */
+  interval: number;
+  /** Milliseconds between two heartbeats. */
+  heartbeat: number;
+  /** The machine; absent in a replay. */
+  system?: System;
+  /** What `data` holds, in its order. */
+  metrics: MetricInfo[];
+  /** The alerts that fire now. */
+  alerts: Alert[];
+  /** Names of metrics that this system lacks for good. */
+  unavailable: string[];
+}
+
+/** The machine that is measured. */
+export interface System {
+  os: string;
+  kernel: string;
+  /** Logical cores. */
+  cores: number;
+  /** Bytes. */
+  memory: number;
+}
+
+/** What is known of one metric. */
+export interface MetricInfo {
+  /** The key in `data`: `name` or `name:instance`. */
+  name: string;
+  /** `%`, `B`, `B/s`, `1/s`, `s`, `°C`, `users`, or empty for a plain number. */
+  unit: string;
+  label: string;
+  /** From here on the value deserves a look. */
+  warn?: number;
+  /** From here on it demands action. */
+  critical?: number;
+}
+
+/** One reading of a host: flat, numbers only, and `top`. A value that could not be read is missing, never null. */
+export interface Sample {
+  /** Milliseconds since 1970. */
+  timestamp: number;
+  /** The next four are always there; 0 and named in the message's `absent` where they could not be read. */
+  cpu: number;
+  memory: number;
+  activeUsers: number;
+  requestsPerSecond: number;
+  /** The first processes by CPU and by memory. */
+  top?: Process[];
+  /** Every other metric. */
+  [name: string]: number | Process[] | undefined;
+}
+
+/** One process of `top`. */
+export interface Process {
+  pid: number;
+  name: string;
+  /** Percent of the whole machine. */
+  cpu: number;
+  /** Percent of the physical memory. */
+  memory: number;
+}
+
+/** A sample. */
+export interface Metric {
+  type: "metric";
+  host: string;
+  /** From 1, one more with each numbered message of the stream. */
+  seq: number;
+  data: Sample;
+  /** Which of the four values in `data` are 0 because there is none. */
+  absent?: string[];
+}
+
+/** A rule began or ceased to hold; comes right behind the sample that did it. */
+export interface AlertMessage {
+  type: "alert";
+  host: string;
+  seq: number;
+  alert: Alert;
+  data: Sample;
+  absent?: string[];
+}
+
+export interface Alert {
+  name: string;
+  /** The rule as it was written. */
+  rule: string;
+  state: "firing" | "resolved";
+  /** The metric that the rule looks at. */
+  metric: string;
+  value?: number;
+  threshold?: number;
+  /** Milliseconds since 1970. */
+  since: number;
+}
+
+/** The newest sample once more, to viewers that have everything. */
+export interface Heartbeat {
+  type: "heartbeat";
+  host: string;
+  /** The number of the newest message. */
+  seq: number;
+  data: Sample;
+  absent?: string[];
+}
+
+/** Numbered messages that will not come. */
+export interface Gap {
+  type: "gap";
+  host: string;
+  /** The first and last of them, where known. */
+  from?: number;
+  to?: number;
+  /** The server no longer has them, or another stream begins. */
+  reason: "expired" | "restarted";
+}
+
+/** A recording is over. The server then closes with 1000; stay away. */
+export interface End {
+  type: "end";
+  host: string;
+}

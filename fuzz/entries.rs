@@ -1,0 +1,82 @@
+//! Where bytes from outside come in. The fuzz targets and an ordinary test go through the same functions.
+
+use metrics_toolkit::protocol::{Message, Query};
+use metrics_toolkit::recording::{Encoder, Reader};
+
+/// A message of a peer: what is understood is said again in the same words, for ever.
+pub(crate) fn message(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let message = match Message::decode(text) {
+        Ok(message) => message,
+        Err(error) => return assert_harmless(&error.to_string()),
+    };
+    let once = message.encode();
+    let text = std::str::from_utf8(&once).expect("a message is UTF-8");
+    let again = Message::decode(text).expect("our own words are understood");
+    assert_eq!(text.as_bytes(), again.encode(), "{text}");
+}
+
+/// A recording: what is read is written again, and that is read and written without a change.
+pub(crate) fn recording(bytes: &[u8]) {
+    let once = rewritten(bytes);
+    assert!(
+        once == rewritten(&once),
+        "{}",
+        String::from_utf8_lossy(&once)
+    );
+}
+
+fn rewritten(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut reader = match Reader::new(bytes, "fuzzed") {
+        Ok(reader) => reader,
+        Err(error) => {
+            assert_harmless(&error.to_string());
+            return out;
+        }
+    };
+    let mut encoder: Option<Encoder> = None;
+    while let Some(row) = reader.next() {
+        let row = match row {
+            Ok(row) => row,
+            Err(error) => {
+                assert_harmless(&error.to_string());
+                break;
+            }
+        };
+        let columns = reader.columns();
+        if encoder
+            .as_ref()
+            .is_none_or(|encoder| encoder.columns() != columns)
+        {
+            let new = Encoder::new(columns.clone());
+            new.header(&mut out);
+            encoder = Some(new);
+        }
+        if let Some(encoder) = &mut encoder {
+            encoder.row(&row, &mut out);
+        }
+    }
+    out
+}
+
+/// The query of a viewer: what is understood is asked again in the same words.
+pub(crate) fn query(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let query = match Query::parse(text) {
+        Ok(query) => query,
+        Err(error) => return assert_harmless(&error.to_string()),
+    };
+    let asked = query.to_string();
+    let again = Query::parse(&asked).expect("our own words are understood");
+    assert_eq!(asked, again.to_string());
+}
+
+/// A refusal is one line, and what it quotes does nothing to a terminal.
+fn assert_harmless(refusal: &str) {
+    assert!(!refusal.contains(char::is_control), "{refusal:?}");
+}

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# A herd of viewers that are cut and freeze at random, and a recorder among them that freezes as well. The server's
+# memory must not grow once it is warm, and the recording must lack nothing.
+#
+#   scripts/soak.sh [SECONDS] [VIEWERS] [BINARY]        600 2000 target/release/metrics
+set -euo pipefail
+seconds=${1:-600} viewers=${2:-2000} binary=${3:-target/release/metrics}
+[ "$seconds" -ge 120 ] || { echo "error: in less than 120 s nothing is warm" >&2; exit 2; }
+[ -x "$binary" ] || { echo "error: no $binary: cargo build --release" >&2; exit 1; }
+ulimit -n "$(ulimit -Hn)"
+cargo bench --quiet --bench herd --no-run
+work=$(mktemp -d)
+# A stopped process dies of SIGKILL alone.
+trap 'kill -CONT $(jobs -p) 2> /dev/null || true; kill $(jobs -p) 2> /dev/null || true; rm -rf "$work"' EXIT
+
+# A minute of samples is kept: more than anybody freezes, and the log is full before half of the time is over.
+"$binary" serve --listen 127.0.0.1:0 --name web-1 --interval 1s --retain 1m --heartbeat 5s > "$work/url" 2> "$work/serve.log" & serve=$!
+until [ -s "$work/url" ]; do sleep 0.05; done
+url=$(cat "$work/url")
+port=${url##*:} port=${port%%/*}
+"$binary" record "$url" --output "$work/out.csv" 2> "$work/record.log" & record=$!
+cargo bench --quiet --bench herd -- "$port" "$viewers" "$seconds" > "$work/herd" & herd=$!
+
+rss() { awk '/VmRSS/ { print $2 }' /proc/"$serve"/status; }
+cpu() { awk '{ sum += $1 } END { print int(sum / 1e6) }' /proc/"$serve"/task/*/schedstat; }
+half=0 last=0 freeze=0 before=$(cpu)
+for ((at = 10; at <= seconds - 5; at += 10)); do
+    # The recorder freezes for 20 s every minute: the server lets it go, and it comes back.
+    case $((freeze++ % 6)) in 2) kill -STOP "$record" ;; 4) kill -CONT "$record" ;; esac
+    sleep 10
+    now=$(rss) spent=$(cpu)
+    printf '%4d s  %6d KiB  %4.1f %% of a core\n' "$at" "$now" "$((spent - before))e-2"
+    before=$spent
+    # The second third is warm; the last one is compared with it.
+    if ((at > seconds * 2 / 3)); then last=$((now > last ? now : last)); elif ((at > seconds / 3)); then half=$((now > half ? now : half)); fi
+done
+kill -CONT "$record"
+status=0
+wait "$herd" || status=$?
+cat "$work/herd"
+kill -INT "$record" && wait "$record"
+kill -TERM "$serve" && wait "$serve"
+awk -F, -v status="$status" -v half="$half" -v last="$last" '
+    NR > 1 && $4 == "" { gaps++ }
+    NR > 1 && $4 != "" { if (seq != "" && $4 != seq + 1) holes++; seq = $4; rows++ }
+    END {
+        printf "recording: %d rows, %d gaps, %d holes\nmemory: at most %d KiB when warm, %d KiB at the end\n", rows, gaps, holes, half, last
+        exit status != 0 || gaps + holes > 0 || rows == 0 || last > half * 1.1 + 1024
+    }' "$work/out.csv" || { echo "error: the soak failed" >&2; cat "$work/record.log" >&2; exit 1; }

@@ -1,0 +1,99 @@
+//! A server that is full, or has no descriptor left.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::harness::http::get;
+use crate::harness::metrics::{Metrics, Running};
+use crate::harness::raw::{Raw, connect, handshake};
+use crate::harness::steady::Steady;
+use crate::harness::{PATIENCE, wait_for};
+
+/// `serve` that may open 64 files.
+fn narrow() -> Running {
+    let serve = Metrics::serve();
+    let (binary, args) = serve.program_and_args();
+    Metrics::program("/bin/sh")
+        .args(["-c", r#"ulimit -n 64; exec "$0" "$@""#])
+        .arg(binary)
+        .args(args)
+        .start()
+}
+
+/// Asks to be a viewer; the head and the body of the answer.
+fn knock(port: u16) -> (String, String) {
+    let mut stream = connect(port);
+    stream.write_all(handshake(port, "").as_bytes()).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
+    }
+    let mut body = String::new();
+    if !head.starts_with("HTTP/1.1 101") {
+        reader.read_to_string(&mut body).unwrap();
+    }
+    (head, body)
+}
+
+#[test]
+fn a_full_house_says_so_and_has_room_again() {
+    let serve = narrow();
+    let port = serve.port();
+    let fit = serve.stderr().wait(PATIENCE, |stderr| {
+        let text = String::from_utf8_lossy(stderr);
+        let (_, rest) = text.split_once("At most ")?;
+        let (fit, rest) = rest.split_once(" viewers fit")?;
+        rest.contains("ulimit -n")
+            .then(|| fit.parse::<usize>().unwrap())
+    });
+    let fit = fit.unwrap_or_else(|| panic!("{}", serve.story()));
+    assert!(16 < fit && fit < 64, "{fit}");
+    let steady = Steady::watch(serve.url());
+    let mut viewers: Vec<_> = (1..fit).map(|_| Raw::connect(port, "")).collect();
+    for _ in 0..3 {
+        let (head, body) = knock(port);
+        assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+        assert!(
+            head.to_ascii_lowercase().contains("\r\nretry-after: "),
+            "{head}"
+        );
+        assert!(
+            body.contains("full") && body.lines().count() == 1,
+            "{body:?}"
+        );
+        assert_eq!(get(port, "/healthz").0, 200);
+    }
+    // Who leaves makes room.
+    for _ in 0..5 {
+        viewers.pop();
+        let came = || Some(knock(port)).filter(|(head, _)| head.starts_with("HTTP/1.1 101 "));
+        wait_for(PATIENCE, came, || "no room".into());
+    }
+    steady.finish();
+}
+
+#[test]
+fn without_a_descriptor_it_waits_and_lives() {
+    let serve = narrow();
+    let port = serve.port();
+    let steady = Steady::watch(serve.url());
+    let cpu = serve.cpu_time();
+    let silent: Vec<TcpStream> = (0..150).map(|_| connect(port)).collect();
+    serve.stderr().wait(PATIENCE, |stderr| {
+        String::from_utf8_lossy(stderr)
+            .contains("cannot accept")
+            .then_some(())
+    });
+    steady.wait_for_more(5);
+    // Heads have a deadline, and those that wait behind them as well: one after the other gives its descriptor back.
+    assert_eq!(get(port, "/healthz").0, 200);
+    let spent = serve.cpu_time() - cpu;
+    assert!(spent < Duration::from_secs(2), "{spent:?} of CPU");
+    let said = serve.stderr().text().matches("cannot accept").count();
+    assert_eq!(said, 1, "{}", serve.story());
+    drop(silent);
+    drop(Raw::connect(port, ""));
+    steady.finish();
+}
