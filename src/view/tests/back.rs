@@ -2,7 +2,7 @@
 
 use super::fixture::{ASCII, Fixture, PLAIN, WALL};
 use crate::protocol::StreamId;
-use crate::view::{MOST_KEPT, State, WINDOW};
+use crate::view::{MOST_KEPT, State, Step, WINDOW};
 
 /// What a frame says between its header and its keys.
 fn body(fixture: &Fixture) -> Vec<String> {
@@ -127,6 +127,16 @@ fn what_is_wrong_now_is_told_while_one_looks_back() {
     fixture.lose("connection refused");
     let stale = " web-1   ◀ 12 s ago  14:07:19   ○ stale now   every 2 s";
     assert!(header(&fixture).starts_with(stale), "{}", header(&fixture));
+}
+
+#[test]
+fn of_a_server_without_a_host_nothing_is_known() {
+    let mut back = Fixture::fleet().look_back("web-1", -6);
+    back.step(Step::Down);
+    back.step(Step::Enter);
+    let lines = back.frame(80, 24, PLAIN);
+    assert!(lines[0].starts_with(" db-2   ◀ 12 s ago"), "{}", lines[0]);
+    assert_eq!(lines[2], " No data from then.");
 }
 
 #[test]
