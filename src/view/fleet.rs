@@ -3,7 +3,7 @@
 use super::grid::{self, Cell, Column};
 use super::line::Line;
 use super::metrics::level_mark;
-use super::page::{Canvas, Part, Problem, alert_text, back_part, countdown, mark, rule, spread};
+use super::page::{Canvas, Part, Problem, alert_text, back_parts, countdown, mark, rule, spread};
 use super::rows::{Choice, Row, all, rows};
 use super::sanitize::text_width;
 use super::sparkline::{Scale, sparkline};
@@ -90,7 +90,12 @@ fn header(state: &State, choice: &Choice, shown: usize, canvas: Canvas) -> Line 
             Part::new(0, Tone::Bold, of),
         ]
     };
-    parts.extend(state.back.map(|back| back_part(back, canvas)));
+    parts.extend(
+        state
+            .back
+            .into_iter()
+            .flat_map(|back| back_parts(back, canvas)),
+    );
     for (standing, word) in states {
         let count = count(standing);
         if count > 0 {

@@ -98,7 +98,7 @@ fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, L
                 Some(format!("last {}", units::interval(host.reach()))),
             )
         }
-        Page::Server(server) => (host::server_page(server, canvas), None),
+        Page::Server(server) => (host::server_page(state, server, canvas), None),
     };
     if ui.typing().is_none() {
         keys.push(("?", "help"));

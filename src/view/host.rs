@@ -2,7 +2,7 @@
 
 use super::line::Line;
 use super::metrics;
-use super::page::{Canvas, Part, back_part, mark, problems, rule, server_text, spread, times};
+use super::page::{Canvas, Part, back_parts, mark, problems, rule, server_text, spread, times};
 use super::sections::{self, Section};
 use super::state::{Host, Link, Server, Standing, State};
 use super::style::Tone;
@@ -77,7 +77,12 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
         rank: 0,
         line: name,
     }];
-    parts.extend(state.back.map(|back| back_part(back, canvas)));
+    parts.extend(
+        state
+            .back
+            .into_iter()
+            .flat_map(|back| back_parts(back, canvas)),
+    );
     // Only what is not so is worth a word of the past.
     if state.back.is_none() || standing != Standing::Live {
         parts.push(Part::new(0, tone, format!("{shape} {word}{age}")));
@@ -250,13 +255,19 @@ fn side_by_side(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
 }
 
 /// The page of a server that has named no host.
-pub(super) fn server_page(server: &Server, canvas: Canvas) -> Vec<Line> {
+pub(super) fn server_page(state: &State, server: &Server, canvas: Canvas) -> Vec<Line> {
     let (shape, word, tone) = mark(server.standing(), canvas.style);
     let name = Line::new(Tone::Bold, server.name.as_str()).clip(canvas.width / 2, canvas.style);
     let mut parts = vec![Part {
         rank: 0,
         line: name,
     }];
+    parts.extend(
+        state
+            .back
+            .into_iter()
+            .flat_map(|back| back_parts(back, canvas)),
+    );
     if !matches!(server.link, Link::Connecting | Link::Up) {
         parts.push(Part::new(0, tone, format!("{shape} {word}")));
     }
@@ -264,7 +275,10 @@ pub(super) fn server_page(server: &Server, canvas: Canvas) -> Vec<Line> {
         parts.push(Part::new(1, Tone::Warn, "PAUSED"));
     }
     let mut lines = vec![spread(parts, &[], canvas), rule(canvas)];
-    let text = server_text(server, canvas.now);
+    let text = match state.back {
+        Some(_) => "No data from then.".to_owned(),
+        None => server_text(server, canvas.now),
+    };
     let tone = if matches!(server.link, Link::Lost { .. }) {
         tone
     } else {

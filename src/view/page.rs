@@ -255,15 +255,25 @@ fn gap_text(gap: Gap) -> String {
     }
 }
 
-/// How far back the page is.
-pub(super) fn back_part(back: Back, canvas: Canvas) -> Part {
+/// How far back the page is, and whether something is wrong now that it does not show.
+pub(super) fn back_parts(back: Back, canvas: Canvas) -> Vec<Part> {
     let shape = canvas.style.glyphs().back;
     let clock = units::clock(back.timestamp);
     let mut text = format!("{shape} {} ago  {clock}", units::span(back.ago));
     if back.timestamp / 86_400_000 != canvas.now.wall / 86_400_000 {
         text = format!("{text}  {}", units::date(back.timestamp));
     }
-    Part::new(0, Tone::Bold, text)
+    let mut parts = vec![Part::new(0, Tone::Bold, text)];
+    let glyphs = canvas.style.glyphs();
+    if back.alert_now {
+        let text = format!("{} alert now", glyphs.alert);
+        parts.push(Part::new(2, Tone::Critical, text));
+    }
+    if back.stale_now {
+        let text = format!("{} stale now", glyphs.stale);
+        parts.push(Part::new(3, Tone::Warn, text));
+    }
+    parts
 }
 
 /// The line at the bottom: the keys that work here, and what is to be said of the time.

@@ -41,6 +41,10 @@ pub(super) struct Back {
     pub of: usize,
     /// Whether older samples are on their way.
     pub reading: bool,
+    /// Whether an alert fires now.
+    pub alert_now: bool,
+    /// Whether a host is stale or a server out of reach now.
+    pub stale_now: bool,
 }
 
 impl Moment {
@@ -172,6 +176,8 @@ impl State {
                 .max(1),
             of: points.len(),
             reading,
+            alert_now: self.hosts.values().any(|host| !host.alerts.is_empty()),
+            stale_now: self.is_counting(),
         })
     }
 }

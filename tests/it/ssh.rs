@@ -128,6 +128,13 @@ fn ssh_asks_before_the_screen_opens_and_never_later() {
     terminal.wait_for("live view again", |screen| {
         screen.contents().contains("● live")
     });
+    // What the server holds is read over a connection of its own, to which the same applies.
+    let before = sshd.calls().len();
+    terminal.send_keys("\u{1b}[D");
+    terminal.wait_for("an older sample", |screen| {
+        let text = screen.contents();
+        before < sshd.calls().len() && text.contains("◀") && !text.contains("reading older")
+    });
     terminal.send_keys("q");
     let left = terminal.wait();
     let text = String::from_utf8_lossy(&left.bytes);

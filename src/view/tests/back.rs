@@ -2,7 +2,7 @@
 
 use super::fixture::{ASCII, Fixture, PLAIN, WALL};
 use crate::protocol::StreamId;
-use crate::view::{MOST_KEPT, State, WINDOW};
+use crate::view::{MOST_KEPT, State, Step, WINDOW};
 
 /// What a frame says between its header and its keys.
 fn body(fixture: &Fixture) -> Vec<String> {
@@ -113,6 +113,30 @@ fn what_is_looked_back_at_lies_further_back_with_every_sample() {
         lines[23]
     );
     assert_eq!(body(&back), before);
+}
+
+#[test]
+fn what_is_wrong_now_is_told_while_one_looks_back() {
+    let mut fixture = Fixture::one_host();
+    let header = |fixture: &Fixture| fixture.look_back("web-1", -6).frame(80, 24, PLAIN)[0].clone();
+    assert!(!header(&fixture).contains(" now"), "{}", header(&fixture));
+    fixture.fire("web-1");
+    let firing = " web-1   ◀ 12 s ago  14:07:19   ▲ alert now   every 2 s";
+    assert!(header(&fixture).starts_with(firing), "{}", header(&fixture));
+    fixture.resolve("web-1");
+    fixture.lose("connection refused");
+    let stale = " web-1   ◀ 12 s ago  14:07:19   ○ stale now   every 2 s";
+    assert!(header(&fixture).starts_with(stale), "{}", header(&fixture));
+}
+
+#[test]
+fn of_a_server_without_a_host_nothing_is_known() {
+    let mut back = Fixture::fleet().look_back("web-1", -6);
+    back.step(Step::Down);
+    back.step(Step::Enter);
+    let lines = back.frame(80, 24, PLAIN);
+    assert!(lines[0].starts_with(" db-2   ◀ 12 s ago"), "{}", lines[0]);
+    assert_eq!(lines[2], " No data from then.");
 }
 
 #[test]
