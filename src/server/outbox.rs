@@ -57,14 +57,17 @@ impl Outbox {
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<bool> {
         while let Some(first) = self.frames.front() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            slices[0] = IoSlice::new(&first[self.written..]);
-            let mut count = 1;
-            for (slice, frame) in slices[1..].iter_mut().zip(self.frames.iter().skip(1)) {
-                *slice = IoSlice::new(frame);
-                count += 1;
-            }
-            match write(&slices[..count]) {
+            let first = IoSlice::new(&first[self.written..]);
+            let written = if self.frames.len() == 1 {
+                write(&[first]) // a viewer that keeps up, nearly always
+            } else {
+                let mut slices = [first; SLICES];
+                for (slice, frame) in slices[1..].iter_mut().zip(self.frames.iter().skip(1)) {
+                    *slice = IoSlice::new(frame);
+                }
+                write(&slices[..self.frames.len().min(SLICES)])
+            };
+            match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(taken) => self.taken(taken),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
