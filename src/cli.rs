@@ -59,19 +59,19 @@ pub struct ServerArgs {
     pub listen: Vec<ListenAddr>,
 
     /// Keep messages this long for viewers that resume or look back
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
     pub retain: Duration,
 
     /// Tell viewers at least this often that the server lives
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = heartbeat)]
     pub heartbeat: Duration,
 
     /// Serve at most this many viewers at once
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub max_viewers: u64,
 
     /// Wait this long for viewers to take leave when stopping
-    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub drain: Duration,
 
     /// Who may look.
@@ -97,7 +97,7 @@ pub struct ClientArgs {
     pub hosts: Vec<HostPattern>,
 
     /// Begin this long ago, as far as the server remembers
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, conflicts_with = "last")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "last")]
     pub since: Option<Duration>,
 
     /// Begin this many samples back
@@ -121,11 +121,11 @@ pub struct ClientArgs {
     pub retries: Option<u32>,
 
     /// The longest wait before the first attempt to reconnect
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_duration, help_heading = "Reconnecting")]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, help_heading = "Reconnecting")]
     pub retry_base: Duration,
 
     /// The longest wait before any attempt
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration, help_heading = "Reconnecting")]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration, help_heading = "Reconnecting")]
     pub retry_max: Duration,
 }
 
@@ -162,9 +162,39 @@ impl ClientArgs {
     }
 }
 
+/// Longer than anybody waits, and short enough to be added to any time.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// Viewers that hear from the server more often than this learn nothing from it.
+const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// A duration with a unit.
+///
+/// # Errors
+/// One line that says what is wrong and what to write.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    match parse_duration(text)? {
+        long if long > LONGEST => Err(format!(
+            "'{}' is too long: write 3650d or less",
+            text.escape_default()
+        )),
+        duration => Ok(duration),
+    }
+}
+
+fn heartbeat(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        short if short < SHORTEST_HEARTBEAT => Err(format!(
+            "'{}' is too short: write 100ms or more",
+            text.escape_default()
+        )),
+        heartbeat => Ok(heartbeat),
+    }
+}
+
 /// A duration with a unit, longer than nothing.
 fn positive_duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
+    match duration(text)? {
         Duration::ZERO => Err(format!("'{}' is no time at all", text.escape_default())),
         duration => Ok(duration),
     }

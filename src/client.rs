@@ -16,7 +16,6 @@ mod tracker;
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -152,6 +151,12 @@ impl Client {
         self.links.iter_mut().for_each(Link::never_ask);
     }
 
+    /// Whether every server has said which hosts it has, or will not be asked again.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.links.iter().all(Link::is_settled)
+    }
+
     /// The next event; `None` when every server has ended or refused. Cancel safe.
     pub async fn next(&mut self) -> Option<Event> {
         if let Some(event) = self.early.pop_front() {
@@ -178,21 +183,29 @@ impl Client {
 
 /// The next event of any link; `None` when all are over.
 async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<Event> {
+    let count = links.len();
+    // The futures live until one of them is ready: a timer wakes us only as long as it is kept. `Link::next` has its
+    // whole state in the link, so the others lose nothing when they are dropped then.
+    let mut waits: Vec<_> = links
+        .iter_mut()
+        .map(|link| Some(Box::pin(link.next())))
+        .collect();
     poll_fn(|cx| {
-        let mut over = true;
-        for offset in 0..links.len() {
-            let index = (*turn + offset) % links.len();
-            // `Link::next` keeps its whole state in the link, so that a future dropped half-way loses nothing.
-            match pin!(links[index].next()).poll(cx) {
+        for offset in 0..count {
+            let index = (*turn + offset) % count;
+            let Some(wait) = &mut waits[index] else {
+                continue;
+            };
+            match wait.as_mut().poll(cx) {
                 Poll::Ready(Some(event)) => {
                     *turn = index + 1;
                     return Poll::Ready(Some(event));
                 }
-                Poll::Ready(None) => {}
-                Poll::Pending => over = false,
+                Poll::Ready(None) => waits[index] = None,
+                Poll::Pending => {}
             }
         }
-        if over {
+        if waits.iter().all(Option::is_none) {
             Poll::Ready(None)
         } else {
             Poll::Pending

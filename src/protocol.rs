@@ -37,7 +37,7 @@ pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, M
 pub use names::{HostName, NameError, Position, StreamId};
 pub use number::{push_number, round_to};
 pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};
-pub use sample::{Process, Sample};
+pub use sample::{LAST_TIMESTAMP, Process, Sample};
 
 /// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
 pub const VERSION: u32 = 1;

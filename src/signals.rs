@@ -41,6 +41,7 @@ pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked 
         };
         let second = runtime.block_on(async {
             let mut signals = Signals::catch(hangup)?;
+            let _told_by_write = file_size_limit();
             let _ = ready.send(());
             signals.next(&tell.reload).await;
             tell.stop.cancel();
@@ -60,6 +61,17 @@ pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked 
     }
     asked
 }
+
+/// A file that may grow no more is told by the write that fails, as a full disk is, rather than by a signal that kills.
+#[cfg(unix)]
+fn file_size_limit() -> Option<tokio::signal::unix::Signal> {
+    /// `SIGXFSZ` on every system that has it.
+    const FILE_SIZE: i32 = 25;
+    tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE)).ok()
+}
+
+#[cfg(not(unix))]
+fn file_size_limit() {}
 
 #[cfg(unix)]
 struct Signals {

@@ -27,6 +27,10 @@ const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// How long a person may take to type a password: sshd itself waits no longer than this.
 const ASKING_DEADLINE: Duration = Duration::from_secs(120);
 
+/// A server, or a proxy before it, may ask to be left alone for so long, and no longer: a recorder must not sleep
+/// through what it is for.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
+
 /// The longest piece of a server's own words that is shown.
 const SHOWN_CHARS: usize = 200;
 
@@ -185,7 +189,7 @@ fn refused_by(response: &Response) -> ConnectError {
             .and_then(|value| value.to_str().ok()?.parse().ok());
         ConnectError::Retry {
             reason,
-            after: seconds.map(Duration::from_secs),
+            after: seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)),
         }
     } else {
         ConnectError::Final { reason }

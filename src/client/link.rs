@@ -100,6 +100,11 @@ impl Link {
         }
     }
 
+    /// Whether the server has said which hosts it has, or will not be asked again.
+    pub(super) fn is_settled(&self) -> bool {
+        matches!(self.state, State::Over) || self.tracker.has_heard()
+    }
+
     /// The next event; `None` when the server has ended or refused. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {

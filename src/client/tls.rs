@@ -159,6 +159,12 @@ fn certificate(reason: &CertificateError, host: &str) -> String {
             "the certificate of {host} is by a CA that is not known here: name the CA's with --ca-cert FILE"
         ),
         CertificateError::Revoked => format!("the certificate of {host} was revoked"),
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            format!(
+                "the certificate of {host} is that of a CA, as openssl makes them: make it with \
+             -addext basicConstraints=critical,CA:FALSE"
+            )
+        }
         other => format!("the certificate of {host} is no good: {other}"),
     }
 }

@@ -174,6 +174,13 @@ impl Tracker {
         Ok(())
     }
 
+    /// Whether any host has said anything.
+    pub(super) fn has_heard(&self) -> bool {
+        self.hosts
+            .values()
+            .any(|host| host.stream.is_some() || host.fresh_since.is_some())
+    }
+
     /// Whether every host that was seen here has ended.
     pub(super) fn is_over(&self) -> bool {
         !self.hosts.is_empty() && self.hosts.values().all(|host| host.ended)

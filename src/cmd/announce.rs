@@ -1,6 +1,6 @@
 //! What the two servers say when they listen, and how all commands speak to people.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -9,6 +9,8 @@ use tokio::net::TcpListener;
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
 use crate::server;
+
+use super::Failure;
 
 /// How the server behaves. That fewer viewers fit than were asked for is said.
 pub(super) fn server_config(
@@ -31,17 +33,27 @@ pub(super) fn server_config(
     }
 }
 
-/// Prints the URL on stdout, the one line there, and the rest on stderr. A closed stdout is nothing to stop serving for.
-pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, global: &GlobalArgs) {
+/// Prints the URL on stdout, the one line there, and the rest on stderr. A closed pipe is nothing to stop serving for; a stdout
+/// that takes nothing is: nobody could learn the address.
+pub(super) fn listening(
+    listeners: &[TcpListener],
+    is_tls: bool,
+    what: &str,
+    global: &GlobalArgs,
+) -> Result<(), Failure> {
     let Some(addr) = listeners
         .first()
         .and_then(|listener| listener.local_addr().ok())
     else {
-        return;
+        return Ok(());
     };
     let mut stdout = std::io::stdout().lock();
     let scheme = if is_tls { "wss" } else { "ws" };
-    let _ = writeln!(stdout, "{scheme}://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
+    let told = writeln!(stdout, "{scheme}://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
+    told.or_else(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(anyhow::Error::new(error).context("cannot write the address to stdout")),
+    })?;
     let server = if is_tls {
         format!(" wss://{addr}{WEBSOCKET_PATH}")
     } else {
@@ -55,6 +67,7 @@ pub(super) fn listening(listeners: &[TcpListener], is_tls: bool, what: &str, glo
              metrics replay incident.csv"
         ),
     );
+    Ok(())
 }
 
 /// Where a browser on this machine finds the page.

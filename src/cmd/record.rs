@@ -139,7 +139,7 @@ async fn follow(
             Event::Lost { server, .. } => files.lost(server),
             _ => {}
         }
-        if files.have_enough() {
+        if files.have_enough() && client.is_settled() {
             return Ok(());
         }
     }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Retention};
-use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
+use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
@@ -54,7 +54,7 @@ pub struct Args {
     wait: u64,
 
     /// Wait at most this long for viewers to come, and at the end for them to have it all
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::duration)]
     wait_timeout: Duration,
 
     /// Begin at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
@@ -193,7 +193,7 @@ async fn broadcast(
     let viewers = Viewers::default();
     let is_tls = trust.tls.is_some();
     let config = announce::server_config(&args.server, trust, None, global);
-    announce::listening(&listeners, is_tls, &what(args, &survey), global);
+    announce::listening(&listeners, is_tls, &what(args, &survey), global)?;
     let serving = CancellationToken::new();
     let server = server::run(
         listeners,

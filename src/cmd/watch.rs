@@ -184,11 +184,20 @@ fn window(client: &ClientArgs) -> usize {
 trait Events {
     /// The next one; `None` when every server has ended or refused. Cancel safe.
     async fn next(&mut self) -> Option<Event>;
+
+    /// Whether it is known which hosts there are.
+    fn is_settled(&self) -> bool {
+        true
+    }
 }
 
 impl Events for Client {
     async fn next(&mut self) -> Option<Event> {
         Client::next(self).await
+    }
+
+    fn is_settled(&self) -> bool {
+        Client::is_settled(self)
     }
 }
 

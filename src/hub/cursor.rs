@@ -19,6 +19,8 @@ pub(super) struct Cursor {
     heartbeats: u64,
     ended: bool,
     lossless: bool,
+    /// Whether it has read at all: before that, nobody was slow.
+    has_read: bool,
     overruns: u32,
     gaps: u32,
 }
@@ -54,6 +56,7 @@ impl Cursor {
             heartbeats,
             ended: false,
             lossless,
+            has_read: false,
             overruns: 0,
             gaps: 0,
         }
@@ -77,16 +80,24 @@ impl Cursor {
         self.overruns
     }
 
+    /// Says hello, if that has not been said.
+    pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
+        if self.announced.is_none() {
+            let log = Arc::clone(&self.log);
+            let ring = lock(&log.ring);
+            let next = self.next.load(Ordering::Relaxed).max(ring.start());
+            self.announce(&ring, next, frames);
+        }
+    }
+
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, which it lowers. Whether more is there.
     pub(super) fn read(&mut self, frames: &mut Vec<Frame>, budget: &mut usize, over: bool) -> bool {
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
         let next = self.next.load(Ordering::Relaxed);
-        self.overruns += u32::from(next < ring.start() && self.announced.is_some());
+        self.overruns += u32::from(next < ring.start() && self.has_read);
+        self.has_read = true;
         let mut next = next.max(ring.start());
-        if self.announced.is_none() {
-            self.announce(&ring, next, frames);
-        }
         while let Some(entry) = ring.entry(next) {
             if *budget == 0 {
                 break;

@@ -1,6 +1,6 @@
 //! One host's ring: the newest messages as ready frames, bounded by time and bytes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -110,8 +110,8 @@ pub(super) struct Ring {
     samples: usize,
     clock: u64,
     announcement: Option<Arc<Announcement>>,
-    /// Streams in the order in which they come, past and expected.
-    streams: Vec<StreamId>,
+    /// Streams, past and expected, and which in their order each is.
+    streams: HashMap<StreamId, usize>,
     firing: Vec<Alert>,
     newest: Option<(u64, Sample)>,
     heartbeat: Option<Heartbeat>,
@@ -139,7 +139,7 @@ impl Ring {
             samples: 0,
             clock: 0,
             announcement: None,
-            streams: Vec::new(),
+            streams: HashMap::new(),
             firing: Vec::new(),
             newest: None,
             heartbeat: None,
@@ -175,9 +175,8 @@ impl Ring {
 
     pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {
         for stream in streams {
-            if !self.streams.contains(stream) {
-                self.streams.push(*stream);
-            }
+            let order = self.streams.len();
+            self.streams.entry(*stream).or_insert(order);
         }
     }
 
@@ -196,7 +195,8 @@ impl Ring {
                     .newest
                     .as_ref()
                     .map_or(sample.timestamp, |(_, newest)| newest.timestamp);
-                self.clock + sample.timestamp.saturating_sub(before)
+                self.clock
+                    .saturating_add(sample.timestamp.saturating_sub(before))
             }
         };
         let is_sample = alert.is_none();
@@ -348,10 +348,7 @@ impl Ring {
 
     /// The place of a number among all that this log has had and will have, if its stream is known.
     pub(super) fn place(&self, stream: StreamId, seq: u64) -> Option<(usize, u64)> {
-        self.streams
-            .iter()
-            .position(|known| *known == stream)
-            .map(|order| (order, seq))
+        self.streams.get(&stream).map(|&order| (order, seq))
     }
 
     /// The index of the first entry that a viewer lacks whose last one was `seq` of `stream`.

@@ -58,6 +58,10 @@ impl Subscription {
     pub fn read(&mut self, frames: &mut Vec<Frame>, mut budget: usize) -> Batch {
         let over = self.hub.shared.ended.load(Ordering::Acquire);
         self.find_hosts();
+        // Whoever counts hosts knows them all before the first message.
+        for cursor in &mut self.cursors {
+            cursor.greet(frames);
+        }
         let mut more = false;
         for cursor in &mut self.cursors {
             more |= cursor.read(frames, &mut budget, over);

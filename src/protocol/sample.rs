@@ -11,7 +11,7 @@ use super::CONTRACT;
 use super::number::Number;
 
 /// The last millisecond that a recording can write: 9999-12-31T23:59:59.999Z.
-const LAST_TIMESTAMP: u64 = 253_402_300_799_999;
+pub const LAST_TIMESTAMP: u64 = 253_402_300_799_999;
 
 /// One reading of a host. In a message it is `data`: a flat object of numbers, and `top`.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -36,6 +36,7 @@ mod round_trip;
 mod screen;
 mod screen_history;
 mod server;
+mod several_servers;
 mod slow_viewers;
 mod ssh;
 mod streams;

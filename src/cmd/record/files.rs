@@ -203,12 +203,7 @@ impl Files {
             )));
         };
         match of {
-            Some(other) if other != *host => {
-                let name = appended.output.name();
-                Err(Failure::usage(format!(
-                    "'{name}' is a recording of {other}, not of {host}: use another file"
-                )))
-            }
+            Some(other) if other != *host => Err(other_host(&appended, &other, host)),
             _ => Ok(appended),
         }
     }
@@ -311,6 +306,13 @@ impl HostFile {
     }
 }
 
+fn other_host(appended: &Appended, of: &HostName, host: &HostName) -> Failure {
+    let name = appended.output.name();
+    Failure::usage(format!(
+        "'{name}' is a recording of {of}, not of {host}: use another file"
+    ))
+}
+
 /// Opens one file, and says whose it is if rows are in it.
 fn open(path: &Path, force: bool, append: bool) -> Result<(Option<HostName>, Appended), Failure> {
     if !append {
@@ -350,7 +352,10 @@ fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Appended)>, 
         });
         if let Some(host) = host {
             let (of, appended) = open(&path, false, true)?;
-            opened.push((of.or(Some(host)), appended));
+            if let Some(of) = of.filter(|of| *of != host) {
+                return Err(other_host(&appended, &of, &host));
+            }
+            opened.push((Some(host), appended));
         }
     }
     Ok(opened)

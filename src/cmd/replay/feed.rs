@@ -12,6 +12,7 @@ use crate::protocol::{HostName, StreamId, describe};
 use crate::recording::{Columns, ReadError};
 use crate::source::recording::{Numbering, Play, Playback, Survey};
 
+use super::super::Failure;
 use super::pace::{Pace, Speed};
 
 /// Rows that are read at once; viewers are woken at least this often.
@@ -126,9 +127,9 @@ impl Feed {
         mut playback: Playback,
         now: u64,
         progress: impl Fn(Duration, u64),
-    ) -> Result<Played, ReadError> {
+    ) -> Result<Played, Failure> {
         playback.rebase_to(now);
-        let mut rows = read_ahead(playback);
+        let mut rows = read_ahead(playback)?;
         let mut pace = Pace::new(self.speed, Instant::now());
         let mut played = Played {
             messages: 0,
@@ -145,11 +146,14 @@ impl Feed {
                     }
                     self.wake();
                 }
-                Read::Failed(error) => return Err(error),
-                Read::Over(warnings) => played.warnings = warnings,
+                Read::Failed(error) => return Err(error.into()),
+                Read::Over(warnings) => {
+                    played.warnings = warnings;
+                    return Ok(played);
+                }
             }
         }
-        Ok(played)
+        Err(anyhow::anyhow!("the recording was not read to its end").into())
     }
 
     async fn play(&mut self, play: Play, pace: &mut Pace) {
@@ -181,7 +185,7 @@ enum Read {
 }
 
 /// Reads and parses on a thread of its own, a little ahead.
-fn read_ahead(mut playback: Playback) -> mpsc::Receiver<Read> {
+fn read_ahead(mut playback: Playback) -> std::io::Result<mpsc::Receiver<Read>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let batch = if playback.is_piped() { 1 } else { BATCH };
     let read = move || {
@@ -212,9 +216,8 @@ fn read_ahead(mut playback: Playback) -> mpsc::Receiver<Read> {
             }
         }
     };
-    // Without a thread there are no rows, and the replay ends at once: out of threads is out of luck.
-    let _ = std::thread::Builder::new()
+    std::thread::Builder::new()
         .name("reader".into())
-        .spawn(read);
-    receiver
+        .spawn(read)?;
+    Ok(receiver)
 }

@@ -65,7 +65,7 @@ pub(super) async fn follow(
         if let Some(line) = session.take(&event) {
             say(&line);
         }
-        if session.limits.reached() {
+        if session.limits.reached() && events.is_settled() {
             return Ok(End::Over);
         }
     }

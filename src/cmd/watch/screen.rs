@@ -101,7 +101,7 @@ pub(super) async fn follow<A: Archive>(
             event = events.next() => {
                 let Some(event) = event else { return Ok(End::Over) };
                 session.take(&event);
-                if session.limits.reached() {
+                if session.limits.reached() && events.is_settled() {
                     return Ok(End::Over);
                 }
                 pace.soon();

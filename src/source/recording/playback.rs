@@ -1,10 +1,10 @@
 //! The rows as messages: which number, which stream, which time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 
 use crate::hub::Numbered;
-use crate::protocol::{HostName, StreamId};
+use crate::protocol::{HostName, LAST_TIMESTAMP, StreamId};
 use crate::recording::{Columns, ReadError, Row, RowKind};
 
 use super::merge::Merged;
@@ -68,6 +68,8 @@ pub struct Playback {
     hosts: HashMap<HostName, Progress>,
     /// Rows of a stream that another had followed already.
     left_out: u64,
+    /// Why no more messages can be made of what is left.
+    exhausted: Option<&'static str>,
 }
 
 /// How far a host's messages have come.
@@ -76,7 +78,7 @@ struct Progress {
     /// The last message as recorded; `None` before the first of a pass.
     last: Option<(StreamId, u64)>,
     /// Streams that are over: those before the last message's.
-    over: Vec<StreamId>,
+    over: HashSet<StreamId>,
     /// The last number given.
     given: u64,
 }
@@ -108,6 +110,7 @@ impl Playback {
             clock,
             hosts: HashMap::new(),
             left_out: 0,
+            exhausted: None,
         })
     }
 
@@ -143,9 +146,13 @@ impl Playback {
              cannot be played as one",
             self.left_out
         );
+        let exhausted = self
+            .exhausted
+            .map(|why| format!("the replay ends early: {why}"));
         self.rows
             .warnings()
             .chain((self.left_out > 0).then_some(left_out))
+            .chain(exhausted)
     }
 
     /// How messages are numbered.
@@ -168,7 +175,7 @@ impl Playback {
     }
 
     fn play(&mut self) -> Result<Option<Play>, ReadError> {
-        loop {
+        while self.exhausted.is_none() {
             let next = match self.ahead.pop() {
                 Some(ahead) => Some(ahead),
                 None => self.rows.next()?,
@@ -187,6 +194,7 @@ impl Playback {
                 return Ok(Some(play));
             }
         }
+        Ok(None)
     }
 
     fn begin_again(&mut self) -> Result<(), ReadError> {
@@ -211,22 +219,32 @@ impl Playback {
         match progress.last {
             Some((stream, last)) if stream == row.stream && seq <= last => return None,
             // The hole keeps its size.
-            Some((stream, last)) if stream == row.stream => progress.given += seq - last,
+            Some((stream, last)) if stream == row.stream => {
+                progress.given = progress.given.saturating_add(seq - last);
+            }
             _ if progress.over.contains(&row.stream) => {
                 self.left_out += 1;
                 return None;
             }
             before => {
                 progress.over.extend(before.map(|(stream, _)| stream));
-                progress.given += 1;
+                progress.given = progress.given.saturating_add(1);
             }
         }
         progress.last = Some((row.stream, seq));
         let given = progress.given;
+        if given == u64::MAX && self.run.numbering != Numbering::Kept {
+            self.exhausted = Some("the numbers run out");
+            return None;
+        }
         let (due, timestamp) = self.clock.tick(sample.timestamp, self.run.rebase_to);
         let (host, stream, seq) = match &self.run.numbering {
             Numbering::Kept => (row.host, row.stream, seq),
             Numbering::Fresh { stream, name } => {
+                if timestamp > LAST_TIMESTAMP {
+                    self.exhausted = Some("time runs past the year 9999");
+                    return None;
+                }
                 sample.timestamp = timestamp;
                 (name.clone().unwrap_or(row.host), *stream, given)
             }
@@ -256,15 +274,16 @@ fn open(inputs: &[Input]) -> Result<Merged<Box<dyn Read + Send>>, ReadError> {
 impl Clock {
     /// When the message of a recorded time is due, and the time that it gets.
     fn tick(&mut self, recorded: u64, rebase_to: Option<u64>) -> (u64, u64) {
-        self.due += recorded.saturating_sub(self.last.unwrap_or(recorded));
+        let step = recorded.saturating_sub(self.last.unwrap_or(recorded));
+        self.due = self.due.saturating_add(step);
         self.last = Some(recorded);
         let base = *self.base.get_or_insert(rebase_to.unwrap_or(recorded));
-        (self.due, base + self.due)
+        (self.due, base.saturating_add(self.due))
     }
 
     /// The next pass begins `interval` after the end of this one.
     fn next_pass(&mut self, interval: u64) {
-        self.due += interval;
+        self.due = self.due.saturating_add(interval);
         self.last = None;
     }
 }
@@ -382,6 +401,30 @@ mod tests {
         assert!(
             warnings[0].starts_with("1 row was left out"),
             "{warnings:?}"
+        );
+    }
+
+    #[test]
+    fn time_and_numbers_that_run_out_end_the_replay() {
+        let fresh = |run: &mut Run| {
+            run.again = true;
+            run.numbering = Numbering::Fresh {
+                stream: StreamId(36),
+                name: None,
+            };
+        };
+        let rows = [row(1, "s1", 1), row(2, "s1", u64::MAX)].concat();
+        let (plays, warnings) = play(&[rows], fresh);
+        assert_eq!(names(&plays), ["10:1"]);
+        assert_eq!(warnings, ["the replay ends early: the numbers run out"]);
+        let (plays, warnings) = play(&[[row(1, "s1", 1), row(2, "s1", 2)].concat()], |run| {
+            fresh(run);
+            run.rebase_to = Some(LAST_TIMESTAMP);
+        });
+        assert_eq!(plays.len(), 1);
+        assert_eq!(
+            warnings,
+            ["the replay ends early: time runs past the year 9999"]
         );
     }
 }

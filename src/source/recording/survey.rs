@@ -1,6 +1,6 @@
 //! What is in the recordings, found out before they are served.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::protocol::{HostName, StreamId};
 use crate::recording::{Columns, ReadError};
@@ -38,6 +38,7 @@ pub struct HostSurvey {
     pub columns: Columns,
     /// Milliseconds between two samples: the median of the first 10 steps forward, at least 1.
     pub interval: u64,
+    known: HashSet<StreamId>,
     last: u64,
     steps: Vec<u64>,
 }
@@ -56,7 +57,8 @@ pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
         let first = *survey.first.get_or_insert(timestamp);
         if window.contains(timestamp, first) {
             survey.rows += 1;
-            survey.span += timestamp.saturating_sub(*last.get_or_insert(timestamp));
+            let step = timestamp.saturating_sub(*last.get_or_insert(timestamp));
+            survey.span = survey.span.saturating_add(step);
             last = Some(timestamp);
             survey.note(&row.host, row.stream, timestamp, columns);
         }
@@ -78,9 +80,10 @@ impl Survey {
         if let Some(known) = self.hosts.get_mut(host) {
             known.note(stream, timestamp);
         } else {
-            let streams = vec![stream];
+            let (streams, known) = (vec![stream], HashSet::from([stream]));
             let new = HostSurvey {
                 streams,
+                known,
                 columns,
                 interval: DEFAULT_INTERVAL_MS,
                 last: timestamp,
@@ -103,7 +106,7 @@ impl Survey {
 
 impl HostSurvey {
     fn note(&mut self, stream: StreamId, timestamp: u64) {
-        if self.streams.last() != Some(&stream) && !self.streams.contains(&stream) {
+        if self.streams.last() != Some(&stream) && self.known.insert(stream) {
             self.streams.push(stream);
         }
         let step = timestamp.saturating_sub(self.last);
