@@ -132,11 +132,13 @@ impl Cursor {
 
     /// Whether the viewer already had `entry`: it may have come from another server with the same streams.
     fn has(&self, ring: &Ring, entry: &Entry) -> bool {
-        let Some((stream, seq)) = self.last else {
-            return false;
-        };
-        ring.place(stream, seq)
-            .is_some_and(|last| ring.place(entry.stream(), entry.seq) <= Some(last))
+        match self.last {
+            None => false,
+            Some((stream, seq)) if stream == entry.stream() => entry.seq <= seq,
+            Some((stream, seq)) => ring
+                .place(stream, seq)
+                .is_some_and(|last| ring.place(entry.stream(), entry.seq) <= Some(last)),
+        }
     }
 
     fn announce(&mut self, ring: &Ring, index: u64, frames: &mut Vec<Frame>) {

@@ -1,6 +1,6 @@
 //! A message as it lies on the wire: built once, sent to every viewer over every transport.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::Position;
 
@@ -69,6 +69,14 @@ impl Frame {
             .slice(self.json_at - self.header_len..self.bytes.len() - EVENT_END.len())
     }
 
+    /// As [`Frame::wire`], without counting one more reference: it is done for every viewer of every message.
+    #[must_use]
+    pub fn into_wire(mut self) -> Bytes {
+        self.bytes.truncate(self.bytes.len() - EVENT_END.len());
+        self.bytes.advance(self.json_at - self.header_len);
+        self.bytes
+    }
+
     /// The whole event of an event stream, in two pieces.
     #[must_use]
     pub fn event(&self) -> [Bytes; 2] {
@@ -101,6 +109,7 @@ mod tests {
         assert_eq!(&frame.wire()[..expected_header.len()], expected_header);
         assert_eq!(frame.wire().len(), expected_header.len() + payload_len);
         assert_eq!(frame.json(), json);
+        assert_eq!(frame.clone().into_wire(), frame.wire());
         assert_eq!(
             frame.event().concat(),
             [b"data: ", &json[..], b"\n\n"].concat()

@@ -36,9 +36,7 @@ impl Outbox {
     /// Takes in messages as they go over `transport`.
     pub(super) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
         match transport {
-            Transport::WebSocket => self
-                .frames
-                .extend(frames.drain(..).map(|frame| frame.wire())),
+            Transport::WebSocket => self.frames.extend(frames.drain(..).map(Frame::into_wire)),
             Transport::EventStream => self
                 .frames
                 .extend(frames.drain(..).flat_map(|frame| frame.event())),

@@ -31,7 +31,7 @@ type Stream = WebSocketStream<ReadSide>;
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
 pub(super) fn tungstenite_config() -> WebSocketConfig {
     WebSocketConfig::default()
-        .read_buffer_size(256)
+        .read_buffer_size(128)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_INBOUND_BYTES * 4)
         .max_message_size(Some(MAX_INBOUND_BYTES))
