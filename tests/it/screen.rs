@@ -200,7 +200,9 @@ fn several_hosts_are_rows_and_enter_opens_one() {
     terminal.send_keys("\u{1b}");
     terminal.wait_for("both again", |s| shows(s, "alpha") && shows(s, "beta"));
     first.kill9();
-    let down = terminal.wait_for("a lost host", |s| shows(s, "○") || shows(s, "✕"));
+    let down = terminal.wait_for("a lost host", |s| {
+        (shows(s, "○") || shows(s, "✕")) && shows(s, "●")
+    });
     assert!(shows(&down, "●"), "beta lives: {}", down.contents());
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
