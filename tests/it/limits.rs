@@ -100,10 +100,17 @@ fn without_a_descriptor_it_waits_and_lives() {
 }
 
 #[test]
-fn a_heartbeat_beyond_every_clock_is_refused() {
-    Metrics::serve()
-        .args(["--heartbeat", "584000000000y"])
-        .run()
-        .code(2)
-        .stderr_has("write 3650d or less");
+fn the_longest_heartbeat_and_drain_stop_nobody() {
+    let serve = Metrics::serve()
+        .args(["--heartbeat", "3650d", "--drain", "3650d"])
+        .start();
+    // Pings are spread, so each viewer's would be at another time.
+    let mut viewers: Vec<_> = (0..3).map(|_| Viewer::connect(serve.url(), "")).collect();
+    for viewer in &mut viewers {
+        viewer.numbered(2);
+    }
+    serve.signal(rustix::process::Signal::TERM);
+    // The first one leaves at once; the others have years.
+    let (_, code) = viewers.remove(0).until_closed();
+    assert_eq!(code, Some(1001));
 }
