@@ -104,7 +104,8 @@ pub async fn run(
     };
     // Bounded by the seats: nobody comes in without one.
     let (newcomers, coming) = mpsc::unbounded_channel();
-    let fanout = tokio::spawn(Fanout::new(&hub, coming, manners).run(stop.clone()));
+    let send_away = CancellationToken::new();
+    let fanout = tokio::spawn(Fanout::new(&hub, coming, manners).run(send_away.clone()));
     let shared = Arc::new(Shared {
         hub,
         config,
@@ -119,8 +120,10 @@ pub async fn run(
     }
     accepting.close();
     beat(&shared).await;
-    // Listeners are closed first, so that a herd that reconnects finds nobody rather than a server about to go.
+    // Listeners are closed before any viewer is sent away, so that a herd that reconnects finds nobody rather than a
+    // server about to go.
     accepting.wait().await;
+    send_away.cancel();
     connections.close();
     drop(shared); // the last connection under way is the last that can bring a viewer
     // Viewers that have not answered by then are dropped with the runtime.
