@@ -1,6 +1,7 @@
 //! The four commands, and how a command ends.
 
 mod announce;
+mod clock;
 mod news;
 pub mod record;
 pub mod replay;

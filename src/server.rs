@@ -58,10 +58,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often a trouble that goes on is told.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// As good as never, and still a time that a clock can reach.
-const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
-/// How a server behaves.
+/// How a server behaves. Its durations can be added to any time: the command line takes none beyond ten years.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The time between two heartbeats.
@@ -96,9 +93,9 @@ pub async fn run(
     viewers: Viewers,
     stop: CancellationToken,
 ) {
-    let drain = config.drain.min(NEVER);
+    let drain = config.drain;
     let manners = Manners {
-        heartbeat: config.heartbeat.min(NEVER),
+        heartbeat: config.heartbeat,
         drain,
         live: !hub.is_lossless(),
     };

@@ -13,6 +13,7 @@ use crate::client::{Client, Event};
 use crate::recording::OutputError;
 use crate::terminal::{self, Progress, Recorded};
 
+use super::clock::reached;
 use super::news::{News, short_name};
 use super::{Exit, Failure, announce, trust};
 
@@ -112,10 +113,7 @@ async fn follow(
     talk: &mut Talk,
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
-    let limit = args
-        .client
-        .duration
-        .and_then(|duration| tokio::time::Instant::now().checked_add(duration));
+    let limit = (args.client.duration).map(|duration| tokio::time::Instant::now() + duration);
     let mut ticks = tokio::time::interval(SYNC_EVERY);
     loop {
         let event = tokio::select! {
@@ -142,13 +140,6 @@ async fn follow(
         if files.have_enough() && client.is_settled() {
             return Ok(());
         }
-    }
-}
-
-async fn reached(limit: Option<tokio::time::Instant>) {
-    match limit {
-        Some(limit) => tokio::time::sleep_until(limit).await,
-        None => std::future::pending().await,
     }
 }
 

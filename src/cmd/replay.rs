@@ -5,7 +5,7 @@ mod pace;
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, W
 
 use crate::terminal::{self, Progress};
 
+use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, trust};
 
 use feed::{Feed, Played};
@@ -115,7 +116,7 @@ impl Args {
     }
 
     fn run(&self, inputs: Vec<Input>) -> Run {
-        let now = now_ms();
+        let now = epoch_ms();
         let fresh = self.again || self.rebase || self.name.is_some();
         Run {
             inputs,
@@ -257,7 +258,7 @@ async fn play(
             progress.played(due, &format!("{messages} messages"));
         }
     };
-    let played = feed.run(playback, now_ms(), tell).await?;
+    let played = feed.run(playback, epoch_ms(), tell).await?;
     hub.end();
     // Those that are here have it soon; of the others, as many are awaited as were at the start.
     let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
@@ -341,11 +342,4 @@ fn what(args: &Args, survey: &Survey) -> String {
         format!(" ({} rows)", survey.rows)
     };
     format!("Replaying {}{rows}.", hosts(args, survey))
-}
-
-fn now_ms() -> u64 {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,7 +1,7 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Announcement, Hub, Numbered, Publisher, Retention, Timeline};
@@ -10,6 +10,7 @@ use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::host::{self, Own, Sampler};
 
+use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, trust};
 
 /// Samples closer than this show the clock's grain rather than the host.
@@ -125,10 +126,7 @@ struct Sampling {
 impl Sampling {
     /// Samples until `stopped` is hung up. Returns how many.
     fn run(self, stopped: &mpsc::Receiver<()>) -> u64 {
-        let started = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let stream = StreamId(u64::try_from(started.as_millis()).unwrap_or_default());
+        let stream = StreamId(epoch_ms());
         let mut sampler = Sampler::new(host::Options { top: self.top });
         let mut metrics = sampler.metrics();
         self.announce(stream, &sampler);

@@ -8,7 +8,6 @@ mod past;
 mod screen;
 
 use std::io::{self, ErrorKind, IsTerminal};
-use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +18,7 @@ use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
+use super::clock::epoch_ms;
 use super::news::{News, short_name};
 use super::{Exit, Failure, trust};
 
@@ -211,26 +211,12 @@ impl Clock {
     }
 
     fn now(self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         Now {
             elapsed: self.0.elapsed(),
-            wall: wall.map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            }),
+            wall: epoch_ms(),
         }
     }
 }
-
-/// Waits until `at`, without an end where there is none.
-async fn reached(at: Option<Instant>) {
-    match at {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Longer than anybody waits, and still a time that can be reckoned with.
-const LONG: Duration = Duration::from_secs(365 * 86_400);
 
 #[cfg(test)]
 mod tests;

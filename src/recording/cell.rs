@@ -10,10 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::columns::Columns;
-use crate::protocol::push_number;
-
-/// The last time that the format can write: 9999-12-31T23:59:59.999Z. The wire has none later.
-const LAST_TIMESTAMP_MS: u64 = 253_402_300_799_999;
+use crate::protocol::{LAST_TIMESTAMP, push_number};
 
 /// Appends `value` as it displays, unquoted.
 pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
@@ -86,7 +83,7 @@ impl Write for Quoted<'_> {
 
 /// Appends a time in milliseconds since the epoch.
 pub(super) fn push_timestamp(out: &mut Vec<u8>, ms: u64) {
-    let time = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_TIMESTAMP_MS));
+    let time = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_TIMESTAMP));
     push_plain(out, humantime::format_rfc3339_millis(time));
 }
 
@@ -179,7 +176,7 @@ mod tests {
             (0, "1970-01-01T00:00:00.000Z"),
             (1_795_529_251_204, "2026-11-24T14:07:31.204Z"),
             (1_709_164_799_999, "2024-02-28T23:59:59.999Z"),
-            (LAST_TIMESTAMP_MS, "9999-12-31T23:59:59.999Z"),
+            (LAST_TIMESTAMP, "9999-12-31T23:59:59.999Z"),
             (u64::MAX, "9999-12-31T23:59:59.999Z"),
         ] {
             let mut text = Vec::new();
@@ -187,7 +184,7 @@ mod tests {
             assert_eq!(text, expected.as_bytes());
             assert_eq!(
                 parse_timestamp(expected),
-                Some(ms.min(LAST_TIMESTAMP_MS)),
+                Some(ms.min(LAST_TIMESTAMP)),
                 "{expected}"
             );
         }
@@ -242,7 +239,7 @@ mod tests {
         }
 
         #[test]
-        fn every_time_survives(ms in 0..=LAST_TIMESTAMP_MS) {
+        fn every_time_survives(ms in 0..=LAST_TIMESTAMP) {
             let mut text = Vec::new();
             push_timestamp(&mut text, ms);
             prop_assert_eq!(parse_timestamp(std::str::from_utf8(&text).unwrap()), Some(ms));

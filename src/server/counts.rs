@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-use super::exposition::family_of;
+use super::exposition::single;
 use super::tally::Tally;
 
 /// Viewers as they come and go.
@@ -48,36 +48,31 @@ impl Viewers {
 
     /// Appends the counts as Prometheus reads them.
     pub(super) fn expose(&self, text: &mut String) {
-        let Counts {
-            connected, most, ..
-        } = self.now();
-        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-        let mut one = |name: &str, kind: &str, help: &str, value: u64| {
-            family_of(
-                text,
-                (name, kind, help),
-                std::iter::once((String::new(), value as f64)),
-            );
-        };
-        one(
-            "metrics_viewers",
-            "gauge",
-            "Viewers connected now.",
-            connected,
-        );
-        one(
-            "metrics_viewers_peak",
-            "gauge",
-            "The most viewers that were connected at once.",
-            most,
-        );
+        let now = self.now();
         let accepted = self.accepted_connections();
-        one(
-            "metrics_connections_accepted_total",
-            "counter",
-            "TCP connections accepted.",
-            accepted,
-        );
+        for (name, kind, help, value) in [
+            (
+                "metrics_viewers",
+                "gauge",
+                "Viewers connected now.",
+                now.connected,
+            ),
+            (
+                "metrics_viewers_peak",
+                "gauge",
+                "The most viewers that were connected at once.",
+                now.most,
+            ),
+            (
+                "metrics_connections_accepted_total",
+                "counter",
+                "TCP connections accepted.",
+                accepted,
+            ),
+        ] {
+            #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+            single(text, (name, kind, help), value as f64);
+        }
         self.tally.expose(text);
     }
 

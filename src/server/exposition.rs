@@ -297,6 +297,11 @@ fn gauge(text: &mut String, name: &str, help: &str, values: impl Iterator<Item =
     family_of(text, (name, "gauge", help), values);
 }
 
+/// One family with a single value.
+pub(super) fn single(text: &mut String, family: (&str, &str, &str), value: f64) {
+    family_of(text, family, std::iter::once((String::new(), value)));
+}
+
 /// One family of the text format.
 pub(super) fn family_of(
     text: &mut String,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::exposition::family_of;
+use super::exposition::{family_of, single};
 
 /// Counters of one server. All only grow, but for the timing of the newest sample.
 #[derive(Debug, Default)]
@@ -41,29 +41,26 @@ impl Tally {
 
     /// Appends the counters as Prometheus reads them.
     pub(super) fn expose(&self, text: &mut String) {
-        let mut counter = |name: &str, help: &str, value: &AtomicU64| {
-            family_of(
-                text,
-                (name, "counter", help),
-                std::iter::once((String::new(), number(value))),
-            );
-        };
-        counter(
-            "metrics_messages_sent_total",
-            "Messages handed to viewers.",
-            &self.messages,
-        );
-        counter(
-            "metrics_sent_bytes_total",
-            "Bytes written to viewers.",
-            &self.bytes,
-        );
-        counter("metrics_gaps_total", "Losses told to viewers.", &self.gaps);
-        counter(
-            "metrics_slow_closes_total",
-            "Viewers let go because they were too slow.",
-            &self.slow_closes,
-        );
+        for (name, help, value) in [
+            (
+                "metrics_messages_sent_total",
+                "Messages handed to viewers.",
+                &self.messages,
+            ),
+            (
+                "metrics_sent_bytes_total",
+                "Bytes written to viewers.",
+                &self.bytes,
+            ),
+            ("metrics_gaps_total", "Losses told to viewers.", &self.gaps),
+            (
+                "metrics_slow_closes_total",
+                "Viewers let go because they were too slow.",
+                &self.slow_closes,
+            ),
+        ] {
+            single(text, (name, "counter", help), number(value));
+        }
         let resumes = [("ok", &self.resumed), ("failed", &self.not_resumed)];
         let resumes =
             resumes.map(|(result, value)| (format!("result=\"{result}\""), number(value)));
@@ -73,6 +70,24 @@ impl Tally {
             ("metrics_resumes_total", "counter", help),
             resumes.into_iter(),
         );
+        self.expose_refusals(text);
+        for (name, help, us) in [
+            (
+                "metrics_sample_duration_seconds",
+                "How long the newest sample took to take.",
+                &self.sample_us,
+            ),
+            (
+                "metrics_sample_lateness_seconds",
+                "How late the newest sample was begun.",
+                &self.late_us,
+            ),
+        ] {
+            single(text, (name, "gauge", help), number(us) / 1e6);
+        }
+    }
+
+    fn expose_refusals(&self, text: &mut String) {
         let refusals = self
             .refusals
             .lock()
@@ -82,32 +97,8 @@ impl Tally {
         let refusals = refusals
             .into_iter()
             .map(|(status, count)| (format!("status=\"{status}\""), count as f64));
-        family_of(
-            text,
-            (
-                "metrics_refusals_total",
-                "counter",
-                "Requests refused, by HTTP status.",
-            ),
-            refusals,
-        );
-        let mut seconds = |name: &str, help: &str, value: &AtomicU64| {
-            family_of(
-                text,
-                (name, "gauge", help),
-                std::iter::once((String::new(), number(value) / 1e6)),
-            );
-        };
-        seconds(
-            "metrics_sample_duration_seconds",
-            "How long the newest sample took to take.",
-            &self.sample_us,
-        );
-        seconds(
-            "metrics_sample_lateness_seconds",
-            "How late the newest sample was begun.",
-            &self.late_us,
-        );
+        let help = "Requests refused, by HTTP status.";
+        family_of(text, ("metrics_refusals_total", "counter", help), refusals);
     }
 }
 

@@ -72,17 +72,7 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
         (Standing::Stale | Standing::Down, Some(age)) => format!(" {}", units::span(age)),
         _ => String::new(),
     };
-    let name = Line::new(Tone::Bold, host.name.as_str()).clip(canvas.width / 2, canvas.style);
-    let mut parts = vec![Part {
-        rank: 0,
-        line: name,
-    }];
-    parts.extend(
-        state
-            .back
-            .into_iter()
-            .flat_map(|back| back_parts(back, canvas)),
-    );
+    let mut parts = name_parts(state, host.name.as_str(), canvas);
     // Only what is not so is worth a word of the past.
     if state.back.is_none() || standing != Standing::Live {
         parts.push(Part::new(0, tone, format!("{shape} {word}{age}")));
@@ -254,20 +244,19 @@ fn side_by_side(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
         .collect()
 }
 
+/// What every header begins with: whose page it is, and how far back.
+fn name_parts(state: &State, name: &str, canvas: Canvas) -> Vec<Part> {
+    let line = Line::new(Tone::Bold, name).clip(canvas.width / 2, canvas.style);
+    let mut parts = vec![Part { rank: 0, line }];
+    let back = state.back.into_iter();
+    parts.extend(back.flat_map(|back| back_parts(back, canvas)));
+    parts
+}
+
 /// The page of a server that has named no host.
 pub(super) fn server_page(state: &State, server: &Server, canvas: Canvas) -> Vec<Line> {
     let (shape, word, tone) = mark(server.standing(), canvas.style);
-    let name = Line::new(Tone::Bold, server.name.as_str()).clip(canvas.width / 2, canvas.style);
-    let mut parts = vec![Part {
-        rank: 0,
-        line: name,
-    }];
-    parts.extend(
-        state
-            .back
-            .into_iter()
-            .flat_map(|back| back_parts(back, canvas)),
-    );
+    let mut parts = name_parts(state, &server.name, canvas);
     if !matches!(server.link, Link::Connecting | Link::Up) {
         parts.push(Part::new(0, tone, format!("{shape} {word}")));
     }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::LAST_TIMESTAMP;
+
 /// The widest number that [`parts`] gives, in columns.
 pub(super) const NUMBER_WIDTH: usize = 6;
 
@@ -177,8 +179,7 @@ pub(super) fn clock(timestamp: u64) -> String {
 
 /// RFC 3339 in UTC with milliseconds; what lies behind the year 9999 is shown as its end.
 pub(super) fn timestamp(timestamp: u64) -> String {
-    const LAST: u64 = 253_402_300_799_999;
-    let at = std::time::UNIX_EPOCH + Duration::from_millis(timestamp.min(LAST));
+    let at = std::time::UNIX_EPOCH + Duration::from_millis(timestamp.min(LAST_TIMESTAMP));
     humantime::format_rfc3339_millis(at).to_string()
 }
 

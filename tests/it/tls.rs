@@ -22,13 +22,6 @@ fn watch(server: &Running, name: &str, ca: &Path) -> Output {
     watch.arg(ca).run()
 }
 
-#[track_caller]
-fn wait_for_stderr(running: &Running, text: &str) {
-    let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text).then_some(());
-    let found = running.stderr().wait(PATIENCE, has);
-    assert!(found.is_some(), "no '{text}' in\n{}", running.story());
-}
-
 #[test]
 fn a_certificate_is_believed_for_its_names() {
     let dir = tempfile::tempdir().unwrap();
@@ -153,13 +146,13 @@ fn sighup_reads_the_certificate_again() {
 
     second.sign(dir.path(), &["127.0.0.1"], Valid::Now);
     server.signal(Signal::HUP);
-    wait_for_stderr(&server, "read the certificate");
+    server.wait_for_stderr("read the certificate");
     watch(&server, "127.0.0.1", &new).success();
     watch(&server, "127.0.0.1", &old).code(3);
 
     std::fs::write(&pair.key, "no key").unwrap();
     server.signal(Signal::HUP);
-    wait_for_stderr(&server, "the old certificate stays in use");
+    server.wait_for_stderr("the old certificate stays in use");
     watch(&server, "127.0.0.1", &new).success();
     let seen = stays.stdout_lines(1).len();
     stays.stdout_lines(seen + 2);
@@ -184,10 +177,10 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
     watch.stdout_lines(1);
     authority.sign(dir.path(), &["127.0.0.1"], Valid::Past);
     server.signal(Signal::HUP);
-    wait_for_stderr(&server, "read the certificate");
+    server.wait_for_stderr("read the certificate");
     proxy.cut_all();
     // It goes on trying although this one is not believed.
-    wait_for_stderr(&server, "CertificateExpired");
+    server.wait_for_stderr("CertificateExpired");
     let refused = || server.stderr().text().matches("again.").count();
     authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
     server.signal(Signal::HUP);
@@ -196,7 +189,7 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
         || (1 < refused()).then_some(()),
         || server.story(),
     );
-    wait_for_stderr(&watch, "connected again");
+    watch.wait_for_stderr("connected again");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::harness::PATIENCE;
 use crate::harness::http::response;
-use crate::harness::metrics::{Metrics, Running};
+use crate::harness::metrics::Metrics;
 use crate::harness::recording::plain;
 use crate::harness::viewer::Viewer;
 
@@ -68,14 +68,6 @@ fn upgrade(lines: &str) -> String {
 
 fn close(lines: &str) -> String {
     format!("Connection: close\r\n{lines}")
-}
-
-/// Waits until standard error has `text` in it.
-#[track_caller]
-fn wait_for_stderr(running: &Running, text: &str) {
-    let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text).then_some(());
-    let found = running.stderr().wait(PATIENCE, has);
-    assert!(found.is_some(), "no '{text}' in\n{}", running.story());
 }
 
 #[test]
@@ -247,7 +239,7 @@ fn sighup_reads_the_token_again() {
     viewer.numbered(1);
     write(&file, OTHER);
     server.signal(Signal::HUP);
-    wait_for_stderr(&server, "read the token");
+    server.wait_for_stderr("read the token");
     let status = |token: &str| ask(server.port(), "/ws", &upgrade(&bearer(token))).0;
     assert_eq!((status(TOKEN), status(OTHER)), (401, 101));
     // Who was in stays in.
@@ -255,7 +247,7 @@ fn sighup_reads_the_token_again() {
 
     write(&file, "short");
     server.signal(Signal::HUP);
-    wait_for_stderr(&server, "the old token stays in use");
+    server.wait_for_stderr("the old token stays in use");
     assert_eq!((status("short"), status(OTHER)), (401, 101));
     server.signal(Signal::TERM);
     server
@@ -290,7 +282,7 @@ fn a_token_opens_a_server_to_the_network() {
         .arg("--token-file")
         .arg(&file)
         .start();
-    wait_for_stderr(&server, "the token crosses the network in the clear");
+    server.wait_for_stderr("the token crosses the network in the clear");
     // An address that is not of loopback, by its looks.
     let url = format!("0.0.0.0:{}", server.port());
     let watch = Metrics::watch(&url).args(["--plain", "--samples", "1", "--token-file"]);

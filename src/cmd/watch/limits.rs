@@ -8,8 +8,6 @@ use tokio::time::Instant;
 use crate::client::{Event, Received};
 use crate::protocol::{Body, HostName};
 
-use super::LONG;
-
 /// `--samples` and `--duration`.
 #[derive(Debug)]
 pub(super) struct Limits {
@@ -24,7 +22,7 @@ impl Limits {
     pub(super) fn new(samples: Option<u64>, duration: Option<Duration>) -> Self {
         Self {
             samples,
-            until: duration.map(|duration| Instant::now() + duration.min(LONG)),
+            until: duration.map(|duration| Instant::now() + duration),
             seen: HashMap::new(),
         }
     }

@@ -12,7 +12,8 @@ use crate::protocol::{Body, HostName, MetricInfo};
 use crate::view::plain_line;
 
 use super::super::announce;
-use super::{End, Events, Session, reached};
+use super::super::clock::reached;
+use super::{End, Events, Session};
 
 /// How a message becomes a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::terminal;
 
-use super::{End, Events, Session, reached};
+use super::super::clock::reached;
+use super::{End, Events, Session};
 
 /// A server sends what it has in one go: when nothing more comes for this long, that was all.
 const SETTLED_AFTER: Duration = Duration::from_millis(150);

@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use crate::client::Event;
 use crate::terminal::{self, Input, Screen};
 
+use super::super::clock::reached;
 use super::display::Size;
 use super::past::Archive;
-use super::{End, Events, Session, reached};
+use super::{End, Events, Session};
 
 /// A burst of events makes one frame: more often than this nobody can read.
 const FRAME_EVERY: Duration = Duration::from_millis(50);

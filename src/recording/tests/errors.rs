@@ -50,6 +50,11 @@ fn a_cell_that_cannot_be_read_is_named() {
             ),
         );
     }
+}
+
+#[test]
+fn a_cell_of_the_format_itself_that_cannot_be_read_is_named() {
+    let at = |rest: &str| format!("{START},{rest}");
     check_row(
         "24.11.2026 14:07,web-1,k3v9q2,2,,7,,",
         "column 'timestamp': '24.11.2026 14:07' is not a time in UTC; write it like 2026-11-24T14:07:31.204Z",

@@ -216,6 +216,14 @@ impl Running {
         self.stderr.as_ref().unwrap()
     }
 
+    /// Waits until standard error has `text` in it.
+    #[track_caller]
+    pub(crate) fn wait_for_stderr(&self, text: &str) {
+        let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text).then_some(());
+        let found = self.stderr().wait(PATIENCE, has);
+        assert!(found.is_some(), "no '{text}' in\n{}", self.story());
+    }
+
     pub(crate) fn stdin(&mut self) -> &mut Option<ChildStdin> {
         &mut self.stdin
     }
