@@ -253,7 +253,7 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
         "document.getElementById('saved').textContent === 'Saved.'",
         "document.getElementById('saved').textContent",
     );
-    browser.eval("location.reload()");
+    browser.reload();
     browser.wait_until(shown, VIEW);
     assert_eq!(
         browser.eval("document.getElementById('dialog').open"),

@@ -91,6 +91,17 @@ impl Browser {
         self.call("Page.navigate", &json!({ "url": url }));
     }
 
+    /// Loads the page anew, and returns once the old one is gone and the new one is there whole.
+    #[track_caller]
+    pub(crate) fn reload(&mut self) {
+        self.eval("window.isOld = true");
+        self.call("Page.reload", &json!({}));
+        self.wait_until(
+            "window.isOld === undefined && document.readyState === 'complete'",
+            "document.readyState",
+        );
+    }
+
     /// Runs a script in every page from now on, before its own.
     #[track_caller]
     pub(crate) fn prepare(&mut self, script: &str) {
