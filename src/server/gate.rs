@@ -125,9 +125,24 @@ impl Gate {
         })
     }
 
+    /// Whether a page may ask for more than a plain GET. Its question bears no token, so any name will do where the
+    /// request that follows needs one.
+    pub(super) fn admit_preflight(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+        let host = host_of(asked)?;
+        self.check_origin(asked, &host)?;
+        if self.digest().is_none() {
+            self.check_host(&host)?;
+        }
+        Ok(())
+    }
+
+    fn digest(&self) -> Option<Digest> {
+        *self.token.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What the request shows; `None` where no token is asked for.
     fn shown(&self, headers: &HeaderMap, offers: &Offers<'_>) -> Option<Shown> {
-        let digest = (*self.token.read().unwrap_or_else(PoisonError::into_inner))?;
+        let digest = self.digest()?;
         let presented = bearer(headers).or_else(|| offers.token.map(str::as_bytes));
         Some(match presented {
             None => Shown::Nothing,

@@ -10,7 +10,7 @@ use hyper::header::{
     CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, ORIGIN, UPGRADE, VARY,
 };
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
@@ -154,13 +154,12 @@ fn preflight(
     guest: Guest,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    // The question itself never bears a token, so it is judged as a path that needs none.
     let asked = Asked {
-        uri: &Uri::from_static("/healthz"),
+        uri: request.uri(),
         headers: request.headers(),
         on_loopback: guest.on_loopback,
     };
-    shared.config.trust.gate.admit(&asked)?;
+    shared.config.trust.gate.admit_preflight(&asked)?;
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();
     headers.insert(

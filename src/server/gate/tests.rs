@@ -326,6 +326,29 @@ fn a_token_in_a_url_is_refused_even_where_it_is_right_or_not_needed() {
 }
 
 #[test]
+fn a_page_may_ask_whether_it_may_send_a_token() {
+    let status = |case: &Case, host, origin| {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static(host));
+        headers.insert(ORIGIN, HeaderValue::from_static(origin));
+        let asked = Asked {
+            uri: &"/events".parse().unwrap(),
+            headers: &headers,
+            on_loopback: case.on_loopback,
+        };
+        let refused = case.gate.admit_preflight(&asked).err();
+        refused.map_or(204, |refusal| refusal.status.as_u16())
+    };
+    let (ours, theirs) = ("https://dash.example.com", "https://evil.com");
+    let (asking, anonymous) = (Case::with_token(), Case::anonymous());
+    // The request that follows bears the token, which is worth more than a name.
+    assert_eq!(status(&asking, "any.example", ours), 204);
+    assert_eq!(status(&asking, "any.example", theirs), 403);
+    assert_eq!(status(&anonymous, "any.example", ours), 403);
+    assert_eq!(status(&anonymous, "web-1.example.com", ours), 204);
+}
+
+#[test]
 fn only_our_subprotocol_is_echoed_and_only_when_it_was_offered() {
     let case = Case::with_token();
     let echoed = |lines: &[_]| case.ask("/ws", lines).unwrap().subprotocol;
