@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::columns::Columns;
 use super::encode::Encoder;
-use super::error::ReadError;
+use super::error::{ReadError, RowProblem};
 use super::output::{Output, OutputError};
 use super::reader::Reader;
 use super::row::Row;
@@ -121,6 +121,9 @@ impl<'a> Scan<'a> {
             let read = (&mut input).take(limit).read_until(b'\n', &mut line);
             let length = read.map_err(|source| self.io_error(source))?;
             if !line.ends_with(b"\n") {
+                if length == MAX_ROW_BYTES {
+                    return Err(self.too_long());
+                }
                 break;
             }
             self.line += 1;
@@ -179,6 +182,15 @@ impl<'a> Scan<'a> {
             Encoder::new(columns.clone()).header(&mut header);
             header == self.header
         })
+    }
+
+    /// A line that is cut off is torn; one that goes on is not ours to cut.
+    fn too_long(&self) -> ReadError {
+        ReadError::Row {
+            file: self.file.into(),
+            line: self.line + 1,
+            problem: RowProblem::TooLong,
+        }
     }
 
     fn io_error(&self, source: io::Error) -> ReadError {

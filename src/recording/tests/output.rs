@@ -223,6 +223,14 @@ fn only_a_recording_is_appended_to() {
         spoilt.as_bytes(),
         &format!("cannot append: x.csv:4: has 10 cells, the header has 9{cure}"),
     );
+    let mut endless = three_rows();
+    endless.resize(endless.len() + 16 * 1024 * 1024, b'7');
+    check(
+        &endless,
+        &format!(
+            "cannot append: x.csv:5: the row does not end within 16 MiB; is a quote not closed?{cure}"
+        ),
+    );
     let edited = String::from_utf8(three_rows()).unwrap();
     for edited in [
         edited.replace('\n', "\r\n"),
