@@ -198,8 +198,12 @@ fn read_layout<R: Read>(
 ) -> Result<Result<Layout, HeaderProblem>, std::io::Error> {
     let problem = match csv.read_record(header) {
         Ok(true) if csv.get_ref().at_end() => {
-            // A file that could not become a recording says so first.
-            Layout::of(header).err().unwrap_or(HeaderProblem::CutOff)
+            // A file that could not become a recording says so first. Other faults may be of the cut alone: half of
+            // 'cpu:0' is a second 'cpu'.
+            match Layout::of(header) {
+                Err(problem @ HeaderProblem::Lacks(_)) => problem,
+                _ => HeaderProblem::CutOff,
+            }
         }
         Ok(true) => return Ok(Layout::of(header)),
         Ok(false) => HeaderProblem::Empty,

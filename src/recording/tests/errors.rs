@@ -145,10 +145,13 @@ fn bytes_that_are_not_text_are_named() {
 #[test]
 fn another_file_is_not_a_recording() {
     check_file(b"", "x.csv: not a recording: the file is empty");
-    check_file(
-        b"timestamp,host,stream,seq,cpu",
-        "x.csv: not a recording: it ends before its first line does",
-    );
+    // Half of `cpu:0` is a second `cpu`, and behind a comma is a column without a name.
+    for cut in ["cpu", "cpu,cpu", "cpu,"] {
+        check_file(
+            format!("timestamp,host,stream,seq,{cut}").as_bytes(),
+            "x.csv: not a recording: it ends before its first line does",
+        );
+    }
     check_file(
         b"time,cpu\n1,2\n",
         "x.csv: not a recording: the header lacks 'timestamp'; what `metrics record` writes has timestamp, host, \
