@@ -147,6 +147,31 @@ fn from_standard_input() {
 }
 
 #[test]
+fn a_host_that_a_pipe_brings_late_is_taken_to_be_like_the_others() {
+    use std::io::Write;
+    let mut csv = plain("web-1", 30, 500);
+    csv.extend(plain("web-2", 10, 500).split_inclusive('\n').skip(1));
+    let mut replay = Metrics::replay(["-"])
+        .args(["--speed", "100", "--wait", "1"])
+        .spawn();
+    let mut stdin = replay.stdin().take().unwrap();
+    stdin.write_all(csv.as_bytes()).unwrap();
+    drop(stdin);
+    let url = replay.stdout_lines(1).remove(0);
+    let (messages, _) = Viewer::connect(&url, "").until_closed();
+    let intervals: Vec<_> = messages
+        .into_iter()
+        .filter_map(|message| match message {
+            Wire::Hello { host, interval, .. } => Some((host, interval)),
+            _ => None,
+        })
+        .collect();
+    // As often as the replay is fast.
+    let expected = ["web-1", "web-2"].map(|host| (host.to_owned(), 5));
+    assert_eq!(intervals, expected);
+}
+
+#[test]
 fn a_concatenation_of_recordings() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("both.csv");

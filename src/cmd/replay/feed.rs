@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::hub::{Announcement, Hub, Publisher, Timeline};
 use crate::protocol::{HostName, StreamId, describe};
 use crate::recording::{Columns, ReadError};
-use crate::source::recording::{Numbering, Play, Playback, Survey};
+use crate::source::recording::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
 use super::super::Failure;
 use super::pace::{Pace, Speed};
@@ -76,7 +76,11 @@ impl Feed {
     }
 
     fn host(&mut self, name: &HostName) -> &mut Announced {
-        let interval = self.intervals.get(name).copied().unwrap_or(2000);
+        // A host that a pipe brings late was not surveyed; most often it is sampled like the others.
+        let others = || self.intervals.values().next().copied();
+        let interval = (self.intervals.get(name).copied())
+            .or_else(others)
+            .unwrap_or(DEFAULT_INTERVAL_MS);
         self.hosts.entry(name.clone()).or_insert_with(|| {
             let publisher = self.hub.publisher(name, Timeline::Recorded);
             Announced {

@@ -12,7 +12,7 @@ use super::{Input, Window};
 const STEPS: usize = 10;
 
 /// Assumed where a host has a single row: the interval that `serve` has by default.
-const DEFAULT_INTERVAL_MS: u64 = 2000;
+pub const DEFAULT_INTERVAL_MS: u64 = 2000;
 
 /// What a look through the recordings found.
 #[derive(Debug, Clone, PartialEq, Default)]
