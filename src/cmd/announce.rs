@@ -114,6 +114,12 @@ pub(super) fn span(duration: Duration) -> String {
     humantime::format_duration(shown).to_string()
 }
 
+/// The most viewers that there were, for a summary.
+pub(super) fn at_most(viewers: u64) -> String {
+    let plural = if viewers == 1 { "" } else { "s" };
+    format!("at most {viewers} viewer{plural} at a time")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

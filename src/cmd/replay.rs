@@ -221,10 +221,8 @@ async fn broadcast(
     {
         announce::say(global, &format!("warning: {warning}"));
     }
-    let Counts { most, .. } = viewers.now();
-    Ok(Some(format!(
-        "Replayed {messages} messages to at most {most} viewers at once."
-    )))
+    let viewers = announce::at_most(viewers.now().most);
+    Ok(Some(format!("Replayed {messages} messages to {viewers}.")))
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.

@@ -106,10 +106,11 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     server::run(listeners, hub, config, viewers.clone(), asked.stop).await;
     drop(keep_sampling);
     let samples = sampler.join().unwrap_or_default();
-    let (lived, most) = (announce::span(started.elapsed()), viewers.now().most);
+    let lived = announce::span(started.elapsed());
+    let viewers = announce::at_most(viewers.now().most);
     announce::say(
         global,
-        &format!("Stopped after {lived}: {samples} samples, at most {most} viewers at once."),
+        &format!("Stopped after {lived}: {samples} samples, {viewers}."),
     );
     Ok(Exit::Done)
 }
