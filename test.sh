@@ -64,4 +64,5 @@ step 'axe-core'
 npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.1
 
 step 'tests'
-cargo test --locked
+# Most of them wait for a server, a clock or a browser, so there are more at a time than cores.
+RUST_TEST_THREADS=$((2 * $(nproc))) cargo test --locked
