@@ -63,16 +63,20 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
     }
 }
 
+fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {
+    Asked {
+        uri: request.uri(),
+        headers: request.headers(),
+        on_loopback: guest.on_loopback,
+    }
+}
+
 async fn admit_and_answer(
     request: &Request<Incoming>,
     guest: Guest,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let asked = Asked {
-        uri: request.uri(),
-        headers: request.headers(),
-        on_loopback: guest.on_loopback,
-    };
+    let asked = asked(request, guest);
     shared.config.trust.gate.admit(&asked)?;
     answer(request, &asked, shared).await
 }
@@ -154,11 +158,7 @@ fn preflight(
     guest: Guest,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let asked = Asked {
-        uri: request.uri(),
-        headers: request.headers(),
-        on_loopback: guest.on_loopback,
-    };
+    let asked = asked(request, guest);
     shared.config.trust.gate.admit_preflight(&asked)?;
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();
