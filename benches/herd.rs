@@ -1,5 +1,6 @@
-//! A herd of viewers at a server: `cargo bench --bench herd -- PORT [VIEWERS] [SECONDS]`.
+//! A herd of viewers at a server: `cargo bench --bench herd -- PORT [VIEWERS] [SECONDS] [CA.pem]`.
 //!
+//! Two of three come by WebSocket, the others read the event stream; all by TLS, where a certificate authority is given.
 //! Each one is cut or stops reading every now and then, comes back and resumes. Fails when any has lost a message of
 //! `web-1` without being told, or got one twice. `scripts/soak.sh` runs it.
 
@@ -9,6 +10,7 @@
     reason = "a benchmark prints its figures, and a failing unwrap is a failure"
 )]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 #[expect(dead_code, reason = "the tests need more of it")]
 mod herd;
 
-use herd::{Herd, Life, Mischief};
+use herd::{Habits, Herd, Life, Mischief};
 
 /// A viewer is cut or freezes about this often.
 const EVERY: Duration = Duration::from_secs(60);
@@ -37,15 +39,24 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
     };
-    let mischief = Mischief {
+    let ca = std::env::args().map(PathBuf::from);
+    let ca = ca
+        .skip(1)
+        .find(|arg| arg.extension().is_some_and(|pem| pem == "pem"));
+    let mischief = Some(Mischief {
         every: EVERY,
         freeze: FREEZE,
+    });
+    let habits = Habits {
+        mischief,
+        mixed: true,
+        ca: ca.as_deref(),
     };
-    let herd = Herd::of(
+    let (count, port) = (
         usize::try_from(count).unwrap(),
         u16::try_from(port).unwrap(),
-        Some(mischief),
     );
+    let herd = Herd::of(count, port, habits);
     let until = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < until {
         std::thread::sleep(Duration::from_secs(1));

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
-use crate::harness::herd::{Herd, Life};
+use crate::harness::herd::{Habits, Herd, Life};
 use crate::harness::metrics::Metrics;
 use crate::harness::raw::{Ending, Raw};
 use crate::harness::{PATIENCE, wait_for};
@@ -41,7 +41,7 @@ fn a_cut_costs_nothing_and_a_restart_one_gap() {
             .start()
     };
     let first = serve();
-    let herd = Herd::of(VIEWERS, first.port(), None);
+    let herd = Herd::of(VIEWERS, first.port(), Habits::default());
     all(&herd, "come", |life| 1 <= life.messages);
 
     herd.cut();

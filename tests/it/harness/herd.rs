@@ -4,14 +4,20 @@
 
 use std::io;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, IpAddr, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 /// As every client here: full jitter below a ceiling that doubles.
 const RETRY_BASE: Duration = Duration::from_secs(1);
@@ -37,6 +43,16 @@ pub(crate) struct Life {
     pub(crate) closes: Vec<(Instant, u16)>,
 }
 
+/// How the viewers of a herd come, and what they do.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Habits<'a> {
+    pub(crate) mischief: Option<Mischief>,
+    /// Every third one reads the event stream.
+    pub(crate) mixed: bool,
+    /// They speak TLS, and believe who is signed by this.
+    pub(crate) ca: Option<&'a Path>,
+}
+
 /// What viewers do of their own accord.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mischief {
@@ -56,6 +72,31 @@ pub(crate) struct Herd {
 struct Shared {
     port: AtomicU16,
     mischief: Option<Mischief>,
+    tls: Option<TlsConnector>,
+}
+
+/// By which transport a viewer comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    WebSocket,
+    Events,
+}
+
+/// A connection with or without TLS.
+trait Link: AsyncRead + AsyncWrite + Send + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl Link for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl Link for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,22 +114,28 @@ fn chance() -> f64 {
 
 impl Herd {
     /// `count` viewers of a server on a port of loopback.
-    pub(crate) fn of(count: usize, port: u16, mischief: Option<Mischief>) -> Self {
+    pub(crate) fn of(count: usize, port: u16, habits: Habits<'_>) -> Self {
         let (orders, order) = watch::channel(Order::Go);
         let shared = Arc::new(Shared {
             port: AtomicU16::new(port),
-            mischief,
+            mischief: habits.mischief,
+            tls: habits.ca.map(connector),
         });
         let lives: Vec<_> = (0..count).map(|_| Arc::<Mutex<Life>>::default()).collect();
         let (theirs, common) = (lives.clone(), Arc::clone(&shared));
+        let mixed = habits.mixed;
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .unwrap();
             runtime.block_on(async {
-                for life in theirs {
-                    tokio::spawn(live(life, Arc::clone(&common), order.clone()));
+                for (n, life) in theirs.into_iter().enumerate() {
+                    let way = match n % 3 {
+                        2 if mixed => Way::Events,
+                        _ => Way::WebSocket,
+                    };
+                    tokio::spawn(live(way, life, Arc::clone(&common), order.clone()));
                     // A herd that is not afraid comes one after the other.
                     tokio::task::yield_now().await;
                 }
@@ -130,13 +177,30 @@ impl Drop for Herd {
     }
 }
 
-async fn live(life: Arc<Mutex<Life>>, shared: Arc<Shared>, mut order: watch::Receiver<Order>) {
+fn connector(ca: &Path) -> TlsConnector {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap();
+    let config = config.with_root_certificates(roots).with_no_client_auth();
+    Arc::new(config).into()
+}
+
+async fn live(
+    way: Way,
+    life: Arc<Mutex<Life>>,
+    shared: Arc<Shared>,
+    mut order: watch::Receiver<Order>,
+) {
     let mut attempt = 0;
     loop {
         let before = life.lock().unwrap().messages;
-        let port = shared.port.load(Ordering::SeqCst);
         // However it ended, what follows is the same.
-        let _ = attend(port, &life, &mut order, shared.mischief).await;
+        let _ = attend(way, &life, &mut order, &shared).await;
         if *order.borrow() == Order::Stop {
             return;
         }
@@ -149,56 +213,84 @@ async fn live(life: Arc<Mutex<Life>>, shared: Arc<Shared>, mut order: watch::Rec
     }
 }
 
-/// One connection, from the handshake to its end.
-async fn attend(
-    port: u16,
-    life: &Mutex<Life>,
-    order: &mut watch::Receiver<Order>,
-    mischief: Option<Mischief>,
-) -> io::Result<()> {
-    order.mark_unchanged();
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
-    let after = life.lock().unwrap().last.clone();
-    let query = after.map_or(String::new(), |(stream, seq)| {
-        format!("?after=web-1:{stream}:{seq}")
-    });
-    let head = format!(
-        "GET /ws{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    );
+/// Connects and shakes hands; what came behind the head.
+async fn arrive(
+    way: Way,
+    last: Option<(String, u64)>,
+    shared: &Shared,
+) -> io::Result<(Box<dyn Link>, Vec<u8>)> {
+    let port = shared.port.load(Ordering::SeqCst);
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
+    let mut stream: Box<dyn Link> = match &shared.tls {
+        None => Box::new(tcp),
+        Some(tls) => {
+            let name =
+                ServerName::IpAddress(IpAddr::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST)));
+            Box::new(tls.connect(name, tcp).await?)
+        }
+    };
+    let last = last.map(|(stream, seq)| format!("web-1:{stream}:{seq}"));
+    let (head, welcome) = match way {
+        Way::WebSocket => {
+            let query = last.map_or(String::new(), |last| format!("?after={last}"));
+            let head = format!(
+                "GET /ws{query} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+            );
+            (head, b"HTTP/1.1 101")
+        }
+        Way::Events => {
+            let last = last.map_or(String::new(), |last| format!("Last-Event-ID: {last}\r\n"));
+            let head = format!("GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\n{last}\r\n");
+            (head, b"HTTP/1.1 200")
+        }
+    };
     stream.write_all(head.as_bytes()).await?;
+    stream.flush().await?;
     let mut bytes = Vec::new();
     let end = loop {
-        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
-            break end + 4;
+        if let Some(end) = find(&bytes, b"\r\n\r\n") {
+            break end;
         }
         more(&mut stream, &mut bytes).await?;
     };
-    if !bytes.starts_with(b"HTTP/1.1 101") {
+    if !bytes.starts_with(welcome) {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     bytes.drain(..end);
+    Ok((stream, bytes))
+}
+
+/// One connection, from the handshake to its end.
+async fn attend(
+    way: Way,
+    life: &Mutex<Life>,
+    order: &mut watch::Receiver<Order>,
+    shared: &Shared,
+) -> io::Result<()> {
+    order.mark_unchanged();
+    let last = life.lock().unwrap().last.clone();
+    let (mut stream, mut bytes) = arrive(way, last, shared).await?;
     life.lock().unwrap().connections += 1;
+    let mischief = shared.mischief;
     let soon = |mischief: Mischief| Instant::now() + mischief.every.mul_f64(2.0 * chance());
     let mut deed = mischief.map(soon);
     loop {
-        while let Some((first, payload, end)) = frame(&bytes) {
-            let answer = life.lock().unwrap().hear(first, payload);
-            if let Some(answer) = answer {
-                stream.write_all(&answer).await?;
-            }
-            bytes.drain(..end);
+        let answers = life.lock().unwrap().take(way, &mut bytes);
+        if !answers.is_empty() {
+            stream.write_all(&answers).await?;
+            stream.flush().await?;
         }
         tokio::select! {
             read = more(&mut stream, &mut bytes) => read?,
             changed = order.changed() => {
                 changed.map_err(io::Error::other)?;
-                SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))?;
                 return Ok(());
             }
             () = tokio::time::sleep_until(deed.unwrap_or_else(Instant::now).into()), if deed.is_some() => {
                 if chance() < 0.5 {
-                    SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+                    SockRef::from(stream.tcp()).set_linger(Some(Duration::ZERO))?;
                     return Ok(());
                 }
                 let Some(mischief) = mischief else { continue };
@@ -209,7 +301,13 @@ async fn attend(
     }
 }
 
-async fn more(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> io::Result<()> {
+/// Where the first `end` in `bytes` ends.
+fn find(bytes: &[u8], end: &[u8]) -> Option<usize> {
+    let at = bytes.windows(end.len()).position(|window| window == end)?;
+    Some(at + end.len())
+}
+
+async fn more(stream: &mut Box<dyn Link>, bytes: &mut Vec<u8>) -> io::Result<()> {
     match stream.read_buf(bytes).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
@@ -233,6 +331,29 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
 }
 
 impl Life {
+    /// Takes what is whole off `bytes`; what to say to it.
+    fn take(&mut self, way: Way, bytes: &mut Vec<u8>) -> Vec<u8> {
+        let mut answers = Vec::new();
+        match way {
+            Way::WebSocket => {
+                while let Some((first, payload, end)) = frame(bytes) {
+                    answers.extend(self.hear(first, payload).unwrap_or_default());
+                    bytes.drain(..end);
+                }
+            }
+            Way::Events => {
+                while let Some(end) = find(bytes, b"\n\n") {
+                    let event = std::str::from_utf8(&bytes[..end]).unwrap();
+                    for data in event.lines().filter_map(|line| line.strip_prefix("data: ")) {
+                        self.message(data);
+                    }
+                    bytes.drain(..end);
+                }
+            }
+        }
+        answers
+    }
+
     /// Notes a frame; what to say to it.
     fn hear(&mut self, first: u8, payload: &[u8]) -> Option<Vec<u8>> {
         match first & 0x0f {
