@@ -23,29 +23,43 @@ pub(super) enum Transport {
 /// All that is ever written to a viewer goes through its outbox, so a control frame never lands inside another frame.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    frames: VecDeque<Bytes>,
+    /// Empty where nothing is on its way. It has a place of its own: a viewer that keeps up has one frame at a time, and
+    /// needs no room for more.
+    first: Bytes,
+    rest: VecDeque<Bytes>,
     /// How many bytes of the first frame the socket has taken.
     written: usize,
 }
 
 impl Outbox {
+    /// Takes in a frame, which is not empty.
     pub(super) fn push(&mut self, frame: Bytes) {
-        self.frames.push_back(frame);
+        if self.first.is_empty() {
+            self.first = frame;
+        } else {
+            self.rest.push_back(frame);
+        }
     }
 
     /// Takes in messages as they go over `transport`.
     pub(super) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
         match transport {
-            Transport::WebSocket => self.frames.extend(frames.drain(..).map(Frame::into_wire)),
-            Transport::EventStream => self
-                .frames
-                .extend(frames.drain(..).flat_map(|frame| frame.event())),
+            Transport::WebSocket => frames
+                .drain(..)
+                .for_each(|frame| self.push(frame.into_wire())),
+            Transport::EventStream => frames
+                .drain(..)
+                .flat_map(|frame| frame.event())
+                .for_each(|piece| self.push(piece)),
         }
     }
 
     /// Forgets the frames that have not been begun.
     pub(super) fn keep_begun(&mut self) {
-        self.frames.truncate(usize::from(self.written > 0));
+        self.rest.clear();
+        if self.written == 0 {
+            self.first = Bytes::new();
+        }
     }
 
     /// Gives `write` as much as it takes, many frames at once. Whether everything is out; not so when `write` would
@@ -54,16 +68,16 @@ impl Outbox {
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<bool> {
-        while let Some(first) = self.frames.front() {
-            let first = IoSlice::new(&first[self.written..]);
-            let written = if self.frames.len() == 1 {
+        while !self.first.is_empty() {
+            let first = IoSlice::new(&self.first[self.written..]);
+            let written = if self.rest.is_empty() {
                 write(&[first]) // a viewer that keeps up, nearly always
             } else {
                 let mut slices = [first; SLICES];
-                for (slice, frame) in slices[1..].iter_mut().zip(self.frames.iter().skip(1)) {
+                for (slice, frame) in slices[1..].iter_mut().zip(&self.rest) {
                     *slice = IoSlice::new(frame);
                 }
-                write(&slices[..self.frames.len().min(SLICES)])
+                write(&slices[..SLICES.min(1 + self.rest.len())])
             };
             match written {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -73,19 +87,17 @@ impl Outbox {
                 Err(error) => return Err(error),
             }
         }
-        if self.frames.capacity() > SLICES {
-            self.frames = VecDeque::new(); // a viewer that has caught up needs no room for being behind
+        if self.rest.capacity() > 0 {
+            self.rest = VecDeque::new(); // a viewer that has caught up needs no room for being behind
         }
         Ok(true)
     }
 
     fn taken(&mut self, mut bytes: usize) {
         bytes += self.written;
-        while let Some(first) = self.frames.front()
-            && bytes >= first.len()
-        {
-            bytes -= first.len();
-            self.frames.pop_front();
+        while !self.first.is_empty() && bytes >= self.first.len() {
+            bytes -= self.first.len();
+            self.first = self.rest.pop_front().unwrap_or_default();
         }
         self.written = bytes;
     }
