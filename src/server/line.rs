@@ -5,14 +5,13 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
@@ -186,7 +185,7 @@ impl Line {
     }
 }
 
-/// The reading side, as tungstenite sees it.
+/// The reading side, as tungstenite sees it: reads do not wait, and writes never have to.
 #[derive(Debug)]
 pub(super) struct ReadSide {
     line: Arc<Line>,
@@ -203,6 +202,11 @@ impl ReadSide {
         }
     }
 
+    /// Waits until there may be something to read, after a read that would have had to wait. One task may wait so.
+    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.line.socket.poll_readable(cx)
+    }
+
     /// Counts what is said in the current second.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         self.bytes += bytes;
@@ -217,32 +221,20 @@ impl ReadSide {
     }
 }
 
-impl AsyncRead for ReadSide {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        ready!(self.line.socket.poll_read_shared(cx, buf))?;
-        Poll::Ready(self.count(buf.filled().len()))
+impl io::Read for ReadSide {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let read = self.line.socket.try_read(buf)?;
+        self.count(read)?;
+        Ok(read)
     }
 }
 
-impl AsyncWrite for ReadSide {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Poll::Ready(self.line.reply(bytes))
+impl io::Write for ReadSide {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.reply(bytes)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    /// The socket is closed when both sides have let go of it.
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -1,17 +1,15 @@
 //! The reading side of a viewer: tungstenite hears what it says, and says goodbye.
 
-use std::future::Future;
-use std::io;
+use std::future::{Future, poll_fn};
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use futures_util::StreamExt;
-use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
@@ -25,7 +23,8 @@ const MAX_FRAMES_PER_SECOND: u32 = 100;
 /// Why a viewer that floods us has to go.
 const TOO_MUCH: &str = "that is too much";
 
-type Stream = WebSocketStream<ReadSide>;
+/// Without the wrapping that makes it a `Stream`, which costs each viewer two allocations and a longer task.
+type Stream = WebSocket<ReadSide>;
 
 /// Viewers say nothing but control frames, so small buffers do. tungstenite fills its read buffer with zeros before
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
@@ -41,13 +40,12 @@ pub(super) fn tungstenite_config() -> WebSocketConfig {
 /// Hears a viewer until it is gone, or told to leave and gone.
 pub(super) async fn attend(line: Arc<Line>) {
     let side = ReadSide::new(Arc::clone(&line));
-    let mut stream =
-        WebSocketStream::from_raw_socket(side, Role::Server, Some(tungstenite_config())).await;
+    let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
     let mut frames = Frames::new();
     let finished = loop {
         let event = tokio::select! {
             biased;
-            event = stream.next() => event,
+            event = poll_fn(|cx| poll_next(&mut stream, cx)) => event,
             code = line.told_to_leave() => {
                 line.begin_close();
                 let goodbye = code != 0 && goodbye(stream, code, reason(code)).await;
@@ -55,40 +53,65 @@ pub(super) async fn attend(line: Arc<Line>) {
             }
         };
         match event {
-            Some(Ok(_)) if frames.are_too_many() => {
+            Ok(_) if frames.are_too_many() => {
                 throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
                 break false;
             }
             // Control frames are answered by tungstenite; whatever else a viewer says is of no interest.
-            Some(Ok(Message::Pong(payload))) => line.answer(&payload),
-            Some(Ok(Message::Close(_))) => line.begin_close(),
-            Some(Ok(_)) => {}
-            Some(Err(error)) => {
+            Ok(Message::Pong(payload)) => line.answer(&payload),
+            Ok(Message::Close(_)) => line.begin_close(),
+            Ok(_) => {}
+            Err(error) => {
                 if let Some((code, reason)) = complaint(&error) {
                     throw_out(&line, stream, code, reason).await;
                 }
                 break false;
             }
-            None => break false,
         }
     };
     line.gone(finished);
 }
 
+/// What a viewer says next; an error where that is nothing more.
+fn poll_next(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<tungstenite::Result<Message>> {
+    // A viewer that always has something to say must not keep the others waiting.
+    let turn = ready!(tokio::task::coop::poll_proceed(cx));
+    loop {
+        match stream.read() {
+            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            said => {
+                turn.made_progress();
+                return Poll::Ready(said);
+            }
+        }
+        ready!(stream.get_ref().poll_ready(cx))?;
+    }
+}
+
 /// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
 pub(super) async fn attend_events(line: Arc<Line>) {
     let mut side = ReadSide::new(Arc::clone(&line));
-    let mut bytes = [0; 256];
-    loop {
-        tokio::select! {
-            read = side.read(&mut bytes) => match read {
-                Ok(1..) => {}
-                Ok(0) | Err(_) => break,
-            },
-            _ = line.told_to_leave() => break,
-        }
+    tokio::select! {
+        () = poll_fn(|cx| poll_end(&mut side, cx)) => {}
+        _ = line.told_to_leave() => {}
     }
     line.gone(false);
+}
+
+/// Passes over what is said until there is an end, or too much of it: that bounds how long this may take.
+fn poll_end(side: &mut ReadSide, cx: &mut Context<'_>) -> Poll<()> {
+    let mut waste = [0; 256];
+    loop {
+        match side.read(&mut waste) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if ready!(side.poll_ready(cx)).is_err() {
+                    return Poll::Ready(());
+                }
+            }
+            Ok(0) | Err(_) => return Poll::Ready(()),
+        }
+    }
 }
 
 fn reason(code: u16) -> &'static str {
@@ -129,7 +152,7 @@ fn throw_out(
         reason: reason.into(),
     };
     Box::pin(async move {
-        if stream.close(Some(frame)).await.is_ok() {
+        if stream.close(Some(frame)).is_ok() {
             let _ = tokio::time::timeout(GOODBYE_DEADLINE, line.discard()).await;
         }
     })
@@ -148,11 +171,14 @@ fn goodbye(
         reason: reason.into(),
     };
     let leave = async move {
-        stream.close(Some(frame)).await?;
-        while let Some(event) = stream.next().await {
-            event?;
+        stream.close(Some(frame))?;
+        loop {
+            match poll_fn(|cx| poll_next(&mut stream, cx)).await {
+                Ok(_) => {}
+                Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
+                Err(error) => return Err(error),
+            }
         }
-        Ok::<_, tungstenite::Error>(())
     };
     let in_time = tokio::time::timeout(GOODBYE_DEADLINE, leave);
     Box::pin(async { in_time.await.is_ok_and(|left| left.is_ok()) })

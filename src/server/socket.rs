@@ -121,6 +121,12 @@ impl Socket {
         let _ = socket.shutdown(std::net::Shutdown::Both);
     }
 
+    /// Waits until there may be something to read, after [`Socket::try_read`] would have had to wait. One task may wait
+    /// so at a time.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp.poll_read_ready(cx)
+    }
+
     /// [`AsyncRead::poll_read`] for a socket that is shared. One task may wait so at a time.
     pub(super) fn poll_read_shared(
         &self,
@@ -137,7 +143,7 @@ impl Socket {
                     return Poll::Ready(read.map(|count| buf.advance(count)));
                 }
             }
-            ready!(self.tcp.poll_read_ready(cx))?;
+            ready!(self.poll_readable(cx))?;
         }
     }
 }
