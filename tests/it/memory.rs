@@ -1,9 +1,13 @@
-//! However long a recording is, both sides hold only a little of it.
+//! However long a recording is, both sides hold only a little of it; and however many viewers there are, each takes little.
 
+use std::path::Path;
 use std::time::Duration;
 
+use crate::harness::certificates::{Authority, Valid};
+use crate::harness::herd::{Habits, Herd};
 use crate::harness::metrics::{Metrics, Running};
 use crate::harness::recording::write_long;
+use crate::harness::{PATIENCE, wait_for};
 
 const MOST_KIB: u64 = 32 * 1024;
 
@@ -42,4 +46,50 @@ fn a_long_recording_takes_no_more_memory_than_a_short_one() {
 /// 0 once the process is gone.
 fn peak(running: &Running) -> u64 {
     running.peak_rss_kib().unwrap_or(0)
+}
+
+/// What a viewer takes at most, in bytes. A release build takes 2 KiB, or 10 under TLS; this one somewhat more.
+const MOST_FOR_A_VIEWER: u64 = 4 * 1024;
+const MOST_UNDER_TLS: u64 = 14 * 1024;
+
+const VIEWERS: usize = 500;
+
+/// What `VIEWERS` viewers take, each.
+#[track_caller]
+fn for_each(serve: &Running, ca: Option<&Path>) -> u64 {
+    let habits = Habits {
+        ca,
+        ..Habits::default()
+    };
+    let come = |herd: &Herd| {
+        wait_for(
+            PATIENCE,
+            || herd.lives().all(|life| 0 < life.messages).then_some(()),
+            || "not all have come".into(),
+        );
+    };
+    // The first few bring the code and the tables that all of them use.
+    let first = Herd::of(10, serve.port(), habits);
+    come(&first);
+    let before = serve.rss_kib();
+    let herd = Herd::of(VIEWERS, serve.port(), habits);
+    come(&herd);
+    let grown = serve.rss_kib().saturating_sub(before);
+    println!("{VIEWERS} viewers: {grown} KiB");
+    grown * 1024 / VIEWERS as u64
+}
+
+#[test]
+fn a_viewer_takes_little_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::new();
+    let ca = authority.write(dir.path());
+    let pair = authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
+    let serve = || Metrics::serve();
+    let plain = for_each(&serve().start(), None);
+    assert!(0 < plain && plain < MOST_FOR_A_VIEWER, "{plain} bytes");
+    let serve = serve().arg("--tls-cert").arg(pair.cert);
+    let serve = serve.arg("--tls-key").arg(pair.key).start();
+    let tls = for_each(&serve, Some(&ca));
+    assert!(plain < tls && tls < MOST_UNDER_TLS, "{tls} bytes");
 }
