@@ -1,33 +1,16 @@
 //! Peers that never become viewers: silent, slow, half-open, or gone.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use crate::harness::events::Events;
 use crate::harness::http::get;
 use crate::harness::metrics::Metrics;
-use crate::harness::raw::{Raw, connect, handshake, reset};
+use crate::harness::raw::{Raw, SOON, connect, dribble, handshake, is_closed, reset};
 use crate::harness::steady::Steady;
 use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
-
-/// What the deadline of a request head comes to on a machine that is busy.
-const SOON: Duration = Duration::from_secs(20);
-
-/// Whether the server has closed the connection.
-fn is_closed(stream: &TcpStream) -> bool {
-    stream.set_nonblocking(true).unwrap();
-    let mut answer = [0; 1024];
-    let closed = loop {
-        match (&*stream).read(&mut answer) {
-            Ok(0) => break true,
-            Ok(_) => {}
-            Err(error) => break error.kind() != ErrorKind::WouldBlock,
-        }
-    };
-    stream.set_nonblocking(false).unwrap();
-    closed
-}
 
 #[track_caller]
 fn all_are_closed(streams: &[TcpStream]) {
@@ -59,16 +42,6 @@ fn half_open_heads_and_silent_peers_keep_nobody_out() {
     steady.finish();
 }
 
-/// Sends the same byte every 200 ms until the server closes; how long that took.
-fn dribble(stream: &mut TcpStream, byte: u8) -> Duration {
-    let begun = Instant::now();
-    while !is_closed(stream) && begun.elapsed() < SOON {
-        let _ = stream.write_all(&[byte]);
-        std::thread::sleep(Duration::from_millis(200));
-    }
-    begun.elapsed()
-}
-
 #[test]
 fn who_dawdles_is_closed_by_the_deadline() {
     let serve = Metrics::serve().start();
@@ -88,7 +61,7 @@ fn who_dawdles_is_closed_by_the_deadline() {
     .map(|head| {
         let mut stream = connect(port);
         stream.write_all(head.as_bytes()).unwrap();
-        std::thread::spawn(move || dribble(&mut stream, b'x'))
+        std::thread::spawn(move || dribble(&mut stream, Some(b'x')))
     })
     .collect();
     // One that has had its answer, and asks no more.
@@ -136,10 +109,15 @@ fn a_thousand_that_vanish_leave_nothing_behind() {
     for n in 0..1000 {
         let mut stream = connect(port);
         // Before the head, within it, behind it, and as a viewer that was welcomed.
-        match n % 8 / 2 {
+        match n % 10 / 2 {
             0 => {}
             1 => drop(stream.write_all(&head.as_bytes()[..40])),
             2 => drop(stream.write_all(head.as_bytes())),
+            3 => drop(Events::over(
+                stream.try_clone().unwrap(),
+                "/events?last=30",
+                "",
+            )),
             _ => {
                 drop(Raw::over(stream.try_clone().unwrap(), ""));
             }

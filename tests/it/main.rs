@@ -21,6 +21,7 @@ mod hostile_frames;
 mod hostile_heads;
 mod hostile_http;
 mod hostile_names;
+mod hostile_tls;
 mod layering;
 mod limits;
 mod memory;

@@ -6,17 +6,14 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::harness::cost::most_unsent;
+use crate::harness::events::Events;
 use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::raw::{Raw, connect_narrow, frame};
+use crate::harness::raw::{MOST_UNSENT, Raw, connect_narrow, frame};
 use crate::harness::recording::plain;
 use crate::harness::steady::Steady;
 use crate::harness::wire::{Reason, Wire};
 use crate::harness::{PATIENCE, wait_for};
-
-/// What the kernel may hold for one viewer: a send buffer of 32 KiB, which it doubles, and one segment of up to 64 KiB
-/// that it takes while the buffer is not yet full.
-const MOST_UNSENT: u64 = 128 * 1024;
 
 fn viewers(port: u16) -> u64 {
     let (_, body) = get(port, "/healthz");
@@ -53,13 +50,16 @@ fn a_frozen_viewer_is_let_go_and_disturbs_nobody() {
     let deaf: Vec<_> = (0..20)
         .map(|_| Raw::over(connect_narrow(serve.port()), ""))
         .collect();
-    assert_eq!(viewers(serve.port()), 23);
+    let deaf_events: Vec<_> = (0..5)
+        .map(|_| Events::over(connect_narrow(serve.port()), "/events", ""))
+        .collect();
+    assert_eq!(viewers(serve.port()), 28);
     let held = until_left(&serve, 2);
     let grown = serve.rss_kib().saturating_sub(rss);
     println!("{held} bytes of the kernel, {grown} KiB");
     assert!(0 < held && held < MOST_UNSENT, "{held} bytes");
     assert!(grown < 8 * 1024, "{grown} KiB");
-    drop(deaf);
+    drop((deaf, deaf_events));
     // It thaws, comes back, and has missed nothing.
     let had = watch.stdout().text().lines().count();
     watch.signal(Signal::CONT);
@@ -153,20 +153,15 @@ fn until_full(port: u16) {
     );
 }
 
-#[test]
-fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
-    // No ping interferes. A ring of 30 samples is six seconds, and the socket is full before.
-    let serve = Metrics::serve()
-        .args(["--retain", "1s", "--heartbeat", "1h", "--top", "500"])
-        .start();
-    let steady = Steady::watch(serve.url());
-    let mut viewer = Raw::over(connect_narrow(serve.port()), "");
-    let fall_behind = || {
-        until_full(serve.port());
-        steady.wait_for_more(31); // and not so long that it counts as frozen
-    };
-    fall_behind();
-    let (gap, next) = gap_or_close(&mut viewer).expect("a gap first");
+/// The next message that is a gap, with the one behind it; `None` at the end.
+fn gap_or_end(events: &mut Events) -> Option<(Wire, Wire)> {
+    let mut messages = events.map(|event| Wire::read(&event.data).unwrap());
+    let gap = messages.find(|message| matches!(message, Wire::Gap { .. }))?;
+    Some((gap, messages.next().unwrap()))
+}
+
+#[track_caller]
+fn tells_what_is_lost((gap, next): (Wire, Wire)) {
     let Wire::Gap {
         from: Some(from),
         to: Some(to),
@@ -180,9 +175,42 @@ fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
         from <= to && next.seq() == Some(to + 1),
         "{from}-{to}, {next:?}"
     );
-    fall_behind();
-    assert_eq!(gap_or_close(&mut viewer), Err(1013));
+}
+
+/// A viewer that falls behind the ring twice, and what it says of the first time and of the second.
+fn fall_behind_twice<V>(join: impl Fn(u16) -> V, first: impl Fn(&mut V), second: impl Fn(&mut V)) {
+    // No ping interferes. A ring of 30 samples is six seconds, and the socket is full before.
+    let serve = Metrics::serve()
+        .args(["--retain", "1s", "--heartbeat", "1h", "--top", "500"])
+        .start();
+    let steady = Steady::watch(serve.url());
+    let mut viewer = join(serve.port());
+    for judge in [&first as &dyn Fn(&mut V), &second] {
+        until_full(serve.port());
+        steady.wait_for_more(31); // and not so long that it counts as frozen
+        judge(&mut viewer);
+    }
     steady.finish();
+}
+
+#[test]
+fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            fall_behind_twice(
+                |port| Raw::over(connect_narrow(port), ""),
+                |viewer| tells_what_is_lost(gap_or_close(viewer).expect("a gap first")),
+                |viewer| assert_eq!(gap_or_close(viewer), Err(1013)),
+            );
+        });
+        scope.spawn(|| {
+            fall_behind_twice(
+                |port| Events::over(connect_narrow(port), "/events", ""),
+                |events| tells_what_is_lost(gap_or_end(events).expect("a gap first")),
+                |events| assert_eq!(gap_or_end(events), None),
+            );
+        });
+    });
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! A viewer of an event stream, by the letter of the HTML standard as far as this stream uses it.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::TcpStream;
 
-use super::PATIENCE;
+use super::raw::connect;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -23,8 +23,12 @@ impl Events {
     /// Asks for `path` with more header lines; each ends in `\r\n`.
     #[track_caller]
     pub(crate) fn open(port: u16, path: &str, headers: &str) -> Self {
-        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::over(connect(port), path, headers)
+    }
+
+    #[track_caller]
+    pub(crate) fn over(mut socket: TcpStream, path: &str, headers: &str) -> Self {
+        let port = socket.peer_addr().unwrap().port();
         write!(
             socket,
             "GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n"

@@ -119,7 +119,7 @@ impl Herd {
         let shared = Arc::new(Shared {
             port: AtomicU16::new(port),
             mischief: habits.mischief,
-            tls: habits.ca.map(connector),
+            tls: habits.ca.map(|ca| tls_config(ca).into()),
         });
         let lives: Vec<_> = (0..count).map(|_| Arc::<Mutex<Life>>::default()).collect();
         let (theirs, common) = (lives.clone(), Arc::clone(&shared));
@@ -177,7 +177,8 @@ impl Drop for Herd {
     }
 }
 
-fn connector(ca: &Path) -> TlsConnector {
+/// Believes who is signed by `ca`.
+pub(crate) fn tls_config(ca: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
         roots.add(certificate.unwrap()).unwrap();
@@ -187,7 +188,7 @@ fn connector(ca: &Path) -> TlsConnector {
         .with_safe_default_protocol_versions()
         .unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    Arc::new(config).into()
+    Arc::new(config)
 }
 
 async fn live(

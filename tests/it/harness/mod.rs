@@ -17,6 +17,7 @@ pub(crate) mod python;
 pub(crate) mod raw;
 pub(crate) mod recording;
 pub(crate) mod rows;
+pub(crate) mod secure;
 pub(crate) mod server;
 pub(crate) mod sshd;
 pub(crate) mod steady;

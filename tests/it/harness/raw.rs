@@ -1,12 +1,44 @@
 //! A viewer made of bytes: it says what no library would say, and hears exactly what is said.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
 use super::PATIENCE;
+
+/// What the kernel may hold for one viewer: a send buffer of 32 KiB, which it doubles, and one segment of up to 64 KiB
+/// that it takes while the buffer is not yet full.
+pub(crate) const MOST_UNSENT: u64 = 128 * 1024;
+
+/// What the deadline of a request head comes to on a machine that is busy.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// Whether the server has closed the connection.
+pub(crate) fn is_closed(stream: &TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    let mut answer = [0; 1024];
+    let closed = loop {
+        match (&*stream).read(&mut answer) {
+            Ok(0) => break true,
+            Ok(_) => {}
+            Err(error) => break error.kind() != ErrorKind::WouldBlock,
+        }
+    };
+    stream.set_nonblocking(false).unwrap();
+    closed
+}
+
+/// Says nothing, or the same byte every 200 ms, until the server closes; how long that took.
+pub(crate) fn dribble(stream: &mut TcpStream, byte: Option<u8>) -> Duration {
+    let begun = Instant::now();
+    while !is_closed(stream) && begun.elapsed() < SOON {
+        let _ = stream.write_all(byte.as_slice());
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    begun.elapsed()
+}
 
 /// A connection to a port of loopback.
 #[track_caller]
