@@ -16,6 +16,7 @@ mod http;
 mod line;
 pub mod listen;
 mod outbox;
+mod paced;
 mod page;
 mod reader;
 mod replayed;

@@ -16,6 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
+use super::paced::Paced;
 use super::page;
 use super::replayed::Replayed;
 use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
@@ -49,7 +50,7 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), answering);
+        .serve_connection(TokioIo::new(Paced::new(stream)), answering);
     tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,

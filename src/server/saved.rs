@@ -13,7 +13,7 @@ use super::gate::{Asked, Refusal};
 use super::{Shared, admission, events};
 
 /// Recordings that are made or on their way at once. Each takes a thread for a moment, and up to some 16 MiB for as long
-/// as somebody takes to read it.
+/// as somebody takes to read it; who dawdles is [too slow](super::paced).
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
 /// Rows, and a place among those that are on their way.

@@ -54,6 +54,21 @@ pub(crate) fn connect(port: u16) -> TcpStream {
 pub(crate) fn connect_narrow(port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(2048).unwrap();
+    connected(socket, port)
+}
+
+/// A connection as over a network, in small segments. Those of loopback are larger than a slow peer's window, and the
+/// kernel would take such a peer for one that is gone.
+#[track_caller]
+pub(crate) fn connect_afar(port: u16) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.set_tcp_mss(1000).unwrap();
+    connected(socket, port)
+}
+
+#[track_caller]
+fn connected(socket: Socket, port: u16) -> TcpStream {
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     socket.connect(&addr.into()).unwrap();
     let stream = TcpStream::from(socket);
