@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# A herd of viewers that are cut and freeze at random, and a recorder among them that freezes as well. The server's
-# memory must not grow once it is warm, and the recording must lack nothing.
+# A herd of viewers, by WebSocket and event stream, that are cut and freeze at random, and a recorder among them that
+# freezes as well. The server's memory must not grow once it is warm, and the recording must lack nothing.
 #
-#   scripts/soak.sh [SECONDS] [VIEWERS] [BINARY]        600 2000 target/release/metrics
+#   scripts/soak.sh [SECONDS] [VIEWERS] [BINARY] [tls]        600 2000 target/release/metrics; tls: all of it under TLS
 set -euo pipefail
-seconds=${1:-600} viewers=${2:-2000} binary=${3:-target/release/metrics}
+seconds=${1:-600} viewers=${2:-2000} binary=${3:-target/release/metrics} tls=${4:-}
 [ "$seconds" -ge 120 ] || { echo "error: in less than 120 s nothing is warm" >&2; exit 2; }
 [ -x "$binary" ] || { echo "error: no $binary: cargo build --release" >&2; exit 1; }
 ulimit -n "$(ulimit -Hn)"
@@ -13,13 +13,21 @@ work=$(mktemp -d)
 # A stopped process dies of SIGKILL alone.
 trap 'kill -CONT $(jobs -p) 2> /dev/null || true; kill $(jobs -p) 2> /dev/null || true; rm -rf "$work"' EXIT
 
+serve_tls=() ca=() herd_ca=()
+if [ "$tls" = tls ]; then
+    # Its own authority, and yet none, or it would not be believed as a server.
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=web-1 -config <(printf '[req]\ndistinguished_name=d\n[d]\n') \
+        -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout "$work/key.pem" -out "$work/cert.pem" 2> /dev/null
+    serve_tls=(--tls-cert "$work/cert.pem" --tls-key "$work/key.pem") ca=(--ca-cert "$work/cert.pem") herd_ca=("$work/cert.pem")
+fi
+
 # A minute of samples is kept: more than anybody freezes, and the log is full before half of the time is over.
-"$binary" serve --listen 127.0.0.1:0 --name web-1 --interval 1s --retain 1m --heartbeat 5s > "$work/url" 2> "$work/serve.log" & serve=$!
+"$binary" serve --listen 127.0.0.1:0 --name web-1 --interval 1s --retain 1m --heartbeat 5s "${serve_tls[@]}" > "$work/url" 2> "$work/serve.log" & serve=$!
 until [ -s "$work/url" ]; do sleep 0.05; done
 url=$(cat "$work/url")
 port=${url##*:} port=${port%%/*}
-"$binary" record "$url" --output "$work/out.csv" 2> "$work/record.log" & record=$!
-cargo bench --quiet --bench herd -- "$port" "$viewers" "$seconds" > "$work/herd" & herd=$!
+"$binary" record "$url" "${ca[@]}" --output "$work/out.csv" 2> "$work/record.log" & record=$!
+cargo bench --quiet --bench herd -- "$port" "$viewers" "$seconds" "${herd_ca[@]}" > "$work/herd" & herd=$!
 
 rss() { awk '/VmRSS/ { print $2 }' /proc/"$serve"/status; }
 cpu() { awk '{ sum += $1 } END { print int(sum / 1e6) }' /proc/"$serve"/task/*/schedstat; }
