@@ -50,7 +50,8 @@ pub use counts::{Counts, Viewers};
 pub use tally::Tally;
 pub use trust::Trust;
 
-/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
+/// A request head is whole within this time of connecting, and a handshake over within the same again, or the peer is
+/// dropped: a silent one holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
@@ -203,19 +204,20 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
-    let (kind, stream) = (head.kind, replayed::Replayed::new(head.bytes, socket));
-    let other = match kind {
-        Kind::WebSocket => {
-            let welcome = ws::welcome(stream, guest, &shared);
-            if tokio::time::timeout_at(deadline, welcome).await.is_err() {
-                tracing::info!(%peer, "viewer left the handshake open");
+    let mut asked = Some((head.kind, replayed::Replayed::new(head.bytes, socket)));
+    while let Some((kind, stream)) = asked {
+        let other = match kind {
+            Kind::WebSocket => {
+                let welcome = ws::welcome(stream, guest, &shared);
+                if tokio::time::timeout(HEAD_DEADLINE, welcome).await.is_err() {
+                    tracing::info!(%peer, "viewer left the handshake open");
+                }
+                return;
             }
-            return;
-        }
-        Kind::EventStream => events::welcome(stream, guest, &shared),
-        Kind::Other => Some(stream),
-    };
-    if let Some(stream) = other {
-        http::serve(stream, guest, &shared).await;
+            Kind::EventStream => events::welcome(stream, guest, &shared),
+            Kind::Other => Some(stream),
+        };
+        let Some(stream) = other else { return };
+        asked = http::serve(stream, guest, &shared).await;
     }
 }

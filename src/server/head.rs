@@ -3,8 +3,8 @@
 use std::io;
 
 use bytes::BytesMut;
-use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::{Request, Uri};
 use tokio::io::AsyncReadExt;
 
 use crate::protocol::{EVENTS_PATH, MAX_HEAD_BYTES};
@@ -86,6 +86,26 @@ fn is_event_stream(request: &httparse::Request<'_, '_>) -> bool {
         && request.version == Some(1)
         && path == Some(EVENTS_PATH)
         && !request.headers.iter().any(has_body)
+}
+
+/// The head of a request that hyper has read, as it came, if it asks for a stream.
+pub(super) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
+    let mut bytes = BytesMut::new();
+    let line = format!(
+        "{} {} {:?}\r\n",
+        request.method(),
+        request.uri(),
+        request.version()
+    );
+    bytes.extend_from_slice(line.as_bytes());
+    for (name, value) in request.headers() {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            bytes.extend_from_slice(part);
+        }
+    }
+    bytes.extend_from_slice(b"\r\n");
+    let kind = classify(&bytes).filter(|kind| *kind != Kind::Other)?;
+    Some(Head { bytes, kind })
 }
 
 /// The request's URI and headers, for those who answer it without an HTTP library. `None` where they are not valid.

@@ -1,7 +1,7 @@
 //! Everything that is not a WebSocket, by hyper.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -16,14 +16,34 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, Refusal};
+use super::head::{self, Head, Kind};
 use super::paced::Paced;
 use super::page;
 use super::replayed::Replayed;
 use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
 
-/// Answers the requests of one connection, until the peer ends it or the server stops.
-pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) {
+/// Why hyper answers no further request of a connection.
+#[derive(Debug, thiserror::Error)]
+#[error("a stream was asked for")]
+struct StreamAsked;
+
+/// Answers the requests of one connection, until the peer ends it or the server stops. Browsers and proxies ask for a
+/// stream behind other requests on the same connection: it then comes back with that request still to be read. The first
+/// request is answered here in any case.
+pub(super) async fn serve(
+    stream: Replayed,
+    guest: Guest,
+    shared: &Arc<Shared>,
+) -> Option<(Kind, Replayed)> {
+    let (is_first, stream_asked) = (AtomicBool::new(true), Mutex::new(None::<Head>));
+    let (is_first, stream_asked) = (&is_first, &stream_asked);
     let answering = service_fn(|request: Request<Incoming>| async move {
+        if !is_first.swap(false, Ordering::Relaxed)
+            && let Some(head) = head::of_stream(&request)
+        {
+            *stream_asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+            return Err(StreamAsked);
+        }
         let answered = if request.method() == Method::OPTIONS {
             preflight(&request, guest, shared)
         } else {
@@ -44,24 +64,34 @@ pub(super) async fn serve(stream: Replayed, guest: Guest, shared: &Arc<Shared>) 
                 .headers_mut()
                 .insert(VARY, HeaderValue::from_static("Origin"));
         }
-        Ok::<_, Infallible>(response)
+        Ok(response)
     });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(MAX_HEAD_BYTES)
         .serve_connection(TokioIo::new(Paced::new(stream)), answering);
-    tokio::pin!(connection);
     let result = tokio::select! {
         result = &mut connection => result,
         () = shared.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+            (&mut connection).await
         }
     };
-    if let Err(error) = result {
+    let Err(error) = result else { return None };
+    let asked = stream_asked
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    let Some(Head { mut bytes, kind }) = asked else {
         tracing::debug!(%error, "an HTTP connection ended early");
-    }
+        return None;
+    };
+    let parts = connection.into_parts();
+    let stream = parts.io.into_inner().into_inner();
+    bytes.extend_from_slice(&parts.read_buf);
+    bytes.extend_from_slice(stream.head());
+    Some((kind, Replayed::new(bytes, stream.into_socket_past_head())))
 }
 
 fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {

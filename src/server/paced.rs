@@ -33,6 +33,10 @@ impl<S> Paced<S> {
         }
     }
 
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// Passes on what a write came to, unless it waits for a peer that is too slow.
     fn pace<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {

@@ -26,7 +26,7 @@ impl Replayed {
         &self.head
     }
 
-    /// The socket, without what came first: whatever follows the head on it is of no interest.
+    /// The socket, without what came first: it has been kept, or whatever follows the head is of no interest.
     pub(super) fn into_socket_past_head(self) -> Socket {
         self.socket
     }

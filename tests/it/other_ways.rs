@@ -1,12 +1,16 @@
 //! The same messages by other ways: an event stream, a file to save, and a page for Prometheus.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
 
 use crate::harness::dice::Dice;
 use crate::harness::events::{Event, Events};
-use crate::harness::http::get;
+use crate::harness::http::{get, response};
 use crate::harness::metrics::Metrics;
+use crate::harness::raw::{self, Raw};
 use crate::harness::recording::{plain, random};
 use crate::harness::viewer::{Seen, Viewer};
 use crate::harness::{PATIENCE, wait_for};
@@ -80,6 +84,45 @@ fn the_last_event_id_resumes_exactly() {
         position(&again[2]).unwrap().1,
         position(&seen[3]).unwrap().1 + 1
     );
+}
+
+/// Asks for `path` on a connection that stays open.
+#[track_caller]
+fn ask_on(socket: &TcpStream, path: &str) -> u16 {
+    let port = socket.peer_addr().unwrap().port();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n");
+    (&*socket).write_all(request.as_bytes()).unwrap();
+    response(&mut BufReader::new(socket)).0
+}
+
+#[test]
+fn a_stream_comes_behind_other_requests_of_the_connection() {
+    let serve = Metrics::serve().start();
+    // Browsers and proxies use a connection again.
+    let used = || {
+        let socket = raw::connect(serve.port());
+        assert_eq!(ask_on(&socket, "/healthz"), 200);
+        assert_eq!(ask_on(&socket, "/events?host=nobody"), 404);
+        assert_eq!(ask_on(&socket, "/metrics"), 200);
+        socket
+    };
+    let events = Events::over(used(), "/events?last=9", "");
+    let seqs: Vec<_> = events
+        .filter_map(|event| position(&event))
+        .take(3)
+        .collect();
+    assert!(
+        seqs.windows(2).all(|two| two[1].1 == two[0].1 + 1),
+        "{seqs:?}"
+    );
+
+    let mut viewer = Raw::over(used(), "");
+    let hello = viewer.hear().unwrap().payload;
+    assert!(hello.starts_with(b"{\"type\":\"hello\""));
+    assert!(viewer.hear().is_some());
+
+    serve.signal(Signal::TERM);
+    serve.wait().success();
 }
 
 #[test]

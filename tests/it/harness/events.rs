@@ -26,6 +26,7 @@ impl Events {
         Self::over(connect(port), path, headers)
     }
 
+    /// The same on a connection that may have been used before.
     #[track_caller]
     pub(crate) fn over(mut socket: TcpStream, path: &str, headers: &str) -> Self {
         let port = socket.peer_addr().unwrap().port();
