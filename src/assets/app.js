@@ -3,7 +3,7 @@
 import { renderCards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Connection, ask, webSocket } from "./connection.js";
-import { clock, setText, text, uptime } from "./format.js";
+import { $, clock, keep, setText, text, uptime } from "./format.js";
 import { State } from "./state.js";
 import { renderTables } from "./tables.js";
 
@@ -14,7 +14,6 @@ const GRACE_MS = 2000;
 const LISTEN_MS = 5000;
 /** The most that history may take before the charts begin without it. */
 const FILL_MS = 10000;
-const $ = (id) => document.getElementById(id);
 
 const state = new State();
 const connection = new Connection({ query, deliver, changed });
@@ -150,7 +149,7 @@ function showHost(host) {
     `every ${interval / 1000} s`,
   ];
   setText($("host"), host.name);
-  setText($("system"), facts.filter(Boolean).join(" · "));
+  setText($("system"), facts.filter(Boolean).map(keep).join(" · "));
   if (host.newest) setText($("about"), `Sample ${host.newest.seq}, ${clock(host.newest.data.timestamp)} · ${server}`);
   const names = [...state.hosts.keys()].sort();
   $("switch").hidden = names.length < 2;
@@ -266,6 +265,6 @@ on($("dialog"), "close", () => {
 $("tables").addEventListener("toggle", schedule, true);
 
 /** For tests and the console. */
-window.metrics = Object.freeze({ state, connection });
+window.metrics = { state, connection };
 connection.token = sessionStorage.getItem(TOKEN) ?? "";
 connection.connect();

@@ -1,6 +1,6 @@
 // A card for each metric that the host has.
 
-import { parts, setText, text } from "./format.js";
+import { keep, parts, setText, text } from "./format.js";
 
 /** [metric, title, what stands below as word and metric]. */
 const CARDS = [
@@ -64,7 +64,7 @@ function noteOf(host, name, notes) {
     return `fullest: ${mounts.find((mount) => host.value(mount.name) === host.value(name))?.name.slice(5) ?? "?"}`;
   }
   const known = Object.entries(notes).filter(([, metric]) => host.metric(metric));
-  return known.map(([word, metric]) => `${word} ${text(host.value(metric), host.unit(metric))}`).join(" · ");
+  return known.map(([word, metric]) => keep(`${word} ${text(host.value(metric), host.unit(metric))}`)).join("\u00a0· ");
 }
 
 /** Shows the cards that this host has. What it lacks for good has none; what is missing now has a dash. */

@@ -1,6 +1,6 @@
 // A line chart on a canvas. x is time, so what is missing has its true width.
 
-import { clock, setText, text } from "./format.js";
+import { $, clock, setText, text } from "./format.js";
 
 /** The room around the lines, in ems. */
 const LEFT = 3;
@@ -14,7 +14,7 @@ const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 /** The least round number that is no less than `value`, and whose quarters are round as well. */
 function ceiling(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 8, 10].find((factor) => factor * power >= value) * power;
+  return [1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) * power;
 }
 
 export class Chart {
@@ -33,7 +33,7 @@ export class Chart {
   }
 
   #legend(label, i) {
-    const item = document.getElementById("legend").content.cloneNode(true).firstElementChild;
+    const item = $("legend").content.cloneNode(true).firstElementChild;
     const line = item.querySelector("line");
     line.setAttribute("stroke-dasharray", DASHES[i].join());
     line.style.stroke = `var(--line-${i})`;
@@ -80,7 +80,8 @@ export class Chart {
   }
 
   #most(history, begin, end) {
-    let most = 1000; // below it, the scale would magnify nothing
+    // Below it, the scale would magnify nothing.
+    let most = 1000;
     for (const [name] of this.series) for (let i = begin; i < end; i += 1) most = Math.max(most, history.value(name, i) || 0);
     return ceiling(most);
   }

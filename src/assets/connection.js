@@ -53,7 +53,8 @@ async function probe(token) {
     const response = await ask("/ws", token);
     return { status: response.status, reason: await response.text() };
   } catch {
-    return {}; // it does not answer
+    // It does not answer.
+    return {};
   }
 }
 
@@ -131,7 +132,8 @@ export class Connection {
     if (!this.openedAt && !this.isBlocked) {
       const turn = this.#turn;
       ({ status, reason } = await probe(this.token));
-      if (turn !== this.#turn) return; // somebody was faster
+      // Somebody was faster.
+      if (turn !== this.#turn) return;
       // 426: it hears us, and a WebSocket does not get there.
       if (status === 426 && !this.#everOpened) this.isBlocked = (this.#failed += 1) >= BLOCKED_AFTER;
     }

@@ -26,7 +26,10 @@ export function parts(value, unit) {
 }
 
 /** A value with its unit, such as "1.2 MB/s", never broken between them. */
-export const text = (value, unit) => parts(value, unit).join("\u00a0").trim();
+export const text = (value, unit) => keep(parts(value, unit).join(" ").trim());
+
+/** The same on one line. */
+export const keep = (words) => words.replaceAll(" ", "\u00a0");
 
 const two = (n) => `${Math.floor(n)}`.padStart(2, "0");
 
@@ -42,6 +45,8 @@ export function clock(ms, withSeconds = true) {
   const minutes = `${two(at.getHours())}:${two(at.getMinutes())}`;
   return withSeconds ? `${minutes}:${two(at.getSeconds())}` : minutes;
 }
+
+export const $ = (id) => document.getElementById(id);
 
 /** Touches the document only where something changes. */
 export function setText(node, value) {

@@ -134,7 +134,8 @@ export class State {
 
   #numbered(host, message, stream, now) {
     const { seq, alert } = message;
-    if (stream === host.stream && seq <= host.seq) return; // we have it
+    // We have it.
+    if (stream === host.stream && seq <= host.seq) return;
     Object.assign(host, { stream, seq, ended: false });
     if (alert) {
       if (alert.state === "firing") host.alerts.set(alert.name, alert);

@@ -1,6 +1,6 @@
 // Instances as tables and bars: cores, filesystems, devices, interfaces, sensors, processes; and every value there is.
 
-import { NONE, setText, text } from "./format.js";
+import { $, NONE, setText, text } from "./format.js";
 
 /** Title, heads, and for instances the metrics: a row for each `name:instance` that there is. */
 const TABLES = {
@@ -21,7 +21,7 @@ function make(tag, parent, more = {}) {
 /** A closed box opens by its title: most of what is in "All values" stands elsewhere as well. */
 function build(id) {
   const [title, heads] = TABLES[id];
-  const box = make("details", document.getElementById("tables"), { open: id !== "values" });
+  const box = make("details", $("tables"), { open: id !== "values" });
   make("summary", box, { textContent: title });
   const table = make("table", box, { id });
   make("caption", table, { textContent: title, className: "hidden" });
@@ -45,7 +45,7 @@ function setShare(node, value) {
 
 /** `rows` are arrays of texts or {text, share, level}; the first names the row. */
 function fill(id, rows) {
-  const table = document.getElementById(id) ?? build(id);
+  const table = $(id) ?? build(id);
   table.parentNode.hidden = rows.length === 0;
   if (!table.parentNode.open) return;
   resize(table.tBodies[0], rows.length, "tr").forEach((row, i) => {
@@ -55,7 +55,7 @@ function fill(id, rows) {
       const cell = row.cells[j];
       setText(cell, value.text ?? value);
       setShare(cell, value.share);
-      if (cell.className !== (value.level ?? "")) cell.className = value.level ?? "";
+      cell.className = value.level ?? "";
     });
   });
 }
@@ -71,7 +71,7 @@ function cell(host, name) {
 }
 
 function renderCores(host) {
-  const strip = document.getElementById("cores");
+  const strip = $("cores");
   const cores = instances(host, "cpu");
   strip.parentNode.hidden = cores.length === 0;
   resize(strip, cores.length, "li").forEach((node, i) => {

@@ -71,8 +71,8 @@ static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
     SOURCES.iter().map(part).collect()
 });
 
-/// The text without what only its authors need: indentation, and lines that are nothing but a comment. It keeps its
-/// lines otherwise, so that it can be read in a browser.
+/// The text without what only its authors need: indentation, and lines that are nothing but a comment. Statements keep
+/// their lines, so that they can be read in a browser.
 fn lean(source: &str, content_type: &str) -> String {
     let is_comment =
         |line: &str| line.starts_with("//") || line.starts_with("/*") && line.ends_with("*/");
@@ -82,17 +82,28 @@ fn lean(source: &str, content_type: &str) -> String {
         .filter(|line| !line.is_empty() && !is_comment(line))
         .collect();
     let text = lines.join("\n") + "\n";
-    if content_type != CSS {
-        return text;
-    }
-    let idle = [
-        (": ", ":"),
-        ("; ", ";"),
-        (" {", "{"),
-        ("{ ", "{"),
-        (", ", ","),
-        (";}", "}"),
-    ];
+    let idle: &[(&str, &str)] = match content_type {
+        CSS => &[
+            (": ", ":"),
+            ("; ", ";"),
+            (" {", "{"),
+            ("{ ", "{"),
+            (", ", ","),
+            (";}", "}"),
+            ("\n", ""),
+        ],
+        SCRIPT => &[
+            ("{\n", "{"),
+            ("(\n", "("),
+            ("[\n", "["),
+            (",\n", ","),
+            ("\n}", "}"),
+            ("\n)", ")"),
+            ("\n]", "]"),
+            (";}", "}"),
+        ],
+        _ => &[],
+    };
     idle.iter()
         .fold(text, |text, (from, to)| text.replace(from, to))
 }
@@ -236,13 +247,17 @@ mod tests {
 
     #[test]
     fn what_is_left_out_means_nothing() {
-        let script = "// why\nif (a) {\n  /** what */\n  b(\"// c\"); // d\n\n}\n";
-        let expected = "if (a) {\nb(\"// c\"); // d\n}\n";
+        let script =
+            "// why\nif (a) {\n  /** what */\n  b(\"// c\");\n\n  d(\n    [e,\n    f],\n  );\n}\n";
+        let expected = "if (a) {b(\"// c\");\nd([e,f],)}\n";
         assert_eq!(lean(script, SCRIPT), expected);
-        assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}\n");
-        // A string over lines would lose its indentation.
+        assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}");
+        // A string over lines would lose its indentation, and a comment behind a statement swallow what follows.
         for (path, content_type, source) in SOURCES {
-            let is_whole = |line: &str| line.matches('`').count().is_multiple_of(2);
+            let is_whole = |line: &str| {
+                line.matches('`').count().is_multiple_of(2)
+                    && (!line.contains("// ") || line.trim().starts_with("// "))
+            };
             assert!(
                 content_type != SCRIPT || source.lines().all(is_whole),
                 "{path}"
