@@ -35,15 +35,24 @@ let stopFilling = null;
 
 // What comes.
 
-function query() {
+async function query() {
   const asked = new URLSearchParams();
-  if (state.position()) asked.set("after", state.position());
   // Events are of one host, and come with its history; a WebSocket tells of all hosts.
   if (connection.isBlocked) {
+    await findHosts();
     asked.set("since", "15m");
-    if (state.selected || wished) asked.set("host", state.selected || wished);
+    if (state.selected) asked.set("host", state.selected);
   }
+  if (state.position()) asked.set("after", state.position());
   return asked;
+}
+
+/** Which hosts there are, by what Prometheus is told of them. */
+async function findHosts() {
+  const told = await ask("/metrics", connection.token).then((response) => response.ok && response.text()).catch(() => "");
+  for (const [, name] of (told || "").matchAll(/{host="([^"]+)/g)) state.know(name);
+  const names = [...state.hosts.keys()].sort();
+  if (!state.selected && names[0]) select(names.includes(wished) ? wished : names[0]);
 }
 
 function parse(text) {
@@ -253,7 +262,11 @@ on($("save"), "click", async () => {
   setTimeout(() => URL.revokeObjectURL(href), 60000);
   setText($("saved"), "Saved.");
 });
-on($("hosts"), "change", ({ target }) => select(target.value));
+on($("hosts"), "change", ({ target }) => {
+  if (connection.isBlocked) state.forget();
+  select(target.value);
+  if (connection.isBlocked) connection.connect();
+});
 on($("retry"), "click", () => connection.connect());
 on($("dialog"), "close", () => {
   if (!$("token").value) return;

@@ -75,7 +75,7 @@ export class Connection {
   #everOpened = false;
   #failed = 0;
 
-  /** Has `query()`, asked at each connection, `deliver(text, streams)`, and `changed()`. */
+  /** Has `query()`, awaited at each connection, `deliver(text, streams)`, and `changed()`. */
   constructor(owner) {
     this.owner = owner;
     const hurry = () => this.state === "waiting" && !document.hidden && this.connect();
@@ -88,14 +88,17 @@ export class Connection {
     this.owner.changed();
   }
 
-  connect() {
+  async connect() {
     this.#leave();
     const turn = this.#turn;
     const streams = new Map();
     this.openedAt = 0;
     this.#become("connecting");
+    this.#timer = setTimeout(() => this.lose(), OPENING_MS);
+    const query = await this.owner.query();
+    if (turn !== this.#turn) return;
     const open = this.isBlocked ? eventStream : webSocket;
-    this.#drop = open(this.owner.query(), this.token, {
+    this.#drop = open(query, this.token, {
       open: () => {
         clearTimeout(this.#timer);
         this.openedAt = performance.now();
@@ -108,7 +111,6 @@ export class Connection {
       },
       closed: (how) => turn === this.#turn && this.#closed(how),
     });
-    this.#timer = setTimeout(() => this.lose(), OPENING_MS);
   }
 
   #leave() {

@@ -117,12 +117,22 @@ export class State {
 
   get host() { return this.hosts.get(this.selected); }
 
+  /** The host of that name, which may be new to us. */
+  know(name) {
+    if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
+    return this.hosts.get(name);
+  }
+
+  /** Keeps the names alone: what was known of the hosts is not followed any more. */
+  forget() {
+    for (const name of this.hosts.keys()) this.hosts.set(name, new Host(name));
+  }
+
   /** Takes one message. `streams` is the connection's own: which stream each host's numbers belong to. */
   receive(message, streams, now) {
     const { host: name, type } = message;
     if (typeof name !== "string") return;
-    if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
-    const host = this.hosts.get(name);
+    const host = this.know(name);
     if (type === "hello") {
       streams.set(name, message.stream);
       host.hello = message;
@@ -149,9 +159,8 @@ export class State {
 
   select(name) {
     if (this.host) this.host.history = this.host.waiting = null;
-    if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
     this.selected = name;
-    this.host.history = new History();
+    this.know(name).history = new History();
     this.host.waiting = this.host.newest ? [this.host.newest] : [];
   }
 

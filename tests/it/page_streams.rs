@@ -2,13 +2,21 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 
+use crate::harness::browser::Browser;
 use crate::harness::metrics::Metrics;
 use crate::harness::proxy::Proxy;
+use crate::harness::recording::plain;
 use crate::page::{VIEW, assert_unbroken, open, open_after, series};
 
 const CONNECTED: &str = "view().status === 'Connected' && view().filled && view().seq > 3";
+/// The server is there and no handshake succeeds, as behind a proxy that knows no WebSocket.
+const BLOCKED: &str = "window.WebSocket = class extends WebSocket { \
+                       constructor(url, more) { super(url.replace('/ws', '/no'), more) } };";
+/// Would wait for ten minutes before the first retry, and so for longer than any test.
+const PATIENT: &str = "Math.random = () => 600;";
 const BANNER: &str = "document.getElementById('banner').innerText";
 
 #[test]
@@ -109,11 +117,7 @@ fn silence_is_stale_though_the_socket_is_open() {
 fn events_take_over_where_websocket_is_blocked() {
     let serve = Metrics::serve().start();
     let port = serve.port();
-    // The server is there and no handshake succeeds, as behind a proxy that knows no WebSocket.
-    let mut browser = open_after(
-        "window.WebSocket = class extends WebSocket { constructor(url, more) { super(url.replace('/ws', '/no'), more) } }",
-        port,
-    );
+    let mut browser = open_after(BLOCKED, port);
     browser.wait_until(CONNECTED, VIEW);
     assert_eq!(browser.eval("view().isBlocked"), true);
     let banner = browser.eval(BANNER);
@@ -130,4 +134,124 @@ fn events_take_over_where_websocket_is_blocked() {
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .start();
     browser.wait_until("view().status === 'Connected' && view().gaps === 1", VIEW);
+}
+
+#[test]
+fn events_of_several_hosts_are_shown_one_host_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["web-2", "web-1"].map(|host| {
+        let file = dir.path().join(format!("{host}.csv"));
+        std::fs::write(&file, plain(host, 3000, 1000)).unwrap();
+        file
+    });
+    let replay = Metrics::replay(&files).args(["--speed", "20"]).start();
+    let mut browser = open_after(BLOCKED, replay.port());
+    let shows = |host: &str| {
+        format!(
+            "view().host === '{host}' && view().isBlocked && view().filled && view().seq > 20 && \
+             document.getElementById('host').textContent === '{host}' && \
+             document.getElementById('hosts').options.length === 2"
+        )
+    };
+    browser.wait_until(&shows("web-1"), VIEW);
+    for host in ["web-2", "web-1", "web-2"] {
+        browser.eval(&format!(
+            "{{ const hosts = document.getElementById('hosts'); hosts.value = '{host}'; \
+             hosts.dispatchEvent(new Event('change')) }}"
+        ));
+        browser.wait_until(&shows(host), VIEW);
+        assert_eq!(series(&mut browser, "cpu")[0].0, 1, "with its history");
+        assert_unbroken(&mut browser);
+    }
+    // The address names the host that is looked at, and is heeded when it is opened.
+    browser.reload();
+    browser.wait_until(&shows("web-2"), VIEW);
+    assert_unbroken(&mut browser);
+    let view = browser.eval("view()");
+    assert_eq!((&view["gaps"], &view["unreadable"]), (&json!(0), &json!(0)));
+}
+
+#[test]
+fn it_reconnects_at_once_when_the_network_is_back() {
+    let serve = Metrics::serve().start();
+    let proxy = Proxy::clear(serve.port());
+    let mut browser = open_after(PATIENT, proxy.port());
+    browser.wait_until(CONNECTED, VIEW);
+    proxy.cut_all();
+    browser.wait_until("metrics.connection.state === 'waiting'", VIEW);
+    browser.be_offline(true);
+    browser.be_offline(false);
+    browser.wait_until(CONNECTED, VIEW);
+    assert_unbroken(&mut browser);
+}
+
+#[test]
+fn it_reconnects_at_once_when_somebody_looks_at_it() {
+    let serve = Metrics::serve().start();
+    let proxy = Proxy::clear(serve.port());
+    let mut browser = open_after(PATIENT, proxy.port());
+    browser.wait_until(CONNECTED, VIEW);
+    browser.hide();
+    proxy.cut_all();
+    browser.wait_until("metrics.connection.state === 'waiting'", VIEW);
+    browser.show();
+    browser.wait_until(CONNECTED, VIEW);
+    assert_unbroken(&mut browser);
+}
+
+#[test]
+fn it_stays_away_once_it_was_thrown_out() {
+    // What a script of somebody's says through the page's socket, which the page itself never does.
+    const RUDE: &str = "window.WebSocket = class extends WebSocket { \
+                        constructor(...all) { super(...all); window.opened = (window.opened ?? 0) + 1; window.first ??= this } };";
+    let serve = Metrics::serve().start();
+    let mut browser = open_after(RUDE, serve.port());
+    browser.wait_until(CONNECTED, VIEW);
+    let opened = browser.eval("window.opened");
+    browser.eval("{ for (let i = 0; i < 1000; i += 1) first.send('x') }");
+    browser.wait_until("view().status === 'Disconnected'", VIEW);
+    let banner = browser.eval(BANNER);
+    assert!(
+        banner.as_str().unwrap().starts_with("The server says: "),
+        "{banner}"
+    );
+    let state =
+        "({ now: metrics.connection.state, attempt: view().attempt, opened: window.opened })";
+    let away = json!({ "now": "refused", "attempt": 0, "opened": opened });
+    assert_eq!(browser.eval(state), away);
+
+    browser.eval("document.getElementById('retry').click()");
+    browser.wait_until(CONNECTED, VIEW);
+    assert_unbroken(&mut browser);
+}
+
+#[test]
+fn a_token_that_was_changed_is_asked_for_at_the_next_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    let tokens = ["the-first-of-two-tokens", "the-second-of-two-tokens"];
+    std::fs::write(&file, tokens[0]).unwrap();
+    let serve = Metrics::serve().arg("--token-file").arg(&file).start();
+    let proxy = Proxy::clear(serve.port());
+    let mut browser = open(proxy.port());
+    let type_in = |browser: &mut Browser, token: &str| {
+        browser.wait_until("document.getElementById('dialog')?.open === true", VIEW);
+        browser.eval(&format!(
+            "{{ document.getElementById('token').value = '{token}'; document.querySelector('#dialog form').requestSubmit() }}"
+        ));
+        browser.wait_until(CONNECTED, VIEW);
+    };
+    type_in(&mut browser, tokens[0]);
+    std::fs::write(&file, tokens[1]).unwrap();
+    serve.signal(Signal::HUP);
+    serve.wait_for_stderr("read the token");
+    // Who is in stays.
+    let seq = browser.eval("view().seq");
+    browser.wait_until(
+        &format!("view().status === 'Connected' && view().seq > {seq} + 3"),
+        VIEW,
+    );
+    proxy.cut_all();
+    type_in(&mut browser, tokens[1]);
+    assert_unbroken(&mut browser);
 }

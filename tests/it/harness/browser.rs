@@ -37,6 +37,18 @@ impl Browser {
     /// Opens a browser on nothing yet.
     #[track_caller]
     pub(crate) fn blank() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, for which every name in the domain `example` is this machine's loopback: a page of another host that
+    /// needs no network.
+    #[track_caller]
+    pub(crate) fn among_examples() -> Self {
+        Self::with(&["--host-resolver-rules=MAP *.example 127.0.0.1"])
+    }
+
+    #[track_caller]
+    fn with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let mut child = Command::new("chromium")
             .args([
@@ -51,6 +63,7 @@ impl Browser {
                 "--disable-sync",
                 "--remote-debugging-port=0",
             ])
+            .args(flags)
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -110,6 +123,34 @@ impl Browser {
             "Page.addScriptToEvaluateOnNewDocument",
             &json!({ "source": script }),
         );
+    }
+
+    /// Takes the network away from the page, or gives it back. The browser tells the page.
+    #[track_caller]
+    pub(crate) fn be_offline(&mut self, offline: bool) {
+        let conditions = json!({
+            "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1,
+        });
+        self.call("Network.emulateNetworkConditions", &conditions);
+        self.wait_until(
+            &format!("navigator.onLine !== {offline}"),
+            "navigator.onLine",
+        );
+    }
+
+    /// Opens another tab in front of this one.
+    #[track_caller]
+    pub(crate) fn hide(&mut self) {
+        let tab = json!({ "url": "about:blank" });
+        self.call("Target.createTarget", &tab);
+        self.wait_until("document.hidden", "document.visibilityState");
+    }
+
+    /// Brings this tab back to the front.
+    #[track_caller]
+    pub(crate) fn show(&mut self) {
+        self.call("Page.bringToFront", &json!({}));
+        self.wait_until("!document.hidden", "document.visibilityState");
     }
 
     /// Makes the window so large, in CSS pixels, and the user one who likes it `light` or `dark`.
