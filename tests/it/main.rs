@@ -28,6 +28,7 @@ mod memory;
 mod nothing_lost;
 mod other_ways;
 mod page;
+mod page_elsewhere;
 mod page_looks;
 mod page_parts;
 mod page_streams;

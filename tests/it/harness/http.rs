@@ -1,9 +1,10 @@
 //! Just enough HTTP: a request to a server, and a server of one page.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 
 use super::PATIENCE;
+use super::server::each_connection;
 
 /// Sends `GET path` to a port of loopback; the status and the body.
 #[track_caller]
@@ -52,25 +53,21 @@ pub(crate) fn response(reader: &mut impl BufRead) -> (u16, String) {
 
 /// Serves `html` on a free port of loopback until the process ends: an origin of its own.
 pub(crate) fn serve_page(html: &'static str) -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for mut socket in listener.incoming().flatten() {
-            let mut request = BufReader::new(&socket);
-            let mut line = String::new();
-            let _ = request.read_line(&mut line);
-            // A favicon that is missing would be an error in the console.
-            let (status, body) = if line.starts_with("GET /favicon.ico") {
-                ("204 No Content", "")
-            } else {
-                ("200 OK", html)
-            };
-            let _ = write!(
-                socket,
-                "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-                body.len()
-            );
-        }
-    });
-    port
+    // A browser opens connections before it knows what to ask, and none may hold up the others.
+    each_connection(move |_, mut socket| {
+        let mut request = BufReader::new(&socket);
+        let mut line = String::new();
+        let _ = request.read_line(&mut line);
+        // A favicon that is missing would be an error in the console.
+        let (status, body) = if line.starts_with("GET /favicon.ico") {
+            ("204 No Content", "")
+        } else {
+            ("200 OK", html)
+        };
+        let _ = write!(
+            socket,
+            "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+    })
 }

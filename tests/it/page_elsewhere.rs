@@ -1,0 +1,111 @@
+//! Pages that are not the server's own: a dashboard of somebody's on another host, in a browser that keeps the rules of
+//! origins.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::harness::browser::Browser;
+use crate::harness::http::serve_page;
+use crate::harness::metrics::{Metrics, Running};
+
+const TOKEN: &str = "a-token-for-the-tests";
+
+/// A server that asks for a token and lets the pages of one origin look.
+fn serve(dir: &Path, origin: &str) -> Running {
+    let file = dir.join("token");
+    std::fs::write(&file, TOKEN).unwrap();
+    Metrics::serve()
+        .arg("--token-file")
+        .arg(file)
+        .args(["--allow-origin", origin])
+        .start()
+}
+
+/// Goes to a page that is not on loopback as far as the browser and the server can tell.
+#[track_caller]
+fn visit(browser: &mut Browser, origin: &str) {
+    browser.go(origin);
+    let there = format!("location.origin === '{origin}' && document.readyState === 'complete'");
+    browser.wait_until(&there, "location.href");
+}
+
+/// Looks through a WebSocket that offers `protocols` until there are three samples, or it is closed.
+#[track_caller]
+fn look(browser: &mut Browser, port: u16, protocols: &[&str]) -> Value {
+    let protocols = json!(protocols);
+    browser.eval(&format!(
+        "new Promise((done) => {{
+            const socket = new WebSocket('ws://127.0.0.1:{port}/ws', {protocols});
+            const seqs = [];
+            socket.onmessage = (event) => {{
+                const message = JSON.parse(event.data);
+                if (message.type === 'metric') seqs.push(message.seq - (seqs[0] ?? 0));
+                if (seqs.length === 3) done({{ protocol: socket.protocol, later: seqs.slice(1) }});
+            }};
+            socket.onclose = (event) => done({{ code: event.code, seen: seqs.length }});
+        }})"
+    ))
+}
+
+/// Reads events until there are three samples; the error's name where it may not.
+#[track_caller]
+fn read(browser: &mut Browser, port: u16, token: &str) -> Value {
+    browser.eval(&format!(
+        "(async () => {{
+            const headers = {{ Authorization: 'Bearer {token}', 'Last-Event-ID': '' }};
+            const response = await fetch('http://127.0.0.1:{port}/events', {{ headers }});
+            if (!response.ok) return {{ status: response.status, says: await response.text() }};
+            const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+            let text = '';
+            while (text.split('\"type\":\"metric\"').length <= 3) text += (await reader.read()).value;
+            await reader.cancel();
+            return {{ status: response.status, type: response.headers.get('content-type') }};
+        }})().catch((error) => error.name)"
+    ))
+}
+
+#[test]
+fn a_dashboard_on_another_host_looks_where_it_is_allowed_to() {
+    let pages = serve_page("<title>a dashboard</title>");
+    let ours = format!("http://dashboard.example:{pages}");
+    let dir = tempfile::tempdir().unwrap();
+    let serve = serve(dir.path(), &ours);
+    let port = serve.port();
+    let mut browser = Browser::among_examples();
+
+    visit(&mut browser, &ours);
+    let live = json!({ "protocol": "metrics.v1", "later": [1, 2] });
+    let refused = json!({ "code": 1006, "seen": 0 });
+    assert_eq!(look(&mut browser, port, &["metrics.v1", TOKEN]), live);
+    assert_eq!(look(&mut browser, port, &["metrics.v1"]), refused);
+    assert_eq!(
+        look(&mut browser, port, &["metrics.v1", "not-the-right-token"]),
+        refused
+    );
+
+    // The same page by another name, and so of another origin.
+    visit(&mut browser, &format!("http://evil.example:{pages}"));
+    assert_eq!(look(&mut browser, port, &["metrics.v1", TOKEN]), refused);
+}
+
+#[test]
+fn events_are_read_from_another_host_with_the_token_in_a_header() {
+    let pages = serve_page("<title>a dashboard</title>");
+    let ours = format!("http://dashboard.example:{pages}");
+    let dir = tempfile::tempdir().unwrap();
+    let serve = serve(dir.path(), &ours);
+    let port = serve.port();
+    let mut browser = Browser::among_examples();
+
+    visit(&mut browser, &ours);
+    let live = json!({ "status": 200, "type": "text/event-stream" });
+    assert_eq!(read(&mut browser, port, TOKEN), live);
+    // It is told why, which a page of another origin is not.
+    let wrong = read(&mut browser, port, "not-the-right-token");
+    let says = "that is not the token of this server\n";
+    assert_eq!(wrong, json!({ "status": 401, "says": says }));
+
+    visit(&mut browser, &format!("http://evil.example:{pages}"));
+    assert_eq!(read(&mut browser, port, TOKEN), "TypeError");
+}
