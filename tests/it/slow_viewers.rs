@@ -136,9 +136,9 @@ fn gap_or_close(viewer: &mut Raw) -> Result<(Wire, Wire), u16> {
     }
 }
 
-/// Waits until the kernel has held the same amount for a viewer for a second.
+/// Waits until the kernel has held the same amount for a viewer for a second. Since when it has.
 #[track_caller]
-fn until_full(port: u16) {
+fn until_full(port: u16) -> Instant {
     let (mut held, mut since) = (0, Instant::now());
     wait_for(
         PATIENCE,
@@ -147,10 +147,10 @@ fn until_full(port: u16) {
             if now != held {
                 (held, since) = (now, Instant::now());
             }
-            (0 < held && Duration::from_secs(1) < since.elapsed()).then_some(())
+            (0 < held && Duration::from_secs(1) < since.elapsed()).then_some(since)
         },
         || "it takes more and more".into(),
-    );
+    )
 }
 
 /// The next message that is a gap, with the one behind it; `None` at the end.
@@ -184,13 +184,20 @@ fn fall_behind_twice<V>(join: impl Fn(u16) -> V, first: impl Fn(&mut V), second:
         .args(["--retain", "1s", "--heartbeat", "1h", "--top", "500"])
         .start();
     let steady = Steady::watch(serve.url());
-    let mut viewer = join(serve.port());
-    for judge in [&first as &dyn Fn(&mut V), &second] {
-        until_full(serve.port());
-        steady.wait_for_more(31); // and not so long that it counts as frozen
-        judge(&mut viewer);
+    'again: for _ in 0..5 {
+        let mut viewer = join(serve.port());
+        for judge in [&first as &dyn Fn(&mut V), &second] {
+            let full = until_full(serve.port());
+            steady.wait_for_more(31);
+            // A machine that is this slow makes it count as frozen.
+            if Duration::from_secs(9) < full.elapsed() {
+                continue 'again;
+            }
+            judge(&mut viewer);
+        }
+        return steady.finish();
     }
-    steady.finish();
+    panic!("six seconds of samples never come in nine");
 }
 
 #[test]
