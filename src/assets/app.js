@@ -183,7 +183,10 @@ function showCharts(host) {
   const now = performance.now();
   // Time goes on while nothing comes: the hole grows.
   const to = pausedAt ?? history.last() + (host.isStale(now) ? now - host.arrived : 0);
-  for (const chart of charts) chart.draw(history, to - minutes * 60000, to, cursor);
+  for (const chart of charts) {
+    chart.figure.hidden = !chart.series.some(([name]) => host.metric(name));
+    chart.draw(history, to - minutes * 60000, to, cursor);
+  }
 }
 
 function schedule() {

@@ -60,8 +60,8 @@ function recent(history, name) {
 
 function noteOf(host, name, notes) {
   if (name === "disk") {
-    const mounts = host.hello.metrics.filter((metric) => metric.name.startsWith("disk:"));
-    return `fullest: ${mounts.find((mount) => host.value(mount.name) === host.value(name))?.name.slice(5) ?? "?"}`;
+    const fullest = host.hello.metrics.find((metric) => metric.name.startsWith("disk:") && host.value(metric.name) === host.value(name));
+    return fullest ? `fullest: ${fullest.name.slice(5)}` : "";
   }
   const known = Object.entries(notes).filter(([, metric]) => host.metric(metric));
   return known.map(([word, metric]) => keep(`${word} ${text(host.value(metric), host.unit(metric))}`)).join("\u00a0· ");

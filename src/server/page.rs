@@ -93,6 +93,7 @@ fn lean(source: &str, content_type: &str) -> String {
             ("\n", ""),
         ],
         SCRIPT => &[
+            (" {\n", "{\n"),
             ("{\n", "{"),
             ("(\n", "("),
             ("[\n", "["),
@@ -249,7 +250,7 @@ mod tests {
     fn what_is_left_out_means_nothing() {
         let script =
             "// why\nif (a) {\n  /** what */\n  b(\"// c\");\n\n  d(\n    [e,\n    f],\n  );\n}\n";
-        let expected = "if (a) {b(\"// c\");\nd([e,f],)}\n";
+        let expected = "if (a){b(\"// c\");\nd([e,f],)}\n";
         assert_eq!(lean(script, SCRIPT), expected);
         assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}");
         // A string over lines would lose its indentation, and a comment behind a statement swallow what follows.

@@ -182,6 +182,9 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
     // What could not be read is not shown as 0.
     let requests = "document.querySelector('[data-metric=requestsPerSecond] .number').textContent";
     assert_eq!(browser.eval(requests), "–");
+    // Nor is what the recording knows nothing of.
+    let charts = "['usage', 'rates'].map((id) => document.getElementById(id).hidden)";
+    assert_eq!(browser.eval(charts), json!([false, true]));
     let view = browser.eval("view()");
     assert_eq!((&view["attempt"], &view["seq"]), (&json!(0), &json!(42)));
     assert_eq!(browser.take_errors(), Vec::<String>::new());
