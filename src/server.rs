@@ -50,8 +50,7 @@ pub use counts::{Counts, Viewers};
 pub use tally::Tally;
 pub use trust::Trust;
 
-/// A request head is whole within this time of connecting, and a handshake over within the same again, or the peer is
-/// dropped: a silent one holds no seat.
+/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
 const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
@@ -190,7 +189,7 @@ struct Guest {
 
 async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
     let Guest { peer, .. } = guest;
-    let deadline = Instant::now() + HEAD_DEADLINE;
+    let mut deadline = Instant::now() + HEAD_DEADLINE;
     let arrive = async {
         let mut socket = match &shared.config.trust.tls {
             Some(tls) => tls.accept(socket).await?,
@@ -209,7 +208,7 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         let other = match kind {
             Kind::WebSocket => {
                 let welcome = ws::welcome(stream, guest, &shared);
-                if tokio::time::timeout(HEAD_DEADLINE, welcome).await.is_err() {
+                if tokio::time::timeout_at(deadline, welcome).await.is_err() {
                     tracing::info!(%peer, "viewer left the handshake open");
                 }
                 return;
@@ -219,5 +218,7 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         };
         let Some(stream) = other else { return };
         asked = http::serve(stream, guest, &shared).await;
+        // The head of a later request has had a deadline of its own.
+        deadline = Instant::now() + HEAD_DEADLINE;
     }
 }
