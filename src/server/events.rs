@@ -34,7 +34,7 @@ pub(super) fn welcome(stream: Replayed, guest: Guest, shared: &Shared) -> Option
         return Some(stream);
     };
     let newcomer = Newcomer {
-        socket: stream.into_socket_past_head(),
+        socket: stream.into_socket(),
         peer: guest.peer,
         subscription,
         seat,

@@ -91,7 +91,7 @@ pub(super) async fn serve(
     let stream = parts.io.into_inner().into_inner();
     bytes.extend_from_slice(&parts.read_buf);
     bytes.extend_from_slice(stream.head());
-    Some((kind, Replayed::new(bytes, stream.into_socket_past_head())))
+    Some((kind, Replayed::new(bytes, stream.into_socket())))
 }
 
 fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {

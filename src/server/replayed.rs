@@ -27,13 +27,7 @@ impl Replayed {
     }
 
     /// The socket, without what came first: it has been kept, or whatever follows the head is of no interest.
-    pub(super) fn into_socket_past_head(self) -> Socket {
-        self.socket
-    }
-
-    /// The socket, when what came first has been read.
     pub(super) fn into_socket(self) -> Socket {
-        debug_assert!(self.head.is_empty(), "a handshake is read to its end");
         self.socket
     }
 }
