@@ -159,12 +159,19 @@ impl Fanout {
     }
 
     fn remove(&mut self, key: usize, reason: &str) {
+        let leaves = |viewer: &Viewer| viewer.leaves_by.is_some();
+        let at_once = self.viewers.get(key).is_some_and(leaves);
+        self.part(key, reason, at_once);
+    }
+
+    /// Ends a viewer. Unless `at_once`, what the kernel has of it still goes out.
+    fn part(&mut self, key: usize, reason: &str, at_once: bool) {
         if let Some(mut viewer) = self.viewers.try_remove(key) {
             // What tungstenite said last, such as the answer to a close, still goes out if the socket takes it.
             let _ = viewer.flush();
             viewer.line.ask_to_leave(0);
             // Whoever waits for the socket holds it, and its descriptor: nobody waits any longer.
-            viewer.line.hang_up(viewer.leaves_by.is_some());
+            viewer.line.hang_up(at_once);
             tracing::info!(peer = %viewer.peer, reason, "viewer gone");
         }
     }
@@ -202,7 +209,7 @@ impl Fanout {
         }
         let wait = match viewer.feed(&mut self.frames, self.manners.live) {
             Ok(Fed::Up) => return,
-            Ok(Fed::Over) => return self.remove(key, "is done"),
+            Ok(Fed::Over) => return self.part(key, "is done", false),
             Ok(Fed::Blocked) => None,
             Ok(Fed::Behind) => viewer.next_batch,
             Err(_) => return self.remove(key, "connection lost"),

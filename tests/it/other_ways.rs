@@ -10,7 +10,7 @@ use crate::harness::dice::Dice;
 use crate::harness::events::{Event, Events};
 use crate::harness::http::{get, response};
 use crate::harness::metrics::Metrics;
-use crate::harness::raw::{self, Raw};
+use crate::harness::raw::{self, Raw, connect_narrow};
 use crate::harness::recording::{plain, random};
 use crate::harness::viewer::{Seen, Viewer};
 use crate::harness::{PATIENCE, wait_for};
@@ -61,6 +61,22 @@ fn an_event_stream_has_the_messages_of_a_web_socket() {
         .collect();
     assert_eq!(ids, expected);
     replay.wait().success();
+}
+
+#[test]
+fn what_a_slow_reader_has_not_read_at_the_end_still_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, plain("web-1", 100, 1000)).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "max", "--wait", "1"])
+        .start();
+    let events = Events::over(connect_narrow(replay.port()), "/events", "");
+    // The system has all of it by then, and the reader next to nothing.
+    replay.wait().success();
+    let events: Vec<_> = events.collect();
+    assert_eq!(events.iter().filter_map(position).count(), 100);
+    assert!(events.last().unwrap().data.contains(r#""type":"end""#));
 }
 
 #[test]
