@@ -29,8 +29,12 @@ const STALL_DEADLINE: Duration = Duration::from_secs(10);
 /// How often deadlines are looked at.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// After so many viewers of a round the other tasks get their turn: new viewers, and what viewers say.
-const TURN: usize = 128;
+/// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
+/// another worker may take the round over.
+const TURN: Duration = Duration::from_millis(2);
+
+/// How many viewers are fed between two looks at the clock.
+const TURN_LOOK: usize = 64;
 
 /// How the fan-out treats its viewers.
 #[derive(Debug, Clone, Copy)]
@@ -232,10 +236,12 @@ impl Fanout {
     /// Goes round all viewers.
     async fn round(&mut self) {
         // Viewers who join meanwhile are fed when they join, and a key beyond the end is nobody's.
+        let mut since = Instant::now();
         for key in 0..self.viewers.capacity() {
             self.feed(key);
-            if key % TURN == TURN - 1 {
+            if key % TURN_LOOK == TURN_LOOK - 1 && since.elapsed() >= TURN {
                 tokio::task::yield_now().await;
+                since = Instant::now();
             }
         }
     }
