@@ -39,7 +39,7 @@ pub(super) fn welcome(stream: Replayed, guest: Guest, shared: &Shared) -> Option
         subscription,
         seat,
         transport: Transport::EventStream,
-        greeting: Some(greeting(&headers)),
+        greeting: greeting(&headers),
     };
     // A fan-out that is gone takes nobody: the server stops.
     let _ = shared.newcomers.send(newcomer);

@@ -134,6 +134,7 @@ impl Fanout {
         tracing::info!(peer = %viewer.peer, "viewer connected");
         entry.insert(viewer);
         if self.is_leaving {
+            self.greet(key);
             self.send_off(key);
         } else {
             self.feed(key);
@@ -295,6 +296,13 @@ impl Fanout {
                 }
                 () = self.event(looks) => {}
             }
+        }
+    }
+
+    /// Answers the request of a viewer that gets no messages. A new socket takes so little.
+    fn greet(&mut self, key: usize) {
+        if let Some(viewer) = self.viewers.get_mut(key) {
+            let _ = viewer.flush();
         }
     }
 

@@ -47,8 +47,8 @@ pub(super) struct Newcomer {
     pub(super) subscription: Subscription,
     pub(super) seat: Seat,
     pub(super) transport: Transport,
-    /// What goes out before the first message.
-    pub(super) greeting: Option<Bytes>,
+    /// The answer to its request: what goes out before the first message.
+    pub(super) greeting: Bytes,
 }
 
 /// A viewer, as the fan-out sees it.
@@ -106,9 +106,7 @@ impl Viewer {
             Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
         };
         let mut outbox = Outbox::default();
-        if let Some(greeting) = greeting {
-            outbox.push(greeting);
-        }
+        outbox.push(greeting);
         Self {
             line,
             peer,
@@ -131,7 +129,9 @@ impl Viewer {
         if self.line.is_closing() {
             self.let_go();
         }
-        if !self.flush()? {
+        // What greets a viewer goes out with its first messages, in one write.
+        let is_new = self.gaps.is_none() && self.subscription.is_some();
+        if !is_new && !self.flush()? {
             return Ok(Fed::Blocked);
         }
         let Some(subscription) = &mut self.subscription else {

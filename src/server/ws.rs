@@ -1,5 +1,10 @@
 //! The WebSocket handshake: who comes in, and where in the logs they begin.
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http;
 
@@ -37,24 +42,65 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
         Ok(response)
     };
     let config = Some(tungstenite_config());
-    let handshake = tokio_tungstenite::accept_hdr_async_with_config(stream, callback, config);
-    match handshake.await {
-        Ok(stream) => {
-            if let Some((subscription, seat)) = admitted {
-                let (socket, transport) = (stream.into_inner().into_socket(), Transport::WebSocket);
-                let newcomer = Newcomer {
-                    socket,
-                    peer,
-                    subscription,
-                    seat,
-                    transport,
-                    greeting: None,
-                };
-                // A fan-out that is gone takes nobody: the server stops.
-                let _ = shared.newcomers.send(newcomer);
-            }
-        }
-        Err(error) => tracing::info!(%peer, %error, "viewer refused"),
+    let mut visit = Visit {
+        stream,
+        answer: Vec::new(),
+    };
+    let shaken =
+        tokio_tungstenite::accept_hdr_async_with_config(&mut visit, callback, config).await;
+    let refused = shaken.err();
+    let Visit { mut stream, answer } = visit;
+    if let Some(error) = refused {
+        tracing::info!(%peer, %error, "viewer refused");
+        // A peer that is gone need not know.
+        let _ = stream.write_all(&answer).await;
+        let _ = stream.flush().await;
+    } else if let Some((subscription, seat)) = admitted {
+        let newcomer = Newcomer {
+            socket: stream.into_socket(),
+            peer,
+            subscription,
+            seat,
+            transport: Transport::WebSocket,
+            greeting: answer.into(),
+        };
+        // A fan-out that is gone takes nobody: the server stops.
+        let _ = shared.newcomers.send(newcomer);
+    }
+}
+
+/// A connection whose answer is kept, so that it goes out with the first messages: one write less for each of a herd.
+struct Visit {
+    stream: Replayed,
+    answer: Vec<u8>,
+}
+
+impl AsyncRead for Visit {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Visit {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.answer.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 
