@@ -1,12 +1,13 @@
 //! Two thousand viewers, and what happens to all of them at once.
 
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::harness::herd::{Habits, Herd, Life};
 use crate::harness::metrics::Metrics;
-use crate::harness::raw::{Ending, Raw};
+use crate::harness::raw::{Ending, Raw, connect, handshake};
 use crate::harness::{PATIENCE, wait_for};
 
 const VIEWERS: usize = 2000;
@@ -116,6 +117,32 @@ fn a_second_signal_leaves_at_once() {
         serve.signal(signal);
         serve.wait_within(Duration::from_secs(10)).code(status);
     }
+}
+
+#[test]
+fn who_comes_while_the_server_goes_is_answered_and_sent_away() {
+    let serve = Metrics::serve().args(["--drain", "10s"]).start();
+    let port = serve.port();
+    let head = handshake(port, "");
+    let (begin, end) = head.split_at(20);
+    let mut late = connect(port);
+    late.write_all(begin.as_bytes()).unwrap();
+    // Connections are accepted in their order, so the late one is in.
+    let mut viewer = Raw::connect(port, "");
+    serve.signal(Signal::TERM);
+    assert_eq!(viewer.ending().code, Some(1001));
+    late.write_all(end.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    let is_close = |bytes: &[u8]| bytes[0] == 0x88 && bytes[2..] == 1001_u16.to_be_bytes();
+    while !answer.windows(4).any(is_close) {
+        let mut bytes = [0; 1024];
+        let read = late.read(&mut bytes).unwrap();
+        assert!(0 < read, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&bytes[..read]);
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{answer:?}");
+    drop(late);
+    serve.wait().success();
 }
 
 #[test]
