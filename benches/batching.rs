@@ -9,13 +9,14 @@
     reason = "a benchmark prints its figures, and a failing unwrap is a failure"
 )]
 
-use std::fmt::Write as _;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::Instant;
 
 use tokio::io::AsyncReadExt;
+
+mod load;
 
 const VIEWERS: usize = 100;
 
@@ -26,13 +27,13 @@ const GOODBYE: &[u8] = b"the recording is over";
 
 fn main() {
     let mut args = std::env::args().filter_map(|arg| arg.parse().ok());
-    let csv = recording(args.next().unwrap_or(20_000));
-    let (bytes, _) = replay(&csv);
-    let frames = frames(&bytes);
+    let recording = load::recording(args.next().unwrap_or(20_000), 1000);
+    let (bytes, _) = replay(recording.path());
+    let frames = load::frames(&bytes);
     let (count, size) = (frames.len(), bytes.len() / frames.len());
     println!("{count} frames of {size} bytes to {VIEWERS} viewers");
     // By turns, so that whatever else the machine does falls on both.
-    let passes = (0..PASSES).map(|_| (replay(&csv).1, one_by_one(&frames)));
+    let passes = (0..PASSES).map(|_| (replay(recording.path()).1, one_by_one(&frames)));
     let (batched, single): (Vec<_>, Vec<_>) = passes.unzip();
     let (batched, single) = (median(batched), median(single));
     let per_second = |seconds: f64| {
@@ -51,73 +52,14 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// Rows with 24 columns.
-fn recording(rows: usize) -> String {
-    let mut csv =
-        "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond".to_owned();
-    for core in 0..20 {
-        write!(csv, ",cpu:{core}").unwrap();
-    }
-    csv.push_str(",top,extra\n");
-    for row in 0..rows {
-        let (hour, minute, second) = (row / 3600 % 24, row / 60 % 60, row % 60);
-        write!(
-            csv,
-            "2026-11-24T{hour:02}:{minute:02}:{second:02}.000Z,web-1,k3v9q2,{}",
-            row + 1
-        )
-        .unwrap();
-        csv.push_str(",,31.25,61.5,2,120.75");
-        for core in 0..20 {
-            write!(csv, ",{}.5", (row + core) % 100).unwrap();
-        }
-        csv.push_str(",,\n");
-    }
-    csv
-}
-
 /// What one viewer of a replay got, and the seconds until all of them had it.
-fn replay(csv: &str) -> (Vec<u8>, f64) {
-    let mut file = tempfile::NamedTempFile::with_suffix(".csv").unwrap();
-    file.write_all(csv.as_bytes()).unwrap();
-    let mut server = Command::new(env!("CARGO_BIN_EXE_metrics"))
-        .args([
-            "replay",
-            "--quiet",
-            "--listen",
-            "127.0.0.1:0",
-            "--speed",
-            "max",
-            "--wait",
-        ])
-        .arg(VIEWERS.to_string())
-        .arg(file.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut url = String::new();
-    let mut stdout = BufReader::new(server.stdout.take().unwrap());
-    stdout.read_line(&mut url).unwrap();
-    let port = url
-        .rsplit(':')
-        .next()
-        .and_then(|rest| rest.split('/').next()?.parse().ok());
-    let viewers = (0..VIEWERS).map(|_| viewer(port.unwrap()));
-    let viewers: Vec<_> = viewers.collect();
+fn replay(recording: &Path) -> (Vec<u8>, f64) {
+    let count = VIEWERS.to_string();
+    let (mut server, port) = load::replay(recording, &["--speed", "max", "--wait", &count]);
+    let viewers = (0..VIEWERS).map(|_| load::viewer(port)).collect();
     let result = read(viewers);
     assert!(server.wait().unwrap().success());
     result
-}
-
-fn viewer(port: u16) -> TcpStream {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream
-        .write_all(
-            b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .unwrap();
-    stream
 }
 
 /// The same without batches, and the seconds until all was read.
@@ -175,23 +117,4 @@ fn read(streams: Vec<TcpStream>) -> (Vec<u8>, f64) {
         }
         (first, begun.elapsed().as_secs_f64())
     })
-}
-
-/// The messages in what a viewer got, as frames.
-fn frames(bytes: &[u8]) -> Vec<&[u8]> {
-    let end = bytes
-        .windows(4)
-        .position(|four| four == b"\r\n\r\n")
-        .unwrap();
-    let (mut rest, mut frames) = (&bytes[end + 4..], Vec::new());
-    while let [0x81, len, high, low, ..] = *rest {
-        let len = match len {
-            126 => 4 + usize::from(u16::from_be_bytes([high, low])),
-            short => 2 + usize::from(short),
-        };
-        let (frame, behind) = rest.split_at(len);
-        frames.push(frame);
-        rest = behind;
-    }
-    frames
 }
