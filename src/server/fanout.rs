@@ -30,7 +30,7 @@ const STALL_DEADLINE: Duration = Duration::from_secs(10);
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
-/// another worker may take the round over.
+/// all sockets are asked first whether there is anything.
 const TURN: Duration = Duration::from_millis(2);
 
 /// How many viewers are fed between two looks at the clock.
@@ -130,11 +130,14 @@ impl Fanout {
         // Pings are spread over the heartbeat: nobody's herd is pinged at once.
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
         let first_ping = self.manners.heartbeat.mul_f64(0.5 + 0.5 * share);
-        let viewer = Viewer::new(newcomer, (key, self.joined), self.tell.clone(), first_ping);
+        let mut viewer = Viewer::new(newcomer, (key, self.joined), self.tell.clone(), first_ping);
         tracing::info!(peer = %viewer.peer, "viewer connected");
+        if self.is_leaving {
+            // It gets no messages, but its request is answered. A new socket takes so little.
+            let _ = viewer.flush();
+        }
         entry.insert(viewer);
         if self.is_leaving {
-            self.greet(key);
             self.send_off(key);
         } else {
             self.feed(key);
@@ -296,13 +299,6 @@ impl Fanout {
                 }
                 () = self.event(looks) => {}
             }
-        }
-    }
-
-    /// Answers the request of a viewer that gets no messages. A new socket takes so little.
-    fn greet(&mut self, key: usize) {
-        if let Some(viewer) = self.viewers.get_mut(key) {
-            let _ = viewer.flush();
         }
     }
 

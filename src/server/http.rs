@@ -44,27 +44,7 @@ pub(super) async fn serve(
             *stream_asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
             return Err(StreamAsked);
         }
-        let answered = if request.method() == Method::OPTIONS {
-            preflight(&request, guest, shared)
-        } else {
-            admit_and_answer(&request, guest, shared).await
-        };
-        let mut response = answered.unwrap_or_else(|refusal| {
-            shared.viewers.tally().refused(refusal.status.as_u16());
-            refuse(refusal)
-        });
-        // An origin that the gate refuses learns nothing that it could read.
-        if let Some(origin) = request.headers().get(ORIGIN)
-            && response.status() != StatusCode::FORBIDDEN
-        {
-            response
-                .headers_mut()
-                .insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-            response
-                .headers_mut()
-                .insert(VARY, HeaderValue::from_static("Origin"));
-        }
-        Ok(response)
+        Ok(respond(&request, guest, shared).await)
     });
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
@@ -92,6 +72,35 @@ pub(super) async fn serve(
     bytes.extend_from_slice(&parts.read_buf);
     bytes.extend_from_slice(stream.head());
     Some((kind, Replayed::new(bytes, stream.into_socket())))
+}
+
+/// The answer to one request, also where that is a refusal.
+async fn respond(
+    request: &Request<Incoming>,
+    guest: Guest,
+    shared: &Shared,
+) -> Response<Full<Bytes>> {
+    let answered = if request.method() == Method::OPTIONS {
+        preflight(request, guest, shared)
+    } else {
+        admit_and_answer(request, guest, shared).await
+    };
+    let mut response = answered.unwrap_or_else(|refusal| {
+        shared.viewers.tally().refused(refusal.status.as_u16());
+        refuse(refusal)
+    });
+    // An origin that the gate refuses learns nothing that it could read.
+    if let Some(origin) = request.headers().get(ORIGIN)
+        && response.status() != StatusCode::FORBIDDEN
+    {
+        response
+            .headers_mut()
+            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        response
+            .headers_mut()
+            .insert(VARY, HeaderValue::from_static("Origin"));
+    }
+    response
 }
 
 fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {

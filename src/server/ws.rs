@@ -1,10 +1,6 @@
 //! The WebSocket handshake: who comes in, and where in the logs they begin.
 
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 use tokio_tungstenite::tungstenite::http;
 
@@ -20,7 +16,7 @@ use super::viewer::Newcomer;
 use super::{Guest, Shared, admission};
 
 /// Shakes hands with one viewer and hands it to the fan-out.
-pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
+pub(super) async fn welcome(mut stream: Replayed, guest: Guest, shared: &Shared) {
     let Guest { peer, on_loopback } = guest;
     let mut admitted = None;
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
@@ -42,15 +38,11 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
         Ok(response)
     };
     let config = Some(tungstenite_config());
-    let mut visit = Visit {
-        stream,
-        answer: Vec::new(),
-    };
-    let shaken =
-        tokio_tungstenite::accept_hdr_async_with_config(&mut visit, callback, config).await;
-    let refused = shaken.err();
-    let Visit { mut stream, answer } = visit;
-    if let Some(error) = refused {
+    // The answer is kept, so that it goes out with the first messages: one write less for each of a herd.
+    let mut answer = Vec::new();
+    let kept = tokio::io::join(&mut stream, &mut answer);
+    let shaken = tokio_tungstenite::accept_hdr_async_with_config(kept, callback, config).await;
+    if let Err(error) = shaken {
         tracing::info!(%peer, %error, "viewer refused");
         // A peer that is gone need not know.
         let _ = stream.write_all(&answer).await;
@@ -66,41 +58,6 @@ pub(super) async fn welcome(stream: Replayed, guest: Guest, shared: &Shared) {
         };
         // A fan-out that is gone takes nobody: the server stops.
         let _ = shared.newcomers.send(newcomer);
-    }
-}
-
-/// A connection whose answer is kept, so that it goes out with the first messages: one write less for each of a herd.
-struct Visit {
-    stream: Replayed,
-    answer: Vec<u8>,
-}
-
-impl AsyncRead for Visit {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl AsyncWrite for Visit {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.answer.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::harness::browser::Browser;
 use crate::harness::http::serve_page;
@@ -65,47 +66,63 @@ fn read(browser: &mut Browser, port: u16, token: &str) -> Value {
     ))
 }
 
+/// Pages by two names, and a server that lets those by one of them look, with a token.
+struct Scene {
+    allowed: String,
+    foreign: String,
+    serve: Running,
+    browser: Browser,
+    _dir: TempDir,
+}
+
+impl Scene {
+    #[track_caller]
+    fn new() -> Self {
+        let pages = serve_page("<title>a dashboard</title>");
+        let [allowed, foreign] =
+            ["dashboard", "evil"].map(|host| format!("http://{host}.example:{pages}"));
+        let dir = tempfile::tempdir().unwrap();
+        Self {
+            serve: serve(dir.path(), &allowed),
+            allowed,
+            foreign,
+            browser: Browser::among_examples(),
+            _dir: dir,
+        }
+    }
+}
+
 #[test]
 fn a_dashboard_on_another_host_looks_where_it_is_allowed_to() {
-    let pages = serve_page("<title>a dashboard</title>");
-    let ours = format!("http://dashboard.example:{pages}");
-    let dir = tempfile::tempdir().unwrap();
-    let serve = serve(dir.path(), &ours);
-    let port = serve.port();
-    let mut browser = Browser::among_examples();
-
-    visit(&mut browser, &ours);
+    let mut scene = Scene::new();
+    let (browser, port) = (&mut scene.browser, scene.serve.port());
+    visit(browser, &scene.allowed);
     let live = json!({ "protocol": "metrics.v1", "later": [1, 2] });
     let refused = json!({ "code": 1006, "seen": 0 });
-    assert_eq!(look(&mut browser, port, &["metrics.v1", TOKEN]), live);
-    assert_eq!(look(&mut browser, port, &["metrics.v1"]), refused);
+    assert_eq!(look(browser, port, &["metrics.v1", TOKEN]), live);
+    assert_eq!(look(browser, port, &["metrics.v1"]), refused);
     assert_eq!(
-        look(&mut browser, port, &["metrics.v1", "not-the-right-token"]),
+        look(browser, port, &["metrics.v1", "not-the-right-token"]),
         refused
     );
 
     // The same page by another name, and so of another origin.
-    visit(&mut browser, &format!("http://evil.example:{pages}"));
-    assert_eq!(look(&mut browser, port, &["metrics.v1", TOKEN]), refused);
+    visit(browser, &scene.foreign);
+    assert_eq!(look(browser, port, &["metrics.v1", TOKEN]), refused);
 }
 
 #[test]
 fn events_are_read_from_another_host_with_the_token_in_a_header() {
-    let pages = serve_page("<title>a dashboard</title>");
-    let ours = format!("http://dashboard.example:{pages}");
-    let dir = tempfile::tempdir().unwrap();
-    let serve = serve(dir.path(), &ours);
-    let port = serve.port();
-    let mut browser = Browser::among_examples();
-
-    visit(&mut browser, &ours);
+    let mut scene = Scene::new();
+    let (browser, port) = (&mut scene.browser, scene.serve.port());
+    visit(browser, &scene.allowed);
     let live = json!({ "status": 200, "type": "text/event-stream" });
-    assert_eq!(read(&mut browser, port, TOKEN), live);
+    assert_eq!(read(browser, port, TOKEN), live);
     // It is told why, which a page of another origin is not.
-    let wrong = read(&mut browser, port, "not-the-right-token");
+    let wrong = read(browser, port, "not-the-right-token");
     let says = "that is not the token of this server\n";
     assert_eq!(wrong, json!({ "status": 401, "says": says }));
 
-    visit(&mut browser, &format!("http://evil.example:{pages}"));
-    assert_eq!(read(&mut browser, port, TOKEN), "TypeError");
+    visit(browser, &scene.foreign);
+    assert_eq!(read(browser, port, TOKEN), "TypeError");
 }

@@ -76,12 +76,11 @@ impl Feed {
     }
 
     fn host(&mut self, name: &HostName) -> &mut Announced {
-        // A host that a pipe brings late was not surveyed; most often it is sampled like the others.
-        let others = || self.intervals.values().next().copied();
-        let interval = (self.intervals.get(name).copied())
-            .or_else(others)
-            .unwrap_or(DEFAULT_INTERVAL_MS);
         self.hosts.entry(name.clone()).or_insert_with(|| {
+            // One that a pipe brings late was not surveyed; most often it is sampled like the others.
+            let surveyed = self.intervals.get(name);
+            let interval = surveyed.or_else(|| self.intervals.values().next());
+            let interval = interval.copied().unwrap_or(DEFAULT_INTERVAL_MS);
             let publisher = self.hub.publisher(name, Timeline::Recorded);
             Announced {
                 publisher,
