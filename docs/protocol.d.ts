@@ -32,6 +32,8 @@ export interface Hello {
   heartbeat: number;
   /** The machine; absent in a replay. */
   system?: System;
+  /** How the recording is played; in a replay only. */
+  replay?: Replay;
   /** What `data` holds, in its order. */
   metrics: MetricInfo[];
   /** The alerts that fire now. */
@@ -48,6 +50,18 @@ export interface System {
   cores: number;
   /** Bytes. */
   memory: number;
+}
+
+/** How a recording is played. */
+export interface Replay {
+  /** How many times as fast as it was recorded; absent: as fast as the viewers read. */
+  speed?: number;
+  /** Whether it begins again at its end. */
+  loop: boolean;
+  /** The time of the first message as it is sent, in milliseconds since 1970; absent where it is not known yet. */
+  first?: number;
+  /** The time of the last message of the first pass, likewise; absent for a recording from a pipe. */
+  last?: number;
 }
 
 /** What is known of one metric. */

@@ -33,7 +33,9 @@ mod tests;
 
 pub use catalogue::{MetricInfo, describe, well_known};
 pub use frame::Frame;
-pub use message::{Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, System};
+pub use message::{
+    Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,
+};
 pub use names::{HostName, NameError, Position, StreamId};
 pub use number::{push_number, round_to};
 pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Retention};
-use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
+use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
@@ -188,7 +188,7 @@ async fn broadcast(
         &hub,
         &survey,
         playback.numbering(),
-        args.speed,
+        (args.speed, described(args, &survey, playback.numbering())),
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
@@ -223,6 +223,29 @@ async fn broadcast(
     }
     let viewers = announce::at_most(viewers.now().most);
     Ok(Some(format!("Replayed {messages} messages to {viewers}.")))
+}
+
+/// What viewers are told of the replay.
+fn described(args: &Args, survey: &Survey, numbering: &Numbering) -> Replay {
+    let is_whole = survey.rows > 0;
+    let bounds = survey.times.map(|times| match numbering {
+        Numbering::Kept => (times.earliest, times.latest),
+        // Time goes on from the first row, by steps forward.
+        Numbering::Fresh { .. } => {
+            let opening = if args.rebase {
+                epoch_ms()
+            } else {
+                times.opening
+            };
+            (opening, opening.saturating_add(survey.span))
+        }
+    });
+    Replay {
+        speed: args.speed.factor(),
+        again: args.again,
+        first: bounds.map(|(first, _)| first),
+        last: bounds.map(|(_, last)| last).filter(|_| is_whole),
+    }
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.

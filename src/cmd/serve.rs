@@ -171,6 +171,7 @@ impl Sampling {
             interval: ms(self.interval),
             heartbeat: ms(self.heartbeat),
             system: Some(sampler.system()),
+            replay: None,
             metrics: sampler.metrics(),
             unavailable: sampler.unavailable().into(),
         });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocol::{
-    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Sample, StreamId, System,
+    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Replay, Sample, StreamId,
+    System,
 };
 
 use super::Retention;
@@ -36,6 +37,8 @@ pub struct Announcement {
     pub heartbeat: u64,
     /// The machine; `None` in a replay.
     pub system: Option<System>,
+    /// How the recording is played; `None` for a live host.
+    pub replay: Option<Replay>,
     /// The metrics that samples carry.
     pub metrics: Arc<[MetricInfo]>,
     /// What the system lacks for good.
@@ -379,6 +382,7 @@ impl Ring {
             interval: announcement.interval,
             heartbeat: announcement.heartbeat,
             system: announcement.system.clone(),
+            replay: announcement.replay,
             metrics: Arc::clone(&announcement.metrics),
             alerts: self.firing.clone(),
             unavailable: announcement.unavailable.to_vec(),

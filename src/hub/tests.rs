@@ -23,6 +23,7 @@ fn announcement(stream: &str) -> Announcement {
         interval: 2000,
         heartbeat: 30_000,
         system: None,
+        replay: None,
         metrics: Arc::new([]),
         unavailable: Arc::new([]),
     }

@@ -74,6 +74,9 @@ pub struct Hello {
     /// The machine; absent in a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<System>,
+    /// How the recording is played; in a replay only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// The metrics that samples carry, in their order. A recording takes its columns from here.
     pub metrics: Arc<[MetricInfo]>,
     /// The alerts that fire now.
@@ -93,6 +96,7 @@ impl Default for Hello {
             interval: 2000,
             heartbeat: 30_000,
             system: None,
+            replay: None,
             metrics: Arc::new([]),
             alerts: Vec::new(),
             unavailable: Vec::new(),
@@ -112,6 +116,27 @@ pub struct System {
     pub cores: u32,
     /// Physical memory in bytes; inside a limited cgroup, the limit.
     pub memory: u64,
+}
+
+/// How a recording is played. A viewer that is ahead of [`Hello::newest`] of a replay has met one that was started again.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Replay {
+    /// How many times as fast as it was recorded; `None`: as fast as the viewers read.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "optional_number"
+    )]
+    pub speed: Option<f64>,
+    /// Whether it begins again at its end.
+    #[serde(rename = "loop")]
+    pub again: bool,
+    /// The time of the first message, as it is sent, in milliseconds since the epoch, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// The time of the last message of the first pass, likewise. `None` for a recording from a pipe.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last: Option<u64>,
 }
 
 /// A rule that began or ceased to hold.
@@ -350,6 +375,7 @@ struct Incoming<'a> {
     interval: Option<u64>,
     heartbeat: Option<u64>,
     system: Option<System>,
+    replay: Option<Replay>,
     metrics: Option<Arc<[MetricInfo]>>,
     alerts: Option<Vec<Alert>>,
     unavailable: Option<Vec<String>>,
@@ -380,6 +406,7 @@ impl Incoming<'_> {
             interval: self.interval.unwrap_or(blank.interval).max(1),
             heartbeat: self.heartbeat.unwrap_or(blank.heartbeat).max(1),
             system: self.system.take(),
+            replay: self.replay.take(),
             metrics: self.metrics.take().ok_or_else(|| missing("metrics"))?,
             alerts: self.alerts.take().unwrap_or_default(),
             unavailable: self.unavailable.take().unwrap_or_default(),

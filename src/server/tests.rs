@@ -21,6 +21,7 @@ fn announcement() -> Announcement {
         interval: 2000,
         heartbeat: 30_000,
         system: None,
+        replay: None,
         metrics: Arc::new([]),
         unavailable: Arc::new([]),
     }

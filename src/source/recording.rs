@@ -16,7 +16,7 @@ use crate::protocol::parse_duration;
 use crate::recording::{ReadError, Reader};
 
 pub use playback::{Numbering, Play, Playback, Run};
-pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, survey};
+pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, Times, survey};
 
 /// Where rows come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! The flags of `replay`, each by what a viewer sees.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use crate::harness::metrics::{Metrics, Output};
 use crate::harness::recording::{plain, timestamp};
 use crate::harness::rows::{Row, parse};
 use crate::harness::viewer::{Seen, Viewer};
-use crate::harness::wire::Wire;
+use crate::harness::wire::{Replay, Wire};
 
 struct Files {
     dir: tempfile::TempDir,
@@ -116,6 +117,88 @@ fn rebased_it_begins_now() {
     assert!(*before <= *times[0] && *times[0] <= *after, "{times:?}");
     assert_eq!(rows.len(), 5);
     assert_ne!(rows[0].cell("stream"), "k3v9q2");
+}
+
+/// What the first `hello` says of the replay.
+#[track_caller]
+fn told(url: &str) -> Option<Replay> {
+    match Viewer::connect(url, "").message() {
+        Wire::Hello { replay, .. } => replay,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn viewers_are_told_that_it_is_a_replay_and_which() {
+    let files = Files::new();
+    let (first, step) = (1_795_528_801_000, 1000);
+    let file = files.add("r.csv", &plain("web-1", 20, step));
+    let told_with = |flags: &[&str]| {
+        let replay = Metrics::replay([&file])
+            .args(["--wait", "2"])
+            .args(flags)
+            .start();
+        told(replay.url()).unwrap()
+    };
+    let whole = Replay {
+        speed: Some(1.0),
+        again: false,
+        first: Some(first),
+        last: Some(first + 19 * step),
+    };
+    assert_eq!(told_with(&[]), whole);
+    let fast = Replay {
+        speed: None,
+        again: true,
+        ..whole
+    };
+    assert_eq!(told_with(&["--speed", "max", "--loop"]), fast);
+    let part = Replay {
+        speed: Some(0.5),
+        first: Some(first + 5 * step),
+        last: Some(first + 7 * step),
+        ..whole
+    };
+    let flags = ["--speed", "0.5", "--start", "5s", "--end", "8s"];
+    assert_eq!(told_with(&flags), part);
+    assert_eq!(told(Metrics::serve().start().url()), None);
+}
+
+#[test]
+fn a_rebased_replay_tells_the_times_that_it_sends() {
+    let files = Files::new();
+    let file = files.add("r.csv", &plain("web-1", 5, 1000));
+    let replay = Metrics::replay([&file])
+        .args(["--speed", "max", "--wait", "1", "--rebase"])
+        .start();
+    let (messages, _) = Viewer::connect(replay.url(), "").until_closed();
+    let times: Vec<_> = messages
+        .iter()
+        .filter_map(|message| match message {
+            Wire::Metric { data, .. } => Some(data.timestamp),
+            _ => None,
+        })
+        .collect();
+    let told = messages
+        .iter()
+        .filter_map(|message| match message {
+            Wire::Hello { replay, .. } => *replay,
+            _ => None,
+        })
+        .next_back()
+        .unwrap();
+    assert_eq!((told.first, told.last), (Some(times[0]), Some(times[4])));
+}
+
+#[test]
+fn how_long_a_pipe_goes_on_is_not_told() {
+    let mut replay = Metrics::replay(["-"]).args(["--wait", "2"]).spawn();
+    let mut stdin = replay.stdin().take().unwrap();
+    let csv = plain("web-1", 20, 1000);
+    stdin.write_all(csv.as_bytes()).unwrap();
+    let url = replay.stdout_lines(1).remove(0);
+    let told = told(&url).unwrap();
+    assert_eq!((told.first, told.last), (Some(1_795_528_801_000), None));
 }
 
 fn now_ms() -> u64 {

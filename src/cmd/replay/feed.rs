@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::hub::{Announcement, Hub, Publisher, Timeline};
-use crate::protocol::{HostName, StreamId, describe};
+use crate::protocol::{HostName, Replay, StreamId, describe};
 use crate::recording::{Columns, ReadError};
 use crate::source::recording::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
@@ -24,6 +24,7 @@ const BATCHES_AHEAD: usize = 4;
 /// Feeds a hub.
 pub(super) struct Feed {
     speed: Speed,
+    replay: Replay,
     heartbeat: Duration,
     hosts: HashMap<HostName, Announced>,
     hub: Hub,
@@ -49,11 +50,12 @@ impl Feed {
         hub: &Hub,
         survey: &Survey,
         numbering: &Numbering,
-        speed: Speed,
+        (speed, replay): (Speed, Replay),
         heartbeat: Duration,
     ) -> Self {
         let mut feed = Self {
             speed,
+            replay,
             heartbeat,
             hosts: HashMap::new(),
             hub: hub.clone(),
@@ -103,6 +105,7 @@ impl Feed {
             return;
         }
         host.said = Some((stream, columns.clone()));
+        let interval = host.interval;
         let cores = columns
             .names()
             .iter()
@@ -113,11 +116,13 @@ impl Feed {
             .iter()
             .map(|name| describe(name, cores))
             .collect();
-        host.publisher.announce(Announcement {
+        let replay = Some(self.replay);
+        self.host(name).publisher.announce(Announcement {
             stream,
-            interval: host.interval,
+            interval,
             heartbeat,
             system: None,
+            replay,
             metrics,
             unavailable: Arc::new([]),
         });
@@ -131,7 +136,9 @@ impl Feed {
         now: u64,
         progress: impl Fn(Duration, u64),
     ) -> Result<Played, Failure> {
-        playback.rebase_to(now);
+        if playback.rebase_to(now) {
+            self.begins(now);
+        }
         let mut rows = read_ahead(playback)?;
         let mut pace = Pace::new(self.speed, Instant::now());
         let mut played = Played {
@@ -157,6 +164,17 @@ impl Feed {
             }
         }
         Err(anyhow::anyhow!("the recording was not read to its end").into())
+    }
+
+    /// The first message gets this time. Viewers that have been told another are told again.
+    fn begins(&mut self, now: u64) {
+        let Replay { first, last, .. } = self.replay;
+        let span = first.zip(last).map(|(first, last)| last - first);
+        self.replay.first = Some(now);
+        self.replay.last = span.map(|span| now.saturating_add(span));
+        for host in self.hosts.values_mut() {
+            host.said = None;
+        }
     }
 
     async fn play(&mut self, play: Play, pace: &mut Pace) {

@@ -34,6 +34,14 @@ impl std::str::FromStr for Speed {
 }
 
 impl Speed {
+    /// How many times as fast as it was recorded; `None`: as fast as the viewers read.
+    pub(super) fn factor(self) -> Option<f64> {
+        match self {
+            Self::Factor(factor) => Some(factor),
+            Self::Max => None,
+        }
+    }
+
     /// `ms` of recorded time, as it passes at this speed; at least 1.
     pub(super) fn scaled(self, ms: u64) -> u64 {
         match self {

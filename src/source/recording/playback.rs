@@ -124,7 +124,10 @@ impl Playback {
         while rows.len() < count
             && let Some((row, columns)) = self.rows.next()?
         {
-            survey.first.get_or_insert(row.timestamp());
+            let first = *survey.first.get_or_insert(row.timestamp());
+            if self.run.window.contains(row.timestamp(), first) {
+                survey.note_time(row.timestamp());
+            }
             survey.note(&row.host, row.stream, row.timestamp(), columns.clone());
             rows.push((row, columns));
         }
@@ -167,11 +170,13 @@ impl Playback {
         self.run.inputs == [Input::Stdin]
     }
 
-    /// Changes where a rebased replay begins, before its first message.
-    pub fn rebase_to(&mut self, now: u64) {
-        if self.run.rebase_to.is_some() {
+    /// Changes where a rebased replay begins, before its first message. Whether it is one.
+    pub fn rebase_to(&mut self, now: u64) -> bool {
+        let is_rebased = self.run.rebase_to.is_some();
+        if is_rebased {
             self.run.rebase_to = Some(now);
         }
+        is_rebased
     }
 
     fn play(&mut self) -> Result<Option<Play>, ReadError> {

@@ -25,8 +25,39 @@ pub struct Survey {
     pub first: Option<u64>,
     /// Milliseconds from the first row in the window to the last, by steps forward.
     pub span: u64,
+    /// The times in the window; `None` where no row is in it, or none of a pipe was read.
+    pub times: Option<Times>,
     /// What was cut off and left out, in a line each.
     pub warnings: Vec<String>,
+}
+
+/// The times of rows, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// That of the first row.
+    pub opening: u64,
+    /// The smallest; another than the first where the clock was set back.
+    pub earliest: u64,
+    /// The greatest.
+    pub latest: u64,
+}
+
+impl Times {
+    fn of(timestamp: u64) -> Self {
+        Self {
+            opening: timestamp,
+            earliest: timestamp,
+            latest: timestamp,
+        }
+    }
+
+    fn and(self, timestamp: u64) -> Self {
+        Self {
+            earliest: self.earliest.min(timestamp),
+            latest: self.latest.max(timestamp),
+            ..self
+        }
+    }
 }
 
 /// What is known of one host.
@@ -57,6 +88,7 @@ pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
         let first = *survey.first.get_or_insert(timestamp);
         if window.contains(timestamp, first) {
             survey.rows += 1;
+            survey.note_time(timestamp);
             let step = timestamp.saturating_sub(*last.get_or_insert(timestamp));
             survey.span = survey.span.saturating_add(step);
             last = Some(timestamp);
@@ -69,6 +101,12 @@ pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
 }
 
 impl Survey {
+    /// Takes in the time of a row in the window.
+    pub(super) fn note_time(&mut self, timestamp: u64) {
+        let times = self.times.map(|times| times.and(timestamp));
+        self.times = Some(times.unwrap_or_else(|| Times::of(timestamp)));
+    }
+
     /// Takes in one row.
     pub(super) fn note(
         &mut self,

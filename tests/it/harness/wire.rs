@@ -22,6 +22,7 @@ pub(crate) enum Wire {
         interval: u64,
         heartbeat: u64,
         system: Option<System>,
+        replay: Option<Replay>,
         metrics: Vec<Metric>,
         alerts: Vec<Alert>,
         unavailable: Vec<String>,
@@ -66,6 +67,16 @@ pub(crate) struct System {
     pub(crate) kernel: String,
     pub(crate) cores: u32,
     pub(crate) memory: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Replay {
+    pub(crate) speed: Option<f64>,
+    #[serde(rename = "loop")]
+    pub(crate) again: bool,
+    pub(crate) first: Option<u64>,
+    pub(crate) last: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
