@@ -42,10 +42,8 @@ pub(super) enum ConnectError {
         reason: String,
         after: Option<Duration>,
     },
-    /// It is not the server that was asked for: no use to go on at the start, but a certificate that has expired may be
-    /// renewed in the middle of a recording.
-    Distrusted { reason: String },
-    /// It will not.
+    /// Trying again does not help by itself, because the server refuses or is not the one that was asked for. It may still
+    /// heal in the middle of a recording: a certificate is renewed, a proxy is restarted.
     Final { reason: String },
 }
 
@@ -121,7 +119,7 @@ async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream,
         (Via::Tls, Some(tls)) => match tls.connect(address.host(), socket).await {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
             Err(Distrust::Io(error)) => Err(retry_io(error)),
-            Err(Distrust::Refused(reason)) => Err(ConnectError::Distrusted { reason }),
+            Err(Distrust::Refused(reason)) => Err(ConnectError::Final { reason }),
         },
         (Via::Tls, None) => Err(ConnectError::Final {
             reason: "TLS was not prepared".into(),

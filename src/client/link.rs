@@ -38,6 +38,8 @@ pub(super) struct Link {
     trust: Trust,
     state: State,
     malformed: u64,
+    /// Whether a message ever came: from then on no refusal is final.
+    was_heard: bool,
 }
 
 enum State {
@@ -97,6 +99,7 @@ impl Link {
             trust,
             state,
             malformed: 0,
+            was_heard: false,
         }
     }
 
@@ -190,11 +193,8 @@ impl Link {
                     server: self.server,
                 }
             }
-            Err(ConnectError::Final { reason }) => self.refused(reason),
-            Err(ConnectError::Distrusted { reason }) if !self.backoff.has_connected() => {
-                self.refused(reason)
-            }
-            Err(ConnectError::Distrusted { reason }) => {
+            Err(ConnectError::Final { reason }) if !self.was_heard => self.refused(reason),
+            Err(ConnectError::Final { reason }) => {
                 self.backoff.lost(Duration::ZERO, false);
                 self.retry(reason, Duration::ZERO)
             }
@@ -228,6 +228,7 @@ impl Link {
         if code == Some(close::POLICY) {
             return self.refused(reason);
         }
+        self.was_heard |= open.delivered;
         self.backoff.lost(open.since.elapsed(), open.delivered);
         self.retry(reason, Duration::ZERO)
     }

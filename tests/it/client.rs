@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::metrics::{Metrics, Output};
 use crate::harness::rows::parse;
-use crate::harness::server::{close, each_connection, each_viewer, say};
+use crate::harness::server::{attend, close, each_connection, each_viewer, say};
 
 const HELLO: &str = r#"{"type":"hello","host":"web-1","protocol":1,"server":"x/1","stream":"k3v9q2","oldest":1,"newest":9,"interval":1000,"heartbeat":30000,"metrics":[{"name":"cpu","unit":"%","label":"CPU"}],"alerts":[],"unavailable":[]}"#;
 
@@ -71,6 +71,48 @@ fn a_refusal_that_will_not_heal_is_final() {
         );
         assert_eq!(count.load(Ordering::SeqCst), 1, "{status}");
     }
+}
+
+#[test]
+fn no_refusal_ends_what_has_begun() {
+    for status in [
+        "302 Found",
+        "400 Bad Request",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+        "200 OK",
+    ] {
+        let refusal = response(status, "", "not you\n");
+        let port = each_connection(move |number, mut stream| match number {
+            1 | 2 => {
+                let _ = stream.read(&mut [0; 4096]);
+                let _ = stream.write_all(refusal.as_bytes());
+            }
+            _ => attend(stream, |_, socket| {
+                say(socket, &[HELLO, &metric(1 + number as u64)]);
+                if number == 3 {
+                    say(socket, &[END]);
+                    close(socket, 1000, "over");
+                }
+            }),
+        });
+        let output = record(port).success().stderr_has("connection lost");
+        assert_eq!(seqs(&output), [Some(1), None, Some(4)], "{status}");
+    }
+}
+
+#[test]
+fn a_connection_that_brought_nothing_is_no_beginning() {
+    let port = each_connection(|number, mut stream| {
+        if number == 0 {
+            attend(stream, |_, _| {});
+        } else {
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(response("401 Unauthorized", "", "not you\n").as_bytes());
+        }
+    });
+    record(port).code(3).stderr_has("not you");
 }
 
 #[test]

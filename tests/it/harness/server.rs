@@ -21,21 +21,26 @@ pub(crate) fn each_connection(attend: impl Fn(usize, TcpStream) + Send + Sync + 
     port
 }
 
-/// The same for WebSockets: `attend` also gets what the client asked for behind `?`.
+/// The same for WebSockets: `attend_viewer` also gets what the client asked for behind `?`.
 pub(crate) fn each_viewer(
-    attend: impl Fn(usize, &str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
+    attend_viewer: impl Fn(usize, &str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
 ) -> u16 {
     each_connection(move |number, stream| {
-        let mut query = String::new();
-        #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-        let note = |request: &Request, response: Response| {
-            query = request.uri().query().unwrap_or_default().to_owned();
-            Ok(response)
-        };
-        if let Ok(mut socket) = accept_hdr(stream, note) {
-            attend(number, &query, &mut socket);
-        }
+        attend(stream, |query, socket| attend_viewer(number, query, socket));
     })
+}
+
+/// Answers a handshake, and gives `attend` what the client asked for behind `?`.
+pub(crate) fn attend(stream: TcpStream, attend: impl FnOnce(&str, &mut WebSocket<TcpStream>)) {
+    let mut query = String::new();
+    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
+    let note = |request: &Request, response: Response| {
+        query = request.uri().query().unwrap_or_default().to_owned();
+        Ok(response)
+    };
+    if let Ok(mut socket) = accept_hdr(stream, note) {
+        attend(&query, &mut socket);
+    }
 }
 
 /// Sends texts.
