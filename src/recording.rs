@@ -69,7 +69,7 @@ mod watched;
 pub use columns::Columns;
 pub use encode::Encoder;
 pub use error::{CellProblem, HeaderProblem, ReadError, RowProblem};
-pub use output::{Output, OutputError};
+pub use output::{Loss, Output, OutputError};
 pub use reader::{Reader, TornRow};
 pub use resume::{Appended, Resume};
 pub use row::{Row, RowKind};

@@ -19,8 +19,8 @@ use super::{Exit, Failure, announce, trust};
 
 use files::{Files, Target, Written};
 
-/// Rows reach the disk, and a file that was taken away is noticed, within this time.
-const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How often rows are sent to the disk and files are looked after: both are to be done within a second.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `metrics record`.
 #[derive(Debug, clap::Args)]
@@ -114,7 +114,7 @@ async fn follow(
     stop: &CancellationToken,
 ) -> Result<(), Failure> {
     let limit = (args.client.duration).map(|duration| tokio::time::Instant::now() + duration);
-    let mut ticks = tokio::time::interval(SYNC_EVERY);
+    let mut ticks = tokio::time::interval(SAVE_EVERY);
     loop {
         let event = tokio::select! {
             biased;
@@ -124,8 +124,12 @@ async fn follow(
             }
             () = reached(limit) => return Ok(()),
             _ = ticks.tick() => {
-                files.sync().await?;
+                files.save();
                 talk.progress(files);
+                continue;
+            }
+            saved = files.saved() => {
+                saved?;
                 continue;
             }
             event = client.next() => event,

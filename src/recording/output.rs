@@ -1,9 +1,9 @@
 //! What `record` writes to: a file, or standard output.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::ReadError;
 
@@ -21,6 +21,32 @@ pub struct Output {
     replaces: AtomicBool,
     /// This object made the file and nothing is in it yet.
     is_blank: AtomicBool,
+    /// The length that the file has with every write that has begun, and with every one that has ended. They differ only
+    /// during a write, so that another thread can tell our own growth from somebody else's.
+    begun: AtomicU64,
+    ended: AtomicU64,
+    /// It had a name when it was opened, so that one without any is a deleted one.
+    had_name: bool,
+}
+
+/// What became of an output file while it was written to. Nothing more is written to it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// It has no name any more.
+    #[error("was deleted")]
+    Deleted,
+    /// It has another name.
+    #[error("was moved or renamed (it holds all rows up to now)")]
+    Moved,
+    /// It has no name any more, and another file has the one that it had.
+    #[error("was replaced by another file")]
+    Replaced,
+    /// It is shorter than what was written to it, as after logrotate's `copytruncate`.
+    #[error("was truncated by another program")]
+    Truncated,
+    /// It is longer than what was written to it.
+    #[error("was written to by another program")]
+    Grown,
 }
 
 /// Why a recording cannot be written.
@@ -80,11 +106,13 @@ pub enum OutputError {
         /// The cause.
         source: io::Error,
     },
-    /// The path no longer leads to the open file.
-    #[error("'{}' was deleted or replaced while recording", path.display())]
-    Gone {
+    /// Somebody else deleted, moved, cut or wrote to the file.
+    #[error("'{name}' {loss} while recording")]
+    Lost {
         /// The file.
-        path: PathBuf,
+        name: String,
+        /// What happened to it.
+        loss: Loss,
     },
 }
 
@@ -157,41 +185,79 @@ impl Output {
     }
 
     fn wrap(file: File, path: Option<PathBuf>) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let is_regular = metadata.is_file();
+        let length = match (&path, is_regular) {
+            (_, false) => 0,
+            (Some(_), true) => metadata.len(),
+            // What we do not write at its end may grow by itself.
+            (None, true) => (&file).stream_position()?,
+        };
         Ok(Self {
-            is_regular: file.metadata()?.is_file(),
+            is_regular,
             file,
             path,
             replaces: AtomicBool::new(false),
             is_blank: AtomicBool::new(false),
+            begun: AtomicU64::new(length),
+            ended: AtomicU64::new(length),
+            had_name: has_name(&metadata),
         })
     }
 
     /// Appends encoded rows with one call of the system (more only where it takes them in parts).
     ///
     /// # Errors
-    /// When they do not go in; of those the file then has only complete ones.
+    /// When they do not go in, of those the file then has only complete ones; or when the file was cut or written to by
+    /// somebody else, then none of them is in it.
     pub fn write(&self, rows: &[u8]) -> Result<(), OutputError> {
-        let failed = |source| OutputError::Write {
-            name: self.name(),
-            source,
-        };
+        self.check_length()?;
         if self.replaces.swap(false, Ordering::Relaxed) && self.is_regular {
-            self.file.set_len(0).map_err(failed)?;
+            self.set_len(0)?;
         }
         self.is_blank.store(false, Ordering::Relaxed);
+        self.begun.fetch_add(rows.len() as u64, Ordering::SeqCst);
+        let written = self.write_all(rows);
+        if written.is_err() {
+            // What of the rows is in the file is known only to the file.
+            let length = self.file.metadata().map_or(0, |it| it.len());
+            self.begun.store(length, Ordering::SeqCst);
+        }
+        let length = self.begun.load(Ordering::SeqCst);
+        self.ended.store(length, Ordering::SeqCst);
+        written.map_err(|source| OutputError::Write {
+            name: self.name(),
+            source,
+        })
+    }
+
+    fn write_all(&self, rows: &[u8]) -> io::Result<()> {
         let mut written = 0;
         while written < rows.len() {
             match (&self.file).write(&rows[written..]) {
-                Ok(0) => return Err(failed(ErrorKind::WriteZero.into())),
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.cut_torn_row(&rows[..written]);
-                    return Err(failed(error));
+                    return Err(error);
                 }
             }
         }
         Ok(())
+    }
+
+    /// Cuts the file to `length` bytes.
+    pub(super) fn set_len(&self, length: u64) -> Result<(), OutputError> {
+        // Between the two the file is shorter than one says and longer than the other: neither is held against it.
+        self.ended.store(0, Ordering::SeqCst);
+        let cut = self.file.set_len(length);
+        self.begun.store(length, Ordering::SeqCst);
+        self.ended.store(length, Ordering::SeqCst);
+        cut.map_err(|source| OutputError::Write {
+            name: self.name(),
+            source,
+        })
     }
 
     /// Takes back the part of a row at the end of what was written. Where that fails too, readers leave the part out.
@@ -221,17 +287,62 @@ impl Output {
         })
     }
 
-    /// Checks that the path still leads to this file: rows for a deleted file would be lost in silence.
+    /// Checks that the file is still the one that was opened, under its name, and holds what was written to it and nothing
+    /// else: rows for a deleted file would be lost in silence, and rows behind a cut would stand without a header.
     ///
     /// # Errors
-    /// When it was deleted or replaced.
+    /// When it was deleted, moved, replaced, cut or written to.
     pub fn check_still_there(&self) -> Result<(), OutputError> {
-        match &self.path {
-            Some(path) if self.is_regular && !is_same_file(path, &self.file) => {
-                Err(OutputError::Gone { path: path.clone() })
-            }
-            _ => Ok(()),
+        if let Some(loss) = self.loss_of_name() {
+            return Err(self.lost(loss));
         }
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<(), OutputError> {
+        if !self.is_regular {
+            return Ok(());
+        }
+        let bounds = || {
+            let ended = self.ended.load(Ordering::SeqCst);
+            (ended, self.begun.load(Ordering::SeqCst))
+        };
+        let (at_least, at_most) = bounds();
+        let Ok(length) = self.file.metadata().map(|it| it.len()) else {
+            return Ok(());
+        };
+        if bounds() != (at_least, at_most) {
+            return Ok(()); // written to by us meanwhile: the next look tells
+        }
+        if length < at_least {
+            return Err(self.lost(Loss::Truncated));
+        }
+        // Others may have a share in our standard output, such as our own standard error.
+        if at_most < length && self.path.is_some() {
+            return Err(self.lost(Loss::Grown));
+        }
+        Ok(())
+    }
+
+    fn loss_of_name(&self) -> Option<Loss> {
+        if !self.is_regular {
+            return None;
+        }
+        let is_named = (self.file.metadata()).is_ok_and(|it| has_name(&it));
+        let Some(path) = &self.path else {
+            return (self.had_name && !is_named).then_some(Loss::Deleted);
+        };
+        let is_there = is_same_file(path, &self.file);
+        (!is_there).then(|| match (is_named, path.exists()) {
+            (true, _) => Loss::Moved,
+            (false, true) => Loss::Replaced,
+            (false, false) => Loss::Deleted,
+        })
+    }
+
+    fn lost(&self, loss: Loss) -> OutputError {
+        let name = self.name();
+        OutputError::Lost { name, loss }
     }
 
     /// What the output is called: its path, or "standard output".
@@ -304,8 +415,22 @@ fn is_same_file(path: &Path, file: &File) -> bool {
     let identity = |it: fs::Metadata| (it.dev(), it.ino());
     match (fs::metadata(path), file.metadata()) {
         (Ok(there), Ok(open)) => identity(there) == identity(open),
-        _ => false,
+        // Whoever may not look there any more cannot tell; the file itself is open.
+        (Err(error), _) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
+        (Ok(_), Err(_)) => true,
     }
+}
+
+/// Whether any directory still lists the file.
+#[cfg(unix)]
+fn has_name(metadata: &fs::Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::nlink(metadata) > 0
+}
+
+/// Not known here: a file whose name is gone counts as deleted.
+#[cfg(not(unix))]
+fn has_name(_: &fs::Metadata) -> bool {
+    false
 }
 
 #[cfg(not(unix))]

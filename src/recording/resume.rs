@@ -70,10 +70,7 @@ impl Output {
         }
         let length = output.file().metadata().map_err(failed)?.len();
         if scan.keep < length {
-            (output.file().set_len(scan.keep)).map_err(|source| OutputError::Write {
-                name: output.name(),
-                source,
-            })?;
+            output.set_len(scan.keep)?;
         }
         let resume = scan.columns.map(|columns| Resume {
             columns,

@@ -9,6 +9,7 @@ use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::Proxy;
 use crate::harness::recording::{plain, write_long};
 use crate::harness::rows::{assert_same, assert_unbroken, parse_whole, read};
+use crate::harness::server::{each_viewer, say};
 use crate::harness::{PATIENCE, wait_for};
 
 /// A replay of `samples` plain samples that begins with its first viewer.
@@ -109,16 +110,177 @@ fn a_disk_that_is_full_leaves_whole_rows_and_a_recording_that_goes_on() {
     assert_same("continued", &csv, &std::fs::read_to_string(&out).unwrap());
 }
 
+/// What others do to an output while nothing is written to it, and what is said of it.
+const TAKEN_AWAY: [(&str, &str); 12] = [
+    ("rm out/web-1.csv", "was deleted"),
+    ("rm -r out", "was deleted"),
+    ("mv out/web-1.csv out/web-1.csv.1", "was moved or renamed"),
+    ("mv out gone", "was moved or renamed"),
+    (
+        "mv out/web-1.csv out/web-1.csv.1; : > out/web-1.csv",
+        "was moved or renamed",
+    ),
+    (
+        "cp out/web-1.csv new; mv new out/web-1.csv",
+        "was replaced by another file",
+    ),
+    (": > out/web-1.csv", "was truncated by another program"),
+    (
+        "cp out/web-1.csv out/web-1.csv.1; : > out/web-1.csv",
+        "was truncated by another program",
+    ),
+    (
+        "truncate -s -30 out/web-1.csv",
+        "was truncated by another program",
+    ),
+    (
+        ": > out/web-1.csv; seq 1000 >> out/web-1.csv",
+        "was written to by another program",
+    ),
+    (
+        "echo x >> out/web-1.csv",
+        "was written to by another program",
+    ),
+    (
+        "tail -1 out/web-1.csv > row; cat row >> out/web-1.csv",
+        "was written to by another program",
+    ),
+];
+
+/// A server that says three samples of each host, and then nothing.
+fn falls_silent(hosts: &'static [&str]) -> u16 {
+    each_viewer(move |_, _, socket| {
+        for host in hosts {
+            let hello = format!(
+                r#"{{"type":"hello","host":"{host}","stream":"k3","oldest":1,"newest":3,"interval":60000,"metrics":[{{"name":"cpu","unit":"%","label":"CPU"}}]}}"#
+            );
+            say(socket, &[&hello]);
+            for seq in 1..=3 {
+                let at = 1_795_529_251_204_u64 + seq;
+                say(
+                    socket,
+                    &[&format!(
+                        r#"{{"type":"metric","host":"{host}","seq":{seq},"data":{{"timestamp":{at},"cpu":1}}}}"#
+                    )],
+                );
+            }
+        }
+        while socket.read().is_ok() {}
+    })
+}
+
+/// Runs a script of the shell in `dir`.
+#[track_caller]
+fn shell(dir: &Path, script: &str) {
+    let status = Command::new("sh")
+        .args(["-c", script])
+        .current_dir(dir)
+        .status();
+    assert!(status.unwrap().success(), "{script}");
+}
+
 #[test]
-fn a_file_that_is_taken_away_is_told() {
+fn an_output_that_is_taken_away_is_told_though_nothing_arrives() {
+    let url = format!("ws://127.0.0.1:{}/ws", falls_silent(&["web-1", "web-2"]));
+    let cases = TAKEN_AWAY.map(|(script, said)| {
+        let dir = tempfile::tempdir().unwrap();
+        let out = format!("{}/out/", dir.path().display());
+        let recorder = Metrics::record(&url).args(["-o", &out]).spawn();
+        (dir, recorder, script, said)
+    });
+    for (dir, recorder, script, said) in cases {
+        for host in ["web-1", "web-2"] {
+            wait_for_rows(&dir.path().join(format!("out/{host}.csv")), 3);
+        }
+        let other = dir.path().join("out/web-2.csv");
+        let before = std::fs::read(&other).unwrap();
+        shell(dir.path(), script);
+        let output = recorder.wait().code(1);
+        assert!(output.stderr.contains(said), "{script}: {}", output.story());
+        assert!(
+            output.stderr.contains("out/web-1.csv") || output.stderr.contains("out/web-2.csv"),
+            "{script}: {}",
+            output.story()
+        );
+        if let Ok(after) = std::fs::read(&other) {
+            assert!(before == after, "{script}: the other file");
+        }
+    }
+}
+
+#[test]
+fn an_output_is_looked_after_before_there_is_anything_to_write() {
     let dir = tempfile::tempdir().unwrap();
-    let serve = Metrics::serve().start();
+    let out = dir.path().join("x.csv");
+    let nothing = each_viewer(|_, _, socket| while socket.read().is_ok() {});
+    let url = format!("ws://127.0.0.1:{nothing}/ws");
+    for (before, script, said) in [
+        (None, "rm x.csv", "was deleted"),
+        (Some(plain("web-1", 3, 1000)), ": > x.csv", "was truncated"),
+    ] {
+        if let Some(csv) = before {
+            std::fs::write(&out, csv).unwrap();
+        }
+        let recorder = Metrics::record(&url)
+            .args(["--append", "-o"])
+            .arg(&out)
+            .spawn();
+        // Whoever would record into the file, too, is told that somebody does.
+        let is_held = || {
+            let file = std::fs::File::open(&out).ok()?;
+            file.try_lock().is_err().then_some(())
+        };
+        wait_for(PATIENCE, is_held, || recorder.story());
+        shell(dir.path(), script);
+        recorder.wait().code(1).stderr_has(said);
+    }
+}
+
+#[test]
+fn a_redirected_stdout_that_is_cut_is_told() {
+    let url = format!("ws://127.0.0.1:{}/ws", falls_silent(&["web-1"]));
+    for (script, said) in [(": > x.csv", "was truncated"), ("rm x.csv", "was deleted")] {
+        for redirect in [">", ">>"] {
+            let dir = tempfile::tempdir().unwrap();
+            let out = dir.path().join("x.csv");
+            let line = format!("exec \"$0\" record \"$1\" {redirect} \"$2\"");
+            let recorder = Metrics::program("/bin/sh")
+                .args(["-c", &line, env!("CARGO_BIN_EXE_metrics"), &url])
+                .arg(&out)
+                .spawn();
+            wait_for_rows(&out, 3);
+            shell(dir.path(), script);
+            let output = recorder.wait().code(1);
+            assert!(
+                output.stderr.contains(said),
+                "{redirect} {script}: {}",
+                output.story()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_recorded_into_is_left_to_its_recorder() {
+    let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
+    let serve = Metrics::serve().start();
     let recorder = Metrics::record(serve.url()).arg("-o").arg(&out).spawn();
     wait_for_rows(&out, 2);
-    std::fs::remove_file(&out).unwrap();
-    let output = recorder.wait().code(1);
-    output.stderr_has(&out.display().to_string());
+    for flag in ["--append", "--force"] {
+        let second = Metrics::record(serve.url()).args([flag, "-o"]).arg(&out);
+        second
+            .run()
+            .code(1)
+            .stderr_has("is being recorded into by another process");
+    }
+    // Nobody may write to it, except for whoever has it open.
+    shell(dir.path(), "chmod 444 out.csv");
+    let before = read(&out).len();
+    wait_for_rows(&out, before + 3);
+    recorder.signal(Signal::INT);
+    recorder.wait().success();
+    assert_unbroken(&read(&out));
 }
 
 #[test]

@@ -47,10 +47,23 @@ pub(super) struct Files {
     /// How many samples of each host are wanted.
     wanted: Option<u64>,
     /// Opened before anything is connected, so that a file that cannot be had is told at once.
-    opened: Vec<(Option<HostName>, Appended)>,
+    opened: Vec<(Option<HostName>, Opened)>,
     files: BTreeMap<HostName, HostFile>,
-    syncing: Option<tokio::task::JoinHandle<Result<(), OutputError>>>,
+    saving: Option<tokio::task::JoinHandle<Result<(), OutputError>>>,
     line: Vec<u8>,
+}
+
+/// A file that no host has brought a message for yet.
+struct Opened {
+    output: Arc<Output>,
+    resume: Option<Resume>,
+}
+
+impl From<Appended> for Opened {
+    fn from(Appended { output, resume }: Appended) -> Self {
+        let output = Arc::new(output);
+        Self { output, resume }
+    }
 }
 
 /// One host's file.
@@ -72,13 +85,7 @@ impl Files {
         wanted: Option<u64>,
     ) -> Result<Self, Failure> {
         let opened = match &target {
-            Target::Stdout => vec![(
-                None,
-                Appended {
-                    output: Output::stdout()?,
-                    resume: None,
-                },
-            )],
+            Target::Stdout => vec![(None, created(Output::stdout()?))],
             Target::File(path) => vec![open(path, force, append)?],
             Target::Directory(directory) => {
                 let made = std::fs::create_dir_all(directory);
@@ -100,14 +107,14 @@ impl Files {
             wanted,
             opened,
             files,
-            syncing: None,
+            saving: None,
             line,
         })
     }
 
     /// Where the files that are gone on with end.
     pub(super) fn positions(&self) -> Vec<Position> {
-        let last = |(_, appended): &(_, Appended)| appended.resume.as_ref()?.last.clone();
+        let last = |(_, opened): &(_, Opened)| opened.resume.as_ref()?.last.clone();
         self.opened.iter().filter_map(last).collect()
     }
 
@@ -170,7 +177,7 @@ impl Files {
             file.server = server;
             return Ok(());
         }
-        let Appended { output, resume } = match &self.target {
+        let Opened { output, resume } = match &self.target {
             Target::Stdout | Target::File(_) => self.take_only(&host)?,
             Target::Directory(directory) => {
                 let path = directory.join(format!("{host}.csv"));
@@ -190,8 +197,8 @@ impl Files {
     }
 
     /// The only file, for the first host.
-    fn take_only(&mut self, host: &HostName) -> Result<Appended, Failure> {
-        let Some((of, appended)) = self.opened.pop() else {
+    fn take_only(&mut self, host: &HostName) -> Result<Opened, Failure> {
+        let Some((of, opened)) = self.opened.pop() else {
             let first = self
                 .files
                 .keys()
@@ -203,8 +210,8 @@ impl Files {
             )));
         };
         match of {
-            Some(other) if other != *host => Err(other_host(&appended, &other, host)),
-            _ => Ok(appended),
+            Some(other) if other != *host => Err(other_host(&opened, &other, host)),
+            _ => Ok(opened),
         }
     }
 
@@ -228,30 +235,35 @@ impl Files {
             })
     }
 
-    /// Sends what was written to the disk, and looks whether the files are still there. Does not wait for a slow disk:
-    /// its failure is told by the next call.
-    pub(super) async fn sync(&mut self) -> Result<(), Failure> {
-        if let Some(syncing) = self.syncing.take_if(|syncing| syncing.is_finished()) {
-            syncing.await??;
+    /// Begins to look whether the files are still there and to send what was written to the disk, unless it still goes on
+    /// from before: data do not wait for a slow disk. [`Files::saved`] tells what came of it.
+    pub(super) fn save(&mut self) {
+        if self.saving.is_some() {
+            return;
         }
-        if self.syncing.is_none() {
-            let dirty = self
-                .files
-                .values_mut()
-                .filter_map(HostFile::take_dirty)
-                .collect::<Vec<_>>();
-            let all: Vec<_> = self
-                .files
-                .values()
-                .map(|file| Arc::clone(&file.output))
-                .collect();
-            self.syncing = Some(tokio::task::spawn_blocking(move || {
-                all.iter()
-                    .try_for_each(|output| output.check_still_there())?;
-                dirty.iter().try_for_each(|output| output.sync())
-            }));
-        }
-        Ok(())
+        let dirty: Vec<_> = (self.files.values_mut())
+            .filter_map(HostFile::take_dirty)
+            .collect();
+        let idle = self.opened.iter().map(|(_, opened)| &opened.output);
+        let all: Vec<_> = (self.files.values().map(|file| &file.output))
+            .chain(idle)
+            .map(Arc::clone)
+            .collect();
+        self.saving = Some(tokio::task::spawn_blocking(move || {
+            all.iter()
+                .try_for_each(|output| output.check_still_there())?;
+            dirty.iter().try_for_each(|output| output.sync())
+        }));
+    }
+
+    /// Waits for the end of what [`Files::save`] began; forever, if it began nothing. Cancel safe.
+    pub(super) async fn saved(&mut self) -> Result<(), Failure> {
+        let Some(saving) = &mut self.saving else {
+            return std::future::pending().await;
+        };
+        let saved = saving.await;
+        self.saving = None;
+        Ok(saved??)
     }
 
     /// Sends everything to the disk.
@@ -285,19 +297,18 @@ impl Files {
 }
 
 impl HostFile {
-    fn new(server: usize, output: Output, resume: Option<Resume>, hello: &Hello) -> Self {
+    fn new(server: usize, output: Arc<Output>, resume: Option<Resume>, hello: &Hello) -> Self {
         let transcript = match resume {
             Some(resume) => Transcript::resumed(resume.columns),
             None => Transcript::new(hello),
         };
-        let (output, written) = (Arc::new(output), Written::default());
         Self {
             server,
             output,
             transcript,
             is_dirty: false,
             samples: 0,
-            written,
+            written: Written::default(),
         }
     }
 
@@ -306,41 +317,42 @@ impl HostFile {
     }
 }
 
-fn other_host(appended: &Appended, of: &HostName, host: &HostName) -> Failure {
-    let name = appended.output.name();
+fn other_host(opened: &Opened, of: &HostName, host: &HostName) -> Failure {
+    let name = opened.output.name();
     Failure::usage(format!(
         "'{name}' is a recording of {of}, not of {host}: use another file"
     ))
 }
 
 /// Opens one file, and says whose it is if rows are in it.
-fn open(path: &Path, force: bool, append: bool) -> Result<(Option<HostName>, Appended), Failure> {
+fn open(path: &Path, force: bool, append: bool) -> Result<(Option<HostName>, Opened), Failure> {
     if !append {
-        let created = Output::create(path, force).map_err(|error| match error {
+        let output = Output::create(path, force).map_err(|error| match error {
             OutputError::Exists { .. } => Failure {
                 exit: crate::cmd::Exit::Usage,
                 error: error.into(),
             },
             other => other.into(),
         })?;
-        return Ok((
-            None,
-            Appended {
-                output: created,
-                resume: None,
-            },
-        ));
+        return Ok((None, created(output)));
     }
     let appended = Output::append(path)?;
     let host = appended
         .resume
         .as_ref()
         .and_then(|resume| Some(resume.last.as_ref()?.host.clone()));
-    Ok((host, appended))
+    Ok((host, appended.into()))
+}
+
+fn created(output: Output) -> Opened {
+    Opened {
+        output: Arc::new(output),
+        resume: None,
+    }
 }
 
 /// The recordings in a directory, to go on with.
-fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Appended)>, Failure> {
+fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Opened)>, Failure> {
     let mut opened = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
@@ -351,11 +363,11 @@ fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Appended)>, 
                 .ok()
         });
         if let Some(host) = host {
-            let (of, appended) = open(&path, false, true)?;
+            let (of, file) = open(&path, false, true)?;
             if let Some(of) = of.filter(|of| *of != host) {
-                return Err(other_host(&appended, &of, &host));
+                return Err(other_host(&file, &of, &host));
             }
-            opened.push((Some(host), appended));
+            opened.push((Some(host), file));
         }
     }
     Ok(opened)

@@ -265,20 +265,123 @@ fn a_directory_or_no_directory_is_named() {
     );
 }
 
+/// What somebody else may do to a file that is written to, and what is said of it; nothing where it does no harm.
+#[cfg(unix)]
+const DONE_BY_OTHERS: &[(&str, Option<&str>)] = &[
+    ("rm x.csv", Some("was deleted")),
+    (
+        "rm x.csv; mkdir x.csv",
+        Some("was replaced by another file"),
+    ),
+    ("rm -r ../place", Some("was deleted")),
+    ("mv x.csv x.csv.1", Some("was moved or renamed")),
+    ("mv x.csv x.csv.1; : > x.csv", Some("was moved or renamed")),
+    ("mv ../place ../elsewhere", Some("was moved or renamed")),
+    (
+        "cp x.csv y; mv y x.csv",
+        Some("was replaced by another file"),
+    ),
+    (
+        "sed -i s/cpu/CPU/ x.csv",
+        Some("was replaced by another file"),
+    ),
+    ("rm x.csv; ln -s nowhere x.csv", Some("was deleted")),
+    (": > x.csv", Some("was truncated")),
+    ("cp x.csv x.csv.1; : > x.csv", Some("was truncated")),
+    ("truncate -s -30 x.csv", Some("was truncated")),
+    ("truncate -s -1 x.csv", Some("was truncated")),
+    (": > x.csv; seq 1000 >> x.csv", Some("was written to")),
+    (": > x.csv; echo 1 >> x.csv", Some("was truncated")),
+    ("echo '# a note' >> x.csv", Some("was written to")),
+    ("truncate -s +1 x.csv", Some("was written to")),
+    ("chmod 000 x.csv", None),
+    ("touch x.csv", None),
+    ("ln x.csv y", None),
+    ("mv x.csv y; mv y x.csv", None),
+    ("mv x.csv y; ln -s y x.csv", None),
+];
+
+#[cfg(unix)]
 #[test]
-fn a_file_that_goes_away_is_noticed() {
-    let place = Place::new();
-    let output = Output::create(&place.path(), false).unwrap();
-    output.write(b"a\n").unwrap();
-    fs::remove_file(place.path()).unwrap();
-    let expected = "'x.csv' was deleted or replaced while recording";
-    let error = output.check_still_there().unwrap_err();
-    assert_eq!(words(&place, error), expected);
-    fs::write(place.path(), b"another\n").unwrap();
-    let error = output.check_still_there().unwrap_err();
-    assert_eq!(words(&place, error), expected);
-    drop(output);
-    assert_eq!(place.bytes(), b"another\n");
+fn what_others_do_to_a_file_is_noticed_and_nothing_more_is_written() {
+    for &(script, expected) in DONE_BY_OTHERS {
+        let parent = tempfile::tempdir().unwrap();
+        let directory = parent.path().join("place");
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join("x.csv");
+        let output = Output::create(&path, false).unwrap();
+        output.write(&three_rows()).unwrap();
+        output.check_still_there().unwrap();
+        let status = Command::new("sh")
+            .args(["-c", script])
+            .current_dir(&directory)
+            .status();
+        assert!(status.unwrap().success(), "{script}");
+        let files = || all_bytes(parent.path());
+        let before = files();
+        let noticed = output
+            .check_still_there()
+            .map_err(|error| error.to_string());
+        match expected {
+            None => {
+                assert_eq!(noticed, Ok(()), "{script}");
+                output.write(b"more\n").unwrap();
+            }
+            Some(expected) => {
+                let error = noticed.unwrap_err();
+                assert!(error.contains(expected), "{script}: {error}");
+                if error.contains("truncated") || error.contains("written to") {
+                    let error = output.write(b"more\n").unwrap_err().to_string();
+                    assert!(error.contains(expected), "{script}: {error}");
+                    assert_eq!(files(), before, "{script}");
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of every file below `directory`, in the order of their paths.
+#[cfg(unix)]
+fn all_bytes(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(all_bytes(&path));
+        } else {
+            files.push((path.clone(), fs::read(&path).unwrap_or_default()));
+        }
+    }
+    files.sort();
+    files
+}
+
+#[test]
+fn a_file_that_is_still_to_be_replaced_is_watched_too() {
+    let place = Place::with(b"precious\n");
+    let output = Output::create(&place.path(), true).unwrap();
+    output.check_still_there().unwrap();
+    fs::write(place.path(), b"even more precious\n").unwrap();
+    let error = output.write(b"a\n").unwrap_err();
+    assert_eq!(
+        words(&place, error),
+        "'x.csv' was written to by another program while recording"
+    );
+    assert_eq!(place.bytes(), b"even more precious\n");
+}
+
+/// One thread looks while another writes: our own growth is nobody else's.
+#[test]
+fn looking_while_it_is_written_to_is_no_false_alarm() {
+    let place = Place::with(b"old\n");
+    let output = Output::create(&place.path(), true).unwrap();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| (0..2000).for_each(|_| output.write(b"a row\n").unwrap()));
+        while !writer.is_finished() {
+            output.check_still_there().unwrap();
+        }
+    });
+    output.check_still_there().unwrap();
 }
 
 #[cfg(target_os = "linux")]
