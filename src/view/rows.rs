@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use crate::protocol::HostName;
 
-use super::state::{Host, Now, Server, Standing, State};
+use super::state::{Host, Link, Now, Server, Standing, State};
 
 /// What a row of the page stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) struct Choice {
 }
 
 /// The rows in their order: alerts, stale, down, then the others, and by the order that was chosen among those. By name,
-/// a row moves only when something happens to it.
+/// a row moves only when something happens to it; the first sample is no such thing.
 pub(super) fn rows<'a>(state: &'a State, choice: &Choice, now: Now) -> Vec<Row<'a>> {
     let filter = choice.filter.to_lowercase();
     let mut rows: Vec<(_, f64, Row<'a>)> = all(state)
@@ -126,10 +126,26 @@ fn urgency(state: &State, row: &Row<'_>, now: Now) -> (bool, u8) {
         Row::Server(_, server) => (false, server.standing()),
     };
     let urgency = match standing {
+        // Nothing is known to be wrong with it: it waits where it will stand with its samples.
+        Standing::Down if is_awaited(state, row) => 1,
         Standing::Stale => 3,
         Standing::Down => 2,
         Standing::Live => 1,
         Standing::Over => 0,
     };
     (alerts, urgency)
+}
+
+/// Whether the first sample may be about to come: the connection is being made or is up, and nothing is late yet.
+fn is_awaited(state: &State, row: &Row<'_>) -> bool {
+    let (server, has_failed) = match row {
+        Row::Host(host) => (
+            state.servers.get(host.server),
+            host.arrived.is_some() || host.stale,
+        ),
+        Row::Server(_, server) => (Some(*server), false),
+    };
+    let is_up = |server: &Server| matches!(server.link, Link::Connecting | Link::Up);
+    // Nothing will come any more from a time that is over.
+    state.back.is_none() && !has_failed && server.is_some_and(is_up)
 }

@@ -42,6 +42,18 @@ pub(super) enum Page<'a> {
 }
 
 impl Ui {
+    /// Follows what was chosen: once a chosen server names its host, that host is the chosen one. To be called whenever
+    /// `state` has changed, and before a key is taken.
+    pub fn follow(&mut self, state: &State) {
+        for chosen in [&mut self.selected, &mut self.open] {
+            if let Some(Key::Server(server)) = chosen
+                && let Some(host) = state.hosts.values().find(|host| host.server == *server)
+            {
+                *chosen = Some(Key::Host(host.name.clone()));
+            }
+        }
+    }
+
     /// Takes a step on a screen of this size.
     pub fn step(&mut self, step: Step, state: &State, width: usize, height: usize, now: Now) {
         if std::mem::take(&mut self.help) {

@@ -68,6 +68,7 @@ impl Display {
             Event::Message(received) => apply(&mut self.live, received, now),
             Event::Malformed { .. } => {}
         }
+        self.follow(now);
         self.mark_back();
     }
 
@@ -107,8 +108,21 @@ impl Display {
         }
     }
 
+    /// Keeps what is selected and open with its host.
+    fn follow(&mut self, now: Now) {
+        let (state, _) = shown(&self.live, self.held.as_deref(), now);
+        self.ui.follow(state);
+    }
+
     /// Takes a key; whether to leave.
     pub(super) fn input(&mut self, input: Input, size: Size, now: Now) -> bool {
+        let leaves = self.take_input(input, size, now);
+        // Another state may be shown now.
+        self.follow(now);
+        leaves
+    }
+
+    fn take_input(&mut self, input: Input, size: Size, now: Now) -> bool {
         match input {
             Input::Interrupt => return true,
             Input::Resize => {}

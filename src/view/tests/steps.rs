@@ -251,3 +251,112 @@ fn steps_in_time_are_those_of_the_host_that_one_looks_at() {
     let empty = Fixture::new(&["a", "b"]);
     assert_eq!(subject(&empty), None);
 }
+
+/// The name in the selected row.
+fn selected(fixture: &Fixture) -> Option<String> {
+    let lines = fixture.frame(80, 24, PLAIN);
+    let line = lines.iter().find(|line| line.starts_with('>'))?;
+    Some(line.split_whitespace().nth(2).unwrap().to_owned())
+}
+
+/// The names of all rows, the selected one too.
+fn all_rows(fixture: &Fixture) -> Vec<String> {
+    let lines = fixture.frame(80, 24, PLAIN);
+    let rows = lines[3..]
+        .iter()
+        .take_while(|line| line.starts_with("  ") || line.starts_with("> "));
+    rows.map(|line| line[2..].split_whitespace().nth(1).unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn rows_keep_their_places_while_hosts_connect() {
+    let mut fixture = Fixture::new(&["alpha", "beta", "gamma"]);
+    let expected = ["alpha", "beta", "gamma"];
+    assert_eq!(all_rows(&fixture), expected);
+    fixture.step(Step::Down);
+    fixture.step(Step::Down);
+    // The last one is the fastest, and the first gets its sample long after its name.
+    for (server, host) in [(2, "gamma"), (0, "alpha"), (1, "beta")] {
+        fixture.state.connected(server);
+        fixture.hello(server, host, &["cpu"]);
+        fixture.ui.follow(&fixture.state);
+        assert_eq!(all_rows(&fixture), expected, "{host} has a name");
+        assert_eq!(selected(&fixture).as_deref(), Some("beta"));
+    }
+    for (server, host) in [(1, "beta"), (2, "gamma"), (0, "alpha")] {
+        fixture.sample(server, host, 1, &[("cpu", 50.0)]);
+        assert_eq!(all_rows(&fixture), expected, "{host} has a sample");
+        assert_eq!(selected(&fixture).as_deref(), Some("beta"));
+    }
+    // What fails to connect is another matter.
+    fixture.lose_server(2, "connection reset");
+    assert_eq!(all_rows(&fixture), ["gamma", "alpha", "beta"]);
+    assert_eq!(selected(&fixture).as_deref(), Some("beta"));
+}
+
+#[test]
+fn a_chosen_server_becomes_the_host_that_it_names() {
+    for opens in [false, true] {
+        let mut fixture = Fixture::new(&["10.0.0.1", "10.0.0.2"]);
+        fixture.step(Step::Down);
+        fixture.step(Step::Down);
+        if opens {
+            fixture.step(Step::Enter);
+        }
+        fixture.state.connected(1);
+        fixture.hello(1, "web-7", &["cpu"]);
+        fixture.ui.follow(&fixture.state);
+        fixture.sample(1, "web-7", 1, &[("cpu", 50.0)]);
+        // A second host of the same server, and a name before it, change nothing.
+        fixture.sample(1, "web-1", 1, &[("cpu", 50.0)]);
+        fixture.ui.follow(&fixture.state);
+        if opens {
+            check(&fixture, " web-7   ● live");
+            fixture.step(Step::Back);
+        }
+        assert_eq!(selected(&fixture).as_deref(), Some("web-7"));
+        assert_eq!(all_rows(&fixture), ["10.0.0.1", "web-1", "web-7"]);
+    }
+}
+
+#[test]
+fn the_selection_is_of_a_host_whatever_its_row() {
+    let mut fixture = busy(&[("a", [10.0; 3]), ("b", [20.0; 3]), ("c", [30.0; 3])]);
+    fixture.step(Step::Down);
+    fixture.step(Step::Down);
+    let check = |fixture: &Fixture, rows: &[&str]| {
+        assert_eq!(all_rows(fixture), rows);
+        assert_eq!(selected(fixture).as_deref(), Some("b"));
+    };
+    check(&fixture, &["a", "b", "c"]);
+    fixture.ui.sort();
+    check(&fixture, &["c", "b", "a"]);
+    fixture.sample(0, "b", 30, &[("cpu", 90.0)]);
+    check(&fixture, &["b", "c", "a"]);
+    fixture.sample(0, "b", 31, &[("cpu", 5.0)]);
+    check(&fixture, &["c", "a", "b"]);
+    fixture.sample(0, "aa", 31, &[("cpu", 7.0)]);
+    check(&fixture, &["c", "a", "aa", "b"]);
+    fixture.state.stale(&Fixture::name("b"));
+    check(&fixture, &["b", "c", "a", "aa"]);
+}
+
+#[test]
+fn a_filter_hides_the_selected_host_and_gives_it_back() {
+    let mut fixture = busy(&[("web-1", [1.0; 3]), ("db-1", [1.0; 3]), ("web-2", [1.0; 3])]);
+    fixture.step(Step::Down);
+    assert_eq!(selected(&fixture).as_deref(), Some("db-1"));
+    fixture.ui.begin_filter();
+    "web".chars().for_each(|c| fixture.ui.type_letter(c));
+    assert_eq!(all_rows(&fixture), ["web-1", "web-2"]);
+    assert_eq!(selected(&fixture), None, "no other takes its place");
+    fixture.ui.end_filter(false);
+    assert_eq!(selected(&fixture).as_deref(), Some("db-1"));
+    // Enter opens what can be seen.
+    fixture.ui.begin_filter();
+    "web".chars().for_each(|c| fixture.ui.type_letter(c));
+    fixture.ui.end_filter(true);
+    fixture.step(Step::Enter);
+    self::check(&fixture, " web-1   ● live");
+}
