@@ -2,6 +2,7 @@
 
 mod announce;
 mod clock;
+mod data;
 mod news;
 pub mod record;
 pub mod replay;
@@ -14,7 +15,7 @@ use std::fmt;
 use clap::{Parser, Subcommand};
 
 use crate::cli::GlobalArgs;
-use crate::signals;
+use crate::{signals, talk};
 
 /// How a command ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +185,7 @@ fn log_to_stderr(global: &GlobalArgs) {
     // Fails only where a logger is there already, as in a test.
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(std::io::stderr)
+        .with_writer(|| talk::Log)
         .with_target(false)
         .try_init();
 }

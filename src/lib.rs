@@ -9,6 +9,7 @@
 //! * [`token`]: the secret that lets a viewer in, and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
+//! * [`talk`]: text for people, on stderr, which nothing waits for.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
 //!
 //! The binary is the product: this library has no stable API.
@@ -22,6 +23,7 @@ pub mod recording;
 pub mod server;
 pub mod signals;
 pub mod source;
+pub mod talk;
 pub mod terminal;
 pub mod token;
 pub mod view;

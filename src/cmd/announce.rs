@@ -1,6 +1,6 @@
 //! What the two servers say when they listen, and how all commands speak to people.
 
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use tokio::net::TcpListener;
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
-use crate::server;
+use crate::{server, talk};
 
-use super::Failure;
+use super::{Failure, data};
 
 /// How the server behaves. That fewer viewers fit than were asked for is said.
 pub(super) fn server_config(
@@ -33,9 +33,13 @@ pub(super) fn server_config(
     }
 }
 
+/// How long serving waits for the URL to be printed: a full disk has shown itself by then, and a terminal that is not
+/// being read must not keep viewers waiting.
+const URL_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Prints the URL on stdout, the one line there, and the rest on stderr. A closed pipe is nothing to stop serving for; a stdout
-/// that takes nothing is: nobody could learn the address.
-pub(super) fn listening(
+/// that refuses it is: nobody could learn the address. One that is not being read gets it later.
+pub(super) async fn listening(
     listeners: &[TcpListener],
     is_tls: bool,
     what: &str,
@@ -47,13 +51,16 @@ pub(super) fn listening(
     else {
         return Ok(());
     };
-    let mut stdout = std::io::stdout().lock();
     let scheme = if is_tls { "wss" } else { "ws" };
-    let told = writeln!(stdout, "{scheme}://{addr}{WEBSOCKET_PATH}").and_then(|()| stdout.flush());
-    told.or_else(|error| match error.kind() {
-        ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(anyhow::Error::new(error).context("cannot write the address to stdout")),
-    })?;
+    let url = format!("{scheme}://{addr}{WEBSOCKET_PATH}\n");
+    let told = tokio::time::timeout(URL_PATIENCE, data::print(url.into_bytes())).await;
+    match told {
+        Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
+            let error = anyhow::Error::new(error).context("cannot write the address to stdout");
+            return Err(error.into());
+        }
+        _ => {}
+    }
     let server = if is_tls {
         format!(" wss://{addr}{WEBSOCKET_PATH}")
     } else {
@@ -99,8 +106,7 @@ fn server_argument(addr: SocketAddr) -> String {
 /// Says something to the person at the terminal, unless they want it quiet.
 pub(super) fn say(global: &GlobalArgs, text: &str) {
     if !global.quiet {
-        // Nothing can be done about a stderr that is gone.
-        let _ = writeln!(std::io::stderr(), "{text}");
+        talk::say(text);
     }
 }
 

@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, Event};
 use crate::recording::OutputError;
+use crate::talk;
 use crate::terminal::{self, Progress, Recorded};
 
 use super::clock::reached;
 use super::news::{News, short_name};
-use super::{Exit, Failure, announce, trust};
+use super::{Exit, Failure, announce, data, trust};
 
 use files::{Files, Target, Written};
 
@@ -69,7 +70,14 @@ pub async fn run(
         ));
     }
     let trust = trust::of_client(&args.client, global)?;
-    let mut files = Files::new(target, args.force, args.append, args.client.samples)?;
+    let (force, append, samples) = (args.force, args.append, args.client.samples);
+    let opening = move || Files::new(target, force, append, samples);
+    let mut files = tokio::select! {
+        biased;
+        // On a thread: a named pipe is opened when somebody reads it.
+        opened = tokio::task::spawn_blocking(opening) => opened??,
+        () = stop.cancelled() => return Ok(Exit::Done),
+    };
     let mut query = args.client.query();
     query.after = files.positions();
     let mut client = Client::new(
@@ -137,7 +145,16 @@ async fn follow(
         let Some(event) = event else { return Ok(()) };
         talk.take(&event);
         match event {
-            Event::Message(received) => files.take(received)?,
+            Event::Message(received) => tokio::select! {
+                biased;
+                taken = files.take(received) => taken?,
+                () = data::given_up(stop, limit) => {
+                    if stop.is_cancelled() {
+                        talk.news.leave();
+                    }
+                    return Ok(());
+                }
+            },
             Event::Lost { server, .. } => files.lost(server),
             _ => {}
         }
@@ -188,7 +205,7 @@ impl Talk {
         if let Some(line) = self.news.line(event)
             && !self.is_quiet
         {
-            self.progress.say(&line);
+            talk::say(&line);
         }
     }
 

@@ -194,7 +194,7 @@ async fn broadcast(
     let viewers = Viewers::default();
     let is_tls = trust.tls.is_some();
     let config = announce::server_config(&args.server, trust, None, global);
-    announce::listening(&listeners, is_tls, &what(args, &survey), global)?;
+    announce::listening(&listeners, is_tls, &what(args, &survey), global).await?;
     let serving = CancellationToken::new();
     let server = server::run(
         listeners,

@@ -98,7 +98,8 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         trust.tls.is_some(),
         &format!("Serving {name} every {}.", announce::span(args.interval)),
         global,
-    )?;
+    )
+    .await?;
 
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);

@@ -345,6 +345,12 @@ impl Output {
         OutputError::Lost { name, loss }
     }
 
+    /// Whether a write may wait for somebody to read: it does not go to a file.
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        !self.is_regular
+    }
+
     /// What the output is called: its path, or "standard output".
     #[must_use]
     pub fn name(&self) -> String {

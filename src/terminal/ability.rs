@@ -6,6 +6,8 @@ use std::io::IsTerminal;
 use anstream::stream::RawStream;
 use anstream::{AutoStream, ColorChoice};
 
+use crate::talk;
+
 /// The size where there is none to ask for.
 const FALLBACK: (usize, usize) = (80, 24);
 
@@ -72,6 +74,12 @@ pub fn size() -> (usize, usize) {
         Ok((columns, lines)) if columns > 0 && lines > 0 => (columns.into(), lines.into()),
         _ => FALLBACK,
     }
+}
+
+/// The columns of the terminal that stderr is.
+#[must_use]
+pub(super) fn columns_of_stderr() -> usize {
+    talk::columns().unwrap_or_else(|| size().0)
 }
 
 /// The columns to write into `stream`: those of the terminal, or 80 where it is none.

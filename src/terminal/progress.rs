@@ -1,12 +1,21 @@
 //! How far `record` and `replay` are: one line on stderr, on a terminal only.
 
-use std::io::{self, Write};
+use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    DecimalBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike,
+};
+
+use super::ability::columns_of_stderr;
+use crate::talk;
 
 /// How often the spinner turns: seen to live, and cheap over a slow line.
 const TURN_EVERY: Duration = Duration::from_millis(200);
+
+/// How often the line is drawn, in a second.
+const MOST_DRAWN: u8 = 20;
 
 /// What a recording has come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +30,7 @@ pub struct Recorded<'a> {
     pub state: &'a str,
 }
 
-/// A line that tells how far a command is. Off a terminal it is not there, and only [`Progress::say`] is seen.
+/// A line that tells how far a command is. Off a terminal it is not there. It waits for nobody, as all of [`talk`].
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -31,7 +40,7 @@ impl Progress {
     /// For work without a known end: a spinner, the time so far, and what has been recorded of `name`.
     #[must_use]
     pub fn recording(name: &str, unicode: bool) -> Self {
-        Self::spinner(ProgressDrawTarget::stderr(), name, unicode)
+        Self::spinner(stderr(), name, unicode)
     }
 
     /// For work that ends: a bar over the time that the recording covers, and the time that is left. Without `total` it
@@ -39,8 +48,8 @@ impl Progress {
     #[must_use]
     pub fn replaying(name: &str, total: Option<Duration>, unicode: bool) -> Self {
         match total {
-            Some(total) => Self::bar(ProgressDrawTarget::stderr(), name, total, unicode),
-            None => Self::spinner(ProgressDrawTarget::stderr(), name, unicode),
+            Some(total) => Self::bar(stderr(), name, total, unicode),
+            None => Self::spinner(stderr(), name, unicode),
         }
     }
 
@@ -103,17 +112,6 @@ impl Progress {
         self.bar.set_message(text.to_owned());
     }
 
-    /// Writes `line` to stderr, above the progress where that is seen.
-    pub fn say(&self, line: &str) {
-        self.say_to(&mut io::stderr(), line);
-    }
-
-    fn say_to(&self, out: &mut impl Write, line: &str) {
-        // With nobody left to read it there is nobody to tell.
-        self.bar
-            .suspend(|| drop(writeln!(out, "{line}").and_then(|()| out.flush())));
-    }
-
     /// Takes the line away.
     pub fn finish(self) {
         self.bar.finish_and_clear();
@@ -135,6 +133,62 @@ impl Recorded<'_> {
     }
 }
 
+/// Where the line is seen, if it is.
+fn stderr() -> ProgressDrawTarget {
+    if !talk::is_on_terminal() {
+        return ProgressDrawTarget::hidden();
+    }
+    ProgressDrawTarget::term_like_with_hz(Box::new(Line::default()), MOST_DRAWN)
+}
+
+/// A terminal of one line, for indicatif, which would wait for a real one. What stands in it goes to [`talk::progress`].
+#[derive(Debug, Default)]
+struct Line(Mutex<String>);
+
+impl TermLike for Line {
+    fn width(&self) -> u16 {
+        u16::try_from(columns_of_stderr()).unwrap_or(u16::MAX)
+    }
+
+    // Each drawing begins with these, and they have nothing to do: the line is replaced as a whole.
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        line.push_str(text);
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        talk::progress(line.trim_end());
+        line.clear();
+        Ok(())
+    }
+}
+
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants, and every one is drawn in a test.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -147,8 +201,7 @@ fn milliseconds(length: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use indicatif::TermLike;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
 
     /// A terminal of 80 columns.
     #[derive(Clone, Default)]
@@ -169,18 +222,6 @@ mod tests {
             let terminal = self.0.lock().unwrap();
             let rows = terminal.screen().rows(0, 80);
             rows.filter(|row| !row.is_empty()).collect()
-        }
-    }
-
-    impl Write for Terminal {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let text = String::from_utf8_lossy(bytes).replace('\n', "\r\n");
-            self.put(&text);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
         }
     }
 
@@ -267,27 +308,6 @@ mod tests {
             "{shown}"
         );
         assert!(shown.contains(" left  2 viewers"), "{shown}");
-    }
-
-    #[test]
-    fn what_is_said_stays_above_the_line() {
-        let terminal = Terminal::default();
-        let progress = Progress::spinner(target(&terminal), "web-1", true);
-        progress.recorded(&RECORDED);
-        progress.say_to(&mut terminal.clone(), "web-1: connection lost");
-        let rows = terminal.rows();
-        assert_eq!(rows.len(), 2, "{rows:?}");
-        assert_eq!(rows[0], "web-1: connection lost");
-        assert!(rows[1].contains("1,252 rows"), "{rows:?}");
-    }
-
-    #[test]
-    fn what_is_said_is_seen_without_a_terminal_too() {
-        let mut out = Vec::new();
-        let progress = Progress::hidden();
-        progress.recorded(&RECORDED);
-        progress.say_to(&mut out, "web-1: connection lost");
-        assert_eq!(out, b"web-1: connection lost\n");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The full screen, taken from the shell and always given back.
 
-use std::io::{self, Write};
-use std::sync::Once;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Once, OnceLock};
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
@@ -15,12 +15,15 @@ use crossterm::terminal::{
 use unicode_width::UnicodeWidthChar;
 
 use super::ability::size;
+use crate::talk::{Outlet, takes_more};
 
 /// Whether the terminal is ours: it is given back once, by whoever comes first.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The alternate screen in raw mode without a cursor. Dropping it gives the terminal back; a panic does so before its
 /// message is printed.
+///
+/// Nobody waits for a terminal that takes nothing: then frames are left out, and only the newest is drawn once it does.
 #[derive(Debug)]
 pub struct Screen(());
 
@@ -35,11 +38,11 @@ impl Screen {
         TAKEN.store(true, Ordering::SeqCst);
         // From here on an error gives back what was taken.
         let screen = Self(());
-        put(&enter()?)?;
+        terminal().push(enter()?);
         Ok(screen)
     }
 
-    /// Shows `frame`, one line in each row, in one write.
+    /// Shows `frame`, one line in each row, in one write, soon.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -47,8 +50,10 @@ impl Screen {
         if !TAKEN.load(Ordering::SeqCst) {
             return Ok(()); // a panic elsewhere gave the terminal back; its message is to be read
         }
+        terminal().check()?;
         let (width, height) = size();
-        put(&paint(frame, width, height)?)
+        terminal().show(paint(frame, width, height)?.into());
+        Ok(())
     }
 
     /// Gives the terminal back, and leaves `last` behind in the scrollback.
@@ -61,7 +66,9 @@ impl Screen {
         if !text.is_empty() {
             text.push('\n');
         }
-        put(text.as_bytes())
+        terminal().push(text.into_bytes());
+        terminal().flush();
+        terminal().check()
     }
 }
 
@@ -74,10 +81,44 @@ impl Drop for Screen {
 /// Gives the terminal back if it was taken; for an end that does not go through [`Screen`]'s drop.
 pub fn restore() {
     if TAKEN.swap(false, Ordering::SeqCst) {
-        // Whoever listened may be gone: there is nothing left to do about it.
-        let _ = leave().and_then(|bytes| put(&bytes));
+        terminal().show([].into());
+        terminal().push(leave().unwrap_or_default());
+        let is_left = terminal().flush();
+        if !is_left {
+            forget_unread();
+        }
+        // Whoever listened may be gone: there is nothing left to do about it. It also wakes a write that had no room.
         let _ = disable_raw_mode();
+        if !is_left {
+            terminal().flush();
+        }
     }
+}
+
+/// The terminal, written to by a thread of its own.
+fn terminal() -> &'static Outlet {
+    static TERMINAL: OnceLock<Outlet> = OnceLock::new();
+    TERMINAL.get_or_init(|| Outlet::new("screen", io::stdout(), b"", stdout_takes_more))
+}
+
+/// Takes back what a terminal that is not being read has not been shown: old frames, in the way of the sequences that
+/// give the terminal back.
+#[cfg(unix)]
+fn forget_unread() {
+    let _ = rustix::termios::tcflush(io::stdout(), rustix::termios::QueueSelector::OFlush);
+}
+
+#[cfg(not(unix))]
+fn forget_unread() {}
+
+#[cfg(unix)]
+fn stdout_takes_more() -> bool {
+    takes_more(&io::stdout())
+}
+
+#[cfg(not(unix))]
+fn stdout_takes_more() -> bool {
+    false
 }
 
 fn restore_before_panics() {
@@ -89,12 +130,6 @@ fn restore_before_panics() {
             report(panic);
         }));
     });
-}
-
-fn put(bytes: &[u8]) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
 }
 
 fn enter() -> io::Result<Vec<u8>> {
@@ -260,6 +295,7 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             let mut screen = Screen::open().unwrap();
             screen.draw(&frame(&["a frame"])).unwrap();
+            super::terminal().flush();
             panic!("the message");
         }
         let pair = portable_pty::native_pty_system()

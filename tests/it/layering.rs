@@ -7,7 +7,15 @@ const LEVELS: [&[&str]; 5] = [
     &["cmd"],
     &["cli"],
     &["server", "client", "source", "terminal"],
-    &["hub", "recording", "redis", "alert", "view", "token"],
+    &[
+        "hub",
+        "recording",
+        "redis",
+        "alert",
+        "view",
+        "token",
+        "talk",
+    ],
     &["protocol"],
 ];
 
@@ -25,6 +33,25 @@ const KEPT: [(&str, &[&str]); 8] = [
     ("indicatif", &["src/terminal"]),
     ("subtle", &["src/token"]),
     ("rustls_native_certs", &["src/client/tls"]),
+];
+
+/// Calls that one place keeps to itself, for a write to either stream may wait for its reader: text for people goes
+/// through `talk`, data through a thread.
+const CALLS_KEPT: [(&str, &[&str]); 5] = [
+    ("io::stderr()", &["src/talk"]),
+    ("ProgressDrawTarget::std", &[]),
+    ("eprint", &[]),
+    (
+        "io::stdout()",
+        &[
+            "src/cmd/data.rs",
+            "src/cmd/watch.rs",
+            "src/cmd/watch/once.rs",
+            "src/recording/output.rs",
+            "src/terminal/screen.rs",
+        ],
+    ),
+    ("stdout().lock", &["src/cmd/data.rs"]),
 ];
 
 #[test]
@@ -103,6 +130,22 @@ fn planted_violations_are_found() {
             "crossterm outside",
         ),
         ("src/cli.rs", "#[arg(long, env = \"LISTEN\")]", "LISTEN"),
+        (
+            "src/cmd/announce.rs",
+            "writeln!(io::stderr(), \"ready\")",
+            "io::stderr() outside",
+        ),
+        ("src/main.rs", "eprintln!(\"error\");", "eprint outside"),
+        (
+            "src/cmd/serve.rs",
+            "writeln!(std::io::stdout(), \"{url}\")",
+            "io::stdout() outside",
+        ),
+        (
+            "src/cmd/watch.rs",
+            "let mut out = io::stdout().lock();",
+            "stdout().lock outside",
+        ),
     ] {
         let found = violations(path, text);
         assert!(
@@ -163,6 +206,11 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     for (name, homes) in KEPT {
         if !homes.iter().any(|home| path.starts_with(home)) && uses_crate(&code, name) {
             found.push(format!("{path}: {name} outside {homes:?}"));
+        }
+    }
+    for (call, homes) in CALLS_KEPT {
+        if !homes.iter().any(|home| path.starts_with(home)) && code.contains(call) {
+            found.push(format!("{path}: {call} outside {homes:?}"));
         }
     }
     for name in code.split("env = \"").skip(1) {

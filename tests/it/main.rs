@@ -47,3 +47,4 @@ mod token;
 mod truth;
 mod tutorial;
 mod types;
+mod unread;

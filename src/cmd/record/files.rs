@@ -118,8 +118,9 @@ impl Files {
         self.opened.iter().filter_map(last).collect()
     }
 
-    /// Takes in a message: a row in its host's file, if it is numbered.
-    pub(super) fn take(&mut self, received: Received) -> Result<(), Failure> {
+    /// Takes in a message: a row in its host's file, if it is numbered. May be dropped where that takes too long; the row
+    /// then may or may not be written, and nothing else can be.
+    pub(super) async fn take(&mut self, received: Received) -> Result<(), Failure> {
         let Received {
             server,
             host,
@@ -157,10 +158,16 @@ impl Files {
         let told = file
             .transcript
             .push((host, stream, seq), alert, sample, &mut self.line);
-        file.output.write(&self.line)?;
+        let bytes = self.line.len() as u64;
+        if file.output.may_wait() {
+            let (output, line) = (Arc::clone(&file.output), std::mem::take(&mut self.line));
+            tokio::task::spawn_blocking(move || output.write(&line)).await??;
+        } else {
+            file.output.write(&self.line)?;
+        }
         file.written.gaps += u64::from(told);
         file.written.rows += 1;
-        file.written.bytes += self.line.len() as u64;
+        file.written.bytes += bytes;
         file.is_dirty = true;
         Ok(())
     }

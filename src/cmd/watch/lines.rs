@@ -1,7 +1,7 @@
 //! Lines for other programs: data on stdout, changes of state on stderr.
 
 use std::collections::HashMap;
-use std::io::{self, Write};
+use std::io;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
@@ -11,8 +11,8 @@ use crate::client::{Event, Received};
 use crate::protocol::{Body, HostName, MetricInfo};
 use crate::view::plain_line;
 
-use super::super::announce;
 use super::super::clock::reached;
+use super::super::{announce, data};
 use super::{End, Events, Session};
 
 /// How a message becomes a line.
@@ -24,6 +24,22 @@ pub(super) enum Form {
     Plain,
 }
 
+/// Where lines go.
+pub(super) trait Lines {
+    /// Writes `line` and its end, however long that takes.
+    async fn write(&mut self, line: String) -> io::Result<()>;
+}
+
+/// Standard output.
+struct Stdout;
+
+impl Lines for Stdout {
+    async fn write(&mut self, mut line: String) -> io::Result<()> {
+        line.push('\n');
+        data::print(line.into_bytes()).await
+    }
+}
+
 /// Prints lines until the end, a limit or `stop`.
 pub(super) async fn run(
     events: impl Events,
@@ -33,7 +49,7 @@ pub(super) async fn run(
     stop: &CancellationToken,
 ) -> io::Result<End> {
     let say = |line: &str| announce::say(global, line);
-    follow(events, form, session, &mut io::stdout(), say, stop).await
+    follow(events, form, session, &mut Stdout, say, stop).await
 }
 
 /// Writes data to `out`, and changes of state to `say`.
@@ -41,7 +57,7 @@ pub(super) async fn follow(
     mut events: impl Events,
     form: Form,
     session: &mut Session,
-    out: &mut impl Write,
+    out: &mut impl Lines,
     mut say: impl FnMut(&str),
     stop: &CancellationToken,
 ) -> io::Result<End> {
@@ -60,8 +76,13 @@ pub(super) async fn follow(
             && session.limits.wants(&received.host)
             && let Some(line) = line(form, received, &mut columns)
         {
-            writeln!(out, "{line}")?;
-            out.flush()?;
+            tokio::select! {
+                biased;
+                written = out.write(line) => written?,
+                () = data::given_up(stop, session.limits.until()) => {
+                    return Ok(if stop.is_cancelled() { End::Done } else { End::Over });
+                }
+            }
         }
         if let Some(line) = session.take(&event) {
             say(&line);

@@ -1,6 +1,6 @@
 //! The table, once.
 
-use std::io::{self, Write};
+use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::terminal;
 
 use super::super::clock::reached;
+use super::super::data;
 use super::{End, Events, Session};
 
 /// A server sends what it has in one go: when nothing more comes for this long, that was all.
@@ -27,12 +28,17 @@ pub(super) async fn run(
     if end == End::Done || !session.display.state().has_data() {
         return Ok(end);
     }
-    let mut out = io::stdout().lock();
-    let width = terminal::columns(&out);
-    for line in session.display.report(width, None, session.clock.now()) {
-        writeln!(out, "{line}")?;
+    let width = terminal::columns(&io::stdout());
+    let lines = session.display.report(width, None, session.clock.now());
+    let table = lines
+        .iter()
+        .flat_map(|line| [line, "\n"])
+        .collect::<String>();
+    tokio::select! {
+        biased;
+        written = data::print(table.into_bytes()) => written?,
+        () = data::given_up(stop, None) => {}
     }
-    out.flush()?;
     // Those that were not there are in the table.
     Ok(End::Done)
 }

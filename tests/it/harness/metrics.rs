@@ -131,21 +131,38 @@ impl Metrics {
     /// Starts it and does not wait for anything.
     #[track_caller]
     pub(crate) fn spawn(self) -> Running {
+        self.spawn_into(Stdio::piped(), Stdio::piped())
+    }
+
+    /// Starts it with other places for what it prints.
+    #[track_caller]
+    pub(crate) fn spawn_into(self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Running {
+        self.spawn_with(Stdio::piped(), stdout.into(), stderr.into())
+    }
+
+    /// Starts it with one terminal, or what stands for one, as all of its streams.
+    #[track_caller]
+    pub(crate) fn spawn_on(self, mut end: impl FnMut() -> Stdio) -> Running {
+        self.spawn_with(end(), end(), end())
+    }
+
+    #[track_caller]
+    fn spawn_with(self, stdin: Stdio, stdout: Stdio, stderr: Stdio) -> Running {
         let line = self.line();
         let mut child = Command::new(&self.program)
             .args(&self.args)
             .env_clear()
             .envs(self.environment())
             .current_dir(std::env::temp_dir())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdin(stdin)
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|error| panic!("{line}: {error}"));
         Running {
             stdin: child.stdin.take(),
-            stdout: Some(Pump::of(child.stdout.take().unwrap())),
-            stderr: Some(Pump::of(child.stderr.take().unwrap())),
+            stdout: child.stdout.take().map(Pump::of),
+            stderr: child.stderr.take().map(Pump::of),
             child,
             line,
             url: String::new(),
@@ -155,7 +172,13 @@ impl Metrics {
     /// Starts a server and waits until it says where it listens.
     #[track_caller]
     pub(crate) fn start(self) -> Running {
-        let mut running = self.spawn();
+        self.start_into(Stdio::piped())
+    }
+
+    /// Starts a server with another standard error, and waits until it says where it listens.
+    #[track_caller]
+    pub(crate) fn start_into(self, stderr: impl Into<Stdio>) -> Running {
+        let mut running = self.spawn_into(Stdio::piped(), stderr);
         let line = running.stdout().wait(READY_PATIENCE, first_line);
         match line {
             Some(url) if url.starts_with("ws://") || url.starts_with("wss://") => running.url = url,
@@ -255,11 +278,12 @@ impl Running {
 
     /// The command line and everything that was printed.
     pub(crate) fn story(&self) -> String {
+        let text = |pump: &Option<Pump>| pump.as_ref().map(Pump::text).unwrap_or_default();
         format!(
             "$ {}\n--- stdout\n{}--- stderr\n{}",
             self.line,
-            self.stdout().text(),
-            self.stderr().text()
+            text(&self.stdout),
+            text(&self.stderr)
         )
     }
 
@@ -298,8 +322,14 @@ impl Running {
         };
         Output {
             status,
-            stdout: self.stdout.take().unwrap().finish(),
-            stderr: String::from_utf8_lossy(&self.stderr.take().unwrap().finish()).into_owned(),
+            stdout: self.stdout.take().map(Pump::finish).unwrap_or_default(),
+            stderr: self
+                .stderr
+                .take()
+                .map(Pump::finish)
+                .map_or_else(String::new, |bytes| {
+                    String::from_utf8_lossy(&bytes).into_owned()
+                }),
             line: std::mem::take(&mut self.line),
         }
     }
@@ -309,9 +339,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking()
-            && let (Some(_), Some(_)) = (&self.stdout, &self.stderr)
-        {
+        if std::thread::panicking() {
             println!("{}", self.story());
         }
     }

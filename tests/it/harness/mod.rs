@@ -22,6 +22,7 @@ pub(crate) mod server;
 pub(crate) mod sshd;
 pub(crate) mod steady;
 pub(crate) mod tutorial;
+pub(crate) mod unread;
 pub(crate) mod viewer;
 pub(crate) mod wire;
 

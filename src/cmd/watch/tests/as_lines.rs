@@ -159,12 +159,16 @@ async fn each_host_has_its_samples() {
 /// A pipe that somebody closed.
 struct Closed;
 
-impl io::Write for Closed {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+impl lines::Lines for Closed {
+    async fn write(&mut self, _: String) -> io::Result<()> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
+impl lines::Lines for Vec<u8> {
+    async fn write(&mut self, line: String) -> io::Result<()> {
+        self.extend_from_slice(line.as_bytes());
+        self.push(b'\n');
         Ok(())
     }
 }

@@ -1,0 +1,31 @@
+//! Data on stdout. A write may wait for as long as nobody reads; the program goes on to hear signals meanwhile.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::clock::reached;
+
+/// How long a write in hand may take when it is time to stop: a reader that still reads gets a whole line.
+const LAST_WRITE: Duration = Duration::from_millis(500);
+
+/// Writes `bytes` to stdout. Dropping this does not take them back.
+pub(super) async fn print(bytes: Vec<u8>) -> io::Result<()> {
+    let write = move || {
+        let mut out = io::stdout().lock();
+        out.write_all(&bytes).and_then(|()| out.flush())
+    };
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+/// Waits until a write that still goes on is not to be waited for: `stop` or `limit` came, and some time has passed.
+pub(super) async fn given_up(stop: &CancellationToken, limit: Option<Instant>) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = reached(limit) => {}
+    }
+    tokio::time::sleep(LAST_WRITE).await;
+}
