@@ -37,7 +37,7 @@ pub use message::{
     Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,
 };
 pub use names::{HostName, NameError, Position, StreamId};
-pub use number::{push_number, round_to};
+pub use number::{push_number, round_nonzero, round_rate, round_to};
 pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};
 

@@ -4,25 +4,39 @@ export const NONE = "–";
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL = ["", "k", "M", "G", "T", "P"];
 
+/** One that is not 0 and would be written as 0 has its first digit instead: 0.004, 3e-5. */
+function fixed(value, decimals) {
+  const shown = value.toFixed(decimals);
+  if (!value || Number(shown)) return shown;
+  if (Math.abs(value) < 1e-9) return "~0";
+  const short = value.toExponential(0);
+  const plain = value.toFixed(Number(short.split("e-")[1]));
+  return plain.length <= 6 ? plain : short;
+}
+
+/** A percentage without a fraction or a unit. */
+export const percent = (value) => (value > 0 && value < 0.5 ? "<1" : value.toFixed(0));
+
 function scaled(value, base, prefixes, suffix = "") {
   let prefix = 0;
   // 999.6 would be written as 1000.
   for (; Math.abs(value) >= base - 0.5 && prefix + 1 < prefixes.length; prefix += 1) value /= base;
   const isWhole = (!prefix && Number.isInteger(value)) || Math.abs(value) >= 99.95;
-  return [value.toFixed(isWhole ? 0 : 1), prefixes[prefix] + suffix];
+  return [fixed(value, isWhole ? 0 : 1), prefixes[prefix] + suffix];
 }
 
 /** Number and unit apart, such as ["1.2", "MB/s"]. */
 export function parts(value, unit) {
   if (!Number.isFinite(value)) return [NONE, ""];
-  if (unit === "%" || unit === "°C") return [value.toFixed(1), unit];
+  if (unit === "%") return [fixed(value, 1), unit];
+  if (unit === "°C") return [value.toFixed(1), unit];
   if (unit === "s") return [uptime(value), ""];
   if (unit === "B") return scaled(value, 1024, BINARY);
   if (unit === "B/s") return scaled(value, 1000, DECIMAL, unit);
   const shown = { "1/s": "/s", users: "" }[unit] ?? unit;
   if (Math.abs(value) >= 1e5) return scaled(value, 1000, DECIMAL, shown);
   const isWhole = Number.isInteger(value) || Math.abs(value) >= 999.95;
-  return [value.toFixed(isWhole ? 0 : shown ? 1 : 2), shown];
+  return [fixed(value, isWhole ? 0 : shown ? 1 : 2), shown];
 }
 
 /** A value with its unit, such as "1.2 MB/s", never broken between them. */

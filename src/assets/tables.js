@@ -1,6 +1,6 @@
 // Instances as tables and bars: cores, filesystems, devices, interfaces, sensors, processes; and every value there is.
 
-import { $, NONE, setText, text } from "./format.js";
+import { $, NONE, percent, setText, text } from "./format.js";
 
 /** Title, heads, and for instances the metrics: a row for each `name:instance` that there is. */
 const TABLES = {
@@ -77,16 +77,16 @@ function renderCores(host) {
   resize(strip, cores.length, "li").forEach((node, i) => {
     const value = host.value(`cpu:${cores[i]}`);
     setShare(node, value);
-    setText(node, Number.isNaN(value) ? NONE : value.toFixed(0));
+    setText(node, Number.isNaN(value) ? NONE : percent(value));
     node.title = `CPU ${cores[i]}`;
   });
 }
 
 export function renderTables(host) {
   renderCores(host);
-  const percent = (value) => ({ text: text(value, "%"), share: value });
+  const share = (value) => ({ text: text(value, "%"), share: value });
   const top = host.newest?.data.top ?? [];
-  fill("processes", top.map(({ pid, name, cpu, memory }) => [name, `${pid}`, percent(cpu), percent(memory)]));
+  fill("processes", top.map(({ pid, name, cpu, memory }) => [name, `${pid}`, share(cpu), share(memory)]));
   for (const [id, [, , names]] of Object.entries(TABLES)) {
     if (!names) continue;
     const rows = new Set(names.flatMap((name) => instances(host, name)));

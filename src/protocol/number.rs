@@ -53,6 +53,31 @@ pub fn round_to(value: f64, step: f64) -> f64 {
     (value * per_unit).round() / per_unit
 }
 
+/// Like [`round_to`], but what is not 0 does not become 0: a value too small for `step` keeps two significant digits.
+#[must_use]
+pub fn round_nonzero(value: f64, step: f64) -> f64 {
+    match round_to(value, step) {
+        0.0 => two_digits(value),
+        rounded => rounded,
+    }
+}
+
+/// How often something happens, per second, rounded to 0.01 or to two significant digits, whichever is finer: one event
+/// in three minutes is 0.0056, so that samples still add up to it.
+#[must_use]
+pub fn round_rate(value: f64) -> f64 {
+    if value.abs() < 0.1 {
+        two_digits(value)
+    } else {
+        round_to(value, 0.01)
+    }
+}
+
+/// The double nearest to the two-digit decimal that is nearest to `value`.
+fn two_digits(value: f64) -> f64 {
+    format!("{value:.1e}").parse().unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +105,25 @@ mod tests {
         assert_eq!(round_to(31.204_999, 0.01), 31.2);
         assert_eq!(round_to(0.125, 0.01), 0.13);
         assert_eq!(round_to(1234.5, 1.0), 1235.0);
+    }
+
+    #[test]
+    fn a_small_value_is_not_rounded_to_zero() {
+        for (value, rounded, rate) in [
+            (0.004, 0.004, 0.004),
+            (0.002_776, 0.0028, 0.0028),
+            (0.006_7, 0.01, 0.0067),
+            (0.054, 0.05, 0.054),
+            (0.099_96, 0.1, 0.1),
+            (12.345_6, 12.35, 12.35),
+            (0.0, 0.0, 0.0),
+            (-0.001, -0.001, -0.001),
+            (f64::MIN_POSITIVE, 2.2e-308, 2.2e-308),
+        ] {
+            assert_eq!(round_nonzero(value, 0.01), rounded, "{value}");
+            assert_eq!(round_rate(value), rate, "{value}");
+        }
+        assert_eq!(round_nonzero(0.3, 1.0), 0.3);
     }
 
     proptest! {

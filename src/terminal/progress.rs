@@ -122,10 +122,11 @@ impl Recorded<'_> {
     fn to_text(self, rate: f64) -> String {
         let plural = |count| if count == 1 { "" } else { "s" };
         format!(
-            "{} row{}  {}  {rate:.1}/s  {} gap{}  {}",
+            "{} row{}  {}  {}  {} gap{}  {}",
             HumanCount(self.rows),
             plural(self.rows),
             DecimalBytes(self.bytes),
+            crate::view::value(rate, "1/s"),
             self.gaps,
             plural(self.gaps),
             self.state
@@ -277,8 +278,11 @@ mod tests {
     fn a_recording_shows_rows_bytes_rate_gaps_and_state() {
         assert_eq!(
             RECORDED.to_text(0.5),
-            "1,252 rows  31.40 kB  0.5/s  1 gap  live"
+            "1,252 rows  31.40 kB  0.5 /s  1 gap  live"
         );
+        // A row a minute.
+        let rare = RECORDED.to_text(1.0 / 60.0);
+        assert_eq!(rare, "1,252 rows  31.40 kB  0.02 /s  1 gap  live");
         let terminal = Terminal::default();
         let progress = Progress::spinner(target(&terminal), "web-1", false);
         progress.recorded(&RECORDED);

@@ -154,9 +154,9 @@ fn cores(host: &Host, canvas: Canvas) -> Option<Section> {
             item.push(
                 tone,
                 format!(
-                    "{} {:>3.0}",
+                    "{} {:>3}",
                     scale.block(core.value, canvas.style),
-                    core.value.clamp(0.0, 999.0)
+                    units::whole_percent(core.value)
                 ),
             );
             item
@@ -207,7 +207,10 @@ fn filesystems(host: &Host, canvas: Canvas) -> Option<Section> {
     let item = |mount: &Instance| {
         let (mark, tone) = level_mark(mount.level);
         let mut item = Line::new(Tone::Plain, format!("{} ", mount.name));
-        item.push(tone, format!("{mark}{:.0} %", mount.value));
+        item.push(
+            tone,
+            format!("{mark}{} %", units::whole_percent(mount.value)),
+        );
         item
     };
     let items: Vec<Line> = mounts.iter().map(item).collect();

@@ -19,6 +19,9 @@ const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 /// Plain numbers are written in full up to here; a process count of 12345 is easier to read than 12.3 k.
 const LARGEST_IN_FULL: f64 = 100_000.0;
 
+/// What is smaller is next to nothing, and its exponent would not fit a column.
+const LEAST_SHOWN: f64 = 1e-9;
+
 /// A value and its unit, such as `1.2 MB/s`.
 pub fn value(value: f64, unit: &str) -> String {
     let (number, unit) = parts(value, unit, is_whole(value));
@@ -27,11 +30,17 @@ pub fn value(value: f64, unit: &str) -> String {
 
 /// Number and unit apart, so that a column can align both. `whole`: without a fraction where the unit has no scale.
 pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
+    parts_within(value, unit, whole, NUMBER_WIDTH)
+}
+
+/// [`parts`] in which a tiny number takes at most `width` columns.
+fn parts_within(value: f64, unit: &str, whole: bool, width: usize) -> (String, String) {
     let (number, unit) = match unit {
-        "%" | "°C" => (format!("{value:.1}"), unit.to_owned()),
+        "%" => (fixed(value, 1, width), unit.to_owned()),
+        "°C" => (format!("{value:.1}"), unit.to_owned()),
         "s" => return (uptime(value), String::new()),
-        "B" => scaled(value, 1024.0, &BINARY, ""),
-        "B/s" => scaled(value, 1000.0, &DECIMAL, "B/s"),
+        "B" => scaled(value, 1024.0, (&BINARY, ""), width),
+        "B/s" => scaled(value, 1000.0, (&DECIMAL, "B/s"), width),
         _ => {
             let unit = match unit {
                 "1/s" => "/s",
@@ -39,15 +48,15 @@ pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
                 unit => unit,
             };
             if value.abs() >= LARGEST_IN_FULL {
-                scaled(value, 1000.0, &DECIMAL, unit)
-            } else if whole {
-                (format!("{value:.0}"), unit.to_owned())
-            } else if value.abs() < 999.995 && unit.is_empty() {
-                (format!("{value:.2}"), String::new())
-            } else if value.abs() >= 999.95 {
-                (format!("{value:.0}"), unit.to_owned())
+                scaled(value, 1000.0, (&DECIMAL, unit), width)
             } else {
-                (format!("{value:.1}"), unit.to_owned())
+                let decimals = match value.abs() {
+                    _ if whole => 0,
+                    size if size < 999.995 && unit.is_empty() => 2,
+                    size if size < 999.95 => 1,
+                    _ => 0,
+                };
+                (fixed(value, decimals, width), unit.to_owned())
             }
         }
     };
@@ -56,10 +65,12 @@ pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
 
 /// A value in at most [`BRIEF_WIDTH`] columns, for a minimum or a maximum. Percent goes without its unit.
 pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
-    let (number, unit) = match unit {
-        "%" | "°C" => (format!("{value:.1}"), String::new()),
-        "B" | "B/s" => {
-            let (number, unit) = parts(value, unit, whole);
+    // Of a tiny number: with the longest unit, or in the narrowest column of percentages.
+    let width = if unit.starts_with('B') { 4 } else { 5 };
+    let (number, unit) = parts_within(value, unit, whole, width);
+    let (number, unit) = match unit.as_str() {
+        "%" | "°C" => (number, String::new()),
+        unit if unit.contains('B') => {
             // `14 MB/s`: the fraction of a two-digit number is noise here.
             let number = match number.split_once('.') {
                 Some((front, _)) if front.len() > 1 => {
@@ -67,11 +78,37 @@ pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
                 }
                 _ => number,
             };
-            (number, unit)
+            (number, unit.to_owned())
         }
-        _ => parts(value, unit, whole),
+        _ => (number, unit),
     };
     join(&bounded(number, value), &unit)
+}
+
+/// A percentage in at most three columns, without its unit. What is not 0 is not shown as 0: `<1`.
+pub(super) fn whole_percent(value: f64) -> String {
+    let shown = format!("{:.0}", value.clamp(0.0, 999.0));
+    if shown == "0" && value > 0.0 {
+        "<1".into()
+    } else {
+        shown
+    }
+}
+
+/// `value` with so many `decimals`; one that is not 0 and would be shown as 0 has its first digit instead, in at most
+/// `width` columns.
+fn fixed(value: f64, decimals: usize, width: usize) -> String {
+    let shown = format!("{value:.decimals$}");
+    if value == 0.0 || shown.contains(|c: char| matches!(c, '1'..='9')) {
+        return shown;
+    }
+    if value.abs() < LEAST_SHOWN {
+        return "~0".into();
+    }
+    let short = format!("{value:.0e}");
+    let places = short.split_once("e-").and_then(|(_, p)| p.parse().ok());
+    let plain = places.map(|places: usize| format!("{value:.places$}"));
+    plain.filter(|plain| plain.len() <= width).unwrap_or(short)
 }
 
 fn join(number: &str, unit: &str) -> String {
@@ -96,7 +133,12 @@ fn is_whole(value: f64) -> bool {
 }
 
 /// Three digits or so, and the prefix that makes them enough.
-fn scaled(value: f64, base: f64, prefixes: &[&str], suffix: &str) -> (String, String) {
+fn scaled(
+    value: f64,
+    base: f64,
+    (prefixes, suffix): (&[&str], &str),
+    width: usize,
+) -> (String, String) {
     let mut value = value;
     let mut prefix = 0;
     // 999.6 would be written as 1000.
@@ -107,7 +149,7 @@ fn scaled(value: f64, base: f64, prefixes: &[&str], suffix: &str) -> (String, St
     let number = if (prefix == 0 && is_whole(value)) || value.abs() >= 99.95 {
         format!("{value:.0}")
     } else {
-        format!("{value:.1}")
+        fixed(value, 1, width)
     };
     (
         bounded(number, value),
@@ -226,6 +268,49 @@ mod tests {
         ] {
             let expected = if number == 1e300 { "1e300 %" } else { expected };
             assert_eq!(value(number, unit), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_zero_is_not_shown_as_zero() {
+        for (number, unit, shown, short) in [
+            (0.004, "1/s", "0.004 /s", "0.004 /s"),
+            (0.04, "%", "0.04 %", "0.04"),
+            (0.0042, "%", "0.004 %", "0.004"),
+            (0.04, "B/s", "0.04 B/s", "0.04 B/s"),
+            (0.000_28, "1/s", "0.0003 /s", "3e-4 /s"),
+            (0.000_028, "", "3e-5", "3e-5"),
+            (-0.004, "", "-0.004", "-4e-3"),
+            (0.004_9, "", "0.005", "0.005"),
+            (1e-12, "1/s", "~0 /s", "~0 /s"),
+            (0.0, "1/s", "0 /s", "0 /s"),
+            (0.0, "%", "0.0 %", "0.0"),
+            // Degrees are no share and no rate.
+            (0.04, "°C", "0.0 °C", "0.0"),
+        ] {
+            assert_eq!(value(number, unit), shown);
+            assert_eq!(brief(number, unit, is_whole(number)), short);
+        }
+        for exponent in -30..=3 {
+            for digits in [1.0, 4.999, 5.001, 9.9996] {
+                for unit in ["%", "B", "B/s", "1/s", "", "users"] {
+                    let number = digits * 10_f64.powi(exponent);
+                    for shown in [parts(number, unit, true).0, brief(number, unit, false)] {
+                        let read = shown.split(' ').next().unwrap_or_default().parse::<f64>();
+                        assert_ne!(read, Ok(0.0), "{number} {unit}: {shown}");
+                        assert!(shown.chars().count() <= BRIEF_WIDTH, "{shown}");
+                    }
+                }
+            }
+        }
+        for (number, shown) in [
+            (0.0, "0"),
+            (0.2, "<1"),
+            (0.6, "1"),
+            (31.2, "31"),
+            (100.0, "100"),
+        ] {
+            assert_eq!(whole_percent(number), shown);
         }
     }
 

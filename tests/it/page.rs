@@ -191,6 +191,44 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
 }
 
 #[test]
+fn what_is_not_zero_is_not_shown_as_zero() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let csv = "timestamp,host,stream,seq,event,cpu,load1,cpu:0,cpu:1,oomKills,networkSent,top\n\
+               2026-11-24T14:00:00.000Z,web-1,k3v9q2,1,,0.04,1.5,0.3,0,0.004,0.2,\
+               \"[{\"\"pid\"\":7,\"\"name\"\":\"\"sh\"\",\"\"cpu\"\":0.0003,\"\"memory\"\":0.00002}]\"\n";
+    std::fs::write(&file, csv).unwrap();
+    let replay = Metrics::replay([&file]).args(["--wait", "1"]).start();
+    let mut browser = open(replay.port());
+    browser.wait_until("view().seq >= 1", VIEW);
+    let shown = browser.eval(
+        "(async () => {
+            document.getElementById('values').parentNode.open = true;
+            await new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done))));
+            const cells = (id) => [...document.getElementById(id).tBodies[0].rows].map((row) => row.innerText);
+            const { parts } = await import('./format.js');
+            return {
+                cpu: document.querySelector('[data-metric=cpu] .number').textContent,
+                cores: [...document.getElementById('cores').children].map((core) => core.textContent),
+                top: cells('processes'),
+                values: cells('values').filter((row) => /OOM|Network/.test(row)),
+                zeros: [[0, '%'], [0, 'B/s'], [0, '1/s'], [1e-12, '1/s'], [0.04, '°C']].map((p) => parts(...p)[0]),
+            };
+        })()",
+    );
+    assert_eq!(
+        shown,
+        json!({
+            "cpu": "0.04",
+            "cores": ["<1", "0"],
+            "top": ["sh\t7\t0.0003\u{a0}%\t2e-5\u{a0}%"],
+            "values": ["OOM kills\t0.004\u{a0}/s", "Network out\t0.2\u{a0}B/s"],
+            "zeros": ["0.0", "0", "0", "~0", "0.0"],
+        })
+    );
+}
+
+#[test]
 fn several_hosts_have_a_switch_and_each_its_history() {
     let dir = tempfile::tempdir().unwrap();
     let files = ["web-1", "web-2"].map(|host| {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::protocol::{MetricInfo, describe, round_to, well_known};
+use crate::protocol::{MetricInfo, describe, round_nonzero, round_rate, well_known};
 
 /// A name as derivation makes it, without allocating: written `family` or `family:instance`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,7 @@ impl fmt::Display for Name {
 }
 
 /// What two readings say. A name is there whenever the machine has the metric, its value only where it could be told.
+/// Whatever a value is rounded to, one that is not 0 stays so.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct Values(Vec<(Name, Option<f64>)>);
 
@@ -53,10 +54,16 @@ impl Values {
         self.push(name.into(), value, 1.0);
     }
 
+    /// Events per second, rounded so that rare ones stay: see [`round_rate`].
+    pub(super) fn rate(&mut self, name: impl Into<Name>, value: Option<f64>) {
+        let value = value.filter(|value| value.is_finite());
+        self.0.push((name.into(), value.map(round_rate)));
+    }
+
     fn push(&mut self, name: Name, value: Option<f64>, step: f64) {
         let value = value.filter(|value| value.is_finite());
-        self.0
-            .push((name, value.map(|value| round_to(value, step))));
+        let rounded = value.map(|value| round_nonzero(value, step));
+        self.0.push((name, rounded));
     }
 
     #[cfg(test)]
@@ -194,6 +201,21 @@ mod tests {
         columns.admit(&values, 1);
         assert!(!columns.missing().contains(&"cpu".to_owned()));
         assert!(columns.missing().contains(&"memory".to_owned()));
+    }
+
+    #[test]
+    fn what_is_not_zero_is_not_rounded_to_it() {
+        let mut values = Values::default();
+        values.percent("diskBusy", Some(0.004));
+        values.percent("iowait", Some(0.000_278_9));
+        values.whole("networkSent", Some(0.3));
+        values.fine("temperature", Some(-0.001));
+        values.percent("steal", Some(0.0));
+        values.percent("cpu", Some(0.054));
+        let get = |name| values.get(name).unwrap();
+        assert_eq!((get("diskBusy"), get("iowait")), (0.004, 0.000_28));
+        assert_eq!((get("networkSent"), get("temperature")), (0.3, -0.001));
+        assert_eq!((get("steal"), get("cpu")), (0.0, 0.05));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Step<'_> {
         if !self.next.interfaces.is_empty() {
             values.whole("networkReceived", sum(&received));
             values.whole("networkSent", sum(&sent));
-            values.fine("networkErrors", sum(&errors));
+            values.rate("networkErrors", sum(&errors));
         }
         for device in received {
             values.whole(Name::Device("networkReceived", device.name), device.rate);
@@ -144,7 +144,7 @@ impl Step<'_> {
             values.whole(Name::Device("networkSent", device.name), device.rate);
         }
         for device in errors {
-            values.fine(Name::Device("networkErrors", device.name), device.rate);
+            values.rate(Name::Device("networkErrors", device.name), device.rate);
         }
     }
 
@@ -153,15 +153,15 @@ impl Step<'_> {
         if let Some(now) = next.tcp {
             let before = prev.tcp;
             let retransmits = before.and_then(|tcp| self.rate(tcp.retransmits, now.retransmits));
-            values.fine("tcpRetransmits", retransmits);
+            values.rate("tcpRetransmits", retransmits);
             let accepted = before.and_then(|tcp| self.rate(tcp.accepted, now.accepted));
             let own = self.rate(prev.agent.accepted, next.agent.accepted);
             // The kernel counts a connection before this program takes it, so a step may hold more of ours than of all.
             let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
-            values.fine("requestsPerSecond", others);
+            values.rate("requestsPerSecond", others);
         }
         if let Some(now) = next.oom_kills {
-            values.fine(
+            values.rate(
                 "oomKills",
                 prev.oom_kills.and_then(|before| self.rate(before, now)),
             );

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use crate::protocol::{Process, round_to};
+use crate::protocol::{Process, round_nonzero};
 
 use super::reading::{Reading, Task};
 
@@ -65,7 +65,7 @@ fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
     if machine <= 0.0 {
         return 0.0;
     }
-    round_to((100.0 * used / machine).clamp(0.0, 100.0), 0.01)
+    round_nonzero((100.0 * used / machine).clamp(0.0, 100.0), 0.01)
 }
 
 /// Seconds of CPU since the reading before.
@@ -94,7 +94,7 @@ fn memory_share(next: &Reading, task: &Task) -> f64 {
         return 0.0;
     }
     let share = 100.0 * task.memory as f64 / next.physical as f64;
-    round_to(share.clamp(0.0, 100.0), 0.01)
+    round_nonzero(share.clamp(0.0, 100.0), 0.01)
 }
 
 #[cfg(test)]
@@ -196,6 +196,21 @@ mod tests {
             5,
             &[(5, 0.0, 1.0)],
         );
+    }
+
+    #[test]
+    fn what_little_a_process_takes_is_not_nothing() {
+        let mut small = task(8, 0.0, 10, 0);
+        small.memory = 4096;
+        let mut prev = Reading::begin();
+        prev.processes = Some(vec![task(8, 0.0, 0, 0)]);
+        let mut next = prev.clone();
+        next.at += Duration::from_secs(3600);
+        next.cores = vec![(0, Cpu::Counted(Ticks::default()))];
+        next.physical = 1 << 30;
+        next.processes = Some(vec![small]);
+        let process = &top(&prev, &next, 1)[0];
+        assert_eq!((process.cpu, process.memory), (0.000_28, 0.000_38));
     }
 
     #[test]

@@ -433,3 +433,58 @@ fn the_wall_clock_has_no_part_in_rates() {
         assert_eq!(values.get("tcpRetransmits"), Some(10.0));
     }
 }
+
+/// One event in a step of any length is there, and adds up to about one again.
+#[test]
+fn a_rare_event_is_seen_in_every_rate() {
+    for seconds in [1.0, 7.0, 180.0, 250.0, 3600.0, 86_400.0] {
+        let (prev, next) = pair(seconds, full(1_000), full(1_001));
+        let values = derive(&prev, &next);
+        for name in RATES {
+            let value = values.get(name).unwrap();
+            assert!(0.0 < value, "{name} is {value} after {seconds} s");
+        }
+        for name in ["oomKills", "tcpRetransmits", "requestsPerSecond"] {
+            let events = values.get(name).unwrap() * seconds;
+            assert!(
+                (0.95..1.05).contains(&events),
+                "{name}: {events} in {seconds} s"
+            );
+        }
+    }
+    let (prev, next) = pair(250.0, |r| r.oom_kills = Some(3), |r| r.oom_kills = Some(4));
+    assert_eq!(derive(&prev, &next).get("oomKills"), Some(0.004));
+}
+
+/// Every share whose part is tiny.
+#[test]
+fn a_small_share_is_not_none() {
+    check(
+        |r| {
+            r.cpu = Some(ticks(0, 0, 0, 0));
+            r.cores = vec![(0, ticks(0, 0, 0, 0))];
+        },
+        |r| {
+            r.cpu = Some(ticks(2, 100_000, 1, 1));
+            r.cores = vec![(0, ticks(1, 99_999, 0, 0))];
+            r.swap = Some(Swap {
+                total: 1 << 30,
+                used: 4096,
+            });
+            let space = Space {
+                used: 1,
+                available: 1_000_000,
+            };
+            r.spaces = vec![("/".into(), Some(space))];
+        },
+        &[
+            ("cpu", Some(0.002)),
+            ("iowait", Some(0.001)),
+            ("steal", Some(0.001)),
+            ("cpu:0", Some(0.001)),
+            ("swap", Some(0.000_38)),
+            ("disk", Some(0.0001)),
+            ("disk:/", Some(0.0001)),
+        ],
+    );
+}
