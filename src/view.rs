@@ -30,7 +30,7 @@ mod tests;
 pub use frame::{frame, report};
 pub use past::{MOST_KEPT, Moment, Place};
 pub use plain::plain_line;
-pub use sanitize::clean;
+pub use sanitize::{clean, is_visible};
 pub use state::{Now, State};
 pub use style::Style;
 pub use ui::{Step, Ui};

@@ -33,7 +33,8 @@ pub(super) fn text_width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-fn is_visible(c: char) -> bool {
+/// Whether `c` is seen where it stands: it controls nothing, reorders nothing and hides nothing.
+pub fn is_visible(c: char) -> bool {
     !c.is_control()
         && (char_width(c) > 0 || c.is_alphanumeric()) // vowel signs stay, stacks of diacritics go
         && !matches!(c,

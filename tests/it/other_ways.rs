@@ -240,24 +240,7 @@ fn prometheus_finds_nothing_to_complain_about() {
     assert_eq!(status, 200);
     assert!(text.contains("\nhost_memory_usage_ratio{host="), "{text}");
     assert!(text.contains("\nmetrics_messages_sent_total "), "{text}");
-    let mut promtool = Command::new("promtool")
-        .args(["check", "metrics"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("promtool is needed: apt-get install prometheus");
-    promtool
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(text.as_bytes())
-        .unwrap();
-    let judged = promtool.wait_with_output().unwrap();
-    assert!(
-        judged.status.success(),
-        "{}",
-        String::from_utf8_lossy(&judged.stderr)
-    );
+    assert_eq!(complaints(&text), "", "{text}");
 }
 
 #[test]
@@ -309,4 +292,63 @@ fn a_prometheus_scrapes_and_answers() {
     prometheus.kill().unwrap();
     prometheus.wait().unwrap();
     asked.unwrap();
+}
+
+/// What promtool says against an exposition.
+fn complaints(text: &str) -> String {
+    let mut promtool = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool is needed: apt-get install prometheus");
+    let mut input = promtool.stdin.take().unwrap();
+    input.write_all(text.as_bytes()).unwrap();
+    drop(input);
+    let judged = promtool.wait_with_output().unwrap();
+    String::from_utf8(judged.stderr).unwrap()
+}
+
+#[test]
+fn hostile_names_harm_no_scrape() {
+    let names = [
+        r"disk:/mnt/\u001b[31mred\u001b[0m",
+        r"disk:/mnt/\\u{1b}[31mred\\u{1b}[0m",
+        r"disk:/mnt/\u202egnp.exe",
+        r#"disk:/a\"} 1\nhost_forged{x=\""#,
+        r"disk:/back\\slash\\",
+        r"networkSent:eth0\r\n# HELP evil evil",
+        r"\u0000\u009b2J",
+        r"late \u2028name",
+    ];
+    let values: Vec<_> = names
+        .iter()
+        .map(|name| format!("\"{name}\":97.92"))
+        .collect();
+    let extra = format!("{{{}}}", values.join(",")).replace('"', "\"\"");
+    let csv = format!(
+        "timestamp,host,stream,seq,event,cpu,top,extra\n\
+         2026-11-24T14:00:00.000Z,web-1,k3v9q2,1,,97.92,,\"{extra}\"\n"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, csv).unwrap();
+    let replay = Metrics::replay([&file]).args(["--wait", "1"]).start();
+    let mut viewer = Viewer::connect(replay.url(), "");
+    viewer.numbered(1);
+    let (status, text) = get(replay.port(), "/metrics");
+    assert_eq!(status, 200);
+    assert_eq!(complaints(&text), "", "{text}");
+    let seen = |c: char| c == '\n' || c == ' ' || c.is_alphanumeric() || c.is_ascii_punctuation();
+    assert!(text.chars().all(seen), "{text:?}");
+    assert!(!text.contains("\nhost_forged"), "{text}");
+    assert!(!text.contains("\n# HELP evil"), "{text}");
+    assert!(
+        text.contains("host_cpu_usage_ratio{host=\"web-1\"} 0.9792\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(r#"{host="web-1",mount="/mnt/\\u{1b}[31mred\\u{1b}[0m"} 0.9792"#),
+        "{text}"
+    );
 }
