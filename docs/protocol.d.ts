@@ -46,10 +46,10 @@ export interface Hello {
 export interface System {
   os: string;
   kernel: string;
-  /** Logical cores. */
-  cores: number;
-  /** Bytes. */
-  memory: number;
+  /** Logical cores, where their number is known. */
+  cores?: number;
+  /** Bytes, where it is known. */
+  memory?: number;
 }
 
 /** How a recording is played. */

@@ -31,7 +31,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{MetricInfo, describe, well_known};
+pub use catalogue::{MetricInfo, cores_among, describe, well_known};
 pub use frame::Frame;
 pub use message::{
     Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,

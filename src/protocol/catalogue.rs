@@ -1,5 +1,7 @@
 //! What the well-known metric names mean: unit, label, and the levels at which a person should look.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::number::optional_number;
@@ -36,7 +38,7 @@ enum Levels {
     Percent,
     /// 80 and 90: disks fill slowly and are normal at 75.
     Disk,
-    /// 0.7 and 1.0 for each core.
+    /// 0.7 and 1.0 for each core; none where their number is unknown.
     Load,
 }
 
@@ -79,8 +81,16 @@ pub fn well_known() -> impl Iterator<Item = &'static str> {
     CATALOGUE.iter().map(|&(name, ..)| name)
 }
 
-/// What is known of the metric `name` on a machine with `cores` logical cores. An unknown name is its own label, with
-/// no unit and no levels.
+/// The number of logical cores that metrics named `names` speak of as `cpu:N`; 0 where it is unknown. Names without core
+/// 0 are what somebody left of a longer list.
+pub fn cores_among<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
+    let number = |name: &str| name.strip_prefix("cpu:")?.parse::<u32>().ok();
+    let cores: BTreeSet<u32> = names.into_iter().filter_map(number).collect();
+    if cores.contains(&0) { cores.len() } else { 0 }
+}
+
+/// What is known of the metric `name` on a machine with `cores` logical cores; where their number is unknown (0), load
+/// has no levels. An unknown name is its own label, with no unit and no levels.
 #[must_use]
 pub fn describe(name: &str, cores: usize) -> MetricInfo {
     let (family, instance) = name
@@ -95,7 +105,7 @@ pub fn describe(name: &str, cores: usize) -> MetricInfo {
         };
     };
     #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 cores")]
-    let per_core = |level: f64| Some(super::round_to(level * cores.max(1) as f64, 0.01));
+    let per_core = |level: f64| (cores != 0).then(|| super::round_to(level * cores as f64, 0.01));
     let (warn, critical) = match levels {
         Levels::None => (None, None),
         Levels::Percent => (Some(70.0), Some(90.0)),
@@ -134,6 +144,31 @@ mod tests {
             (describe("load1", 8).warn, describe("load1", 8).critical),
             (Some(5.6), Some(8.0))
         );
+    }
+
+    #[test]
+    fn load_has_no_level_where_the_cores_are_unknown() {
+        for name in ["load1", "load5", "load15"] {
+            let load = describe(name, 0);
+            assert_eq!((load.warn, load.critical), (None, None));
+            assert!(!load.label.is_empty());
+        }
+        assert_eq!(describe("cpu", 0).warn, Some(70.0));
+    }
+
+    #[test]
+    fn cores_are_counted_by_their_names() {
+        for (names, cores) in [
+            (&[] as &[&str], 0),
+            (
+                &["cpu", "cpu:all", "cpu:", "xcpu:0", "cpu:0:1", "cpu:-1"],
+                0,
+            ),
+            (&["cpu:3", "cpu:4"], 0),
+            (&["cpu:0", "cpu:2", "cpu:0"], 2),
+        ] {
+            assert_eq!(cores_among(names.iter().copied()), cores, "{names:?}");
+        }
     }
 
     #[test]

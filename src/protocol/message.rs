@@ -112,10 +112,16 @@ pub struct System {
     pub os: String,
     /// The kernel's version.
     pub kernel: String,
-    /// Logical cores.
+    /// Logical cores; 0, and not on the wire, where their number is unknown.
+    #[serde(skip_serializing_if = "is_zero")]
     pub cores: u32,
-    /// Physical memory in bytes; inside a limited cgroup, the limit.
+    /// Physical memory in bytes; inside a limited cgroup, the limit. 0, and not on the wire, where it is unknown.
+    #[serde(skip_serializing_if = "is_zero")]
     pub memory: u64,
+}
+
+fn is_zero<T: Copy + Into<u64>>(number: &T) -> bool {
+    (*number).into() == 0
 }
 
 /// How a recording is played. A viewer that is ahead of [`Hello::newest`] of a replay has met one that was started again.

@@ -1,5 +1,7 @@
 //! The page of one host.
 
+use crate::protocol::System;
+
 use super::line::Line;
 use super::metrics;
 use super::page::{Canvas, Part, back_parts, mark, problems, rule, server_text, spread, times};
@@ -93,13 +95,10 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
         ));
     }
     if let Some(system) = &host.system {
-        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-        let memory = units::value(system.memory as f64, "B");
-        parts.push(Part::new(
-            7,
-            Tone::Dim,
-            format!("{} cores  {memory}", system.cores),
-        ));
+        let size = size(system);
+        if !size.is_empty() {
+            parts.push(Part::new(7, Tone::Dim, size));
+        }
         let os = super::sanitize::clean(&system.os);
         if !os.is_empty() {
             parts.push(Part::new(8, Tone::Dim, os));
@@ -108,6 +107,15 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
     let newest = host.history.newest().filter(|_| state.back.is_none());
     let times = newest.map_or_else(Vec::new, |at| times(at, canvas.now));
     spread(parts, &times, canvas)
+}
+
+/// `8 cores  16.0 GiB`, without what is unknown.
+fn size(system: &System) -> String {
+    let cores = (system.cores != 0).then(|| format!("{} cores", system.cores));
+    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+    let memory = (system.memory != 0).then(|| units::value(system.memory as f64, "B"));
+    let known: Vec<String> = cores.into_iter().chain(memory).collect();
+    known.join("  ")
 }
 
 impl Plan {
@@ -279,4 +287,29 @@ pub(super) fn server_page(state: &State, server: &Server, canvas: Canvas) -> Vec
             .map(|text| Line::new(tone, format!(" {text}"))),
     );
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_unknown_of_a_machine_is_not_shown_as_none() {
+        for (cores, memory, shown) in [
+            (8, 1 << 34, "8 cores  16.0 GiB"),
+            (0, 1 << 34, "16.0 GiB"),
+            (8, 0, "8 cores"),
+            (0, 0, ""),
+        ] {
+            let system = System {
+                cores,
+                memory,
+                ..System::default()
+            };
+            assert_eq!(size(&system), shown);
+            let written = serde_json::to_string(&system).unwrap();
+            assert!(!written.contains(":0"), "{written}");
+            assert_eq!(serde_json::from_str::<System>(&written).unwrap(), system);
+        }
+    }
 }

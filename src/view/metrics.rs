@@ -147,6 +147,7 @@ impl<'a> Values<'a> {
         let now = host.history.value(index);
         #[expect(clippy::cast_precision_loss, reason = "only drawn")]
         let memory = host.system.as_ref().map(|system| system.memory as f64);
+        let memory = memory.filter(|memory| *memory != 0.0);
         let ceiling = if metric.unit == "B" {
             memory
         } else {

@@ -401,16 +401,7 @@ impl Host {
     /// What is known of a metric that was not announced.
     fn describe(&self, name: &str) -> MetricInfo {
         let cores = self.system.as_ref().map_or(0, |system| system.cores);
-        let info = describe(name, usize::try_from(cores).unwrap_or_default());
-        if cores == 0 && info.unit.is_empty() {
-            // Levels of load count the cores.
-            return MetricInfo {
-                warn: None,
-                critical: None,
-                ..info
-            };
-        }
-        info
+        describe(name, usize::try_from(cores).unwrap_or_default())
     }
 
     /// The position of the metric `name`.

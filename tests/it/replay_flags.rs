@@ -360,3 +360,40 @@ fn a_late_viewer_gets_what_it_asks_for() {
     assert_eq!(status, 400);
     assert!(reason.contains("last='x'"), "{reason}");
 }
+
+/// The levels that `replay` gives the load of a recording with these columns.
+fn load_levels(columns: &str) -> (Option<f64>, Option<f64>) {
+    let count = columns.split(',').count();
+    let values = vec!["3"; count].join(",");
+    let csv = format!(
+        "timestamp,host,stream,seq,event,{columns}\n2026-11-24T14:00:00.000Z,web-1,k3v9q2,1,,{values}\n"
+    );
+    let files = Files::new();
+    let replay = Metrics::replay([files.add("r.csv", &csv)])
+        .args(["--wait", "1"])
+        .start();
+    let Wire::Hello { metrics, .. } = Viewer::connect(replay.url(), "").message() else {
+        panic!("no hello first");
+    };
+    let load = metrics
+        .iter()
+        .find(|metric| metric.name == "load1")
+        .unwrap();
+    (load.warn, load.critical)
+}
+
+#[test]
+fn load_is_judged_only_where_the_cores_are_known() {
+    for (columns, levels) in [
+        ("load1", (None, None)),
+        ("cpu,load1", (None, None)),
+        ("cpu:all,cpu:x,load1", (None, None)),
+        // Somebody has cut the others off.
+        ("cpu:7,load1", (None, None)),
+        ("cpu:0,load1", (Some(0.7), Some(1.0))),
+        ("cpu:0,cpu:1,cpu:2,cpu:3,load1", (Some(2.8), Some(4.0))),
+        ("load1,cpu:0,cpu:2", (Some(1.4), Some(2.0))),
+    ] {
+        assert_eq!(load_levels(columns), levels, "{columns}");
+    }
+}

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::hub::{Announcement, Hub, Publisher, Timeline};
-use crate::protocol::{HostName, Replay, StreamId, describe};
+use crate::protocol::{HostName, Replay, StreamId, cores_among, describe};
 use crate::recording::{Columns, ReadError};
 use crate::source::recording::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
@@ -106,11 +106,7 @@ impl Feed {
         }
         host.said = Some((stream, columns.clone()));
         let interval = host.interval;
-        let cores = columns
-            .names()
-            .iter()
-            .filter(|name| name.starts_with("cpu:"))
-            .count();
+        let cores = cores_among(columns.names().iter().map(|name| &**name));
         let metrics = columns
             .names()
             .iter()
