@@ -153,10 +153,7 @@ function showHost(host) {
   const { system, interval, server } = host.hello;
   const up = host.value("uptime");
   const facts = [
-    system?.os,
-    system?.kernel,
-    system?.cores && `${system.cores} cores`,
-    system?.memory && text(system.memory, "B"),
+    ...(system ? [system.os, system.kernel, system.cores && `${system.cores} cores`, system.memory && text(system.memory, "B")] : []),
     up >= 0 && `up ${uptime(up)}`,
     `every ${interval / 1000} s`,
   ];

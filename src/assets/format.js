@@ -4,18 +4,11 @@ export const NONE = "–";
 const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL = ["", "k", "M", "G", "T", "P"];
 
-/** One that is not 0 and would be written as 0 has its first digit instead: 0.004, 3e-5. */
+/** One that is not 0 and would be written as 0 has its first digit instead: 0.004, 3e-7. */
 function fixed(value, decimals) {
   const shown = value.toFixed(decimals);
-  if (!value || Number(shown)) return shown;
-  if (Math.abs(value) < 1e-9) return "~0";
-  const short = value.toExponential(0);
-  const plain = value.toFixed(Number(short.split("e-")[1]));
-  return plain.length <= 6 ? plain : short;
+  return !value || +shown ? shown : `${+value.toPrecision(1)}`;
 }
-
-/** A percentage without a fraction or a unit. */
-export const percent = (value) => (value > 0 && value < 0.5 ? "<1" : value.toFixed(0));
 
 function scaled(value, base, prefixes, suffix = "") {
   let prefix = 0;

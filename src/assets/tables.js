@@ -1,6 +1,6 @@
 // Instances as tables and bars: cores, filesystems, devices, interfaces, sensors, processes; and every value there is.
 
-import { $, NONE, percent, setText, text } from "./format.js";
+import { $, NONE, setText, text } from "./format.js";
 
 /** Title, heads, and for instances the metrics: a row for each `name:instance` that there is. */
 const TABLES = {
@@ -77,7 +77,7 @@ function renderCores(host) {
   resize(strip, cores.length, "li").forEach((node, i) => {
     const value = host.value(`cpu:${cores[i]}`);
     setShare(node, value);
-    setText(node, Number.isNaN(value) ? NONE : percent(value));
+    setText(node, value > 0 && value < 0.5 ? "<1" : Number.isNaN(value) ? NONE : value.toFixed(0));
     node.title = `CPU ${cores[i]}`;
   });
 }

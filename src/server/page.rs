@@ -71,8 +71,8 @@ static PARTS: LazyLock<Vec<Part>> = LazyLock::new(|| {
     SOURCES.iter().map(part).collect()
 });
 
-/// The text without what only its authors need: indentation, and lines that are nothing but a comment. Statements keep
-/// their lines, so that they can be read in a browser.
+/// The text without what only its authors need: indentation, idle blanks, and lines that are nothing but a comment.
+/// Statements keep their lines, so that they can be read in a browser.
 fn lean(source: &str, content_type: &str) -> String {
     let is_comment =
         |line: &str| line.starts_with("//") || line.starts_with("/*") && line.ends_with("*/");
@@ -102,6 +102,9 @@ fn lean(source: &str, content_type: &str) -> String {
             ("\n)", ")"),
             ("\n]", "]"),
             (";}", "}"),
+            (" => ", "=>"),
+            (" && ", "&&"),
+            (" === ", "==="),
         ],
         _ => &[],
     };
@@ -248,9 +251,8 @@ mod tests {
 
     #[test]
     fn what_is_left_out_means_nothing() {
-        let script =
-            "// why\nif (a) {\n  /** what */\n  b(\"// c\");\n\n  d(\n    [e,\n    f],\n  );\n}\n";
-        let expected = "if (a){b(\"// c\");\nd([e,f],)}\n";
+        let script = "// why\nif (a) {\n  /** what */\n  b(\"// c\");\n\n  d(\n    [e,\n    (f) => g],\n  );\n}\n";
+        let expected = "if (a){b(\"// c\");\nd([e,(f)=>g],)}\n";
         assert_eq!(lean(script, SCRIPT), expected);
         assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}");
         // A string over lines would lose its indentation, and a comment behind a statement swallow what follows.

@@ -221,9 +221,9 @@ fn what_is_not_zero_is_not_shown_as_zero() {
         json!({
             "cpu": "0.04",
             "cores": ["<1", "0"],
-            "top": ["sh\t7\t0.0003\u{a0}%\t2e-5\u{a0}%"],
+            "top": ["sh\t7\t0.0003\u{a0}%\t0.00002\u{a0}%"],
             "values": ["OOM kills\t0.004\u{a0}/s", "Network out\t0.2\u{a0}B/s"],
-            "zeros": ["0.0", "0", "0", "~0", "0.0"],
+            "zeros": ["0.0", "0", "0", "1e-12", "0.0"],
         })
     );
 }
