@@ -189,7 +189,6 @@ struct Guest {
 
 async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
     let Guest { peer, .. } = guest;
-    let mut deadline = Instant::now() + HEAD_DEADLINE;
     let arrive = async {
         let mut socket = match &shared.config.trust.tls {
             Some(tls) => tls.accept(socket).await?,
@@ -198,27 +197,24 @@ async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
         let head = head::read(&mut socket).await?;
         Ok::<_, std::io::Error>((socket, head))
     };
-    let (socket, head) = match tokio::time::timeout_at(deadline, arrive).await {
+    let (socket, head) = match tokio::time::timeout(HEAD_DEADLINE, arrive).await {
         Ok(Ok(arrived)) => arrived,
         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
         Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
     };
     let mut asked = Some((head.kind, replayed::Replayed::new(head.bytes, socket)));
     while let Some((kind, stream)) = asked {
-        let other = match kind {
-            Kind::WebSocket => {
-                let welcome = ws::welcome(stream, guest, &shared);
-                if tokio::time::timeout_at(deadline, welcome).await.is_err() {
-                    tracing::info!(%peer, "viewer left the handshake open");
-                }
-                return;
-            }
+        let refused = match kind {
+            Kind::WebSocket => ws::welcome(stream, guest, &shared),
             Kind::EventStream => events::welcome(stream, guest, &shared),
-            Kind::Other => Some(stream),
+            Kind::Other => {
+                asked = http::serve(stream, None, guest, &shared).await;
+                continue;
+            }
         };
-        let Some(stream) = other else { return };
-        asked = http::serve(stream, guest, &shared).await;
-        // The head of a later request has had a deadline of its own.
-        deadline = Instant::now() + HEAD_DEADLINE;
+        let Some((stream, refusal)) = refused else {
+            return;
+        };
+        asked = http::serve(stream, Some(refusal), guest, &shared).await;
     }
 }

@@ -4,34 +4,40 @@
 //! sends back as `Last-Event-ID` when it reconnects, so it resumes as a WebSocket viewer does with `after`.
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{HeaderMap, ORIGIN};
+use hyper::{Request, StatusCode};
 
 use crate::hub::Subscription;
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
 use super::counts::Seat;
 use super::gate::{Asked, Refusal};
+use super::head::{self, Parsed};
 use super::outbox::Transport;
 use super::replayed::Replayed;
 use super::viewer::Newcomer;
-use super::{Guest, Shared, admission, head};
+use super::{Guest, Shared, admission};
 
 /// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.
 const RETRY_MS: u32 = 1000;
 
 /// Takes in a viewer. Its connection comes back where the request is refused: the answer is the HTTP side's.
-pub(super) fn welcome(stream: Replayed, guest: Guest, shared: &Shared) -> Option<Replayed> {
-    let Some((uri, headers)) = head::parts(stream.head()) else {
-        return Some(stream);
-    };
-    let asked = Asked {
-        uri: &uri,
-        headers: &headers,
-        on_loopback: guest.on_loopback,
-    };
-    let Ok((subscription, seat)) = admit(&asked, shared) else {
-        return Some(stream);
+pub(super) fn welcome(
+    stream: Replayed,
+    guest: Guest,
+    shared: &Shared,
+) -> Option<(Replayed, Refusal)> {
+    let admitted = head::parse(stream.head()).and_then(|Parsed { request, .. }| {
+        let asked = Asked {
+            uri: request.uri(),
+            headers: request.headers(),
+            on_loopback: guest.on_loopback,
+        };
+        Ok((admit(&asked, shared)?, greeting(&request)))
+    });
+    let ((subscription, seat), greeting) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return Some((stream, refusal)),
     };
     let newcomer = Newcomer {
         socket: stream.into_socket(),
@@ -39,7 +45,7 @@ pub(super) fn welcome(stream: Replayed, guest: Guest, shared: &Shared) -> Option
         subscription,
         seat,
         transport: Transport::EventStream,
-        greeting: greeting(&headers),
+        greeting,
     };
     // A fan-out that is gone takes nobody: the server stops.
     let _ = shared.newcomers.send(newcomer);
@@ -103,16 +109,18 @@ fn names(hosts: &[HostName]) -> String {
         .join(", ")
 }
 
-/// The response's head and the first line of the stream.
-fn greeting(headers: &HeaderMap) -> Bytes {
+/// The response's head and the first line of the stream, which ends with the connection: that every version of HTTP knows.
+fn greeting(request: &Request<()>) -> Bytes {
     let retry = RETRY_MS + rand::random_range(0..RETRY_MS);
     // An origin that the gate has let through may read what comes.
-    let origin = headers.get(ORIGIN).and_then(|origin| origin.to_str().ok());
+    let origin = request.headers().get(ORIGIN);
+    let origin = origin.and_then(|origin| origin.to_str().ok());
     let allowed =
         origin.map(|origin| format!("Access-Control-Allow-Origin: {origin}\r\nVary: Origin\r\n"));
     format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n\
+        "{:?} 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nX-Accel-Buffering: no\r\n\
          X-Content-Type-Options: nosniff\r\nConnection: close\r\n{}\r\nretry: {retry}\n\n",
+        request.version(),
         allowed.unwrap_or_default()
     )
     .into()

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Head, Hub};
 use crate::protocol::close;
 
-use super::line::{Line, Word};
+use super::line::{Line, Parting, Word};
 use super::viewer::{Fed, Newcomer, Viewer};
 
 /// A viewer that takes no byte for so long is closed: it sees nothing, and in a replay everybody waits for it.
@@ -150,17 +150,20 @@ impl Fanout {
             Word::Gone {
                 key,
                 serial,
-                finished,
+                parting,
             } => {
                 if let Some(viewer) = self
                     .viewers
                     .get_mut(key)
                     .filter(|viewer| viewer.line.serial() == serial)
                 {
-                    if finished {
+                    if parting == Parting::Finished {
                         viewer.seat.finish();
                     }
-                    self.remove(key, "left");
+                    match parting {
+                        Parting::Finished | Parting::InOrder => self.part(key, "left", false),
+                        Parting::Lost => self.remove(key, "left"),
+                    }
                 }
             }
         }

@@ -13,23 +13,20 @@ use std::sync::{PoisonError, RwLock};
 
 use hyper::header::{
     AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
-    UPGRADE, WWW_AUTHENTICATE,
+    WWW_AUTHENTICATE,
 };
 use hyper::{StatusCode, Uri};
 
 use crate::protocol::{QueryError, SUBPROTOCOL, names_token};
 use crate::token::Digest;
 
-use super::page;
+use super::{head, page};
 
 pub use authority::{AllowedHost, Origin};
 use authority::{Authority, Name};
 
-/// Whether `path` needs no token: the page and its parts, which show nothing by themselves, and whether the server is
-/// well.
-fn is_open(path: &str) -> bool {
-    path == "/healthz" || page::has(path)
-}
+/// The path that says whether the server is well.
+pub(super) const HEALTH_PATH: &str = "/healthz";
 
 /// The longest piece of a viewer's own words that is repeated to it.
 const SHOWN_CHARS: usize = 100;
@@ -49,6 +46,24 @@ pub(super) struct Asked<'a> {
     pub(super) headers: &'a HeaderMap,
     /// Whether the listener that took the connection is on a loopback address.
     pub(super) on_loopback: bool,
+}
+
+impl Asked<'_> {
+    /// The path, with one slash before it.
+    pub(super) fn path(&self) -> &str {
+        head::path(self.uri)
+    }
+
+    /// Whether it is for the page or one of its parts, which are the same everywhere and show nothing by themselves.
+    fn is_for_page(&self) -> bool {
+        page::has(self.path()) && !head::wants_websocket(self.headers)
+    }
+
+    /// Whether it needs no token. Every WebSocket does, on whatever path.
+    fn is_open(&self) -> bool {
+        let is_health = self.path() == HEALTH_PATH && !head::wants_websocket(self.headers);
+        is_health || self.is_for_page()
+    }
 }
 
 /// A viewer that may look.
@@ -75,6 +90,11 @@ impl Refusal {
             reason: reason.into(),
             headers: Vec::new(),
         }
+    }
+
+    pub(super) fn with(mut self, header: (HeaderName, HeaderValue)) -> Self {
+        self.headers.push(header);
+        self
     }
 }
 
@@ -110,15 +130,16 @@ impl Gate {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
         }
         let host = host_of(asked)?;
-        self.check_origin(asked, &host)?;
+        // Browsers send the origin with scripts even to where the page is from. A proxy may have changed the host by then.
+        if !asked.is_for_page() {
+            self.check_origin(asked, host.as_ref())?;
+        }
         let offers = Offers::of(asked.headers);
         let shown = self.shown(asked.headers, &offers);
-        // Every upgrade is a stream, on whatever path.
-        let is_open = is_open(asked.uri.path()) && !asked.headers.contains_key(UPGRADE);
         match shown {
             Some(Shown::Right) => {}
-            Some(wrong) if !is_open => return Err(needs_token(wrong)),
-            _ => self.check_host(&host)?,
+            Some(wrong) if !asked.is_open() => return Err(needs_token(wrong)),
+            _ => self.check_host(host.as_ref())?,
         }
         Ok(Admission {
             subprotocol: offers.ours.then(|| HeaderValue::from_static(SUBPROTOCOL)),
@@ -129,11 +150,16 @@ impl Gate {
     /// request that follows needs one.
     pub(super) fn admit_preflight(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
         let host = host_of(asked)?;
-        self.check_origin(asked, &host)?;
+        self.check_origin(asked, host.as_ref())?;
         if self.digest().is_none() {
-            self.check_host(&host)?;
+            self.check_host(host.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Whether a page of the request's origin may read the answer.
+    pub(super) fn may_read(&self, asked: &Asked<'_>) -> bool {
+        host_of(asked).is_ok_and(|host| self.check_origin(asked, host.as_ref()).is_ok())
     }
 
     fn digest(&self) -> Option<Digest> {
@@ -151,8 +177,10 @@ impl Gate {
         })
     }
 
-    fn check_host(&self, host: &Authority) -> Result<(), Refusal> {
-        let name = &host.name;
+    fn check_host(&self, host: Option<&Authority>) -> Result<(), Refusal> {
+        let Some(Authority { name, .. }) = host else {
+            return Ok(());
+        };
         if matches!(name, Name::Ip(_)) || name.is_loopback() || self.names.contains(name) {
             return Ok(());
         }
@@ -163,7 +191,7 @@ impl Gate {
         Err(Refusal::new(StatusCode::FORBIDDEN, reason))
     }
 
-    fn check_origin(&self, asked: &Asked<'_>, host: &Authority) -> Result<(), Refusal> {
+    fn check_origin(&self, asked: &Asked<'_>, host: Option<&Authority>) -> Result<(), Refusal> {
         let refuse = |reason| Err(Refusal::new(StatusCode::FORBIDDEN, reason));
         let text = match only(asked.headers, &ORIGIN) {
             Ok(None) => return Ok(()),
@@ -179,7 +207,7 @@ impl Gate {
                  --allow-origin SCHEME://HOST[:PORT]"
             ));
         };
-        let admitted = origin.is_of(host)
+        let admitted = host.is_some_and(|host| origin.is_of(host))
             || asked.on_loopback && origin.is_loopback()
             || self.origins.iter().any(|allowed| allowed.is(&origin));
         if admitted {
@@ -192,11 +220,14 @@ impl Gate {
     }
 }
 
-/// What the request calls the server.
-fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
+/// What the request calls the server. Only who asks whether it is well need not know: load balancers send no `Host`, and
+/// browsers, which could be led here by another name, always do.
+fn host_of(asked: &Asked<'_>) -> Result<Option<Authority>, Refusal> {
     let refuse = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
-    let Ok(Some(text)) = only(asked.headers, &HOST) else {
-        return refuse("a request needs exactly one Host header");
+    let text = match only(asked.headers, &HOST) {
+        Ok(Some(text)) => text,
+        Ok(None) if asked.path() == HEALTH_PATH => return Ok(None),
+        _ => return refuse("a request needs exactly one Host header"),
     };
     let Some(host) = Authority::parse(text) else {
         return refuse("the Host header is no HOST[:PORT]");
@@ -209,7 +240,7 @@ fn host_of(asked: &Asked<'_>) -> Result<Authority, Refusal> {
     if named_again.is_some_and(|again| again.as_ref() != Some(&host)) {
         return refuse("the Host header and the requested URL name different servers");
     }
-    Ok(host)
+    Ok(Some(host))
 }
 
 /// What an admitted request calls the server, with the port that it names.

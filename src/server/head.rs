@@ -3,12 +3,13 @@
 use std::io;
 
 use bytes::BytesMut;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
-use hyper::{Request, Uri};
+use hyper::header::{HeaderMap, HeaderName, UPGRADE};
+use hyper::{Method, Request, StatusCode, Uri, Version};
 use tokio::io::AsyncReadExt;
 
 use crate::protocol::{EVENTS_PATH, MAX_HEAD_BYTES};
 
+use super::gate::Refusal;
 use super::socket::Socket;
 
 /// The most header lines of a request.
@@ -25,11 +26,11 @@ pub(super) struct Head {
 /// Who answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A well-formed WebSocket handshake.
+    /// A WebSocket handshake, whether it is well-formed or not.
     WebSocket,
     /// A request for an event stream.
     EventStream,
-    /// Anything else, broken handshakes included: the HTTP side.
+    /// Anything else: the HTTP side.
     Other,
 }
 
@@ -66,30 +67,52 @@ fn classify(bytes: &[u8]) -> Option<Kind> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
-        Ok(httparse::Status::Complete(_)) if is_handshake(&request) => Some(Kind::WebSocket),
-        Ok(httparse::Status::Complete(_)) if is_event_stream(&request) => Some(Kind::EventStream),
-        Ok(httparse::Status::Complete(_)) => Some(Kind::Other),
+        Ok(httparse::Status::Complete(_)) => {
+            Some(build(&request).map_or(Kind::Other, |request| kind_of(&request)))
+        }
         Ok(httparse::Status::Partial) => None,
         Err(_) => Some(Kind::Other),
     }
 }
 
-/// A request that can be answered for as long as it takes: HTTP/1.0 has no such answers, and a body would have to be read.
-fn is_event_stream(request: &httparse::Request<'_, '_>) -> bool {
-    let path = request.path.and_then(|target| target.split('?').next());
-    let has_body = |header: &httparse::Header<'_>| {
-        ["content-length", "transfer-encoding", "expect"]
-            .iter()
-            .any(|name| header.name.eq_ignore_ascii_case(name))
-    };
-    request.method == Some("GET")
-        && request.version == Some(1)
-        && path == Some(EVENTS_PATH)
-        && !request.headers.iter().any(has_body)
+/// Whatever its version, its target's form and its body: a body is passed over, as the connection ends with the stream.
+fn kind_of<B>(request: &Request<B>) -> Kind {
+    if wants_websocket(request.headers()) {
+        Kind::WebSocket
+    } else if request.method() == Method::GET && path(request.uri()) == EVENTS_PATH {
+        Kind::EventStream
+    } else {
+        Kind::Other
+    }
+}
+
+/// Whether the request is to become a WebSocket, well-formed or not.
+pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
+}
+
+/// Whether `token` is in the list that the headers of this name make up.
+pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// The path that is asked for. A proxy that replaces its prefix by `/` makes two slashes of one.
+pub(super) fn path(uri: &Uri) -> &str {
+    let path = uri.path();
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    &path[slashes.saturating_sub(1)..]
 }
 
 /// The head of a request that hyper has read, as it came, if it asks for a stream.
 pub(super) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
+    let kind = kind_of(request);
+    if kind == Kind::Other {
+        return None;
+    }
     let mut bytes = BytesMut::new();
     let line = format!(
         "{} {} {:?}\r\n",
@@ -104,48 +127,47 @@ pub(super) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
         }
     }
     bytes.extend_from_slice(b"\r\n");
-    let kind = classify(&bytes).filter(|kind| *kind != Kind::Other)?;
     Some(Head { bytes, kind })
 }
 
-/// The request's URI and headers, for those who answer it without an HTTP library. `None` where they are not valid.
-pub(super) fn parts(bytes: &[u8]) -> Option<(Uri, HeaderMap)> {
-    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
-    let mut request = httparse::Request::new(&mut headers);
-    request.parse(bytes).ok()?;
-    let mut map = HeaderMap::new();
-    for header in request.headers.iter() {
-        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
-        map.append(name, HeaderValue::from_bytes(header.value).ok()?);
-    }
-    Some((request.path?.parse().ok()?, map))
+/// A request as it came, for those who answer it without an HTTP library.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) request: Request<()>,
+    /// Whether bytes followed its head.
+    pub(super) has_more: bool,
 }
 
-/// RFC 6455, section 4.2.1, as far as a viewer can get it wrong without noticing.
-fn is_handshake(request: &httparse::Request<'_, '_>) -> bool {
-    let has = |name: &str, token: &str| {
-        let wanted = |value: &[u8]| {
-            std::str::from_utf8(value).is_ok_and(|value| {
-                value
-                    .split(',')
-                    .any(|part| part.trim().eq_ignore_ascii_case(token))
-            })
-        };
-        request
-            .headers
-            .iter()
-            .any(|header| header.name.eq_ignore_ascii_case(name) && wanted(header.value))
+/// The request that `bytes` begin with; a refusal where it is not valid.
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
+    let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let length = match request.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => Some(length),
+        _ => None,
     };
-    let key = request
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("sec-websocket-key"));
-    request.method == Some("GET")
-        && request.version == Some(1)
-        && has("upgrade", "websocket")
-        && has("connection", "upgrade")
-        && has("sec-websocket-version", "13")
-        && key.is_some_and(|key| key.value.len() == 24)
+    let parsed = length.and_then(|length| {
+        Some(Parsed {
+            request: build(&request)?,
+            has_more: length < bytes.len(),
+        })
+    });
+    parsed.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "that is no HTTP request"))
+}
+
+fn build(request: &httparse::Request<'_, '_>) -> Option<Request<()>> {
+    let version = match request.version? {
+        0 => Version::HTTP_10,
+        _ => Version::HTTP_11,
+    };
+    let mut built = Request::builder()
+        .method(request.method?)
+        .uri(request.path?)
+        .version(version);
+    for header in request.headers.iter() {
+        built = built.header(header.name, header.value);
+    }
+    built.body(()).ok()
 }
 
 #[cfg(test)]
@@ -164,21 +186,35 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_for_the_http_side() {
-        for (find, replace) in [
-            ("GET", "POST"),
-            ("HTTP/1.1", "HTTP/1.0"),
-            ("Upgrade: WebSocket\r\n", ""),
-            ("Version: 13", "Version: 8"),
-            ("dGhlIHNhbXBsZSBub25jZQ==", "short"),
+    fn a_stream_is_recognised_in_every_form() {
+        for (request, kind) in [
+            ("GET /events HTTP/1.1", Kind::EventStream),
+            ("GET /events?host=a HTTP/1.0", Kind::EventStream),
+            ("GET http://a/events HTTP/1.1", Kind::EventStream),
+            ("GET //events HTTP/1.1", Kind::EventStream),
+            (
+                "GET /events HTTP/1.1\r\nContent-Length: 0",
+                Kind::EventStream,
+            ),
+            (
+                "GET /events HTTP/1.1\r\nExpect: 100-continue",
+                Kind::EventStream,
+            ),
+            ("HEAD /events HTTP/1.1", Kind::Other),
+            ("GET /events/ HTTP/1.1", Kind::Other),
+            ("GET /event HTTP/1.1", Kind::Other),
+            ("POST /ws HTTP/1.1\r\nUpgrade: websocket", Kind::WebSocket),
+            (
+                "GET /ws HTTP/1.0\r\nUpgrade: foo, WebSocket",
+                Kind::WebSocket,
+            ),
+            ("GET /ws HTTP/1.1\r\nUpgrade: h2c", Kind::Other),
+            ("GET /ws HTTP/1.1", Kind::Other),
         ] {
-            let request = HANDSHAKE.replace(find, replace);
-            assert_eq!(classify(request.as_bytes()), Some(Kind::Other), "{request}");
+            let head = format!("{request}\r\nHost: a\r\n\r\n");
+            assert_eq!(classify(head.as_bytes()), Some(kind), "{request}");
         }
-        assert_eq!(
-            classify(b"\x16\x03\x01\x02\x00"),
-            Some(Kind::Other),
-            "TLS is no HTTP"
-        );
+        let tls = b"\x16\x03\x01\x02\x00";
+        assert_eq!(classify(tls), Some(Kind::Other), "TLS is no HTTP");
     }
 }

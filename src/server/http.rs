@@ -1,13 +1,12 @@
 //! Everything that is not a WebSocket, by hyper.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW,
-    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, ORIGIN, UPGRADE, VARY,
+    CACHE_CONTROL, CONNECTION, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderValue, ORIGIN, VARY,
 };
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -15,12 +14,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
-use super::gate::{Asked, Refusal};
+use super::gate::{Asked, HEALTH_PATH, Refusal};
 use super::head::{self, Head, Kind};
 use super::paced::Paced;
 use super::page;
 use super::replayed::Replayed;
-use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
+use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved, ws};
 
 /// Why hyper answers no further request of a connection.
 #[derive(Debug, thiserror::Error)]
@@ -28,23 +27,25 @@ use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved};
 struct StreamAsked;
 
 /// Answers the requests of one connection, until the peer ends it or the server stops. Browsers and proxies ask for a
-/// stream behind other requests on the same connection: it then comes back with that request still to be read. The first
-/// request is answered here in any case.
+/// stream behind other requests on the same connection: it then comes back with that request still to be read. Where the
+/// first request asked for a stream, it is `refused`.
 pub(super) async fn serve(
     stream: Replayed,
+    refused: Option<Refusal>,
     guest: Guest,
     shared: &Arc<Shared>,
 ) -> Option<(Kind, Replayed)> {
-    let (is_first, stream_asked) = (AtomicBool::new(true), Mutex::new(None::<Head>));
-    let (is_first, stream_asked) = (&is_first, &stream_asked);
+    let (refused, stream_asked) = (Mutex::new(refused), Mutex::new(None::<Head>));
+    let (refused, stream_asked) = (&refused, &stream_asked);
     let answering = service_fn(|request: Request<Incoming>| async move {
-        if !is_first.swap(false, Ordering::Relaxed)
+        let refused = lock(refused).take();
+        if refused.is_none()
             && let Some(head) = head::of_stream(&request)
         {
-            *stream_asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(head);
+            *lock(stream_asked) = Some(head);
             return Err(StreamAsked);
         }
-        Ok(respond(&request, guest, shared).await)
+        Ok(respond(&request, refused, guest, shared).await)
     });
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
@@ -59,10 +60,7 @@ pub(super) async fn serve(
         }
     };
     let Err(error) = result else { return None };
-    let asked = stream_asked
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .take();
+    let asked = lock(stream_asked).take();
     let Some(Head { mut bytes, kind }) = asked else {
         tracing::debug!(%error, "an HTTP connection ended early");
         return None;
@@ -74,31 +72,39 @@ pub(super) async fn serve(
     Some((kind, Replayed::new(bytes, stream.into_socket())))
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The answer to one request, also where that is a refusal.
 async fn respond(
     request: &Request<Incoming>,
+    refused: Option<Refusal>,
     guest: Guest,
     shared: &Shared,
 ) -> Response<Full<Bytes>> {
-    let answered = if request.method() == Method::OPTIONS {
-        preflight(request, guest, shared)
-    } else {
-        admit_and_answer(request, guest, shared).await
+    let answered = match refused {
+        Some(refusal) => Err(refusal),
+        None if request.method() == Method::OPTIONS => preflight(request, guest, shared),
+        None => admit_and_answer(request, guest, shared).await,
     };
     let mut response = answered.unwrap_or_else(|refusal| {
         shared.viewers.tally().refused(refusal.status.as_u16());
         refuse(refusal)
     });
+    let is_forbidden = response.status() == StatusCode::FORBIDDEN;
+    let headers = response.headers_mut();
     // An origin that the gate refuses learns nothing that it could read.
     if let Some(origin) = request.headers().get(ORIGIN)
-        && response.status() != StatusCode::FORBIDDEN
+        && !is_forbidden
+        && shared.config.trust.gate.may_read(&asked(request, guest))
     {
-        response
-            .headers_mut()
-            .insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        response
-            .headers_mut()
-            .insert(VARY, HeaderValue::from_static("Origin"));
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(VARY, HeaderValue::from_static("Origin"));
+    }
+    // What follows the handshake of a WebSocket is no request.
+    if head::wants_websocket(request.headers()) {
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response
 }
@@ -135,9 +141,8 @@ async fn answer(
     if let Some(response) = page::answer(request) {
         return Ok(response);
     }
-    let path = request.uri().path();
-    match (request.method(), path) {
-        (&Method::GET | &Method::HEAD, "/healthz") => Ok(health(shared)),
+    match (request.method(), asked.path()) {
+        (&Method::GET | &Method::HEAD, HEALTH_PATH) => Ok(health(shared)),
         (&Method::GET | &Method::HEAD, "/recording.csv") => {
             let (host, rows) = saved::recording(asked, shared).await?;
             Ok(attachment(&host, rows))
@@ -146,27 +151,19 @@ async fn answer(
             let text = exposition::text(&shared.hub, &shared.viewers);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
         }
-        // A stream that could be answered was taken before; this is its refusal, or its head.
-        (&Method::GET | &Method::HEAD, EVENTS_PATH) => {
+        // The streams themselves have been taken before.
+        (&Method::HEAD, EVENTS_PATH) => {
             events::admit(asked, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
-        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => {
-            let line =
-                "this is a WebSocket: connect with `metrics watch` or any WebSocket client\n";
-            let mut response = plain(StatusCode::UPGRADE_REQUIRED, line);
-            response
-                .headers_mut()
-                .insert(UPGRADE, HeaderValue::from_static("websocket"));
-            Ok(response)
-        }
-        (_, "/healthz" | "/recording.csv" | "/metrics" | EVENTS_PATH | WEBSOCKET_PATH) => {
+        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => Err(ws::needs_upgrade(
+            "this is a WebSocket: connect with `metrics watch` or any WebSocket client; a proxy in between has to pass \
+             Upgrade on",
+        )),
+        (_, HEALTH_PATH | "/recording.csv" | "/metrics" | EVENTS_PATH | WEBSOCKET_PATH) => {
             let only = "only GET and HEAD are answered here";
-            let headers = vec![(ALLOW, HeaderValue::from_static("GET, HEAD"))];
-            Err(Refusal {
-                headers,
-                ..Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only)
-            })
+            let allowed = (ALLOW, HeaderValue::from_static("GET, HEAD"));
+            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only).with(allowed))
         }
         _ => {
             let there =

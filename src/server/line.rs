@@ -32,13 +32,23 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(10);
 pub(super) enum Word {
     /// There is something to reply.
     Reply(usize),
-    /// The viewer is gone. `finished`: it had the end and said goodbye. The key may be another viewer's by now; the
-    /// serial number is not.
+    /// The viewer is gone. The key may be another viewer's by now; the serial number is not.
     Gone {
         key: usize,
         serial: u64,
-        finished: bool,
+        parting: Parting,
     },
+}
+
+/// How a viewer went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It had the end and said goodbye.
+    Finished,
+    /// It said goodbye, or has hung up after ours: what the kernel still has for it is taken.
+    InOrder,
+    /// It went without a word, or has not answered ours.
+    Lost,
 }
 
 /// What the two sides share.
@@ -53,6 +63,8 @@ pub(super) struct Line {
     leave_code: AtomicU16,
     /// A close frame has been said, or is about to be: no message may follow it.
     is_closing: AtomicBool,
+    /// Nothing follows the close frame, whatever the viewer answers: then the connection ends with it.
+    is_last: AtomicBool,
     /// The viewer has answered since it was asked last.
     answered: AtomicBool,
     /// What it was asked last. Only the same is an answer: who sends pongs without having read a ping sees nothing.
@@ -74,6 +86,7 @@ impl Line {
             leave: Notify::new(),
             leave_code: AtomicU16::new(0),
             is_closing: AtomicBool::new(false),
+            is_last: AtomicBool::new(false),
             answered: AtomicBool::new(true),
             question: AtomicU32::new(0),
         }
@@ -125,6 +138,19 @@ impl Line {
         self.is_closing.load(Ordering::Relaxed)
     }
 
+    /// From now on only a close frame is said, and then nothing.
+    pub(super) fn begin_last_close(&self) {
+        self.is_last.store(true, Ordering::Relaxed);
+        self.begin_close();
+    }
+
+    /// Everything is out: tells the viewer that nothing follows, where that is so.
+    pub(super) fn all_said(&self) {
+        if self.is_last.swap(false, Ordering::Relaxed) {
+            self.socket.say_no_more();
+        }
+    }
+
     /// Ends the connection; see [`Socket::hang_up`].
     pub(super) fn hang_up(&self, at_once: bool) {
         self.socket.hang_up(at_once);
@@ -150,25 +176,26 @@ impl Line {
         question.to_be_bytes()
     }
 
-    /// Throws away what the viewer says until it hangs up.
-    pub(super) async fn discard(&self) {
+    /// Throws away what the viewer says until it hangs up. Whether it does so in order.
+    pub(super) async fn discard(&self) -> bool {
         let mut waste = [0; 4096];
         loop {
             let mut buf = ReadBuf::new(&mut waste);
             match poll_fn(|cx| self.socket.poll_read_shared(cx, &mut buf)).await {
-                Ok(()) if !buf.filled().is_empty() => tokio::time::sleep(DISCARD_PAUSE).await,
-                _ => return,
+                Ok(()) if buf.filled().is_empty() => return true,
+                Ok(()) => tokio::time::sleep(DISCARD_PAUSE).await,
+                Err(_) => return false,
             }
         }
     }
 
     /// Tells the fan-out that the viewer is gone.
-    pub(super) fn gone(&self, finished: bool) {
+    pub(super) fn gone(&self, parting: Parting) {
         // A fan-out that is gone itself needs no telling.
         let _ = self.words.send(Word::Gone {
             key: self.key,
             serial: self.serial,
-            finished,
+            parting,
         });
     }
 

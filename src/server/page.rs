@@ -13,7 +13,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::gate;
+use super::{gate, head};
 
 /// A part of the page, as it is sent.
 #[derive(Debug)]
@@ -148,7 +148,7 @@ fn find(path: &str) -> Option<&'static Part> {
 
 /// The answer to a request for a part of the page that the gate has admitted; `None` for other paths.
 pub(super) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-    find(request.uri().path()).map(|part| respond(part, request.method(), request.headers()))
+    find(head::path(request.uri())).map(|part| respond(part, request.method(), request.headers()))
 }
 
 fn respond(part: &Part, method: &Method, asked: &HeaderMap) -> Response<Full<Bytes>> {

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
-use super::line::{Line, ReadSide};
+use super::line::{Line, Parting, ReadSide};
 use super::viewer::GOODBYE_DEADLINE;
 
 /// How many frames a viewer may send in a second. Viewers have nothing to say but a pong now and then; a hundred is for
@@ -42,34 +42,37 @@ pub(super) async fn attend(line: Arc<Line>) {
     let side = ReadSide::new(Arc::clone(&line));
     let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
     let mut frames = Frames::new();
-    let finished = loop {
+    let parting = loop {
         let event = tokio::select! {
             biased;
             event = poll_fn(|cx| poll_next(&mut stream, cx)) => event,
             code = line.told_to_leave() => {
                 line.begin_close();
-                let goodbye = code != 0 && goodbye(stream, code, reason(code)).await;
-                break goodbye && code == close::OVER;
+                break match code != 0 && goodbye(stream, code, reason(code)).await {
+                    true if code == close::OVER => Parting::Finished,
+                    true => Parting::InOrder,
+                    false => Parting::Lost,
+                };
             }
         };
         match event {
             Ok(_) if frames.are_too_many() => {
-                throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
-                break false;
+                break throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
             }
             // Control frames are answered by tungstenite; whatever else a viewer says is of no interest.
             Ok(Message::Pong(payload)) => line.answer(&payload),
             Ok(Message::Close(_)) => line.begin_close(),
             Ok(_) => {}
             Err(error) => {
-                if let Some((code, reason)) = complaint(&error) {
-                    throw_out(&line, stream, code, reason).await;
-                }
-                break false;
+                break match (complaint(&error), error) {
+                    (Some((code, reason)), _) => throw_out(&line, stream, code, reason).await,
+                    (None, tungstenite::Error::ConnectionClosed) => Parting::InOrder,
+                    (None, _) => Parting::Lost,
+                };
             }
         }
     };
-    line.gone(finished);
+    line.gone(parting);
 }
 
 /// What a viewer says next; an error where that is nothing more.
@@ -95,7 +98,7 @@ pub(super) async fn attend_events(line: Arc<Line>) {
         () = poll_fn(|cx| poll_end(&mut side, cx)) => {}
         _ = line.told_to_leave() => {}
     }
-    line.gone(false);
+    line.gone(Parting::Lost);
 }
 
 /// Passes over what is said until there is an end, or too much of it: that bounds how long this may take.
@@ -135,8 +138,9 @@ fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
     })
 }
 
-/// Tells a viewer that broke the protocol what was wrong. What it goes on to say is not listened to, but read: with
-/// anything unread the kernel resets the connection, and the close frame could be lost.
+/// Tells a viewer that broke the protocol what was wrong, and hangs up as far as it can: an answer would not be understood.
+/// What it goes on to say is not listened to, but read: with anything unread the kernel resets the connection, and the
+/// close frame could be lost.
 ///
 /// Boxed, as [`goodbye`].
 fn throw_out(
@@ -144,16 +148,21 @@ fn throw_out(
     mut stream: Stream,
     code: u16,
     reason: &'static str,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+) -> Pin<Box<dyn Future<Output = Parting> + Send>> {
     let line = Arc::clone(line);
-    line.begin_close();
+    line.begin_last_close();
     let frame = CloseFrame {
         code: code.into(),
         reason: reason.into(),
     };
     Box::pin(async move {
-        if stream.close(Some(frame)).is_ok() {
-            let _ = tokio::time::timeout(GOODBYE_DEADLINE, line.discard()).await;
+        // An answer that is still to be given goes before the close frame: nothing follows that.
+        if stream.flush().is_err() || stream.close(Some(frame)).is_err() {
+            return Parting::Lost;
+        }
+        match tokio::time::timeout(GOODBYE_DEADLINE, line.discard()).await {
+            Ok(true) => Parting::InOrder,
+            Ok(false) | Err(_) => Parting::Lost,
         }
     })
 }

@@ -110,6 +110,16 @@ impl Socket {
         self.tcp.writable().await
     }
 
+    /// Ends our direction: the peer reads up to here, and then an end. What it says can still be read.
+    pub(super) fn say_no_more(&self) {
+        if let Some(mut tls) = self.session() {
+            tls.send_close_notify();
+            let _ = send(&mut tls, &self.tcp);
+        }
+        // A socket whose peer is gone refuses, and needs it no more.
+        let _ = socket2::SockRef::from(&self.tcp).shutdown(std::net::Shutdown::Write);
+    }
+
     /// Ends both directions, so that whoever waits for this socket waits no longer. What a peer has not taken is still
     /// sent, unless `at_once`: then the kernel keeps nothing for a peer that reads nothing.
     pub(super) fn hang_up(&self, at_once: bool) {

@@ -208,6 +208,7 @@ impl Viewer {
     /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
     /// transport has one.
     fn rest(&self) -> Fed {
+        self.line.all_said();
         match self.transport {
             Transport::WebSocket => Fed::Up,
             Transport::EventStream => Fed::Over,

@@ -1,91 +1,170 @@
 //! The WebSocket handshake: who comes in, and where in the logs they begin.
 
-use tokio::io::AsyncWriteExt;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-use tokio_tungstenite::tungstenite::http;
+use bytes::Bytes;
+use hyper::header::{
+    ALLOW, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+};
+use hyper::{Method, Request, StatusCode, Version};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::hub::Subscription;
 use crate::protocol::WEBSOCKET_PATH;
 
 use super::counts::Seat;
 use super::gate::{Admission, Asked, Refusal};
+use super::head::{self, Parsed};
 use super::outbox::Transport;
-use super::reader::tungstenite_config;
 use super::replayed::Replayed;
 use super::viewer::Newcomer;
 use super::{Guest, Shared, admission};
 
-/// Shakes hands with one viewer and hands it to the fan-out.
-pub(super) async fn welcome(mut stream: Replayed, guest: Guest, shared: &Shared) {
-    let Guest { peer, on_loopback } = guest;
-    let mut admitted = None;
-    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let callback = |request: &Request, mut response: Response| {
-        let asked = Asked {
-            uri: request.uri(),
-            headers: request.headers(),
-            on_loopback,
-        };
-        let (admission, place) = admit(&asked, shared).map_err(|refusal| {
-            shared.viewers.tally().refused(refusal.status.as_u16());
-            refuse(refusal)
-        })?;
-        if let Some(subprotocol) = admission.subprotocol {
-            let name = http::header::SEC_WEBSOCKET_PROTOCOL;
-            response.headers_mut().insert(name, subprotocol);
-        }
-        admitted = Some(place);
-        Ok(response)
+/// The characters of 16 bytes in base64, without the padding.
+const KEY_CHARS: usize = 22;
+
+/// Shakes hands with one viewer and hands it to the fan-out. Its connection comes back where it is refused: the answer is
+/// the HTTP side's.
+pub(super) fn welcome(
+    stream: Replayed,
+    guest: Guest,
+    shared: &Shared,
+) -> Option<(Replayed, Refusal)> {
+    let admitted = head::parse(stream.head()).and_then(|parsed| admit(&parsed, guest, shared));
+    let (greeting, (subscription, seat)) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => return Some((stream, refusal)),
     };
-    let config = Some(tungstenite_config());
-    // The answer is kept, so that it goes out with the first messages: one write less for each of a herd.
-    let mut answer = Vec::new();
-    let kept = tokio::io::join(&mut stream, &mut answer);
-    let shaken = tokio_tungstenite::accept_hdr_async_with_config(kept, callback, config).await;
-    if let Err(error) = shaken {
-        tracing::info!(%peer, %error, "viewer refused");
-        // A peer that is gone need not know.
-        let _ = stream.write_all(&answer).await;
-        let _ = stream.flush().await;
-    } else if let Some((subscription, seat)) = admitted {
-        let newcomer = Newcomer {
-            socket: stream.into_socket(),
-            peer,
-            subscription,
-            seat,
-            transport: Transport::WebSocket,
-            greeting: answer.into(),
-        };
-        // A fan-out that is gone takes nobody: the server stops.
-        let _ = shared.newcomers.send(newcomer);
-    }
+    let newcomer = Newcomer {
+        socket: stream.into_socket(),
+        peer: guest.peer,
+        subscription,
+        seat,
+        transport: Transport::WebSocket,
+        // It goes out with the first messages: one write less for each of a herd.
+        greeting,
+    };
+    // A fan-out that is gone takes nobody: the server stops.
+    let _ = shared.newcomers.send(newcomer);
+    None
 }
 
-fn admit(asked: &Asked<'_>, shared: &Shared) -> Result<(Admission, (Subscription, Seat)), Refusal> {
-    let admission = shared.config.trust.gate.admit(asked)?;
-    let path = asked.uri.path();
+/// The answer to the handshake, and the viewer's place.
+fn admit(
+    parsed: &Parsed,
+    guest: Guest,
+    shared: &Shared,
+) -> Result<(Bytes, (Subscription, Seat)), Refusal> {
+    let request = &parsed.request;
+    let asked = Asked {
+        uri: request.uri(),
+        headers: request.headers(),
+        on_loopback: guest.on_loopback,
+    };
+    let admission = shared.config.trust.gate.admit(&asked)?;
+    let path = asked.path();
     if path != WEBSOCKET_PATH && path != "/" {
         let reason = format!(
             "no stream at '{}': connect to {WEBSOCKET_PATH}",
             path.escape_default()
         );
-        return Err(Refusal::new(http::StatusCode::NOT_FOUND, reason));
+        return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
     }
+    let key = check(parsed)?;
     let query = admission::query(asked.uri.query())?;
-    Ok((admission, admission::seat(query, shared)?))
+    Ok((greeting(key, &admission), admission::seat(query, shared)?))
 }
 
-/// A refusal as the HTTP response with its one-line reason.
-fn refuse(refusal: Refusal) -> ErrorResponse {
-    let reason = format!("{}\n", refusal.reason);
-    let response = http::Response::builder()
-        .status(refusal.status)
-        .header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")
-        .header(http::header::CONTENT_LENGTH, reason.len())
-        .header(http::header::CONNECTION, "close");
-    let mut response = response
-        .body(Some(reason))
-        .unwrap_or_else(|_| ErrorResponse::new(None));
-    response.headers_mut().extend(refusal.headers);
-    response
+/// What is wrong with the form of a handshake (RFC 6455, section 4.2.1); its key where nothing is.
+fn check(Parsed { request, has_more }: &Parsed) -> Result<&HeaderValue, Refusal> {
+    let bad = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    if request.method() != Method::GET {
+        let reason = "a WebSocket begins with GET";
+        let allowed = (ALLOW, HeaderValue::from_static("GET"));
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, reason).with(allowed));
+    }
+    if request.version() == Version::HTTP_10 {
+        return Err(needs_upgrade(
+            "a WebSocket needs HTTP/1.1, so a proxy in between has to speak it (nginx: proxy_http_version 1.1)",
+        ));
+    }
+    if !head::has_token(request.headers(), &CONNECTION, "upgrade") {
+        return bad(
+            "the handshake has no 'Connection: Upgrade': a proxy in between has to send it",
+        );
+    }
+    if only(request, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let reason = "only version 13 of WebSocket is spoken here";
+        let ours = (SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Err(needs_upgrade(reason).with(ours));
+    }
+    let Some(key) = only(request, &SEC_WEBSOCKET_KEY) else {
+        return bad("a handshake has exactly one Sec-WebSocket-Key");
+    };
+    if !is_key(key.as_bytes()) {
+        return bad("the Sec-WebSocket-Key is not 16 bytes in base64");
+    }
+    let headers = request.headers();
+    let lengths = headers.get_all(CONTENT_LENGTH);
+    if headers.contains_key(TRANSFER_ENCODING) || lengths.iter().any(|length| length != "0") {
+        return bad("a handshake has no body");
+    }
+    if *has_more {
+        return bad("something follows the handshake: wait for its answer first");
+    }
+    Ok(key)
+}
+
+/// A refusal that says what would not be refused.
+pub(super) fn needs_upgrade(reason: &str) -> Refusal {
+    let upgrade = (UPGRADE, HeaderValue::from_static("websocket"));
+    Refusal::new(StatusCode::UPGRADE_REQUIRED, reason).with(upgrade)
+}
+
+/// The value of a header that comes once.
+fn only<'a>(request: &'a Request<()>, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = request.headers().get_all(name).iter();
+    let first = values.next()?;
+    values.next().is_none().then_some(first)
+}
+
+/// Whether it is 16 bytes in base64.
+fn is_key(key: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/".contains(byte);
+    key.len() == KEY_CHARS + 2 && key.ends_with(b"==") && key.iter().take(KEY_CHARS).all(is_digit)
+}
+
+fn greeting(key: &HeaderValue, admission: &Admission) -> Bytes {
+    let protocol = admission.subprotocol.as_ref();
+    let protocol = protocol.and_then(|protocol| protocol.to_str().ok());
+    let protocol = protocol.map(|protocol| format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Accept: {}\r\n{}\r\n",
+        derive_accept_key(key.as_bytes()),
+        protocol.unwrap_or_default()
+    )
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        assert!(is_key(b"dGhlIHNhbXBsZSBub25jZQ=="));
+        for key in [
+            "",
+            "short",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZXM=",
+            "dGhlIHNhbXBsZSBub25jZXMh",
+            "dGhlIHNhbXBsZSBub2!jZQ==",
+            "dGhlIHNhbXBsZSBub25jZ===",
+            "dGhlIHNhbXBsZSBub25jZQ== ",
+        ] {
+            assert!(!is_key(key.as_bytes()), "{key}");
+        }
+    }
 }

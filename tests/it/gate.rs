@@ -108,7 +108,7 @@ fn addresses_loopback_and_our_own_names_are_answered_to() {
     }
     let local = ("Host", "localhost");
     for lines in [&[][..], &[local, local], &[local, ("Host", "evil.com")]] {
-        assert_eq!(get(&server, "/healthz", lines).0, 400, "{lines:?}");
+        assert_eq!(get(&server, "/metrics", lines).0, 400, "{lines:?}");
     }
 }
 

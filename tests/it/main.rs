@@ -34,6 +34,7 @@ mod page_parts;
 mod page_streams;
 mod record;
 mod replay_flags;
+mod request_forms;
 mod round_trip;
 mod screen;
 mod screen_history;
