@@ -9,19 +9,20 @@ mod backoff;
 mod connect;
 pub mod endpoint;
 mod link;
+mod place;
 mod ssh;
 mod stream;
 pub mod tls;
 mod tracker;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::protocol::{HostName, Message, Query, StreamId};
+use crate::protocol::{HostName, Message, Position, Query, StreamId};
 use crate::token::Token;
 
 pub use backoff::Retry;
@@ -65,12 +66,12 @@ pub enum Event {
         /// Of this host.
         host: HostName,
     },
-    /// A message could not be read and was skipped. Told once for each server.
-    Malformed {
+    /// Something that a person should know. Told once for each server or host, unless it says otherwise.
+    Notice {
         /// Which of the servers.
         server: usize,
-        /// What was wrong with it.
-        reason: String,
+        /// What it is.
+        notice: Notice,
     },
     /// The stream of this server is over: it will not be tried again.
     Ended {
@@ -85,6 +86,60 @@ pub enum Event {
         /// Why, in one line without a full stop.
         reason: String,
     },
+}
+
+/// Something out of order that does not end a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A message could not be read and was skipped.
+    Malformed {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// A stream came back after another had begun: two sources share the name behind one address. Its messages are
+    /// rejected. Told once for each connection.
+    TwoSources {
+        /// The name.
+        host: HostName,
+    },
+    /// Two servers have different sources of the same name. What this one says of it is ignored.
+    SameName {
+        /// The name.
+        host: HostName,
+        /// The other server.
+        other: usize,
+    },
+    /// Two servers have the same source: one server under two addresses, most likely.
+    SameSource {
+        /// Its name.
+        host: HostName,
+        /// The other server.
+        other: usize,
+    },
+    /// A source began anew with an earlier time than before.
+    SetBack {
+        /// Its name.
+        host: HostName,
+    },
+    /// A source gives numbers that do not rise. Its messages are numbered here.
+    CountsAgain {
+        /// Its name.
+        host: HostName,
+    },
+    /// The server has not come to the last message that is known: what follows that one is waited for.
+    Ahead {
+        /// Whose message.
+        host: HostName,
+    },
+}
+
+/// What is known of a host before a client begins: it resumes there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// The last message.
+    pub last: Position,
+    /// The streams before that of the last message, in their order. One that comes back is rejected.
+    pub past: Vec<StreamId>,
 }
 
 /// A message as it came. `metric` and `alert` have a host and a number, given by the client where the server gives none,
@@ -108,22 +163,42 @@ pub struct Received {
 pub struct Client {
     links: Vec<Link>,
     /// A host belongs to the server that brought it first; what others say of it is ignored.
-    owners: HashMap<HostName, usize>,
+    owners: HashMap<HostName, Owner>,
+    /// The hosts of which it was said that another server has them, too.
+    shared: HashSet<(HostName, usize)>,
+    /// The servers, as text.
+    endpoints: Vec<String>,
     /// Where the next poll begins, so that a busy server does not silence the others.
     turn: usize,
     /// Events that came while questions were answered.
     early: VecDeque<Event>,
 }
 
+/// The server that a host belongs to.
+#[derive(Debug)]
+struct Owner {
+    server: usize,
+    /// The stream of its last message.
+    stream: StreamId,
+}
+
 impl Client {
-    /// A client that asks each of `servers` for `query`. Nothing is connected before the first [`Client::next`].
+    /// A client that asks each of `servers` for `query`, and for what follows `known`. Nothing is connected before the
+    /// first [`Client::next`].
     #[must_use]
-    pub fn new(servers: &[Endpoint], query: &Query, retry: Retry, trust: &Trust) -> Self {
+    pub fn new(
+        servers: &[Endpoint],
+        query: &Query,
+        known: &[Known],
+        retry: Retry,
+        trust: &Trust,
+    ) -> Self {
         let link = |(server, endpoint): (usize, &Endpoint)| {
             Link::new(
                 server,
                 endpoint.clone(),
                 query.clone(),
+                known,
                 retry,
                 trust.clone(),
             )
@@ -131,6 +206,8 @@ impl Client {
         Self {
             links: servers.iter().enumerate().map(link).collect(),
             owners: HashMap::new(),
+            shared: HashSet::new(),
+            endpoints: servers.iter().map(ToString::to_string).collect(),
             turn: 0,
             early: VecDeque::new(),
         }
@@ -163,26 +240,67 @@ impl Client {
             return Some(event);
         }
         loop {
-            let event = match &mut self.links[..] {
-                [link] => link.next().await?,
+            let parts: Vec<Link> = self.links.iter_mut().filter_map(Link::split_off).collect();
+            self.links.extend(parts);
+            let (index, event) = match &mut self.links[..] {
+                [link] => (0, link.next().await?),
                 links => next_of(links, &mut self.turn).await?,
             };
-            if let Event::Message(received) = &event
-                && *self
-                    .owners
-                    .entry(received.host.clone())
-                    .or_insert(received.server)
-                    != received.server
-            {
-                continue;
+            if let Some(event) = self.judge(index, event) {
+                return Some(event);
             }
-            return Some(event);
         }
+    }
+
+    /// What an event of a link is to those who know only servers.
+    fn judge(&mut self, index: usize, event: Event) -> Option<Event> {
+        match event {
+            Event::Message(received) => self.owned(received),
+            Event::Connected { .. } | Event::Lost { .. } if self.links[index].is_part() => None,
+            Event::Ended { server } => {
+                let goes_on = |link: &Link| link.server() == server && !link.is_over();
+                (!self.links.iter().any(goes_on)).then_some(Event::Ended { server })
+            }
+            other => Some(other),
+        }
+    }
+
+    /// A message of the server that its host belongs to; otherwise what is to be said of that.
+    fn owned(&mut self, received: Received) -> Option<Event> {
+        let (server, stream) = (received.server, received.stream);
+        let Some(owner) = self.owners.get_mut(&received.host) else {
+            let owner = Owner { server, stream };
+            self.owners.insert(received.host.clone(), owner);
+            return Some(Event::Message(received));
+        };
+        if owner.server == server {
+            owner.stream = stream;
+            return Some(Event::Message(received));
+        }
+        let (host, other) = (received.host, owner.server);
+        let is_same = owner.stream == stream || self.endpoints[other] == self.endpoints[server];
+        // A server that is being restarted may have been found again under one address only.
+        let brings = |link: &Link| link.server() == other && link.brings(&host);
+        if !is_same && !self.links.iter().any(brings) || !self.shared.insert((host.clone(), server))
+        {
+            return None;
+        }
+        let notice = if is_same {
+            Notice::SameSource { host, other }
+        } else {
+            Notice::SameName { host, other }
+        };
+        Some(Event::Notice { server, notice })
+    }
+
+    /// Nothing of what comes is kept: a replay that was started again is shown from its beginning.
+    pub fn only_show(&mut self) {
+        self.links.iter_mut().for_each(Link::only_show);
     }
 }
 
 /// The next event of any link; `None` when all are over.
-async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<Event> {
+async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<(usize, Event)> {
     let count = links.len();
     // The futures live until one of them is ready: a timer wakes us only as long as it is kept. `Link::next` has its
     // whole state in the link, so the others lose nothing when they are dropped then.
@@ -199,7 +317,7 @@ async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<Event> {
             match wait.as_mut().poll(cx) {
                 Poll::Ready(Some(event)) => {
                     *turn = index + 1;
-                    return Poll::Ready(Some(event));
+                    return Poll::Ready(Some((index, event)));
                 }
                 Poll::Ready(None) => waits[index] = None,
                 Poll::Pending => {}

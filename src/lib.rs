@@ -10,13 +10,15 @@
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`talk`]: text for people, on stderr, which nothing waits for.
-//! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped.
+//! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
+//!   [`descriptors`]: how many files they may open.
 //!
 //! The binary is the product: this library has no stable API.
 
 pub mod cli;
 pub mod client;
 pub mod cmd;
+pub mod descriptors;
 pub mod hub;
 pub mod protocol;
 pub mod recording;

@@ -6,7 +6,6 @@
 
 mod admission;
 mod counts;
-pub mod descriptors;
 mod events;
 mod exposition;
 mod fanout;

@@ -30,7 +30,7 @@ impl Default for Retry {
 }
 
 /// The state between attempts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Backoff {
     retry: Retry,
     /// Attempts that failed since the last good connection.

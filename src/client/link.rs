@@ -8,13 +8,13 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
-use crate::protocol::{HostName, Query, close};
+use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, close};
 
 use super::backoff::{Backoff, Retry};
 use super::connect::{ConnectError, Socket, connect, describe_io};
 use super::endpoint::Endpoint;
-use super::tracker::Tracker;
-use super::{Event, Trust};
+use super::tracker::{Taken, Tracker};
+use super::{Event, Known, Notice, Trust};
 
 /// A silent server is asked for a sign of life at the latest after this.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -24,6 +24,13 @@ const DEAD_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a server has to end a connection that it or we have closed.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A connection that brings only what another source with the same name says is kept for so long: the right one may yet
+/// speak. Then another attempt may reach it.
+const REJECTED_FOR: Duration = Duration::from_secs(1);
+
+/// What a request's head holds beside the query: the path, the handshake, a token, what a proxy adds.
+const HEAD_RESERVE: usize = 8 * 1024;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
 
@@ -40,6 +47,8 @@ pub(super) struct Link {
     malformed: u64,
     /// Whether a message ever came: from then on no refusal is final.
     was_heard: bool,
+    /// Hosts that do not fit in one request, until they have a link of their own.
+    surplus: Option<Tracker>,
 }
 
 enum State {
@@ -65,6 +74,8 @@ enum Turn {
     Event(Event),
     /// Look again.
     Again,
+    /// A replay was started again: it is asked from its beginning, at once.
+    StartOver,
     /// The connection is over.
     Lost(String),
 }
@@ -83,11 +94,12 @@ impl Link {
         server: usize,
         endpoint: Endpoint,
         query: Query,
+        known: &[Known],
         retry: Retry,
         trust: Trust,
     ) -> Self {
         let nameless = HostName::nearest(endpoint.address(0).host());
-        let tracker = Tracker::new(server, nameless, query);
+        let tracker = Tracker::new(server, nameless, query, known);
         let state = State::Waiting(Instant::now());
         Self {
             server,
@@ -100,7 +112,51 @@ impl Link {
             state,
             malformed: 0,
             was_heard: false,
+            surplus: None,
         }
+    }
+
+    /// A link of its own for the hosts that did not fit in the last request, if there are any.
+    pub(super) fn split_off(&mut self) -> Option<Self> {
+        let tracker = self.surplus.take()?;
+        Some(Self {
+            server: self.server,
+            endpoint: self.endpoint.clone(),
+            attempts: self.attempts.saturating_sub(1),
+            never_asks: true,
+            backoff: self.backoff.clone(),
+            tracker,
+            trust: self.trust.clone(),
+            state: State::Waiting(Instant::now()),
+            malformed: self.malformed,
+            was_heard: self.was_heard,
+            surplus: None,
+        })
+    }
+
+    /// The server that is followed.
+    pub(super) fn server(&self) -> usize {
+        self.server
+    }
+
+    /// Whether it has a part of its server's hosts only; another link has the others, and speaks for the server.
+    pub(super) fn is_part(&self) -> bool {
+        self.tracker.is_part()
+    }
+
+    /// Whether it will not connect again.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.state, State::Over)
+    }
+
+    /// Whether samples of `host` arrive over it.
+    pub(super) fn brings(&self, host: &HostName) -> bool {
+        matches!(self.state, State::Open(_)) && self.tracker.is_fresh(host)
+    }
+
+    /// Nothing of what comes is kept.
+    pub(super) fn only_show(&mut self) {
+        self.tracker.only_show();
     }
 
     /// Whether the server has said which hosts it has, or will not be asked again.
@@ -111,6 +167,10 @@ impl Link {
     /// The next event; `None` when the server has ended or refused. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Event> {
         loop {
+            if let Some(notice) = self.tracker.pop_notice() {
+                let server = self.server;
+                return Some(Event::Notice { server, notice });
+            }
             if let Some(received) = self.tracker.pop() {
                 return Some(Event::Message(received));
             }
@@ -145,6 +205,7 @@ impl Link {
                 {
                     Turn::Event(event) => return Some(event),
                     Turn::Again => {}
+                    Turn::StartOver => self.state = State::Waiting(Instant::now()),
                     Turn::Lost(reason) => return Some(self.lost(reason)),
                 },
             }
@@ -166,6 +227,10 @@ impl Link {
         // Later there may be a screen where the question would stand.
         let may_ask = self.attempts == 0 && !self.never_asks;
         self.attempts += 1;
+        let room = MAX_HEAD_BYTES
+            .saturating_sub(HEAD_RESERVE)
+            .saturating_sub(address.url(&Query::default()).len());
+        self.surplus = self.tracker.split(room);
         let (query, trust) = (self.tracker.query(), self.trust.clone());
         self.state = State::Connecting(Box::pin(connect(address, query, trust, may_ask)));
     }
@@ -193,8 +258,13 @@ impl Link {
                     server: self.server,
                 }
             }
-            Err(ConnectError::Final { reason }) if !self.was_heard => self.refused(reason),
+            Err(ConnectError::Final { reason })
+                if !self.was_heard && !self.tracker.asks_for_all() =>
+            {
+                self.refused(reason)
+            }
             Err(ConnectError::Final { reason }) => {
+                self.tracker.asks_for_all();
                 self.backoff.lost(Duration::ZERO, false);
                 self.retry(reason, Duration::ZERO)
             }
@@ -219,7 +289,8 @@ impl Link {
             return self.refused(reason);
         };
         let code = open.closed.as_ref().map(|(code, ..)| *code);
-        if code == Some(close::OVER) || self.tracker.is_over() {
+        let is_other = self.tracker.rejected().is_some();
+        if code == Some(close::OVER) && !is_other || self.tracker.is_over() {
             self.state = State::Over;
             return Event::Ended {
                 server: self.server,
@@ -341,10 +412,8 @@ impl Open {
         self.pinged = None;
         let error = match frame {
             Frame::Text(text) => match tracker.take(text, self.heard) {
-                Ok(()) => {
-                    self.delivered = true;
-                    return Turn::Again;
-                }
+                Ok(Taken::Well) => return self.well(tracker),
+                Ok(Taken::StartsOver) => return Turn::StartOver,
                 Err(error) => error.to_string(),
             },
             Frame::Binary(_) => "a binary message".into(),
@@ -365,12 +434,21 @@ impl Open {
         };
         *malformed += 1;
         if *malformed == 1 {
-            Turn::Event(Event::Malformed {
-                server,
-                reason: error,
-            })
+            let notice = Notice::Malformed { reason: error };
+            Turn::Event(Event::Notice { server, notice })
         } else {
             Turn::Again
+        }
+    }
+
+    /// A message was taken in; whether it is worth to wait for the next one.
+    fn well(&mut self, tracker: &Tracker) -> Turn {
+        self.delivered = tracker.has_accepted();
+        match tracker.rejected() {
+            Some(host) if self.since.elapsed() >= REJECTED_FOR => Turn::Lost(format!(
+                "two servers call themselves '{host}': start one with --name"
+            )),
+            _ => Turn::Again,
         }
     }
 

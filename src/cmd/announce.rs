@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
-use crate::{server, talk};
+use crate::{descriptors, server, talk};
 
 use super::{Failure, data};
 
@@ -19,7 +19,7 @@ pub(super) fn server_config(
     unhealthy_after: Option<Duration>,
     global: &GlobalArgs,
 ) -> server::Config {
-    let max_viewers = server::descriptors::viewers_that_fit(args.max_viewers);
+    let max_viewers = descriptors::viewers_that_fit(args.max_viewers);
     if max_viewers < args.max_viewers {
         let limit = "fit under this process's limit of open files (ulimit -n)";
         say(global, &format!("At most {max_viewers} viewers {limit}."));

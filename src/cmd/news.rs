@@ -1,10 +1,10 @@
 //! What is said on stderr: changes, not repetitions; and what it all came to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 
-use crate::client::Event;
+use crate::client::{Event, Notice};
 use crate::protocol::{Body, HostName};
 use crate::view::{clean, span};
 
@@ -15,6 +15,8 @@ use super::{Exit, Failure};
 pub(super) struct News {
     servers: Vec<Server>,
     stale: HashMap<HostName, Instant>,
+    /// The hosts of which it was said that two servers share their name.
+    shared: HashSet<HostName>,
     refused: Option<String>,
     observed: bool,
 }
@@ -28,6 +30,8 @@ struct Server {
     lost_at: Option<Instant>,
     /// Why the last attempt failed.
     reason: Option<String>,
+    /// Another server answered in its place.
+    rejected: bool,
 }
 
 impl News {
@@ -39,10 +43,12 @@ impl News {
             connected: false,
             lost_at: None,
             reason: None,
+            rejected: false,
         };
         Self {
             servers: urls.into_iter().map(server).collect(),
             stale: HashMap::new(),
+            shared: HashSet::new(),
             refused: None,
             observed: false,
         }
@@ -52,6 +58,7 @@ impl News {
     pub(super) fn line(&mut self, event: &Event) -> Option<String> {
         match event {
             Event::Connected { server } => self.servers.get_mut(*server)?.connected(),
+            Event::Ended { .. } => None,
             Event::Lost { server, reason, .. } => self.servers.get_mut(*server)?.lost(reason),
             Event::Refused { server, reason } => {
                 let (server, several) = (self.servers.get(*server)?, 1 < self.servers.len());
@@ -60,25 +67,62 @@ impl News {
                 // The only one is told by the exit.
                 several.then_some(text)
             }
-            Event::Malformed { server, reason } => {
-                let name = &self.servers.get(*server)?.name;
-                Some(format!("{name}: skipping what is {}", clean(reason)))
-            }
+            Event::Notice { server, notice } => self.notice(*server, notice),
             Event::Stale { host } => {
                 self.stale.insert(host.clone(), Instant::now());
                 Some(format!("{host}: no sample for three intervals"))
             }
-            Event::Message(received) if matches!(received.message.body, Body::Metric { .. }) => {
+            Event::Message(received) => {
+                let again = self.servers.get_mut(received.server)?.is_right();
+                if !matches!(received.message.body, Body::Metric { .. }) {
+                    return again;
+                }
                 self.observed = true;
-                let since = self.stale.remove(&received.host)?;
-                let host = &received.host;
-                Some(format!(
-                    "{host}: samples again after {}",
-                    span(since.elapsed())
-                ))
+                let samples_again = self.stale.remove(&received.host).map(|since| {
+                    let host = &received.host;
+                    format!("{host}: samples again after {}", span(since.elapsed()))
+                });
+                again.or(samples_again)
             }
-            Event::Message(_) | Event::Ended { .. } => None,
         }
+    }
+
+    fn notice(&mut self, server: usize, notice: &Notice) -> Option<String> {
+        if let Notice::TwoSources { host } = notice {
+            self.servers.get_mut(server)?.is_wrong();
+            if !self.shared.insert(host.clone()) {
+                return None;
+            }
+        }
+        let name = &self.servers.get(server)?.name;
+        Some(match notice {
+            Notice::Malformed { reason } => format!("{name}: skipping what is {}", clean(reason)),
+            Notice::TwoSources { host } => {
+                format!(
+                    "{name}: two servers call themselves '{host}': start one with --name; the older is left out"
+                )
+            }
+            Notice::SameName { host, other } => {
+                let url = &self.servers.get(server)?.url;
+                let other = &self.servers.get(*other)?.url;
+                format!(
+                    "two servers call themselves '{host}': start one with --name; {other} is followed, {url} is left out"
+                )
+            }
+            Notice::SameSource { host, other } => {
+                let other = &self.servers.get(*other)?.name;
+                format!("{name} is the same server as {other}: '{host}' is taken once")
+            }
+            Notice::SetBack { host } => format!(
+                "{host}: began again with an earlier start time: its clock was set back, or two servers call themselves so"
+            ),
+            Notice::CountsAgain { host } => {
+                format!("{host}: the server's numbers do not rise; its messages are numbered here")
+            }
+            Notice::Ahead { host } => format!(
+                "{host}: the server has not come to the last message known here; waiting for what follows it"
+            ),
+        })
     }
 
     /// What it all came to.
@@ -108,7 +152,20 @@ impl Server {
         format!("cannot connect to {}: {reason}", self.url)
     }
 
+    /// Whoever answers is another server than the one that was followed: how its connections come and go tells nothing.
+    fn is_wrong(&mut self) {
+        self.rejected = true;
+    }
+
+    /// The server that was followed speaks.
+    fn is_right(&mut self) -> Option<String> {
+        std::mem::take(&mut self.rejected).then(|| self.connected())?
+    }
+
     fn connected(&mut self) -> Option<String> {
+        if self.rejected {
+            return None;
+        }
         let again = std::mem::replace(&mut self.connected, true);
         self.reason = None;
         let lost_for = span(self.lost_at.take()?.elapsed());
@@ -129,7 +186,7 @@ impl Server {
             format!("{}: cannot connect ({reason}); trying again", self.name)
         };
         self.reason = Some(reason);
-        first.then_some(line)
+        (first && !self.rejected).then_some(line)
     }
 }
 

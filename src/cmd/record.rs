@@ -78,11 +78,10 @@ pub async fn run(
         opened = tokio::task::spawn_blocking(opening) => opened??,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    let mut query = args.client.query();
-    query.after = files.positions();
     let mut client = Client::new(
         &args.client.endpoints(),
-        &query,
+        &args.client.query(),
+        &files.known(),
         args.client.retry(),
         &trust,
     );
@@ -144,8 +143,8 @@ async fn follow(
         };
         let Some(event) = event else { return Ok(()) };
         talk.take(&event);
-        match event {
-            Event::Message(received) => tokio::select! {
+        if let Event::Message(received) = event {
+            tokio::select! {
                 biased;
                 taken = files.take(received) => taken?,
                 () = data::given_up(stop, limit) => {
@@ -154,9 +153,7 @@ async fn follow(
                     }
                     return Ok(());
                 }
-            },
-            Event::Lost { server, .. } => files.lost(server),
-            _ => {}
+            }
         }
         if files.have_enough() && client.is_settled() {
             return Ok(());

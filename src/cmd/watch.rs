@@ -167,7 +167,9 @@ fn client(args: &Args, trust: &client::Trust) -> Client {
     if args.once {
         retry.retries.get_or_insert(0);
     }
-    Client::new(&args.client.endpoints(), &query, retry, trust)
+    let mut client = Client::new(&args.client.endpoints(), &query, &[], retry, trust);
+    client.only_show();
+    client
 }
 
 /// The samples to keep: as many as were asked for.

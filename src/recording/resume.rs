@@ -1,5 +1,6 @@
 //! Going on with a recording: where it ends, and with which columns.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use super::output::{Output, OutputError};
 use super::reader::Reader;
 use super::row::Row;
 use super::watched::MAX_ROW_BYTES;
-use crate::protocol::Position;
+use crate::protocol::{Position, StreamId};
 
 /// How every header that the [`Encoder`] writes begins.
 const HEADER_START: &[u8] = b"timestamp,host,stream,seq,event,";
@@ -34,6 +35,8 @@ pub struct Resume {
     pub columns: Columns,
     /// The last numbered row; `None` where there is only a header.
     pub last: Option<Position>,
+    /// The streams before that of the last row, in their order, each once.
+    pub past: Vec<StreamId>,
     /// How many bytes were cut off behind it: a torn row, or a gap whose message was not written.
     pub cut_bytes: u64,
 }
@@ -74,6 +77,7 @@ impl Output {
         }
         let resume = scan.columns.map(|columns| Resume {
             columns,
+            past: scan.streams.before(scan.last.as_ref()),
             last: scan.last,
             cut_bytes: length - scan.keep,
         });
@@ -90,6 +94,7 @@ struct Scan<'a> {
     /// The last numbered row below it, with its line number.
     row: Option<(Vec<u8>, u64)>,
     last: Option<Position>,
+    streams: Streams,
     line: u64,
     end: u64,
     /// Behind the last numbered row or header.
@@ -104,6 +109,7 @@ impl<'a> Scan<'a> {
             columns: None,
             row: None,
             last: None,
+            streams: Streams::default(),
             line: 0,
             end: 0,
             keep: 0,
@@ -143,6 +149,7 @@ impl<'a> Scan<'a> {
         } else if is_gap(line) {
             return Ok(());
         } else {
+            self.streams.note(line);
             let (row, number) = self.row.get_or_insert_default();
             std::mem::swap(row, line);
             *number = self.line;
@@ -195,6 +202,38 @@ impl<'a> Scan<'a> {
             file: self.file.into(),
             source,
         }
+    }
+}
+
+/// The streams in a file, found without reading its rows: no cell before theirs is ever quoted.
+#[derive(Debug, Default)]
+struct Streams {
+    /// The cell of the row before.
+    cell: Vec<u8>,
+    found: Vec<StreamId>,
+}
+
+impl Streams {
+    fn note(&mut self, line: &[u8]) {
+        let cell = line
+            .splitn(4, |&byte| byte == b',')
+            .nth(2)
+            .unwrap_or_default();
+        if cell == self.cell {
+            return;
+        }
+        self.cell = cell.to_vec();
+        // What is no stream is told where it matters, in the last row.
+        let stream = std::str::from_utf8(cell)
+            .ok()
+            .and_then(|text| text.parse::<StreamId>().ok());
+        self.found.extend(stream);
+    }
+
+    fn before(mut self, last: Option<&Position>) -> Vec<StreamId> {
+        let mut seen: HashSet<_> = last.map(|last| last.stream).into_iter().collect();
+        self.found.retain(|stream| seen.insert(*stream));
+        self.found
     }
 }
 

@@ -10,6 +10,8 @@ use super::{Columns, Encoder, Row, RowKind};
 pub struct Transcript {
     encoder: Encoder,
     header_written: bool,
+    /// Whether a numbered row is there: what is missing before the first one, no numbers show.
+    has_rows: bool,
     gap: Option<Gap>,
 }
 
@@ -21,28 +23,25 @@ impl Transcript {
         Self {
             encoder: Encoder::new(Columns::new(names)),
             header_written: false,
+            has_rows: false,
             gap: None,
         }
     }
 
-    /// A recording that is gone on with, with the columns that it has.
+    /// A recording that is gone on with, with the columns that it has, and with numbered rows or without.
     #[must_use]
-    pub fn resumed(columns: Columns) -> Self {
+    pub fn resumed(columns: Columns, has_rows: bool) -> Self {
         Self {
             encoder: Encoder::new(columns),
             header_written: true,
+            has_rows,
             gap: None,
         }
     }
 
-    /// Messages will not come. It is written with the next one.
+    /// Messages will not come. It is written with the next one, unless that is the first: a recording begins with a message.
     pub fn gap(&mut self, gap: Gap) {
         self.gap = Some(gap);
-    }
-
-    /// A connection is gone: what it told of a loss comes again with the message behind it.
-    pub fn forget_gap(&mut self) {
-        self.gap = None;
     }
 
     /// Appends a numbered message to `out`, and what goes before it. Whether that was a gap.
@@ -56,7 +55,8 @@ impl Transcript {
         if !std::mem::replace(&mut self.header_written, true) {
             self.encoder.header(out);
         }
-        let gap = self.gap.take();
+        let has_rows = std::mem::replace(&mut self.has_rows, true);
+        let gap = self.gap.take().filter(|_| has_rows);
         if let Some(gap) = gap {
             let timestamp = sample.timestamp;
             let kind = RowKind::Gap { timestamp, gap };

@@ -3,7 +3,9 @@
 use super::grid::{self, Cell, Column};
 use super::line::Line;
 use super::metrics::level_mark;
-use super::page::{Canvas, Part, Problem, alert_text, back_parts, countdown, mark, rule, spread};
+use super::page::{
+    Canvas, Part, Problem, alert_text, back_parts, countdown, mark, namesakes, rule, spread,
+};
 use super::rows::{Choice, Row, all, rows};
 use super::sanitize::text_width;
 use super::sparkline::{Scale, sparkline};
@@ -323,7 +325,7 @@ fn window(host: &Host, name: &str, width: usize, canvas: Canvas) -> String {
 
 /// What is wrong anywhere, a line each: alerts first, then what was lost as a whole, then single hosts.
 fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = namesakes(state, canvas).collect();
     for host in state.hosts.values() {
         problems.extend(host.alerts.values().map(|alert| Problem {
             tone: Tone::Critical,
@@ -398,6 +400,8 @@ fn server_problem(
         .filter(|host| host.server == index)
         .collect();
     let name = match hosts.as_slice() {
+        // What it has is shown as another server's.
+        [] if server.shares => return None,
         [] => return Some((Standing::Down, format!("{}  {happens}", server.name))),
         [host] => host.name.to_string(),
         hosts => format!("{} ({} hosts)", server.name, hosts.len()),

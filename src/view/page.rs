@@ -120,10 +120,20 @@ impl Problem {
     }
 }
 
+/// What is to be said of servers whose hosts have the same name.
+pub(super) fn namesakes(state: &State, canvas: Canvas) -> impl Iterator<Item = Problem> {
+    let mark = canvas.style.glyphs().note;
+    state.namesakes.iter().map(move |text| Problem {
+        tone: Tone::Warn,
+        mark,
+        text: text.clone(),
+    })
+}
+
 /// What is to be said of `host` alone.
 pub(super) fn problems(state: &State, host: &Host, canvas: Canvas) -> Vec<Problem> {
     let glyphs = canvas.style.glyphs();
-    let mut problems = Vec::new();
+    let mut problems: Vec<_> = namesakes(state, canvas).collect();
     let standing = state.standing(host, canvas.now);
     if let Some(text) = connection(state, host, standing, canvas.now) {
         let (mark, _, tone) = mark(standing, canvas.style);

@@ -151,6 +151,7 @@ impl State {
             window: self.window,
             back: self.back,
             servers: self.servers.clone(),
+            namesakes: self.namesakes.clone(),
             hosts: self
                 .hosts
                 .iter()

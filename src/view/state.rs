@@ -32,6 +32,8 @@ pub struct State {
     pub(super) back: Option<Back>,
     pub(super) servers: Vec<Server>,
     pub(super) hosts: BTreeMap<HostName, Host>,
+    /// What is to be said of servers whose hosts have the same name.
+    pub(super) namesakes: Vec<String>,
 }
 
 /// One source of hosts.
@@ -41,6 +43,8 @@ pub(super) struct Server {
     pub link: Link,
     /// Whether it was ever reached.
     pub reached: bool,
+    /// Whether another server has its hosts: then it is no row of its own.
+    pub shares: bool,
 }
 
 /// The connection to a server.
@@ -126,12 +130,32 @@ impl State {
             name: clean(name),
             link: Link::Connecting,
             reached: false,
+            shares: false,
         };
         Self {
             window,
             back: None,
             servers: servers.iter().map(server).collect(),
             hosts: BTreeMap::new(),
+            namesakes: Vec::new(),
+        }
+    }
+
+    /// `server` has a source under two addresses.
+    pub fn same_source(&mut self, server: usize) {
+        if let Some(server) = self.servers.get_mut(server) {
+            server.shares = true;
+        }
+    }
+
+    /// What `server` calls `host` is another source than what the `other` server calls so.
+    pub fn same_name(&mut self, server: usize, other: usize, host: &HostName) {
+        self.same_source(server);
+        let name = |index: usize| self.servers.get(index).map(|server| server.name.as_str());
+        if let (Some(server), Some(other)) = (name(server), name(other)) {
+            self.namesakes.push(format!(
+                "Two servers call themselves {host}: {other} is shown, {server} is not. Start one with --name."
+            ));
         }
     }
 
@@ -196,6 +220,10 @@ impl State {
     /// `server` tells what `host` is and measures.
     pub fn hello(&mut self, server: usize, host: &HostName, hello: &Hello) {
         let host = self.host(server, host);
+        if host.is_before_what_came(hello) {
+            host.history = History::new(host.history.window());
+            (host.arrived, host.gap) = (None, None);
+        }
         host.over = false;
         host.interval = Duration::from_millis(hello.interval);
         host.system.clone_from(&hello.system);
@@ -302,7 +330,7 @@ impl State {
         self.servers
             .iter()
             .enumerate()
-            .filter(move |(index, _)| silent(*index))
+            .filter(move |(index, server)| !server.shares && silent(*index))
     }
 }
 
@@ -333,6 +361,13 @@ impl Host {
             over: false,
             gap: None,
         }
+    }
+
+    /// Whether `hello` is of a replay that was started again, and has not come as far as what is here.
+    fn is_before_what_came(&self, hello: &Hello) -> bool {
+        let newest = self.history.newest_point().map(|point| point.place);
+        hello.replay.is_some()
+            && newest.is_some_and(|(stream, seq)| stream == hello.stream && hello.newest < seq)
     }
 
     /// Everything but the samples.

@@ -12,6 +12,7 @@ mod harness;
 
 mod client;
 mod errors;
+mod foreign;
 mod fuzzed;
 mod gate;
 mod golden;
@@ -47,5 +48,6 @@ mod tls;
 mod token;
 mod truth;
 mod tutorial;
+mod two_sources;
 mod types;
 mod unread;

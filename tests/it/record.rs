@@ -134,8 +134,9 @@ const TAKEN_AWAY: [(&str, &str); 12] = [
         "was truncated by another program",
     ),
     (
+        // Whichever of the two is seen.
         ": > out/web-1.csv; seq 1000 >> out/web-1.csv",
-        "was written to by another program",
+        "by another program while recording",
     ),
     (
         "echo x >> out/web-1.csv",

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::Received;
+use crate::client::{Known, Received};
 use crate::cmd::{Failure, announce};
-use crate::protocol::{Body, Hello, HostName, Position};
+use crate::descriptors;
+use crate::protocol::{Body, Hello, HostName};
 use crate::recording::{Appended, Output, OutputError, Resume, Transcript};
 
 /// Where rows go.
@@ -68,7 +69,6 @@ impl From<Appended> for Opened {
 
 /// One host's file.
 struct HostFile {
-    server: usize,
     output: Arc<Output>,
     transcript: Transcript,
     is_dirty: bool,
@@ -88,6 +88,8 @@ impl Files {
             Target::Stdout => vec![(None, created(Output::stdout()?))],
             Target::File(path) => vec![open(path, force, append)?],
             Target::Directory(directory) => {
+                // A file for each host.
+                let _ = descriptors::raise();
                 let made = std::fs::create_dir_all(directory);
                 made.map_err(|error| {
                     anyhow::anyhow!("cannot make '{}': {error}", directory.display())
@@ -112,24 +114,29 @@ impl Files {
         })
     }
 
-    /// Where the files that are gone on with end.
-    pub(super) fn positions(&self) -> Vec<Position> {
-        let last = |(_, opened): &(_, Opened)| opened.resume.as_ref()?.last.clone();
-        self.opened.iter().filter_map(last).collect()
+    /// Where the files that are gone on with end, and which streams are in them.
+    pub(super) fn known(&self) -> Vec<Known> {
+        let known = |(_, opened): &(_, Opened)| {
+            let resume = opened.resume.as_ref()?;
+            Some(Known {
+                last: resume.last.clone()?,
+                past: resume.past.clone(),
+            })
+        };
+        self.opened.iter().filter_map(known).collect()
     }
 
     /// Takes in a message: a row in its host's file, if it is numbered. May be dropped where that takes too long; the row
     /// then may or may not be written, and nothing else can be.
     pub(super) async fn take(&mut self, received: Received) -> Result<(), Failure> {
         let Received {
-            server,
             host,
             stream,
             message,
             ..
         } = received;
         let (seq, alert, sample) = match message.body {
-            Body::Hello(hello) => return self.open(server, host, &hello),
+            Body::Hello(hello) => return self.open(host, &hello),
             Body::Gap(gap) => {
                 if let Some(file) = self.files.get_mut(&host) {
                     file.transcript.gap(gap);
@@ -172,16 +179,8 @@ impl Files {
         Ok(())
     }
 
-    /// A connection is gone: what it told of a loss comes again with the message behind it.
-    pub(super) fn lost(&mut self, server: usize) {
-        for file in self.files.values_mut().filter(|file| file.server == server) {
-            file.transcript.forget_gap();
-        }
-    }
-
-    fn open(&mut self, server: usize, host: HostName, hello: &Hello) -> Result<(), Failure> {
-        if let Some(file) = self.files.get_mut(&host) {
-            file.server = server;
+    fn open(&mut self, host: HostName, hello: &Hello) -> Result<(), Failure> {
+        if self.files.contains_key(&host) {
             return Ok(());
         }
         let Opened { output, resume } = match &self.target {
@@ -198,7 +197,7 @@ impl Files {
                 }
             }
         };
-        let file = HostFile::new(server, output, resume, hello);
+        let file = HostFile::new(output, resume, hello);
         self.files.insert(host, file);
         Ok(())
     }
@@ -304,13 +303,12 @@ impl Files {
 }
 
 impl HostFile {
-    fn new(server: usize, output: Arc<Output>, resume: Option<Resume>, hello: &Hello) -> Self {
+    fn new(output: Arc<Output>, resume: Option<Resume>, hello: &Hello) -> Self {
         let transcript = match resume {
-            Some(resume) => Transcript::resumed(resume.columns),
+            Some(resume) => Transcript::resumed(resume.columns, resume.last.is_some()),
             None => Transcript::new(hello),
         };
         Self {
-            server,
             output,
             transcript,
             is_dirty: false,

@@ -1,6 +1,6 @@
 //! What the screen shows: events and keys in, frames out.
 
-use crate::client::{Event, Received};
+use crate::client::{Event, Notice, Received};
 use crate::protocol::Body;
 use crate::terminal::Input;
 use crate::view::{MOST_KEPT, Moment, Now, State, Step, Style, Ui, frame, report};
@@ -66,7 +66,15 @@ impl Display {
             Event::Ended { server } => self.live.ended(*server),
             Event::Stale { host } => self.live.stale(host),
             Event::Message(received) => apply(&mut self.live, received, now),
-            Event::Malformed { .. } => {}
+            Event::Notice {
+                server,
+                notice: Notice::SameName { host, other },
+            } => self.live.same_name(*server, *other, host),
+            Event::Notice {
+                server,
+                notice: Notice::SameSource { .. },
+            } => self.live.same_source(*server),
+            Event::Notice { .. } => {}
         }
         self.follow(now);
         self.mark_back();

@@ -50,7 +50,7 @@ impl Archive for Servers {
             query.hosts = vec![HostPattern::Literal(host.clone())];
             endpoints = endpoints.into_iter().skip(*server).take(1).collect();
         }
-        let mut client = Client::new(&endpoints, &query, self.retry, &self.trust);
+        let mut client = Client::new(&endpoints, &query, &[], self.retry, &self.trust);
         client.never_ask();
         client
     }

@@ -1,0 +1,353 @@
+//! Where a client stands in the log of one host: the numbers are its own, whatever a server says of them.
+
+use std::collections::VecDeque;
+
+use crate::protocol::{Gap, GapReason, StreamId};
+
+/// The earlier streams of a host that are remembered. One that comes back after more restarts than these is taken for new.
+const MOST_PAST: usize = 256;
+
+/// The largest number that every reader of JSON keeps exact (2^53 − 1). A server whose numbers are greater does not count.
+const LARGEST_SEQ: u64 = (1 << 53) - 1;
+
+/// The last message of a host, and what the numbers of the next ones mean.
+#[derive(Debug, Default)]
+pub(super) struct Place {
+    last: Option<(StreamId, u64)>,
+    /// Streams before the last one, in their order.
+    past: VecDeque<StreamId>,
+    /// How far our numbers are ahead of the server's in this stream: 1 where it counts from 0.
+    ahead: u64,
+    /// The greatest timestamp of the stream, of the messages that were seen here.
+    newest: Option<u64>,
+    /// The server's numbers mean nothing, and its messages are counted here.
+    counts_here: bool,
+    /// The server numbers its messages, so it can resume.
+    resumable: bool,
+}
+
+/// What a stream that a server announces is to a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    /// The same stream goes on, or a later one begins.
+    Follows,
+    /// A stream that was never seen and has a lower id than the last one: the clock was set back.
+    Earlier,
+    /// A stream that another one has followed: two sources share the name.
+    Reappears,
+}
+
+/// A message that is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Next {
+    pub(super) stream: StreamId,
+    pub(super) seq: u64,
+    /// What is missing before it.
+    pub(super) gap: Option<Gap>,
+    /// From this message on the server's numbers mean nothing.
+    pub(super) distrusts: bool,
+}
+
+impl Place {
+    /// Behind a message that is known from before; `past` are the streams that came before its own.
+    pub(super) fn behind(
+        stream: StreamId,
+        seq: u64,
+        past: impl IntoIterator<Item = StreamId>,
+    ) -> Self {
+        let mut place = Self {
+            last: Some((stream, seq)),
+            resumable: true,
+            ..Self::default()
+        };
+        past.into_iter().for_each(|past| place.remember(past));
+        place
+    }
+
+    /// The message to resume behind, in the server's numbers.
+    pub(super) fn position(&self) -> Option<(StreamId, u64)> {
+        let (stream, seq) = self.last.filter(|_| self.resumable)?;
+        Some((stream, seq.saturating_sub(self.ahead)))
+    }
+
+    /// Whether no message has come.
+    pub(super) fn is_new(&self) -> bool {
+        self.last.is_none()
+    }
+
+    /// What a stream that is announced means here.
+    pub(super) fn start(&self, stream: StreamId) -> Start {
+        match self.last {
+            _ if self.counts_here => Start::Follows,
+            Some((last, _)) if last != stream && self.past.contains(&stream) => Start::Reappears,
+            Some((last, _)) if stream < last => Start::Earlier,
+            _ => Start::Follows,
+        }
+    }
+
+    /// Whether the server's `newest` message of `stream` is one that came before the last one that is known.
+    pub(super) fn is_past(&self, stream: StreamId, newest: u64) -> bool {
+        self.last.is_some_and(|(last, seq)| {
+            last == stream && !self.counts_here && newest.saturating_add(self.ahead) < seq
+        })
+    }
+
+    /// The stream of a message, by what its server announced; without that, or where it counts for nothing, the
+    /// `connection`'s own.
+    pub(super) fn stream(&self, announced: Option<StreamId>, connection: StreamId) -> StreamId {
+        announced
+            .filter(|_| !self.counts_here)
+            .unwrap_or(connection)
+    }
+
+    /// Takes in the next message, which its server gave the number `seq`; `None` if it came already.
+    pub(super) fn take(
+        &mut self,
+        announced: Option<StreamId>,
+        connection: StreamId,
+        seq: Option<u64>,
+        timestamp: u64,
+    ) -> Option<Next> {
+        let mut stream = self.stream(announced, connection);
+        let mut number = None;
+        let mut distrusts = false;
+        if let Some(seq) = seq.filter(|_| !self.counts_here) {
+            let given = seq.saturating_add(self.ahead_in(stream, seq));
+            distrusts = given > LARGEST_SEQ || self.counts_again(stream, given, timestamp);
+            if distrusts {
+                self.counts_here = true;
+                stream = connection;
+            } else {
+                number = Some(given);
+            }
+        }
+        let before = self.seq_in(stream);
+        let number = number.unwrap_or_else(|| before.unwrap_or(0).saturating_add(1));
+        if before.is_some_and(|before| number <= before) {
+            return None;
+        }
+        let gap = self.gap(stream, number);
+        self.resumable = announced.is_some() && seq.is_some() && !self.counts_here;
+        self.ahead = self.ahead_in(stream, seq.unwrap_or(1));
+        self.advance(stream, number, timestamp);
+        Some(Next {
+            stream,
+            seq: number,
+            gap,
+            distrusts,
+        })
+    }
+
+    /// The last number, if it is of this stream.
+    fn seq_in(&self, stream: StreamId) -> Option<u64> {
+        self.last
+            .filter(|(last, _)| *last == stream)
+            .map(|(_, seq)| seq)
+    }
+
+    /// A stream that begins with 0 is counted from 1 here, as recordings are.
+    fn ahead_in(&self, stream: StreamId, seq: u64) -> u64 {
+        match self.seq_in(stream) {
+            Some(_) => self.ahead,
+            None => u64::from(seq == 0),
+        }
+    }
+
+    /// Whether a number that is not above the last one belongs to a later message: a server that counts anew without a
+    /// new stream. What comes a second time is never later than all that came before.
+    fn counts_again(&self, stream: StreamId, seq: u64, timestamp: u64) -> bool {
+        self.seq_in(stream).is_some_and(|last| seq <= last)
+            && self.newest.is_some_and(|newest| newest < timestamp)
+    }
+
+    fn gap(&self, stream: StreamId, seq: u64) -> Option<Gap> {
+        let (last, before) = self.last?;
+        let (from, to, reason) = if last != stream {
+            (None, None, GapReason::Restarted)
+        } else if seq - before > 1 {
+            (Some(before + 1), Some(seq - 1), GapReason::Expired)
+        } else {
+            return None;
+        };
+        Some(Gap { from, to, reason })
+    }
+
+    /// A gap in the numbers of the server.
+    pub(super) fn as_told(&self, gap: Gap) -> Gap {
+        let told = |seq: Option<u64>| seq.map(|seq| seq.saturating_sub(self.ahead));
+        Gap {
+            from: told(gap.from),
+            to: told(gap.to),
+            ..gap
+        }
+    }
+
+    fn advance(&mut self, stream: StreamId, seq: u64, timestamp: u64) {
+        if let Some((last, _)) = self.last.filter(|(last, _)| *last != stream) {
+            self.remember(last);
+            self.newest = None;
+        }
+        self.last = Some((stream, seq));
+        self.newest = self.newest.max(Some(timestamp));
+    }
+
+    fn remember(&mut self, stream: StreamId) {
+        if self.past.len() == MOST_PAST {
+            self.past.pop_front();
+        }
+        self.past.push_back(stream);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const CONNECTION: StreamId = StreamId(5000);
+
+    /// What becomes of numbers of one stream, each a second later than the one before, as `gap? stream:seq`.
+    fn taken(place: &mut Place, seqs: &[u64]) -> Vec<String> {
+        let begin = place.newest.map_or(0, |newest| newest + 1);
+        let take = |(timestamp, seq): (u64, &u64)| {
+            let next = place.take(Some(StreamId(1)), CONNECTION, Some(*seq), timestamp)?;
+            let gap = match next.gap {
+                Some(Gap {
+                    from: Some(from),
+                    to: Some(to),
+                    ..
+                }) => format!("{from}-{to} "),
+                Some(_) => "restarted ".into(),
+                None => String::new(),
+            };
+            Some(format!("{gap}{}:{}", next.stream, next.seq))
+        };
+        (begin..).zip(seqs).filter_map(take).collect()
+    }
+
+    #[test]
+    fn whatever_a_server_counts_a_recording_counts_from_one_and_up() {
+        const LARGE: u64 = LARGEST_SEQ;
+        let connection = CONNECTION.to_string();
+        let here = |numbers: &[&str]| -> Vec<String> {
+            numbers
+                .iter()
+                .map(|text| text.replace('C', &connection))
+                .collect()
+        };
+        for (seqs, expected) in [
+            (&[1, 2, 3][..], here(&["1:1", "1:2", "1:3"])),
+            (&[41, 42], here(&["1:41", "1:42"])),
+            (&[0, 1, 2], here(&["1:1", "1:2", "1:3"])),
+            (&[0, 1, 4], here(&["1:1", "1:2", "3-4 1:5"])),
+            (&[0, 0, 0], here(&["1:1", "restarted C:1", "C:2"])),
+            (&[7, 7, 7], here(&["1:7", "restarted C:1", "C:2"])),
+            (&[5, 6, 1, 2], here(&["1:5", "1:6", "restarted C:1", "C:2"])),
+            (&[5, 6, 0, 1], here(&["1:5", "1:6", "restarted C:1", "C:2"])),
+            (
+                &[LARGE - 1, LARGE, LARGE + 1],
+                here(&["1:9007199254740990", "1:9007199254740991", "restarted C:1"]),
+            ),
+            (&[u64::MAX - 1, u64::MAX, 0], here(&["C:1", "C:2", "C:3"])),
+            (&[1, u64::MAX, 2], here(&["1:1", "restarted C:1", "C:2"])),
+        ] {
+            assert_eq!(taken(&mut Place::default(), seqs), expected, "{seqs:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_already_is_not_later_than_all_that_came() {
+        let mut place = Place::default();
+        for (seq, timestamp, is_new) in [
+            (1, 10, true),
+            (2, 20, true),
+            (1, 10, false),
+            (2, 20, false),
+            // The clock was set back.
+            (3, 5, true),
+            (2, 20, false),
+            (4, 15, true),
+            (4, 15, false),
+        ] {
+            let next = place.take(Some(StreamId(1)), CONNECTION, Some(seq), timestamp);
+            assert_eq!(next.is_some(), is_new, "{seq} at {timestamp}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_counts_from_0_is_resumed_in_its_own_numbers() {
+        let mut place = Place::default();
+        taken(&mut place, &[0, 1, 2]);
+        assert_eq!(place.position(), Some((StreamId(1), 2)));
+        assert!(place.is_past(StreamId(1), 1) && !place.is_past(StreamId(1), 2));
+        assert_eq!(taken(&mut place, &[3, 5]), ["1:4", "5-5 1:6"]);
+        taken(&mut place, &[2]);
+        assert_eq!(place.position(), None, "its numbers are worth nothing");
+    }
+
+    #[test]
+    fn a_stream_goes_on_begins_or_reappears() {
+        let mut place = Place::behind(StreamId(50), 3, [StreamId(10), StreamId(20)]);
+        for (stream, expected) in [
+            (50, Start::Follows),
+            (60, Start::Follows),
+            (40, Start::Earlier),
+            (20, Start::Reappears),
+            (10, Start::Reappears),
+        ] {
+            assert_eq!(place.start(StreamId(stream)), expected, "{stream}");
+        }
+        place.take(Some(StreamId(40)), CONNECTION, Some(1), 0);
+        assert_eq!(place.start(StreamId(40)), Start::Follows);
+        assert_eq!(place.start(StreamId(50)), Start::Reappears);
+    }
+
+    #[test]
+    fn the_streams_that_are_remembered_are_bounded() {
+        let mut place = Place::default();
+        for stream in 1..10_000 {
+            place.take(Some(StreamId(stream)), CONNECTION, Some(1), 0);
+        }
+        assert_eq!(place.past.len(), MOST_PAST);
+        assert_eq!(place.start(StreamId(9_000 + 900)), Start::Reappears);
+    }
+
+    proptest! {
+        /// Whatever is taken can be replayed: numbers from 1, rising within a stream, streams that never come back, and a
+        /// gap exactly where the numbers show one.
+        #[test]
+        fn what_is_taken_is_a_recording(
+            messages in prop::collection::vec((1..4_u64, prop_oneof![0..6_u64, any::<u64>()], 0..9_u64), 0..40),
+        ) {
+            let mut place = Place::default();
+            let mut last: Option<(StreamId, u64)> = None;
+            let mut over = Vec::new();
+            for (connection, (stream, seq, timestamp)) in (1000..).zip(messages) {
+                if place.start(StreamId(stream)) == Start::Reappears {
+                    continue;
+                }
+                let connection = StreamId(connection);
+                let Some(next) = place.take(Some(StreamId(stream)), connection, Some(seq), timestamp) else {
+                    continue;
+                };
+                prop_assert!(0 < next.seq && next.seq <= LARGEST_SEQ);
+                match last {
+                    None => prop_assert_eq!(next.gap, None),
+                    Some((stream, before)) if stream == next.stream => {
+                        prop_assert!(before < next.seq);
+                        let hole = next.gap.map(|gap| (gap.from.unwrap(), gap.to.unwrap()));
+                        let expected = (before + 1 < next.seq).then(|| (before + 1, next.seq - 1));
+                        prop_assert_eq!(hole, expected);
+                    }
+                    Some((stream, _)) => {
+                        over.push(stream);
+                        prop_assert!(!over.contains(&next.stream), "{} came back", next.stream);
+                        prop_assert_eq!(next.gap.map(|gap| gap.reason), Some(GapReason::Restarted));
+                    }
+                }
+                last = Some((next.stream, next.seq));
+            }
+        }
+    }
+}
