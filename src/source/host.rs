@@ -83,7 +83,9 @@ impl Sampler {
         let sample = Sample {
             timestamp: next.timestamp,
             values: self.columns.arrange(&values),
-            top: Some(self.options.top).filter(|&count| count != 0).map(list),
+            top: Some(self.options.top)
+                .filter(|&count| count != 0)
+                .and_then(list),
         };
         self.previous = next;
         sample

@@ -204,7 +204,8 @@ fn what_is_not_zero_is_not_shown_as_zero() {
     let shown = browser.eval(
         "(async () => {
             document.getElementById('values').parentNode.open = true;
-            await new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done))));
+            const frame = () => new Promise((done) => requestAnimationFrame(done));
+            while (!document.querySelector('#values tbody tr')) await frame();
             const cells = (id) => [...document.getElementById(id).tBodies[0].rows].map((row) => row.innerText);
             const { parts } = await import('./format.js');
             return {

@@ -205,9 +205,12 @@ impl Step<'_> {
         let (before, now) = (self.prev.agent, self.next.agent);
         if let Some(now) = now.cpu {
             let used = before.cpu.and_then(|before| now.checked_sub(before));
-            let cores = self.next.cores.len().max(1) as f64;
-            let share = used.zip(self.seconds);
-            let share = share.map(|(used, seconds)| 100.0 * used.as_secs_f64() / seconds / cores);
+            // Of a machine whose size is unknown there is no share.
+            let cores = Some(self.next.cores.len()).filter(|cores| *cores != 0);
+            let machine = self.seconds.zip(cores);
+            let machine = machine.map(|(seconds, cores)| seconds * cores as f64);
+            let share = used.zip(machine);
+            let share = share.map(|(used, machine)| 100.0 * used.as_secs_f64() / machine);
             values.percent("agentCpu", share);
         }
         if let Some(memory) = now.memory {

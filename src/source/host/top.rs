@@ -10,11 +10,10 @@ use super::reading::{Reading, Task};
 /// Start times are cut to this grain, in seconds.
 const GRAIN: f64 = 0.01;
 
-/// The first `count` processes by CPU and the first `count` by memory, each once, the busiest first.
-pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Vec<Process> {
-    let Some(tasks) = &next.processes else {
-        return Vec::new();
-    };
+/// The first `count` processes by CPU and the first `count` by memory, each once, the busiest first. `None` where
+/// processes could not be listed.
+pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Option<Vec<Process>> {
+    let tasks = next.processes.as_ref()?;
     let shares: Vec<f64> = tasks
         .iter()
         .map(|task| cpu_share(prev, next, task))
@@ -38,7 +37,7 @@ pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Vec<Process> 
         })
         .collect();
     processes.sort_unstable_by(|a, b| falling(a.cpu, b.cpu).then(a.pid.cmp(&b.pid)));
-    processes
+    Some(processes)
 }
 
 /// The places of the first `count` of `len` by `order`.
@@ -129,7 +128,7 @@ mod tests {
         ];
         next.physical = 1000 * MIB;
         next.processes = Some(after);
-        let top = top(&prev, &next, count);
+        let top = top(&prev, &next, count).unwrap();
         let top: Vec<_> = top.iter().map(|p| (p.pid, p.cpu, p.memory)).collect();
         assert_eq!(top, expected);
     }
@@ -209,13 +208,13 @@ mod tests {
         next.cores = vec![(0, Cpu::Counted(Ticks::default()))];
         next.physical = 1 << 30;
         next.processes = Some(vec![small]);
-        let process = &top(&prev, &next, 1)[0];
+        let process = &top(&prev, &next, 1).unwrap()[0];
         assert_eq!((process.cpu, process.memory), (0.000_28, 0.000_38));
     }
 
     #[test]
     fn without_a_list_nobody_is_named() {
         let reading = Reading::begin();
-        assert_eq!(top(&reading, &reading, 5), []);
+        assert_eq!(top(&reading, &reading, 5), None);
     }
 }

@@ -488,3 +488,12 @@ fn a_small_share_is_not_none() {
         ],
     );
 }
+
+#[test]
+fn where_the_cores_are_unknown_there_is_no_share_of_them() {
+    check(
+        |r| r.agent.cpu = Some(Duration::from_millis(100)),
+        |r| r.agent.cpu = Some(Duration::from_millis(140)),
+        &[("agentCpu", None)],
+    );
+}

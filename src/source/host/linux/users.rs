@@ -1,15 +1,22 @@
-//! Who is logged in: the registry that `who` reads.
+//! Who is logged in: the registry that `who` reads, and the sessions that logind knows.
+//!
+//! Newer systems have no registry, and some services (small SSH servers, terminals) enter people only there, so both
+//! count.
 //!
 //! It is read by hand: the crate for it (utmp-rs) brings nine others, among them a calendar, for two fields of a record.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::path::Path;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
+use super::sessions;
+
 /// Where systems keep it; the first that is there is used.
-const PATHS: [&str; 2] = ["/run/utmp", "/var/run/utmp"];
+const PATHS: [&str; 2] = ["run/utmp", "var/run/utmp"];
 
 /// The size of a record, as glibc lays it out for each architecture.
 const RECORD_BYTES: usize = if cfg!(any(
@@ -25,23 +32,47 @@ const RECORD_BYTES: usize = if cfg!(any(
 /// The kind of record that stands for a login.
 const USER_PROCESS: i16 = 7;
 
-/// How many different users are logged in; 0 where nobody keeps a registry.
-pub(super) fn logged_in() -> u64 {
-    let registry = PATHS.iter().find_map(|path| fs::read(path).ok());
-    distinct(&registry.unwrap_or_default(), is_running)
+/// Where logind keeps a file for each session.
+const SESSIONS: &str = "run/systemd/sessions";
+
+/// The longest name of a user in the registry.
+const NAME_BYTES: usize = 32;
+
+/// How many different users are logged in below `root`, which is `/`: 0 where nobody keeps count, `None` where one who
+/// does may not be read.
+pub(super) fn logged_in(root: &Path) -> Option<u64> {
+    let registry = registry(root).ok()?;
+    let mut users = distinct(&registry, is_running);
+    let sessions = sessions::users(&root.join(SESSIONS), is_running).ok()?;
+    users.extend(sessions.into_iter().map(|mut name| {
+        name.truncate(NAME_BYTES);
+        name
+    }));
+    Some(users.len() as u64)
+}
+
+/// The first registry that is there; empty where none is.
+fn registry(root: &Path) -> io::Result<Vec<u8>> {
+    for path in PATHS {
+        match fs::read(root.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            read => return read,
+        }
+    }
+    Ok(Vec::new())
 }
 
 /// The different names in `registry` whose session is still there: a session that was killed leaves its record behind.
-fn distinct(registry: &[u8], is_running: impl Fn(i32) -> bool) -> u64 {
+fn distinct(registry: &[u8], is_running: impl Fn(i32) -> bool) -> BTreeSet<Vec<u8>> {
     let records = registry.chunks_exact(RECORD_BYTES);
     let names = records.filter_map(|record| {
         let kind = i16::from_ne_bytes(record[0..2].try_into().ok()?);
         let session = i32::from_ne_bytes(record[4..8].try_into().ok()?);
         let name = record[44..76].split(|byte| *byte == 0).next()?;
         let is_login = kind == USER_PROCESS && !name.is_empty();
-        (is_login && is_running(session)).then_some(name)
+        (is_login && is_running(session)).then(|| name.to_vec())
     });
-    names.collect::<BTreeSet<_>>().len() as u64
+    names.collect()
 }
 
 fn is_running(session: i32) -> bool {
@@ -73,8 +104,54 @@ mod tests {
             record(USER_PROCESS, 15, ""),
             vec![7; 20],
         ];
-        assert_eq!(distinct(&registry.concat(), |session| session != 13), 2);
-        assert_eq!(distinct(&[], |_| true), 0);
+        let running = |session| session != 13;
+        assert_eq!(distinct(&registry.concat(), running).len(), 2);
+        assert_eq!(distinct(&[], |_| true).len(), 0);
+    }
+
+    /// Below a root with the `registry` and `sessions`, where they are given.
+    #[track_caller]
+    fn check(registry: Option<&[&str]>, sessions: Option<&[&str]>, expected: Option<u64>) {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let run = root.path().join("run");
+        fs::create_dir_all(&run).unwrap();
+        if let Some(names) = registry {
+            let records = names.iter().map(|name| record(USER_PROCESS, me, name));
+            fs::write(run.join("utmp"), records.collect::<Vec<_>>().concat()).unwrap();
+        }
+        if let Some(names) = sessions {
+            let dir = run.join("systemd/sessions");
+            fs::create_dir_all(&dir).unwrap();
+            for (number, name) in names.iter().enumerate() {
+                let text = format!("USER={name}\nCLASS=user\nSTATE=active\nLEADER={me}\n");
+                fs::write(dir.join(number.to_string()), text).unwrap();
+            }
+        }
+        assert_eq!(logged_in(root.path()), expected);
+    }
+
+    #[test]
+    fn those_whom_anybody_knows_are_logged_in_once() {
+        check(None, None, Some(0));
+        check(None, Some(&[]), Some(0));
+        check(Some(&["ann", "bob"]), None, Some(2));
+        check(None, Some(&["ann", "ann", "bob"]), Some(2));
+        check(Some(&["ann"]), Some(&["ann", "bob"]), Some(2));
+        check(Some(&["ann", "carl"]), Some(&["ann", "bob"]), Some(3));
+        let long = "u".repeat(40);
+        check(Some(&[&long[..32]]), Some(&[&long]), Some(1));
+    }
+
+    #[test]
+    fn a_registry_that_cannot_be_read_is_not_empty() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("run/utmp")).unwrap();
+        assert_eq!(logged_in(root.path()), None);
+        fs::remove_dir(root.path().join("run/utmp")).unwrap();
+        fs::create_dir_all(root.path().join("run/systemd")).unwrap();
+        fs::write(root.path().join("run/systemd/sessions"), "").unwrap();
+        assert_eq!(logged_in(root.path()), None);
     }
 
     #[test]

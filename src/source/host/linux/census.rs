@@ -1,0 +1,218 @@
+//! How many processes there are, also where the kernel hides those of others from us.
+//!
+//! /proc may be mounted with `hidepid=`: then an ordinary user sees only his own processes in it, or sees the others
+//! without being allowed to look inside. What is listed there is not the machine.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a look at the mount of /proc holds.
+const LOOK_AGE: Duration = Duration::from_secs(60);
+
+/// The PID namespace that the kernel makes first: `PROC_PID_INIT_INO`.
+const FIRST_NAMESPACE: &str = "pid:[4026531836]";
+
+/// A directory has itself and its entry in the one above as links.
+const OWN_LINKS: u64 = 2;
+
+/// The bit of `CAP_SYS_PTRACE`, for which nothing is hidden.
+const SYS_PTRACE: u64 = 1 << 19;
+
+/// What of other users' processes we see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// Everything.
+    All,
+    /// That they are there, and no more.
+    Numbers,
+    /// Nothing.
+    Nothing,
+}
+
+/// Knows what /proc hides.
+pub(super) struct Census {
+    proc: PathBuf,
+    look: Option<(Instant, Sight)>,
+}
+
+impl Census {
+    /// `proc` is where /proc is mounted.
+    pub(super) fn new(proc: impl Into<PathBuf>) -> Self {
+        Self {
+            proc: proc.into(),
+            look: None,
+        }
+    }
+
+    /// What we see at `now`.
+    pub(super) fn sight(&mut self, now: Instant) -> Sight {
+        match self.look {
+            Some((at, sight)) if now.saturating_duration_since(at) < LOOK_AGE => sight,
+            _ => {
+                let sight = self.look();
+                self.look = Some((now, sight));
+                sight
+            }
+        }
+    }
+
+    fn look(&self) -> Sight {
+        let read = |file| {
+            let text = fs::read(self.proc.join(file)).unwrap_or_default();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        sight(&read("self/mountinfo"), &read("self/status"))
+    }
+
+    /// The processes of the machine, where the list shows only ours: the kernel counts a link of /proc for each of them
+    /// and each fixed directory. It counts all PID namespaces, so this is right only in the first; `None` elsewhere.
+    pub(super) fn count_hidden(&self) -> Option<u64> {
+        let namespace = fs::read_link(self.proc.join("self/ns/pid")).ok()?;
+        if namespace != Path::new(FIRST_NAMESPACE) {
+            return None;
+        }
+        let links = fs::metadata(&self.proc).ok()?.nlink();
+        let entries = fs::read_dir(&self.proc).ok()?;
+        let fixed = entries.filter(|entry| {
+            entry.as_ref().is_ok_and(|entry| {
+                let is_process = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();
+                !is_process && entry.file_type().is_ok_and(|kind| kind.is_dir())
+            })
+        });
+        // Without any, only processes are shown (`subset=pid`), and nobody knows how many directories there are.
+        let fixed = Some(fixed.count() as u64).filter(|fixed| *fixed != 0)?;
+        links.checked_sub(OWN_LINKS)?.checked_sub(fixed)
+    }
+}
+
+/// What one who has `status`, which is /proc/self/status, sees in the /proc of `mounts`, which is /proc/self/mountinfo.
+fn sight(mounts: &str, status: &str) -> Sight {
+    // The last one lies on top.
+    let mut options = mounts.lines().rev().filter_map(proc_options);
+    let options = options.next().unwrap_or_default();
+    let option = |name: &str| {
+        let mut options = options.split(',');
+        options.find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    };
+    let hidden = match option("hidepid") {
+        Some("1" | "noaccess") => Sight::Numbers,
+        Some("2" | "invisible" | "4" | "ptraceable") => Sight::Nothing,
+        _ => return Sight::All,
+    };
+    let field = |name: &str| {
+        let mut lines = status.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    };
+    let capabilities = field("CapEff").and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    if capabilities.is_some_and(|bits| bits & SYS_PTRACE != 0) {
+        return Sight::All;
+    }
+    let group = option("gid").unwrap_or("0");
+    let is_exempt = !matches!(option("hidepid"), Some("4" | "ptraceable"));
+    let groups = field("Groups").unwrap_or_default().split_ascii_whitespace();
+    // Real, effective, saved, and that for files, which decides.
+    let own = field("Gid").and_then(|groups| groups.split_ascii_whitespace().nth(3));
+    if is_exempt && groups.chain(own).any(|mine| mine == group) {
+        return Sight::All;
+    }
+    hidden
+}
+
+/// The options of the filesystem, if `line` of mountinfo is the mount of /proc.
+fn proc_options(line: &str) -> Option<&str> {
+    let (mount, filesystem) = line.split_once(" - ")?;
+    let is_proc = mount.split(' ').nth(4)? == "/proc";
+    let options = filesystem.strip_prefix("proc ")?.split(' ').nth(1)?;
+    is_proc.then_some(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDINARY: &str =
+        "Gid:\t1000\t1000\t1000\t1000\nGroups:\t24 27 \nCapEff:\t0000000000000000\n";
+    const ROOT: &str = "Gid:\t1000\t1000\t1000\t1000\nGroups:\t\nCapEff:\t000001ffffffffff\n";
+
+    fn with(options: &str) -> String {
+        format!(
+            "22 27 0:21 / /proc rw,relatime - proc proc rw\n\
+             23 27 0:22 / /sys rw - sysfs sysfs rw,hidepid=2\n\
+             60 22 0:40 / /proc rw,nosuid - proc proc {options}\n\
+             61 27 0:41 / /srv/proc rw - proc proc rw,hidepid=2\n"
+        )
+    }
+
+    #[test]
+    fn what_is_hidden_is_known_by_the_mount_and_by_who_we_are() {
+        for (options, status, expected) in [
+            ("rw", ORDINARY, Sight::All),
+            ("rw,hidepid=0", ORDINARY, Sight::All),
+            ("rw,hidepid=off", ORDINARY, Sight::All),
+            ("rw,hidepid=1", ORDINARY, Sight::Numbers),
+            ("rw,hidepid=noaccess", ORDINARY, Sight::Numbers),
+            ("rw,hidepid=2", ORDINARY, Sight::Nothing),
+            ("rw,hidepid=invisible", ORDINARY, Sight::Nothing),
+            ("rw,hidepid=invisible", ROOT, Sight::All),
+            ("rw,gid=27,hidepid=invisible", ORDINARY, Sight::All),
+            ("rw,gid=1000,hidepid=2", ORDINARY, Sight::All),
+            ("rw,gid=2,hidepid=invisible", ORDINARY, Sight::Nothing),
+            ("rw,hidepid=4", ORDINARY, Sight::Nothing),
+            ("rw,gid=27,hidepid=ptraceable", ORDINARY, Sight::Nothing),
+            ("rw,hidepid=invisible", "", Sight::Nothing),
+        ] {
+            assert_eq!(sight(&with(options), status), expected, "{options}");
+        }
+        assert_eq!(sight("", ORDINARY), Sight::All);
+        assert_eq!(sight("22 27 0:21 / /proc rw\nx", ORDINARY), Sight::All);
+    }
+
+    #[test]
+    fn links_count_what_the_list_shows_here() {
+        let census = Census::new("/proc");
+        let listed = || {
+            let entries = fs::read_dir("/proc").unwrap().flatten();
+            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+            names.filter(|name| name.parse::<u32>().is_ok()).count() as u64
+        };
+        let (before, counted, after) = (listed(), census.count_hidden(), listed());
+        // In a container the links count everybody's, so nothing is said.
+        if let Some(counted) = counted {
+            let (fewest, most) = (before.min(after) - 20, before.max(after) + 20);
+            assert!(
+                (fewest..=most).contains(&counted),
+                "{before} {counted} {after}"
+            );
+        } else {
+            let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
+            assert_ne!(namespace, Path::new(FIRST_NAMESPACE));
+        }
+    }
+
+    #[test]
+    fn where_the_links_say_nothing_there_is_no_count() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Census::new(dir.path()).count_hidden(), None);
+        let ns = dir.path().join("self/ns");
+        fs::create_dir_all(&ns).unwrap();
+        std::os::unix::fs::symlink("pid:[4026532000]", ns.join("pid")).unwrap();
+        assert_eq!(Census::new(dir.path()).count_hidden(), None);
+    }
+
+    #[test]
+    fn a_look_holds_for_a_while() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("self");
+        fs::create_dir_all(&own).unwrap();
+        fs::write(own.join("mountinfo"), with("rw,hidepid=2")).unwrap();
+        fs::write(own.join("status"), ORDINARY).unwrap();
+        let mut census = Census::new(dir.path());
+        let now = Instant::now();
+        assert_eq!(census.sight(now), Sight::Nothing);
+        fs::write(own.join("mountinfo"), with("rw")).unwrap();
+        assert_eq!(census.sight(now), Sight::Nothing);
+        assert_eq!(census.sight(now + LOOK_AGE), Sight::All);
+    }
+}

@@ -1,0 +1,111 @@
+//! Who is logged in by what logind keeps: a file for each session, of lines `NAME=value`.
+//!
+//! Its own library reads the same files; it is C, and loads what else systemd has.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The users with a session in `dir`, which is /run/systemd/sessions; nobody where there is no logind. `is_running`
+/// tells whether a process is there. An error: there are sessions, and they may not be read.
+pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<BTreeSet<Vec<u8>>> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        entries => entries?,
+    };
+    let mut users = BTreeSet::new();
+    for entry in entries {
+        let entry = entry?;
+        // Beside a session there may be a pipe that holds it (`1.ref`), which would block us, and a file being written.
+        let is_session = !entry.file_name().as_encoded_bytes().contains(&b'.');
+        if !is_session || !entry.file_type()?.is_file() {
+            continue;
+        }
+        match fs::read(entry.path()) {
+            Ok(text) => users.extend(user(&text, &is_running)),
+            // It has ended meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(users)
+}
+
+/// The user of a session that a person is in. Greeters, lock screens, services and cron jobs have sessions too, and one
+/// is `closing` while processes outlive it.
+fn user(session: &[u8], is_running: impl Fn(i32) -> bool) -> Option<Vec<u8>> {
+    let value = |name: &str| {
+        let mut lines = session.split(|byte| *byte == b'\n');
+        lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    };
+    let is_person = value("CLASS").is_none_or(|class| class.starts_with(b"user"));
+    let is_closing = value("STATE") == Some(b"closing");
+    let leader = value("LEADER").and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
+    let user = value("USER").filter(|user| !user.is_empty())?;
+    (is_person && !is_closing && leader.is_none_or(is_running)).then(|| user.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(user: &str, class: &str, state: &str, leader: i32) -> String {
+        format!(
+            "# This is private data. Do not parse.\nUID=1000\nUSER={user}\nACTIVE=1\nIS_DISPLAY=1\nSTATE={state}\n\
+             REMOTE=0\nTYPE=tty\nCLASS={class}\nSCOPE=session-1.scope\nLEADER={leader}\n"
+        )
+    }
+
+    #[test]
+    fn people_count_and_what_is_none_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("1", session("ann", "user", "active", 10)),
+            ("2", session("ann", "user", "online", 11)),
+            ("3", session("bob", "user-early", "online", 12)),
+            ("4", session("gdm", "greeter", "active", 13)),
+            ("5", session("cron", "background", "active", 14)),
+            ("6", session("root", "manager", "active", 15)),
+            ("7", session("gone", "user", "closing", 16)),
+            ("8", session("killed", "user", "active", 17)),
+            ("9", session("lock", "lock-screen", "active", 18)),
+            ("a", String::new()),
+            ("b", "USER=\nCLASS=user\n".into()),
+            ("c", "USER=old\nSTATE=active\n".into()),
+        ] {
+            fs::write(dir.path().join(name), text).unwrap();
+        }
+        fs::write(dir.path().join("d"), b"USER=n\xff\nCLASS=user\n").unwrap();
+        let users = users(dir.path(), |leader| leader != 17).unwrap();
+        let users: Vec<_> = users.iter().map(Vec::as_slice).collect();
+        assert_eq!(users, [&b"ann"[..], b"bob", b"n\xff", b"old"]);
+    }
+
+    #[test]
+    fn what_lies_beside_the_sessions_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("1.ref");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        fs::write(
+            dir.path().join(".#2abc"),
+            session("ann", "user", "active", 1),
+        )
+        .unwrap();
+        fs::create_dir(dir.path().join("3")).unwrap();
+        assert_eq!(users(dir.path(), |_| true).unwrap(), BTreeSet::new());
+    }
+
+    #[test]
+    fn without_logind_there_is_nobody() {
+        let users = users(Path::new("/run/no-such-directory"), |_| true);
+        assert_eq!(users.unwrap(), BTreeSet::new());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert!(users(file.path(), |_| true).is_err());
+    }
+}
