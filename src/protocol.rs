@@ -30,6 +30,7 @@ mod query;
 mod sample;
 #[cfg(test)]
 mod tests;
+mod text;
 
 pub use catalogue::{MetricInfo, cores_among, describe, well_known};
 pub use frame::Frame;
@@ -40,6 +41,7 @@ pub use names::{HostName, NameError, Position, StreamId};
 pub use number::{push_number, round_nonzero, round_rate, round_to};
 pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};
+pub use text::{escape_unsafe, is_unsafe};
 
 /// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
 pub const VERSION: u32 = 1;

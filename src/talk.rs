@@ -10,6 +10,8 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
+use crate::protocol::escape_unsafe;
+
 pub use outlet::Outlet;
 #[cfg(unix)]
 pub use outlet::takes_more;
@@ -24,12 +26,13 @@ fn stderr() -> &'static Outlet {
 
 /// Says `text`, one or several lines, above the progress if there is any. Does not wait.
 pub fn say(text: &str) {
-    stderr().push(format!("{text}\n").into_bytes());
+    // Names of files and what they hold may have come from anywhere.
+    stderr().push(format!("{}\n", escape_unsafe(text)).into_bytes());
 }
 
 /// Shows how far something is, in one line that takes the place of the one before; nothing takes it away. Does not wait.
 pub fn progress(line: &str) {
-    stderr().show(line.as_bytes().into());
+    stderr().show(escape_unsafe(line).as_bytes().into());
 }
 
 /// Whether stderr is a terminal.
@@ -64,7 +67,8 @@ pub struct Log;
 
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        stderr().push(line.into());
+        let text = String::from_utf8_lossy(line);
+        stderr().push(escape_unsafe(&text).into_owned().into_bytes());
         Ok(line.len())
     }
 

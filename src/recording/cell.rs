@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::columns::Columns;
-use crate::protocol::{LAST_TIMESTAMP, push_number};
+use crate::protocol::{LAST_TIMESTAMP, escape_unsafe, push_number};
 
 /// Appends `value` as it displays, unquoted.
 pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
@@ -50,7 +50,8 @@ impl Quoted<'_> {
 
     /// Appends a value as JSON.
     pub(super) fn push_json<T: serde::Serialize + ?Sized>(&mut self, value: &T) {
-        if serde_json::to_writer(self, value).is_err() {
+        let mut json = serde_json::Serializer::with_formatter(self, Harmless);
+        if value.serialize(&mut json).is_err() {
             unreachable!("keys are strings and a Vec takes every byte");
         }
     }
@@ -67,6 +68,19 @@ impl Quoted<'_> {
             push_number(self.0, *value);
         }
         self.0.push(b'}');
+    }
+}
+
+/// JSON in its shortest form, without characters that would do something to the terminal it is shown on.
+struct Harmless;
+
+impl serde_json::ser::Formatter for Harmless {
+    fn write_string_fragment<W: Write + ?Sized>(
+        &mut self,
+        out: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        out.write_all(escape_unsafe(fragment).as_bytes())
     }
 }
 
@@ -203,6 +217,20 @@ mod tests {
         ] {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn json_in_a_cell_commands_no_terminal() {
+        let (mut text, mut object) = (Vec::new(), Vec::new());
+        let evil = "a\u{9b}\u{7f}\u{202e}é\u{1b}";
+        push_quoted(&mut text, |out| out.push_json(evil));
+        push_quoted(&mut object, |out| {
+            out.push_object([(evil.into(), 1.0)].iter())
+        });
+        let escaped = r#"""a\u009b\u007f\u202eé\u001b"""#;
+        assert_eq!(String::from_utf8(text).unwrap(), format!("\"{escaped}\""));
+        let object = String::from_utf8(object).unwrap();
+        assert_eq!(object, format!("\"{{{escaped}:1}}\""));
     }
 
     #[test]

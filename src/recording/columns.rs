@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::protocol::is_unsafe;
+
 pub(super) const TIMESTAMP: &str = "timestamp";
 pub(super) const HOST: &str = "host";
 pub(super) const STREAM: &str = "stream";
@@ -31,8 +33,9 @@ impl Columns {
     /// The columns for these names, most often those of a hello's metrics.
     ///
     /// Left out are repeated names and those that cannot be a column: the format's own (`timestamp`, `host`, `stream`,
-    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, and
-    /// those that begin with `=`, `+`, `-` or `@`, because a spreadsheet would run them. Their values go to `extra`.
+    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, or with
+    /// one that sets the direction of text, because a person reads it, and those that begin with `=`, `+`, `-` or `@`,
+    /// because a spreadsheet would run them. Their values go to `extra`.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut inner = Inner {
             names: Vec::new(),
@@ -89,7 +92,7 @@ fn can_be_column(name: &str) -> bool {
     !name.is_empty()
         && !is_reserved(name)
         && !name.starts_with(['=', '+', '-', '@'])
-        && !name.contains(char::is_control)
+        && !name.contains(is_unsafe)
 }
 
 #[cfg(test)]
@@ -99,7 +102,17 @@ mod tests {
     #[test]
     fn names_that_cannot_be_a_column_are_left_out() {
         let columns = Columns::new([
-            "cpu", "seq", "top", "", "a\nb", "=1+1", "@x", "cpu", "a,\"b\"",
+            "cpu",
+            "seq",
+            "top",
+            "",
+            "a\nb",
+            "a\u{9b}",
+            "a\u{202e}b",
+            "=1+1",
+            "@x",
+            "cpu",
+            "a,\"b\"",
         ]);
         let names: Vec<_> = columns.names().iter().map(|name| &**name).collect();
         assert_eq!(names, ["cpu", "a,\"b\""]);

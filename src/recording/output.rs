@@ -1,11 +1,12 @@
 //! What `record` writes to: a file, or standard output.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Seek, Write};
+use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::error::ReadError;
+use crate::protocol::escape_unsafe;
 
 /// An open recording. It buffers nothing: when [`Output::write`] returns, the operating system has the rows.
 ///
@@ -17,6 +18,8 @@ pub struct Output {
     path: Option<PathBuf>,
     /// Not a pipe, a terminal or a device: can be cut and synced.
     is_regular: bool,
+    /// What a person sees at once must not command the terminal. Files keep it, so that they replay the same.
+    is_terminal: bool,
     /// What the file holds is to be replaced, but stays until there is something to replace it with.
     replaces: AtomicBool,
     /// This object made the file and nothing is in it yet.
@@ -195,6 +198,7 @@ impl Output {
         };
         Ok(Self {
             is_regular,
+            is_terminal: file.is_terminal(),
             file,
             path,
             replaces: AtomicBool::new(false),
@@ -232,6 +236,10 @@ impl Output {
     }
 
     fn write_all(&self, rows: &[u8]) -> io::Result<()> {
+        if self.is_terminal {
+            let rows = String::from_utf8_lossy(rows);
+            return (&self.file).write_all(escape_unsafe(&rows).as_bytes());
+        }
         let mut written = 0;
         while written < rows.len() {
             match (&self.file).write(&rows[written..]) {

@@ -67,6 +67,7 @@ fn what_is_printed_is_harmless() {
     let file = dir.path().join("out.csv");
     for run in [
         Metrics::watch(&url).arg("--plain"),
+        Metrics::watch(&url).arg("--json"),
         Metrics::watch(&url).arg("--once"),
         Metrics::record(&url).arg("-v").arg("-o").arg(&file),
     ] {
@@ -78,6 +79,9 @@ fn what_is_printed_is_harmless() {
             assert!(!text.contains('\u{1b}'), "{line}: {text:?}");
         }
     }
+    let recorded = std::fs::read_to_string(&file).unwrap();
+    assert_harmless("the recording", &recorded);
+    assert!(!recorded.contains('\u{1b}'), "{recorded:?}");
     // What was recorded can be played, and harms nobody on the way.
     let replay = Metrics::replay([&file])
         .args(["--speed", "max", "--wait", "1"])
@@ -102,7 +106,17 @@ fn what_a_terminal_gets_is_harmless() {
         .args(["-v", "-o"])
         .arg(dir.path().join("out.csv"))
         .in_terminal(120, 40);
-    for (what, Left { bytes, .. }) in [("watch", watch.wait()), ("record", record.wait())] {
+    let json = Metrics::watch(&url).arg("--json").in_terminal(120, 40);
+    let rows = Metrics::record(&url).in_terminal(120, 40);
+    let path = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}evil.csv";
+    let missing = Metrics::replay([path]).in_terminal(120, 40);
+    for (what, Left { bytes, .. }) in [
+        ("watch", watch.wait()),
+        ("record", record.wait()),
+        ("watch --json", json.wait()),
+        ("record to a terminal", rows.wait()),
+        ("replay of a file with an evil name", missing.wait()),
+    ] {
         assert_harmless(what, &String::from_utf8_lossy(&bytes));
     }
 }

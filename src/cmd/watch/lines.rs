@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::GlobalArgs;
 use crate::client::{Event, Received};
-use crate::protocol::{Body, HostName, MetricInfo};
+use crate::protocol::{Body, HostName, MetricInfo, escape_unsafe};
 use crate::view::plain_line;
 
 use super::super::clock::reached;
@@ -103,7 +103,9 @@ fn line(form: Form, received: &Received, columns: &mut Columns) -> Option<String
     match (form, &message.body) {
         (Form::Json, Body::Metric { .. } | Body::Alert { .. } | Body::Gap(_) | Body::End) => {
             // Whitespace between the tokens of JSON may be a line break; within a string it never is.
-            Some(raw.as_str().replace(['\r', '\n'], " "))
+            let line = raw.as_str().replace(['\r', '\n'], " ");
+            // A terminal would obey some characters that JSON may hold as they are.
+            Some(escape_unsafe(&line).into_owned())
         }
         (Form::Plain, Body::Hello(hello)) => {
             columns.insert(host.clone(), hello.metrics.clone());
