@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Once, OnceLock};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
@@ -15,7 +15,7 @@ use crossterm::terminal::{
 use unicode_width::UnicodeWidthChar;
 
 use super::ability::size;
-use crate::talk::{Outlet, takes_more};
+use crate::talk::Outlet;
 
 /// Whether the terminal is ours: it is given back once, by whoever comes first.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -78,8 +78,11 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back if it was taken; for an end that does not go through [`Screen`]'s drop.
+/// Gives the terminal back if it was taken; for an end that does not go through [`Screen`]'s drop. Where another thread
+/// is about to, this waits until it has: the process may end right after.
 pub fn restore() {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = (ONE_AT_A_TIME.lock()).unwrap_or_else(PoisonError::into_inner);
     if TAKEN.swap(false, Ordering::SeqCst) {
         terminal().show([].into());
         terminal().push(leave().unwrap_or_default());
@@ -113,7 +116,7 @@ fn forget_unread() {}
 
 #[cfg(unix)]
 fn stdout_takes_more() -> bool {
-    takes_more(&io::stdout())
+    crate::talk::takes_more(&io::stdout())
 }
 
 #[cfg(not(unix))]

@@ -190,6 +190,20 @@ fn has_a_viewer(serve: &Running) {
 }
 
 #[test]
+fn a_second_signal_gives_the_screen_back_too() {
+    let serve = Metrics::serve().start();
+    let unread = Unread::new(Way::Terminal);
+    let watch = Metrics::watch(serve.url()).spawn_on(|| unread.end());
+    has_a_viewer(&serve);
+    // Both come while the first one waits for the terminal to take something.
+    watch.signal(Signal::TERM);
+    watch.signal(Signal::INT);
+    let code = watch.wait().status.code().unwrap();
+    assert!([0, 130, 143].contains(&code), "{code}");
+    assert!(unread.is_cooked());
+}
+
+#[test]
 fn a_second_signal_leaves_at_once() {
     let serve = Metrics::serve().start();
     let unread = Unread::new(Way::Pipe);
