@@ -1,17 +1,21 @@
 //! The command line: the flag groups that commands share. Each command's own flags are beside it in [`crate::cmd`].
 
+mod explain;
 mod trust;
+mod values;
 
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::client::{Endpoint, Retry};
-use crate::protocol::{HostPattern, Query, parse_duration};
+use crate::protocol::{HostPattern, Query};
 use crate::server::listen::ListenAddr;
 use crate::terminal::Colour;
 
+pub use explain::{explain, parse};
 pub use trust::{ClientTrustArgs, ServerTrustArgs};
+pub use values::{LONGEST, MANY, count, duration, duration_in};
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -47,7 +51,7 @@ pub struct GlobalArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Listen here; repeatable. Port 0 takes any free port [default: port 8080 of 127.0.0.1 and ::1]
+    /// Listen here; repeatable. A port alone is one of loopback, and 0 is any free one [default: 8080]
     #[arg(
         short,
         long,
@@ -58,16 +62,16 @@ pub struct ServerArgs {
     )]
     pub listen: Vec<ListenAddr>,
 
-    /// Keep messages this long for viewers that resume or look back
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration)]
+    /// Keep messages this long for viewers that resume or look back; at least 1s
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration_in("1s", LONGEST))]
     pub retain: Duration,
 
     /// Tell viewers at least this often that the server lives
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = heartbeat)]
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration_in(SHORTEST_HEARTBEAT, LONGEST))]
     pub heartbeat: Duration,
 
     /// Serve at most this many viewers at once
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count(1..=MANY))]
     pub max_viewers: u64,
 
     /// Wait this long for viewers to take leave when stopping
@@ -83,7 +87,7 @@ pub struct ServerArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client")]
 pub struct ClientArgs {
-    /// Servers: host, host:port, ws://…, wss://… or ssh://host; a,b is one server at several addresses [default: 127.0.0.1:8080]
+    /// Servers: host, host:port, a URL of ws, wss, http, https, or ssh://host; a,b is one server at several addresses [default: 127.0.0.1:8080]
     #[arg(
         value_name = "SERVER",
         help_heading = "Arguments",
@@ -101,24 +105,25 @@ pub struct ClientArgs {
     pub since: Option<Duration>,
 
     /// Begin this many samples back
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count(0..=MANY))]
     pub last: Option<u64>,
 
     /// Stop after this time
-    #[arg(long, value_name = "DURATION", value_parser = positive_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration_in("1ms", LONGEST))]
     pub duration: Option<Duration>,
 
     /// Stop after this many samples of each host
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = count(1..=MANY))]
     pub samples: Option<u64>,
 
     /// What servers are shown, and whom of them is believed.
     #[command(flatten)]
     pub trust: ClientTrustArgs,
 
-    /// Give up after this many attempts in a row [default: 9 until the first connection, then never]
-    #[arg(long, value_name = "N", help_heading = "Reconnecting")]
-    pub retries: Option<u32>,
+    /// Try again this many times in a row, then give up; 0 makes one attempt only [default: 9 until the first connection,
+    /// then without end]
+    #[arg(long, value_name = "N", value_parser = count(0..=MANY), help_heading = "Reconnecting")]
+    pub retries: Option<u64>,
 
     /// The longest wait before the first attempt to reconnect
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = duration, help_heading = "Reconnecting")]
@@ -157,45 +162,10 @@ impl ClientArgs {
         Retry {
             base: self.retry_base,
             max: self.retry_max,
-            retries: self.retries,
+            retries: self.retries.map(|n| u32::try_from(n).unwrap_or(u32::MAX)),
         }
     }
 }
 
-/// Longer than anybody waits, and short enough to be added to any time.
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
-
 /// Viewers that hear from the server more often than this learn nothing from it.
-const SHORTEST_HEARTBEAT: Duration = Duration::from_millis(100);
-
-/// A duration with a unit.
-///
-/// # Errors
-/// One line that says what is wrong and what to write.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    match parse_duration(text)? {
-        long if long > LONGEST => Err(format!(
-            "'{}' is too long: write 3650d or less",
-            text.escape_default()
-        )),
-        duration => Ok(duration),
-    }
-}
-
-fn heartbeat(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        short if short < SHORTEST_HEARTBEAT => Err(format!(
-            "'{}' is too short: write 100ms or more",
-            text.escape_default()
-        )),
-        heartbeat => Ok(heartbeat),
-    }
-}
-
-/// A duration with a unit, longer than nothing.
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        Duration::ZERO => Err(format!("'{}' is no time at all", text.escape_default())),
-        duration => Ok(duration),
-    }
-}
+const SHORTEST_HEARTBEAT: &str = "100ms";

@@ -5,6 +5,7 @@
 //! sees to it that a message never comes twice and that a loss is never silent, also with servers that neither number
 //! their messages nor say hello.
 
+mod advice;
 mod backoff;
 mod connect;
 pub mod endpoint;

@@ -115,9 +115,9 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   metrics serve                            broadcast this host's metrics
-  metrics watch web-1                      see them in a live table
-  metrics record web-1 -o incident.csv     keep them, nothing lost
-  metrics replay incident.csv              broadcast them again
+  metrics watch ssh://web-1                see them in a live table, from elsewhere
+  metrics record ssh://web-1 -o x.csv      keep them, nothing lost
+  metrics replay x.csv                     broadcast them again
 
 Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 

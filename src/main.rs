@@ -2,12 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use metrics_toolkit::cmd::{Cli, Exit, run};
-use metrics_toolkit::{signals, talk, terminal};
+use metrics_toolkit::{cli, signals, talk, terminal};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli: Cli = match cli::parse(std::env::args_os().collect()) {
+        Ok(cli) => cli,
+        Err(error) => return say(&error),
+    };
     talk::report_panics();
     let asked = signals::catch(cli.hangup(), |signal| {
         terminal::restore();
@@ -25,4 +27,16 @@ fn main() -> ExitCode {
         Exit::Interrupted(signal) => ExitCode::from(128 + signal),
         other => ExitCode::from(other.code()),
     }
+}
+
+/// Says what is wrong with the command line, or the help that was asked for.
+fn say(error: &clap::Error) -> ExitCode {
+    if let Some(line) = cli::explain(error) {
+        talk::say(&format!("error: {line}"));
+        talk::flush();
+    } else {
+        // Nothing can be done about a stdout or stderr that is gone.
+        let _ = error.print();
+    }
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()))
 }

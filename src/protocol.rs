@@ -22,25 +22,29 @@
 //! Readers ignore types and fields that they do not know. This module does no I/O and imports nothing else of the crate.
 
 mod catalogue;
+mod duration;
 mod frame;
 mod message;
 mod names;
 mod number;
 mod query;
 mod sample;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use catalogue::{MetricInfo, cores_among, describe, well_known};
+pub use duration::parse_duration;
 pub use frame::Frame;
 pub use message::{
     Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,
 };
-pub use names::{HostName, NameError, Position, StreamId};
+pub use names::{HostName, NameError, Position, StreamId, is_device};
 pub use number::{push_number, round_nonzero, round_rate, round_to};
-pub use query::{HostPattern, Query, QueryError, names_token, parse_duration};
+pub use query::{HostPattern, Query, QueryError, names_token};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};
+pub use shown::{is_deceptive, shown, shown_char};
 pub use text::{escape_unsafe, is_unsafe};
 
 /// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::client::{self, Endpoint};
 use crate::server;
-use crate::server::gate::{AllowedHost, Gate, Origin};
+use crate::server::gate::{AllowedHost, Gate, Origin, OwnName};
 use crate::server::listen::ListenAddr;
 use crate::server::tls::Tls;
 use crate::token::{self, Found};
@@ -72,14 +72,15 @@ impl ServerTrustArgs {
         }
     }
 
-    /// What protects the server called `own`, which listens on `listen`; and what the person who starts it should know.
+    /// What protects the server whose host calls itself `own`, and which listens on `listen`; and what the person who
+    /// starts it should know.
     ///
     /// # Errors
     /// When a file is no good.
     pub fn trust(
         &self,
         listen: &[ListenAddr],
-        own: &str,
+        own: OwnName,
     ) -> anyhow::Result<(server::Trust, Vec<String>)> {
         let mut notices = Vec::new();
         let tls = match (&self.tls_cert, &self.tls_key) {
@@ -105,13 +106,9 @@ impl ServerTrustArgs {
                 );
             }
         }
-        let mut hosts = self.allow_host.clone();
-        // The full name and what stands before its first dot. A name of one part cannot be anybody else's.
-        let short = own.split('.').next().unwrap_or_default();
-        hosts.extend([own, short].iter().filter_map(|name| name.parse().ok()));
         let digest = token.map(|found| found.token.digest());
         let trust = server::Trust {
-            gate: Arc::new(Gate::new(digest, &hosts, &self.allow_origin)),
+            gate: Arc::new(Gate::new(digest, &self.allow_host, own, &self.allow_origin)),
             token_file,
             tls,
         };
@@ -166,9 +163,12 @@ impl ClientTrustArgs {
 
 fn exposed(path: &std::path::Path, found: &Found) -> Option<String> {
     let path = path.display();
-    found.is_exposed.then(|| {
-        format!(
-            "warning: every user of this machine can read the token in '{path}': chmod 600 '{path}'"
-        )
-    })
+    let who_can = match (found.is_exposed, found.is_writable) {
+        (_, true) => "others can write",
+        (true, false) => "every user of this machine can read",
+        (false, false) => return None,
+    };
+    Some(format!(
+        "warning: {who_can} the token in '{path}': chmod 600 '{path}'"
+    ))
 }

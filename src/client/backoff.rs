@@ -52,6 +52,11 @@ impl Backoff {
         self.ever_connected = true;
     }
 
+    /// Whether a connection was ever made.
+    pub(super) fn has_connected(&self) -> bool {
+        self.ever_connected
+    }
+
     /// A connection was lost after `lived`, or an attempt failed (then zero). `delivered`: a message had come.
     pub(super) fn lost(&mut self, lived: Duration, delivered: bool) {
         if delivered || lived >= GOOD_CONNECTION {

@@ -1,5 +1,6 @@
 //! Opening a connection, and telling a refusal that is final from one that may heal.
 
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -12,11 +13,11 @@ use tokio_tungstenite::tungstenite::{self, Error};
 
 use crate::protocol::{MAX_MESSAGE_BYTES, Query};
 
-use super::Trust;
 use super::endpoint::{Address, Via};
 use super::ssh;
 use super::stream::Stream;
 use super::tls::Distrust;
+use super::{Trust, advice};
 
 /// An open connection.
 pub(super) type Socket = WebSocketStream<Stream>;
@@ -37,9 +38,11 @@ const SHOWN_CHARS: usize = 200;
 /// Why a connection was not made.
 #[derive(Debug)]
 pub(super) enum ConnectError {
-    /// It may work later; not before `after`, where the server says so.
+    /// It may work later; not before `after`, where the server says so. `advice`: what a person can do about it who
+    /// tries for the first time.
     Retry {
         reason: String,
+        advice: Option<String>,
         after: Option<Duration>,
     },
     /// Trying again does not help by itself, because the server refuses or is not the one that was asked for. It may still
@@ -77,13 +80,18 @@ pub(super) async fn connect(
     };
     match tokio::time::timeout(deadline, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(retry(format!("no answer for {} s", deadline.as_secs()))),
+        Err(_) => Err(ConnectError::Retry {
+            reason: format!("no answer for {} s", deadline.as_secs()),
+            advice: advice::on(ErrorKind::TimedOut, &address),
+            after: None,
+        }),
     }
 }
 
-fn retry(reason: String) -> ConnectError {
+fn retry(error: &io::Error, address: &Address) -> ConnectError {
     ConnectError::Retry {
-        reason,
+        reason: describe_io(error),
+        advice: advice::on(error.kind(), address),
         after: None,
     }
 }
@@ -105,7 +113,7 @@ fn request(address: &Address, query: &Query, trust: &Trust) -> Result<Request, C
 
 /// Opens the way to `address`.
 async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream, ConnectError> {
-    let retry_io = |error| retry(describe_io(&error));
+    let retry_io = |error| retry(&error, address);
     if let Via::Ssh(jump) = address.via() {
         let (_, port) = address.host_port();
         let tunnel = jump.open(port, may_ask).map_err(retry_io)?;
@@ -132,20 +140,18 @@ async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream,
 fn refused(error: Error, address: &Address) -> ConnectError {
     match error {
         Error::Http(response) => refused_by(&response),
-        Error::Io(error) => ConnectError::Retry {
-            reason: describe_io(&error),
-            after: None,
-        },
+        Error::Io(error) => retry(&error, address),
         // An answer that is no HTTP, or no WebSocket: another kind of server, which will not become ours by waiting.
         Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
             ConnectError::Retry {
                 reason: "connection closed during the handshake".into(),
+                advice: advice::on(ErrorKind::UnexpectedEof, address),
                 after: None,
             }
         }
         other => {
             let hint = match address.via() {
-                Via::Plain => "; if it speaks TLS, write wss://",
+                Via::Plain => "; if it speaks TLS, write wss:// before the host",
                 Via::Tls | Via::Ssh(_) => "",
             };
             ConnectError::Final {
@@ -170,10 +176,20 @@ fn refused_by(response: &Response) -> ConnectError {
         .filter(|c| !c.is_control())
         .collect();
     let said: String = said.chars().take(SHOWN_CHARS).collect();
-    let reason = if said.is_empty() {
-        status.to_string()
-    } else {
-        format!("{said} ({})", status.as_u16())
+    let reason = match (&*said, status) {
+        // Another server than ours, a proxy perhaps, does not name our flag.
+        (said, StatusCode::UNAUTHORIZED) if !said.contains("--token-file") => {
+            let said = if said.is_empty() {
+                "Unauthorized"
+            } else {
+                said
+            };
+            format!(
+                "a token is asked for there, name its file with --token-file FILE: {said} (401)"
+            )
+        }
+        ("", _) => status.to_string(),
+        (said, _) => format!("{said} ({})", status.as_u16()),
     };
     let heals = status.is_server_error()
         || matches!(
@@ -187,6 +203,7 @@ fn refused_by(response: &Response) -> ConnectError {
             .and_then(|value| value.to_str().ok()?.parse().ok());
         ConnectError::Retry {
             reason,
+            advice: None,
             after: seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER)),
         }
     } else {
@@ -195,8 +212,7 @@ fn refused_by(response: &Response) -> ConnectError {
 }
 
 /// The system's reason in plain words, without its number.
-pub(super) fn describe_io(error: &std::io::Error) -> String {
-    use std::io::ErrorKind;
+pub(super) fn describe_io(error: &io::Error) -> String {
     if let Some(failed) = ssh::Failed::of(error) {
         return failed.to_string();
     }

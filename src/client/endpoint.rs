@@ -1,14 +1,15 @@
 //! Servers as people name them.
 
+mod written;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
-use tokio_tungstenite::tungstenite::http::Uri;
-
 use crate::protocol::{DEFAULT_PORT, Query, WEBSOCKET_PATH, names_token};
 
 use super::ssh::Jump;
+use written::{Scheme, Written, harmless, port_zero};
 
 /// One server, at one or more addresses of which one is used at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Endpoint {
 pub struct Address {
     /// Name or IP, IPv6 without brackets.
     host: String,
+    /// The interface of a link-local IPv6 address. It means something on this machine only, so the server never sees it.
+    zone: Option<String>,
     port: u16,
     path: String,
     /// What the URL itself asks for.
@@ -66,6 +69,7 @@ impl Endpoint {
         Self {
             addresses: vec![Address {
                 host,
+                zone: None,
                 port: DEFAULT_PORT,
                 path,
                 query: String::new(),
@@ -112,116 +116,75 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let shown = text.escape_default();
-        let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        let instead = match scheme {
-            "" => return Self::parse(text, rest, Via::Plain, DEFAULT_PORT),
-            "ws" => return Self::parse(text, rest, Via::Plain, 80),
-            "wss" => return Self::parse(text, rest, Via::Tls, 443),
-            "ssh" => return Self::parse_ssh(text, rest),
-            "http" => "ws",
-            "https" => "wss",
-            _ => return Err(format!("'{shown}' is no server: {WANTED}")),
-        };
-        let rest = rest.escape_default();
-        Err(format!(
-            "'{shown}' is no WebSocket address: write {instead}://{rest}"
-        ))
-    }
-}
-
-/// What to write.
-const WANTED: &str = "write host, host:port, ws://host:port/ws, wss://host/ws or ssh://[user@]host";
-
-/// The URL `rest` without its scheme, and the parts that it must have.
-fn parts(text: &str, rest: &str) -> Result<(Uri, String, Option<u16>), String> {
-    let shown = text.escape_default();
-    let refused = || format!("'{shown}' is no server: {WANTED}");
-    let uri: Uri = format!("ws://{rest}").parse().map_err(|_| refused())?;
-    let authority = uri.authority().ok_or_else(refused)?.as_str();
-    let bare = authority.rsplit('@').next().unwrap_or_default();
-    let host = uri
-        .host()
-        .filter(|host| !host.is_empty())
-        .ok_or_else(refused)?;
-    let port = uri.port_u16();
-    match port {
-        None if bare.len() > host.len() => {
-            return Err(format!("'{shown}' has no valid port: {WANTED}"));
+        let written = Written::parse(text)?;
+        if written.scheme == Scheme::Ssh {
+            return Self::through_ssh(text, &written);
         }
-        Some(0) => return Err(port_zero(text)),
-        _ => {}
-    }
-    let host = host.trim_matches(['[', ']']).to_owned();
-    Ok((uri, host, port))
-}
-
-fn port_zero(text: &str) -> String {
-    format!(
-        "'{}': nobody can be reached at port 0; use the port that the server printed",
-        text.escape_default()
-    )
-}
-
-impl Address {
-    fn parse(text: &str, rest: &str, via: Via, default_port: u16) -> Result<Self, String> {
-        let (uri, host, port) = parts(text, rest)?;
-        if uri
-            .authority()
-            .is_some_and(|authority| authority.as_str().contains('@'))
-        {
+        if written.user.is_some() {
             return Err(format!(
                 "'{}': a name or password does not belong in an address; ssh://user@host goes through ssh",
-                text.escape_default()
+                harmless(text)
             ));
         }
-        // Who names a host only means the stream; who writes a URL means that.
-        let is_url = text.contains("://");
-        let path = match uri.path() {
-            "" | "/" if !is_url => WEBSOCKET_PATH,
-            "" => "/",
-            path => path,
+        let (via, default_port) = match written.scheme {
+            Scheme::Bare => (Via::Plain, DEFAULT_PORT),
+            Scheme::Ws | Scheme::Http | Scheme::Ssh => (Via::Plain, 80),
+            Scheme::Wss | Scheme::Https => (Via::Tls, 443),
+        };
+        // Who names a host only means the stream; who writes a WebSocket's URL means that; the page's stream is beside it.
+        let is_page = matches!(written.scheme, Scheme::Http | Scheme::Https);
+        let path = match (written.scheme, written.path) {
+            (Scheme::Bare | Scheme::Http | Scheme::Https, "" | "/") => WEBSOCKET_PATH.to_owned(),
+            (_, "") => "/".to_owned(),
+            (_, folder) if is_page && folder.ends_with('/') => {
+                folder.trim_end_matches('/').to_owned() + WEBSOCKET_PATH
+            }
+            (_, path) => path.to_owned(),
         };
         Ok(Self {
-            host,
-            port: port.unwrap_or(default_port),
-            path: path.to_owned(),
-            query: uri.query().unwrap_or_default().to_owned(),
+            host: written.host.to_owned(),
+            zone: written.zone.map(str::to_owned),
+            port: written.port.unwrap_or(default_port),
+            path,
+            query: written.query.to_owned(),
             via,
         })
     }
+}
 
+impl Address {
     /// `ssh://[user@]host[:SSHPORT][/PORT]`. What ssh or a shell that it starts could take for more than a name is
     /// refused.
-    fn parse_ssh(text: &str, rest: &str) -> Result<Self, String> {
-        let shown = text.escape_default();
-        let refused =
-            || format!("'{shown}' is no ssh address: write ssh://[user@]host[:SSHPORT][/PORT]");
-        let (uri, host, ssh_port) = parts(text, rest)?;
-        let authority = uri.authority().ok_or_else(refused)?.as_str();
-        let user = authority.rsplit_once('@').map(|(user, _)| user.to_owned());
+    fn through_ssh(text: &str, written: &Written<'_>) -> Result<Self, String> {
+        let refused = || {
+            let text = harmless(text);
+            format!("'{text}' is not an ssh address: write ssh://[user@]host[:SSHPORT][/PORT]")
+        };
         let is_name = |name: &str| {
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-:+".contains(&byte);
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
         };
-        let is_user = |user: &String| is_name(user) && !user.contains(':');
-        if !is_name(&host) || !user.as_ref().is_none_or(is_user) || uri.query().is_some() {
+        let is_user = |user: &str| is_name(user) && !user.contains(':');
+        if !is_name(written.host) || !written.user.is_none_or(is_user) || !written.query.is_empty()
+        {
             return Err(refused());
         }
-        let port = match uri.path().trim_start_matches('/') {
+        let port = match written.path.trim_matches('/') {
             "" => DEFAULT_PORT,
             port => port.parse().map_err(|_| refused())?,
         };
         if port == 0 {
             return Err(port_zero(text));
         }
+        let zone = written.zone.map(|zone| format!("%{zone}"));
         let jump = Jump {
-            user,
-            host,
-            port: ssh_port,
+            user: written.user.map(str::to_owned),
+            host: written.host.to_owned() + zone.as_deref().unwrap_or_default(),
+            port: written.port,
         };
         Ok(Self {
             host: Ipv4Addr::LOCALHOST.to_string(),
+            zone: None,
             port,
             path: WEBSOCKET_PATH.into(),
             query: String::new(),
@@ -238,9 +201,13 @@ impl Address {
         }
     }
 
-    /// Name or IP and port, for connecting; through ssh, as seen from the far host.
-    pub(super) fn host_port(&self) -> (&str, u16) {
-        (&self.host, self.port)
+    /// Name or IP, with its zone, and port, for connecting; through ssh, as seen from the far host.
+    pub(super) fn host_port(&self) -> (String, u16) {
+        let zone = self.zone.as_ref().map(|zone| format!("%{zone}"));
+        (
+            self.host.clone() + zone.as_deref().unwrap_or_default(),
+            self.port,
+        )
     }
 
     pub(super) fn via(&self) -> &Via {
@@ -249,19 +216,44 @@ impl Address {
 
     /// Whether what is sent there can be read on the way.
     fn is_open(&self) -> bool {
-        let is_loopback = match self.host.parse::<IpAddr>() {
+        self.via == Via::Plain && !self.is_loopback()
+    }
+
+    /// Whether it is on this machine for sure.
+    pub(super) fn is_loopback(&self) -> bool {
+        match self.host.parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().is_loopback(),
             Err(_) => self.host.eq_ignore_ascii_case("localhost"),
-        };
-        self.via == Via::Plain && !is_loopback
+        }
+    }
+
+    /// The same place behind another port.
+    pub(super) fn at_port(&self, port: u16) -> Self {
+        let path = WEBSOCKET_PATH.to_owned();
+        Self {
+            port,
+            path,
+            ..self.clone()
+        }
+    }
+
+    /// The same place with TLS.
+    pub(super) fn with_tls(&self) -> Self {
+        let via = Via::Tls;
+        Self {
+            via,
+            ..self.clone()
+        }
     }
 
     /// The URL of the handshake, which asks for `query`.
     pub(super) fn url(&self, query: &Query) -> String {
-        let url = match &self.via {
-            Via::Ssh(_) => format!("ws://{}:{}{}", self.host, self.port, self.path),
-            Via::Plain | Via::Tls => self.to_string(),
+        let scheme = match &self.via {
+            Via::Plain | Via::Ssh(_) => "ws",
+            Via::Tls => "wss",
         };
+        let host = Bracketed(&self.host, None);
+        let url = format!("{scheme}://{host}:{}{}", self.port, self.path);
         let asked = [self.query.clone(), query.to_string()];
         let asked = asked
             .iter()
@@ -285,107 +277,23 @@ impl fmt::Display for Address {
             Via::Tls => "wss",
             Via::Ssh(jump) => return write!(f, "ssh://{jump}/{}", self.port),
         };
-        let (open, close) = if self.host.contains(':') {
-            ("[", "]")
-        } else {
-            ("", "")
-        };
-        write!(
-            f,
-            "{scheme}://{open}{}{close}:{}{}",
-            self.host, self.port, self.path
-        )
+        let host = Bracketed(&self.host, self.zone.as_deref());
+        write!(f, "{scheme}://{host}:{}{}", self.port, self.path)
+    }
+}
+
+/// A host and its zone as in a URL.
+struct Bracketed<'a>(&'a str, Option<&'a str>);
+
+impl fmt::Display for Bracketed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(host, Some(zone)) => write!(f, "[{host}%{zone}]"),
+            Self(host, None) if host.contains(':') => write!(f, "[{host}]"),
+            Self(host, None) => f.write_str(host),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_server_is_named_in_several_ways() {
-        for (text, url) in [
-            ("web-1", "ws://web-1:8080/ws"),
-            ("web-1:9000", "ws://web-1:9000/ws"),
-            ("127.0.0.1", "ws://127.0.0.1:8080/ws"),
-            ("[::1]:9000", "ws://[::1]:9000/ws"),
-            ("[::1]", "ws://[::1]:8080/ws"),
-            ("ws://web-1:9000", "ws://web-1:9000/"),
-            ("ws://web-1", "ws://web-1:80/"),
-            ("ws://web-1/metrics/live", "ws://web-1:80/metrics/live"),
-            ("wss://web-1", "wss://web-1:443/"),
-            ("wss://[::1]:8443/ws", "wss://[::1]:8443/ws"),
-            ("ssh://web-1", "ssh://web-1/8080"),
-            ("ssh://ada@web-1:2222/9000", "ssh://ada@web-1:2222/9000"),
-            ("ssh://[2001:db8::7]/", "ssh://[2001:db8::7]/8080"),
-            ("web-1,web-2:9000", "ws://web-1:8080/ws,ws://web-2:9000/ws"),
-        ] {
-            assert_eq!(text.parse::<Endpoint>().unwrap().to_string(), url, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_says_what_to_write() {
-        for (text, expected) in [
-            ("", "'' is no server"),
-            ("web 1", "'web 1' is no server"),
-            ("web-1:http", "'web-1:http'"),
-            ("web-1:99999", "'web-1:99999'"),
-            ("http://web-1:8080", "write ws://web-1:8080"),
-            ("https://web-1", "write wss://web-1"),
-            ("ssh://-oProxyCommand=x", "is no"),
-            ("ssh://-v/8080", "is no ssh address"),
-            ("ssh://-l@web-1", "is no ssh address"),
-            ("ssh://ada:secret@web-1", "is no ssh address"),
-            ("ssh://a$(x)@web-1", "is no ssh address"),
-            ("ssh://web-1/ws", "is no ssh address"),
-            ("ssh://web-1/0", "nobody can be reached at port 0"),
-            ("ssh://web-1/8080?last=3", "is no ssh address"),
-            ("ssh://@web-1", "is no ssh address"),
-            ("ssh://", "is no server"),
-            ("ftp://web-1", "'ftp://web-1' is no server"),
-            ("user:secret@web-1", "a name or password does not belong"),
-            ("web-1:0", "nobody can be reached at port 0"),
-            ("web-1,,web-2", "'' is no server"),
-        ] {
-            let error = text.parse::<Endpoint>().unwrap_err();
-            assert!(error.contains(expected), "{text}: {error}");
-        }
-    }
-
-    #[test]
-    fn through_ssh_the_far_host_is_asked_for_itself() {
-        let address: Address = "ssh://ada@web-1/9000".parse().unwrap();
-        assert_eq!(address.url(&Query::default()), "ws://127.0.0.1:9000/ws");
-        assert_eq!(address.host(), "web-1");
-    }
-
-    #[test]
-    fn a_token_is_safe_on_loopback_and_inside_tls_and_ssh() {
-        for (text, open) in [
-            ("web-1", true),
-            ("ws://192.0.2.7:8080/ws", true),
-            ("localhost.evil.com", true),
-            ("localhost", false),
-            ("127.0.0.2:9000", false),
-            ("[::1]:9000", false),
-            ("wss://web-1", false),
-            ("ssh://web-1", false),
-            ("localhost,web-1", true),
-        ] {
-            let endpoint: Endpoint = text.parse().unwrap();
-            assert_eq!(endpoint.open_address().is_some(), open, "{text}");
-        }
-    }
-
-    #[test]
-    fn the_query_of_the_url_is_kept() {
-        let address: Address = "ws://a:1/x?key=1".parse().unwrap();
-        let query = Query {
-            last: Some(30),
-            ..Query::default()
-        };
-        assert_eq!(address.url(&query), "ws://a:1/x?key=1&last=30");
-        assert_eq!(address.url(&Query::default()), "ws://a:1/x?key=1");
-    }
-}
+mod tests;

@@ -268,7 +268,16 @@ impl Link {
                 self.backoff.lost(Duration::ZERO, false);
                 self.retry(reason, Duration::ZERO)
             }
-            Err(ConnectError::Retry { reason, after }) => {
+            Err(ConnectError::Retry {
+                reason,
+                advice,
+                after,
+            }) => {
+                let advice = advice.filter(|_| !self.backoff.has_connected());
+                let reason = match advice {
+                    Some(advice) => format!("{reason}: {advice}"),
+                    None => reason,
+                };
                 self.backoff.lost(Duration::ZERO, false);
                 self.retry(reason, after.unwrap_or_default())
             }

@@ -154,7 +154,10 @@ async fn last_words(mut child: Child, stderr: ChildStderr, port: u16) -> Option<
     }
     Some(match &*reason {
         refused if refused.contains("open failed: connect failed") => {
-            format!("nobody listens on port {port} of that host's loopback")
+            format!(
+                "nobody listens on port {port} of that host's loopback: start `metrics serve` there, or name its port \
+                 as in ssh://HOST/PORT"
+            )
         }
         "" => format!("ssh failed ({status})"),
         _ if reason.starts_with("ssh: ") => reason,

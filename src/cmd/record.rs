@@ -1,6 +1,7 @@
 //! `metrics record`: the stream as CSV, nothing lost.
 
 mod files;
+mod named;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -27,9 +28,9 @@ const SAVE_EVERY: Duration = Duration::from_millis(500);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  metrics record web-1 -o incident.csv
-  metrics record web-1 -o incident.csv --since 10m
-  metrics record web-1 -o incident.csv --append
+  metrics record ssh://web-1 -o incident.csv
+  metrics record ssh://web-1 -o incident.csv --since 10m
+  metrics record ssh://web-1 -o incident.csv --append
   metrics record web-1 web-2 -o incident/ --duration 1h
   metrics record | gzip > incident.csv.gz")]
 pub struct Args {
@@ -59,6 +60,9 @@ pub async fn run(
     stop: CancellationToken,
 ) -> Result<Exit, Failure> {
     let target = Target::new(&args.output);
+    if let Target::File(path) = &target {
+        named::check(path).map_err(Failure::usage)?;
+    }
     if args.append && matches!(target, Target::Stdout) {
         return Err(Failure::usage(
             "--append needs a file: name it with -o FILE",

@@ -51,7 +51,7 @@ pub struct Args {
     again: bool,
 
     /// Hold the first row until N viewers are there
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = crate::cli::count(0..=crate::cli::MANY))]
     wait: u64,
 
     /// Wait at most this long for viewers to come, and at the end for them to have it all

@@ -3,9 +3,9 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::cli::{GlobalArgs, ServerArgs};
+use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
 use crate::hub::{Announcement, Hub, Numbered, Publisher, Retention, Timeline};
-use crate::protocol::{DEFAULT_PORT, HostName, StreamId, parse_duration};
+use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
 use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::host::{self, Own, Sampler};
@@ -14,10 +14,13 @@ use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, trust};
 
 /// Samples closer than this show the clock's grain rather than the host.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(200);
+const SHORTEST_INTERVAL: &str = "200ms";
 
 /// Beyond this nobody calls it live.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+const LONGEST_INTERVAL: &str = "1h";
+
+/// The processes in a sample that still fits a message.
+const MOST_TOP: u64 = 1000;
 
 /// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
 /// a whole interval.
@@ -32,16 +35,16 @@ Examples:
   metrics serve --listen 127.0.0.1:0 --name web-1")]
 pub struct Args {
     /// Take a sample this often, from 200ms to 1h
-    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = interval)]
+    #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = duration_in(SHORTEST_INTERVAL, LONGEST_INTERVAL))]
     interval: Duration,
 
     /// Call this host so [default: its host name]
     #[arg(long, value_name = "NAME")]
     name: Option<HostName>,
 
-    /// Name the first N processes by CPU and by memory; 0 reads no processes at all
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    top: usize,
+    /// Name the first N processes by CPU and by memory, at most 1000; 0 reads no processes at all
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=MOST_TOP))]
+    top: u64,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -51,18 +54,6 @@ impl Args {
     /// Whether there are files that can be read again.
     pub(super) fn can_reload(&self) -> bool {
         self.server.trust.can_reload()
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, String> {
-    let interval = parse_duration(text)?;
-    let shown = text.escape_default();
-    match interval {
-        short if short < SHORTEST_INTERVAL => {
-            Err(format!("'{shown}' is too short: write 200ms or more"))
-        }
-        long if long > LONGEST_INTERVAL => Err(format!("'{shown}' is too long: write 1h or less")),
-        interval => Ok(interval),
     }
 }
 
@@ -85,7 +76,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     let sampling = Sampling {
         interval: args.interval,
         heartbeat: args.server.heartbeat,
-        top: args.top,
+        top: usize::try_from(args.top).unwrap_or(usize::MAX),
         viewers: viewers.clone(),
         publisher,
     };
@@ -189,19 +180,6 @@ fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_interval_has_bounds() {
-        assert_eq!(interval("200ms"), Ok(SHORTEST_INTERVAL));
-        assert_eq!(
-            interval("50ms").unwrap_err(),
-            "'50ms' is too short: write 200ms or more"
-        );
-        assert_eq!(
-            interval("2h").unwrap_err(),
-            "'2h' is too long: write 1h or less"
-        );
-    }
 
     #[test]
     fn a_missed_sample_is_not_made_up_for() {

@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 use crate::cli::{ClientArgs, GlobalArgs, ServerArgs};
 use crate::client::{self, Endpoint};
-use crate::server;
+use crate::server::{self, gate::OwnName};
 use crate::source::host;
 
 use super::{Failure, announce};
@@ -17,8 +17,8 @@ pub(super) fn of_server(
     global: &GlobalArgs,
     reload: Arc<Notify>,
 ) -> Result<server::Trust, Failure> {
-    let own = host::host_name();
-    let (trust, notices) = args.trust.trust(&args.listen, own.as_str())?;
+    let own = OwnName::new(|| host::host_name().to_string());
+    let (trust, notices) = args.trust.trust(&args.listen, own)?;
     for notice in notices {
         announce::say(global, &notice);
     }

@@ -34,8 +34,8 @@ const LONGEST_WINDOW: usize = 300;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  metrics watch web-1
-  metrics watch web-1 web-2 db-1
+  metrics watch ssh://web-1
+  metrics watch ssh://web-1 ssh://web-2 ssh://db-1
   metrics watch web-1 --once
   metrics watch web-1 --json | jq .data.cpu
   metrics watch web-1 --plain >> web-1.log")]
@@ -43,8 +43,8 @@ pub struct Args {
     #[command(flatten)]
     client: ClientArgs,
 
-    /// Print the table once and leave
-    #[arg(long, conflicts_with_all = ["json", "plain"], help_heading = None)]
+    /// Print the table once and leave; with --json or --plain, one line for each host
+    #[arg(long, help_heading = None)]
     once: bool,
 
     /// Print each message as it came, one a line
@@ -86,7 +86,7 @@ pub async fn run(
     };
     let mut session = Session {
         display: Display::new(&names, window(&args.client), style),
-        limits: Limits::new(args.client.samples, args.client.duration),
+        limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
         clock: Clock::start(),
     };
@@ -142,6 +142,12 @@ impl Session {
 }
 
 impl Args {
+    /// The samples of each host that are enough.
+    fn samples(&self) -> Option<u64> {
+        let once = self.once.then(|| self.client.last.unwrap_or(1).max(1));
+        self.client.samples.or(once)
+    }
+
     /// Which lines are wanted, if any are.
     fn form(&self) -> Option<Form> {
         // A dumb terminal cannot move its cursor.
@@ -159,8 +165,8 @@ impl Args {
 /// A client that asks for as much as is shown at first.
 fn client(args: &Args, trust: &client::Trust) -> Client {
     let mut query: Query = args.client.query();
-    // With `--json` a reader wants what happens now: an old alert must not look like a new one.
-    if query.last.is_none() && query.since.is_none() && !args.json {
+    // Whoever reads lines wants what happens now: an old alert must not look like a new one, and nothing comes twice.
+    if query.last.is_none() && query.since.is_none() && args.form().is_none() {
         query.last = u64::try_from(WINDOW).ok();
     }
     let mut retry = args.client.retry();

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::shown;
+
 /// The longest host name, in bytes.
 const MAX_HOST_BYTES: usize = 64;
 
@@ -49,11 +51,43 @@ impl HostName {
         })
     }
 
+    /// The name for this host's files, without a suffix: its own, or one that no host can have where Windows takes its
+    /// own for a device.
+    #[must_use]
+    pub fn file_stem(&self) -> String {
+        let mark = if is_device(&self.0) { "_" } else { "" };
+        format!("{mark}{}", self.0)
+    }
+
+    /// The host whose files have this name.
+    #[must_use]
+    pub fn of_file_stem(stem: &str) -> Option<Self> {
+        let device = stem.strip_prefix('_').filter(|rest| is_device(rest));
+        device.unwrap_or(stem).parse().ok()
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether Windows takes a file of this name for a device, whatever its suffix: files are copied there, too.
+#[must_use]
+pub fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default();
+    let stem = stem.trim_ascii_end().to_ascii_uppercase();
+    let is_numbered = |port: &str| {
+        let number = stem.strip_prefix(port);
+        number.is_some_and(|number| {
+            matches!(number.chars().next(), Some('1'..='9' | '¹' | '²' | '³'))
+                && number.chars().count() == 1
+        })
+    };
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&&*stem)
+        || is_numbered("COM")
+        || is_numbered("LPT")
 }
 
 impl FromStr for HostName {
@@ -70,7 +104,7 @@ impl FromStr for HostName {
         if valid {
             Ok(Self(text.into()))
         } else {
-            Err(NameError::Host(text.escape_default().to_string()))
+            Err(NameError::Host(shown(text).to_string()))
         }
     }
 }
@@ -96,7 +130,7 @@ impl FromStr for StreamId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let refused = || NameError::Stream(text.escape_default().to_string());
+        let refused = || NameError::Stream(shown(text).to_string());
         let canonical = text
             .bytes()
             .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
@@ -157,7 +191,7 @@ impl FromStr for Position {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let refused = || NameError::Position(text.escape_default().to_string());
+        let refused = || NameError::Position(shown(text).to_string());
         let mut parts = text.split(':');
         let (Some(host), Some(stream), Some(seq), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -182,6 +216,24 @@ impl fmt::Display for Position {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn files_of_hosts_have_names_that_every_system_takes() {
+        for (host, stem) in [
+            ("web-1", "web-1"),
+            ("CON", "_CON"),
+            ("nul.example.com", "_nul.example.com"),
+            ("com1", "_com1"),
+            ("com10", "com10"),
+            ("com", "com"),
+            ("console", "console"),
+        ] {
+            let host: HostName = host.parse().unwrap();
+            assert_eq!(host.file_stem(), stem);
+            assert_eq!(HostName::of_file_stem(stem), Some(host));
+        }
+        assert_eq!(HostName::of_file_stem("_web-1"), None);
+    }
 
     #[test]
     fn host_names_are_plain() {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io;
 
+use crate::protocol::shown_char;
+
 /// The longest piece of a refused cell that an error shows, in characters.
 const SHOWN_CHARS: usize = 40;
 
@@ -140,28 +142,18 @@ pub enum CellProblem {
     InGap,
 }
 
-/// Text of a file as an error shows it: control characters escaped, cut where it is long.
+/// Text of a file as an error shows it: what acts on a terminal is escaped, and it is cut where it is long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown(String);
 
 impl Shown {
     pub(super) fn new(text: &str) -> Self {
-        let mut shown: String = text.chars().take(SHOWN_CHARS).flat_map(escape).collect();
+        let mut shown: String = text.chars().take(SHOWN_CHARS).map(shown_char).collect();
         if text.chars().nth(SHOWN_CHARS).is_some() {
             shown.push('…');
         }
         Self(shown)
     }
-}
-
-/// Leaves quotes alone, as JSON is full of them, and escapes whatever could reach into a terminal.
-fn escape(c: char) -> impl Iterator<Item = char> {
-    let plain = (' '..='~').contains(&c);
-    let escaped = (!plain).then(|| c.escape_default());
-    plain
-        .then_some(c)
-        .into_iter()
-        .chain(escaped.into_iter().flatten())
 }
 
 impl fmt::Display for Shown {

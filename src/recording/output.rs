@@ -85,6 +85,16 @@ pub enum OutputError {
     /// What is there cannot be gone on with.
     #[error("cannot append: {0}; record into another file, or use --force to replace this one")]
     Unreadable(ReadError),
+    /// The directory that the file is to be in does not exist.
+    #[error(
+        "cannot open '{}': there is no directory '{1}': make it first (mkdir -p '{1}')", path.display(), directory.display()
+    )]
+    NoDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The file cannot be opened.
     #[error("cannot open '{name}'")]
     Open {
@@ -409,6 +419,16 @@ fn open_existing(path: &Path, options: &OpenOptions) -> Result<File, OutputError
 }
 
 fn cannot_open(path: &Path, source: io::Error) -> OutputError {
+    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+    if let Some(directory) = directory
+        && source.kind() == ErrorKind::NotFound
+        && !directory.exists()
+    {
+        return OutputError::NoDirectory {
+            path: path.into(),
+            directory: directory.into(),
+        };
+    }
     OutputError::Open {
         name: path.display().to_string(),
         source,

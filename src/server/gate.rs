@@ -9,7 +9,7 @@ mod authority;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hyper::header::{
     AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
@@ -17,7 +17,7 @@ use hyper::header::{
 };
 use hyper::{StatusCode, Uri};
 
-use crate::protocol::{QueryError, SUBPROTOCOL, names_token};
+use crate::protocol::{QueryError, SUBPROTOCOL, names_token, shown};
 use crate::token::Digest;
 
 use super::{head, page};
@@ -31,12 +31,49 @@ pub(super) const HEALTH_PATH: &str = "/healthz";
 /// The longest piece of a viewer's own words that is repeated to it.
 const SHOWN_CHARS: usize = 100;
 
-/// Decides who may look. Shared by all connections; only the token can change.
+/// Decides who may look. Shared by all connections; only the token and the host's own name can change.
 #[derive(Debug, Default)]
 pub struct Gate {
     token: RwLock<Option<Digest>>,
     names: Vec<Name>,
+    own: OwnName,
     origins: Vec<Origin>,
+}
+
+/// What the host calls itself. It is asked anew, as it may be renamed while the server runs; viewers that know it by the
+/// name that it had at the start may go on with that.
+#[derive(Clone, Default)]
+pub struct OwnName {
+    first: Vec<Name>,
+    ask: Option<Arc<dyn Fn() -> String + Send + Sync>>,
+}
+
+impl fmt::Debug for OwnName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("OwnName").field(&self.first).finish()
+    }
+}
+
+impl OwnName {
+    /// The name that `ask` returns, which must be quick.
+    pub fn new(ask: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self {
+            first: names_of(&ask()),
+            ask: Some(Arc::new(ask)),
+        }
+    }
+
+    fn is(&self, name: &Name) -> bool {
+        let is_now = |ask: &Arc<dyn Fn() -> String + Send + Sync>| names_of(&ask()).contains(name);
+        self.first.contains(name) || self.ask.as_ref().is_some_and(is_now)
+    }
+}
+
+/// The full name and what stands before its first dot. A name of one part cannot be anybody else's.
+fn names_of(own: &str) -> Vec<Name> {
+    let short = own.split('.').next().unwrap_or_default();
+    let parse = |own: &str| own.parse().ok().map(|AllowedHost(own)| own);
+    [own, short].into_iter().filter_map(parse).collect()
 }
 
 /// What is known of a request before it is answered.
@@ -107,13 +144,19 @@ enum Shown {
 }
 
 impl Gate {
-    /// A gate that asks for the token of `digest`, if there is one, answers to `names` beside addresses and loopback
-    /// names, and lets the pages of `origins` in.
+    /// A gate that asks for the token of `digest`, if there is one, answers to `names` and the host's `own` beside
+    /// addresses and loopback names, and lets the pages of `origins` in.
     #[must_use]
-    pub fn new(digest: Option<Digest>, names: &[AllowedHost], origins: &[Origin]) -> Self {
+    pub fn new(
+        digest: Option<Digest>,
+        names: &[AllowedHost],
+        own: OwnName,
+        origins: &[Origin],
+    ) -> Self {
         Self {
             token: RwLock::new(digest),
             names: names.iter().map(|AllowedHost(name)| name.clone()).collect(),
+            own,
             origins: origins.to_vec(),
         }
     }
@@ -181,7 +224,9 @@ impl Gate {
         let Some(Authority { name, .. }) = host else {
             return Ok(());
         };
-        if matches!(name, Name::Ip(_)) || name.is_loopback() || self.names.contains(name) {
+        let is_known =
+            matches!(name, Name::Ip(_)) || name.is_loopback() || self.names.contains(name);
+        if is_known || self.own.is(name) {
             return Ok(());
         }
         let shown = clip(name);
@@ -201,7 +246,7 @@ impl Gate {
             }
         };
         let Some(origin) = Origin::parse(text) else {
-            let shown = clip(&text.escape_default());
+            let shown = clip(&shown(text));
             return refuse(format!(
                 "pages of origin '{shown}' may not look: serve yours from an address, and start this server with \
                  --allow-origin SCHEME://HOST[:PORT]"
@@ -293,9 +338,12 @@ impl<'a> Offers<'a> {
 
 fn needs_token(shown: Shown) -> Refusal {
     let reason = match shown {
-        Shown::Wrong => "that is not the token of this server",
+        Shown::Wrong => {
+            "that is not the token of this server: name a file that holds it with --token-file FILE"
+        }
         _ => {
-            "this server asks for a token: send 'Authorization: Bearer TOKEN' (metrics: --token-file FILE)"
+            "this server asks for a token: name a file that holds it with --token-file FILE (other programs: send \
+             'Authorization: Bearer TOKEN')"
         }
     };
     let mut refusal = Refusal::new(StatusCode::UNAUTHORIZED, reason);

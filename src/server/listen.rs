@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-use crate::protocol::DEFAULT_PORT;
+use crate::protocol::{DEFAULT_PORT, shown};
 
 /// Connections that wait to be accepted. The usual 128 would make a herd of reconnecting viewers lose its first
 /// packets and wait whole seconds.
@@ -17,15 +17,25 @@ const BACKLOG: u32 = 4096;
 /// up to 4 MiB, an hour of samples: memory that a frozen viewer would hold, and data too old to be worth reading.
 const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 
+/// How often a port is looked for that is free for IPv4 and IPv6 alike.
+const FREE_PORT_TRIES: u32 = 20;
+
 /// A peer that acknowledges nothing for so long is gone, power cut or cable pulled.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// An address to listen on: `HOST:PORT`, resolved.
+/// An address to listen on: `HOST:PORT`, resolved, or a port of loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {
     text: String,
-    resolved: Vec<SocketAddr>,
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// This port of 127.0.0.1 and, where the machine has IPv6, of ::1.
+    Loopback(u16),
+    At(Vec<SocketAddr>),
 }
 
 /// Why a server cannot listen.
@@ -62,46 +72,98 @@ impl FromStr for ListenAddr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let shown = text.escape_default();
-        let (host, port) = match text.rsplit_once(':') {
-            Some((host, port))
-                if !host.contains(':') || host.starts_with('[') && host.ends_with(']') =>
-            {
-                (host, port)
-            }
-            _ => {
-                let bracketed = if text.contains(':') {
-                    format!("[{}]", text.trim_matches(['[', ']']))
-                } else {
-                    text.into()
-                };
-                return Err(format!(
-                    "'{shown}' has no port: write {}:{DEFAULT_PORT}",
-                    bracketed.escape_default()
-                ));
-            }
+        let text = text.trim_ascii();
+        let place = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            Place::Loopback(port(text)?)
+        } else {
+            let (host, digits) = split(text)?;
+            let port = port(digits)?;
+            let resolved = (host, port).to_socket_addrs();
+            let resolved = resolved
+                .map_err(|error| format!("cannot resolve '{}': {}", shown(host), plain(&error)))?;
+            Place::At(resolved.collect())
         };
-        let port: u16 = port.parse().map_err(|_| {
-            format!(
-                "'{}' is not a port: write a number from 0 to 65535",
-                port.escape_default()
-            )
-        })?;
-        if host.is_empty() {
-            return Err(format!(
-                "'{shown}' has no host: write 127.0.0.1:{port}, or 0.0.0.0:{port} for every interface"
-            ));
-        }
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        let resolved: Vec<_> = (host, port)
-            .to_socket_addrs()
-            .map_err(|error| format!("cannot resolve '{}': {error}", host.escape_default()))?
-            .collect();
-        Ok(Self {
-            text: text.to_owned(),
-            resolved,
-        })
+        let text = text.to_owned();
+        Ok(Self { text, place })
     }
+}
+
+/// The system's reason, without what it prefixes to every failure to resolve a name.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    let prefix = "failed to lookup address information: ";
+    text.strip_prefix(prefix).unwrap_or(&text).to_owned()
+}
+
+fn port(digits: &str) -> Result<u16, String> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let port = is_number.then(|| digits.parse().ok()).flatten();
+    port.ok_or_else(|| {
+        let digits = shown(digits);
+        format!("'{digits}' is not a port: write a number from 0 to 65535")
+    })
+}
+
+/// The host, without brackets, and the port of `HOST:PORT`.
+fn split(text: &str) -> Result<(&str, &str), String> {
+    let written = shown(text);
+    if let Some((_, behind)) = text.split_once("://") {
+        let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
+        let authority = shown(authority);
+        return Err(format!(
+            "'{written}' is a URL: write HOST:PORT, as in '{authority}'"
+        ));
+    }
+    if let Some(behind) = text.strip_prefix('[') {
+        return match behind.split_once(']') {
+            Some((host, port)) if host.contains(':') && port.starts_with(':') => {
+                Ok((host, &port[1..]))
+            }
+            Some((host, "")) if host.contains(':') => Err(format!(
+                "'{written}' has no port: write [{}]:{DEFAULT_PORT}",
+                shown(host)
+            )),
+            _ => Err(format!("'{written}' is not an address: write [IPV6]:PORT")),
+        };
+    }
+    match text.rsplit_once(':') {
+        // What is before the last colon of `::1:0` is an address of its own.
+        Some((host, port)) if host.contains(':') => {
+            let means_port = is_ipv6(host) && port.parse::<u16>().is_ok();
+            let (host, port) = match (means_port, is_ipv6(text)) {
+                (true, _) => (host, port.to_owned()),
+                (false, true) => (text, DEFAULT_PORT.to_string()),
+                (false, false) => {
+                    return Err(format!("'{written}' is not an address: write HOST:PORT"));
+                }
+            };
+            let host = shown(host);
+            Err(format!(
+                "'{written}' has no brackets or no port: write [{host}]:{port}"
+            ))
+        }
+        Some(("", port)) => Err(format!(
+            "'{written}' has no host: write {port} for loopback, or 0.0.0.0:{port} for every interface",
+            port = shown(port)
+        )),
+        Some(("*", port)) => Err(format!(
+            "'{written}': write 0.0.0.0:{port} for every interface",
+            port = shown(port)
+        )),
+        Some(parts) => Ok(parts),
+        None if text.is_empty() => Err(format!(
+            "'' is not an address: write HOST:PORT, or a port of loopback such as {DEFAULT_PORT}"
+        )),
+        None => Err(format!(
+            "'{written}' has no port: write {written}:{DEFAULT_PORT}"
+        )),
+    }
+}
+
+/// Whether `text` is an IPv6 address, with or without a zone.
+fn is_ipv6(text: &str) -> bool {
+    let address = text.split('%').next().unwrap_or_default();
+    address.parse::<Ipv6Addr>().is_ok()
 }
 
 impl fmt::Display for ListenAddr {
@@ -114,7 +176,10 @@ impl ListenAddr {
     /// Whether only this machine can reach it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        self.resolved.iter().all(|addr| addr.ip().is_loopback())
+        match &self.place {
+            Place::Loopback(_) => true,
+            Place::At(resolved) => resolved.iter().all(|addr| addr.ip().is_loopback()),
+        }
     }
 }
 
@@ -124,19 +189,31 @@ impl ListenAddr {
 /// The first address that cannot be had.
 pub fn bind(addrs: &[ListenAddr], default_port: u16) -> Result<Vec<TcpListener>, ListenError> {
     if addrs.is_empty() {
-        let v4 = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, default_port)))?;
-        let port = v4.local_addr().map_or(default_port, |addr| addr.port());
-        let v6 = match bind_one(SocketAddr::from((Ipv6Addr::LOCALHOST, port))) {
+        return bind_loopback(default_port);
+    }
+    let bound = addrs.iter().map(|addr| match &addr.place {
+        Place::Loopback(port) => bind_loopback(*port),
+        Place::At(resolved) => resolved.iter().copied().map(bind_one).collect(),
+    });
+    let bound: Vec<Vec<_>> = bound.collect::<Result<_, _>>()?;
+    Ok(bound.into_iter().flatten().collect())
+}
+
+/// Listens on the same port of 127.0.0.1 and, where the machine has IPv6, of ::1.
+fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let v4 = bind_one(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        let free = v4.local_addr().map_or(port, |addr| addr.port());
+        let v6 = match bind_one(SocketAddr::from((Ipv6Addr::LOCALHOST, free))) {
             Err(ListenError::Bind { .. }) => None, // no IPv6 here
+            // A port that is free for the one need not be free for the other; any will do.
+            Err(ListenError::Taken { .. }) if port == 0 && tries < FREE_PORT_TRIES => continue,
             bound => Some(bound?),
         };
         return Ok(std::iter::once(v4).chain(v6).collect());
     }
-    addrs
-        .iter()
-        .flat_map(|addr| &addr.resolved)
-        .map(|&addr| bind_one(addr))
-        .collect()
 }
 
 fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
@@ -166,35 +243,78 @@ fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
 mod tests {
     use super::*;
 
-    fn refused(text: &str) -> String {
-        text.parse::<ListenAddr>().unwrap_err()
+    #[test]
+    fn an_address_is_a_host_and_a_port_or_a_port_of_loopback() {
+        for (text, is_loopback) in [
+            ("127.0.0.1:0", true),
+            (" 127.0.0.1:0 ", true),
+            ("[::1]:8080", true),
+            ("localhost:8080", true),
+            ("8080", true),
+            ("0", true),
+            ("65535", true),
+            ("0.0.0.0:8080", false),
+            ("[::]:8080", false),
+            ("[fe80::1%1]:8080", false),
+        ] {
+            let addr: ListenAddr = text.parse().unwrap();
+            assert_eq!(addr.is_loopback(), is_loopback, "{text}");
+        }
     }
 
-    #[test]
-    fn an_address_is_a_host_and_a_port() {
-        assert!("127.0.0.1:0".parse::<ListenAddr>().unwrap().is_loopback());
-        assert!("[::1]:8080".parse::<ListenAddr>().unwrap().is_loopback());
-        assert!(
-            "localhost:8080"
-                .parse::<ListenAddr>()
-                .unwrap()
-                .is_loopback()
-        );
-        assert!(!"0.0.0.0:8080".parse::<ListenAddr>().unwrap().is_loopback());
+    #[tokio::test]
+    async fn a_port_alone_is_bound_on_loopback_and_nowhere_else() {
+        let bound = bind(&["0".parse().unwrap()], DEFAULT_PORT).unwrap();
+        let addrs: Vec<_> = bound.iter().map(|it| it.local_addr().unwrap()).collect();
+        assert!(addrs[0].ip() == Ipv4Addr::LOCALHOST && addrs[0].port() != 0);
+        let same = |addr: &SocketAddr| addr.ip().is_loopback() && addr.port() == addrs[0].port();
+        assert!(addrs.iter().all(same), "{addrs:?}");
     }
 
     #[test]
     fn a_refusal_says_what_to_write() {
-        assert_eq!(
-            refused("127.0.0.1"),
-            "'127.0.0.1' has no port: write 127.0.0.1:8080"
-        );
-        assert_eq!(refused("::1"), "'::1' has no port: write [::1]:8080");
-        assert_eq!(refused("[::1]"), "'[::1]' has no port: write [::1]:8080");
-        assert_eq!(
-            refused("localhost:http"),
-            "'http' is not a port: write a number from 0 to 65535"
-        );
-        assert!(refused(":8080").contains("write 127.0.0.1:8080"));
+        for (text, expected) in [
+            ("127.0.0.1", "'127.0.0.1' has no port: write 127.0.0.1:8080"),
+            ("::1", "write [::1]:8080"),
+            ("[::1]", "'[::1]' has no port: write [::1]:8080"),
+            ("::1:0", "write [::1]:0"),
+            ("::1:8080", "write [::1]:8080"),
+            ("2001:db8::7:9000", "write [2001:db8::7]:9000"),
+            ("2001:db8::7:65535", "write [2001:db8::7]:65535"),
+            ("2001:db8::7", "write [2001:db8::7]:8080"),
+            (":::0", "write [::]:0"),
+            ("fe80::1%eth0", "write [fe80::1%eth0]:8080"),
+            ("fe80::1%eth0:9000", "write [fe80::1%eth0]:9000"),
+            ("1:2:3", "'1:2:3' is not an address: write HOST:PORT"),
+            ("[::1", "'[::1' is not an address: write [IPV6]:PORT"),
+            ("[::1]8080", "is not an address: write [IPV6]:PORT"),
+            ("[localhost]:80", "is not an address: write [IPV6]:PORT"),
+            (
+                "localhost:http",
+                "'http' is not a port: write a number from 0 to 65535",
+            ),
+            ("localhost:", "'' is not a port"),
+            ("localhost:65536", "'65536' is not a port"),
+            ("localhost:-1", "'-1' is not a port"),
+            ("localhost:+1", "'+1' is not a port"),
+            ("65536", "'65536' is not a port"),
+            ("99999999999999999999", "is not a port"),
+            ("٨٠٨٠", "'٨٠٨٠' has no port"),
+            ("-1", "'-1' has no port"),
+            (
+                ":8080",
+                "write 8080 for loopback, or 0.0.0.0:8080 for every interface",
+            ),
+            ("*:8080", "write 0.0.0.0:8080 for every interface"),
+            (
+                "http://127.0.0.1:8080/",
+                "is a URL: write HOST:PORT, as in '127.0.0.1:8080'",
+            ),
+            ("", "'' is not an address"),
+            ("wéb", "'wéb' has no port: write wéb:8080"),
+        ] {
+            let error = text.parse::<ListenAddr>().unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
     }
 }

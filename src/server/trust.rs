@@ -25,7 +25,7 @@ impl Trust {
     #[must_use]
     pub fn reload(&self) -> Vec<anyhow::Result<String>> {
         let token = self.token_file.as_ref().map(|path| {
-            let found = token::read(path).map_err(|error| {
+            let found = token::read_for_server(path).map_err(|error| {
                 anyhow::Error::from(error).context("the old token stays in use")
             })?;
             self.gate.change_token(found.token.digest());

@@ -9,7 +9,7 @@ use hyper::{Method, Request, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::hub::Subscription;
-use crate::protocol::WEBSOCKET_PATH;
+use crate::protocol::{WEBSOCKET_PATH, shown};
 
 use super::counts::Seat;
 use super::gate::{Admission, Asked, Refusal};
@@ -65,7 +65,7 @@ fn admit(
     if path != WEBSOCKET_PATH && path != "/" {
         let reason = format!(
             "no stream at '{}': connect to {WEBSOCKET_PATH}",
-            path.escape_default()
+            shown(path)
         );
         return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
     }

@@ -2,6 +2,8 @@
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::protocol::is_deceptive;
+
 /// The longest text that is taken from a peer, in characters; no column is wider.
 const LONGEST: usize = 300;
 
@@ -35,14 +37,8 @@ pub(super) fn text_width(text: &str) -> usize {
 
 /// Whether `c` is seen where it stands: it controls nothing, reorders nothing and hides nothing.
 pub fn is_visible(c: char) -> bool {
-    !c.is_control()
-        && (char_width(c) > 0 || c.is_alphanumeric()) // vowel signs stay, stacks of diacritics go
-        && !matches!(c,
-            '\u{00ad}' // soft hyphen
-            | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' // bidi, joiners
-            | '\u{2028}' | '\u{2029}' // line and paragraph separator
-            | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}' // byte order mark, annotations, tags
-        )
+    // Vowel signs stay, stacks of diacritics go.
+    !is_deceptive(c) && (char_width(c) > 0 || c.is_alphanumeric())
 }
 
 #[cfg(test)]

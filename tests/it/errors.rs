@@ -287,7 +287,7 @@ fn a_folder_that_is_not_there() {
     check(
         Metrics::record(replay.url()).arg("-o").arg(&out),
         1,
-        &[&name, "no such file or directory"],
+        &[&name, "there is no directory", "mkdir -p"],
     );
 }
 

@@ -49,5 +49,6 @@ mod token;
 mod truth;
 mod tutorial;
 mod two_sources;
+mod typed;
 mod types;
 mod unread;

@@ -137,7 +137,10 @@ fn a_recording_under_another_name_is_not_gone_on_with() {
 fn values_out_of_range_are_named() {
     for (args, reason) in [
         (["--heartbeat", "1ns"], "write 100ms or more"),
-        (["--max-viewers", "0"], "0 is not in 1.."),
+        (
+            ["--max-viewers", "0"],
+            "'0' is not a whole number from 1 to",
+        ),
         (["--drain", "500000000000y"], "'500000000000y'"),
         (["--retain", "11y"], "write 3650d or less"),
     ] {

@@ -186,7 +186,7 @@ impl Files {
         let Opened { output, resume } = match &self.target {
             Target::Stdout | Target::File(_) => self.take_only(&host)?,
             Target::Directory(directory) => {
-                let path = directory.join(format!("{host}.csv"));
+                let path = directory.join(format!("{}.csv", host.file_stem()));
                 let opened = self
                     .opened
                     .iter()
@@ -362,10 +362,8 @@ fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, Opened)>, Fa
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let host = path.file_name().and_then(|name| {
-            name.to_str()?
-                .strip_suffix(".csv")?
-                .parse::<HostName>()
-                .ok()
+            let stem = name.to_str()?.strip_suffix(".csv")?;
+            HostName::of_file_stem(stem)
         });
         if let Some(host) = host {
             let (of, file) = open(&path, false, true)?;

@@ -1,8 +1,14 @@
 //! When the next message is due.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::protocol::shown;
+
+/// Factors that make sense: a minute in 17 hours, and a month in less than three seconds.
+const FACTORS: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
 /// A replay that is late by more than this, as after a suspend, goes on from where it is.
 const MOST_LATE: Duration = Duration::from_secs(1);
@@ -20,14 +26,17 @@ impl std::str::FromStr for Speed {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "max" {
+        if text.eq_ignore_ascii_case("max") {
             return Ok(Self::Max);
         }
-        match text.strip_suffix('x').unwrap_or(text).parse::<f64>() {
-            Ok(factor) if factor.is_finite() && factor > 0.0 => Ok(Self::Factor(factor)),
+        let number = text.trim_ascii().trim_end_matches(['x', 'X', '×']);
+        match number.parse::<f64>() {
+            Ok(factor) if FACTORS.contains(&factor) => Ok(Self::Factor(factor)),
             _ => Err(format!(
-                "'{}' is not a speed: write a factor such as 2 or 0.5, or max",
-                text.escape_default()
+                "'{}' is not a speed: write a factor from {} to {}, such as 2 or 0.5, or max",
+                shown(text),
+                FACTORS.start(),
+                FACTORS.end()
             )),
         }
     }
@@ -116,13 +125,13 @@ mod tests {
         assert_eq!("2".parse(), Ok(Speed::Factor(2.0)));
         assert_eq!("0.5x".parse(), Ok(Speed::Factor(0.5)));
         assert_eq!("max".parse(), Ok(Speed::Max));
-        for bad in ["0", "-1", "inf", "NaN", "fast", ""] {
-            assert!(
-                bad.parse::<Speed>()
-                    .unwrap_err()
-                    .contains("write a factor such as 2"),
-                "{bad}"
-            );
+        assert_eq!("10X".parse(), Ok(Speed::Factor(10.0)));
+        for bad in [
+            "0", "-1", "-0", "inf", "NaN", "1e999", "1e-9", "1000001", "x", "fast", "",
+        ] {
+            let error = bad.parse::<Speed>().unwrap_err();
+            let range = "write a factor from 0.001 to 1000000";
+            assert!(error.contains(range), "{bad}: {error}");
         }
     }
 

@@ -261,7 +261,7 @@ fn a_directory_or_no_directory_is_named() {
     let error = Output::create(&place.path().join("y/z.csv"), false).unwrap_err();
     assert_eq!(
         words(&place, error),
-        "cannot open 'x.csv/y/z.csv': No such file or directory (os error 2)"
+        "cannot open 'x.csv/y/z.csv': there is no directory 'x.csv/y': make it first (mkdir -p 'x.csv/y')"
     );
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::protocol::shown;
+
 /// Who a URL points to: an address, or a name in lower case without a last dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
@@ -15,7 +17,14 @@ impl Name {
     /// Reads a name, or an address with its brackets where it has them in a URL.
     fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
-            let ip: Ipv6Addr = inside.strip_suffix(']')?.parse().ok()?;
+            let inside = inside.strip_suffix(']')?;
+            // A zone names an interface of the viewer's and says nothing to us; curl and browsers leave it out.
+            let (ip, zone) = inside.split_once('%').unwrap_or((inside, "0"));
+            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~%-".contains(&byte);
+            if zone.is_empty() || !zone.bytes().all(allowed) {
+                return None;
+            }
+            let ip: Ipv6Addr = ip.parse().ok()?;
             return Some(Self::Ip(IpAddr::from(ip).to_canonical()));
         }
         if let Ok(ip) = text.parse::<IpAddr>() {
@@ -86,7 +95,7 @@ impl FromStr for AllowedHost {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let shown = text.escape_default();
+        let shown = shown(text);
         match Authority::parse(text) {
             Some(Authority { name, port: None }) => Ok(Self(name)),
             Some(Authority { name, .. }) => Err(format!("'{shown}' has a port: write {name}")),
@@ -112,7 +121,7 @@ impl FromStr for Origin {
         Self::parse(text).ok_or_else(|| {
             format!(
                 "'{}' is not an origin: write SCHEME://HOST[:PORT], such as https://dash.example.com",
-                text.escape_default()
+                shown(text)
             )
         })
     }
@@ -183,6 +192,8 @@ mod tests {
             ("[::1]", "[::1]", None),
             ("[0:0:0:0:0:0:0:1]:8080", "[::1]", Some(8080)),
             ("[::ffff:127.0.0.1]:1", "127.0.0.1", Some(1)),
+            ("[fe80::1%eth0]:8080", "[fe80::1]", Some(8080)),
+            ("[fe80::1%25eth0.100]", "[fe80::1]", None),
             ("under_score", "under_score", None),
         ] {
             let found = Authority::parse(text).unwrap_or_else(|| panic!("{text}"));
@@ -209,6 +220,11 @@ mod tests {
             "[::1]x",
             "[::1]80",
             "[a]",
+            "[a%eth0]",
+            "[fe80::1%]",
+            "[fe80::1%a b]",
+            "[fe80::1%a]b]",
+            "[127.0.0.1%1]",
             "[127.0.0.1]",
             "a/b",
             "a b",

@@ -17,6 +17,7 @@ impl Case {
         let gate = Gate::new(
             None,
             &["web-1.example.com".parse().unwrap()],
+            OwnName::default(),
             &["https://dash.example.com".parse().unwrap()],
         );
         let on_loopback = false;
@@ -387,5 +388,48 @@ fn what_is_loopback() {
         ("192.0.2.7", false),
     ] {
         assert_eq!(is_loopback(ip.parse().unwrap()), expected, "{ip}");
+    }
+}
+
+#[test]
+fn a_host_that_was_renamed_answers_to_its_new_name() {
+    let now = Arc::new(RwLock::new("db-1.example.com".to_owned()));
+    let asked = Arc::clone(&now);
+    let own = OwnName::new(move || asked.read().unwrap().clone());
+    let (gate, on_loopback) = (Gate::new(None, &[], own, &[]), false);
+    let case = Case { gate, on_loopback };
+    let status = |host: &str| case.status("/ws", &[("Host", host)]);
+    for (name, short, other) in [
+        ("db-1.example.com", "db-1", "web-7"),
+        ("web-7", "web-7", "web-8"),
+        ("Web-8.Example.com", "web-8:8080", "web-7"),
+        ("web-9", "db-1", "db-1.evil.com"),
+    ] {
+        *now.write().unwrap() = name.into();
+        assert_eq!(
+            (status(name), status(short), status(other)),
+            (101, 101, 403)
+        );
+    }
+    // Whatever a machine calls itself, an empty name or one outside the rules lets nobody in.
+    for name in ["", ".", "a b", ".example.com"] {
+        *now.write().unwrap() = name.into();
+        assert_eq!((status("web-8"), status("evil.com")), (403, 403), "{name}");
+    }
+}
+
+#[test]
+fn a_zone_in_the_host_is_the_viewers_own_business() {
+    for host in [
+        "[fe80::1]:8080",
+        "[fe80::1%eth0]:8080",
+        "[fe80::1%25eth0]:8080",
+        "[fe80::1%2]",
+    ] {
+        assert_eq!(
+            Case::anonymous().status("/ws", &[("Host", host)]),
+            101,
+            "{host}"
+        );
     }
 }

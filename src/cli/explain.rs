@@ -1,0 +1,82 @@
+//! The command line as clap reads it, with errors in one line that say what to write.
+
+use std::ffi::OsString;
+
+use clap::builder::Resettable;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, CommandFactory, Error, FromArgMatches};
+
+use crate::protocol::shown;
+
+/// Values of these kinds may begin with a minus: that they cannot is their parser's to say, rather than that there is no
+/// such flag.
+const NUMERIC: [&str; 5] = ["DURATION", "N", "FACTOR", "HOST:PORT", "TIME"];
+
+/// Reads `args`, of which the first is the program's name.
+///
+/// # Errors
+/// As clap has it: what is wrong, or the help that was asked for. [`explain`] puts the former in one line.
+pub fn parse<C: CommandFactory + FromArgMatches>(args: Vec<OsString>) -> Result<C, Error> {
+    let mut command = C::command().mut_subcommands(|command| command.mut_args(prepare));
+    let matches = command.try_get_matches_from_mut(args);
+    matches.and_then(|mut matches| C::from_arg_matches_mut(&mut matches))
+}
+
+fn prepare(arg: Arg) -> Arg {
+    let names = arg.get_value_names().unwrap_or_default();
+    let is_numeric = !arg.is_positional() && names.iter().any(|name| NUMERIC.contains(&&**name));
+    let arg = arg.allow_hyphen_values(is_numeric);
+    // An empty variable is as good as none.
+    let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|it| it.is_empty());
+    if arg.get_env().is_some_and(is_empty) {
+        arg.env(Resettable::<clap::builder::OsStr>::Reset)
+    } else {
+        arg
+    }
+}
+
+/// What is wrong, in one line without "error: "; `None` where clap says it best.
+#[must_use]
+pub fn explain(error: &Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    // `--interval <DURATION>`, `-l <HOST:PORT>`, `[SERVER]...`
+    let flag = text(ContextKind::InvalidArg)?.split(' ').next()?;
+    match error.kind() {
+        ErrorKind::ValueValidation => {
+            let reason = std::error::Error::source(error)?.to_string();
+            Some(named(flag, &reason))
+        }
+        ErrorKind::InvalidValue => match text(ContextKind::InvalidValue)? {
+            "" => Some(format!("{flag} needs a value")),
+            _ => None,
+        },
+        ErrorKind::UnknownArgument => unknown(flag),
+        _ => None,
+    }
+}
+
+/// The reason with the name of its flag; a positional argument has none.
+fn named(flag: &str, reason: &str) -> String {
+    if flag.starts_with('-') {
+        format!("{flag}: {reason}")
+    } else {
+        reason.to_owned()
+    }
+}
+
+/// A flag that belongs elsewhere, or a number in the place of one.
+fn unknown(flag: &str) -> Option<String> {
+    let name = flag.split('=').next().unwrap_or_default();
+    if matches!(name, "-i" | "--interval") {
+        return Some(format!(
+            "{name} belongs to the server, which takes the samples: metrics serve {name} 1s"
+        ));
+    }
+    let is_number = name
+        .trim_start_matches('-')
+        .starts_with(|c: char| c.is_ascii_digit());
+    is_number.then(|| format!("'{}' is neither a flag nor the value of one", shown(flag)))
+}
