@@ -5,6 +5,7 @@
 
 mod columns;
 mod derive;
+mod labels;
 mod reading;
 mod spaces;
 mod top;
@@ -20,17 +21,11 @@ use self::elsewhere as platform;
 use self::linux as platform;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use sysinfo::{Components, MemoryRefreshKind};
 
 use self::columns::Columns;
 use self::derive::derive;
-use self::reading::{Memory, Reading, Swap};
+use self::reading::Reading;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
-
-/// How long the list of temperature sensors holds. Their values are read for every sample.
-const SENSORS_AGE: Duration = Duration::from_secs(60);
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +46,7 @@ pub struct Own {
 /// Measures this machine, one sample after another.
 pub struct Sampler {
     options: Options,
-    probe: Probe,
+    machine: platform::Machine,
     previous: Reading,
     columns: Columns,
 }
@@ -60,12 +55,15 @@ impl Sampler {
     /// Takes the first reading, the baseline of the first sample. Takes milliseconds, more only where a mount hangs.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let mut probe = Probe::new(options.top != 0);
-        let previous = probe.read(Own::default());
+        Self::of(platform::Machine::new(options.top != 0), options)
+    }
+
+    fn of(mut machine: platform::Machine, options: Options) -> Self {
+        let previous = read(&mut machine, Own::default());
         let columns = Columns::new(&derive(&previous, &previous), previous.cores.len());
         Self {
             options,
-            probe,
+            machine,
             previous,
             columns,
         }
@@ -76,7 +74,7 @@ impl Sampler {
     ///
     /// Rates are those of the time that really passed. With no time between two calls they are absent.
     pub fn sample(&mut self, own: Own) -> Sample {
-        let next = self.probe.read(own);
+        let next = read(&mut self.machine, own);
         let values = derive(&self.previous, &next);
         self.columns.admit(&values, next.cores.len());
         let list = |count| top::top(&self.previous, &next, count);
@@ -128,68 +126,13 @@ pub fn host_name() -> HostName {
     HostName::nearest(&sysinfo::System::host_name().unwrap_or_default())
 }
 
-/// Takes readings.
-struct Probe {
-    system: Option<sysinfo::System>,
-    sensors: Option<Components>,
-    sensors_listed: Instant,
-    machine: platform::Machine,
-}
-
-impl Probe {
-    fn new(lists_tasks: bool) -> Self {
-        Self {
-            system: sysinfo::System::new().ok(),
-            sensors: Components::new_with_refreshed_list().ok(),
-            sensors_listed: Instant::now(),
-            machine: platform::Machine::new(lists_tasks),
-        }
-    }
-
-    fn read(&mut self, own: Own) -> Reading {
-        let mut reading = Reading::begin();
-        reading.agent.viewers = own.viewers;
-        reading.agent.accepted = own.accepted;
-        self.read_memory(&mut reading);
-        self.read_sensors(&mut reading);
-        let load = sysinfo::System::load_average().ok();
-        reading.load = load.map(|load| [load.one, load.five, load.fifteen]);
-        reading.uptime = sysinfo::System::uptime().ok();
-        self.machine.read(&mut reading);
-        reading
-    }
-
-    fn read_memory(&mut self, reading: &mut Reading) {
-        let Some(system) = &mut self.system else {
-            return;
-        };
-        system.refresh_memory_specifics(MemoryRefreshKind::everything());
-        reading.physical = system.total_memory();
-        reading.memory = (system.total_memory() != 0).then(|| Memory {
-            total: system.total_memory(),
-            available: system.available_memory(),
-        });
-        reading.swap = (system.total_swap() != 0).then(|| Swap {
-            total: system.total_swap(),
-            used: system.used_swap(),
-        });
-    }
-
-    fn read_sensors(&mut self, reading: &mut Reading) {
-        let Some(sensors) = &mut self.sensors else {
-            return;
-        };
-        if SENSORS_AGE <= reading.at.saturating_duration_since(self.sensors_listed) {
-            self.sensors_listed = reading.at;
-            sensors.refresh(true);
-        }
-        let sensors = sensors.iter_mut().map(|sensor| {
-            sensor.refresh();
-            let celsius = sensor.temperature().map(f64::from);
-            (sensor.label().into(), celsius)
-        });
-        reading.temperatures = sensors.collect();
-    }
+/// Takes a reading of `machine`.
+fn read(machine: &mut platform::Machine, own: Own) -> Reading {
+    let mut reading = Reading::begin();
+    reading.agent.viewers = own.viewers;
+    reading.agent.accepted = own.accepted;
+    machine.read(&mut reading);
+    reading
 }
 
 #[cfg(test)]

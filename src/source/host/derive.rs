@@ -3,6 +3,7 @@
 //! A counter that went backwards, or that has no reading before it, gives no value; the newer reading is the baseline of
 //! the next.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::columns::{Name, Values};
@@ -10,6 +11,13 @@ use super::reading::{Cpu, Disk, Interface, Reading, Ticks};
 
 /// Two readings closer than this tell no rates: the clock's grain would dominate. In seconds.
 const SHORTEST_STEP: f64 = 0.001;
+
+/// What a sensor may say, in °C. Drivers say other things for a sensor that is not there or not awake, 65261.85 (all ones
+/// in Kelvin) or -273.15 (all zeros) for one.
+const PLAUSIBLE_CELSIUS: RangeInclusive<f64> = -60.0..=150.0;
+
+/// No counter of bytes, operations or ticks rises by as much in a second; what does was set anew by its driver.
+const STEEPEST: f64 = 1e15;
 
 /// Every metric that `next` speaks of, with its value where the step from `prev` gives one.
 pub(super) fn derive(prev: &Reading, next: &Reading) -> Values {
@@ -41,7 +49,8 @@ struct Step<'a> {
 impl Step<'_> {
     /// Per second.
     fn rate(&self, before: u64, now: u64) -> Option<f64> {
-        Some(now.checked_sub(before)? as f64 / self.seconds?)
+        let rate = now.checked_sub(before)? as f64 / self.seconds?;
+        (rate <= STEEPEST).then_some(rate)
     }
 
     fn cpu(&self, values: &mut Values) {
@@ -188,16 +197,16 @@ impl Step<'_> {
     }
 
     fn temperatures(&self, values: &mut Values) {
-        let sensors = &self.next.temperatures;
-        if !sensors.is_empty() {
-            let hottest = sensors
-                .iter()
-                .filter_map(|&(_, celsius)| celsius)
-                .reduce(f64::max);
-            values.fine("temperature", hottest);
+        let sensors = self.next.temperatures.iter().map(|(sensor, celsius)| {
+            let plausible = celsius.filter(|celsius| PLAUSIBLE_CELSIUS.contains(celsius));
+            (sensor, plausible)
+        });
+        if !self.next.temperatures.is_empty() {
+            let known = sensors.clone().filter_map(|(_, celsius)| celsius);
+            values.fine("temperature", known.reduce(f64::max));
         }
         for (sensor, celsius) in sensors {
-            values.fine(Name::Device("temperature", sensor.clone()), *celsius);
+            values.fine(Name::Device("temperature", sensor.clone()), celsius);
         }
     }
 
@@ -301,7 +310,8 @@ fn share(before: Option<Ticks>, now: Ticks, part: fn(&Ticks) -> u64) -> Option<f
     // The kernel documents that this one may fall a little by itself, which says nothing about the others.
     let iowait = now.iowait.saturating_sub(before.iowait);
     let part = part(&now).checked_sub(part(&before))?;
-    percent(part, busy + idle + iowait)
+    let whole = busy.checked_add(idle)?.checked_add(iowait)?;
+    percent(part, whole).filter(|_| whole as f64 <= STEEPEST)
 }
 
 #[cfg(test)]

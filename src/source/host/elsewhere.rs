@@ -6,15 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sysinfo::{
-    DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, Networks, Pid, ProcessRefreshKind,
-    ProcessesToUpdate, System,
+    Components, DiskRefreshKind, Disks, MINIMUM_CPU_UPDATE_INTERVAL, MemoryRefreshKind, Networks,
+    Pid, ProcessRefreshKind, ProcessesToUpdate, System,
 };
 
-use super::reading::{Cpu, Interface, Reading, Space, Task};
+use super::labels::{Labelled, Labels};
+use super::reading::{Cpu, Interface, Memory, Reading, Space, Swap, Task};
 use super::spaces::{Mount, PATIENCE, Spaces};
 
 /// How long the list of mounts holds.
 const LIST_AGE: Duration = Duration::from_secs(10);
+
+/// How long the list of sensors holds. Their values are read for every sample.
+const SENSORS_AGE: Duration = Duration::from_secs(60);
 
 /// What is kept between readings.
 pub(super) struct Machine {
@@ -25,6 +29,9 @@ pub(super) struct Machine {
     spaces: Spaces,
     mounts: Vec<Mount>,
     mounts_read: Option<Instant>,
+    sensors: Option<Components>,
+    sensors_listed: Option<Instant>,
+    sensor_labels: Labels,
 }
 
 impl Machine {
@@ -38,14 +45,23 @@ impl Machine {
             spaces: Spaces::new(Arc::new(space), PATIENCE),
             mounts: Vec::new(),
             mounts_read: None,
+            sensors: Components::new().ok(),
+            sensors_listed: None,
+            sensor_labels: Labels::default(),
         }
     }
 
-    /// Adds to `reading`, which has the machine's memory already.
+    /// Adds everything that can be read to `reading`.
     pub(super) fn read(&mut self, reading: &mut Reading) {
         self.refresh_mounts(reading.at);
         self.spaces.begin(&self.mounts);
         self.read_cpu(reading);
+        self.read_memory(reading);
+        self.read_sensors(reading);
+        reading.load = System::load_average()
+            .ok()
+            .map(|load| [load.one, load.five, load.fifteen]);
+        reading.uptime = System::uptime().ok();
         if let Some(networks) = &mut self.networks {
             networks.refresh(true);
             reading.interfaces = interfaces(networks);
@@ -88,6 +104,45 @@ impl Machine {
             .collect();
     }
 
+    fn read_memory(&mut self, reading: &mut Reading) {
+        let Some(system) = &mut self.system else {
+            return;
+        };
+        system.refresh_memory_specifics(MemoryRefreshKind::everything());
+        let (total, swap) = (system.total_memory(), system.total_swap());
+        reading.physical = total;
+        reading.memory = (total != 0).then(|| Memory {
+            total,
+            available: system.available_memory().min(total),
+        });
+        // What it calls used is a difference that may wrap.
+        reading.swap = (swap != 0).then(|| Swap {
+            total: swap,
+            used: swap.saturating_sub(system.free_swap()),
+        });
+    }
+
+    fn read_sensors(&mut self, reading: &mut Reading) {
+        let Some(sensors) = &mut self.sensors else {
+            return;
+        };
+        let is_fresh = |listed| reading.at.saturating_duration_since(listed) < SENSORS_AGE;
+        if !self.sensors_listed.is_some_and(is_fresh) {
+            self.sensors_listed = Some(reading.at);
+            sensors.refresh(true);
+        }
+        let labelled: Vec<Labelled> = sensors.iter().map(labelled).collect();
+        let names = self.sensor_labels.name(&labelled);
+        let read = names
+            .into_iter()
+            .zip(sensors.iter_mut())
+            .map(|(name, sensor)| {
+                sensor.refresh();
+                (name, sensor.temperature().map(f64::from))
+            });
+        reading.temperatures = read.collect();
+    }
+
     fn read_tasks(&mut self, reading: &mut Reading) {
         let Some(system) = &mut self.system else {
             return;
@@ -117,6 +172,15 @@ impl Machine {
             reading.process_count = Some(tasks.len() as u64);
             reading.processes = Some(tasks);
         }
+    }
+}
+
+fn labelled(sensor: &sysinfo::Component) -> Labelled {
+    let device = sensor.id().unwrap_or_default();
+    Labelled {
+        key: format!("{device} {}", sensor.label()).into_bytes(),
+        label: sensor.label().into(),
+        device: device.to_owned(),
     }
 }
 

@@ -5,38 +5,48 @@
 
 mod census;
 mod counters;
-mod devices;
+mod disks;
+mod interfaces;
 mod memory;
 mod mounts;
 mod proc_file;
+mod roots;
+mod sensors;
 mod sessions;
 mod tasks;
+mod text;
 mod users;
+mod verdicts;
 mod zfs;
 
-use std::path::Path;
-use std::sync::Arc;
+#[cfg(test)]
+mod fixture;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use procfs::FromRead;
-use procfs::process::StatM;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use self::census::{Census, Sight};
-use self::devices::{Disks, Interfaces};
-use self::memory::Cgroup;
+use self::disks::Disks;
+use self::interfaces::Interfaces;
+use self::memory::{Cgroup, Meminfo};
 use self::mounts::Mounts;
 use self::proc_file::ProcFile;
-use super::reading::{Agent, Pressure, Reading, Space};
+pub(super) use self::roots::Roots;
+use self::sensors::Sensors;
+use super::reading::{Agent, Pressure, Reading};
 use super::spaces::{PATIENCE, Spaces};
 
 /// What ZFS says of its cache.
-const ARC_STATS: &str = "/proc/spl/kstat/zfs/arcstats";
+const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
 
 /// What is kept between readings.
 pub(super) struct Machine {
     lists_tasks: bool,
     text: Vec<u8>,
+    roots: Roots,
+    proc: PathBuf,
     files: Files,
     mounts: Mounts,
     spaces: Spaces,
@@ -44,10 +54,14 @@ pub(super) struct Machine {
     interfaces: Interfaces,
     cgroup: Cgroup,
     census: Census,
+    sensors: Sensors,
 }
 
 struct Files {
     stat: ProcFile,
+    meminfo: ProcFile,
+    loadavg: ProcFile,
+    uptime: ProcFile,
     diskstats: ProcFile,
     net_dev: ProcFile,
     net_snmp: ProcFile,
@@ -56,45 +70,58 @@ struct Files {
     pressure: [ProcFile; 3],
 }
 
+impl Files {
+    fn open(roots: &Roots) -> Self {
+        let proc = |path: &str| ProcFile::open(roots.proc(path));
+        Self {
+            stat: proc("stat"),
+            meminfo: proc("meminfo"),
+            loadavg: proc("loadavg"),
+            uptime: proc("uptime"),
+            diskstats: proc("diskstats"),
+            net_dev: proc("net/dev"),
+            net_snmp: proc("net/snmp"),
+            vmstat: proc("vmstat"),
+            statm: proc("self/statm"),
+            pressure: ["cpu", "memory", "io"].map(|kind| proc(&format!("pressure/{kind}"))),
+        }
+    }
+}
+
 impl Machine {
     /// Processes are read only where `lists_tasks`.
     pub(super) fn new(lists_tasks: bool) -> Self {
+        Self::of(Roots::real(), lists_tasks)
+    }
+
+    /// The machine whose files are below `roots`. Clocks are this machine's.
+    pub(super) fn of(roots: Roots, lists_tasks: bool) -> Self {
         Self {
             lists_tasks,
             text: Vec::with_capacity(16 * 1024),
-            files: Files {
-                stat: ProcFile::open("/proc/stat"),
-                diskstats: ProcFile::open("/proc/diskstats"),
-                net_dev: ProcFile::open("/proc/net/dev"),
-                net_snmp: ProcFile::open("/proc/net/snmp"),
-                vmstat: ProcFile::open("/proc/vmstat"),
-                statm: ProcFile::open("/proc/self/statm"),
-                pressure: ["cpu", "memory", "io"]
-                    .map(|kind| ProcFile::open(format!("/proc/pressure/{kind}"))),
-            },
-            mounts: Mounts::open(),
-            spaces: Spaces::new(Arc::new(space), PATIENCE),
-            disks: Disks::new("/sys/block"),
-            interfaces: Interfaces::new("/sys/class/net"),
-            cgroup: Cgroup::new("/sys/fs/cgroup"),
-            census: Census::new("/proc"),
+            proc: roots.proc(""),
+            files: Files::open(&roots),
+            mounts: Mounts::open(&roots),
+            spaces: Spaces::new(roots.ask.clone(), PATIENCE),
+            disks: Disks::new(roots.sys("block")),
+            interfaces: Interfaces::new(roots.sys("class/net")),
+            cgroup: Cgroup::new(roots.sys("fs/cgroup")),
+            census: Census::new(roots.proc("")),
+            sensors: Sensors::new(&roots.sys("class")),
+            roots,
         }
     }
 
-    /// Adds to `reading`, which has the machine's memory already.
+    /// Adds everything that can be read to `reading`.
     pub(super) fn read(&mut self, reading: &mut Reading) {
         self.mounts.refresh(&mut self.text);
         self.spaces.begin(self.mounts.list());
         reading.since_boot = Some(seconds(clock_gettime(ClockId::Boottime)).as_secs_f64());
         self.read_cpu(reading);
+        self.read_memory(reading);
         self.read_devices(reading);
-        if let Some(memory) = self.cgroup.limited(reading.physical) {
-            reading.memory = Some(memory);
-        } else if let Some(memory) = &mut reading.memory {
-            zfs::add_cache(memory, Path::new(ARC_STATS));
-        }
         self.read_kernel(reading);
-        reading.users = users::logged_in(Path::new("/"));
+        reading.users = users::logged_in(&self.roots.other(""));
         self.read_agent(&mut reading.agent);
         self.read_tasks(reading);
         reading.spaces = self.spaces.finish(self.mounts.list());
@@ -103,29 +130,60 @@ impl Machine {
 
 impl Machine {
     fn read_cpu(&mut self, reading: &mut Reading) {
-        let Some(text) = self.files.stat.read(&mut self.text) else {
+        let file = &self.files.stat;
+        if let Some(text) = file.read(&mut self.text) {
+            (reading.cpu, reading.cores) = counters::cpu(text, &|line| file.skip(line));
+        }
+        let file = &self.files.loadavg;
+        let text = file.read(&mut self.text);
+        reading.load = text.and_then(|text| counters::load(text, &|line| file.skip(line)));
+        let file = &self.files.uptime;
+        let text = file.read(&mut self.text);
+        reading.uptime = text.and_then(|text| counters::uptime(text, &|line| file.skip(line)));
+    }
+
+    fn read_memory(&mut self, reading: &mut Reading) {
+        let file = &self.files.meminfo;
+        let Some(text) = file.read(&mut self.text) else {
             return;
         };
-        let (all, cores) = counters::cpu(text);
-        reading.cpu = all;
-        reading.cores = cores;
+        let info = Meminfo::parse(text, &|line| file.skip(line));
+        reading.physical = info.physical();
+        reading.swap = info.swap();
+        let limited = self.cgroup.limited(reading.physical);
+        reading.memory = limited.unwrap_or_else(|| {
+            let mut memory = info.memory()?;
+            zfs::add_cache(&mut memory, &self.roots.proc(ARC_STATS));
+            Some(memory)
+        });
     }
 
     fn read_devices(&mut self, reading: &mut Reading) {
-        if let Some(text) = self.files.diskstats.read(&mut self.text) {
-            reading.disks = self.disks.read(text, reading.at);
+        let file = &self.files.diskstats;
+        if let Some(text) = file.read(&mut self.text) {
+            let skip = |line: &[u8]| file.skip(line);
+            reading.disks = self.disks.read(text, reading.at, &skip);
         }
-        if let Some(text) = self.files.net_dev.read(&mut self.text) {
-            reading.interfaces = self.interfaces.read(text, reading.at);
+        let file = &self.files.net_dev;
+        if let Some(text) = file.read(&mut self.text) {
+            let skip = |line: &[u8]| file.skip(line);
+            reading.interfaces = self.interfaces.read(text, reading.at, &skip);
         }
+        reading.temperatures = self.sensors.read(reading.at);
     }
 
     fn read_kernel(&mut self, reading: &mut Reading) {
-        let (files, text) = (&self.files, &mut self.text);
-        reading.tcp = files.net_snmp.read(text).and_then(counters::tcp);
-        reading.oom_kills = files.vmstat.read(text).and_then(counters::oom_kills);
+        let (files, buffer) = (&self.files, &mut self.text);
+        let file = &files.net_snmp;
+        let text = file.read(buffer);
+        reading.tcp = text.and_then(|text| counters::tcp(text, &|line| file.skip(line)));
+        let file = &files.vmstat;
+        let text = file.read(buffer);
+        reading.oom_kills =
+            text.and_then(|text| counters::oom_kills(text, &|line| file.skip(line)));
         let [cpu, memory, io] = &files.pressure;
-        let mut some = |file: &ProcFile| file.read(text).and_then(counters::pressure);
+        let mut some =
+            |file: &ProcFile| counters::pressure(file.read(buffer)?, &|line| file.skip(line));
         reading.pressure = Pressure {
             cpu: some(cpu),
             memory: some(memory),
@@ -137,34 +195,25 @@ impl Machine {
     fn read_tasks(&mut self, reading: &mut Reading) {
         match self.census.sight(reading.at) {
             Sight::All if self.lists_tasks => {
-                let tasks = tasks::list(&mut self.text);
+                let tasks = tasks::list(&self.proc, &mut self.text);
                 reading.process_count = tasks.as_ref().map(|tasks| tasks.len() as u64);
                 reading.processes = tasks;
             }
-            Sight::All | Sight::Numbers => reading.process_count = tasks::count(),
+            Sight::All | Sight::Numbers => reading.process_count = tasks::count(&self.proc),
             Sight::Nothing => reading.process_count = self.census.count_hidden(),
         }
     }
 
     fn read_agent(&mut self, agent: &mut Agent) {
         agent.cpu = Some(seconds(clock_gettime(ClockId::ProcessCPUTime)));
-        let statm = self.files.statm.read(&mut self.text);
-        let statm = statm.and_then(|text| StatM::from_read(text.as_bytes()).ok());
-        agent.memory = statm.map(|statm| statm.resident * procfs::page_size());
+        let file = &self.files.statm;
+        let text = file.read(&mut self.text);
+        let pages = text.and_then(|text| counters::resident(text, &|line| file.skip(line)));
+        agent.memory = pages.and_then(|pages| pages.checked_mul(procfs::page_size()));
     }
 }
 
 fn seconds(time: Timespec) -> Duration {
     let whole = u64::try_from(time.tv_sec).unwrap_or(0);
     Duration::new(whole, u32::try_from(time.tv_nsec).unwrap_or(0))
-}
-
-/// Asks the filesystem at `path`. sysinfo does not tell the blocks that are kept for root, which `df` counts as neither
-/// used nor available.
-fn space(path: &Path) -> Option<Space> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(Space {
-        used: stat.f_blocks.saturating_sub(stat.f_bfree),
-        available: stat.f_bavail,
-    })
 }

@@ -16,7 +16,7 @@ pub(super) struct Reading {
     /// By the number of the core, rising; cores that are offline are missing.
     pub(super) cores: Vec<(u32, Cpu)>,
     pub(super) memory: Option<Memory>,
-    /// Physical memory in bytes, whatever a cgroup allows.
+    /// Physical memory in bytes, whatever a cgroup allows; 0 where it cannot be told.
     pub(super) physical: u64,
     /// `None` also where no swap is set up.
     pub(super) swap: Option<Swap>,

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use super::*;
 use crate::protocol::{describe, well_known};
@@ -143,6 +144,19 @@ fn a_sampler_may_live_on_a_thread_of_its_own() {
     let mut sampler = sampler(0);
     std::thread::spawn(move || send.send(sampler.sample(Own::default())));
     assert!(receive.recv().unwrap().get("cpu").is_some());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_nothing_can_be_read_nothing_is_said() {
+    let root = tempfile::tempdir().unwrap();
+    let roots = linux::Roots::below(root.path(), Arc::new(|_| None));
+    let options = Options { top: 5 };
+    let mut sampler = Sampler::of(linux::Machine::of(roots, true), options);
+    let sample = sampler.sample(Own::default());
+    let names: Vec<&str> = sample.values.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["activeUsers", "viewers"]);
+    assert_eq!(sampler.system().memory, 0);
 }
 
 #[cfg(target_os = "linux")]

@@ -353,6 +353,85 @@ fn the_hottest_sensor_stands_for_all() {
 }
 
 #[test]
+fn what_no_sensor_can_mean_is_absent() {
+    let readings = [
+        65_261.85,
+        -273.15,
+        f64::MAX,
+        f64::NAN,
+        150.001,
+        -60.001,
+        150.0,
+        -60.0,
+        41.5,
+    ];
+    let name = |place: usize| format!("temperature:{place}");
+    for (place, celsius) in readings.into_iter().enumerate() {
+        let expected = (6 <= place).then_some(celsius);
+        let sensors = vec![
+            (place.to_string().into(), Some(celsius)),
+            ("none".into(), None),
+        ];
+        check(
+            |_| {},
+            |r| r.temperatures.clone_from(&sensors),
+            &[("temperature", expected), (&name(place), expected)],
+        );
+    }
+}
+
+/// What each subtraction of two numbers of the kernel gives where the second is above the first, or far below it.
+#[test]
+fn no_subtraction_wraps_and_no_counter_leaps() {
+    const HUGE: u64 = u64::MAX;
+    type Case = (u64, u64, &'static [&'static str]);
+    let cases: [Case; 4] = [
+        (10, 9, &RATES),
+        (HUGE, 0, &RATES),
+        (0, HUGE, &RATES),
+        (1, HUGE - 1, &RATES),
+    ];
+    for (before, now, names) in cases {
+        let (mut prev, mut next) = pair(2.0, full(before), full(now));
+        // Connections of our own are no counter of the kernel.
+        (prev.agent.cpu, next.agent.cpu) = (None, None);
+        let values = derive(&prev, &next);
+        for name in names.iter().filter(|name| **name != "agentCpu") {
+            assert_eq!(values.get(name), None, "{before} {now} {name}");
+        }
+    }
+    for (before, now) in [(10, 9), (HUGE, 0), (0, HUGE)] {
+        let (prev, next) = pair(2.0, full(before), full(now));
+        let values = derive(&prev, &next);
+        for name in ["cpu", "cpu:0", "iowait", "steal"] {
+            assert_eq!(values.get(name), None, "{before} {now} {name}");
+        }
+    }
+    let (prev, next) = pair(2.0, |r| r.agent.accepted = HUGE, tcp(0, 5));
+    assert_eq!(derive(&prev, &next).get("requestsPerSecond"), None);
+    check(
+        |_| {},
+        |r| {
+            r.memory = Some(Memory {
+                total: 10,
+                available: HUGE,
+            });
+            r.swap = Some(Swap {
+                total: 10,
+                used: HUGE,
+            });
+            r.spaces = vec![("/".into(), space(HUGE, HUGE))];
+        },
+        &[
+            ("memory", Some(0.0)),
+            ("memoryUsed", Some(0.0)),
+            ("swap", Some(100.0)),
+            ("disk:/", Some(100.0)),
+        ],
+    );
+}
+
+#[test]
 fn the_agent_is_told_as_a_share_of_the_machine() {
     check(
         |r| r.agent.cpu = Some(Duration::from_millis(100)),

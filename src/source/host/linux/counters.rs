@@ -1,86 +1,157 @@
-//! The texts of /proc → counters.
+//! The texts of /proc → counters and measures.
+//!
+//! Each takes what is to be told of a line that makes no sense. Such a line, or a number that is none, costs the values
+//! that it holds and no others.
 
-use procfs::parse_pressure_record;
-
+use super::text::{fields, lines, measure, number};
 use crate::source::host::reading::{Cpu, Tcp, Ticks};
 
-/// /proc/stat: all cores together, and each by its number.
+/// No machine has more tasks, so no load is higher: the kernel's limit of process numbers.
+const MOST_TASKS: f64 = 4_194_304.0;
+
+/// A thousand years: no machine is up for longer.
+const MOST_SECONDS: u64 = 32_000_000_000;
+
+/// /proc/stat: all cores together, and each by its number, rising.
 ///
 /// Neither library fits. sysinfo tells no iowait and no steal, and repeats its last value when asked again within 200 ms;
 /// procfs numbers the cores by their line, so that an offline core renames those behind it.
-pub(super) fn cpu(text: &str) -> (Option<Cpu>, Vec<(u32, Cpu)>) {
+pub(super) fn cpu(text: &[u8], skip: &dyn Fn(&[u8])) -> (Option<Cpu>, Vec<(u32, Cpu)>) {
     let mut all = None;
     let mut cores = Vec::new();
-    for line in text.lines() {
-        // These lines come first; the long rest is about interrupts.
-        let Some(line) = line.strip_prefix("cpu") else {
-            break;
-        };
-        let Some((number, times)) = line.split_once(' ') else {
-            continue;
-        };
-        let Some(ticks) = ticks(times) else {
-            continue;
-        };
-        if number.is_empty() {
-            all = Some(Cpu::Counted(ticks));
-        } else if let Ok(number) = number.parse() {
-            cores.push((number, Cpu::Counted(ticks)));
+    // The lines of the cores come first; the long rest, which begins with this one, is about interrupts and more.
+    let of_cores = lines(text).take_while(|line| !line.starts_with(b"intr "));
+    for line in of_cores {
+        match core(line) {
+            Some((None, ticks)) => all = Some(Cpu::Counted(ticks)),
+            Some((Some(number), ticks)) => cores.push((number, Cpu::Counted(ticks))),
+            None => skip(line),
         }
     }
+    cores.sort_unstable_by_key(|&(number, _)| number);
+    cores.dedup_by_key(|&mut (number, _)| number);
     (all, cores)
 }
 
-/// user nice system idle iowait irq softirq steal, then guest and guest nice, which user and nice contain.
-fn ticks(times: &str) -> Option<Ticks> {
-    let mut times = times.split_ascii_whitespace().map(str::parse::<u64>);
-    let mut next = || times.next()?.ok();
-    let [user, nice, system, idle] = [next()?, next()?, next()?, next()?];
-    let [iowait, irq, softirq, steal] = [(); 4].map(|()| next().unwrap_or(0));
-    Some(Ticks {
-        busy: user + nice + system + irq + softirq + steal,
+/// A line that begins with `cpu` or `cpu3`.
+fn core(line: &[u8]) -> Option<(Option<u32>, Ticks)> {
+    let mut fields = fields(line);
+    let digits = fields.next()?.strip_prefix(b"cpu")?;
+    let core = if digits.is_empty() {
+        None
+    } else {
+        Some(number(digits)?)
+    };
+    Some((core, ticks(fields)?))
+}
+
+/// user nice system idle iowait irq softirq steal, then guest and guest nice, which user and nice contain. Old kernels
+/// lack the later ones.
+fn ticks<'a>(times: impl Iterator<Item = &'a [u8]>) -> Option<Ticks> {
+    let mut all = [0_u64; 8];
+    let mut count = 0;
+    for (place, time) in all.iter_mut().zip(times) {
+        *place = number(time)?;
+        count += 1;
+    }
+    let [user, nice, system, idle, iowait, irq, softirq, steal] = all;
+    let mut busy = [user, nice, system, irq, softirq, steal].into_iter();
+    let ticks = Ticks {
+        busy: busy.try_fold(0_u64, u64::checked_add)?,
         idle,
         iowait,
         steal,
-    })
+    };
+    (4 <= count).then_some(ticks)
 }
 
-/// /proc/net/snmp. The procfs crate makes a map of all its 80 fields first, which takes longer than the kernel does.
-pub(super) fn tcp(text: &str) -> Option<Tcp> {
-    let mut lines = text.lines().filter_map(|line| line.strip_prefix("Tcp:"));
-    let (names, values) = (lines.next()?, lines.next()?);
+/// /proc/net/snmp. The procfs crate makes a map of all its 80 fields first, which takes longer than the kernel does, and
+/// has none if one is bad.
+pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
+    let mut of_tcp = lines(text).filter(|line| line.starts_with(b"Tcp:"));
+    let (names, values) = (of_tcp.next()?, of_tcp.next()?);
     let field = |wanted: &str| {
-        let mut fields = names
-            .split_ascii_whitespace()
-            .zip(values.split_ascii_whitespace());
-        let (_, value) = fields.find(|&(name, _)| name == wanted)?;
-        value.parse().ok()
+        let mut both = fields(names).zip(fields(values));
+        let (_, value) = both.find(|&(name, _)| name == wanted.as_bytes())?;
+        number(value)
     };
-    Some(Tcp {
-        retransmits: field("RetransSegs")?,
-        accepted: field("PassiveOpens")?,
-    })
+    let tcp = || {
+        // Names and values that are not as many do not belong together.
+        let pairs = fields(names).count() == fields(values).count();
+        Some(Tcp {
+            retransmits: field("RetransSegs").filter(|_| pairs)?,
+            accepted: field("PassiveOpens")?,
+        })
+    };
+    let tcp = tcp();
+    if tcp.is_none() {
+        skip(values);
+    }
+    tcp
 }
 
 /// /proc/vmstat, of which the procfs crate makes a map of 200 names.
-pub(super) fn oom_kills(text: &str) -> Option<u64> {
-    let mut lines = text.lines();
-    lines
-        .find_map(|line| line.strip_prefix("oom_kill "))?
-        .parse()
-        .ok()
+pub(super) fn oom_kills(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
+    let line = lines(text).find(|line| line.starts_with(b"oom_kill "))?;
+    let kills = fields(line).nth(1).and_then(number);
+    if kills.is_none() {
+        skip(line);
+    }
+    kills
 }
 
-/// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks, which the
-/// procfs crate's own types insist on, is missing for the CPU before Linux 5.13.
-pub(super) fn pressure(text: &str) -> Option<f64> {
-    let some = parse_pressure_record(text.lines().next()?).ok()?;
-    Some(f64::from(some.avg10))
+/// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks is missing
+/// for the CPU before Linux 5.13. By hand, since the procfs crate takes what is no share.
+pub(super) fn pressure(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<f64> {
+    let line = lines(text).find(|line| line.starts_with(b"some "))?;
+    let share = fields(line).find_map(|field| field.strip_prefix(b"avg10="));
+    let share = share.and_then(measure).filter(|share| *share <= 100.0);
+    if share.is_none() {
+        skip(line);
+    }
+    share
+}
+
+/// /proc/loadavg: over 1, 5 and 15 minutes.
+pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
+    let mut fields = fields(text);
+    let mut next = || measure(fields.next()?).filter(|load| *load <= MOST_TASKS);
+    let load = (|| Some([next()?, next()?, next()?]))();
+    // What is cut off has nothing behind.
+    let load = load.filter(|_| fields.next().is_some());
+    if load.is_none() {
+        skip(text);
+    }
+    load
+}
+
+/// /proc/uptime: seconds since boot that have passed whole.
+pub(super) fn uptime(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
+    let mut fields = fields(text);
+    let seconds = fields.next().filter(|seconds| measure(seconds).is_some());
+    let whole = seconds.and_then(|seconds| seconds.split(|byte| *byte == b'.').next());
+    let uptime: Option<u64> = whole.and_then(number);
+    let uptime = uptime.filter(|seconds| *seconds <= MOST_SECONDS && fields.next().is_some());
+    if uptime.is_none() {
+        skip(text);
+    }
+    uptime
+}
+
+/// /proc/self/statm: resident memory in pages.
+pub(super) fn resident(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
+    let pages = fields(text).nth(1).and_then(number);
+    if pages.is_none() {
+        skip(text);
+    }
+    pages
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const QUIET: &dyn Fn(&[u8]) = &|_| {};
 
     #[test]
     fn cores_keep_their_numbers_when_one_is_offline() {
@@ -89,7 +160,7 @@ mod tests {
                     cpu2 4 0 2 50 3 1 1 2 0 0\n\
                     intr 1 2 3\n\
                     cpufreq 1 1 1 1\n";
-        let (all, cores) = cpu(text);
+        let (all, cores) = cpu(text.as_bytes(), QUIET);
         let expected = Ticks {
             busy: 25,
             idle: 100,
@@ -103,14 +174,14 @@ mod tests {
 
     #[test]
     fn what_an_old_or_broken_kernel_says() {
-        let (all, cores) = cpu("cpu 1 2 3 4\ncpu0 1 2 x 4\n");
+        let (all, cores) = cpu(b"cpu 1 2 3 4\ncpu0 1 2 x 4\n", QUIET);
         let busy = Ticks {
             busy: 6,
             idle: 4,
             ..Ticks::default()
         };
         assert_eq!((all, cores), (Some(Cpu::Counted(busy)), vec![]));
-        assert_eq!(cpu(""), (None, vec![]));
+        assert_eq!(cpu(b"", QUIET), (None, vec![]));
     }
 
     #[test]
@@ -122,21 +193,77 @@ mod tests {
             retransmits: 5,
             accepted: 17,
         };
-        assert_eq!(tcp(text), Some(expected));
-        assert_eq!(tcp("Tcp: PassiveOpens\nTcp: 17\n"), None);
-        assert_eq!(tcp("Ip: Forwarding\nIp: 1\n"), None);
+        assert_eq!(tcp(text.as_bytes(), QUIET), Some(expected));
+        assert_eq!(tcp(b"Tcp: PassiveOpens\nTcp: 17\n", QUIET), None);
+        assert_eq!(tcp(b"Ip: Forwarding\nIp: 1\n", QUIET), None);
     }
 
     #[test]
     fn kills_are_not_mistaken_for_their_neighbours() {
-        assert_eq!(oom_kills("oom_kill_x 3\noom_kill 2\n"), Some(2));
-        assert_eq!(oom_kills("pgfault 2\n"), None);
+        assert_eq!(oom_kills(b"oom_kill_x 3\noom_kill 2\n", QUIET), Some(2));
+        assert_eq!(oom_kills(b"pgfault 2\n", QUIET), None);
     }
 
     #[test]
     fn pressure_is_that_of_some_tasks() {
         let text = "some avg10=1.25 avg60=0.35 avg300=0.95 total=11924948\n";
-        assert_eq!(pressure(text), Some(1.25));
-        assert_eq!(pressure(""), None);
+        assert_eq!(pressure(text.as_bytes(), QUIET), Some(1.25));
+        assert_eq!(pressure(b"", QUIET), None);
+    }
+
+    #[test]
+    fn a_bad_line_takes_no_core_along() {
+        let text = b"cpu 1 1 1 1\ncpu1 2 2 2 2\ncpu\xff 1 1 1 1\n\xfe\ncpu2 1 1 -1 1\n\
+            cpu3 1 1 1\ncpu4 18446744073709551615 1 1 1\ncpu0 3 3 3 3\ncpu0 4 4 4 4\ncpu5 1 1 1 1";
+        let skipped = std::cell::Cell::new(0);
+        let (all, cores) = cpu(text, &|_| skipped.set(skipped.get() + 1));
+        assert!(all.is_some());
+        let numbers: Vec<u32> = cores.iter().map(|&(number, _)| number).collect();
+        assert_eq!(numbers, [0, 1]);
+        assert_eq!(skipped.get(), 5);
+    }
+
+    #[test]
+    fn measures_that_make_no_sense_are_absent() {
+        assert_eq!(
+            load(b"0.5 1.25 2 3/100 4567\n", QUIET),
+            Some([0.5, 1.25, 2.0])
+        );
+        for bad in [
+            "",
+            "0.5 1.25",
+            "0.5 1.25 2",
+            "-1 0 0 1/1 1",
+            "nan 0 0 1/1 1",
+            "0 inf 0 1/1 1",
+            "0 0 1e9 1/1 1",
+        ] {
+            assert_eq!(load(bad.as_bytes(), QUIET), None, "{bad}");
+        }
+        assert_eq!(uptime(b"12.99 3.00\n", QUIET), Some(12));
+        for bad in [
+            "",
+            "12.99",
+            "-1 1",
+            "nan 1",
+            "99999999999999999999 1",
+            "\u{fffd} 1",
+        ] {
+            assert_eq!(uptime(bad.as_bytes(), QUIET), None, "{bad}");
+        }
+        for bad in ["101", "-1", "nan", "inf", "", "x"] {
+            let text = format!("some avg10={bad} avg60=0.00 avg300=0.00 total=1\n");
+            assert_eq!(pressure(text.as_bytes(), QUIET), None, "{bad}");
+        }
+        assert_eq!(resident(b"10 5 1 1 0 1 0\n", QUIET), Some(5));
+        assert_eq!(resident(b"10 -5 1 1 0 1 0\n", QUIET), None);
+        assert_eq!(
+            tcp(b"Tcp: PassiveOpens RetransSegs\nTcp: 17\n", QUIET),
+            None
+        );
+        assert_eq!(
+            tcp(b"Tcp: PassiveOpens RetransSegs\nTcp: 17 -5\n", QUIET),
+            None
+        );
     }
 }

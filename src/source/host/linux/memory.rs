@@ -1,9 +1,112 @@
-//! The memory of a container: what its cgroup may have, and has.
+//! Memory: that of the machine, and that of a container, which is what its cgroup may have, and has.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::source::host::reading::Memory;
+use super::proc_file::value;
+use super::text::{fields, lines, number, split_once};
+use crate::source::host::reading::{Memory, Swap};
+
+/// What /proc/meminfo says, in bytes; `None` for a line that is missing or makes no sense.
+#[derive(Debug, Default)]
+pub(super) struct Meminfo {
+    total: Option<u64>,
+    free: Option<u64>,
+    /// Missing before Linux 3.14.
+    available: Option<u64>,
+    has_available: bool,
+    buffers: Option<u64>,
+    cached: Option<u64>,
+    shared: Option<u64>,
+    reclaimable: Option<u64>,
+    swap_total: Option<u64>,
+    swap_free: Option<u64>,
+}
+
+impl Meminfo {
+    /// `text` is /proc/meminfo. By hand, since sysinfo repeats the last value where a line is missing, and its used swap
+    /// wraps where more is free than there is, as in containers whose limit was lowered.
+    pub(super) fn parse(text: &[u8], skip: &dyn Fn(&[u8])) -> Self {
+        let mut info = Self::default();
+        for line in lines(text) {
+            let Some((name, size)) = split_once(line, b':') else {
+                skip(line);
+                continue;
+            };
+            let Some(field) = info.field(name) else {
+                continue;
+            };
+            *field = kibibytes(size);
+            if field.is_none() {
+                skip(line);
+            }
+        }
+        info
+    }
+
+    fn field(&mut self, name: &[u8]) -> Option<&mut Option<u64>> {
+        Some(match name {
+            b"MemTotal" => &mut self.total,
+            b"MemFree" => &mut self.free,
+            b"MemAvailable" => {
+                self.has_available = true;
+                &mut self.available
+            }
+            b"Buffers" => &mut self.buffers,
+            b"Cached" => &mut self.cached,
+            b"Shmem" => &mut self.shared,
+            b"SReclaimable" => &mut self.reclaimable,
+            b"SwapTotal" => &mut self.swap_total,
+            b"SwapFree" => &mut self.swap_free,
+            _ => return None,
+        })
+    }
+
+    /// Physical memory; 0 where it cannot be told.
+    pub(super) fn physical(&self) -> u64 {
+        self.total.unwrap_or(0)
+    }
+
+    /// Never more available than there is.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        let total = self.total.filter(|total| *total != 0)?;
+        let available = if self.has_available {
+            self.available?
+        } else {
+            self.estimate()?
+        };
+        Some(Memory {
+            total,
+            available: available.min(total),
+        })
+    }
+
+    /// What old kernels leave to their readers, as `free` did it then.
+    fn estimate(&self) -> Option<u64> {
+        let parts = [self.free?, self.buffers?, self.cached?];
+        let parts = parts.into_iter().chain(self.reclaimable);
+        let sum = parts.fold(0_u64, u64::saturating_add);
+        Some(sum.saturating_sub(self.shared.unwrap_or(0)))
+    }
+
+    /// `None` also where no swap is set up. None is used where more is free than there is.
+    pub(super) fn swap(&self) -> Option<Swap> {
+        let total = self.swap_total.filter(|total| *total != 0)?;
+        Some(Swap {
+            total,
+            used: total.saturating_sub(self.swap_free?),
+        })
+    }
+}
+
+/// `  123 kB`, in bytes: the kernel means KiB.
+fn kibibytes(size: &[u8]) -> Option<u64> {
+    let mut fields = fields(size);
+    let count: u64 = number(fields.next()?)?;
+    let is_kib = fields.next() == Some(b"kB");
+    count.checked_mul(1024).filter(|_| is_kib)
+}
 
 /// The control group at the root of what is mounted: inside a container, its own. On a host that root has no limit, and a
 /// service that is limited there still reports the host.
@@ -45,34 +148,44 @@ impl Cgroup {
     }
 
     /// `None` where nothing limits below the `physical` memory, in bytes.
-    pub(super) fn limited(&self, physical: u64) -> Option<Memory> {
+    pub(super) fn limited(&self, physical: u64) -> Option<Limited> {
         self.versions
             .iter()
             .find_map(|version| version.limited(physical))
     }
 }
 
+/// The memory of a cgroup that has a limit; `None` where it cannot be told.
+pub(super) type Limited = Option<Memory>;
+
 impl Version {
-    fn limited(&self, physical: u64) -> Option<Memory> {
-        // The word `max` is no number, and version 1 says a number that no machine has.
-        let total = number(&self.limit).filter(|limit| *limit < physical)?;
-        let used = number(&self.used)?;
-        let stat = fs::read_to_string(&self.stat).unwrap_or_default();
-        let mut lines = stat.lines();
-        let reclaimable = lines.find_map(|line| line.strip_prefix(self.reclaimable));
-        let reclaimable = reclaimable
-            .and_then(|bytes| bytes.parse().ok())
-            .unwrap_or(0);
-        let working_set = used.saturating_sub(reclaimable);
+    fn limited(&self, physical: u64) -> Option<Limited> {
+        // The word `max` is no number, and version 1 says a number that no machine has. With none, nothing would run.
+        let total = value(&self.limit).filter(|limit| (1..physical).contains(limit))?;
+        Some(self.memory(total))
+    }
+
+    fn memory(&self, total: u64) -> Limited {
+        let used: u64 = value(&self.used)?;
+        let working_set = used.saturating_sub(self.reclaimable()?);
         Some(Memory {
             total,
             available: total.saturating_sub(working_set),
         })
     }
-}
 
-fn number(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
+    /// In bytes; `None` where it cannot be told.
+    fn reclaimable(&self) -> Option<u64> {
+        let stat = match fs::read(&self.stat) {
+            Ok(stat) => stat,
+            // Some sandboxes have no such file.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(0),
+            Err(_) => return None,
+        };
+        let mut said =
+            lines(&stat).filter_map(|line| line.strip_prefix(self.reclaimable.as_bytes()));
+        number(said.next()?)
+    }
 }
 
 #[cfg(test)]
@@ -88,6 +201,7 @@ mod tests {
             fs::write(root.path().join(name), text).unwrap();
         }
         let memory = Cgroup::new(root.path()).limited(PHYSICAL);
+        let memory = memory.map(|memory| memory.expect("readable files"));
         assert_eq!(memory.map(|m| (m.total, m.available)), expected);
     }
 
@@ -140,5 +254,81 @@ mod tests {
             ],
             None,
         );
+    }
+
+    type Pair = Option<(u64, u64)>;
+
+    fn meminfo(text: &str) -> (Pair, Pair) {
+        let info = Meminfo::parse(text.as_bytes(), &|_| {});
+        let memory = info.memory().map(|m| (m.total / 1024, m.available / 1024));
+        let swap = info.swap().map(|s| (s.total / 1024, s.used / 1024));
+        (memory, swap)
+    }
+
+    #[test]
+    fn nothing_wraps_where_more_is_free_than_there_is() {
+        let text = "MemTotal: 524288 kB\nMemFree: 434000 kB\nMemAvailable: 490000 kB\n\
+                    SwapTotal: 1048576 kB\nSwapFree: 1048580 kB\n";
+        assert_eq!(
+            meminfo(text),
+            (Some((524_288, 490_000)), Some((1_048_576, 0)))
+        );
+        let text = "MemTotal: 100 kB\nMemAvailable: 101 kB\nSwapTotal: 0 kB\nSwapFree: 5 kB\n";
+        assert_eq!(meminfo(text), (Some((100, 100)), None));
+    }
+
+    #[test]
+    fn an_old_kernel_leaves_it_to_the_reader() {
+        let text = "MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\nShmem: 7 kB\nSReclaimable: 2 kB\n";
+        assert_eq!(meminfo(text).0, Some((100, 30)));
+        let text = text.replace("Shmem: 7", "Shmem: 70");
+        assert_eq!(meminfo(&text).0, Some((100, 0)));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_absent() {
+        for bad in [
+            "x kB",
+            "-1 kB",
+            "18446744073709551615 kB",
+            "18446744073709551616 kB",
+            "60",
+            "60 MB",
+            "",
+        ] {
+            let text = format!(
+                "MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\nMemAvailable: {bad}\nSwapTotal: 9 kB\nSwapFree: 4 kB\n"
+            );
+            assert_eq!(meminfo(&text), (None, Some((9, 5))), "{bad}");
+        }
+        assert_eq!(
+            meminfo("MemTotal: 0 kB\nMemAvailable: 0 kB\n"),
+            (None, None)
+        );
+        assert_eq!(meminfo(""), (None, None));
+    }
+
+    #[test]
+    fn a_limited_container_never_shows_the_hosts_memory() {
+        for (name, text) in [
+            ("memory.current", "x\n"),
+            ("memory.stat", "inactive_file x\n"),
+            ("memory.stat", ""),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            for (name, text) in [
+                ("memory.max", "1000\n"),
+                ("memory.current", "900\n"),
+                (name, text),
+            ] {
+                fs::write(root.path().join(name), text).unwrap();
+            }
+            assert_eq!(
+                Cgroup::new(root.path()).limited(PHYSICAL),
+                Some(None),
+                "{name}: {text:?}"
+            );
+        }
+        check(&[("memory.max", "0\n"), ("memory.current", "0\n")], None);
     }
 }

@@ -1,15 +1,17 @@
 //! Which mounts are real filesystems, each device once.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use procfs::process::MountInfo;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::proc_file::ProcFile;
+use super::proc_file::{ProcFile, value};
+use super::roots::Roots;
+use super::text::{lines, number};
+use crate::source::host::labels::Labels;
 use crate::source::host::spaces::Mount;
 
 /// Filesystems on a server or a pool, which have no block device of their own. Those of FUSE are told by their prefix.
@@ -29,7 +31,7 @@ const VIEWS: [&str; 6] = [
 ];
 
 /// Read-only images, always full.
-const IMAGES: [&str; 4] = ["cramfs", "erofs", "iso9660", "squashfs"];
+const IMAGES: [&str; 5] = ["cramfs", "erofs", "iso9660", "romfs", "squashfs"];
 
 /// Block devices that are no disks.
 const NO_DISKS: [&str; 3] = ["/dev/loop", "/dev/ram", "/dev/zram"];
@@ -50,13 +52,18 @@ const ENGINE_FILES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.con
 /// The mounts of this process, read again when the kernel says that they changed.
 pub(super) struct Mounts {
     file: ProcFile,
+    /// What the kernel knows of block devices, by their numbers.
+    devices: PathBuf,
+    labels: Labels,
     list: Option<Vec<Mount>>,
 }
 
 impl Mounts {
-    pub(super) fn open() -> Self {
+    pub(super) fn open(roots: &Roots) -> Self {
         Self {
-            file: ProcFile::open("/proc/self/mountinfo"),
+            file: ProcFile::open(roots.proc("self/mountinfo")),
+            devices: roots.sys("dev/block"),
+            labels: Labels::default(),
             list: None,
         }
     }
@@ -65,7 +72,11 @@ impl Mounts {
     pub(super) fn refresh(&mut self, buffer: &mut Vec<u8>) {
         // The change is asked for before the text is read, so none is missed.
         if self.has_changed() || self.list.is_none() {
-            self.list = self.file.read(buffer).map(real);
+            let (file, labels) = (&self.file, &mut self.labels);
+            let is_read_only =
+                |device: &str| value(&self.devices.join(device).join("ro")) == Some(1_u8);
+            let list = |text| real(text, labels, &is_read_only, &|line| file.skip(line));
+            self.list = file.read(buffer).map(list);
         }
     }
 
@@ -87,64 +98,169 @@ impl Mounts {
     }
 }
 
+/// A line of /proc/self/mountinfo.
+///
+/// By hand, since the procfs crate is handed text: one mount point that is no UTF-8 would take all others along.
+struct Info<'a> {
+    id: i32,
+    parent: i32,
+    /// Major and minor number.
+    device: &'a str,
+    /// The directory of the filesystem that is mounted.
+    root: &'a [u8],
+    path: PathBuf,
+    kind: &'a [u8],
+    source: &'a [u8],
+    /// Those of the filesystem, whichever mount it is seen through.
+    options: &'a [u8],
+}
+
+impl<'a> Info<'a> {
+    /// id, parent, device, root, mount point, options of the mount, any number of tags, a hyphen, kind, source, options
+    /// of the filesystem; a blank between two, so that a source may be empty.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let id = number(fields.next()?)?;
+        let parent = number(fields.next()?)?;
+        let device = std::str::from_utf8(fields.next()?).ok()?;
+        let root = fields.next()?;
+        let path = unescape(fields.next()?);
+        fields.find(|field| *field == b"-")?;
+        let (major, minor) = device.split_once(':')?;
+        let is_device = major.parse::<u32>().is_ok() && minor.parse::<u32>().is_ok();
+        (is_device && path.is_absolute()).then_some(Self {
+            id,
+            parent,
+            device,
+            root,
+            path,
+            kind: fields.next()?,
+            source: fields.next()?,
+            options: fields.next()?,
+        })
+    }
+
+    fn has_option(&self, wanted: &str) -> bool {
+        let mut options = self.options.split(|byte| *byte == b',');
+        options.any(|option| match option.strip_prefix(wanted.as_bytes()) {
+            Some(value) => value.is_empty() || wanted.ends_with('='),
+            None => false,
+        })
+    }
+
+    fn is_kind(&self, kinds: &[&str]) -> bool {
+        kinds.iter().any(|kind| self.kind == kind.as_bytes())
+    }
+}
+
 /// The real filesystems in `text`, which is /proc/self/mountinfo, by mount point. Of several mounts of one device, the
 /// one that shows most of it counts; the others are bind mounts, subvolumes or namespaces of it.
-fn real(text: &str) -> Vec<Mount> {
-    // Later lines lie on top of earlier ones with the same mount point.
-    let mut visible: HashMap<PathBuf, MountInfo> = HashMap::new();
-    for info in text
-        .lines()
-        .filter_map(|line| MountInfo::from_line(line).ok())
-    {
-        visible.insert(unescape(&info.mount_point), info);
-    }
-    let mut devices: HashMap<String, (PathBuf, MountInfo)> = HashMap::new();
-    for (path, info) in visible
-        .into_iter()
-        .filter(|(path, info)| is_real(path, info))
-    {
-        let depth = |path: &Path, info: &MountInfo| {
-            let point = path.as_os_str().len();
-            (info.root.len(), point, Reverse(info.mnt_id))
+fn real(
+    text: &[u8],
+    labels: &mut Labels,
+    is_read_only: &dyn Fn(&str) -> bool,
+    skip: &dyn Fn(&[u8]),
+) -> Vec<Mount> {
+    let mut devices: HashMap<&str, Info> = HashMap::new();
+    for info in visible(text, skip) {
+        if !is_real(&info) || !can_fill(&info, is_read_only) {
+            continue;
+        }
+        let depth = |info: &Info| {
+            let point = info.path.as_os_str().len();
+            (info.root.len(), point, Reverse(info.id))
         };
-        match devices.get(&info.majmin) {
-            Some((known_path, known)) if depth(known_path, known) <= depth(&path, &info) => {}
+        match devices.get(info.device) {
+            Some(known) if depth(known) <= depth(&info) => {}
             _ => {
-                devices.insert(info.majmin.clone(), (path, info));
+                devices.insert(info.device, info);
             }
         }
     }
-    let mounts = devices.into_values().map(|(path, info)| Mount {
-        id: info.mnt_id,
-        name: path.to_string_lossy().into(),
-        path,
+    let mut infos: Vec<Info> = devices.into_values().collect();
+    infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let names = labels.of_bytes(infos.iter().map(|info| info.path.as_os_str().as_bytes()));
+    let mounts = infos.into_iter().zip(names).map(|(info, name)| Mount {
+        id: info.id,
+        name,
+        path: info.path,
     });
-    let mut mounts: Vec<Mount> = mounts.collect();
-    mounts.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-    mounts
+    mounts.collect()
 }
 
-fn is_real(path: &Path, info: &MountInfo) -> bool {
-    let kind = &*info.fs_type;
-    let source = info.mount_source.as_deref().unwrap_or_default();
-    let on_disk = source.starts_with("/dev/")
-        && !NO_DISKS.iter().any(|device| source.starts_with(device))
-        && !IMAGES.contains(&kind);
-    let elsewhere = WITHOUT_DEVICE.contains(&kind);
-    let is_fuse = (kind == "fuse" || kind.starts_with("fuse."))
-        && !VIEWS.contains(&kind)
-        && !kind.ends_with(".AppImage");
-    // In a container this is the one filesystem of its own.
-    let is_container = kind == "overlay" && path == Path::new("/");
+/// The mounts that are not hidden below another: later lines lie on top of earlier ones with the same mount point.
+fn visible<'a>(text: &'a [u8], skip: &dyn Fn(&[u8])) -> Vec<Info<'a>> {
+    let mut visible: HashMap<PathBuf, Info> = HashMap::new();
+    for line in lines(text) {
+        match Info::parse(line) {
+            Some(info) => {
+                visible.insert(info.path.clone(), info);
+            }
+            None => skip(line),
+        }
+    }
+    // What is mounted within a directory is out of reach once another mount lies on that directory.
+    let places: HashSet<(i32, &Path)> = visible
+        .values()
+        .map(|info| (info.parent, &*info.path))
+        .collect();
+    let is_hidden = |info: &Info| {
+        let mut above = info.path.ancestors().skip(1);
+        above.any(|above| above != Path::new("/") && places.contains(&(info.parent, above)))
+    };
+    let mut hidden: HashSet<i32> = visible
+        .values()
+        .filter(|info| is_hidden(info))
+        .map(|info| info.id)
+        .collect();
+    let mut count = 0;
+    while count < hidden.len() {
+        count = hidden.len();
+        let within = visible
+            .values()
+            .filter(|info| hidden.contains(&info.parent));
+        hidden.extend(within.map(|info| info.id).collect::<Vec<_>>());
+    }
+    let mut infos: Vec<Info> = visible.into_values().collect();
+    infos.retain(|info| !hidden.contains(&info.id));
+    infos
+}
+
+fn is_real(info: &Info) -> bool {
+    let path = &*info.path;
+    let is_fuse = (info.kind == b"fuse" || info.kind.starts_with(b"fuse."))
+        && !info.is_kind(&VIEWS)
+        && !info.kind.ends_with(b".AppImage");
     let is_below = |dir: &&str| path.starts_with(dir) && path != Path::new(dir);
     let is_hidden = HIDDEN_BELOW.iter().any(is_below)
         || ENGINE_FILES.iter().any(|file| path == Path::new(file));
-    (on_disk || elsewhere || is_fuse || is_container) && !is_hidden
+    (is_on_disk(info) || info.is_kind(&WITHOUT_DEVICE) || is_fuse || is_container(info))
+        && !is_hidden
+}
+
+fn is_on_disk(info: &Info) -> bool {
+    let is_no_disk = |device: &&str| info.source.starts_with(device.as_bytes());
+    info.source.starts_with(b"/dev/") && !NO_DISKS.iter().any(is_no_disk)
+}
+
+/// In a container the overlay at `/` is the one filesystem of its own.
+fn is_container(info: &Info) -> bool {
+    info.kind == b"overlay" && info.path == Path::new("/")
+}
+
+/// An image can never be written, so that it cannot fill up, and is full by nature: by its kind, as an overlay that has
+/// no layer to write to (composefs), on a device that is read-only itself (dm-verity, a disc), or as a read-only
+/// filesystem in user space. One that was only mounted or, after an error, remounted read-only counts on.
+fn can_fill(info: &Info, is_read_only: &dyn Fn(&str) -> bool) -> bool {
+    let is_image = info.is_kind(&IMAGES)
+        || (info.kind == b"overlay" && !info.has_option("upperdir="))
+        || (info.kind.starts_with(b"fuse") && info.has_option("ro"))
+        || (is_on_disk(info) && is_read_only(info.device));
+    !is_image
 }
 
 /// The kernel writes blanks, line ends and backslashes as three octal digits behind a backslash.
-fn unescape(path: &Path) -> PathBuf {
-    let escaped = path.as_os_str().as_bytes();
+fn unescape(escaped: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
     while let Some((&first, behind)) = rest.split_first() {
@@ -166,8 +282,18 @@ fn unescape(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
+    fn read(lines: &[&str]) -> Vec<Mount> {
+        let text = lines.join("\n") + "\n";
+        real(
+            text.as_bytes(),
+            &mut Labels::default(),
+            &|device| device == "253:0",
+            &|_| {},
+        )
+    }
+
     fn check(lines: &[&str], expected: &[&str]) {
-        let names = real(&lines.join("\n"));
+        let names = read(lines);
         let names: Vec<&str> = names.iter().map(|mount| &*mount.name).collect();
         assert_eq!(names, expected);
     }
@@ -227,7 +353,7 @@ mod tests {
     fn a_container_has_its_root_and_its_volumes() {
         check(
             &[
-                "70 1 0:60 / / rw - overlay overlay rw",
+                "70 1 0:60 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w",
                 "71 70 259:1 /var/lib/docker/c/hosts /etc/hosts rw - ext4 /dev/nvme0n1p1 rw",
                 "72 70 259:1 /var/lib/docker/c/resolv.conf /etc/resolv.conf rw - ext4 /dev/nvme0n1p1 rw",
                 "73 70 259:2 /volumes/v /data rw - xfs /dev/nvme0n1p2 rw",
@@ -249,10 +375,70 @@ mod tests {
 
     #[test]
     fn blanks_in_mount_points_are_unescaped() {
-        let mounts = real("90 1 8:1 / /mnt/my\\040disk\\134 rw - ext4 /dev/sda1 rw");
+        let mounts = read(&["90 1 8:1 / /mnt/my\\040disk\\134 rw - ext4 /dev/sda1 rw"]);
         assert_eq!(mounts[0].path, Path::new("/mnt/my disk\\"));
         assert_eq!(&*mounts[0].name, "/mnt/my disk\\");
-        assert_eq!(unescape(Path::new("/a\\04")), Path::new("/a\\04"));
-        assert_eq!(unescape(Path::new("/a\\9zz")), Path::new("/a\\9zz"));
+        assert_eq!(unescape(b"/a\\04"), Path::new("/a\\04"));
+        assert_eq!(unescape(b"/a\\9zz"), Path::new("/a\\9zz"));
+    }
+
+    #[test]
+    fn a_bad_name_takes_no_other_mount_along() {
+        let text = b"91 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+            92 91 0:51 / /mnt/a\xff rw - fuse.x x\xfe rw\n\
+            93 91 0:52 / /mnt/a\xfe rw - fuse.x  rw\n\
+            94 91 0:53 / relative rw - fuse.x x rw\n\
+            95 91 0 / /none rw - fuse.x x rw\n\
+            \xff\xff\n\
+            99999999999999999999 1 8:3 / /huge rw - ext4 /dev/sda3 rw\n\
+            96 91 8:2 / /two\\012lines\\011tab rw shared:1 master:2 - ext4 /dev/sda2 rw\n\
+            97 91 8:4 / /cut rw - ext4 /dev/sd";
+        let skipped = std::cell::Cell::new(0);
+        let skip = |_: &[u8]| skipped.set(skipped.get() + 1);
+        let mounts = real(text, &mut Labels::default(), &|_| false, &skip);
+        let names: Vec<&str> = mounts.iter().map(|mount| &*mount.name).collect();
+        let expected = [
+            "/",
+            "/mnt/a\u{fffd} /mnt/a\\xfe",
+            "/mnt/a\u{fffd} /mnt/a\\xff",
+            "/two\nlines\ttab",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(mounts[2].path.as_os_str().as_bytes(), b"/mnt/a\xff");
+        assert_eq!(skipped.get(), 4);
+    }
+
+    #[test]
+    fn what_cannot_be_written_cannot_fill_up() {
+        check(
+            &[
+                "10 1 0:30 / / ro,relatime - overlay composefs ro,lowerdir=/l,redirect_dir=on",
+                "11 10 252:3 /ostree/etc /etc rw - ext4 /dev/vda3 rw",
+                "12 10 252:3 / /sysroot ro - ext4 /dev/vda3 rw",
+                "13 10 253:0 / /usr ro - ext4 /dev/mapper/usr ro",
+                "14 10 0:31 / /image ro - fuse.dwarfs /x.dwarfs ro,user_id=0",
+                "15 10 8:1 / /broken rw - ext4 /dev/sda1 ro,errors=remount-ro",
+                "16 10 8:2 / /careful ro - xfs /dev/sda2 ro",
+                "17 10 8:3 / /erofs ro - erofs /dev/sda3 ro",
+                "18 10 0:33 / /share ro - nfs4 server:/share ro",
+                "19 10 0:34 / /far rw - fuse.sshfs far:/ rw,rootmode=40000",
+            ],
+            &["/broken", "/careful", "/far", "/share", "/sysroot"],
+        );
+    }
+
+    #[test]
+    fn what_lies_below_another_mount_is_out_of_reach() {
+        check(
+            &[
+                "20 1 8:1 / / rw - ext4 /dev/sda1 rw",
+                "21 20 8:2 / /srv/old rw - ext4 /dev/sda2 rw",
+                "22 20 8:3 / /srv rw - ext4 /dev/sda3 rw",
+                "23 22 8:4 / /srv/new rw - ext4 /dev/sda4 rw",
+                "24 20 8:5 / /twice rw - ext4 /dev/sda5 rw",
+                "25 24 8:6 / /twice rw - ext4 /dev/sda6 rw",
+            ],
+            &["/", "/srv", "/srv/new", "/twice"],
+        );
     }
 }

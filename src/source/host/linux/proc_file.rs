@@ -1,28 +1,44 @@
 //! A file that the kernel writes anew for everyone who reads it from the start.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The room for one read; most files fit into one.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// No file in sysfs that holds one value is longer.
+const VALUE_BYTES: usize = 128;
+
+/// How much of a bad line is shown.
+const EXCERPT_BYTES: usize = 80;
+
 /// A file that stays open.
-pub(super) struct ProcFile(Option<File>);
+pub(super) struct ProcFile {
+    path: PathBuf,
+    file: Option<File>,
+    has_reported: Cell<bool>,
+}
 
 impl ProcFile {
     /// A file that does not exist, or may not be read, never has a text.
-    pub(super) fn open(path: impl AsRef<Path>) -> Self {
-        Self(File::open(path).ok())
+    pub(super) fn open(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self {
+            file: File::open(&path).ok(),
+            path,
+            has_reported: Cell::new(false),
+        }
     }
 
     pub(super) fn file(&self) -> Option<&File> {
-        self.0.as_ref()
+        self.file.as_ref()
     }
 
     /// What it says now. `buffer` is room to be used again.
-    pub(super) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a str> {
-        let file = self.0.as_ref()?;
+    pub(super) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        let file = self.file.as_ref()?;
         let mut len = 0;
         loop {
             if buffer.len() < len + CHUNK_BYTES {
@@ -33,8 +49,34 @@ impl ProcFile {
                 more => len += more,
             }
         }
-        std::str::from_utf8(&buffer[..len]).ok()
+        Some(&buffer[..len])
     }
+
+    /// Its one value, read with one call and parsed.
+    pub(super) fn value<T: std::str::FromStr>(&self) -> Option<T> {
+        let mut text = [0; VALUE_BYTES];
+        let len = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
+        super::text::number(text[..len].trim_ascii())
+    }
+
+    /// Reports that `line` is skipped. Only the first of a file is reported: the next reading would bring it again.
+    pub(super) fn skip(&self, line: &[u8]) {
+        if !self.has_reported.replace(true) {
+            let excerpt = &line[..line.len().min(EXCERPT_BYTES)];
+            let (path, excerpt) = (self.path.display(), excerpt.escape_ascii());
+            tracing::warn!("{path}: skipped a line that makes no sense: {excerpt}");
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_reported(&self) -> bool {
+        self.has_reported.get()
+    }
+}
+
+/// The one value of the file at `path`, which is read once. Bytes that are no text make no value.
+pub(super) fn value<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    ProcFile::open(path).value()
 }
 
 #[cfg(test)]
@@ -49,16 +91,25 @@ mod tests {
         file.write_all(long.as_bytes()).unwrap();
         let proc_file = ProcFile::open(file.path());
         let mut buffer = Vec::new();
-        assert_eq!(proc_file.read(&mut buffer), Some(&*long));
+        assert_eq!(proc_file.read(&mut buffer), Some(long.as_bytes()));
         file.as_file().set_len(4).unwrap();
-        assert_eq!(proc_file.read(&mut buffer), Some("0123"));
+        assert_eq!(proc_file.read(&mut buffer), Some(&b"0123"[..]));
+        assert_eq!(proc_file.value(), Some(123));
     }
 
     #[test]
     fn what_is_not_there_says_nothing() {
-        assert_eq!(
-            ProcFile::open("/proc/no-such-file").read(&mut Vec::new()),
-            None
-        );
+        let file = ProcFile::open("/proc/no-such-file");
+        assert_eq!(file.read(&mut Vec::new()), None);
+        assert_eq!(file.value::<u64>(), None);
+    }
+
+    #[test]
+    fn a_bad_line_is_reported_once() {
+        let file = ProcFile::open("/proc/no-such-file");
+        assert!(!file.has_reported());
+        file.skip(&[b'\xff'; 1000]);
+        file.skip(b"");
+        assert!(file.has_reported());
     }
 }

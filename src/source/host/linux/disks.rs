@@ -1,0 +1,177 @@
+//! Which disks count, by what sysfs knows of them, and their counters.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::proc_file::value;
+use super::text::{fields, lines, number};
+use super::verdicts::Verdicts;
+use crate::source::host::reading::Disk;
+
+/// The unit of /proc/diskstats, whatever the sector of the disk.
+const SECTOR_BYTES: u64 = 512;
+
+/// The disks of /sys/block.
+pub(super) struct Disks {
+    root: PathBuf,
+    verdicts: Verdicts<bool>,
+}
+
+impl Disks {
+    pub(super) fn new(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            verdicts: Verdicts::new(),
+        }
+    }
+
+    /// The counters of whole physical disks in `text`, which is /proc/diskstats.
+    ///
+    /// The procfs crate has no line if one is bad, which one is when the kernel counts requests below 0.
+    pub(super) fn read(&mut self, text: &[u8], now: Instant, skip: &dyn Fn(&[u8])) -> Vec<Disk> {
+        let stats = lines(text).filter_map(|line| {
+            let stat = Stat::parse(line);
+            if stat.is_none() {
+                skip(line);
+            }
+            stat
+        });
+        let stats: Vec<Stat> = stats.collect();
+        let names = stats.iter().map(|stat| stat.name);
+        self.verdicts.refresh(names, now, false, |name, _| {
+            is_physical_disk(&self.root, name)
+        });
+        let disks = stats.into_iter().filter_map(|stat| {
+            let (name, is_physical) = self.verdicts.of(stat.name)?;
+            is_physical.then(|| Disk {
+                name,
+                read: stat.read.saturating_mul(SECTOR_BYTES),
+                written: stat.written.saturating_mul(SECTOR_BYTES),
+                busy: stat.busy,
+            })
+        });
+        disks.collect()
+    }
+}
+
+/// What is of interest in a line.
+struct Stat<'a> {
+    name: &'a [u8],
+    /// In sectors.
+    read: u64,
+    /// In sectors.
+    written: u64,
+    /// In milliseconds.
+    busy: u64,
+}
+
+impl<'a> Stat<'a> {
+    /// major minor name, then reads: completed merged sectors ms, writes: likewise, in flight, busy ms, weighted ms.
+    fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = fields(line).skip(2);
+        Some(Self {
+            name: fields.next()?,
+            read: number(fields.nth(2)?)?,
+            written: number(fields.nth(3)?)?,
+            busy: number(fields.nth(2)?)?,
+        })
+    }
+}
+
+/// A whole disk with hardware behind it. Partitions are not in /sys/block; loop, ram, zram, dm and md devices have no
+/// hardware; what is made of other disks has slaves; a path of a multipath disk is hidden; an empty drive has no size.
+fn is_physical_disk(root: &Path, name: &[u8]) -> bool {
+    // A slash in a name is an exclamation mark in sysfs.
+    let name: Vec<u8> = name
+        .iter()
+        .map(|&b| if b == b'/' { b'!' } else { b })
+        .collect();
+    let dir = root.join(OsStr::from_bytes(&name));
+    let number = |file| value::<u64>(&dir.join(file));
+    dir.join("device").exists()
+        && fs::read_dir(dir.join("slaves")).is_ok_and(|mut slaves| slaves.next().is_none())
+        && number("hidden").unwrap_or(0) == 0
+        && number("size").unwrap_or(0) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::host::linux::fixture::tree;
+
+    fn disk_names(root: &tempfile::TempDir, names: &[&str]) -> Vec<String> {
+        let lines = names
+            .iter()
+            .map(|name| format!("8 0 {name} 1 0 2 0 1 0 4 0 0 50 0\n"));
+        let mut disks = Disks::new(root.path());
+        let read = disks.read(
+            lines.collect::<String>().as_bytes(),
+            Instant::now(),
+            &|_| {},
+        );
+        assert!(
+            read.iter()
+                .all(|d| (d.read, d.written, d.busy) == (1024, 2048, 50))
+        );
+        read.iter().map(|disk| disk.name.to_string()).collect()
+    }
+
+    #[test]
+    fn only_whole_disks_with_hardware_count() {
+        let root = tree(&[
+            "sda/device/",
+            "sda/slaves/",
+            "sda/size",
+            "sr0/device/",
+            "sr0/slaves/",
+            "loop0/slaves/",
+            "loop0/size",
+            "dm-0/slaves/sda/",
+            "dm-0/size",
+            "md0/device/",
+            "md0/slaves/sda/",
+            "md0/size",
+            "nvme0c0n1/device/",
+            "nvme0c0n1/slaves/",
+            "nvme0c0n1/size",
+            "nvme0c0n1/hidden",
+            "cciss!c0d0/device/",
+            "cciss!c0d0/slaves/",
+            "cciss!c0d0/size",
+        ]);
+        let names = [
+            "sda",
+            "sda1",
+            "sr0",
+            "loop0",
+            "dm-0",
+            "md0",
+            "nvme0c0n1",
+            "cciss/c0d0",
+        ];
+        assert_eq!(disk_names(&root, &names), ["sda", "cciss/c0d0"]);
+    }
+
+    #[test]
+    fn a_bad_line_takes_no_other_along() {
+        let root = tree(&[
+            "sda/device/",
+            "sda/slaves/",
+            "sda/size",
+            "sdb/device/",
+            "sdb/slaves/",
+            "sdb/size",
+        ]);
+        let text =
+            b"8 0 sda 1 0 2 0 1 0 4 0 0 x 0\n\xff\n8 16 sdb 1 0 2 0 1 0 4 0 -1 50 0 extra\n8 32 sd";
+        let skipped = std::cell::Cell::new(0);
+        let skip = |_: &[u8]| skipped.set(skipped.get() + 1);
+        let disks = Disks::new(root.path()).read(text, Instant::now(), &skip);
+        assert_eq!(disks.len(), 1);
+        assert_eq!((&*disks[0].name, disks[0].busy), ("sdb", 50));
+        assert_eq!(skipped.get(), 2);
+    }
+}

@@ -1,0 +1,112 @@
+//! Where the kernel's files are.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::StatVfs;
+
+use crate::source::host::reading::Space;
+use crate::source::host::spaces::Ask;
+
+/// The directories that everything is read below, and whom to ask how full a filesystem is: those of this machine, or
+/// a small tree that a test has made.
+#[derive(Clone)]
+pub(in crate::source::host) struct Roots {
+    /// `/`.
+    root: PathBuf,
+    pub(super) ask: Ask,
+}
+
+impl Roots {
+    /// This machine.
+    pub(in crate::source::host) fn real() -> Self {
+        Self {
+            root: "/".into(),
+            ask: Arc::new(|path| space(&rustix::fs::statvfs(path).ok()?)),
+        }
+    }
+
+    /// `proc`, `sys` and `run` below `root`.
+    #[cfg(test)]
+    pub(in crate::source::host) fn below(root: impl Into<PathBuf>, ask: Ask) -> Self {
+        Self {
+            root: root.into(),
+            ask,
+        }
+    }
+
+    /// A path below /proc.
+    pub(super) fn proc(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join("proc").join(path)
+    }
+
+    /// A path below /sys.
+    pub(super) fn sys(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join("sys").join(path)
+    }
+
+    /// Any other path, as seen from `/`.
+    pub(super) fn other(&self, path: impl AsRef<Path>) -> PathBuf {
+        self.root.join(path)
+    }
+}
+
+/// sysinfo does not tell the blocks that are kept for root, which `df` counts as neither used nor available.
+///
+/// `None` where the numbers contradict each other: more is free than there is, or there is more than any disk holds, as
+/// some filesystems in user space say that know no size.
+fn space(stat: &StatVfs) -> Option<Space> {
+    let used = stat.f_blocks.checked_sub(stat.f_bfree)?;
+    let bytes = stat.f_blocks.checked_mul(stat.f_frsize.max(1))?;
+    i64::try_from(bytes).ok()?;
+    // Some servers let root take more than there is for others, and say a negative number here.
+    let is_negative = i64::try_from(stat.f_bavail).is_err();
+    let available = if is_negative {
+        0
+    } else {
+        stat.f_bavail.min(stat.f_bfree)
+    };
+    Some(Space { used, available })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn space_never_wraps() {
+        let stat = |blocks, free, available| StatVfs {
+            f_bsize: 4096,
+            f_frsize: 4096,
+            f_blocks: blocks,
+            f_bfree: free,
+            f_bavail: available,
+            f_files: 0,
+            f_ffree: 0,
+            f_favail: 0,
+            f_fsid: 0,
+            f_flag: rustix::fs::StatVfsMountFlags::empty(),
+            f_namemax: 255,
+        };
+        #[track_caller]
+        fn check(stat: StatVfs, expected: Option<(u64, u64)>) {
+            let space = space(&stat);
+            assert_eq!(space.map(|s| (s.used, s.available)), expected);
+        }
+        check(stat(100, 30, 20), Some((70, 20)));
+        check(stat(100, 0, 0), Some((100, 0)));
+        check(stat(0, 0, 0), Some((0, 0)));
+        // More free than there is.
+        check(stat(100, 101, 20), None);
+        check(stat(0, u64::MAX, u64::MAX), None);
+        // More available than free.
+        check(stat(100, 30, 31), Some((70, 30)));
+        // Below zero, as other systems write it.
+        check(stat(100, 3, 5_u64.wrapping_neg()), Some((97, 0)));
+        // No size.
+        check(stat(u64::MAX, 0, 0), None);
+        check(stat(u64::MAX, u64::MAX, u64::MAX), None);
+        check(stat(1 << 52, 1 << 51, 1 << 51), None);
+        check(stat(1 << 50, 1 << 49, 1 << 49), Some((1 << 49, 1 << 49)));
+    }
+}
