@@ -44,7 +44,7 @@ forbidden() {
 }
 
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus tsc:node-typescript \
-    ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang
+    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang
 
 step 'forbidden words'
 forbidden

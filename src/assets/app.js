@@ -49,7 +49,7 @@ async function query() {
 
 /** Which hosts there are, by what Prometheus is told of them. */
 async function findHosts() {
-  const told = await ask("/metrics", connection.token).then((response) => response.ok && response.text()).catch(() => "");
+  const told = await ask("metrics", connection.token).then((response) => response.ok && response.text()).catch(() => "");
   for (const [, name] of (told || "").matchAll(/{host="([^"]+)/g)) state.know(name);
   const names = [...state.hosts.keys()].sort();
   if (!state.selected && names[0]) select(names.includes(wished) ? wished : names[0]);
@@ -70,7 +70,12 @@ function deliver(text, streams) {
   // The first host that has anything, where the one that was wished for is not there.
   const isWelcome = message.host === wished || (message.host && !wished) || message.type === "metric";
   if (!state.selected && isWelcome) select(message.host);
-  state.receive(message, streams, performance.now());
+  const isBehind = state.receive(message, streams, performance.now());
+  if (isBehind && message.host === state.selected) {
+    // It would send nothing until it has passed our position.
+    select(message.host);
+    return connection.connect();
+  }
   // A WebSocket is closed behind it, with a code that says the same.
   if (message.type === "end" && connection.isBlocked) connection.end();
   fill();
@@ -121,18 +126,21 @@ function select(name) {
 
 /** The kind of the connection, its word, and what the banner says. */
 function status() {
-  const { state: how, attempt, reason } = connection;
+  const { state: how, attempt, reason, trouble } = connection;
   const { host } = state;
   if (how === "ended" || (host?.ended && how === "open")) return ["over", "Ended", "The recording is over."];
   if (how === "token") return ["down", "Disconnected", "This server asks for a token."];
-  if (how === "refused") return ["down", "Disconnected", `The server says: ${reason}`];
+  if (how === "refused") return ["down", "Disconnected", reason];
   if (how !== "open") {
     if (!attempt) return ["connecting", "Connecting", ""];
     const lost = host ? "Connection lost. Reconnection" : "No connection.";
-    return ["lost", `Reconnecting (${attempt})…`, `${lost} attempt ${attempt}…${host ? " Data shown may be stale." : ""}`];
+    return ["lost", `Reconnecting (${attempt})…`, `${lost} attempt ${attempt}…${host ? " Data shown may be stale." : ""} ${trouble}`];
+  }
+  if (!connection.heard && performance.now() - connection.openedAt > LISTEN_MS) {
+    return ["stale", "No data", "The server has answered, but no data come. A proxy before it may hold them back."];
   }
   if (host?.isStale(performance.now())) return ["stale", "Stale", "No new data come. Data shown may be stale."];
-  return ["live", "Connected", connection.isBlocked ? "WebSocket is blocked: data come as Server-Sent Events." : ""];
+  return ["live", "Connected", connection.isBlocked ? `${connection.blockedBy}: data come as Server-Sent Events.` : ""];
 }
 
 function showStatus() {
@@ -258,7 +266,7 @@ on($("pause"), "click", () => {
   pausedAt = pausedAt ? null : state.host?.history?.last() || null;
 });
 on($("save"), "click", async () => {
-  const response = await ask(`/recording.csv?${new URLSearchParams({ host: state.selected, since: "15m" })}`, connection.token).catch(() => {});
+  const response = await ask(`recording.csv?${new URLSearchParams({ host: state.selected, since: "15m" })}`, connection.token).catch(() => {});
   if (!response?.ok) return setText($("saved"), `Not saved: ${response ? await response.text() : "no connection"}`);
   const href = URL.createObjectURL(await response.blob());
   Object.assign(document.createElement("a"), { href, download: `${state.selected}.csv` }).click();
@@ -284,3 +292,4 @@ $("tables").addEventListener("toggle", schedule, true);
 window.metrics = { state, connection };
 connection.token = sessionStorage.getItem(TOKEN) ?? "";
 connection.connect();
+$("unstarted").remove();

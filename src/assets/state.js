@@ -102,6 +102,12 @@ export class Host {
     return !this.ended && this.newest !== null && now - this.arrived > Math.max(3 * this.hello.interval, 3000);
   }
 
+  /** Whether a replay has not come as far as what we have of it. Streams are numbers in base 36, a later one is greater. */
+  isAheadOf({ replay, stream, newest }) {
+    if (!replay || !this.seq) return false;
+    return stream === this.stream ? newest < this.seq : parseInt(stream, 36) < parseInt(this.stream, 36);
+  }
+
   /** The history begins with the messages that were before, and goes on with those that waited. */
   fill(old) {
     for (const message of [...old, ...(this.waiting ?? [])]) this.history.push(message);
@@ -128,11 +134,13 @@ export class State {
     for (const name of this.hosts.keys()) this.hosts.set(name, new Host(name));
   }
 
-  /** Takes one message. `streams` is the connection's own: which stream each host's numbers belong to. */
+  /** Takes one message; whether it is of a replay that was started again and is behind what we have. `streams` is the connection's own: which stream each host's numbers belong to. */
   receive(message, streams, now) {
     const { host: name, type } = message;
     if (typeof name !== "string") return;
     const host = this.know(name);
+    const isBehind = type === "hello" && !streams.has(name) && host.isAheadOf(message);
+    if (isBehind) Object.assign(host, new Host(name));
     if (type === "hello") {
       streams.set(name, message.stream);
       host.hello = message;
@@ -140,6 +148,7 @@ export class State {
     } else if (type === "metric" || type === "alert") this.#numbered(host, message, streams.get(name), now);
     else if (type === "gap") this.gaps += 1;
     else if (type === "end") host.ended = true;
+    return isBehind;
   }
 
   #numbered(host, message, stream, now) {

@@ -105,6 +105,12 @@ fn lean(source: &str, content_type: &str) -> String {
             (" => ", "=>"),
             (" && ", "&&"),
             (" === ", "==="),
+            (" !== ", "!=="),
+            (" = ", "="),
+            (" || ", "||"),
+            (" ?? ", "??"),
+            ("if (", "if("),
+            ("for (", "for("),
         ],
         _ => &[],
     };
@@ -116,7 +122,7 @@ fn lean(source: &str, content_type: &str) -> String {
 static PRELOAD: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     let scripts = SOURCES.iter().filter(|source| source.1 == SCRIPT);
     let links: Vec<_> = scripts
-        .map(|(path, ..)| format!("<{path}>; rel=modulepreload"))
+        .map(|(path, ..)| format!("<{}>; rel=modulepreload", path.trim_start_matches('/')))
         .collect();
     HeaderValue::try_from(links.join(", ")).ok()
 });
@@ -189,6 +195,10 @@ fn respond(part: &Part, method: &Method, asked: &HeaderMap) -> Response<Full<Byt
     response
 }
 
+/// The hash of the one script that is in the page itself. Where a proxy has the page at a path that does not end in a
+/// slash, relative URLs would miss it, so this has to run before any other is fetched.
+const SLASH_SCRIPT: &str = "sha256-KwEougHeeTyzDxriNJUTr8rQFEvnZwwhTjzjIu9La/I=";
+
 /// What the page may do. `'self'` is no WebSocket of the same host to every browser, so those are named by the host
 /// that the gate has read; a header's text goes nowhere.
 fn policy(asked: &HeaderMap) -> String {
@@ -196,7 +206,7 @@ fn policy(asked: &HeaderMap) -> String {
         .map(|host| format!(" ws://{host} wss://{host}"))
         .unwrap_or_default();
     format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets}; \
+        "default-src 'none'; script-src 'self' '{SLASH_SCRIPT}'; style-src 'self'; img-src 'self' data:; connect-src 'self'{sockets}; \
          base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 }
@@ -224,7 +234,7 @@ mod tests {
     use super::*;
 
     /// The whole page is loaded over tunnels and telephones.
-    const MAX_BYTES: usize = 40 * 1000;
+    const MAX_BYTES: usize = 42 * 1000;
 
     #[test]
     fn it_is_small_and_speaks_to_nobody_else() {
@@ -244,15 +254,20 @@ mod tests {
             ] {
                 assert!(!body.contains(forbidden), "{}: {forbidden}", part.path);
             }
-            let inline = ["<style", "onclick=", "onload=", "<script>"];
-            assert!(!inline.iter().any(|forbidden| body.contains(forbidden)));
+            let inline = ["<style", "onclick=", "onload="];
+            let is_inline = inline.iter().any(|forbidden| body.contains(forbidden));
+            assert!(part.content_type != HTML || !is_inline);
+            // The one that the policy names by its hash; a browser test runs it.
+            let scripts = usize::from(part.content_type == HTML);
+            assert_eq!(body.matches("<script>").count(), scripts, "{}", part.path);
+            assert!(!body.contains("=\"/"), "{}: not relative", part.path);
         }
     }
 
     #[test]
     fn what_is_left_out_means_nothing() {
         let script = "// why\nif (a) {\n  /** what */\n  b(\"// c\");\n\n  d(\n    [e,\n    (f) => g],\n  );\n}\n";
-        let expected = "if (a){b(\"// c\");\nd([e,(f)=>g],)}\n";
+        let expected = "if(a){b(\"// c\");\nd([e,(f)=>g],)}\n";
         assert_eq!(lean(script, SCRIPT), expected);
         assert_eq!(lean("a b, c { d: e; f: g; }\n", CSS), "a b,c{d:e;f:g}");
         // A string over lines would lose its indentation, and a comment behind a statement swallow what follows.

@@ -32,6 +32,7 @@ mod page;
 mod page_elsewhere;
 mod page_looks;
 mod page_parts;
+mod page_proxied;
 mod page_streams;
 mod record;
 mod replay_flags;

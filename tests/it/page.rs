@@ -37,9 +37,16 @@ pub(crate) fn open(port: u16) -> Browser {
 /// The same in a browser that runs a script before the page's own.
 #[track_caller]
 pub(crate) fn open_after(script: &str, port: u16) -> Browser {
-    let mut browser = Browser::blank();
-    browser.prepare(&format!("{PROBE}{script}"));
+    let mut browser = prepared(Browser::blank());
+    browser.prepare(script);
     browser.go(&format!("http://127.0.0.1:{port}/"));
+    browser
+}
+
+/// A browser that can be asked for the view of the pages that it will open.
+#[track_caller]
+pub(crate) fn prepared(mut browser: Browser) -> Browser {
+    browser.prepare(PROBE);
     browser
 }
 

@@ -64,7 +64,7 @@ fn every_part_comes_with_its_type_and_strict_headers() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     let policy = format!(
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self' \
+        "default-src 'none'; script-src 'self' 'sha256-KwEougHeeTyzDxriNJUTr8rQFEvnZwwhTjzjIu9La/I='; style-src 'self'; img-src 'self' data:; connect-src 'self' \
          ws://localhost:{port} wss://localhost:{port}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     );
     for (path, content_type) in PARTS {

@@ -255,3 +255,30 @@ fn a_token_that_was_changed_is_asked_for_at_the_next_connection() {
     type_in(&mut browser, tokens[1]);
     assert_unbroken(&mut browser);
 }
+
+/// Long after this the old position would be passed, and a page that waits for that shows nothing new.
+#[test]
+fn a_replay_that_was_started_again_shows_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, plain("web-1", 3000, 1000)).unwrap();
+    for blocked in ["", BLOCKED] {
+        let replay = Metrics::replay([&file]).args(["--speed", "50"]).start();
+        let port = replay.port();
+        let mut browser = open_after(blocked, port);
+        browser.wait_until("view().filled && view().seq > 100", VIEW);
+        replay.kill9();
+        browser.wait_until("view().status.startsWith('Reconnecting')", VIEW);
+        let _replay = Metrics::replay([&file])
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .start();
+        browser.wait_until(
+            "view().status === 'Connected' && view().filled && view().seq < 100",
+            VIEW,
+        );
+        let seq = browser.eval("view().seq");
+        browser.wait_until(&format!("view().seq > {seq} + 1"), VIEW);
+        assert_eq!(series(&mut browser, "cpu")[0].0, 1, "with its history");
+        assert_unbroken(&mut browser);
+    }
+}

@@ -47,6 +47,15 @@ impl Browser {
         Self::with(&["--host-resolver-rules=MAP *.example 127.0.0.1"])
     }
 
+    /// The same, which takes any certificate.
+    #[track_caller]
+    pub(crate) fn among_untrusted_examples() -> Self {
+        Self::with(&[
+            "--host-resolver-rules=MAP *.example 127.0.0.1",
+            "--ignore-certificate-errors",
+        ])
+    }
+
     #[track_caller]
     fn with(flags: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
