@@ -4,6 +4,7 @@ mod announce;
 mod clock;
 mod data;
 mod news;
+mod next_steps;
 pub mod record;
 pub mod replay;
 pub mod serve;

@@ -128,7 +128,7 @@ pub struct ClientTrustArgs {
     )]
     token_file: Option<PathBuf>,
 
-    /// Believe the certificates of this CA as well, in PEM
+    /// Believe the certificates of this CA as well, or this one of a server, in PEM
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
 }

@@ -1,16 +1,21 @@
 //! TLS towards a server: whom we trust, the handshake, and why one failed in words that help.
 
+mod pinned;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use pinned::Pinned;
 
 /// The certificate authorities that are trusted. Cloning shares them.
 #[derive(Clone)]
@@ -60,7 +65,7 @@ pub(super) enum Distrust {
 }
 
 impl Tls {
-    /// Trusts the platform's authorities, and those in `ca_cert`.
+    /// Trusts the platform's authorities, and those in `ca_cert`, which may also hold a server's own certificate.
     ///
     /// # Errors
     /// When the file is no good, or there is nobody to trust.
@@ -68,8 +73,9 @@ impl Tls {
         let mut roots = RootCertStore::empty();
         // Some of a platform's certificates are always odd; those that can be used do.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let known = ca_cert.map(read).transpose()?.unwrap_or_default();
         if let Some(path) = ca_cert {
-            let added = roots.add_parsable_certificates(read(path)?);
+            let added = roots.add_parsable_certificates(known.iter().cloned());
             if added.0 == 0 {
                 let path = path.to_owned();
                 return Err(TlsError::Form { path });
@@ -80,10 +86,18 @@ impl Tls {
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         // rustls' default versions are 1.2 and 1.3.
-        let builder = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|source| TlsError::Unusable { source })?;
-        let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| TlsError::Unusable {
+                source: rustls::Error::General(error.to_string()),
+            })?;
+        let mut config = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned { inner, known }))
+            .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))
     }
@@ -156,7 +170,7 @@ fn certificate(reason: &CertificateError, host: &str) -> String {
         }
         // A bad signature is that of a CA whose name is known here, with another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-            "the certificate of {host} is by a CA that is not known here: name the CA's with --ca-cert FILE"
+            "the certificate of {host} is by a CA that is not known here: name the CA's or the server's own with --ca-cert FILE"
         ),
         CertificateError::Revoked => format!("the certificate of {host} was revoked"),
         CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {

@@ -1,15 +1,14 @@
 //! What the two servers say when they listen, and how all commands speak to people.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::cli::{GlobalArgs, ServerArgs};
-use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH};
 use crate::{descriptors, server, talk};
 
+use super::next_steps::NextSteps;
 use super::{Failure, data};
 
 /// How the server behaves. That fewer viewers fit than were asked for is said.
@@ -41,7 +40,7 @@ const URL_PATIENCE: Duration = Duration::from_secs(1);
 /// that refuses it is: nobody could learn the address. One that is not being read gets it later.
 pub(super) async fn listening(
     listeners: &[TcpListener],
-    is_tls: bool,
+    trust: &server::Trust,
     what: &str,
     global: &GlobalArgs,
 ) -> Result<(), Failure> {
@@ -51,8 +50,8 @@ pub(super) async fn listening(
     else {
         return Ok(());
     };
-    let scheme = if is_tls { "wss" } else { "ws" };
-    let url = format!("{scheme}://{addr}{WEBSOCKET_PATH}\n");
+    let next = NextSteps::new(addr, trust);
+    let url = next.url() + "\n";
     let told = tokio::time::timeout(URL_PATIENCE, data::print(url.into_bytes())).await;
     match told {
         Ok(Err(error)) if error.kind() != ErrorKind::BrokenPipe => {
@@ -61,46 +60,11 @@ pub(super) async fn listening(
         }
         _ => {}
     }
-    let server = if is_tls {
-        format!(" wss://{addr}{WEBSOCKET_PATH}")
-    } else {
-        server_argument(addr)
-    };
-    let page = page_address(addr, is_tls);
-    say(
-        global,
-        &format!(
-            "{what} Stop with Ctrl-C.\n  {page}\n  metrics watch{server}\n  metrics record{server} -o incident.csv\n  \
-             metrics replay incident.csv"
-        ),
-    );
+    if !global.quiet {
+        let lines = [&[next.page()][..], &next.commands()].concat().join("\n  ");
+        say(global, &format!("{what} Stop with Ctrl-C.\n  {lines}"));
+    }
     Ok(())
-}
-
-/// Where a browser on this machine finds the page.
-fn page_address(mut addr: SocketAddr, is_tls: bool) -> String {
-    if addr.ip().is_unspecified() {
-        addr.set_ip(match addr {
-            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    let scheme = if is_tls { "https" } else { "http" };
-    format!("{scheme}://{addr}/")
-}
-
-/// What a client on this machine must be told to reach `addr`, with a space before it.
-fn server_argument(addr: SocketAddr) -> String {
-    let loopback = if addr.is_ipv6() { "[::1]" } else { "127.0.0.1" };
-    match (addr.ip().is_unspecified(), addr.port()) {
-        (_, DEFAULT_PORT)
-            if addr.is_ipv4() && (addr.ip().is_unspecified() || addr.ip().is_loopback()) =>
-        {
-            String::new()
-        }
-        (true, port) => format!(" {loopback}:{port}"),
-        (false, _) => format!(" {addr}"),
-    }
 }
 
 /// Says something to the person at the terminal, unless they want it quiet.
@@ -124,24 +88,4 @@ pub(super) fn span(duration: Duration) -> String {
 pub(super) fn at_most(viewers: u64) -> String {
     let plural = if viewers == 1 { "" } else { "s" };
     format!("at most {viewers} viewer{plural} at a time")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_commands_reach_the_server() {
-        for (addr, expected) in [
-            ("127.0.0.1:8080", ""),
-            ("0.0.0.0:8080", ""),
-            ("127.0.0.1:9000", " 127.0.0.1:9000"),
-            ("0.0.0.0:9000", " 127.0.0.1:9000"),
-            ("[::1]:8080", " [::1]:8080"),
-            ("[::]:9000", " [::1]:9000"),
-            ("192.168.1.5:8080", " 192.168.1.5:8080"),
-        ] {
-            assert_eq!(server_argument(addr.parse().unwrap()), expected, "{addr}");
-        }
-    }
 }

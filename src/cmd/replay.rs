@@ -192,9 +192,8 @@ async fn broadcast(
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
-    let is_tls = trust.tls.is_some();
+    announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
     let config = announce::server_config(&args.server, trust, None, global);
-    announce::listening(&listeners, is_tls, &what(args, &survey), global).await?;
     let serving = CancellationToken::new();
     let server = server::run(
         listeners,

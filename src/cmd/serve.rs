@@ -86,7 +86,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         .spawn(move || sampling.run(&stopped))?;
     announce::listening(
         &listeners,
-        trust.tls.is_some(),
+        &trust,
         &format!("Serving {name} every {}.", announce::span(args.interval)),
         global,
     )

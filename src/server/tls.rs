@@ -5,9 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use rustls::ServerConfig;
+use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
@@ -91,6 +93,45 @@ impl Tls {
         let config = Arc::new(read(&self.cert, &self.key)?);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
+    }
+
+    /// The file with the certificate.
+    #[must_use]
+    pub fn cert_file(&self) -> &Path {
+        &self.cert
+    }
+
+    /// Whether the certificate in the file is for `host`, a name or an address.
+    #[must_use]
+    pub fn is_for(&self, host: &str) -> bool {
+        self.check_name(host).is_ok()
+    }
+
+    /// The names and addresses that the certificate in the file is for.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        // Nobody may have this name, and whoever is asked for it says which ones he has.
+        let Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+            presented,
+            ..
+        })) = self.check_name("name.invalid")
+        else {
+            return Vec::new();
+        };
+        // As rustls has them: `DnsName("web-1")`, `IpAddress(127.0.0.1)`.
+        let name = |shown: &String| {
+            let (_, inside) = shown.split_once('(')?;
+            Some(inside.trim_matches([')', '"']).to_owned())
+        };
+        presented.iter().filter_map(name).collect()
+    }
+
+    fn check_name(&self, host: &str) -> Result<(), rustls::Error> {
+        let unusable = |_| rustls::Error::General("not a name or not a certificate".into());
+        let name = ServerName::try_from(host.to_owned()).map_err(unusable)?;
+        let cert = CertificateDer::from_pem_file(&self.cert)
+            .map_err(|_| rustls::Error::NoCertificatesPresented)?;
+        verify_server_name(&ParsedCertificate::try_from(&cert)?, &name)
     }
 
     /// Shakes hands. Who speaks plain HTTP gets an answer that says so, and no connection.

@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod banner;
 mod client;
 mod errors;
 mod foreign;

@@ -89,6 +89,28 @@ fn each_way_to_fail_says_what_it_is() {
 }
 
 #[test]
+fn a_servers_own_certificate_needs_no_authority_but_all_else_must_be_right() {
+    for (names, valid, reason) in [
+        (&["127.0.0.1"][..], Valid::Now, None),
+        (
+            &["web-1.example.com"],
+            Valid::Now,
+            Some("not for 127.0.0.1"),
+        ),
+        (&["127.0.0.1"], Valid::Past, Some("has expired")),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = Authority::new().sign(dir.path(), names, valid);
+        let server = with(Metrics::serve(), &pair).start();
+        let output = watch(&server, "127.0.0.1", &pair.cert);
+        match reason {
+            None => drop(output.success()),
+            Some(reason) => drop(output.code(3).stdout_is("").stderr_has(reason)),
+        }
+    }
+}
+
+#[test]
 fn an_unknown_authority_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let pair = Authority::new().sign(dir.path(), &["127.0.0.1"], Valid::Now);
