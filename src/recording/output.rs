@@ -24,6 +24,8 @@ pub struct Output {
     replaces: AtomicBool,
     /// This object made the file and nothing is in it yet.
     is_blank: AtomicBool,
+    /// The disk may not have the name yet, though it may have the rows.
+    is_unlisted: AtomicBool,
     /// The length that the file has with every write that has begun, and with every one that has ended. They differ only
     /// during a write, so that another thread can tell our own growth from somebody else's.
     begun: AtomicU64,
@@ -192,7 +194,7 @@ impl Output {
         }
         if is_new {
             output.is_blank.store(true, Ordering::Relaxed);
-            sync_directory_of(path);
+            output.is_unlisted.store(true, Ordering::Relaxed);
         }
         Ok(output)
     }
@@ -213,6 +215,7 @@ impl Output {
             path,
             replaces: AtomicBool::new(false),
             is_blank: AtomicBool::new(false),
+            is_unlisted: AtomicBool::new(false),
             begun: AtomicU64::new(length),
             ended: AtomicU64::new(length),
             had_name: has_name(&metadata),
@@ -298,6 +301,11 @@ impl Output {
     pub fn sync(&self) -> Result<(), OutputError> {
         if !self.is_regular {
             return Ok(());
+        }
+        if let Some(path) = &self.path
+            && self.is_unlisted.swap(false, Ordering::Relaxed)
+        {
+            sync_directory_of(path);
         }
         self.file.sync_data().map_err(|source| OutputError::Sync {
             name: self.name(),

@@ -258,7 +258,7 @@ impl Files {
         self.saving = Some(tokio::task::spawn_blocking(move || {
             all.iter()
                 .try_for_each(|output| output.check_still_there())?;
-            dirty.iter().try_for_each(|output| output.sync())
+            sync(&dirty)
         }));
     }
 
@@ -274,10 +274,14 @@ impl Files {
 
     /// Sends everything to the disk.
     pub(super) fn close(&mut self) -> Result<(), OutputError> {
-        self.files.values().try_for_each(|file| {
-            file.output.check_still_there()?;
-            file.output.sync()
-        })
+        (self.files.values()).try_for_each(|file| file.output.check_still_there())?;
+        // What is being saved may not be on the disk yet.
+        let is_saving = self.saving.is_some();
+        let unsaved: Vec<_> = (self.files.values())
+            .filter(|file| file.is_dirty || is_saving)
+            .map(|file| Arc::clone(&file.output))
+            .collect();
+        sync(&unsaved)
     }
 
     /// What was recorded, in a line; nothing if there is nothing to tell.
@@ -320,6 +324,24 @@ impl HostFile {
     fn take_dirty(&mut self) -> Option<Arc<Output>> {
         std::mem::take(&mut self.is_dirty).then(|| Arc::clone(&self.output))
     }
+}
+
+/// So many files are sent to the disk at once: it takes them together.
+const SYNCED_AT_ONCE: usize = 16;
+
+/// Waits until the disk has all of `outputs`.
+fn sync(outputs: &[Arc<Output>]) -> Result<(), OutputError> {
+    if outputs.len() <= SYNCED_AT_ONCE {
+        return outputs.iter().try_for_each(|output| output.sync());
+    }
+    let share = outputs.len().div_ceil(SYNCED_AT_ONCE);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (outputs.chunks(share))
+            .map(|share| scope.spawn(|| share.iter().try_for_each(|output| output.sync())))
+            .collect();
+        // A thread that panics has reported it.
+        (threads.into_iter()).try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+    })
 }
 
 fn other_host(opened: &Opened, of: &HostName, host: &HostName) -> Failure {
