@@ -73,6 +73,57 @@ fn its_page_shows_a_replay() {
     assert_eq!(browser.eval("state.problems"), json!([]));
 }
 
+/// As a framework does that draws its state once a frame: of two messages in one read only the second is drawn.
+const DRAWN: &str = "
+    window.drawn = [];
+    let newest = null;
+    const socket = new WebSocket('ws://127.0.0.1:PORT');
+    socket.onmessage = ({ data }) => {
+        if (!newest) requestAnimationFrame(() => { drawn.push(newest); newest = null });
+        newest = JSON.parse(data);
+    };
+";
+
+#[test]
+fn its_page_draws_the_sample_before_an_alert() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let alert = r#""alert {""name"":""busy"",""state"":""firing""}""#;
+    let mut csv = String::new();
+    let mut seq = 0;
+    for line in crate::harness::recording::plain("web-1", 30, 1000).lines() {
+        let cells: Vec<_> = line.splitn(6, ',').collect();
+        if cells[0] == "timestamp" {
+            csv.push_str(&format!("{line}\n"));
+            continue;
+        }
+        let [time, values] = [cells[0], cells[5]];
+        for event in ["", alert] {
+            seq += 1;
+            csv.push_str(&format!("{time},web-1,k3v9q2,{seq},{event},{values}\n"));
+        }
+    }
+    std::fs::write(&file, csv).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--wait", "1", "--speed", "5"])
+        .start();
+    let page = serve_page("<title>a page</title>");
+    let mut browser = Browser::open(&format!("http://127.0.0.1:{page}/"));
+    browser.wait_until("document.title === 'a page'", "document.title");
+    browser.eval(&format!(
+        "{{ {} }}",
+        DRAWN.replace("PORT", &replay.port().to_string())
+    ));
+    browser.wait_until(
+        "drawn.some((message) => message.type === 'end' || message.seq === 60)",
+        "JSON.stringify(drawn)",
+    );
+    let metrics = "drawn.filter((message) => message.type === 'metric').length";
+    // A busy machine may draw late now and then. Without a pause it would be none.
+    let seen = browser.eval(metrics).as_u64().unwrap();
+    assert!(seen >= 15, "{seen} of 30");
+}
+
 #[test]
 fn its_server_is_recorded() {
     let server = TutorialServer::start(Duration::from_millis(50));
