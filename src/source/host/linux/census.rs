@@ -14,6 +14,9 @@ const LOOK_AGE: Duration = Duration::from_secs(60);
 /// The PID namespace that the kernel makes first: `PROC_PID_INIT_INO`.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
+/// The user namespace that the kernel makes first: `PROC_USER_INIT_INO`.
+const FIRST_USERS: &str = "user:[4026531837]";
+
 /// A directory has itself and its entry in the one above as links.
 const OWN_LINKS: u64 = 2;
 
@@ -63,14 +66,20 @@ impl Census {
             let text = fs::read(self.proc.join(file)).unwrap_or_default();
             String::from_utf8_lossy(&text).into_owned()
         };
-        sight(&read("self/mountinfo"), &read("self/status"))
+        // Power over one's own user namespace is none over the processes of the machine.
+        let is_fenced_in = self.is_link("self/ns/pid", FIRST_NAMESPACE)
+            && !self.is_link("self/ns/user", FIRST_USERS);
+        sight(&read("self/mountinfo"), &read("self/status"), !is_fenced_in)
+    }
+
+    fn is_link(&self, link: &str, target: &str) -> bool {
+        fs::read_link(self.proc.join(link)).is_ok_and(|found| found == Path::new(target))
     }
 
     /// The processes of the machine, where the list shows only ours: the kernel counts a link of /proc for each of them
     /// and each fixed directory. It counts all PID namespaces, so this is right only in the first; `None` elsewhere.
     pub(super) fn count_hidden(&self) -> Option<u64> {
-        let namespace = fs::read_link(self.proc.join("self/ns/pid")).ok()?;
-        if namespace != Path::new(FIRST_NAMESPACE) {
+        if !self.is_link("self/ns/pid", FIRST_NAMESPACE) {
             return None;
         }
         let links = fs::metadata(&self.proc).ok()?.nlink();
@@ -88,7 +97,8 @@ impl Census {
 }
 
 /// What one who has `status`, which is /proc/self/status, sees in the /proc of `mounts`, which is /proc/self/mountinfo.
-fn sight(mounts: &str, status: &str) -> Sight {
+/// `is_capable`: whether its capabilities hold for the processes there.
+fn sight(mounts: &str, status: &str, is_capable: bool) -> Sight {
     // The last one lies on top.
     let mut options = mounts.lines().rev().filter_map(proc_options);
     let options = options.next().unwrap_or_default();
@@ -106,7 +116,7 @@ fn sight(mounts: &str, status: &str) -> Sight {
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
     };
     let capabilities = field("CapEff").and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
-    if capabilities.is_some_and(|bits| bits & SYS_PTRACE != 0) {
+    if is_capable && capabilities.is_some_and(|bits| bits & SYS_PTRACE != 0) {
         return Sight::All;
     }
     let group = option("gid").unwrap_or("0");
@@ -163,10 +173,15 @@ mod tests {
             ("rw,gid=27,hidepid=ptraceable", ORDINARY, Sight::Nothing),
             ("rw,hidepid=invisible", "", Sight::Nothing),
         ] {
-            assert_eq!(sight(&with(options), status), expected, "{options}");
+            assert_eq!(sight(&with(options), status, true), expected, "{options}");
         }
-        assert_eq!(sight("", ORDINARY), Sight::All);
-        assert_eq!(sight("22 27 0:21 / /proc rw\nx", ORDINARY), Sight::All);
+        let fenced_in = sight(&with("rw,hidepid=2"), ROOT, false);
+        assert_eq!(fenced_in, Sight::Nothing);
+        assert_eq!(sight("", ORDINARY, true), Sight::All);
+        assert_eq!(
+            sight("22 27 0:21 / /proc rw\nx", ORDINARY, true),
+            Sight::All
+        );
     }
 
     #[test]

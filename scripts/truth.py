@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Compares what `metrics serve` says of this machine with what mpstat, iostat, sar, vmstat, free, df and ps say.
+
+    scripts/truth.py [SECONDS] [BINARY]
+
+Everybody looks once a second, for a minute, while a known load runs: a core that is busy half of the time, files that are
+written and synced, memory that is taken and given back, and TCP connections on loopback. For each value it prints our mean,
+the mean of the reference, and by how much the two differ at worst over windows of ten seconds: shorter ones would measure
+that two programs do not look at the same moment. Needs sysstat and procps.
+"""
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SECONDS = int(sys.argv[1]) if len(sys.argv) > 1 else 60
+BINARY = sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics"
+WINDOW = 10
+KIB = 1024
+
+# Half a core, in turns of a second.
+BUSY = """
+import time
+while True:
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        pass
+    time.sleep(1)
+"""
+
+stop = threading.Event()
+
+
+def write(folder):
+    """16 MiB every three seconds."""
+    while not stop.wait(3):
+        with open(os.path.join(folder, "load"), "wb") as file:
+            file.write(os.urandom(1 << 20) * 16)
+            os.fsync(file.fileno())
+
+
+def hold():
+    """256 MiB for eight seconds of sixteen."""
+    while not stop.wait(8):
+        block = bytearray(b"x" * (256 << 20))
+        stop.wait(8)
+        del block
+
+
+def connect():
+    """Fifty connections a second."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    while not stop.wait(0.02):
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+        near.close()
+        far.close()
+
+
+def run(*command):
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env={**os.environ, "LC_ALL": "C"})
+
+
+def polled(found, pid):
+    """free, df and ps have no, or no regular, intervals of their own."""
+    begin = time.monotonic()
+    for second in range(SECONDS):
+        time.sleep(max(0, begin + second + 1 - time.monotonic()))
+        row = subprocess.run(["free", "-b"], capture_output=True, text=True).stdout.splitlines()
+        memory, swap = ([int(n) for n in line.split()[1:]] for line in row[1:3])
+        found("free", "memoryUsed", memory[0] - memory[5])
+        found("free", "memoryAvailable", memory[5])
+        found("free", "memory", 100 * (memory[0] - memory[5]) / memory[0])
+        if swap[0]:
+            found("free", "swap", 100 * swap[1] / swap[0])
+        table = subprocess.run(["df", "-B1", "--output=target,used,avail"], capture_output=True, text=True).stdout
+        for line in table.splitlines()[1:]:
+            target, used, available = line.rsplit(None, 2)
+            if used.isdigit() and int(used) + int(available):
+                found("df", f"disk:{target}", 100 * int(used) / (int(used) + int(available)))
+        # Without the one that counts.
+        found("ps", "processCount", len(subprocess.run(["ps", "-e", "-o", "pid="], capture_output=True, text=True).stdout.split()) - 1)
+        found("ps", "agentMemory", KIB * int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True).stdout))
+
+
+def read_mpstat(text, found):
+    for second in json.loads(text)["sysstat"]["hosts"][0]["statistics"]:
+        for load in second["cpu-load"]:
+            name = "cpu" if load["cpu"] == "all" else f"cpu:{load['cpu']}"
+            found("mpstat", name, 100 - load["idle"] - load["iowait"])
+            if load["cpu"] == "all":
+                found("mpstat", "iowait", load["iowait"])
+                found("mpstat", "steal", load["steal"])
+
+
+def read_iostat(text, found):
+    for second in json.loads(text)["sysstat"]["hosts"][0]["statistics"]:
+        for disk in second["disk"]:
+            name = disk["disk_device"]
+            found("iostat", f"diskRead:{name}", KIB * disk["rkB/s"])
+            found("iostat", f"diskWritten:{name}", KIB * disk["wkB/s"])
+            found("iostat", f"diskBusy:{name}", disk["util"])
+
+
+def read_sar(text, found):
+    for second in json.loads(text)["sysstat"]["hosts"][0]["statistics"]:
+        network = second["network"]
+        for interface in network["net-dev"]:
+            found("sar", f"networkReceived:{interface['iface']}", KIB * interface["rxkB"])
+            found("sar", f"networkSent:{interface['iface']}", KIB * interface["txkB"])
+        for interface in network["net-edev"]:
+            found("sar", f"networkErrors:{interface['iface']}", interface["rxerr"] + interface["txerr"])
+        found("sar", "tcpRetransmits", network["net-etcp"]["retrans"])
+        found("sar", "requestsPerSecond", network["net-tcp"]["passive"])
+        for number in ["1", "5", "15"]:
+            found("sar", f"load{number}", second["queue"][f"ldavg-{number}"])
+
+
+def read_vmstat(text, found):
+    lines = text.splitlines()
+    heads = lines[1].split()
+    # The first line is since boot.
+    for line in lines[3:]:
+        row = dict(zip(heads, map(int, line.split())))
+        found("vmstat", "cpu", 100 - row["id"] - row["wa"])
+        found("vmstat", "iowait", row["wa"])
+
+
+def windows(values):
+    return [sum(part) / len(part) for part in (values[i : i + WINDOW] for i in range(0, len(values) - WINDOW + 1, WINDOW))]
+
+
+def shown(value):
+    if abs(value) >= 1e6:
+        return f"{value / 1e6:,.2f} M"
+    return f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def main():
+    references = {}
+    lock = threading.Lock()
+
+    def found(tool, name, value):
+        with lock:
+            references.setdefault((name, tool), []).append(value)
+
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        server = run(BINARY, "serve", "--quiet", "--listen", "127.0.0.1:0", "--interval", "1s")
+        url = server.stdout.readline().strip()
+        loads = [threading.Thread(target=act, args=args, daemon=True) for act, args in [(write, (folder,)), (hold, ()), (connect, ())]]
+        # A process of its own: threads of Python take turns.
+        spinner = run(sys.executable, "-c", BUSY)
+        for thread in loads:
+            thread.start()
+        time.sleep(3)
+        ours, data = os.path.join(folder, "ours.csv"), os.path.join(folder, "sar.data")
+        # One more, since the first of a viewer is from before it came.
+        recorder = run(BINARY, "record", url, "-o", ours, "--samples", str(SECONDS + 1))
+        count = str(SECONDS)
+        tools = [
+            (run("mpstat", "-P", "ALL", "-o", "JSON", "1", count), read_mpstat),
+            (run("iostat", "-d", "-x", "-y", "-o", "JSON", "1", count), read_iostat),
+            (run("vmstat", "-n", "1", str(SECONDS + 1)), read_vmstat),
+        ]
+        sar = run("sar", "-o", data, "1", count)
+        poller = threading.Thread(target=polled, args=(found, server.pid))
+        poller.start()
+        for tool, read in tools:
+            read(tool.communicate()[0], found)
+        sar.communicate()
+        options = ["-n", "DEV,EDEV,TCP,ETCP", "-q", "LOAD"]
+        read_sar(subprocess.run(["sadf", "-j", data, "--", *options], capture_output=True, text=True).stdout, found)
+        poller.join()
+        recorder.wait()
+        stop.set()
+        spinner.kill()
+        server.terminate()
+        with open(ours, newline="") as file:
+            rows = [row for row in csv.DictReader(file)][1:]
+
+    print(f"{SECONDS} s, {os.cpu_count()} cores, {len(rows)} samples; worst: the largest difference of the means of {WINDOW} s\n")
+    print("| value | reference | our mean | its mean | worst difference |\n|---|---|--:|--:|--:|")
+    for (name, tool), values in sorted(references.items(), key=lambda item: [re.sub(r"\d+", lambda n: n[0].zfill(3), part) for part in item[0]]):
+        mine = [float(row[name]) for row in rows if row.get(name)]
+        if not mine:
+            continue
+        worst = max((abs(a - b) for a, b in zip(windows(mine), windows(values))), default=float("nan"))
+        mean = sum(mine) / len(mine), sum(values) / len(values)
+        print(f"| `{name}` | {tool} | {shown(mean[0])} | {shown(mean[1])} | {shown(worst)} |")
+
+
+main()
