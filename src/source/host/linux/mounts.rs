@@ -55,6 +55,7 @@ pub(super) struct Mounts {
     /// What the kernel knows of block devices, by their numbers.
     devices: PathBuf,
     labels: Labels,
+    known: Known,
     list: Option<Vec<Mount>>,
 }
 
@@ -64,6 +65,7 @@ impl Mounts {
             file: ProcFile::open(roots.proc("self/mountinfo")),
             devices: roots.sys("dev/block"),
             labels: Labels::default(),
+            known: Known::new(),
             list: None,
         }
     }
@@ -72,10 +74,10 @@ impl Mounts {
     pub(super) fn refresh(&mut self, buffer: &mut Vec<u8>) {
         // The change is asked for before the text is read, so none is missed.
         if self.has_changed() || self.list.is_none() {
-            let (file, labels) = (&self.file, &mut self.labels);
+            let (file, labels, known) = (&self.file, &mut self.labels, &mut self.known);
             let is_read_only =
                 |device: &str| value(&self.devices.join(device).join("ro")) == Some(1_u8);
-            let list = |text| real(text, labels, &is_read_only, &|line| file.skip(line));
+            let list = |text| real(text, labels, known, &is_read_only, &|line| file.skip(line));
             self.list = file.read(buffer).map(list);
         }
     }
@@ -153,11 +155,17 @@ impl<'a> Info<'a> {
     }
 }
 
+/// The mount point that a device goes by. It goes by that one for as long as it is mounted there: a later mount, as a
+/// bind mount at a shorter path, must not rename a column.
+type Known = HashMap<String, PathBuf>;
+
 /// The real filesystems in `text`, which is /proc/self/mountinfo, by mount point. Of several mounts of one device, the
-/// one that shows most of it counts; the others are bind mounts, subvolumes or namespaces of it.
+/// one that is `known` counts, or else the one that shows most of it; the others are bind mounts, subvolumes or
+/// namespaces of it.
 fn real(
     text: &[u8],
     labels: &mut Labels,
+    known: &mut Known,
     is_read_only: &dyn Fn(&str) -> bool,
     skip: &dyn Fn(&[u8]),
 ) -> Vec<Mount> {
@@ -168,16 +176,21 @@ fn real(
         }
         let depth = |info: &Info| {
             let point = info.path.as_os_str().len();
-            (info.root.len(), point, Reverse(info.id))
+            let is_new = known.get(info.device) != Some(&info.path);
+            (is_new, info.root.len(), point, Reverse(info.id))
         };
         match devices.get(info.device) {
-            Some(known) if depth(known) <= depth(&info) => {}
+            Some(other) if depth(other) <= depth(&info) => {}
             _ => {
                 devices.insert(info.device, info);
             }
         }
     }
     let mut infos: Vec<Info> = devices.into_values().collect();
+    let chosen = infos.iter();
+    *known = chosen
+        .map(|info| (info.device.to_owned(), info.path.clone()))
+        .collect();
     infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     let names = labels.of_bytes(infos.iter().map(|info| info.path.as_os_str().as_bytes()));
     let mounts = infos.into_iter().zip(names).map(|(info, name)| Mount {
@@ -283,13 +296,42 @@ mod tests {
     use super::*;
 
     fn read(lines: &[&str]) -> Vec<Mount> {
+        read_again(lines, &mut Known::new())
+    }
+
+    fn read_again(lines: &[&str], known: &mut Known) -> Vec<Mount> {
         let text = lines.join("\n") + "\n";
         real(
             text.as_bytes(),
             &mut Labels::default(),
+            known,
             &|device| device == "253:0",
             &|_| {},
         )
+    }
+
+    #[test]
+    fn a_later_mount_renames_nothing() {
+        const ROOT: &str = "33 1 8:1 / / rw - ext4 /dev/sda1 rw";
+        const DATA: &str = "40 33 8:2 / /srv/data rw - ext4 /dev/sda2 rw";
+        const PART: &str = "40 33 8:2 /part /srv/part rw - ext4 /dev/sda2 rw";
+        const BOUND: &str = "41 33 8:2 / /mnt rw - ext4 /dev/sda2 rw";
+        const COVER: &str = "42 33 8:3 / /srv/data rw - ext4 /dev/sda3 rw";
+        let mut known = Known::new();
+        let mut check = |lines: &[&str], expected: &[&str]| {
+            let mounts = read_again(lines, &mut known);
+            let names: Vec<&str> = mounts.iter().map(|mount| &*mount.name).collect();
+            assert_eq!(names, expected, "{lines:?}");
+        };
+        check(&[ROOT, DATA], &["/", "/srv/data"]);
+        check(&[ROOT, DATA, BOUND], &["/", "/srv/data"]);
+        // It is there no more, so it needs another name, and keeps that one.
+        check(&[ROOT, BOUND], &["/", "/mnt"]);
+        check(&[ROOT, BOUND, DATA, PART], &["/", "/mnt"]);
+        check(&[ROOT, BOUND, DATA, COVER], &["/", "/mnt", "/srv/data"]);
+        check(&[ROOT], &["/"]);
+        check(&[ROOT, PART], &["/", "/srv/part"]);
+        check(&[ROOT, PART, DATA], &["/", "/srv/part"]);
     }
 
     fn check(lines: &[&str], expected: &[&str]) {
@@ -395,7 +437,13 @@ mod tests {
             97 91 8:4 / /cut rw - ext4 /dev/sd";
         let skipped = std::cell::Cell::new(0);
         let skip = |_: &[u8]| skipped.set(skipped.get() + 1);
-        let mounts = real(text, &mut Labels::default(), &|_| false, &skip);
+        let mounts = real(
+            text,
+            &mut Labels::default(),
+            &mut Known::new(),
+            &|_| false,
+            &skip,
+        );
         let names: Vec<&str> = mounts.iter().map(|mount| &*mount.name).collect();
         let expected = [
             "/",
