@@ -136,4 +136,7 @@ fn read(machine: &mut platform::Machine, own: Own) -> Reading {
 }
 
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -66,6 +66,14 @@ impl Values {
         self.0.push((name, rounded));
     }
 
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn all(&self) -> std::collections::BTreeMap<String, Option<f64>> {
+        let values = self.0.iter();
+        values
+            .map(|(name, value)| (name.to_string(), *value))
+            .collect()
+    }
+
     #[cfg(test)]
     pub(super) fn get(&self, name: &str) -> Option<f64> {
         self.0

@@ -20,7 +20,7 @@ mod verdicts;
 mod zfs;
 
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -162,11 +162,12 @@ impl Version {
     fn limited(&self, physical: u64) -> Option<Limited> {
         // The word `max` is no number, and version 1 says a number that no machine has. With none, nothing would run.
         let total = value(&self.limit).filter(|limit| (1..physical).contains(limit))?;
-        Some(self.memory(total))
+        Some(self.memory(total, physical))
     }
 
-    fn memory(&self, total: u64) -> Limited {
-        let used: u64 = value(&self.used)?;
+    fn memory(&self, total: u64, physical: u64) -> Limited {
+        // A little above the limit is usual, above what the machine has it is no number of bytes in use.
+        let used: u64 = value(&self.used).filter(|used| *used <= physical)?;
         let working_set = used.saturating_sub(self.reclaimable()?);
         Some(Memory {
             total,
@@ -312,6 +313,7 @@ mod tests {
     fn a_limited_container_never_shows_the_hosts_memory() {
         for (name, text) in [
             ("memory.current", "x\n"),
+            ("memory.current", "18446744073709551615\n"),
             ("memory.stat", "inactive_file x\n"),
             ("memory.stat", ""),
         ] {
