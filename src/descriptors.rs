@@ -1,7 +1,7 @@
 //! File descriptors: each viewer takes one, and so does each file of a recording of several hosts.
 
 /// Descriptors for everything that is no viewer: listeners, recordings, requests to `/healthz`.
-const RESERVED: u64 = 32;
+const RESERVED: u64 = 44;
 
 /// How many viewers fit under the limit on open descriptors once it is raised, at most `wanted`.
 #[must_use]

@@ -1,11 +1,12 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
-//! [`run`] takes bound listeners and a stop signal. Each connection begins as a task that reads the request head within
-//! `HEAD_DEADLINE`. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
+//! [`run`] takes bound listeners and a stop signal. Each connection begins at the `door`, on a thread of its own, as a task
+//! that reads the request head within `HEAD_DEADLINE`; the `lobby` bounds how many there are. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
 //! small task of its own hears what it says (`reader`). Anything else goes to `http`.
 
 mod admission;
 mod counts;
+mod door;
 mod events;
 mod exposition;
 mod fanout;
@@ -14,10 +15,12 @@ mod head;
 mod http;
 mod line;
 pub mod listen;
+mod lobby;
 mod outbox;
 mod paced;
 mod page;
 mod reader;
+mod refusals;
 mod replayed;
 mod saved;
 mod socket;
@@ -29,20 +32,23 @@ mod trust;
 mod viewer;
 mod ws;
 
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 
 use fanout::{Fanout, Manners};
-use head::Kind;
-use socket::Socket;
+use gate::Refusal;
+use lobby::Lobby;
+use refusals::{Cause, Refusals};
 use viewer::Newcomer;
 
 pub use counts::{Counts, Viewers};
@@ -81,18 +87,37 @@ struct Shared {
     viewers: Viewers,
     newcomers: mpsc::UnboundedSender<Newcomer>,
     stop: CancellationToken,
+    lobby: Lobby,
+    refusals: Refusals,
+}
+
+impl Shared {
+    /// Tells of a peer that was refused.
+    fn refused(&self, peer: SocketAddr, cause: Cause, reason: &dyn fmt::Display) {
+        self.refusals.note(peer.ip(), cause, reason);
+    }
+
+    /// Counts a request that was refused, and tells of it.
+    fn refused_request(&self, peer: SocketAddr, refusal: &Refusal) {
+        let status = refusal.status.as_u16();
+        self.viewers.tally().refused(status);
+        self.refused(peer, Cause::Status(status), &refusal.reason);
+    }
 }
 
 /// Serves viewers until `stop`, then tells them to reconnect elsewhere or later, and waits up to `config.drain`.
 ///
 /// An ended hub's viewers are closed with 1000 as they reach the end; `run` goes on for those still to come.
+///
+/// # Errors
+/// When the thread that lets connections in cannot be started.
 pub async fn run(
     listeners: Vec<TcpListener>,
     hub: Hub,
     config: Config,
     viewers: Viewers,
     stop: CancellationToken,
-) {
+) -> io::Result<()> {
     let drain = config.drain;
     let manners = Manners {
         heartbeat: config.heartbeat,
@@ -109,23 +134,25 @@ pub async fn run(
         viewers,
         newcomers,
         stop,
+        lobby: Lobby::default(),
+        refusals: Refusals::default(),
     });
     let connections = TaskTracker::new();
-    let accepting = TaskTracker::new();
-    for listener in listeners {
-        accepting.spawn(accept(listener, Arc::clone(&shared), connections.clone()));
-    }
-    accepting.close();
+    let over = CancellationToken::new();
+    // Whoever is still at the door when this function ends is dropped with its thread.
+    let _over = over.clone().drop_guard();
+    let closed = door::open(listeners, Arc::clone(&shared), connections.clone(), over)?;
     beat(&shared).await;
     // Listeners are closed before any viewer is sent away, so that a herd that reconnects finds nobody rather than a
     // server about to go.
-    accepting.wait().await;
+    let _ = closed.await; // ends with an error, as nothing is ever sent
     send_away.cancel();
     connections.close();
     drop(shared); // the last connection under way is the last that can bring a viewer
     // Viewers that have not answered by then are dropped with the runtime.
     let left = async { tokio::join!(connections.wait(), fanout) };
     let _ = tokio::time::timeout(drain, left).await;
+    Ok(())
 }
 
 /// Sends heartbeats until the stop signal.
@@ -141,79 +168,9 @@ async fn beat(shared: &Shared) {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
-    let local = listener.local_addr();
-    let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
-    let mut said: Option<Instant> = None;
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = shared.stop.cancelled() => return,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((socket, peer)) => {
-                shared.viewers.accepted();
-                let guest = Guest { peer, on_loopback };
-                connections.spawn(connection(socket, guest, Arc::clone(&shared)));
-            }
-            Err(error) if is_peers_fault(&error) => {}
-            Err(error) => {
-                // Ten lines a second would fill a disk, or the pipe of somebody who does not read them.
-                if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
-                    said = Some(Instant::now());
-                    tracing::warn!(%error, "cannot accept connections");
-                }
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Whether the connection failed between the peer's knock and our answer; the listener is well.
-fn is_peers_fault(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
-}
-
 /// Where a connection came from, and by which listener.
 #[derive(Debug, Clone, Copy)]
 struct Guest {
-    peer: std::net::SocketAddr,
+    peer: SocketAddr,
     on_loopback: bool,
-}
-
-async fn connection(socket: TcpStream, guest: Guest, shared: Arc<Shared>) {
-    let Guest { peer, .. } = guest;
-    let arrive = async {
-        let mut socket = match &shared.config.trust.tls {
-            Some(tls) => tls.accept(socket).await?,
-            None => Socket::plain(socket),
-        };
-        let head = head::read(&mut socket).await?;
-        Ok::<_, std::io::Error>((socket, head))
-    };
-    let (socket, head) = match tokio::time::timeout(HEAD_DEADLINE, arrive).await {
-        Ok(Ok(arrived)) => arrived,
-        Ok(Err(error)) => return tracing::debug!(%peer, %error, "no request"),
-        Err(_) => return tracing::debug!(%peer, "no request within the deadline"),
-    };
-    let mut asked = Some((head.kind, replayed::Replayed::new(head.bytes, socket)));
-    while let Some((kind, stream)) = asked {
-        let refused = match kind {
-            Kind::WebSocket => ws::welcome(stream, guest, &shared),
-            Kind::EventStream => events::welcome(stream, guest, &shared),
-            Kind::Other => {
-                asked = http::serve(stream, None, guest, &shared).await;
-                continue;
-            }
-        };
-        let Some((stream, refusal)) = refused else {
-            return;
-        };
-        asked = http::serve(stream, Some(refusal), guest, &shared).await;
-    }
 }

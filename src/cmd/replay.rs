@@ -202,15 +202,17 @@ async fn broadcast(
         viewers.clone(),
         serving.clone(),
     );
-    let server = tokio::spawn(server);
+    let mut server = tokio::spawn(server);
     let progress = progress(args, global, &survey);
     let played = tokio::select! {
         played = play(args, (feed, playback), &hub, &viewers, &progress) => played,
         () = stop.cancelled() => Ok(None),
+        // It ends by itself only where it cannot begin.
+        ended = &mut server => return Ok(ended?.map(|()| None)?),
     };
     progress.finish();
     serving.cancel();
-    let _ = server.await;
+    server.await??;
     let Some(Played { messages, warnings }) = played? else {
         return Ok(None);
     };

@@ -95,7 +95,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);
     let started = Instant::now();
-    server::run(listeners, hub, config, viewers.clone(), asked.stop).await;
+    server::run(listeners, hub, config, viewers.clone(), asked.stop).await?;
     drop(keep_sampling);
     let samples = sampler.join().unwrap_or_default();
     let lived = announce::span(started.elapsed());

@@ -130,7 +130,11 @@ impl Fanout {
         // Pings are spread over the heartbeat: nobody's herd is pinged at once.
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
         let first_ping = self.manners.heartbeat.mul_f64(0.5 + 0.5 * share);
-        let mut viewer = Viewer::new(newcomer, (key, self.joined), self.tell.clone(), first_ping);
+        let name = (key, self.joined);
+        let mut viewer = match Viewer::new(newcomer, name, self.tell.clone(), first_ping) {
+            Ok(viewer) => viewer,
+            Err(error) => return tracing::warn!(%error, "cannot take in a viewer"),
+        };
         tracing::info!(peer = %viewer.peer, "viewer connected");
         if self.is_leaving {
             // It gets no messages, but its request is answered. A new socket takes so little.

@@ -59,7 +59,10 @@ pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
 
 /// Whether an empty line is in `bytes`; a bare line feed ends a line as well.
 fn has_end(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|two| two == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+    // Most pieces of a long head have no line end at all, and that is seen many times faster.
+    bytes.contains(&b'\n')
+        && (bytes.windows(2).any(|two| two == b"\n\n")
+            || bytes.windows(3).any(|three| three == b"\n\r\n"))
 }
 
 /// Who answers the request that `bytes` begin with; `None` while the head is incomplete.

@@ -16,10 +16,15 @@ use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::gate::{Asked, HEALTH_PATH, Refusal};
 use super::head::{self, Head, Kind};
+use super::lobby::Ticket;
 use super::paced::Paced;
 use super::page;
+use super::refusals::Cause;
 use super::replayed::Replayed;
 use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved, ws};
+
+/// What hyper takes for a connection of which it waits for a request, in bytes: its smallest buffer.
+const CONNECTION_BYTES: usize = 8 * 1024;
 
 /// Why hyper answers no further request of a connection.
 #[derive(Debug, thiserror::Error)]
@@ -33,11 +38,14 @@ pub(super) async fn serve(
     stream: Replayed,
     refused: Option<Refusal>,
     guest: Guest,
+    ticket: &Ticket,
     shared: &Arc<Shared>,
 ) -> Option<(Kind, Replayed)> {
+    ticket.takes(CONNECTION_BYTES);
     let (refused, stream_asked) = (Mutex::new(refused), Mutex::new(None::<Head>));
     let (refused, stream_asked) = (&refused, &stream_asked);
     let answering = service_fn(|request: Request<Incoming>| async move {
+        ticket.answering();
         let refused = lock(refused).take();
         if refused.is_none()
             && let Some(head) = head::of_stream(&request)
@@ -51,7 +59,10 @@ pub(super) async fn serve(
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
         .header_read_timeout(HEAD_DEADLINE)
         .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(Paced::new(stream)), answering);
+        .serve_connection(
+            TokioIo::new(Paced::new(stream, || ticket.answered())),
+            answering,
+        );
     let result = tokio::select! {
         result = &mut connection => result,
         () = shared.stop.cancelled() => {
@@ -62,7 +73,11 @@ pub(super) async fn serve(
     let Err(error) = result else { return None };
     let asked = lock(stream_asked).take();
     let Some(Head { mut bytes, kind }) = asked else {
-        tracing::debug!(%error, "an HTTP connection ended early");
+        if error.is_parse() {
+            shared.refused(guest.peer, Cause::Status(400), &error);
+        } else {
+            tracing::debug!(%error, "an HTTP connection ended early");
+        }
         return None;
     };
     let parts = connection.into_parts();
@@ -89,7 +104,7 @@ async fn respond(
         None => admit_and_answer(request, guest, shared).await,
     };
     let mut response = answered.unwrap_or_else(|refusal| {
-        shared.viewers.tally().refused(refusal.status.as_u16());
+        shared.refused_request(guest.peer, &refusal);
         refuse(refusal)
     });
     let is_forbidden = response.status() == StatusCode::FORBIDDEN;

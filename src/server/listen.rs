@@ -20,6 +20,10 @@ const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 /// How often a port is looked for that is free for IPv4 and IPv6 alike.
 const FREE_PORT_TRIES: u32 = 20;
 
+/// What the kernel keeps of what a peer has said and nobody has read, in bytes; it doubles this as well. It bounds what a
+/// crowd of connections that are not accepted yet can hold. The longest request comes through it in a few turns.
+const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
+
 /// A peer that acknowledges nothing for so long is gone, power cut or cable pulled.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
@@ -228,6 +232,7 @@ fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
         // Accepted sockets inherit these.
         socket.set_nodelay(true)?;
         socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
         #[cfg(target_os = "linux")]
         socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
         socket.bind(addr)?;

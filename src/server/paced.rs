@@ -16,20 +16,26 @@ const SPAN: Duration = Duration::from_secs(10);
 const LEAST: usize = 160 * 1024;
 
 /// A stream whose writes fail once the peer is too slow.
-pub(super) struct Paced<S> {
+pub(super) struct Paced<S, F> {
     stream: S,
+    /// Is told when everything is out.
+    on_flushed: F,
     /// The end of the current span; `None` while nothing waits.
     span: Option<Pin<Box<Sleep>>>,
     /// What was taken in the current span, in bytes.
     taken: usize,
+    /// Something was written since the last flush.
+    has_written: bool,
 }
 
-impl<S> Paced<S> {
-    pub(super) fn new(stream: S) -> Self {
+impl<S, F> Paced<S, F> {
+    pub(super) fn new(stream: S, on_flushed: F) -> Self {
         Self {
             stream,
+            on_flushed,
             span: None,
             taken: 0,
+            has_written: false,
         }
     }
 
@@ -57,7 +63,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+impl<S: AsyncRead + Unpin, F: Unpin> AsyncRead for Paced<S, F> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -67,7 +73,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Paced<S, F> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -84,6 +90,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         let count = ready!(self.pace(cx, written))?;
         self.taken += count;
+        self.has_written = true;
         Poll::Ready(Ok(count))
     }
 
@@ -96,6 +103,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         ready!(self.pace(cx, flushed))?;
         self.span = None;
+        if std::mem::take(&mut self.has_written) {
+            (self.on_flushed)();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -122,7 +132,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
-        let (mut ours, begun) = (Paced::new(ours), Instant::now());
+        let (mut ours, begun) = (Paced::new(ours, || {}), Instant::now());
         (ours.write_all(&ANSWER).await, begun.elapsed())
     }
 
@@ -145,7 +155,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn between_two_answers_nobody_is_slow() {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let mut ours = Paced::new(ours);
+        let mut ours = Paced::new(ours, || {});
         let mut taken = [0; 2048];
         for _ in 0..3 {
             let answered = async {

@@ -1,13 +1,18 @@
 //! A connection's bytes, whether TLS is around them or not.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use rustls::ServerConnection;
+use rustls::{ServerConfig, ServerConnection};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use super::lobby::Ticket;
 
 /// The most that lies encrypted and unsent for a viewer that does not read, in bytes.
 const MAX_UNSENT: usize = 16 * 1024;
@@ -17,27 +22,71 @@ const MAX_UNSENT: usize = 16 * 1024;
 /// Under TLS what was written may still lie here, encrypted: after the last write comes a flush.
 #[derive(Debug)]
 pub(super) struct Socket {
-    tcp: TcpStream,
+    /// `None` only while it moves to another runtime.
+    tcp: Option<TcpStream>,
     /// In a box: most servers have none, and it is a kilobyte. The lock is held only while bytes are copied.
     tls: Option<Box<Mutex<ServerConnection>>>,
+    /// Until it is a viewer's: what comes is counted, and waits where too much lies about.
+    ticket: Option<Ticket>,
+    has_just_moved: AtomicBool,
+}
+
+/// What rustls reads at once, in bytes, and more or less what it holds of an unfinished handshake.
+const READ_AT_ONCE: usize = 4096;
+
+/// What a handshake waits for.
+enum Wanted {
+    Nothing,
+    ToRead,
+    ToWrite,
 }
 
 /// The TCP side, as rustls sees it: it takes and gives what it can without waiting.
-struct Bytes<'a>(&'a TcpStream);
+struct Bytes<'a> {
+    tcp: &'a TcpStream,
+    socket: &'a Socket,
+}
+
+impl Bytes<'_> {
+    /// Writes with `tokio`, which refuses until it has heard that a socket takes something; one that has just moved here
+    /// is asked `directly`, once.
+    fn write_with(
+        &self,
+        tokio: impl FnOnce(&TcpStream) -> io::Result<usize>,
+        directly: impl FnOnce(SockRef<'_>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        match tokio(self.tcp) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.socket.has_just_moved.swap(false, Ordering::Relaxed) {
+                    return directly(SockRef::from(self.tcp));
+                }
+                Err(error)
+            }
+            written => written,
+        }
+    }
+}
 
 impl Read for Bytes<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.try_read(buf)
+        let read = self.tcp.try_read(buf)?;
+        if let Some(ticket) = &self.socket.ticket {
+            ticket.received(read);
+        }
+        Ok(read)
     }
 }
 
 impl Write for Bytes<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.try_write(bytes)
+        self.write_with(|tcp| tcp.try_write(bytes), |tcp| tcp.send(bytes))
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.try_write_vectored(slices)
+        self.write_with(
+            |tcp| tcp.try_write_vectored(slices),
+            |tcp| tcp.send_vectored(slices),
+        )
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -46,15 +95,82 @@ impl Write for Bytes<'_> {
 }
 
 impl Socket {
-    pub(super) fn plain(tcp: TcpStream) -> Self {
-        Self { tcp, tls: None }
+    /// A connection that is not a viewer's yet.
+    pub(super) fn plain(tcp: TcpStream, ticket: Ticket) -> Self {
+        Self {
+            tcp: Some(tcp),
+            tls: None,
+            ticket: Some(ticket),
+            has_just_moved: AtomicBool::new(false),
+        }
     }
 
-    /// A connection that has shaken hands.
-    pub(super) fn tls(tcp: TcpStream, mut tls: ServerConnection) -> Self {
+    /// Shakes hands. A peer that is refused has been told why, in TLS.
+    pub(super) async fn shake_hands(mut self, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(MAX_UNSENT));
-        let tls = Some(Box::new(Mutex::new(tls)));
-        Self { tcp, tls }
+        self.tls = Some(Box::new(Mutex::new(tls)));
+        poll_fn(|cx| self.poll_shake_hands(cx)).await?;
+        Ok(self)
+    }
+
+    fn poll_shake_hands(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut bytes = self.bytes()?;
+        loop {
+            // One step at a time, so that the lock is not held while this waits.
+            let wanted = match self.session() {
+                Some(mut tls) => step(&mut bytes, &mut tls)?,
+                None => return Poll::Ready(Ok(())),
+            };
+            match wanted {
+                Wanted::Nothing => return Poll::Ready(Ok(())),
+                Wanted::ToWrite => ready!(bytes.tcp.poll_write_ready(cx))?,
+                Wanted::ToRead => {
+                    ready!(self.poll_room(cx, READ_AT_ONCE));
+                    ready!(bytes.tcp.poll_read_ready(cx))?;
+                }
+            }
+        }
+    }
+
+    /// The same connection in the runtime of the caller. It is a viewer's from now on, and counted elsewhere.
+    pub(super) fn move_here(mut self) -> io::Result<Self> {
+        self.ticket = None;
+        let tcp = self.tcp.take().ok_or(io::ErrorKind::NotConnected)?;
+        self.tcp = Some(TcpStream::from_std(tcp.into_std()?)?);
+        self.has_just_moved = AtomicBool::new(true);
+        Ok(self)
+    }
+
+    /// Waits until there is something to read, without taking it, and gives its first byte; `None` at the end.
+    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        let peeked = self.tcp()?.peek(&mut first).await?;
+        Ok((peeked == 1).then_some(first[0]))
+    }
+
+    /// What was read has been thrown away.
+    pub(super) fn forget_received(&self) {
+        if let Some(ticket) = &self.ticket {
+            ticket.forget();
+        }
+    }
+
+    fn tcp(&self) -> io::Result<&TcpStream> {
+        let moved = || io::ErrorKind::NotConnected.into();
+        self.tcp.as_ref().ok_or_else(moved)
+    }
+
+    fn bytes(&self) -> io::Result<Bytes<'_>> {
+        let tcp = self.tcp()?;
+        Ok(Bytes { tcp, socket: self })
+    }
+
+    fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
+        match &self.ticket {
+            Some(ticket) => ticket.poll_room(cx, more),
+            None => Poll::Ready(()),
+        }
     }
 
     fn session(&self) -> Option<MutexGuard<'_, ServerConnection>> {
@@ -64,66 +180,73 @@ impl Socket {
 
     /// Reads what is there without waiting.
     pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
-            return self.tcp.try_read(buf);
+            return bytes.read(buf);
         };
         loop {
             match tls.reader().read(buf) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            tls.read_tls(&mut Bytes(&self.tcp))?;
+            tls.read_tls(&mut bytes)?;
             let processed = tls.process_new_packets();
             // An answer of TLS' own, such as why this ends. What the socket does not take goes before the next write.
-            let _ = send(&mut tls, &self.tcp);
+            let _ = send(&mut tls, &mut bytes);
             processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
     }
 
     /// Writes what is taken without waiting.
     pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
             return match slices {
-                [only] => self.tcp.try_write(only),
-                several => self.tcp.try_write_vectored(several),
+                [only] => bytes.write(only),
+                several => bytes.write_vectored(several),
             };
         };
         // Nothing new is taken before the old is out: this bounds what lies here.
-        if !send(&mut tls, &self.tcp)? {
+        if !send(&mut tls, &mut bytes)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let taken = tls.writer().write_vectored(slices)?;
-        send(&mut tls, &self.tcp)?;
+        send(&mut tls, &mut bytes)?;
         Ok(taken)
     }
 
     /// Sends what lies here as far as that is possible without waiting. Whether all of it is out.
     pub(super) fn try_flush(&self) -> io::Result<bool> {
         match self.session() {
-            Some(mut tls) => send(&mut tls, &self.tcp),
+            Some(mut tls) => send(&mut tls, &mut self.bytes()?),
             None => Ok(true),
         }
     }
 
     /// Waits until more can be written.
     pub(super) async fn writable(&self) -> io::Result<()> {
-        self.tcp.writable().await
+        self.tcp()?.writable().await
     }
 
     /// Ends our direction: the peer reads up to here, and then an end. What it says can still be read.
     pub(super) fn say_no_more(&self) {
         if let Some(mut tls) = self.session() {
             tls.send_close_notify();
-            let _ = send(&mut tls, &self.tcp);
+            if let Ok(mut bytes) = self.bytes() {
+                let _ = send(&mut tls, &mut bytes);
+            }
         }
         // A socket whose peer is gone refuses, and needs it no more.
-        let _ = socket2::SockRef::from(&self.tcp).shutdown(std::net::Shutdown::Write);
+        if let Some(tcp) = &self.tcp {
+            let _ = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
+        }
     }
 
     /// Ends both directions, so that whoever waits for this socket waits no longer. What a peer has not taken is still
     /// sent, unless `at_once`: then the kernel keeps nothing for a peer that reads nothing.
     pub(super) fn hang_up(&self, at_once: bool) {
-        let socket = socket2::SockRef::from(&self.tcp);
+        let Some(tcp) = &self.tcp else { return };
+        let socket = SockRef::from(tcp);
         // A socket whose peer is gone refuses both, and needs neither.
         if at_once {
             let _ = socket.set_linger(Some(std::time::Duration::ZERO));
@@ -134,7 +257,7 @@ impl Socket {
     /// Waits until there may be something to read, after [`Socket::try_read`] would have had to wait. One task may wait
     /// so at a time.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.tcp.poll_read_ready(cx)
+        self.tcp()?.poll_read_ready(cx)
     }
 
     /// [`AsyncRead::poll_read`] for a socket that is shared. One task may wait so at a time.
@@ -146,6 +269,7 @@ impl Socket {
         // A peer that always has something to say must not keep the task that listens from ever pausing.
         let turn = ready!(tokio::task::coop::poll_proceed(cx));
         loop {
+            ready!(self.poll_room(cx, buf.remaining()));
             match self.try_read(buf.initialize_unfilled()) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
@@ -158,10 +282,33 @@ impl Socket {
     }
 }
 
+/// Goes on with a handshake as far as that is possible without waiting.
+fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<Wanted> {
+    if !send(tls, bytes)? {
+        return Ok(Wanted::ToWrite);
+    }
+    if !tls.is_handshaking() {
+        return Ok(Wanted::Nothing);
+    }
+    match tls.read_tls(bytes) {
+        Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Wanted::ToRead),
+        Err(error) => return Err(error),
+    }
+    let processed = tls.process_new_packets();
+    processed.map_err(|error| {
+        // The alert that says why; a peer that does not take it need not know.
+        let _ = send(tls, bytes);
+        io::Error::new(io::ErrorKind::InvalidData, error)
+    })?;
+    Ok(Wanted::ToRead)
+}
+
 /// Sends what is encrypted. Whether all of it is out.
-fn send(tls: &mut ServerConnection, tcp: &TcpStream) -> io::Result<bool> {
+fn send(tls: &mut ServerConnection, bytes: &mut Bytes<'_>) -> io::Result<bool> {
     while tls.wants_write() {
-        match tls.write_tls(&mut Bytes(tcp)) {
+        match tls.write_tls(bytes) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -176,21 +323,20 @@ impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(mut tls) = self.session() {
             tls.send_close_notify();
-            let _ = send(&mut tls, &self.tcp);
+            if let Ok(mut bytes) = self.bytes() {
+                let _ = send(&mut tls, &mut bytes);
+            }
         }
     }
 }
 
 impl AsyncRead for Socket {
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match self.tls {
-            Some(_) => self.poll_read_shared(cx, buf),
-            None => Pin::new(&mut self.tcp).poll_read(cx, buf),
-        }
+        self.poll_read_shared(cx, buf)
     }
 }
 
@@ -213,7 +359,7 @@ impl AsyncWrite for Socket {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => return Poll::Ready(written),
             }
-            ready!(self.tcp.poll_write_ready(cx))?;
+            ready!(self.tcp()?.poll_write_ready(cx))?;
         }
     }
 
@@ -223,7 +369,7 @@ impl AsyncWrite for Socket {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.try_flush()? {
-            ready!(self.tcp.poll_write_ready(cx))?;
+            ready!(self.tcp()?.poll_write_ready(cx))?;
         }
         Poll::Ready(Ok(()))
     }
@@ -233,22 +379,24 @@ impl AsyncWrite for Socket {
             tls.send_close_notify(); // once, however often it is called
         }
         ready!(self.as_mut().poll_flush(cx))?;
-        Pin::new(&mut self.tcp).poll_shutdown(cx)
+        match &mut self.tcp {
+            Some(tcp) => Pin::new(tcp).poll_shutdown(cx),
+            None => Poll::Ready(Ok(())),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use rustls::pki_types::{PrivateKeyDer, ServerName};
-    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use rustls::{ClientConfig, RootCertStore};
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
+    use tokio_rustls::TlsConnector;
     use tokio_rustls::client::TlsStream;
-    use tokio_rustls::{TlsAcceptor, TlsConnector};
 
     use super::*;
+    use crate::server::lobby::Lobby;
 
     /// Both ends of a connection that has shaken hands.
     async fn pair() -> (Socket, TlsStream<TcpStream>) {
@@ -272,12 +420,13 @@ mod tests {
         let tcp = TcpStream::connect(listener.local_addr().unwrap());
         let (accepted, tcp) = tokio::join!(listener.accept(), tcp);
         let name = ServerName::try_from("localhost").unwrap();
+        let (accepted, peer) = accepted.unwrap();
+        let ticket = Lobby::default().enter(peer.ip()).unwrap();
         let (server, client) = tokio::join!(
-            TlsAcceptor::from(Arc::new(server)).accept(accepted.unwrap().0),
+            Socket::plain(accepted, ticket).shake_hands(Arc::new(server)),
             TlsConnector::from(Arc::new(client)).connect(name, tcp.unwrap()),
         );
-        let (tcp, session) = server.unwrap().into_inner();
-        (Socket::tls(tcp, session), client.unwrap())
+        (server.unwrap(), client.unwrap())
     }
 
     #[tokio::test]

@@ -11,8 +11,6 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
 
 use super::socket::Socket;
 
@@ -135,23 +133,21 @@ impl Tls {
     }
 
     /// Shakes hands. Who speaks plain HTTP gets an answer that says so, and no connection.
-    pub(super) async fn accept(&self, mut socket: TcpStream) -> io::Result<Socket> {
-        let mut first = [0];
+    pub(super) async fn accept(&self, mut socket: Socket) -> io::Result<Socket> {
         // A handshake begins with 22, a request with the first letter of its method.
-        if socket.peek(&mut first).await? == 1 && first[0].is_ascii_alphabetic() {
+        let first = socket.first_byte().await?;
+        if first.is_some_and(|byte| byte.is_ascii_alphabetic()) {
             explain(&mut socket).await?;
             let reason = "plain HTTP on a TLS port";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
         let config = Arc::clone(&*self.config.read().unwrap_or_else(PoisonError::into_inner));
-        let stream = TlsAcceptor::from(config).accept(socket).await?;
-        let (tcp, session) = stream.into_inner();
-        Ok(Socket::tls(tcp, session))
+        socket.shake_hands(config).await
     }
 }
 
 /// Answers in plain HTTP.
-async fn explain(socket: &mut TcpStream) -> io::Result<()> {
+async fn explain(socket: &mut Socket) -> io::Result<()> {
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
          Connection: close\r\n\r\n{PLAIN_HTTP}",
@@ -161,7 +157,9 @@ async fn explain(socket: &mut TcpStream) -> io::Result<()> {
     socket.shutdown().await?;
     // What was sent and is not read would turn the close into a reset, which overtakes the answer.
     let mut rest = [0; 1024];
-    while socket.read(&mut rest).await? > 0 {}
+    while socket.read(&mut rest).await? > 0 {
+        socket.forget_received();
+    }
     Ok(())
 }
 

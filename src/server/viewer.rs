@@ -86,12 +86,15 @@ pub(super) enum Fed {
 
 impl Viewer {
     /// A viewer that begins to be heard.
+    ///
+    /// # Errors
+    /// When its connection cannot be waited for in this runtime.
     pub(super) fn new(
         newcomer: Newcomer,
         name: (usize, u64),
         tell: mpsc::UnboundedSender<Word>,
         first_ping: Duration,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let Newcomer {
             socket,
             peer,
@@ -100,14 +103,14 @@ impl Viewer {
             transport,
             greeting,
         } = newcomer;
-        let line = Arc::new(Line::new(name, socket, tell));
+        let line = Arc::new(Line::new(name, socket.move_here()?, tell));
         match transport {
             Transport::WebSocket => tokio::spawn(reader::attend(Arc::clone(&line))),
             Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
         };
         let mut outbox = Outbox::default();
         outbox.push(greeting);
-        Self {
+        Ok(Self {
             line,
             peer,
             subscription: Some(subscription),
@@ -121,7 +124,7 @@ impl Viewer {
             overruns: (0, None),
             leaves_by: None,
             seat,
-        }
+        })
     }
 
     /// Gives it one batch, or what there is; of the next one, where it is a live host's, not before a pause.

@@ -3,24 +3,14 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
+use rustix::process::Signal;
 
-use crate::harness::herd::{Habits, Herd, Life};
+use crate::harness::herd::{Habits, Herd, Life, raise_descriptors};
 use crate::harness::metrics::Metrics;
 use crate::harness::raw::{Ending, Raw, connect, handshake};
 use crate::harness::{PATIENCE, wait_for};
 
 const VIEWERS: usize = 2000;
-
-/// A descriptor for each of them on our side.
-fn raise_descriptors() {
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit {
-        current: limit.maximum,
-        ..limit
-    };
-    setrlimit(Resource::Nofile, raised).unwrap();
-}
 
 #[track_caller]
 fn all(herd: &Herd, what: &str, is_so: impl Fn(&Life) -> bool) {

@@ -107,6 +107,17 @@ enum Order {
     Stop,
 }
 
+/// As many descriptors as this process may have.
+pub(crate) fn raise_descriptors() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+}
+
 /// A number from 0 to 1.
 fn chance() -> f64 {
     rand::random::<f64>()
