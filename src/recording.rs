@@ -49,7 +49,8 @@
 //! * no bytes make the reader panic, and what it refuses it names: file, line, column and value.
 //!
 //! Reading is more tolerant than writing: columns in any order, `event`, `top` and `extra` missing, any quoting, `\r\n`, a
-//! byte order mark, and numbers such as `7.0` or `1e3`.
+//! byte order mark, empty columns without a name at the end, times as [`parse_timestamp`] reads them, and numbers such as
+//! `7.0` or `1e3`.
 
 mod cell;
 mod columns;
@@ -57,20 +58,24 @@ mod decode;
 mod encode;
 mod error;
 mod event;
+mod foreign;
 mod output;
 mod reader;
 mod resume;
 mod row;
 #[cfg(test)]
 mod tests;
+mod time;
 mod transcript;
 mod watched;
 
 pub use columns::Columns;
+pub use decode::Heading;
 pub use encode::Encoder;
 pub use error::{CellProblem, HeaderProblem, ReadError, RowProblem};
 pub use output::{Loss, Output, OutputError};
-pub use reader::{Reader, TornRow};
+pub use reader::{Place, Reader, TornRow};
 pub use resume::{Appended, Resume};
 pub use row::{Row, RowKind};
+pub use time::{TimeProblem, parse_timestamp};
 pub use transcript::Transcript;

@@ -16,7 +16,9 @@ use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
-use crate::source::recording::{Bound, Input, Numbering, Playback, Run, Survey, Window, survey};
+use crate::source::recording::{
+    Bound, Input, Numbering, Order, Playback, Run, Survey, Window, survey,
+};
 
 use crate::terminal::{self, Progress};
 
@@ -38,7 +40,7 @@ Examples:
   metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
   zcat incident.csv.gz | metrics replay -")]
 pub struct Args {
-    /// Recordings, played as one in the order of their time; - is standard input
+    /// Recordings, played as one by time; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -59,12 +61,16 @@ pub struct Args {
     wait_timeout: Duration,
 
     /// Begin at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     start: Option<Bound>,
 
     /// Stop before this time, or this far into the recording
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     end: Option<Bound>,
+
+    /// Wait at most this long for a message, however long the hole in the recording is
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::duration)]
+    max_pause: Option<Duration>,
 
     /// Shift time so that the recording begins now
     #[arg(long)]
@@ -85,45 +91,58 @@ impl Args {
     }
 
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
-        let input = |path: &PathBuf| {
-            if path.as_os_str() == "-" {
-                Input::Stdin
-            } else {
-                Input::File(path.clone())
-            }
-        };
-        let inputs: Vec<_> = self.files.iter().map(input).collect();
-        let from_stdin = inputs
-            .iter()
-            .filter(|input| **input == Input::Stdin)
-            .count();
-        if from_stdin > 1 {
+        let inputs: Vec<_> = self.files.iter().map(|path| Input::of(path)).collect();
+        let stdin = inputs.iter().filter(|it| **it == Input::Stdin).count();
+        if stdin > 1 {
             return Err(Failure::usage(
                 "'-' is given twice: standard input can be read once",
             ));
         }
-        if from_stdin == 1 && self.again {
-            return Err(Failure::usage(
-                "standard input cannot be looped: save it to a file and replay that",
-            ));
+        let Some(pipe) = inputs.iter().find(|input| input.is_piped()) else {
+            return Ok(inputs);
+        };
+        let pipe = match pipe {
+            Input::Pipe(path) => format!("'{}' is not a regular file: it", path.display()),
+            _ => "standard input".into(),
+        };
+        if self.again {
+            return Err(Failure::usage(format!(
+                "{pipe} cannot be looped: save it to a file and replay that"
+            )));
         }
-        if from_stdin == 1 && inputs.len() > 1 {
-            return Err(Failure::usage(
-                "standard input cannot be merged with files: save it to a file first",
-            ));
+        if inputs.len() > 1 {
+            return Err(Failure::usage(format!(
+                "{pipe} cannot be merged with others: save it to a file first"
+            )));
         }
         Ok(inputs)
     }
 
+    fn window(&self) -> Window {
+        Window {
+            start: self.start,
+            end: self.end,
+        }
+    }
+
+    /// Checks that something can be between `--start` and `--end`, in a recording whose first row is of time `first`.
+    fn check_window(&self, first: Option<u64>) -> Result<(), Failure> {
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if self.window().is_void(first) => Err(Failure::usage(
+                format!("--end {end} is not after --start {start}: nothing is between them"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
     fn run(&self, inputs: Vec<Input>) -> Run {
         let now = epoch_ms();
+        let order = Order::default();
         let fresh = self.again || self.rebase || self.name.is_some();
         Run {
             inputs,
-            window: Window {
-                start: self.start,
-                end: self.end,
-            },
+            order,
+            window: self.window(),
             numbering: if fresh {
                 Numbering::Fresh {
                     stream: StreamId(now),
@@ -146,6 +165,7 @@ impl Args {
 pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
     let exposure = args.server.trust.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
+    args.check_window(None)?;
     let signals::Asked { stop, reload } = asked;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
@@ -160,10 +180,11 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         prepared = prepare(args.run(inputs)) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    check(&prepared.survey, &args)?;
     for warning in &prepared.survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
     }
+    args.check_window(prepared.survey.first)?;
+    check(&prepared.survey, &args)?;
 
     let played = broadcast(&args, global, (listeners, trust), prepared, stop).await?;
     if let Some(line) = played {
@@ -188,7 +209,11 @@ async fn broadcast(
         &hub,
         &survey,
         playback.numbering(),
-        (args.speed, described(args, &survey, playback.numbering())),
+        (
+            args.speed,
+            args.max_pause,
+            described(args, &survey, playback.numbering()),
+        ),
         args.server.heartbeat,
     );
     let viewers = Viewers::default();
@@ -205,7 +230,7 @@ async fn broadcast(
     let mut server = tokio::spawn(server);
     let progress = progress(args, global, &survey);
     let played = tokio::select! {
-        played = play(args, (feed, playback), &hub, &viewers, &progress) => played,
+        played = play(args, global, (feed, playback), &hub, &viewers, &progress) => played,
         () = stop.cancelled() => Ok(None),
         // It ends by itself only where it cannot begin.
         ended = &mut server => return Ok(ended?.map(|()| None)?),
@@ -221,6 +246,9 @@ async fn broadcast(
         .filter(|warning| !survey.warnings.contains(warning))
     {
         announce::say(global, &format!("warning: {warning}"));
+    }
+    if messages == 0 {
+        return Err(nothing(args));
     }
     let viewers = announce::at_most(viewers.now().most);
     Ok(Some(format!("Replayed {messages} messages to {viewers}.")))
@@ -261,6 +289,7 @@ fn progress(args: &Args, global: &GlobalArgs, survey: &Survey) -> Progress {
 /// Waits for viewers, plays, ends, and waits for viewers to have the end.
 async fn play(
     args: &Args,
+    global: &GlobalArgs,
     (feed, playback): (Feed, Playback),
     hub: &Hub,
     viewers: &Viewers,
@@ -280,7 +309,8 @@ async fn play(
             progress.played(due, &format!("{messages} messages"));
         }
     };
-    let played = feed.run(playback, epoch_ms(), tell).await?;
+    let say = |line: &str| announce::say(global, line);
+    let played = feed.run(playback, epoch_ms(), tell, say).await?;
     hub.end();
     // Those that are here have it soon; of the others, as many are awaited as were at the start.
     let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
@@ -304,12 +334,13 @@ struct Prepared {
 /// Looks through the recordings and opens them again, on a thread that may block.
 async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
     let prepared = tokio::task::spawn_blocking(move || {
-        if run.inputs == [Input::Stdin] {
+        if run.inputs.iter().any(Input::is_piped) {
             let mut playback = Playback::new(run)?;
             let survey = playback.look_ahead(ROWS_AHEAD)?;
             return Ok(Prepared { survey, playback });
         }
-        let survey = survey(&run.inputs, run.window)?;
+        let (survey, order) = survey(&run.inputs, run.window)?;
+        run.order = order;
         run.interval = survey
             .hosts
             .values()
@@ -324,19 +355,7 @@ async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
 
 fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
     if survey.hosts.is_empty() {
-        let where_ = if args.start.is_some() || args.end.is_some() {
-            " between --start and --end"
-        } else {
-            ""
-        };
-        let files: Vec<_> = args
-            .files
-            .iter()
-            .map(|file| format!("'{}'", file.display()))
-            .collect();
-        return Err(
-            anyhow::anyhow!("nothing to replay: no rows{where_} in {}", files.join(", ")).into(),
-        );
+        return Err(nothing(args));
     }
     if args.name.is_some() && survey.hosts.len() > 1 {
         let hosts: Vec<_> = survey.hosts.keys().map(HostName::as_str).collect();
@@ -346,6 +365,24 @@ fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// That no row was played.
+fn nothing(args: &Args) -> Failure {
+    let where_ = if args.start.is_some() || args.end.is_some() {
+        " between --start and --end"
+    } else {
+        ""
+    };
+    let name = |file: &PathBuf| {
+        if file.as_os_str() == "-" {
+            "standard input".into()
+        } else {
+            format!("'{}'", file.display())
+        }
+    };
+    let files: Vec<_> = args.files.iter().map(name).collect();
+    anyhow::anyhow!("nothing to replay: no rows{where_} in {}", files.join(", ")).into()
 }
 
 fn hosts(args: &Args, survey: &Survey) -> String {

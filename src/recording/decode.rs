@@ -5,18 +5,39 @@ use std::sync::Arc;
 
 use csv::StringRecord;
 
-use super::cell::{ExtraReader, parse_seq, parse_timestamp};
+use super::cell::{ExtraReader, parse_seq};
 use super::columns::{Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved};
 use super::error::{CellProblem, HeaderProblem, RowProblem, Shown};
 use super::event::Event;
 use super::row::{Row, RowKind};
+use super::time::parse_timestamp;
 use crate::protocol::{HostName, Sample};
 
+/// The header that a row is below, to read the row again.
+#[derive(Debug, Clone)]
+pub struct Heading(pub(super) Arc<Layout>);
+
+impl Heading {
+    /// The value columns of its rows.
+    #[must_use]
+    pub fn columns(&self) -> &Columns {
+        &self.0.columns
+    }
+
+    /// Whether both are of the same header, or of equal ones that follow each other.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
 /// Which cell of a row holds what.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Layout {
     /// How many cells a row has.
     cells: usize,
+    /// How many of them have a name. Those behind are empty, as spreadsheets leave them.
+    named: usize,
     timestamp: usize,
     host: usize,
     stream: usize,
@@ -40,13 +61,16 @@ impl Layout {
         let must_find = |name| find(name).ok_or(HeaderProblem::Lacks(name));
         let (timestamp, host) = (must_find(TIMESTAMP)?, must_find(HOST)?);
         let (stream, seq) = (must_find(STREAM)?, must_find(SEQ)?);
-        check_names(&names)?;
-        let values: Vec<usize> = (0..names.len())
+        let is_named = |name: &&str| !name.is_empty();
+        let named = names.iter().rposition(is_named).map_or(0, |at| at + 1);
+        check_names(&names[..named])?;
+        let values: Vec<usize> = (0..named)
             .filter(|&cell| !is_reserved(names[cell]))
             .collect();
         let value_names = values.iter().map(|&cell| names[cell].into()).collect();
         Ok(Self {
             cells: names.len(),
+            named,
             timestamp,
             host,
             stream,
@@ -89,6 +113,9 @@ impl Layout {
 fn check_names(names: &[&str]) -> Result<(), HeaderProblem> {
     let mut seen = HashSet::new();
     for (cell, &name) in names.iter().enumerate() {
+        if name.is_empty() && cell == 0 {
+            return Err(HeaderProblem::Index);
+        }
         if name.is_empty() {
             return Err(HeaderProblem::Unnamed(cell + 1));
         }
@@ -114,7 +141,7 @@ fn text(row: &StringRecord, cell: usize) -> &str {
 /// Turns the rows below one header into typed values.
 #[derive(Debug)]
 pub(super) struct Decoder {
-    pub(super) layout: Layout,
+    pub(super) heading: Heading,
     /// The host of the row before, shared with this one where it is the same.
     host: Option<HostName>,
     /// The names in the last `extra`.
@@ -124,24 +151,35 @@ pub(super) struct Decoder {
 impl Decoder {
     pub(super) fn new(layout: Layout) -> Self {
         Self {
-            layout,
+            heading: Heading(Arc::new(layout)),
             host: None,
             extra_names: Vec::new(),
         }
     }
 
+    pub(super) fn layout(&self) -> &Layout {
+        &self.heading.0
+    }
+
     pub(super) fn row(&mut self, row: &StringRecord) -> Result<Row, RowProblem> {
-        if row.len() != self.layout.cells {
+        if row.len() != self.layout().cells {
             return Err(RowProblem::Cells {
                 found: row.len(),
-                expected: self.layout.cells,
+                expected: self.layout().cells,
             });
         }
-        let layout = &self.layout;
+        let layout = self.layout();
+        let mut unnamed = layout.named..layout.cells;
+        if let Some(cell) = unnamed.find(|&cell| !text(row, cell).is_empty()) {
+            return Err(RowProblem::Unnamed {
+                column: cell + 1,
+                value: Shown::new(text(row, cell)),
+            });
+        }
         let timestamp = parse_timestamp(text(row, layout.timestamp))
-            .ok_or_else(|| self.refuse(row, layout.timestamp, CellProblem::Timestamp))?;
+            .map_err(|problem| self.refuse(row, layout.timestamp, problem.into()))?;
         let host = self.host(row)?;
-        let layout = &self.layout;
+        let layout = self.layout();
         let stream = (text(row, layout.stream).parse())
             .map_err(|_| self.refuse(row, layout.stream, CellProblem::Stream))?;
         let event = match layout.event {
@@ -168,12 +206,12 @@ impl Decoder {
     }
 
     fn host(&mut self, row: &StringRecord) -> Result<HostName, RowProblem> {
-        let name = text(row, self.layout.host);
+        let name = text(row, self.layout().host);
         match &self.host {
             Some(host) if host.as_str() == name => Ok(host.clone()),
             _ => {
                 let host: HostName = (name.parse())
-                    .map_err(|_| self.refuse(row, self.layout.host, CellProblem::Host))?;
+                    .map_err(|_| self.refuse(row, self.layout().host, CellProblem::Host))?;
                 self.host = Some(host.clone());
                 Ok(host)
             }
@@ -181,12 +219,12 @@ impl Decoder {
     }
 
     fn seq(&self, row: &StringRecord) -> Result<u64, RowProblem> {
-        let cell = self.layout.seq;
+        let cell = self.layout().seq;
         parse_seq(text(row, cell)).ok_or_else(|| self.refuse(row, cell, CellProblem::Seq))
     }
 
     fn sample(&mut self, row: &StringRecord, timestamp: u64) -> Result<Sample, RowProblem> {
-        let layout = &self.layout;
+        let layout = &*self.heading.0;
         let mut values = Vec::with_capacity(layout.values.len() + self.extra_names.len());
         for (&cell, name) in layout.values.iter().zip(layout.columns.names()) {
             let number = text(row, cell);
@@ -196,7 +234,7 @@ impl Decoder {
             match number.parse::<f64>() {
                 Ok(value) if value.is_finite() => values.push((name.clone(), value)),
                 Ok(_) => return Err(self.refuse(row, cell, CellProblem::NotFinite)),
-                Err(_) => return Err(self.refuse(row, cell, CellProblem::Number)),
+                Err(_) => return Err(self.refuse(row, cell, CellProblem::of_number(number))),
             }
         }
         let present = |cell: Option<usize>| cell.filter(|&cell| !text(row, cell).is_empty());
@@ -226,7 +264,7 @@ impl Decoder {
 
     /// Checks that a gap has neither a number nor values.
     fn check_empty(&self, row: &StringRecord) -> Result<(), RowProblem> {
-        let layout = &self.layout;
+        let layout = self.layout();
         let mut cells = (layout.values.iter().copied())
             .chain([layout.seq])
             .chain(layout.top)
@@ -239,7 +277,7 @@ impl Decoder {
 
     fn refuse(&self, row: &StringRecord, cell: usize, problem: CellProblem) -> RowProblem {
         RowProblem::Cell {
-            column: Shown::new(self.layout.name_of(cell)),
+            column: Shown::new(self.layout().name_of(cell)),
             value: Shown::new(text(row, cell)),
             problem,
         }

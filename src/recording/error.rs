@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 
+use super::time::TimeProblem;
 use crate::protocol::shown_char;
 
 /// The longest piece of a refused cell that an error shows, in characters.
@@ -26,7 +27,7 @@ pub enum ReadError {
         file: String,
     },
     /// The first line is not the header of a recording.
-    #[error("{file}: not a recording: {problem}")]
+    #[error("{file}{}: not a recording: {problem}", problem.line())]
     NotARecording {
         /// The name that the file is shown by.
         file: String,
@@ -68,6 +69,24 @@ pub enum HeaderProblem {
     /// A column without a name, counted from 1.
     #[error("column {0} of the header has no name; take it out or name it")]
     Unnamed(usize),
+    /// The first column has no name: the row numbers of a data frame.
+    #[error(
+        "column 1 of the header has no name; take it out (pandas writes none with to_csv(…, index=False))"
+    )]
+    Index,
+    /// Another kind of file: what it is, and what to do.
+    #[error("{0}")]
+    Foreign(String),
+}
+
+impl HeaderProblem {
+    /// Where it is in the file, as it follows the file's name.
+    fn line(&self) -> &'static str {
+        match self {
+            Self::Empty | Self::Foreign(_) => "",
+            _ => ":1",
+        }
+    }
 }
 
 /// What is wrong with a row.
@@ -84,9 +103,35 @@ pub enum RowProblem {
     /// More than a row can have; most often a quote that is never closed.
     #[error("the row does not end within 16 MiB; is a quote not closed?")]
     TooLong,
+    /// A cell below no name.
+    #[error("column {column} has no name in the header, but holds '{value}'; name it or empty it")]
+    Unnamed {
+        /// The column, from 1.
+        column: usize,
+        /// What the cell says.
+        value: Shown,
+    },
     /// A header in the middle that is none.
     #[error("{0}")]
     Header(HeaderProblem),
+    /// A row whose place is before another that came already.
+    #[error("{message} comes after {after}: {cure}")]
+    Displaced {
+        /// The message of the row.
+        message: String,
+        /// The message of the row that came before it.
+        after: String,
+        /// What to do about it.
+        cure: &'static str,
+    },
+    /// The same message for the second time, in other words.
+    #[error("{message} differs from its row in {other}; remove one of the two")]
+    Differs {
+        /// The message of both rows.
+        message: String,
+        /// The file and line of the other.
+        other: String,
+    },
     /// A cell with bytes that are not UTF-8.
     #[error("column '{column}': not UTF-8")]
     NotUtf8 {
@@ -111,6 +156,15 @@ pub enum CellProblem {
     /// `timestamp`.
     #[error("is not a time in UTC; write it like 2026-11-24T14:07:31.204Z")]
     Timestamp,
+    /// `timestamp` that could be of any place.
+    #[error(
+        "does not say how far from UTC it is; write Z behind it if it is UTC, as in 2026-11-24T14:07:31.204Z, or an \
+         offset such as +01:00"
+    )]
+    NoOffset,
+    /// `timestamp` that cannot be written again.
+    #[error("is before 1970 or after 9999; write it like 2026-11-24T14:07:31.204Z")]
+    OutOfRange,
     /// `host`.
     #[error("is not a host name; write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit")]
     Host,
@@ -128,6 +182,12 @@ pub enum CellProblem {
     /// A value.
     #[error("is not a number")]
     Number,
+    /// A word for no value.
+    #[error("is not a number; leave the cell empty where there is none")]
+    NoValue,
+    /// A value with a comma in it.
+    #[error("is not a number; write it with a decimal point, and without commas between thousands")]
+    Comma,
     /// A value that JSON cannot carry.
     #[error("is not a finite number; leave the cell empty where there is none")]
     NotFinite,
@@ -140,6 +200,35 @@ pub enum CellProblem {
     /// Anything but time, host, stream and event in a gap.
     #[error("is in the row of a gap, which has no number and no values")]
     InGap,
+}
+
+impl CellProblem {
+    /// Of a cell that does not hold a number.
+    pub(super) fn of_number(text: &str) -> Self {
+        let is = |word: &&str| text.eq_ignore_ascii_case(word);
+        if NO_VALUE.iter().any(is) {
+            Self::NoValue
+        } else if text.contains(',') && text.replace(',', "").parse::<f64>().is_ok() {
+            Self::Comma
+        } else {
+            Self::Number
+        }
+    }
+}
+
+/// What other programs write where there is no value.
+const NO_VALUE: [&str; 9] = [
+    "null", "na", "n/a", "#n/a", "none", "nil", "<na>", "\\n", "-",
+];
+
+impl From<TimeProblem> for CellProblem {
+    fn from(problem: TimeProblem) -> Self {
+        match problem {
+            TimeProblem::NotATime => Self::Timestamp,
+            TimeProblem::NoOffset => Self::NoOffset,
+            TimeProblem::OutOfRange => Self::OutOfRange,
+        }
+    }
 }
 
 /// Text of a file as an error shows it: what acts on a terminal is escaped, and it is cut where it is long.

@@ -2,19 +2,23 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek};
 use std::path::Path;
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
+use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Terminator};
 
 use super::columns::Columns;
-use super::decode::{Decoder, Layout};
+use super::decode::{Decoder, Heading, Layout};
 use super::error::{HeaderProblem, ReadError, RowProblem, Shown};
+use super::foreign;
 use super::row::Row;
 use super::watched::Watched;
 
 /// Large enough that a read of the disk is worth its call, small enough to stay in the second-level cache.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Enough for most rows: where each is read at another place, what is read beyond it is wasted.
+const BUFFER_BYTES_OF_A_ROW: usize = 4 * 1024;
 
 /// Reads the rows of a recording, one after the other, in constant memory. Ends at the first error.
 #[derive(Debug)]
@@ -25,6 +29,15 @@ pub struct Reader<R> {
     decoder: Decoder,
     torn: Option<TornRow>,
     is_over: bool,
+}
+
+/// Where a row begins in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Bytes before it.
+    pub byte: u64,
+    /// Where the parser counts from, to give the same line numbers again.
+    pub line: u64,
 }
 
 /// A last row without a line break behind it: its writer was cut off, and what is there may be half a number.
@@ -49,11 +62,23 @@ impl Reader<File> {
     /// # Errors
     /// When it cannot be read or is not a recording.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
+        Self::open_buffered(path, BUFFER_BYTES)
+    }
+
+    /// Opens a file to read single rows of it: [`Reader::row_at`].
+    ///
+    /// # Errors
+    /// As of [`Reader::open`].
+    pub fn open_for_rows(path: &Path) -> Result<Self, ReadError> {
+        Self::open_buffered(path, BUFFER_BYTES_OF_A_ROW)
+    }
+
+    fn open_buffered(path: &Path, buffer_bytes: usize) -> Result<Self, ReadError> {
         let name = path.display().to_string();
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?.is_dir(), file)));
         match opened {
             Ok((true, _)) => Err(ReadError::Directory { file: name }),
-            Ok((false, file)) => Self::new(file, name),
+            Ok((false, file)) => Self::buffered(file, name, buffer_bytes),
             Err(source) => Err(ReadError::Io { file: name, source }),
         }
     }
@@ -65,13 +90,16 @@ impl<R: Read> Reader<R> {
     /// # Errors
     /// When it cannot be read or is not a recording.
     pub fn new(input: R, file: impl Into<String>) -> Result<Self, ReadError> {
-        let file = file.into();
+        Self::buffered(input, file.into(), BUFFER_BYTES)
+    }
+
+    fn buffered(input: R, file: String, buffer_bytes: usize) -> Result<Self, ReadError> {
         // With `\n` alone as the end of a line, the parser's line numbers hold for `\r\n` as well.
         let mut csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .terminator(Terminator::Any(b'\n'))
-            .buffer_capacity(BUFFER_BYTES)
+            .buffer_capacity(buffer_bytes)
             .from_reader(Watched::new(input));
         let mut header = StringRecord::new();
         match read_layout(&mut csv, &mut header) {
@@ -83,14 +111,38 @@ impl<R: Read> Reader<R> {
                 torn: None,
                 is_over: false,
             }),
-            Ok(Err(problem)) => Err(ReadError::NotARecording { file, problem }),
+            Ok(Err(problem)) => {
+                let foreign = foreign::describe(csv.get_ref().head(), &file);
+                let problem = foreign.map_or(problem, HeaderProblem::Foreign);
+                Err(ReadError::NotARecording { file, problem })
+            }
             Err(source) => Err(ReadError::Io { file, source }),
         }
     }
 
     /// The value columns of the rows that come now. A further header may change them.
     pub fn columns(&self) -> &Columns {
-        &self.decoder.layout.columns
+        &self.decoder.layout().columns
+    }
+
+    /// The header of the row that came last.
+    pub fn heading(&self) -> &Heading {
+        &self.decoder.heading
+    }
+
+    /// Where the row that came last begins.
+    pub fn place(&self) -> Place {
+        let position = self.row.position();
+        Place {
+            byte: position.map_or(0, Position::byte),
+            line: position.map_or(1, Position::line),
+        }
+    }
+
+    /// The line on which the row that came last starts, from 1.
+    pub fn line(&self) -> u64 {
+        // The parser is on the line behind the row; blank lines before it are passed.
+        self.csv.position().line() - 1 - self.breaks_within()
     }
 
     /// The name that errors call the input by.
@@ -126,6 +178,9 @@ impl<R: Read> Reader<R> {
             // The same object tells those who keep it that nothing changed.
             layout.columns = self.columns().clone();
         }
+        if layout == *self.decoder.layout() {
+            return Ok(());
+        }
         self.decoder = Decoder::new(layout);
         Ok(())
     }
@@ -157,8 +212,7 @@ impl<R: Read> Reader<R> {
     fn error(&self, problem: RowProblem) -> ReadError {
         ReadError::Row {
             file: self.file.clone(),
-            // The parser is on the line behind the row; blank lines before it are passed.
-            line: self.csv.position().line() - 1 - self.breaks_within(),
+            line: self.line(),
             problem,
         }
     }
@@ -173,7 +227,7 @@ impl<R: Read> Reader<R> {
                 file,
                 line: line.unwrap_or(here),
                 problem: RowProblem::NotUtf8 {
-                    column: Shown::new(self.decoder.layout.name_of(err.field())),
+                    column: Shown::new(self.decoder.layout().name_of(err.field())),
                 },
             },
             ErrorKind::Io(_) if self.csv.get_ref().is_exhausted() => ReadError::Row {
@@ -189,6 +243,31 @@ impl<R: Read> Reader<R> {
     fn breaks_within(&self) -> u64 {
         let bytes = self.row.as_byte_record().as_slice();
         bytes.iter().map(|&byte| u64::from(byte == b'\n')).sum()
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    /// Reads a row again. The rows that come next are those behind it.
+    ///
+    /// # Errors
+    /// When it is not there any more, or cannot be read.
+    pub fn row_at(&mut self, place: Place, heading: &Heading) -> Result<Row, ReadError> {
+        let mut position = Position::new();
+        position.set_byte(place.byte).set_line(place.line);
+        let failed = |source| ReadError::Io {
+            file: self.file.clone(),
+            source,
+        };
+        self.csv
+            .seek(position)
+            .map_err(|error| failed(error.into()))?;
+        if !self.heading().is(heading) {
+            self.decoder.heading = heading.clone();
+        }
+        self.read_row()?.ok_or_else(|| ReadError::Io {
+            file: self.file.clone(),
+            source: io::Error::other("it changed while it was read"),
+        })
     }
 }
 

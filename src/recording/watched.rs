@@ -1,6 +1,8 @@
 //! What the CSV parser itself does not tell: whether a row ended because the input did, and whether it ever ends.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::foreign::LOOKED_AT;
 
 /// The longest row that is read, in bytes. The longest message of the wire stays below it with every quote doubled; a file
 /// that is longer without a line break, or with a quote that is never closed, is refused before it fills the memory.
@@ -12,6 +14,8 @@ pub(super) struct Watched<R> {
     input: R,
     at_end: bool,
     allowed: usize,
+    /// The first bytes, as far as they have been read.
+    head: Vec<u8>,
 }
 
 impl<R> Watched<R> {
@@ -20,7 +24,13 @@ impl<R> Watched<R> {
             input,
             at_end: false,
             allowed: MAX_ROW_BYTES,
+            head: Vec::new(),
         }
+    }
+
+    /// The first bytes, for what is said of an input that is no recording.
+    pub(super) fn head(&self) -> &[u8] {
+        &self.head
     }
 
     /// Allows for another row.
@@ -47,6 +57,8 @@ impl<R: Read> Read for Watched<R> {
         loop {
             match self.input.read(buffer) {
                 Ok(read) => {
+                    let missing = LOOKED_AT.saturating_sub(self.head.len());
+                    self.head.extend_from_slice(&buffer[..read.min(missing)]);
                     self.at_end |= read == 0;
                     self.allowed = self.allowed.saturating_sub(read);
                     return Ok(read);
@@ -55,5 +67,12 @@ impl<R: Read> Read for Watched<R> {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+impl<R: Seek> Seek for Watched<R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.at_end = false;
+        self.input.seek(to)
     }
 }

@@ -41,6 +41,8 @@ mod record;
 mod refused;
 mod replay_again;
 mod replay_flags;
+mod replay_inputs;
+mod replay_order;
 mod request_forms;
 mod round_trip;
 mod screen;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use crate::protocol::{HostName, Replay, StreamId, cores_among, describe};
 use crate::recording::{Columns, ReadError};
 use crate::source::recording::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
-use super::super::Failure;
+use super::super::{Failure, announce};
 use super::pace::{Pace, Speed};
 
 /// Rows that are read at once; viewers are woken at least this often.
@@ -25,9 +25,13 @@ const BATCHES_AHEAD: usize = 4;
 /// state of a page, would otherwise not draw the metric. They draw within a sixtieth of a second, busy ones more slowly.
 const ALERT_PAUSE: Duration = Duration::from_millis(50);
 
+/// A wait that is longer than this and than three intervals is told, so that nobody takes it for a hang.
+const LONG_WAIT: Duration = Duration::from_secs(5);
+
 /// Feeds a hub.
 pub(super) struct Feed {
     speed: Speed,
+    max_pause: Option<Duration>,
     replay: Replay,
     heartbeat: Duration,
     /// The last message was a metric.
@@ -56,11 +60,12 @@ impl Feed {
         hub: &Hub,
         survey: &Survey,
         numbering: &Numbering,
-        (speed, replay): (Speed, Replay),
+        (speed, max_pause, replay): (Speed, Option<Duration>, Replay),
         heartbeat: Duration,
     ) -> Self {
         let mut feed = Self {
             speed,
+            max_pause,
             replay,
             heartbeat,
             is_metric_last: false,
@@ -132,18 +137,19 @@ impl Feed {
     }
 
     /// Plays everything. A rebased recording begins `now`, in milliseconds since the epoch.
-    /// `progress` is told the recorded time and the messages that have been played.
+    /// `progress` is told the recorded time and the messages that have been played, `say` a line about a long wait.
     pub(super) async fn run(
         mut self,
         mut playback: Playback,
         now: u64,
         progress: impl Fn(Duration, u64),
+        say: impl Fn(&str),
     ) -> Result<Played, Failure> {
         if playback.rebase_to(now) {
             self.begins(now);
         }
         let mut rows = read_ahead(playback)?;
-        let mut pace = Pace::new(self.speed, Instant::now());
+        let mut pace = Pace::new(self.speed, self.max_pause, Instant::now());
         let mut played = Played {
             messages: 0,
             warnings: Vec::new(),
@@ -153,7 +159,7 @@ impl Feed {
                 Read::Rows(plays) => {
                     for play in plays {
                         let due = Duration::from_millis(play.due);
-                        self.play(play, &mut pace).await;
+                        self.play(play, &mut pace, &say).await;
                         played.messages += 1;
                         progress(due, played.messages);
                     }
@@ -180,9 +186,14 @@ impl Feed {
         }
     }
 
-    async fn play(&mut self, play: Play, pace: &mut Pace) {
+    async fn play(&mut self, play: Play, pace: &mut Pace, say: impl Fn(&str)) {
         if let Some(due) = pace.due(play.due, Instant::now()) {
             self.wake();
+            let wait = due.saturating_duration_since(Instant::now());
+            let usual = Duration::from_millis(self.host(&play.host).interval);
+            if wait > LONG_WAIT.max(usual.saturating_mul(3)) {
+                say(&self.waiting(wait, &play));
+            }
             tokio::time::sleep_until(due).await;
         } else if let Some(pause) = self.pause_before(&play) {
             self.wake();
@@ -207,6 +218,23 @@ impl Feed {
         }
         let quarter = Duration::from_millis(self.host(&play.host).interval / 4);
         Some(ALERT_PAUSE.min(quarter))
+    }
+
+    /// What is said of a long wait for a message.
+    fn waiting(&self, wait: Duration, play: &Play) -> String {
+        let at = UNIX_EPOCH + Duration::from_millis(play.message.sample.timestamp);
+        let cure = if self.max_pause.is_none() {
+            "; --max-pause 5s shortens such waits"
+        } else {
+            ""
+        };
+        format!(
+            "Waiting {} for the next message, {} of {} at {}{cure}.",
+            announce::span(wait),
+            play.message.seq,
+            play.host,
+            humantime::format_rfc3339_seconds(at),
+        )
     }
 
     fn wake(&self) {
@@ -250,7 +278,7 @@ fn read_ahead(mut playback: Playback) -> std::io::Result<mpsc::Receiver<Read>> {
                 return;
             }
             if over {
-                let _ = sender.blocking_send(Read::Over(playback.warnings().collect()));
+                let _ = sender.blocking_send(Read::Over(playback.warnings()));
                 return;
             }
         }

@@ -71,17 +71,36 @@ impl Speed {
 #[derive(Debug)]
 pub(super) struct Pace {
     speed: Speed,
+    /// The longest wait for a message, from the one before it.
+    max_pause: Option<Duration>,
     /// When recorded time 0 is.
     origin: Instant,
+    /// What has been taken off pauses that were longer.
+    skipped: Duration,
+    /// The recorded time of the last message.
+    last: u64,
 }
 
 impl Pace {
-    pub(super) fn new(speed: Speed, now: Instant) -> Self {
-        Self { speed, origin: now }
+    pub(super) fn new(speed: Speed, max_pause: Option<Duration>, now: Instant) -> Self {
+        Self {
+            speed,
+            max_pause,
+            origin: now,
+            skipped: Duration::ZERO,
+            last: 0,
+        }
     }
 
-    /// When the message at `ms` of recorded time is due; `None` for at once.
+    /// When the next message, at `ms` of recorded time, is due; `None` for at once.
     pub(super) fn due(&mut self, ms: u64, now: Instant) -> Option<Instant> {
+        let last = std::mem::replace(&mut self.last, ms);
+        if let Some(longest) = self.max_pause
+            && let (Some(before), Some(after)) = (self.after(last), self.after(ms))
+        {
+            let pause = after.saturating_sub(before);
+            self.skipped = self.skipped.saturating_add(pause.saturating_sub(longest));
+        }
         let due = self.at(ms)?;
         if now > due + MOST_LATE {
             self.origin += now - due;
@@ -96,21 +115,22 @@ impl Pace {
         }
     }
 
-    fn at(&self, ms: u64) -> Option<Instant> {
+    /// How long after recorded time 0 a message is due, if no pause is cut.
+    fn after(&self, ms: u64) -> Option<Duration> {
         match self.speed {
             Speed::Max => None,
             #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
-            Speed::Factor(factor) => {
-                let after = Duration::try_from_secs_f64(ms as f64 / 1000.0 / factor)
-                    .unwrap_or(Duration::MAX);
-                // What is too far away to be counted will not be waited for to its end either.
-                Some(
-                    self.origin
-                        .checked_add(after)
-                        .unwrap_or(self.origin + Duration::from_secs(86_400 * 365)),
-                )
-            }
+            Speed::Factor(factor) => Some(
+                Duration::try_from_secs_f64(ms as f64 / 1000.0 / factor).unwrap_or(Duration::MAX),
+            ),
         }
+    }
+
+    fn at(&self, ms: u64) -> Option<Instant> {
+        let after = self.after(ms)?.saturating_sub(self.skipped);
+        // What is too far away to be counted will not be waited for to its end either.
+        let far_away = || self.origin + Duration::from_secs(86_400 * 365);
+        Some(self.origin.checked_add(after).unwrap_or_else(far_away))
     }
 }
 
@@ -138,7 +158,7 @@ mod tests {
     #[test]
     fn messages_are_due_by_their_time() {
         let start = Instant::now();
-        let mut pace = Pace::new(Speed::Factor(2.0), start);
+        let mut pace = Pace::new(Speed::Factor(2.0), None, start);
         assert_eq!(pace.due(0, start), None);
         assert_eq!(pace.due(4000, start), Some(start + 2000 * MS));
         // A little late does not move what follows.
@@ -147,9 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn a_longer_pause_is_cut_and_moves_all_that_follows() {
+        let start = Instant::now();
+        let mut pace = Pace::new(Speed::Factor(2.0), Some(5000 * MS), start);
+        assert_eq!(pace.due(0, start), None);
+        assert_eq!(pace.due(8000, start), Some(start + 4000 * MS));
+        assert_eq!(pace.due(3_608_000, start), Some(start + 9000 * MS));
+        assert_eq!(pace.due(3_610_000, start), Some(start + 10_000 * MS));
+        // The same message again, as after viewers held it up, cuts nothing more.
+        pace.held_up(3_610_000, start + 12_000 * MS);
+        assert_eq!(pace.due(u64::MAX, start), Some(start + 17_000 * MS));
+    }
+
+    #[test]
     fn a_hold_up_moves_all_that_follows() {
         let start = Instant::now();
-        let mut pace = Pace::new(Speed::Factor(1.0), start);
+        let mut pace = Pace::new(Speed::Factor(1.0), None, start);
         pace.held_up(1000, start + 9000 * MS);
         assert_eq!(pace.due(2000, start + 9000 * MS), Some(start + 10_000 * MS));
         assert_eq!(pace.due(3000, start + 60_000 * MS), None);

@@ -42,6 +42,24 @@ fn a_cell_that_cannot_be_read_is_named() {
     let at = |rest: &str| format!("{START},{rest}");
     check_row(&at("2,,abc,,"), "column 'cpu': 'abc' is not a number");
     check_row(&at("2,, 7,,"), "column 'cpu': ' 7' is not a number");
+    for number in ["NULL", "null", "NA", "None", "<NA>", "-"] {
+        check_row(
+            &at(&format!("2,,{number},,")),
+            &format!(
+                "column 'cpu': '{number}' is not a number; leave the cell empty where there is none"
+            ),
+        );
+    }
+    check_row(&at("2,,True,,"), "column 'cpu': 'True' is not a number");
+    for number in ["4,87", "1,234.5", "1,234,567"] {
+        check_row(
+            &at(&format!("2,,\"{number}\",,")),
+            &format!(
+                "column 'cpu': '{number}' is not a number; write it with a decimal point, and without commas between \
+                 thousands"
+            ),
+        );
+    }
     for number in ["NaN", "inf", "-Infinity", "1e999"] {
         check_row(
             &at(&format!("2,,{number},,")),
@@ -58,6 +76,15 @@ fn a_cell_of_the_format_itself_that_cannot_be_read_is_named() {
     check_row(
         "24.11.2026 14:07,web-1,k3v9q2,2,,7,,",
         "column 'timestamp': '24.11.2026 14:07' is not a time in UTC; write it like 2026-11-24T14:07:31.204Z",
+    );
+    check_row(
+        "2026-11-24 14:07:31.204,web-1,k3v9q2,2,,7,,",
+        "column 'timestamp': '2026-11-24 14:07:31.204' does not say how far from UTC it is; write Z behind it if it is \
+         UTC, as in 2026-11-24T14:07:31.204Z, or an offset such as +01:00",
+    );
+    check_row(
+        "1969-12-31T23:59:59Z,web-1,k3v9q2,2,,7,,",
+        "column 'timestamp': '1969-12-31T23:59:59Z' is before 1970 or after 9999; write it like 2026-11-24T14:07:31.204Z",
     );
     check_row(
         "2026-11-24T14:07:31.204Z,-x,k3v9q2,2,,7,,",
@@ -149,33 +176,108 @@ fn another_file_is_not_a_recording() {
     for cut in ["cpu", "cpu,cpu", "cpu,"] {
         check_file(
             format!("timestamp,host,stream,seq,{cut}").as_bytes(),
-            "x.csv: not a recording: it ends before its first line does",
+            "x.csv:1: not a recording: it ends before its first line does",
         );
     }
     check_file(
         b"time,cpu\n1,2\n",
-        "x.csv: not a recording: the header lacks 'timestamp'; what `metrics record` writes has timestamp, host, \
+        "x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has timestamp, host, \
          stream and seq",
     );
     check_file(
         b"timestamp,host,stream,cpu\n",
-        "x.csv: not a recording: the header lacks 'seq'; what `metrics record` writes has timestamp, host, stream and seq",
+        "x.csv:1: not a recording: the header lacks 'seq'; what `metrics record` writes has timestamp, host, stream and seq",
     );
     check_file(
         b"\x7fELF\x02\x01\x01\0\0\0\n",
-        "x.csv: not a recording: its first line is not text",
+        "x.csv:1: not a recording: its first line is not text",
     );
     check_file(
         b"\x1f\x8b\x08\xff",
-        "x.csv: not a recording: its first line is not text",
+        "x.csv: not a recording: it is compressed with gzip; put `zcat` before `metrics replay -`",
     );
     check_file(
         b"timestamp,host,stream,seq,cpu,memory,cpu\n",
-        "x.csv: not a recording: the header has two columns 'cpu'",
+        "x.csv:1: not a recording: the header has two columns 'cpu'",
     );
     check_file(
         b",timestamp,host,stream,seq,cpu\n",
-        "x.csv: not a recording: column 1 of the header has no name; take it out or name it",
+        "x.csv:1: not a recording: column 1 of the header has no name; take it out (pandas writes none with to_csv(…, index=False))",
+    );
+}
+
+#[test]
+fn what_another_file_is_and_how_to_replay_it_is_told() {
+    let semicolons =
+        "timestamp;host;stream;seq;cpu\n2026-11-24T14:07:31.204Z;web-1;k3v9q2;1;4,87\n";
+    let utf16: Vec<u8> = semicolons.bytes().flat_map(|byte| [byte, 0]).collect();
+    for (head, expected) in [
+        (
+            &b"\x28\xb5\x2f\xfdx"[..],
+            "it is compressed with zstd; put `zstdcat`",
+        ),
+        (b"\xfd7zXZ\0x", "it is compressed with xz; put `xzcat`"),
+        (b"BZh91AY", "it is compressed with bzip2; put `bzcat`"),
+        (
+            b"PK\x03\x04\x14\0",
+            "it is a zip archive or a spreadsheet; save it as CSV",
+        ),
+        (b"\xff\xfet\0i\0", "it is in UTF-16; put `iconv"),
+        (&utf16, "it is in UTF-16; put `iconv"),
+        (b"<!doctype html>\n<p>", "it is HTML or XML;"),
+        (b"{\"type\":\"metric\"}\n", "it is JSON;"),
+        (b"\n[1,\n2]", "it is JSON;"),
+        (
+            semicolons.as_bytes(),
+            "its cells are separated by semicolons; save it with commas",
+        ),
+        (
+            semicolons.replace(';', "\t").as_bytes(),
+            "its cells are separated by tabs;",
+        ),
+        (
+            semicolons.replace(';', "|").as_bytes(),
+            "its cells are separated by bars;",
+        ),
+        (
+            b"timestamp,host,stream,seq,cpu\r2026",
+            "its lines end in CR alone;",
+        ),
+        (
+            b"2026-11-24T14:07:31.204Z,web-1,k3v9q2,1,,5,,\n",
+            "its first line is a row, the header is missing;",
+        ),
+    ] {
+        let error = words(read(head).unwrap_err());
+        let expected = format!("x.csv: not a recording: {expected}");
+        assert!(error.starts_with(&expected), "{error}");
+    }
+}
+
+#[test]
+fn the_command_that_unpacks_a_file_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("it's.csv.gz");
+    std::fs::write(&path, b"\x1f\x8b\x08\0").unwrap();
+    let error = words(Reader::open(&path).unwrap_err());
+    let quoted = format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    assert!(
+        error.ends_with(&format!("; write: zcat {quoted} | metrics replay -")),
+        "{error}"
+    );
+}
+
+#[test]
+fn columns_without_a_name_at_the_end_must_be_empty() {
+    let file = |cell: &str| format!("{HEADER},,\n{START},1,,5,,,,\n{START},2,,5,,,,{cell}\n");
+    assert_eq!(read(file("").as_bytes()).unwrap().1.len(), 2);
+    check_file(
+        file("x").as_bytes(),
+        "x.csv:3: column 10 has no name in the header, but holds 'x'; name it or empty it",
+    );
+    check_file(
+        format!("timestamp,host,,stream,seq\n{START},1\n").as_bytes(),
+        "x.csv:1: not a recording: column 3 of the header has no name; take it out or name it",
     );
 }
 
@@ -198,7 +300,7 @@ fn an_input_without_end_is_refused_in_bounded_memory() {
     let endless = io::repeat(b'x');
     assert_eq!(
         words(Reader::new(endless, "x.csv").unwrap_err()),
-        "x.csv: not a recording: its first line is not text"
+        "x.csv:1: not a recording: its first line is not text"
     );
     let file = format!("{HEADER}\n{START},1,,5,,\n{START},2,,5,\"");
     let mut reader = Reader::new(file.as_bytes().chain(io::repeat(b'\n')), "x.csv").unwrap();

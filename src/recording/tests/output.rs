@@ -205,14 +205,14 @@ fn only_a_recording_is_appended_to() {
     check(
         b"time,cpu\n1,2\n3",
         &format!(
-            "cannot append: x.csv: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
+            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
              timestamp, host, stream and seq{cure}"
         ),
     );
     check(
         b"no line",
         &format!(
-            "cannot append: x.csv: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
+            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
              timestamp, host, stream and seq{cure}"
         ),
     );

@@ -1,70 +1,294 @@
-//! Several recordings as one, in the order of (timestamp, host).
+//! Several inputs as one: by time, and within a host by stream and number.
 
-use std::io::Read;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use crate::recording::{Columns, ReadError, Reader, Row};
+use crate::protocol::{HostName, StreamId};
+use crate::recording::{Columns, ReadError, Row, RowKind, RowProblem};
 
-/// The numbered rows of all readers. Within one reader the order stays: it is the order in which messages came.
-///
-/// Gap rows are left out: the numbers show the hole.
-pub(super) struct Merged<R> {
-    readers: Vec<(Reader<R>, Option<Ahead>)>,
+use super::Input;
+use super::order::{Key, Order, Ranks, Runs};
+use super::ordered::{Found, Source, Spot};
+
+/// The cure for a row out of place in what can be read only once.
+const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
+
+/// The cure for files whose rows cannot be merged one after the other.
+const JOIN_THEM: &str =
+    "these files cannot be merged by time; replay one file that holds all of their lines";
+
+/// The numbered rows of all inputs, each message once.
+pub(super) struct Merged {
+    inputs: Vec<Opened>,
+    ranks: Arc<Ranks>,
+    last: HashMap<HostName, Last>,
+    /// Whether rows that come late are only noted, not refused.
+    is_lenient: bool,
+    is_out_of_order: bool,
 }
 
-/// A row that has been read and waits for its turn.
-struct Ahead {
-    row: Row,
-    columns: Columns,
+/// An input, and the row of it that waits for its turn.
+struct Opened {
+    source: Source,
+    head: Option<Found>,
+    /// Rows that were out of place.
+    moved: u64,
+    /// Rows whose message came already.
+    repeated: u64,
 }
 
-impl<R: Read> Merged<R> {
-    /// Reads the first row of each.
-    pub(super) fn new(readers: Vec<Reader<R>>) -> Result<Self, ReadError> {
-        let mut readers: Vec<_> = readers.into_iter().map(|reader| (reader, None)).collect();
-        for (reader, ahead) in &mut readers {
-            *ahead = next_row(reader)?;
-        }
-        Ok(Self { readers })
+/// The last row of a host.
+struct Last {
+    stream: StreamId,
+    seq: u64,
+    input: usize,
+    at: Spot,
+    /// The row itself, where it cannot be read again.
+    row: Option<Row>,
+    /// The streams before its own.
+    over: HashSet<StreamId>,
+}
+
+impl Merged {
+    /// Opens the inputs, which are in `order`.
+    pub(super) fn new(inputs: &[Input], order: &Order) -> Result<Self, ReadError> {
+        Self::open(inputs, order, false)
+    }
+
+    /// Opens the inputs to find out whether they are in order.
+    pub(super) fn to_survey(inputs: &[Input]) -> Result<Self, ReadError> {
+        Self::open(inputs, &Order::default(), true)
+    }
+
+    fn open(inputs: &[Input], order: &Order, is_lenient: bool) -> Result<Self, ReadError> {
+        let open = |(at, input)| {
+            let mut source = Source::open(input, order.plan(at), is_lenient)?;
+            Ok(Opened {
+                head: source.next()?,
+                source,
+                moved: 0,
+                repeated: 0,
+            })
+        };
+        Ok(Self {
+            inputs: inputs
+                .iter()
+                .enumerate()
+                .map(open)
+                .collect::<Result<_, _>>()?,
+            ranks: order.ranks.clone(),
+            last: HashMap::new(),
+            is_lenient,
+            is_out_of_order: false,
+        })
     }
 
     /// The next row, and the columns of its file.
     pub(super) fn next(&mut self) -> Result<Option<(Row, Columns)>, ReadError> {
-        let key = |ahead: &Ahead| (ahead.row.timestamp(), ahead.row.host.clone());
-        let earliest = match &mut self.readers[..] {
-            [only] => Some(only),
-            // Ties go to the file that was named first.
-            several => several
-                .iter_mut()
-                .filter(|(_, ahead)| ahead.is_some())
-                .min_by_key(|(_, ahead)| ahead.as_ref().map(key)),
-        };
-        let Some((reader, ahead)) = earliest else {
-            return Ok(None);
-        };
-        let Some(taken) = ahead.take() else {
-            return Ok(None);
-        };
-        *ahead = next_row(reader)?;
-        Ok(Some((taken.row, taken.columns)))
+        while let Some(input) = self.earliest() {
+            let opened = &mut self.inputs[input];
+            let Some(found) = std::mem::replace(&mut opened.head, opened.source.next()?) else {
+                break;
+            };
+            if self.is_new(input, &found)? {
+                let columns = found.columns().clone();
+                return Ok(Some((found.row, columns)));
+            }
+        }
+        Ok(None)
     }
 
-    /// What the readers have to say of rows that were cut off.
+    /// The input whose row comes now.
+    fn earliest(&self) -> Option<usize> {
+        if let [only] = &self.inputs[..] {
+            return only.head.as_ref().map(|_| 0);
+        }
+        let heads = || {
+            let heads = self.inputs.iter().enumerate();
+            heads.filter_map(|(input, opened)| Some((input, opened.head.as_ref()?)))
+        };
+        // Ties go to the file that was named first.
+        let time = |found: &Found| (found.row.timestamp(), found.row.host.clone());
+        let (input, earliest) = heads().min_by_key(|(_, found)| time(found))?;
+        // A clock may have been set back: another file may have what comes before it.
+        let host = &earliest.row.host;
+        let mut first = (input, earliest);
+        for (input, found) in heads().filter(|(_, found)| found.row.host == *host) {
+            if self.key(found) < self.key(first.1) && self.is_ranked(found, first.1) {
+                first = (input, found);
+            }
+        }
+        Some(first.0)
+    }
+
+    fn key(&self, found: &Found) -> Key {
+        let ranks = self.ranks.get(&found.row.host);
+        let rank = ranks.and_then(|ranks| ranks.get(&found.row.stream));
+        (rank.copied().unwrap_or_default(), found.seq)
+    }
+
+    /// Whether it is known in which order two rows of a host belong.
+    fn is_ranked(&self, one: &Found, other: &Found) -> bool {
+        one.row.stream == other.row.stream || self.ranks.contains_key(&one.row.host)
+    }
+
+    /// Whether a row is the next of its host. One that came already is counted.
+    fn is_new(&mut self, input: usize, found: &Found) -> Result<bool, ReadError> {
+        let is_pipe = self.inputs[input].source.is_pipe();
+        let keep = || is_pipe.then(|| found.row.clone());
+        let Some(last) = self.last.get_mut(&found.row.host) else {
+            let last = Last {
+                stream: found.row.stream,
+                seq: found.seq,
+                input,
+                at: found.at.clone(),
+                row: keep(),
+                over: HashSet::new(),
+            };
+            self.last.insert(found.row.host.clone(), last);
+            self.inputs[input].moved += u64::from(found.is_moved);
+            return Ok(true);
+        };
+        if last.stream == found.row.stream && last.seq == found.seq {
+            self.check_same(input, found)?;
+            self.inputs[input].repeated += 1;
+            return Ok(false);
+        }
+        let is_late = if last.stream == found.row.stream {
+            found.seq < last.seq
+        } else {
+            last.over.contains(&found.row.stream)
+        };
+        if is_late && self.is_lenient {
+            self.is_out_of_order = true;
+            return Ok(true);
+        }
+        if is_late {
+            return Err(self.displaced(input, found));
+        }
+        if last.stream != found.row.stream {
+            last.over.insert(last.stream);
+        }
+        last.stream = found.row.stream;
+        last.seq = found.seq;
+        last.input = input;
+        last.at = found.at.clone();
+        last.row = keep();
+        self.inputs[input].moved += u64::from(found.is_moved);
+        Ok(true)
+    }
+
+    /// Checks that a row says the same as the last one of its host, whose message it repeats.
+    fn check_same(&mut self, input: usize, found: &Found) -> Result<(), ReadError> {
+        let Some(last) = self.last.get(&found.row.host) else {
+            return Ok(());
+        };
+        let source = &mut self.inputs[last.input].source;
+        let again = match &last.row {
+            Some(_) => None,
+            None => source.again(&last.at)?,
+        };
+        if (again.as_ref().or(last.row.as_ref())).is_none_or(|row| is_same(row, &found.row)) {
+            return Ok(());
+        }
+        let problem = RowProblem::Differs {
+            message: message(found.row.stream, found.seq),
+            other: format!("{}:{}", source.file(), last.at.line),
+        };
+        Err(self.error(input, found, problem))
+    }
+
+    fn displaced(&self, input: usize, found: &Found) -> ReadError {
+        let after = (self.last.get(&found.row.host))
+            .map(|last| {
+                let (file, line) = (self.inputs[last.input].source.file(), last.at.line);
+                format!("{} ({file}:{line})", message(last.stream, last.seq))
+            })
+            .unwrap_or_default();
+        let is_pipe = self.inputs[input].source.is_pipe();
+        let problem = RowProblem::Displaced {
+            message: message(found.row.stream, found.seq),
+            after,
+            cure: if is_pipe { SAVE_IT } else { JOIN_THEM },
+        };
+        self.error(input, found, problem)
+    }
+
+    fn error(&self, input: usize, found: &Found, problem: RowProblem) -> ReadError {
+        ReadError::Row {
+            file: self.inputs[input].source.file().into(),
+            line: found.at.line,
+            problem,
+        }
+    }
+
+    /// Whether any row came late.
+    pub(super) fn is_out_of_order(&self) -> bool {
+        self.is_out_of_order
+    }
+
+    /// The runs of each input, once it has been surveyed.
+    pub(super) fn into_runs(self) -> Vec<Runs> {
+        let runs = self.inputs.into_iter();
+        runs.map(|opened| opened.source.into_runs()).collect()
+    }
+
+    /// What there is to say of the inputs, in a line each: rows cut off, and, of what was read to its end, rows moved and
+    /// repeated.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
-        self.readers
-            .iter()
-            .filter_map(|(reader, _)| reader.torn().map(ToString::to_string))
+        self.inputs.iter().flat_map(|opened| {
+            let file = opened.source.file();
+            let of = |count: u64, one: &str, many: &str| {
+                let what = if count == 1 { one } else { many };
+                (count > 0).then(|| format!("{file}: {count} {what}"))
+            };
+            let moved = of(
+                opened.moved,
+                "row was out of order; it is replayed in its place by stream and seq",
+                "rows were out of order; they are replayed in their place by stream and seq",
+            );
+            let repeated = of(
+                opened.repeated,
+                "row repeats a message; it is left out",
+                "rows repeat a message; they are left out",
+            );
+            [opened.source.torn(), moved, repeated]
+                .into_iter()
+                .flatten()
+        })
+    }
+
+    /// What is said of rows that were cut off alone.
+    pub(super) fn torn(&self) -> impl Iterator<Item = String> {
+        (self.inputs.iter()).filter_map(|opened| opened.source.torn())
     }
 }
 
-fn next_row<R: Read>(reader: &mut Reader<R>) -> Result<Option<Ahead>, ReadError> {
-    for row in reader.by_ref() {
-        let row = row?;
-        if row.seq().is_some() {
-            return Ok(Some(Ahead {
-                row,
-                columns: reader.columns().clone(),
-            }));
-        }
+fn message(stream: StreamId, seq: u64) -> String {
+    format!("message {seq} of stream {stream}")
+}
+
+/// Whether two rows of a message say the same; their files may have their columns in different orders.
+fn is_same(one: &Row, other: &Row) -> bool {
+    let (Some((alert, sample)), Some((other_alert, other_sample))) = (parts(one), parts(other))
+    else {
+        return false;
+    };
+    let sorted = |values: &[(Arc<str>, f64)]| {
+        let mut values = values.to_vec();
+        values.sort_by(|(one, _), (other, _)| one.cmp(other));
+        values
+    };
+    alert == other_alert
+        && sample.timestamp == other_sample.timestamp
+        && sample.top == other_sample.top
+        && sorted(&sample.values) == sorted(&other_sample.values)
+}
+
+fn parts(row: &Row) -> Option<(Option<&crate::protocol::Alert>, &crate::protocol::Sample)> {
+    match &row.kind {
+        RowKind::Sample { sample, .. } => Some((None, sample)),
+        RowKind::Alert { alert, sample, .. } => Some((Some(alert), sample)),
+        RowKind::Gap { .. } => None,
     }
-    Ok(None)
 }

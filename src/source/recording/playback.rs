@@ -1,13 +1,13 @@
 //! The rows as messages: which number, which stream, which time.
 
-use std::collections::{HashMap, HashSet};
-use std::io::Read;
+use std::collections::HashMap;
 
 use crate::hub::Numbered;
 use crate::protocol::{HostName, LAST_TIMESTAMP, StreamId};
 use crate::recording::{Columns, ReadError, Row, RowKind};
 
 use super::merge::Merged;
+use super::order::Order;
 use super::survey::Survey;
 use super::{Input, Window};
 
@@ -30,6 +30,8 @@ pub enum Numbering {
 pub struct Run {
     /// The recordings.
     pub inputs: Vec<Input>,
+    /// How their rows are ordered, as the survey found.
+    pub order: Order,
     /// Which part of them.
     pub window: Window,
     /// How messages are numbered.
@@ -60,14 +62,12 @@ pub struct Play {
 /// The messages of a [`Run`], in their order.
 pub struct Playback {
     run: Run,
-    rows: Merged<Box<dyn Read + Send>>,
+    rows: Merged,
     /// Rows that were read ahead, in reverse.
     ahead: Vec<(Row, Columns)>,
     first: Option<u64>,
     clock: Clock,
     hosts: HashMap<HostName, Progress>,
-    /// Rows of a stream that another had followed already.
-    left_out: u64,
     /// Why no more messages can be made of what is left.
     exhausted: Option<&'static str>,
 }
@@ -77,8 +77,6 @@ pub struct Playback {
 struct Progress {
     /// The last message as recorded; `None` before the first of a pass.
     last: Option<(StreamId, u64)>,
-    /// Streams that are over: those before the last message's.
-    over: HashSet<StreamId>,
     /// The last number given.
     given: u64,
 }
@@ -100,7 +98,7 @@ impl Playback {
     /// # Errors
     /// When one cannot be opened, or its first row not be read.
     pub fn new(run: Run) -> Result<Self, ReadError> {
-        let rows = open(&run.inputs)?;
+        let rows = Merged::new(&run.inputs, &run.order)?;
         let clock = Clock::default();
         Ok(Self {
             run,
@@ -109,7 +107,6 @@ impl Playback {
             first: None,
             clock,
             hosts: HashMap::new(),
-            left_out: 0,
             exhausted: None,
         })
     }
@@ -137,25 +134,20 @@ impl Playback {
         Ok(survey)
     }
 
-    /// What was cut off and left out, in a line each. Complete after the last message.
-    pub fn warnings(&self) -> impl Iterator<Item = String> {
-        let rows = if self.left_out == 1 {
-            "row was"
-        } else {
-            "rows were"
-        };
-        let left_out = format!(
-            "{} {rows} left out: a stream came back after another had begun, so these recordings overlap in a way that \
-             cannot be played as one",
-            self.left_out
-        );
+    /// What was cut off and left out, in a line each. Complete after the last message. What the survey says of rows that
+    /// were moved and repeated is not said again.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
         let exhausted = self
             .exhausted
             .map(|why| format!("the replay ends early: {why}"));
-        self.rows
-            .warnings()
-            .chain((self.left_out > 0).then_some(left_out))
-            .chain(exhausted)
+        let mut warnings: Vec<_> = if self.is_piped() {
+            self.rows.warnings().collect()
+        } else {
+            self.rows.torn().collect()
+        };
+        warnings.extend(exhausted);
+        warnings
     }
 
     /// How messages are numbered.
@@ -167,7 +159,7 @@ impl Playback {
     /// Whether rows come from a pipe, one at a time, so that the next may be long in coming.
     #[must_use]
     pub fn is_piped(&self) -> bool {
-        self.run.inputs == [Input::Stdin]
+        self.run.inputs.iter().any(Input::is_piped)
     }
 
     /// Changes where a rebased replay begins, before its first message. Whether it is one.
@@ -203,39 +195,29 @@ impl Playback {
     }
 
     fn begin_again(&mut self) -> Result<(), ReadError> {
-        self.rows = open(&self.run.inputs)?;
+        self.rows = Merged::new(&self.run.inputs, &self.run.order)?;
         self.clock.next_pass(self.run.interval);
         for progress in self.hosts.values_mut() {
             // No message is missing between two passes.
             progress.last = None;
-            progress.over.clear();
         }
         Ok(())
     }
 
-    /// The message in `row`; `None` where it came already, as in overlapping files.
+    /// The message in `row`; `None` where no more can be made.
     fn number(&mut self, row: Row, columns: Columns) -> Option<Play> {
-        let (seq, alert, mut sample) = match row.kind {
+        let (seq, mut alert, mut sample) = match row.kind {
             RowKind::Sample { seq, sample } => (seq, None, sample),
             RowKind::Alert { seq, alert, sample } => (seq, Some(alert), sample),
             RowKind::Gap { .. } => return None,
         };
         let progress = self.hosts.entry(row.host.clone()).or_default();
-        match progress.last {
-            Some((stream, last)) if stream == row.stream && seq <= last => return None,
+        let step = match progress.last {
             // The hole keeps its size.
-            Some((stream, last)) if stream == row.stream => {
-                progress.given = progress.given.saturating_add(seq - last);
-            }
-            _ if progress.over.contains(&row.stream) => {
-                self.left_out += 1;
-                return None;
-            }
-            before => {
-                progress.over.extend(before.map(|(stream, _)| stream));
-                progress.given = progress.given.saturating_add(1);
-            }
-        }
+            Some((stream, last)) if stream == row.stream => seq.saturating_sub(last),
+            _ => 1,
+        };
+        progress.given = progress.given.saturating_add(step);
         progress.last = Some((row.stream, seq));
         let given = progress.given;
         if given == u64::MAX && self.run.numbering != Numbering::Kept {
@@ -250,7 +232,10 @@ impl Playback {
                     self.exhausted = Some("time runs past the year 9999");
                     return None;
                 }
-                sample.timestamp = timestamp;
+                let recorded = std::mem::replace(&mut sample.timestamp, timestamp);
+                if let Some(alert) = &mut alert {
+                    alert.since = shifted(alert.since, recorded, timestamp);
+                }
                 (name.clone().unwrap_or(row.host), *stream, given)
             }
         };
@@ -272,8 +257,13 @@ impl Iterator for Playback {
     }
 }
 
-fn open(inputs: &[Input]) -> Result<Merged<Box<dyn Read + Send>>, ReadError> {
-    Merged::new(inputs.iter().map(Input::open).collect::<Result<_, _>>()?)
+/// A time beside a message whose own time was changed.
+fn shifted(time: u64, from: u64, to: u64) -> u64 {
+    if to >= from {
+        time.saturating_add(to - from).min(LAST_TIMESTAMP)
+    } else {
+        time.saturating_sub(from - to)
+    }
 }
 
 impl Clock {
@@ -295,6 +285,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use super::super::survey::survey;
     use super::*;
 
     const HEADER: &str = "timestamp,host,stream,seq,event,cpu,top,extra\n";
@@ -303,18 +294,20 @@ mod tests {
         format!("2026-11-24T14:00:{second:02}.000Z,a,{stream},{seq},,{seq},,\n")
     }
 
-    fn play(
-        files: &[String],
-        change: impl FnOnce(&mut Run),
-    ) -> (Vec<(String, u64, u64)>, Vec<String>) {
+    /// The messages of recordings with these rows, and what is said of them.
+    fn played(files: &[String], change: impl FnOnce(&mut Run)) -> (Vec<Play>, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
-        let inputs = files.iter().enumerate().map(|(index, rows)| {
-            let path = directory.path().join(format!("{index}.csv"));
-            std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
-            Input::File(path)
-        });
+        let path = |index: usize| directory.path().join(format!("{index}.csv"));
+        for (index, rows) in files.iter().enumerate() {
+            std::fs::write(path(index), format!("{HEADER}{rows}")).unwrap();
+        }
+        let inputs: Vec<_> = (0..files.len())
+            .map(|index| Input::File(path(index)))
+            .collect();
+        let (survey, order) = survey(&inputs, Window::default()).unwrap();
         let mut run = Run {
-            inputs: inputs.collect(),
+            inputs,
+            order,
             window: Window::default(),
             numbering: Numbering::Kept,
             again: false,
@@ -323,16 +316,32 @@ mod tests {
         };
         change(&mut run);
         let mut playback = Playback::new(run).unwrap();
-        let plays = playback.by_ref().take(12).map(|play| {
-            let play = play.unwrap();
+        let plays = playback.by_ref().take(12).map(Result::unwrap).collect();
+        let in_directory = format!("{}/", directory.path().display());
+        let said = survey.warnings.into_iter().chain(playback.warnings());
+        (
+            plays,
+            said.map(|line| line.replace(&in_directory, "")).collect(),
+        )
+    }
+
+    fn plays(files: &[String], change: impl FnOnce(&mut Run)) -> Vec<Play> {
+        played(files, change).0
+    }
+
+    fn play(
+        files: &[String],
+        change: impl FnOnce(&mut Run),
+    ) -> (Vec<(String, u64, u64)>, Vec<String>) {
+        let (plays, warnings) = played(files, change);
+        let plays = plays.into_iter().map(|play| {
             (
                 format!("{}:{}", play.stream, play.message.seq),
                 play.due,
                 play.message.sample.timestamp % 60_000,
             )
         });
-        let plays = plays.collect();
-        (plays, playback.warnings().collect())
+        (plays.collect(), warnings)
     }
 
     fn names(plays: &[(String, u64, u64)]) -> Vec<&str> {
@@ -394,19 +403,46 @@ mod tests {
         let second = [row(2, "s1", 2), row(3, "s1", 3)].concat();
         let (plays, warnings) = play(&[first, second], |_| {});
         assert_eq!(names(&plays), ["s1:1", "s1:2", "s1:3"]);
+        assert_eq!(warnings, ["1.csv: 1 row repeats a message; it is left out"]);
+    }
+
+    #[test]
+    fn streams_of_two_files_come_one_after_the_other() {
+        let first = [row(1, "s1", 1), row(3, "s1", 2)].concat();
+        let (plays, warnings) = play(&[first, row(2, "s2", 1)], |_| {});
+        assert_eq!(names(&plays), ["s1:1", "s1:2", "s2:1"]);
         assert_eq!(warnings, [""; 0]);
     }
 
     #[test]
-    fn a_stream_that_comes_back_is_told() {
-        let first = [row(1, "s1", 1), row(3, "s1", 2)].concat();
-        let (plays, warnings) = play(&[first, row(2, "s2", 1)], |_| {});
-        assert_eq!(names(&plays), ["s1:1", "s2:1"]);
-        assert_eq!(warnings.len(), 1);
-        assert!(
-            warnings[0].starts_with("1 row was left out"),
-            "{warnings:?}"
+    fn the_time_of_an_alert_moves_with_its_message() {
+        let alert = r#""alert {""name"":""n"",""rule"":""r"",""state"":""firing"",""metric"":""cpu"",""since"":1795528801500}""#;
+        let rows = [
+            row(1, "s1", 1),
+            row(2, "s1", 2).replace(",2,,", &format!(",2,{alert},")),
+        ]
+        .concat();
+        let since = |change: &dyn Fn(&mut Run)| {
+            let plays = plays(std::slice::from_ref(&rows), change);
+            plays[1].message.alert.as_ref().unwrap().since
+        };
+        let fresh = Numbering::Fresh {
+            stream: StreamId(36),
+            name: None,
+        };
+        assert_eq!(since(&|_| {}), 1_795_528_801_500);
+        assert_eq!(
+            since(&|run| run.numbering = fresh.clone()),
+            1_795_528_801_500
         );
+        for now in [5_000, 2_000_000_000_000] {
+            let rebased = since(&|run| {
+                run.numbering = fresh.clone();
+                run.rebase_to = Some(now);
+            });
+            // Half a second before its message, which is a second after the first.
+            assert_eq!(rebased, now + 500);
+        }
     }
 
     #[test]

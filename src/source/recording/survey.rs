@@ -6,6 +6,7 @@ use crate::protocol::{HostName, StreamId};
 use crate::recording::{Columns, ReadError};
 
 use super::merge::Merged;
+use super::order::Order;
 use super::{Input, Window};
 
 /// The steps that say what the interval is.
@@ -27,7 +28,7 @@ pub struct Survey {
     pub span: u64,
     /// The times in the window; `None` where no row is in it, or none of a pipe was read.
     pub times: Option<Times>,
-    /// What was cut off and left out, in a line each.
+    /// What was cut off, moved and left out, in a line each.
     pub warnings: Vec<String>,
 }
 
@@ -74,30 +75,22 @@ pub struct HostSurvey {
     steps: Vec<u64>,
 }
 
-/// Reads `inputs` through, so that errors in them are told before anything is served.
+/// Reads `inputs` through, so that errors in them are told before anything is served. Where rows are out of order it finds
+/// out where they belong.
 ///
 /// # Errors
 /// The first row or file that cannot be read.
-pub fn survey(inputs: &[Input], window: Window) -> Result<Survey, ReadError> {
-    let readers = inputs.iter().map(Input::open).collect::<Result<_, _>>()?;
-    let mut merged = Merged::new(readers)?;
-    let mut survey = Survey::default();
-    let mut last = None;
-    while let Some((row, columns)) = merged.next()? {
-        let timestamp = row.timestamp();
-        let first = *survey.first.get_or_insert(timestamp);
-        if window.contains(timestamp, first) {
-            survey.rows += 1;
-            survey.note_time(timestamp);
-            let step = timestamp.saturating_sub(*last.get_or_insert(timestamp));
-            survey.span = survey.span.saturating_add(step);
-            last = Some(timestamp);
-            survey.note(&row.host, row.stream, timestamp, columns);
-        }
+pub fn survey(inputs: &[Input], window: Window) -> Result<(Survey, Order), ReadError> {
+    let mut merged = Merged::to_survey(inputs)?;
+    let mut survey = Survey::of(&mut merged, window)?;
+    let mut order = Order::default();
+    if merged.is_out_of_order() {
+        order = Order::of(inputs, &merged.into_runs())?;
+        merged = Merged::new(inputs, &order)?;
+        survey = Survey::of(&mut merged, window)?;
     }
-    survey.settle();
     survey.warnings = merged.warnings().collect();
-    Ok(survey)
+    Ok((survey, order))
 }
 
 impl Survey {
@@ -105,6 +98,25 @@ impl Survey {
     pub(super) fn note_time(&mut self, timestamp: u64) {
         let times = self.times.map(|times| times.and(timestamp));
         self.times = Some(times.unwrap_or_else(|| Times::of(timestamp)));
+    }
+
+    fn of(merged: &mut Merged, window: Window) -> Result<Self, ReadError> {
+        let mut survey = Self::default();
+        let mut last = None;
+        while let Some((row, columns)) = merged.next()? {
+            let timestamp = row.timestamp();
+            let first = *survey.first.get_or_insert(timestamp);
+            if window.contains(timestamp, first) {
+                survey.rows += 1;
+                survey.note_time(timestamp);
+                let step = timestamp.saturating_sub(*last.get_or_insert(timestamp));
+                survey.span = survey.span.saturating_add(step);
+                last = Some(timestamp);
+                survey.note(&row.host, row.stream, timestamp, columns);
+            }
+        }
+        survey.settle();
+        Ok(survey)
     }
 
     /// Takes in one row.

@@ -1,0 +1,279 @@
+//! One input, its rows in order.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::sync::Arc;
+
+use crate::protocol::HostName;
+use crate::recording::{Columns, Heading, Place, ReadError, Reader, Row};
+
+use super::Input;
+use super::order::{Displaced, HostPlan, Plan, RunCounter, Runs};
+
+/// A numbered row that was read, and where.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) row: Row,
+    pub(super) seq: u64,
+    pub(super) at: Spot,
+    /// Whether it was out of place in its file.
+    pub(super) is_moved: bool,
+}
+
+/// Where a row is in its file.
+#[derive(Debug, Clone)]
+pub(super) struct Spot {
+    pub(super) heading: Heading,
+    pub(super) place: Place,
+    /// The line on which it starts, from 1.
+    pub(super) line: u64,
+}
+
+impl Found {
+    pub(super) fn columns(&self) -> &Columns {
+        self.at.heading.columns()
+    }
+}
+
+/// An open input. Gap rows are left out: the numbers show the hole.
+pub(super) enum Source {
+    /// Its rows can be read once, as they come.
+    Pipe(Reader<Box<dyn Read + Send>>),
+    /// Its rows are in order, as far as is known. They are counted where that is to be found out.
+    File(Reader<File>, Option<Runs>),
+    /// Some of its rows are displaced.
+    Displaced(Box<InOrder>),
+}
+
+impl Source {
+    /// Opens an input. With `count` its runs are counted as it is read.
+    pub(super) fn open(
+        input: &Input,
+        plan: Option<Arc<Plan>>,
+        count: bool,
+    ) -> Result<Self, ReadError> {
+        Ok(match (input, plan) {
+            (Input::File(path), Some(plan)) => Self::Displaced(Box::new(InOrder {
+                in_file: Reader::open(path)?,
+                by_place: Reader::open_for_rows(path)?,
+                hosts: plan
+                    .hosts
+                    .keys()
+                    .map(|host| (host.clone(), Progress::default()))
+                    .collect(),
+                is_over: !plan.any_in_place,
+                head: None,
+                plan,
+            })),
+            (Input::File(path), None) => Self::File(Reader::open(path)?, count.then(Runs::default)),
+            (Input::Pipe(path), _) => Self::Pipe(open_pipe(path)?),
+            (Input::Stdin, _) => Self::Pipe({
+                let input: Box<dyn Read + Send> = Box::new(std::io::stdin());
+                Reader::new(input, "standard input")?
+            }),
+        })
+    }
+
+    /// The next row.
+    pub(super) fn next(&mut self) -> Result<Option<Found>, ReadError> {
+        match self {
+            Self::Pipe(reader) => numbered(reader),
+            Self::File(reader, runs) => {
+                let found = numbered(reader)?;
+                if let (Some(runs), Some(found)) = (runs, &found) {
+                    runs.note(&found.row, found.seq);
+                }
+                Ok(found)
+            }
+            Self::Displaced(rows) => rows.next(),
+        }
+    }
+
+    /// Reads a row again. `None` where that cannot be done.
+    pub(super) fn again(&mut self, at: &Spot) -> Result<Option<Row>, ReadError> {
+        match self {
+            Self::Displaced(rows) => rows.by_place.row_at(at.place, &at.heading).map(Some),
+            Self::File(reader, _) => {
+                let mut by_place = Reader::open_for_rows(reader.file().as_ref())?;
+                by_place.row_at(at.place, &at.heading).map(Some)
+            }
+            Self::Pipe(_) => Ok(None),
+        }
+    }
+
+    /// What errors call it by.
+    pub(super) fn file(&self) -> &str {
+        match self {
+            Self::Pipe(reader) => reader.file(),
+            Self::File(reader, _) => reader.file(),
+            Self::Displaced(rows) => rows.in_file.file(),
+        }
+    }
+
+    pub(super) fn is_pipe(&self) -> bool {
+        matches!(self, Self::Pipe(_))
+    }
+
+    /// What there is to say of a last row that was cut off.
+    pub(super) fn torn(&self) -> Option<String> {
+        let torn = match self {
+            Self::Pipe(reader) => reader.torn(),
+            Self::File(reader, _) => reader.torn(),
+            Self::Displaced(rows) => rows.in_file.torn(),
+        };
+        torn.map(ToString::to_string)
+    }
+
+    /// The runs that were counted.
+    pub(super) fn into_runs(self) -> Runs {
+        match self {
+            Self::File(_, Some(runs)) => runs,
+            _ => Runs::default(),
+        }
+    }
+}
+
+fn open_pipe(path: &std::path::Path) -> Result<Reader<Box<dyn Read + Send>>, ReadError> {
+    let file = path.display().to_string();
+    let opened = File::open(path).map_err(|source| ReadError::Io {
+        file: file.clone(),
+        source,
+    })?;
+    let input: Box<dyn Read + Send> = Box::new(opened);
+    Reader::new(input, file)
+}
+
+fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<Found>, ReadError> {
+    while let Some(row) = reader.next().transpose()? {
+        if let Some(seq) = row.seq() {
+            return Ok(Some(Found {
+                at: Spot {
+                    heading: reader.heading().clone(),
+                    place: reader.place(),
+                    line: reader.line(),
+                },
+                row,
+                seq,
+                is_moved: false,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+/// A file with displaced rows: those in place as they come, and each of the others where it belongs.
+pub(super) struct InOrder {
+    in_file: Reader<File>,
+    by_place: Reader<File>,
+    plan: Arc<Plan>,
+    hosts: HashMap<HostName, Progress>,
+    /// The next of the rows in place.
+    head: Option<Found>,
+    is_over: bool,
+}
+
+/// How far a host with displaced rows is.
+#[derive(Debug, Default)]
+struct Progress {
+    counter: RunCounter,
+    /// Displaced rows that were given out.
+    given: usize,
+    /// Whether any row in place was given out.
+    has_begun: bool,
+}
+
+impl InOrder {
+    fn next(&mut self) -> Result<Option<Found>, ReadError> {
+        while self.head.is_none() && !self.is_over {
+            self.head = self.next_in_place()?;
+            self.is_over = self.head.is_none();
+        }
+        let Some(host) = self.earliest_displaced() else {
+            let head = self.head.take();
+            if let Some(progress) = head
+                .as_ref()
+                .and_then(|head| self.hosts.get_mut(&head.row.host))
+            {
+                progress.has_begun = true;
+            }
+            return Ok(head);
+        };
+        self.take_displaced(&host)
+    }
+
+    fn next_in_place(&mut self) -> Result<Option<Found>, ReadError> {
+        while let Some(found) = numbered(&mut self.in_file)? {
+            let host = &found.row.host;
+            let (Some(plan), Some(progress)) =
+                (self.plan.hosts.get(host), self.hosts.get_mut(host))
+            else {
+                return Ok(Some(found));
+            };
+            // Rows that were appended since the survey are at the end.
+            if (progress.counter.next(plan)).is_none_or(|run| run.is_in_place) {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The host whose displaced row comes now; `None` where that is a row in place.
+    fn earliest_displaced(&self) -> Option<HostName> {
+        let mut earliest = None;
+        // A row in place is held back by those of its host that belong before it.
+        let mut head = (self.head.as_ref()).map(|head| (head.row.timestamp(), &head.row.host));
+        for (host, progress) in &self.hosts {
+            let Some(plan) = self.plan.hosts.get(host) else {
+                continue;
+            };
+            let next = plan.displaced.get(progress.given);
+            let Some(row) = next.filter(|row| self.is_due(host, plan, progress, row)) else {
+                continue;
+            };
+            head = head.filter(|(_, of_head)| *of_head != host);
+            let candidate = (row.timestamp, host);
+            if earliest.is_none_or(|earliest| candidate < earliest) {
+                earliest = Some(candidate);
+            }
+        }
+        let (timestamp, host) = earliest?;
+        head.is_none_or(|head| (timestamp, host) < head)
+            .then(|| host.clone())
+    }
+
+    /// Whether a displaced row may come before the next row in place.
+    fn is_due(&self, host: &HostName, plan: &HostPlan, so_far: &Progress, row: &Displaced) -> bool {
+        match &self.head {
+            None => true,
+            Some(head) if head.row.host == *host => row.key() < plan.key(head.row.stream, head.seq),
+            // When this host's next row in place comes is not known yet, except for the first.
+            Some(_) => plan
+                .first_in_place
+                .is_none_or(|first| !so_far.has_begun && row.key() < first),
+        }
+    }
+
+    fn take_displaced(&mut self, host: &HostName) -> Result<Option<Found>, ReadError> {
+        let next = self.hosts.get_mut(host).and_then(|progress| {
+            progress.given += 1;
+            self.plan.hosts.get(host)?.displaced.get(progress.given - 1)
+        });
+        let Some((next, heading)) =
+            next.and_then(|next| Some((next, self.plan.headings.get(next.heading())?)))
+        else {
+            return Ok(None);
+        };
+        let row = self.by_place.row_at(next.place, heading)?;
+        Ok(Some(Found {
+            seq: row.seq().unwrap_or_default(),
+            row,
+            at: Spot {
+                heading: heading.clone(),
+                place: next.place,
+                line: self.by_place.line(),
+            },
+            is_moved: next.is_moved(),
+        }))
+    }
+}

@@ -1,0 +1,206 @@
+//! Which part of the recordings is played.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, UNIX_EPOCH};
+
+use crate::protocol::parse_duration;
+use crate::recording::{TimeProblem, parse_timestamp};
+
+/// Which part of the recordings is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Window {
+    /// From here on.
+    pub start: Option<Bound>,
+    /// Up to here, exclusive.
+    pub end: Option<Bound>,
+}
+
+/// A point in a recording's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Milliseconds since the epoch.
+    At(u64),
+    /// Milliseconds after the first row.
+    Offset(u64),
+}
+
+impl FromStr for Bound {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let shown = text.escape_default();
+        let at = match parse_timestamp(text) {
+            // On the command line nobody means anything but UTC, which recordings are in.
+            Err(TimeProblem::NoOffset) => parse_timestamp(&format!("{text}Z")),
+            known => known,
+        };
+        match at {
+            Ok(at) => return Ok(Self::At(at)),
+            Err(TimeProblem::OutOfRange) => {
+                return Err(format!("'{shown}' is before 1970 or after 9999"));
+            }
+            Err(_) => {}
+        }
+        if text
+            .strip_prefix('-')
+            .is_some_and(|rest| parse_duration(rest).is_ok())
+        {
+            let forward = shown.to_string().split_off(1);
+            return Err(format!(
+                "'{shown}' is before the recording begins: write {forward} for {forward} after its first row"
+            ));
+        }
+        let is_like_a_duration =
+            text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['-', ':', '/', '.']);
+        parse_duration(text)
+            .map(|offset| Self::Offset(u64::try_from(offset.as_millis()).unwrap_or(u64::MAX)))
+            .map_err(|reason| {
+                if is_like_a_duration {
+                    return reason;
+                }
+                format!(
+                    "'{shown}' is not a point in time: write 2026-11-24T14:07:31Z, or 5m for 5 minutes after the first row"
+                )
+            })
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::At(at) => {
+                let at = UNIX_EPOCH + Duration::from_millis(at);
+                write!(f, "{}", humantime::format_rfc3339_millis(at))
+            }
+            Self::Offset(offset) => {
+                write!(
+                    f,
+                    "{}",
+                    humantime::format_duration(Duration::from_millis(offset))
+                )
+            }
+        }
+    }
+}
+
+impl Bound {
+    /// The time in recordings whose first row is of time `first`, in milliseconds since the epoch.
+    fn at(self, first: u64) -> u64 {
+        match self {
+            Self::At(at) => at,
+            Self::Offset(offset) => first.saturating_add(offset),
+        }
+    }
+}
+
+impl Window {
+    /// Whether a row of time `timestamp` is inside, in recordings whose first row is of time `first`.
+    #[must_use]
+    pub fn contains(&self, timestamp: u64, first: u64) -> bool {
+        self.start.is_none_or(|start| timestamp >= start.at(first))
+            && self.end.is_none_or(|end| timestamp < end.at(first))
+    }
+
+    /// Whether it ends before or where it starts, so that nothing can be inside; `first` is the time of the first row
+    /// where that is known.
+    #[must_use]
+    pub fn is_void(&self, first: Option<u64>) -> bool {
+        match (self.start, self.end) {
+            (Some(Bound::At(start)), Some(Bound::At(end)))
+            | (Some(Bound::Offset(start)), Some(Bound::Offset(end))) => end <= start,
+            (Some(start), Some(end)) => first.is_some_and(|first| end.at(first) <= start.at(first)),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_is_a_time_or_an_offset() {
+        assert_eq!(
+            "2026-11-24T14:07:31Z".parse(),
+            Ok(Bound::At(1_795_529_251_000))
+        );
+        assert_eq!(
+            "2026-11-24 14:07:31.5Z".parse(),
+            Ok(Bound::At(1_795_529_251_500))
+        );
+        assert_eq!("5m".parse(), Ok(Bound::Offset(300_000)));
+        assert!("5".parse::<Bound>().unwrap_err().contains("has no unit"));
+        for text in [
+            "yesterday",
+            "2026-11-24",
+            "14:07",
+            "24.11.2026",
+            "24/11/2026",
+            "",
+            "noon",
+            "now",
+        ] {
+            let reason = text.parse::<Bound>().unwrap_err();
+            assert!(
+                reason.starts_with(&format!(
+                    "'{text}' is not a point in time: write 2026-11-24T14:07:31Z, or 5m"
+                )),
+                "{reason}"
+            );
+        }
+        assert!(
+            "5parsecs"
+                .parse::<Bound>()
+                .unwrap_err()
+                .contains("unknown unit 'parsecs'")
+        );
+        assert!(
+            "-5m"
+                .parse::<Bound>()
+                .unwrap_err()
+                .contains("write 5m for 5m after its first row")
+        );
+        assert!(
+            "1969-12-31T00:00:00Z"
+                .parse::<Bound>()
+                .unwrap_err()
+                .contains("before 1970")
+        );
+        assert_eq!(
+            "2026-11-24 15:07:31+01:00".parse(),
+            Ok(Bound::At(1_795_529_251_000))
+        );
+        assert_eq!(
+            "2026-11-24T14:07:31".parse(),
+            Ok(Bound::At(1_795_529_251_000))
+        );
+    }
+
+    #[test]
+    fn a_window_that_ends_before_it_starts_is_void() {
+        let window = |start, end| Window {
+            start: Some(start),
+            end: Some(end),
+        };
+        assert!(window(Bound::At(10), Bound::At(10)).is_void(None));
+        assert!(!window(Bound::At(10), Bound::At(11)).is_void(None));
+        assert!(window(Bound::Offset(10), Bound::Offset(9)).is_void(None));
+        assert!(!window(Bound::At(10), Bound::Offset(9)).is_void(None));
+        assert!(window(Bound::At(10), Bound::Offset(9)).is_void(Some(1)));
+        assert!(!window(Bound::At(10), Bound::Offset(9)).is_void(Some(2)));
+    }
+
+    #[test]
+    fn a_window_begins_inside_and_ends_outside() {
+        let window = Window {
+            start: Some(Bound::Offset(10)),
+            end: Some(Bound::At(130)),
+        };
+        let inside: Vec<_> = [109, 110, 129, 130]
+            .into_iter()
+            .filter(|&at| window.contains(at, 100))
+            .collect();
+        assert_eq!(inside, [110, 129]);
+    }
+}
