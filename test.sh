@@ -44,7 +44,7 @@ forbidden() {
 }
 
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus tsc:node-typescript \
-    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang
+    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip
 
 step 'forbidden words'
 forbidden
@@ -72,6 +72,10 @@ RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-de
 step 'axe-core'
 # It judges whether the page can be used by everybody. Where it is already, nothing is downloaded.
 npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.1
+
+step 'duckdb'
+# It judges what the documents say of reading a recording with it. Where it is already, nothing is downloaded.
+[ -d target/tmp/duckdb ] || pip3 install --quiet --root-user-action ignore --target target/tmp/duckdb duckdb==2.0.1
 
 step 'tests'
 # Most of them wait for a server, a clock or a browser, so there are more at a time than cores.

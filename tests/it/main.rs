@@ -12,6 +12,7 @@ mod harness;
 
 mod banner;
 mod client;
+mod duckdb;
 mod errors;
 mod foreign;
 mod fuzzed;
