@@ -71,6 +71,8 @@ export interface MetricInfo {
   /** `%`, `B`, `B/s`, `1/s`, `s`, `°C`, `users`, or empty for a plain number. */
   unit: string;
   label: string;
+  /** The heading under which a screen groups it, such as `CPU`. */
+  section: string;
   /** From here on the value deserves a look. */
   warn?: number;
   /** From here on it demands action. */

@@ -34,7 +34,10 @@ mod shown;
 mod tests;
 mod text;
 
-pub use catalogue::{MetricInfo, cores_among, describe, well_known};
+pub use catalogue::{
+    Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
+    section, well_known,
+};
 pub use duration::parse_duration;
 pub use frame::Frame;
 pub use message::{

@@ -1,4 +1,7 @@
-//! What the well-known metric names mean: unit, label, and the levels at which a person should look.
+//! Everything that is known of a metric: its name, unit, label and levels, where a screen shows it, and what Prometheus
+//! calls it. A new metric takes a row in `table`, a line where it is read and one where it is derived.
+
+mod table;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +19,8 @@ pub struct MetricInfo {
     pub unit: String,
     /// What to show a person instead of the key.
     pub label: String,
+    /// The heading under which a screen groups it; empty in what an older server sent.
+    pub section: String,
     /// The level from which the value deserves a look, where there is one.
     #[serde(
         skip_serializing_if = "Option::is_none",
@@ -30,8 +35,82 @@ pub struct MetricInfo {
     pub critical: Option<f64>,
 }
 
+/// The headings under which screens group metrics. A server may announce others.
+pub mod section {
+    /// The processors and what waits for them.
+    pub const CPU: &str = "CPU";
+    /// Memory and swap space.
+    pub const MEMORY: &str = "Memory";
+    /// What is stored on each filesystem.
+    pub const FILESYSTEMS: &str = "Filesystems";
+    /// The traffic of disks.
+    pub const DISKS: &str = "Disks";
+    /// The traffic of network interfaces, and connections.
+    pub const NETWORK: &str = "Network";
+    /// Sensors.
+    pub const TEMPERATURES: &str = "Temperatures";
+    /// The machine as a whole.
+    pub const SYSTEM: &str = "System";
+    /// The cost of being watched.
+    pub const AGENT: &str = "Agent";
+    /// Names that the catalogue lacks.
+    pub const OTHER: &str = "Other";
+}
+
+/// All that is known of one metric: the only place that knows it. What reads, derives, announces, shows or exposes a
+/// metric takes the rest from here.
+#[derive(Debug, Clone, Copy)]
+pub struct Entry {
+    /// The key in a sample, and what stands before the `:` of an instance.
+    pub name: &'static str,
+    /// As [`MetricInfo::unit`].
+    pub unit: &'static str,
+    /// As [`MetricInfo::label`].
+    pub label: &'static str,
+    /// As [`MetricInfo::section`].
+    pub section: &'static str,
+    /// Where a screen shows the value of the whole machine.
+    pub rank: Rank,
+    /// The Prometheus family of the whole machine.
+    pub exposed: Exposed,
+    /// What is known of `name:instance`, where there are instances.
+    pub instances: Option<Instances>,
+    levels: Levels,
+}
+
+/// Where a metric stands on the screen of one host. The smaller one comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank {
+    /// In the line above everything else.
+    Header,
+    /// Among the rows that a person looks at first, from 1.
+    Row(u8),
+    /// Below them.
+    Later,
+}
+
+/// A Prometheus family. A metric in percent is exposed as a ratio, any other as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exposed {
+    /// Its name, which ends with its unit.
+    pub name: &'static str,
+    /// Its help text.
+    pub help: &'static str,
+}
+
+/// What is known of the instances of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instances {
+    /// The title of their column, where a table has a row for each instance.
+    pub column: &'static str,
+    /// The Prometheus label that names the instance.
+    pub label: &'static str,
+    /// Their Prometheus family.
+    pub exposed: Exposed,
+}
+
 /// Warn and critical levels of a metric.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Levels {
     None,
     /// 70 and 90.
@@ -42,43 +121,85 @@ enum Levels {
     Load,
 }
 
-/// Name, unit, label and levels. An instance (`cpu:0`) shares the row of its name where it has none of its own.
-const CATALOGUE: &[(&str, &str, &str, Levels)] = &[
-    ("cpu", "%", "CPU", Levels::Percent),
-    ("iowait", "%", "I/O wait", Levels::Percent),
-    ("steal", "%", "CPU stolen", Levels::Percent),
-    ("memory", "%", "Memory", Levels::Percent),
-    ("memoryUsed", "B", "Memory used", Levels::None),
-    ("memoryAvailable", "B", "Memory available", Levels::None),
-    ("swap", "%", "Swap", Levels::Percent),
-    ("load1", "", "Load 1 min", Levels::Load),
-    ("load5", "", "Load 5 min", Levels::Load),
-    ("load15", "", "Load 15 min", Levels::Load),
-    ("disk", "%", "Disk", Levels::Disk),
-    ("diskRead", "B/s", "Disk read", Levels::None),
-    ("diskWritten", "B/s", "Disk written", Levels::None),
-    ("diskBusy", "%", "Disk busy", Levels::Percent),
-    ("networkReceived", "B/s", "Network in", Levels::None),
-    ("networkSent", "B/s", "Network out", Levels::None),
-    ("networkErrors", "1/s", "Network errors", Levels::None),
-    ("tcpRetransmits", "1/s", "TCP retransmits", Levels::None),
-    ("oomKills", "1/s", "OOM kills", Levels::None),
-    ("temperature", "°C", "Temperature", Levels::None),
-    ("pressureCpu", "%", "CPU pressure", Levels::Percent),
-    ("pressureMemory", "%", "Memory pressure", Levels::Percent),
-    ("pressureIo", "%", "I/O pressure", Levels::Percent),
-    ("processCount", "", "Processes", Levels::None),
-    ("uptime", "s", "Uptime", Levels::None),
-    ("activeUsers", "users", "Active users", Levels::None),
-    ("requestsPerSecond", "1/s", "TCP accepts/s", Levels::None),
-    ("agentCpu", "%", "Agent CPU", Levels::None),
-    ("agentMemory", "B", "Agent memory", Levels::None),
-    ("viewers", "", "Viewers", Levels::None),
-];
+/// A row of the table: without levels, rank and instances.
+const fn metric(
+    name: &'static str,
+    unit: &'static str,
+    label: &'static str,
+    section: &'static str,
+) -> Entry {
+    Entry {
+        name,
+        unit,
+        label,
+        section,
+        rank: Rank::Later,
+        exposed: Exposed { name: "", help: "" },
+        instances: None,
+        levels: Levels::None,
+    }
+}
 
-/// The names that a host may measure, in the order in which its samples carry them.
+impl Entry {
+    const fn exposed(mut self, name: &'static str, help: &'static str) -> Self {
+        self.exposed = Exposed { name, help };
+        self
+    }
+
+    const fn levels(mut self, levels: Levels) -> Self {
+        self.levels = levels;
+        self
+    }
+
+    const fn row(mut self, rank: u8) -> Self {
+        self.rank = Rank::Row(rank);
+        self
+    }
+
+    const fn in_header(mut self) -> Self {
+        self.rank = Rank::Header;
+        self
+    }
+
+    const fn each(
+        mut self,
+        column: &'static str,
+        label: &'static str,
+        name: &'static str,
+        help: &'static str,
+    ) -> Self {
+        self.instances = Some(Instances {
+            column,
+            label,
+            exposed: Exposed { name, help },
+        });
+        self
+    }
+}
+
+/// Every metric that a host may measure, in the order in which its samples carry them.
+#[must_use]
+pub fn catalogue() -> &'static [Entry] {
+    table::ENTRIES
+}
+
+/// The names of [`catalogue()`], in its order.
 pub fn well_known() -> impl Iterator<Item = &'static str> {
-    CATALOGUE.iter().map(|&(name, ..)| name)
+    catalogue().iter().map(|entry| entry.name)
+}
+
+/// What the catalogue says of the metric `name`, or of the metric whose instance it is.
+#[must_use]
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    let (family, _) = parts(name);
+    catalogue().iter().find(|entry| entry.name == family)
+}
+
+/// The metric and the instance of a key in a sample: `cpu` and `3` of `cpu:3`.
+#[must_use]
+pub fn parts(name: &str) -> (&str, Option<&str>) {
+    name.split_once(':')
+        .map_or((name, None), |(family, instance)| (family, Some(instance)))
 }
 
 /// The number of logical cores that metrics named `names` speak of as `cpu:N`; 0 where it is unknown. Names without core
@@ -90,36 +211,35 @@ pub fn cores_among<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
 }
 
 /// What is known of the metric `name` on a machine with `cores` logical cores; where their number is unknown (0), load
-/// has no levels. An unknown name is its own label, with no unit and no levels.
+/// has no levels. An unknown name is its own label, with no unit and no levels, in the
+/// section [`section::OTHER`].
 #[must_use]
 pub fn describe(name: &str, cores: usize) -> MetricInfo {
-    let (family, instance) = name
-        .split_once(':')
-        .map_or((name, None), |(family, instance)| (family, Some(instance)));
-    let Some(&(_, unit, label, levels)) = CATALOGUE.iter().find(|(known, ..)| *known == family)
-    else {
+    let Some(entry) = entry(name) else {
         return MetricInfo {
             name: name.into(),
             label: name.into(),
+            section: section::OTHER.into(),
             ..MetricInfo::default()
         };
     };
     #[expect(clippy::cast_precision_loss, reason = "no machine has 2^53 cores")]
     let per_core = |level: f64| (cores != 0).then(|| super::round_to(level * cores as f64, 0.01));
-    let (warn, critical) = match levels {
+    let (warn, critical) = match entry.levels {
         Levels::None => (None, None),
         Levels::Percent => (Some(70.0), Some(90.0)),
         Levels::Disk => (Some(80.0), Some(90.0)),
         Levels::Load => (per_core(0.7), per_core(1.0)),
     };
-    let label = instance.map_or_else(
-        || label.to_owned(),
-        |instance| format!("{label} {instance}"),
-    );
+    let label = match parts(name) {
+        (_, Some(instance)) => format!("{} {instance}", entry.label),
+        (_, None) => entry.label.to_owned(),
+    };
     MetricInfo {
         name: name.into(),
-        unit: unit.into(),
+        unit: entry.unit.into(),
         label,
+        section: entry.section.into(),
         warn,
         critical,
     }
@@ -178,5 +298,41 @@ mod tests {
             (queue.label.as_str(), queue.unit.as_str(), queue.warn),
             ("queue:mail", "", None)
         );
+    }
+
+    #[test]
+    fn every_row_says_everything_once() {
+        let mut names = BTreeSet::new();
+        let mut ranks = BTreeSet::new();
+        for entry in catalogue() {
+            let families = [
+                Some(entry.exposed),
+                entry.instances.map(|each| each.exposed),
+            ];
+            for family in families.into_iter().flatten() {
+                assert!(names.insert(family.name), "{} twice", family.name);
+                assert!(family.help.ends_with('.'), "{}", family.name);
+                let is_ratio = family.name.ends_with("_ratio");
+                assert_eq!(is_ratio, entry.unit == "%", "{}", family.name);
+            }
+            assert!(names.insert(entry.name), "{} twice", entry.name);
+            let texts = [entry.label, entry.section, entry.exposed.name];
+            assert!(texts.iter().all(|text| !text.is_empty()), "{}", entry.name);
+            let is_ranked = entry.rank != Rank::Later;
+            assert!(!is_ranked || ranks.insert(entry.rank), "{}", entry.name);
+        }
+    }
+
+    #[test]
+    fn instances_stand_in_the_section_of_their_metric() {
+        for (name, section) in [
+            ("cpu", section::CPU),
+            ("disk:/var", section::FILESYSTEMS),
+            ("networkSent:eth0", section::NETWORK),
+            ("queue", section::OTHER),
+            ("queue:mail", section::OTHER),
+        ] {
+            assert_eq!(describe(name, 1).section, section, "{name}");
+        }
     }
 }

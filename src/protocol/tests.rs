@@ -67,10 +67,10 @@ prop_compose! {
 
 prop_compose! {
     fn any_metric()(
-        name in any_text(), unit in any_text(), label in any_text(),
+        name in any_text(), unit in any_text(), label in any_text(), section in any_text(),
         warn in prop::option::of(any_number()), critical in prop::option::of(any_number()),
     ) -> MetricInfo {
-        MetricInfo { name, unit, label, warn, critical }
+        MetricInfo { name, unit, label, section, warn, critical }
     }
 }
 

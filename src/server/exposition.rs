@@ -2,16 +2,13 @@
 //!
 //! The text format, version 0.0.4, with base units: ratios instead of percent, seconds, bytes.
 
-mod families;
-
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use crate::hub::Hub;
-use crate::protocol::{HostName, Sample};
+use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
 use crate::view::is_visible;
 
-use self::families::{FAMILIES, Family};
 use super::counts::Viewers;
 
 /// The media type of the text format.
@@ -21,8 +18,8 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 pub(super) fn text(hub: &Hub, viewers: &Viewers) -> String {
     let samples = hub.newest();
     let mut text = String::with_capacity(8 * 1024);
-    for family in FAMILIES {
-        family.write(&samples, &mut text);
+    for entry in catalogue() {
+        write_metric(entry, &samples, &mut text);
     }
     write_others(&samples, &mut text);
     let taken = samples.iter().map(|(host, sample)| {
@@ -40,40 +37,51 @@ pub(super) fn text(hub: &Hub, viewers: &Viewers) -> String {
     text
 }
 
-impl Family {
-    fn write(&self, samples: &[(HostName, Sample)], text: &mut String) {
-        let whole = samples.iter().filter_map(|(host, sample)| {
-            Some((labels(host, None), self.base(sample.get(self.ours)?)))
-        });
-        gauge(text, self.whole, self.help, whole);
-        let Some((label, name, help)) = self.instance else {
-            return;
-        };
-        let instances = samples.iter().flat_map(|(host, sample)| {
-            sample.values.iter().filter_map(move |(key, value)| {
-                let instance = key.strip_prefix(self.ours)?.strip_prefix(':')?;
-                Some((labels(host, Some((label, instance))), self.base(*value)))
-            })
-        });
-        gauge(text, name, help, instances);
-    }
+/// The families of one metric: of the whole machine, and of its instances.
+fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String) {
+    let base = |value| {
+        if entry.unit == "%" {
+            ratio(value)
+        } else {
+            value
+        }
+    };
+    let whole = samples
+        .iter()
+        .filter_map(|(host, sample)| Some((labels(host, None), base(sample.get(entry.name)?))));
+    let Exposed { name, help } = entry.exposed;
+    gauge(text, name, help, whole);
+    let Some(each) = entry.instances else {
+        return;
+    };
+    let instances = samples.iter().flat_map(|(host, sample)| {
+        sample.values.iter().filter_map(move |(key, value)| {
+            let (name, instance) = parts(key);
+            let label = (each.label, instance.filter(|_| name == entry.name)?);
+            Some((labels(host, Some(label)), base(*value)))
+        })
+    });
+    gauge(text, each.exposed.name, each.exposed.help, instances);
 }
 
-/// Values whose names are not of the catalogue, as the application reports them.
+/// Values that no family of the catalogue has, as the application reports them.
 fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
-    let is_known = |key: &str| {
-        FAMILIES.iter().any(|family| {
-            let rest = key.strip_prefix(family.ours);
-            rest.is_some_and(|rest| {
-                rest.is_empty() || family.instance.is_some() && rest.starts_with(':')
-            })
-        })
-    };
+    let is_known =
+        |key: &str| entry(key).is_some_and(|entry| entry.name == key || entry.instances.is_some());
     let others = samples.iter().flat_map(|(host, sample)| {
         let others = sample.values.iter().filter(|(key, _)| !is_known(key));
         others.map(move |(key, value)| (labels(host, Some(("name", key))), *value))
     });
     gauge(text, "host_other", "Values of other names.", others);
+}
+
+/// `percent` by 100, as a decimal: dividing the double would give 0.9792000000000001 for 97.92.
+fn ratio(percent: f64) -> f64 {
+    let shortest = format!("{percent:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent = exponent.parse::<i32>().unwrap_or(0) - 2;
+    let ratio = format!("{digits}e{exponent}").parse();
+    ratio.unwrap_or(percent / 100.0)
 }
 
 fn labels(host: &HostName, instance: Option<(&str, &str)>) -> String {

@@ -62,6 +62,7 @@ fn hello_in_full() {
         name: name.into(),
         unit: unit.into(),
         label: label.into(),
+        section: if name == "uptime" { "System" } else { "CPU" }.into(),
         warn: levels.map(|l| l.0),
         critical: levels.map(|l| l.1),
     };
@@ -90,7 +91,7 @@ fn hello_in_full() {
     let read = check(
         Body::Hello(Box::new(hello)),
         &format!(
-            r#"{{"type":"hello","host":"web-1","protocol":1,"server":"metrics/0.1.0","stream":"k3v9q2","oldest":13,"newest":41,"interval":2000,"heartbeat":30000,"system":{{"os":"Debian 12","kernel":"6.1.0","cores":8,"memory":17179869184}},"metrics":[{{"name":"cpu","unit":"%","label":"CPU","warn":70,"critical":90}},{{"name":"load1","unit":"","label":"Load, 1 min","warn":5.6,"critical":8}},{{"name":"uptime","unit":"s","label":"Uptime"}}],"alerts":[{FIRING}],"unavailable":["temperature"]}}"#
+            r#"{{"type":"hello","host":"web-1","protocol":1,"server":"metrics/0.1.0","stream":"k3v9q2","oldest":13,"newest":41,"interval":2000,"heartbeat":30000,"system":{{"os":"Debian 12","kernel":"6.1.0","cores":8,"memory":17179869184}},"metrics":[{{"name":"cpu","unit":"%","label":"CPU","section":"CPU","warn":70,"critical":90}},{{"name":"load1","unit":"","label":"Load, 1 min","section":"CPU","warn":5.6,"critical":8}},{{"name":"uptime","unit":"s","label":"Uptime","section":"System"}}],"alerts":[{FIRING}],"unavailable":["temperature"]}}"#
         ),
     );
     assert!(matches!(read, Wire::Hello { stream, .. } if stream == "k3v9q2"));

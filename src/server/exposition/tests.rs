@@ -13,8 +13,8 @@ fn exposed(values: &[(&str, f64)]) -> Vec<String> {
     };
     let samples = [("web-1".parse().unwrap(), sample)];
     let mut text = String::new();
-    for family in FAMILIES {
-        family.write(&samples, &mut text);
+    for entry in catalogue() {
+        write_metric(entry, &samples, &mut text);
     }
     write_others(&samples, &mut text);
     text.lines()
@@ -108,9 +108,10 @@ proptest! {
 
 #[test]
 fn every_instance_has_a_help_of_its_own() {
-    for family in FAMILIES {
-        if let Some((_, name, help)) = family.instance {
-            assert_ne!(help, family.help, "{name}");
+    for entry in catalogue() {
+        if let Some(each) = entry.instances {
+            let Exposed { name, help } = each.exposed;
+            assert_ne!(help, entry.exposed.help, "{name}");
             assert!(
                 !help.contains("all") && !help.contains("fullest"),
                 "{name}: {help}"
@@ -129,6 +130,12 @@ fn other_names_are_labels() {
 #[test]
 fn every_metric_of_the_catalogue_has_a_family() {
     for name in crate::protocol::well_known() {
-        assert!(FAMILIES.iter().any(|family| family.ours == name), "{name}");
+        let values = [(name.to_owned(), 1.0), (format!("{name}:x"), 1.0)];
+        let values: Vec<_> = values
+            .iter()
+            .map(|(name, value)| (&**name, *value))
+            .collect();
+        let lines = exposed(&values);
+        assert!(!lines[0].starts_with("host_other"), "{name}: {lines:?}");
     }
 }

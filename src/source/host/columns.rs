@@ -83,6 +83,11 @@ impl Values {
     }
 
     #[cfg(test)]
+    pub(super) fn names(&self) -> Vec<String> {
+        self.0.iter().map(|(name, _)| name.to_string()).collect()
+    }
+
+    #[cfg(test)]
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known.to_string() == name)
     }

@@ -248,6 +248,7 @@ impl Fixture {
                 "B/s".into()
             },
             label: wide.clone(),
+            section: wide.clone(),
             warn: Some(-1.0),
             critical: Some(f64::MAX),
         });

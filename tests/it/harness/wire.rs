@@ -85,6 +85,7 @@ pub(crate) struct Metric {
     pub(crate) name: String,
     pub(crate) unit: String,
     pub(crate) label: String,
+    pub(crate) section: String,
     pub(crate) warn: Option<f64>,
     pub(crate) critical: Option<f64>,
 }

@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::source::host::reading::{Memory, Pressure, Space, Swap, Tcp};
 
+mod names;
+
 fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
     Cpu::Counted(Ticks {
         busy,

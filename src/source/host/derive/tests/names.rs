@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use super::full;
+use crate::protocol::{catalogue, entry, parts};
+use crate::source::host::derive::derive;
+use crate::source::host::reading::{Memory, Pressure, Reading, Space, Swap};
+
+/// A reading that found all that there is. The pattern names every field, so that a new one cannot be left out.
+fn everything(count: u64) -> Reading {
+    let mut reading = Reading::begin();
+    full(count)(&mut reading);
+    reading.memory = Some(Memory {
+        total: 1000,
+        available: 250,
+    });
+    reading.swap = Some(Swap {
+        total: 300,
+        used: 100,
+    });
+    reading.load = Some([1.0, 2.0, 3.0]);
+    let space = Space {
+        used: 1,
+        available: 1,
+    };
+    reading.spaces = vec![("/".into(), Some(space))];
+    reading.temperatures = vec![("Tctl".into(), Some(40.0))];
+    reading.pressure = Pressure {
+        cpu: Some(1.0),
+        memory: Some(2.0),
+        io: Some(3.0),
+    };
+    (reading.process_count, reading.uptime, reading.users) = (Some(1), Some(2), Some(3));
+    reading.agent.memory = Some(4096);
+    let Reading {
+        at: _,
+        timestamp: _,
+        cpu: Some(_),
+        cores,
+        memory: Some(_),
+        physical: _,
+        swap: Some(_),
+        load: Some(_),
+        spaces,
+        disks,
+        interfaces,
+        tcp: Some(_),
+        oom_kills: Some(_),
+        temperatures,
+        pressure: _,
+        process_count: Some(_),
+        uptime: Some(_),
+        users: Some(_),
+        agent: _,
+        processes: _,
+        since_boot: _,
+    } = &reading
+    else {
+        panic!("{reading:?}");
+    };
+    let found = [
+        cores.len(),
+        spaces.len(),
+        disks.len(),
+        interfaces.len(),
+        temperatures.len(),
+    ];
+    assert!(!found.contains(&0), "{found:?}");
+    reading
+}
+
+#[test]
+fn the_catalogue_has_every_derived_name_and_every_row_is_derived() {
+    let prev = everything(1000);
+    let mut next = everything(2000);
+    next.at = prev.at + Duration::from_secs(2);
+    let names = derive(&prev, &next).names();
+    for name in &names {
+        let (family, instance) = parts(name);
+        let entry = entry(family).unwrap_or_else(|| panic!("{name} is not in the catalogue"));
+        let has_instances = entry.instances.is_some();
+        assert!(
+            instance.is_none() || has_instances,
+            "the catalogue has no instances of {name}"
+        );
+    }
+    for entry in catalogue() {
+        let is_derived = names.iter().any(|name| name == entry.name);
+        assert!(is_derived, "{} is derived nowhere", entry.name);
+        let of = |name: &String| name.split_once(':').is_some_and(|(of, _)| of == entry.name);
+        assert_eq!(
+            names.iter().any(of),
+            entry.instances.is_some(),
+            "{}",
+            entry.name
+        );
+    }
+}
