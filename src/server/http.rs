@@ -115,7 +115,8 @@ async fn respond(
         && shared.config.trust.gate.may_read(&asked(request, guest))
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        headers.insert(VARY, HeaderValue::from_static("Origin"));
+        // Beside what else it varies with.
+        headers.append(VARY, HeaderValue::from_static("Origin"));
     }
     // What follows the handshake of a WebSocket is no request.
     if head::wants_websocket(request.headers()) {

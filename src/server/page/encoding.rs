@@ -1,0 +1,131 @@
+//! The two forms in which a part of the page is sent, plain and gzipped, and which of them a client wants (RFC 9110,
+//! section 12.5.3).
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::header::{ACCEPT_ENCODING, HeaderMap};
+
+/// `text` as a gzip file without name and time, so that the same text always gives the same bytes.
+pub(super) fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text)?;
+    encoder.finish()
+}
+
+/// Whether a client wants gzip: it accepts it, and does not prefer the plain text. A client that names no encoding gets
+/// the plain text, and so does one whose wishes cannot be read: everybody understands it.
+pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(ACCEPT_ENCODING).iter();
+    let wishes: Vec<(String, f32)> = lines
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .map(wish)
+        .collect();
+    let weight = |names: &[&str]| {
+        let named = |&(coding, _): &&(String, f32)| names.contains(&coding.as_str());
+        wishes.iter().find(named).map(|&(_, weight)| weight)
+    };
+    let others = weight(&["*"]);
+    let gzip = weight(&["gzip", "x-gzip"]).or(others).unwrap_or(0.0);
+    let plain = weight(&["identity"]).or(others).unwrap_or(0.0);
+    gzip > 0.0 && gzip >= plain
+}
+
+/// The coding in lower case, and its weight from 0 to 1: `gzip;q=0.5`. A weight that cannot be read is 0.
+fn wish(text: &str) -> (String, f32) {
+    let mut fields = text.split(';').map(str::trim);
+    let coding = fields.next().unwrap_or_default().to_ascii_lowercase();
+    let weight = fields.find_map(|field| {
+        let (name, value) = field.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("q").then(|| value.trim())
+    });
+    (
+        coding,
+        weight.map_or(1.0, |text| parse_weight(text).unwrap_or(0.0)),
+    )
+}
+
+fn parse_weight(text: &str) -> Option<f32> {
+    let is_plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let weight: f32 = text.parse().ok().filter(|_| is_plain)?;
+    (weight <= 1.0).then_some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn wants(lines: &[&'static str]) -> bool {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(ACCEPT_ENCODING, HeaderValue::from_static(line));
+        }
+        wants_gzip(&headers)
+    }
+
+    #[test]
+    fn gzip_is_sent_to_clients_that_want_it() {
+        for line in [
+            "gzip",
+            "GZIP",
+            "x-gzip",
+            "gzip, deflate, br, zstd",
+            "br;q=1.0, gzip;q=0.8, *;q=0.1",
+            "deflate,gzip;q=0.001",
+            "gzip ; Q = 1.000",
+            "*",
+            "*;q=0.5",
+            "gzip;q=0.5",
+            "gzip, identity",
+            "identity;q=0.5, gzip;q=0.5",
+            "identity;q=0, *",
+            "gzip, *;q=0",
+            ",, gzip ,",
+        ] {
+            assert!(wants(&[line]), "{line}");
+        }
+        assert!(wants(&["br", "gzip"]), "two lines are one list");
+    }
+
+    #[test]
+    fn everybody_else_gets_plain_text() {
+        for line in [
+            "",
+            "identity",
+            "br",
+            "deflate, br",
+            "gzip;q=0",
+            "gzip; q=0.000",
+            "gzip;q=0, *",
+            "*;q=0",
+            "br, *;q=0",
+            "identity, gzip;q=0.5",
+            "gzip;q=0.5, *;q=1",
+            "gzip;q=nan",
+            "gzip;q=",
+            "gzip;q=-1",
+            "gzip;q=2",
+            "gzip;q=1e-1",
+            "gzipped",
+            "gz ip",
+        ] {
+            assert!(!wants(&[line]), "{line}");
+        }
+        assert!(!wants(&[]));
+    }
+
+    #[test]
+    fn the_same_text_gives_the_same_bytes() {
+        let text = "let it be\n".repeat(100);
+        let zipped = gzip(text.as_bytes()).unwrap_or_default();
+        assert!(zipped.starts_with(&[0x1f, 0x8b]) && zipped.len() < 100);
+        assert_eq!(zipped[4..8], [0; 4], "the time would change the tag");
+        assert_eq!(gzip(text.as_bytes()).unwrap_or_default(), zipped);
+    }
+}
