@@ -98,26 +98,28 @@ impl Hub {
         }
     }
 
-    /// The right to add to the log of `host`, whose time runs by `timeline`.
+    /// The right to add to logs whose time runs by `timeline`.
     #[must_use]
-    pub fn publisher(&self, host: &HostName, timeline: Timeline) -> Publisher {
-        let log = Arc::clone(
-            lock(&self.shared.logs)
-                .entry(host.clone())
-                .or_insert_with(|| {
-                    self.shared.host_count.fetch_add(1, Ordering::Release);
-                    let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
-                    Arc::new(Log {
-                        host: host.clone(),
-                        ring,
-                        room: Notify::new(),
-                    })
-                }),
-        );
+    pub fn publisher(&self, timeline: Timeline) -> Publisher {
         Publisher {
             hub: self.clone(),
-            log,
+            timeline,
         }
+    }
+
+    /// The log of `host`, which is there from now on.
+    fn log(&self, host: &HostName, timeline: Timeline) -> Arc<Log> {
+        let mut logs = lock(&self.shared.logs);
+        let log = logs.entry(host.clone()).or_insert_with(|| {
+            self.shared.host_count.fetch_add(1, Ordering::Release);
+            let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
+            Arc::new(Log {
+                host: host.clone(),
+                ring,
+                room: Notify::new(),
+            })
+        });
+        Arc::clone(log)
     }
 
     /// A cursor in every host's log that `query` wants, each where `query` says.
@@ -143,7 +145,14 @@ impl Hub {
             }
         }
         drop(logs);
-        Ok(Subscription::new(self.clone(), query))
+        Ok(self.subscribe_ahead(query))
+    }
+
+    /// As [`Hub::subscribe`], but a host that is not here is waited for: it is read from its first message, or from what
+    /// `after=` names, as soon as it is there.
+    #[must_use]
+    pub fn subscribe_ahead(&self, query: Query) -> Subscription {
+        Subscription::new(self.clone(), query)
     }
 
     /// The hosts, in the order of their names.
@@ -207,14 +216,37 @@ impl Hub {
     }
 }
 
+/// What a source has of the hub: it can add hosts and messages, and read nothing.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    hub: Hub,
+    timeline: Timeline,
+}
+
+impl Publisher {
+    /// The right to add to the log of `host`, which viewers find from now on.
+    #[must_use]
+    pub fn host(&self, host: &HostName) -> HostPublisher {
+        HostPublisher {
+            hub: self.hub.clone(),
+            log: self.hub.log(host, self.timeline),
+        }
+    }
+
+    /// Wakes the viewers, after [`HostPublisher::add`].
+    pub fn wake(&self) {
+        self.hub.wake();
+    }
+}
+
 /// Adds to the log of one host.
 #[derive(Debug)]
-pub struct Publisher {
+pub struct HostPublisher {
     hub: Hub,
     log: Arc<Log>,
 }
 
-impl Publisher {
+impl HostPublisher {
     /// Says what the next messages belong to. Viewers get it as a `hello` before them.
     pub fn announce(&self, announcement: Announcement) {
         lock(&self.log.ring).announce(announcement);
@@ -232,7 +264,7 @@ impl Publisher {
         self.hub.wake();
     }
 
-    /// As [`Publisher::push`], without waking: for a source that adds many at once and then calls
+    /// As [`HostPublisher::push`], without waking: for a source that adds many at once and then calls
     /// [`Publisher::wake`]. Whether the log is now past its bounds because a viewer has still to read.
     pub fn add(&self, message: Numbered) -> bool {
         let now = self.hub.now_ms();

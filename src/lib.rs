@@ -5,7 +5,7 @@
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.
-//! * [`source`]: where messages come from: the host, or recordings.
+//! * [`source`]: where messages come from, the host or recordings, each with its loop.
 //! * [`token`]: the secret that lets a viewer in, and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.

@@ -1,32 +1,28 @@
 //! `metrics replay`: a recording as a live stream again.
 
-mod feed;
-mod pace;
-
 use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{GlobalArgs, ServerArgs};
-use crate::hub::{Hub, Retention};
+use crate::hub::{Hub, Publisher, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
+use crate::source::Source;
 use crate::source::recording::{
-    Bound, Input, Numbering, Order, Playback, Run, Survey, Window, survey,
+    Bound, Feed, Input, LongWait, Numbering, Observer, Order, Playback, Played, Run, Speed, Survey,
+    Tempo, Window, survey,
 };
 
 use crate::terminal::{self, Progress};
 
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, trust};
-
-use feed::{Feed, Played};
-use pace::Speed;
 
 /// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
 const ROWS_AHEAD: usize = 11;
@@ -205,20 +201,24 @@ async fn broadcast(
         duration: args.server.retain,
         lossless: true,
     });
-    let feed = Feed::new(
-        &hub,
-        &survey,
-        playback.numbering(),
-        (
-            args.speed,
-            args.max_pause,
-            described(args, &survey, playback.numbering()),
-        ),
-        args.server.heartbeat,
-    );
     let viewers = Viewers::default();
     announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
     let config = announce::server_config(&args.server, trust, None, global);
+    let replay = described(args, &survey, playback.numbering());
+    let tempo = Tempo {
+        speed: args.speed,
+        max_pause: args.max_pause,
+        heartbeat: args.server.heartbeat,
+    };
+    let progress = progress(args, global, &survey);
+    let observer = Told {
+        progress: &progress,
+        global,
+        cuts_pauses: args.max_pause.is_some(),
+    };
+    let mut feed = Feed::new(playback, tempo, replay, epoch_ms, observer);
+    let publisher = hub.publisher(Timeline::Recorded);
+    feed.announce_hosts(&publisher, &survey);
     let serving = CancellationToken::new();
     let server = server::run(
         listeners,
@@ -228,9 +228,9 @@ async fn broadcast(
         serving.clone(),
     );
     let mut server = tokio::spawn(server);
-    let progress = progress(args, global, &survey);
+    let playing = play(args, (feed, publisher), &hub, &viewers, stop.clone());
     let played = tokio::select! {
-        played = play(args, global, (feed, playback), &hub, &viewers, &progress) => played,
+        played = playing => played,
         () = stop.cancelled() => Ok(None),
         // It ends by itself only where it cannot begin.
         ended = &mut server => return Ok(ended?.map(|()| None)?),
@@ -286,14 +286,44 @@ fn progress(args: &Args, global: &GlobalArgs, survey: &Survey) -> Progress {
     Progress::replaying(&hosts(args, survey), total, terminal::has_unicode())
 }
 
-/// Waits for viewers, plays, ends, and waits for viewers to have the end.
+/// Tells the person at the terminal how the replay comes along.
+struct Told<'a> {
+    progress: &'a Progress,
+    global: &'a GlobalArgs,
+    cuts_pauses: bool,
+}
+
+impl Observer for Told<'_> {
+    fn played(&self, due: Duration, messages: u64) {
+        if !self.progress.is_hidden() {
+            self.progress.played(due, &format!("{messages} messages"));
+        }
+    }
+
+    fn waiting(&self, next: &LongWait<'_>) {
+        let cure = if self.cuts_pauses {
+            ""
+        } else {
+            "; --max-pause 5s shortens such waits"
+        };
+        let text = format!(
+            "Waiting {} for the next message, {} of {} at {}{cure}.",
+            announce::span(next.wait),
+            next.seq,
+            next.host,
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(next.timestamp)),
+        );
+        announce::say(self.global, &text);
+    }
+}
+
+/// Waits for viewers, plays, ends, and waits for viewers to have the end. `None` when it was stopped.
 async fn play(
     args: &Args,
-    global: &GlobalArgs,
-    (feed, playback): (Feed, Playback),
+    (feed, publisher): (Feed<Told<'_>>, Publisher),
     hub: &Hub,
     viewers: &Viewers,
-    progress: &Progress,
+    stop: CancellationToken,
 ) -> Result<Option<Played>, Failure> {
     if !until(viewers, args.wait_timeout, |counts| {
         counts.connected >= args.wait
@@ -304,13 +334,9 @@ async fn play(
         let reason = format!("{here} of {} viewers came within {timeout}", args.wait);
         return Err(Failure::no_connection(reason));
     }
-    let tell = |due, messages| {
-        if !progress.is_hidden() {
-            progress.played(due, &format!("{messages} messages"));
-        }
+    let Some(played) = feed.run(publisher, stop).await? else {
+        return Ok(None);
     };
-    let say = |line: &str| announce::say(global, line);
-    let played = feed.run(playback, epoch_ms(), tell, say).await?;
     hub.end();
     // Those that are here have it soon; of the others, as many are awaited as were at the start.
     let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;

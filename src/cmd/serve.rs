@@ -1,14 +1,16 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
-use crate::hub::{Announcement, Hub, Numbered, Publisher, Retention, Timeline};
+use crate::hub::{Hub, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
 use crate::server::{self, Viewers, listen};
 use crate::signals;
-use crate::source::host::{self, Own, Sampler};
+use crate::source::Source;
+use crate::source::host::{self, Audience, Live, LiveError, Own};
 
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, trust};
@@ -21,10 +23,6 @@ const LONGEST_INTERVAL: &str = "1h";
 
 /// The processes in a sample that still fits a message.
 const MOST_TOP: u64 = 1000;
-
-/// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
-/// a whole interval.
-const FIRST_SAMPLE: Duration = Duration::from_millis(250);
 
 /// Flags of `metrics serve`.
 #[derive(Debug, clap::Args)]
@@ -72,18 +70,21 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
         lossless: false,
     });
     let viewers = Viewers::default();
-    let publisher = hub.publisher(&name, Timeline::Live);
-    let sampling = Sampling {
+    let source = Live {
+        name: name.clone(),
+        stream: StreamId(epoch_ms()),
         interval: args.interval,
         heartbeat: args.server.heartbeat,
-        top: usize::try_from(args.top).unwrap_or(usize::MAX),
-        viewers: viewers.clone(),
-        publisher,
+        options: host::Options {
+            top: usize::try_from(args.top).unwrap_or(usize::MAX),
+        },
+        audience: Watched(viewers.clone()),
     };
-    let (keep_sampling, stopped) = mpsc::channel();
-    let sampler = std::thread::Builder::new()
-        .name("sampler".into())
-        .spawn(move || sampling.run(&stopped))?;
+    let publisher = hub.publisher(Timeline::Live);
+    // Viewers find the host before its first reading.
+    drop(publisher.host(&name));
+    let stop_sampling = CancellationToken::new();
+    let mut sampling = tokio::spawn(source.run(publisher, stop_sampling.clone()));
     announce::listening(
         &listeners,
         &trust,
@@ -95,9 +96,13 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);
     let started = Instant::now();
-    server::run(listeners, hub, config, viewers.clone(), asked.stop).await?;
-    drop(keep_sampling);
-    let samples = sampler.join().unwrap_or_default();
+    tokio::select! {
+        served = server::run(listeners, hub, config, viewers.clone(), asked.stop) => served?,
+        // It ends by itself only where it cannot go on.
+        ended = &mut sampling => return Err(ended?.err().unwrap_or(LiveError::Died).into()),
+    }
+    stop_sampling.cancel();
+    let samples = sampling.await??;
     let lived = announce::span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);
     announce::say(
@@ -107,87 +112,18 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     Ok(Exit::Done)
 }
 
-/// The one sampler for all viewers.
-struct Sampling {
-    interval: Duration,
-    heartbeat: Duration,
-    top: usize,
-    viewers: Viewers,
-    publisher: Publisher,
-}
+/// The viewers, as the sampler sees them.
+struct Watched(Viewers);
 
-impl Sampling {
-    /// Samples until `stopped` is hung up. Returns how many.
-    fn run(self, stopped: &mpsc::Receiver<()>) -> u64 {
-        let stream = StreamId(epoch_ms());
-        let mut sampler = Sampler::new(host::Options { top: self.top });
-        let mut metrics = sampler.metrics();
-        self.announce(stream, &sampler);
-        let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
-        let mut seq = 0;
-        while let Err(RecvTimeoutError::Timeout) =
-            stopped.recv_timeout(due.saturating_duration_since(Instant::now()))
-        {
-            let own = Own {
-                viewers: self.viewers.now().connected,
-                accepted: self.viewers.accepted_connections(),
-            };
-            let begun = Instant::now();
-            let sample = sampler.sample(own);
-            self.viewers
-                .tally()
-                .sampled(begun.elapsed(), begun.saturating_duration_since(due));
-            if !std::sync::Arc::ptr_eq(&metrics, &sampler.metrics()) {
-                metrics = sampler.metrics();
-                self.announce(stream, &sampler);
-            }
-            seq += 1;
-            self.publisher.push(Numbered {
-                seq,
-                alert: None,
-                sample,
-            });
-            due = next_due(due, self.interval, Instant::now());
+impl Audience for Watched {
+    fn own(&self) -> Own {
+        Own {
+            viewers: self.0.now().connected,
+            accepted: self.0.accepted_connections(),
         }
-        seq
     }
 
-    fn announce(&self, stream: StreamId, sampler: &Sampler) {
-        let ms = |duration: Duration| {
-            u64::try_from(duration.as_millis())
-                .unwrap_or(u64::MAX)
-                .max(1)
-        };
-        self.publisher.announce(Announcement {
-            stream,
-            interval: ms(self.interval),
-            heartbeat: ms(self.heartbeat),
-            system: Some(sampler.system()),
-            replay: None,
-            metrics: sampler.metrics(),
-            unavailable: sampler.unavailable().into(),
-        });
-    }
-}
-
-/// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up
-/// for.
-fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
-    let next = due + interval;
-    if next > now { next } else { now + interval }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_missed_sample_is_not_made_up_for() {
-        let (start, second) = (Instant::now(), Duration::from_secs(1));
-        assert_eq!(next_due(start, second, start + second / 2), start + second);
-        assert_eq!(
-            next_due(start, second, start + second * 60),
-            start + second * 61
-        );
+    fn sampled(&self, took: Duration, late: Duration) {
+        self.0.tally().sampled(took, late);
     }
 }

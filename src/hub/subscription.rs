@@ -50,14 +50,14 @@ impl Subscription {
             cursors: Vec::new(),
             host_count: 0,
         };
-        subscription.find_hosts();
+        subscription.find_hosts(true);
         subscription
     }
 
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes of messages.
     pub fn read(&mut self, frames: &mut Vec<Frame>, mut budget: usize) -> Batch {
         let over = self.hub.shared.ended.load(Ordering::Acquire);
-        self.find_hosts();
+        self.find_hosts(false);
         // Whoever counts hosts knows them all before the first message.
         for cursor in &mut self.cursors {
             cursor.greet(frames);
@@ -91,12 +91,12 @@ impl Subscription {
         !self.query.after.is_empty()
     }
 
-    fn find_hosts(&mut self) {
+    /// Places a cursor in the log of each host that is new; the hosts of the `first_look` were here before the viewer.
+    fn find_hosts(&mut self, first_look: bool) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
         if host_count == self.host_count {
             return;
         }
-        let first_look = self.host_count == 0;
         self.host_count = host_count;
         // A host that appears while the viewer is here is new to it from its first message on.
         let everything = Query {

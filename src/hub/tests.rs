@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Announcement, Batch, Hub, Numbered, Publisher, Retention, Subscription, Timeline};
+use super::{Announcement, Batch, HostPublisher, Hub, Numbered, Retention, Subscription, Timeline};
 use crate::protocol::{Alert, AlertState, Body, Gap, HostName, Message, Query, Sample, StreamId};
 
 const KEEP_ALL: Retention = Retention {
@@ -59,13 +59,13 @@ fn alert(seq: u64, state: AlertState) -> Numbered {
 }
 
 /// A hub with the host `a`, timed by its messages: one a second.
-fn hub(retention: Retention) -> (Hub, Publisher) {
+fn hub(retention: Retention) -> (Hub, HostPublisher) {
     let hub = Hub::new(retention);
-    let publisher = hub.publisher(&host("a"), Timeline::Recorded);
+    let publisher = hub.publisher(Timeline::Recorded).host(&host("a"));
     (hub, publisher)
 }
 
-fn push(publisher: &Publisher, stream: &str, seqs: impl IntoIterator<Item = u64>) {
+fn push(publisher: &HostPublisher, stream: &str, seqs: impl IntoIterator<Item = u64>) {
     publisher.announce(announcement(stream));
     for seq in seqs {
         publisher.push(sample(seq));
@@ -329,7 +329,7 @@ fn hello_says_what_fires_now_and_what_is_kept() {
 fn hosts_are_chosen_by_name_and_glob() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=1);
-    let other = hub.publisher(&host("b1"), Timeline::Recorded);
+    let other = hub.publisher(Timeline::Recorded).host(&host("b1"));
     push(&other, "s2", 1..=1);
     check(&hub, "host=b*", "hello s2, 1");
     check(&hub, "host=a", "hello s1, 1");
@@ -344,8 +344,34 @@ fn a_host_that_appears_is_sent_from_its_first_message() {
     push(&publisher, "s1", 1..=1);
     let mut viewer = subscribe(&hub, "host=*");
     assert_eq!(read(&mut viewer), ["hello s1", "1"]);
-    push(&hub.publisher(&host("b"), Timeline::Recorded), "s2", 1..=3);
+    push(
+        &hub.publisher(Timeline::Recorded).host(&host("b")),
+        "s2",
+        1..=3,
+    );
     assert_eq!(read(&mut viewer), ["hello s2", "1", "2", "3"]);
+}
+
+#[test]
+fn a_host_can_be_waited_for() {
+    let hub = Hub::new(KEEP_ALL);
+    let ahead = |query: &str| hub.subscribe_ahead(Query::parse(query).unwrap());
+    let mut named = ahead("host=b");
+    let mut everyone = ahead("");
+    let mut recent = ahead("last=1");
+    let mut resumed = ahead("after=b:s2:2");
+    assert_eq!(read(&mut named), [""; 0]);
+    let publisher = hub.publisher(Timeline::Recorded);
+    push(&publisher.host(&host("a")), "s1", 1..=2);
+    assert_eq!(read(&mut named), [""; 0], "another host is not the one");
+    push(&publisher.host(&host("b")), "s2", 1..=3);
+    assert_eq!(read(&mut named), ["hello s2", "1", "2", "3"]);
+    let all = ["hello s1", "hello s2", "1", "2", "1", "2", "3"];
+    assert_eq!(read(&mut everyone), all);
+    assert_eq!(read(&mut recent), all, "all of it is new");
+    assert_eq!(read(&mut resumed), ["hello s1", "hello s2", "1", "2", "3"]);
+    let refused = hub.subscribe(Query::parse("host=c").unwrap());
+    assert!(refused.is_err(), "a plain subscription does not wait");
 }
 
 #[test]

@@ -53,7 +53,9 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
         duration: Duration::from_secs(3600),
         lossless: false,
     });
-    let publisher = hub.publisher(&"web-1".parse().unwrap(), Timeline::Live);
+    let publisher = hub
+        .publisher(Timeline::Live)
+        .host(&"web-1".parse().unwrap());
     publisher.announce(announcement());
     for seq in 1..=4000 {
         publisher.add(sample(seq));

@@ -6,6 +6,7 @@
 mod columns;
 mod derive;
 mod labels;
+mod live;
 mod reading;
 mod spaces;
 mod top;
@@ -26,6 +27,8 @@ use self::columns::Columns;
 use self::derive::derive;
 use self::reading::Reading;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
+
+pub use live::{Audience, Live, LiveError};
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

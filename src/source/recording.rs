@@ -3,12 +3,14 @@
 //!
 //! [`survey()`] reads the files once before anything is served: an error in row 40,000 is told at once rather than hours
 //! into the replay, and a viewer learns which hosts and streams will come. [`Playback`] then reads them again and is the
-//! replay itself, without its pace.
+//! replay itself, without its pace, which is that of [`Feed`].
 
 mod chain;
+mod feed;
 mod merge;
 mod order;
 mod ordered;
+mod pace;
 mod playback;
 mod survey;
 #[cfg(test)]
@@ -17,7 +19,9 @@ mod window;
 
 use std::path::{Path, PathBuf};
 
+pub use feed::{Feed, LongWait, Observer, Played, ReplayError, Tempo};
 pub use order::Order;
+pub use pace::Speed;
 pub use playback::{Numbering, Play, Playback, Run};
 pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, Times, survey};
 pub use window::{Bound, Window};

@@ -1,11 +1,11 @@
-//! The rows as messages: which number, which stream, which time.
+//! The rows as messages: which stream, which time, and by what rule they are numbered.
 
 use std::collections::HashMap;
 
-use crate::hub::Numbered;
 use crate::protocol::{HostName, LAST_TIMESTAMP, StreamId};
 use crate::recording::{Columns, ReadError, Row, RowKind};
 
+use super::super::{Seq, Unnumbered};
 use super::merge::Merged;
 use super::order::Order;
 use super::survey::Survey;
@@ -54,7 +54,7 @@ pub struct Play {
     /// The columns of its file.
     pub columns: Columns,
     /// The message.
-    pub message: Numbered,
+    pub message: Unnumbered,
     /// Milliseconds since the first message, by steps forward: when it is due at speed 1.
     pub due: u64,
 }
@@ -67,18 +67,10 @@ pub struct Playback {
     ahead: Vec<(Row, Columns)>,
     first: Option<u64>,
     clock: Clock,
-    hosts: HashMap<HostName, Progress>,
+    /// Each host's last message as recorded; `None` before the first of a pass.
+    hosts: HashMap<HostName, Option<(StreamId, u64)>>,
     /// Why no more messages can be made of what is left.
     exhausted: Option<&'static str>,
-}
-
-/// How far a host's messages have come.
-#[derive(Debug, Default)]
-struct Progress {
-    /// The last message as recorded; `None` before the first of a pass.
-    last: Option<(StreamId, u64)>,
-    /// The last number given.
-    given: u64,
 }
 
 /// Recorded time, made into time that never goes back, not within a pass and not from one to the next.
@@ -186,7 +178,7 @@ impl Playback {
             };
             let first = *self.first.get_or_insert(row.timestamp());
             if self.run.window.contains(row.timestamp(), first)
-                && let Some(play) = self.number(row, columns)
+                && let Some(play) = self.message(row, columns)
             {
                 return Ok(Some(play));
             }
@@ -197,36 +189,31 @@ impl Playback {
     fn begin_again(&mut self) -> Result<(), ReadError> {
         self.rows = Merged::new(&self.run.inputs, &self.run.order)?;
         self.clock.next_pass(self.run.interval);
-        for progress in self.hosts.values_mut() {
+        for last in self.hosts.values_mut() {
             // No message is missing between two passes.
-            progress.last = None;
+            *last = None;
         }
         Ok(())
     }
 
     /// The message in `row`; `None` where no more can be made.
-    fn number(&mut self, row: Row, columns: Columns) -> Option<Play> {
+    fn message(&mut self, row: Row, columns: Columns) -> Option<Play> {
         let (seq, mut alert, mut sample) = match row.kind {
             RowKind::Sample { seq, sample } => (seq, None, sample),
             RowKind::Alert { seq, alert, sample } => (seq, Some(alert), sample),
             RowKind::Gap { .. } => return None,
         };
-        let progress = self.hosts.entry(row.host.clone()).or_default();
-        let step = match progress.last {
+        let last = self.hosts.entry(row.host.clone()).or_default();
+        let missing = match last.replace((row.stream, seq)) {
             // The hole keeps its size.
-            Some((stream, last)) if stream == row.stream => seq.saturating_sub(last),
-            _ => 1,
+            Some((stream, last)) if stream == row.stream => {
+                seq.saturating_sub(last).saturating_sub(1)
+            }
+            _ => 0,
         };
-        progress.given = progress.given.saturating_add(step);
-        progress.last = Some((row.stream, seq));
-        let given = progress.given;
-        if given == u64::MAX && self.run.numbering != Numbering::Kept {
-            self.exhausted = Some("the numbers run out");
-            return None;
-        }
         let (due, timestamp) = self.clock.tick(sample.timestamp, self.run.rebase_to);
         let (host, stream, seq) = match &self.run.numbering {
-            Numbering::Kept => (row.host, row.stream, seq),
+            Numbering::Kept => (row.host, row.stream, Seq::Kept(seq)),
             Numbering::Fresh { stream, name } => {
                 if timestamp > LAST_TIMESTAMP {
                     self.exhausted = Some("time runs past the year 9999");
@@ -236,14 +223,15 @@ impl Playback {
                 if let Some(alert) = &mut alert {
                     alert.since = shifted(alert.since, recorded, timestamp);
                 }
-                (name.clone().unwrap_or(row.host), *stream, given)
+                let host = name.clone().unwrap_or(row.host);
+                (host, *stream, Seq::Next { missing })
             }
         };
         Some(Play {
             host,
             stream,
             columns,
-            message: Numbered { seq, alert, sample },
+            message: Unnumbered { seq, alert, sample },
             due,
         })
     }
@@ -285,6 +273,7 @@ impl Clock {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Numbers;
     use super::super::survey::survey;
     use super::*;
 
@@ -333,15 +322,22 @@ mod tests {
         files: &[String],
         change: impl FnOnce(&mut Run),
     ) -> (Vec<(String, u64, u64)>, Vec<String>) {
-        let (plays, warnings) = played(files, change);
-        let plays = plays.into_iter().map(|play| {
-            (
-                format!("{}:{}", play.stream, play.message.seq),
-                play.due,
-                play.message.sample.timestamp % 60_000,
-            )
-        });
-        (plays.collect(), warnings)
+        let (plays, mut warnings) = played(files, change);
+        let (mut numbers, mut numbered) = (Numbers::default(), Vec::new());
+        for play in plays {
+            match numbers.give(play.message.seq) {
+                Ok(seq) => numbered.push((
+                    format!("{}:{seq}", play.stream),
+                    play.due,
+                    play.message.sample.timestamp % 60_000,
+                )),
+                Err(error) => {
+                    warnings.push(format!("the replay ends early: {error}"));
+                    break;
+                }
+            }
+        }
+        (numbered, warnings)
     }
 
     fn names(plays: &[(String, u64, u64)]) -> Vec<&str> {

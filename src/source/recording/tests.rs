@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use proptest::prelude::*;
 
+use super::super::Seq;
 use super::*;
 use crate::recording::ReadError;
 
@@ -43,7 +44,12 @@ impl Files {
             interval: 1000,
         };
         let plays = Playback::new(run).map_err(words)?;
-        let name = |play: Play| format!("{}:{}:{}", play.host, play.stream, play.message.seq);
+        let name = |play: Play| {
+            let Seq::Kept(seq) = play.message.seq else {
+                panic!("{play:?}");
+            };
+            format!("{}:{}:{seq}", play.host, play.stream)
+        };
         let plays: Vec<_> = plays.map(|play| name(play.unwrap())).collect();
         assert_eq!(survey.rows, plays.len() as u64);
         let warnings = survey

@@ -15,7 +15,7 @@ const MOST_LATE: Duration = Duration::from_secs(1);
 
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Speed {
+pub enum Speed {
     /// As many times as fast as it was recorded.
     Factor(f64),
     /// As fast as the viewers read.
@@ -44,7 +44,8 @@ impl std::str::FromStr for Speed {
 
 impl Speed {
     /// How many times as fast as it was recorded; `None`: as fast as the viewers read.
-    pub(super) fn factor(self) -> Option<f64> {
+    #[must_use]
+    pub fn factor(self) -> Option<f64> {
         match self {
             Self::Factor(factor) => Some(factor),
             Self::Max => None,

@@ -1,0 +1,155 @@
+//! This machine as a source: one sampler for all viewers, on a thread of its own, since a reading may block.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::{Announcement, Publisher};
+use crate::protocol::{HostName, StreamId};
+
+use super::super::{Seq, Sequence, Source, Unnumbered};
+use super::{Options, Own, Sampler};
+
+/// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
+/// a whole interval.
+const FIRST_SAMPLE: Duration = Duration::from_millis(250);
+
+/// Those for whom the samples are taken.
+pub trait Audience: Send + 'static {
+    /// What this program knows of itself now.
+    fn own(&self) -> Own;
+
+    /// Hears of each sample how long it took, and how late it began.
+    fn sampled(&self, took: Duration, late: Duration);
+}
+
+/// This machine, sampled again and again.
+#[derive(Debug)]
+pub struct Live<A> {
+    /// What it is called.
+    pub name: HostName,
+    /// This run of it.
+    pub stream: StreamId,
+    /// The time between two samples.
+    pub interval: Duration,
+    /// The time between two heartbeats, for the announcement.
+    pub heartbeat: Duration,
+    /// What to measure.
+    pub options: Options,
+    /// For whom.
+    pub audience: A,
+}
+
+/// Why a live host failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// There is no thread for it.
+    #[error("cannot start the sampler")]
+    Thread(#[from] io::Error),
+    /// The thread ended without being told to.
+    #[error("the sampler has stopped by itself")]
+    Died,
+}
+
+impl<A: Audience> Source for Live<A> {
+    /// How many samples were taken.
+    type Outcome = u64;
+    type Error = LiveError;
+
+    async fn run(self, publisher: Publisher, stop: CancellationToken) -> Result<u64, LiveError> {
+        let (keep_sampling, stopped) = mpsc::channel();
+        let (finish, mut finished) = oneshot::channel();
+        std::thread::Builder::new()
+            .name("sampler".into())
+            .spawn(move || finish.send(self.sample(&publisher, &stopped)))?;
+        let early = tokio::select! {
+            () = stop.cancelled() => None,
+            early = &mut finished => Some(early),
+        };
+        drop(keep_sampling);
+        match early {
+            Some(samples) => samples,
+            None => finished.await,
+        }
+        .map_err(|_| LiveError::Died)
+    }
+}
+
+impl<A: Audience> Live<A> {
+    /// Samples until `stopped` is hung up. Returns how many.
+    fn sample(self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
+        let mut sequence = Sequence::new(publisher.host(&self.name));
+        let mut sampler = Sampler::new(self.options);
+        let mut metrics = sampler.metrics();
+        sequence.announce(self.announcement(&sampler));
+        let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
+        let mut samples = 0;
+        while let Err(RecvTimeoutError::Timeout) =
+            stopped.recv_timeout(due.saturating_duration_since(Instant::now()))
+        {
+            let begun = Instant::now();
+            let sample = sampler.sample(self.audience.own());
+            let late = begun.saturating_duration_since(due);
+            self.audience.sampled(begun.elapsed(), late);
+            if !Arc::ptr_eq(&metrics, &sampler.metrics()) {
+                metrics = sampler.metrics();
+                sequence.announce(self.announcement(&sampler));
+            }
+            let message = Unnumbered {
+                seq: Seq::Next { missing: 0 },
+                alert: None,
+                sample,
+            };
+            if sequence.add(message).is_err() {
+                break;
+            }
+            publisher.wake();
+            samples += 1;
+            due = next_due(due, self.interval, Instant::now());
+        }
+        samples
+    }
+
+    fn announcement(&self, sampler: &Sampler) -> Announcement {
+        let ms = |duration: Duration| {
+            u64::try_from(duration.as_millis())
+                .unwrap_or(u64::MAX)
+                .max(1)
+        };
+        Announcement {
+            stream: self.stream,
+            interval: ms(self.interval),
+            heartbeat: ms(self.heartbeat),
+            system: Some(sampler.system()),
+            replay: None,
+            metrics: sampler.metrics(),
+            unavailable: sampler.unavailable().into(),
+        }
+    }
+}
+
+/// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up
+/// for.
+fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
+    let next = due + interval;
+    if next > now { next } else { now + interval }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missed_sample_is_not_made_up_for() {
+        let (start, second) = (Instant::now(), Duration::from_secs(1));
+        assert_eq!(next_due(start, second, start + second / 2), start + second);
+        assert_eq!(
+            next_due(start, second, start + second * 60),
+            start + second * 61
+        );
+    }
+}
