@@ -1,42 +1,22 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
-//! [`run`] takes bound listeners and a stop signal. Each connection begins at the `door`, on a thread of its own, as a task
-//! that reads the request head within `HEAD_DEADLINE`; the `lobby` bounds how many there are. A WebSocket shakes hands (`ws`) and joins the `fanout`, which writes to all viewers, while a
-//! small task of its own hears what it says (`reader`). Anything else goes to `http`.
+//! It has three parts. The `door` is how a connection comes in: addresses, TLS, the request's head, and whether it is
+//! admitted. `viewers` has those that get messages. `http` answers everything else. The door knows neither of the others,
+//! and viewers know nothing of `http`.
+//!
+//! [`run`] takes bound listeners and a stop signal. Each connection begins on the thread of `connections`, as a task that
+//! reads the request's head within `HEAD_DEADLINE` and takes the connection to its part.
 
-mod admission;
-mod counts;
+mod connections;
 mod door;
-mod events;
-mod exposition;
-mod fanout;
-pub mod gate;
-mod head;
 mod http;
-mod line;
-pub mod listen;
-mod lobby;
-mod outbox;
-mod paced;
-mod page;
-mod reader;
-mod refusals;
-mod replayed;
-mod saved;
-mod socket;
-mod tally;
+mod shared;
 #[cfg(test)]
 mod tests;
-pub mod tls;
-mod trust;
-mod viewer;
-mod ws;
+mod viewers;
 
-use std::fmt;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -45,65 +25,16 @@ use tokio_util::task::TaskTracker;
 
 use crate::hub::Hub;
 
-use fanout::{Fanout, Manners};
-use gate::Refusal;
-use lobby::Lobby;
-use refusals::{Cause, Refusals};
-use viewer::Newcomer;
+use door::lobby::Lobby;
+use door::refusal_log::Refusals;
+use shared::Shared;
+use viewers::fanout::{Fanout, Manners};
 
-pub use counts::{Counts, Viewers};
-pub use tally::Tally;
-pub use trust::Trust;
-
-/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-
-/// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// How often a trouble that goes on is told.
-const SAY_AGAIN: Duration = Duration::from_secs(60);
-
-/// How a server behaves. Its durations can be added to any time: the command line takes none beyond ten years.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The time between two heartbeats.
-    pub heartbeat: Duration,
-    /// How long viewers have to take leave when the server stops.
-    pub drain: Duration,
-    /// The most viewers at once.
-    pub max_viewers: u64,
-    /// `/healthz` fails after so long without a message; `None`: never.
-    pub unhealthy_after: Option<Duration>,
-    /// Who may look, and whether others can listen.
-    pub trust: Trust,
-}
-
-/// What every connection shares.
-#[derive(Debug)]
-struct Shared {
-    hub: Hub,
-    config: Config,
-    viewers: Viewers,
-    newcomers: mpsc::UnboundedSender<Newcomer>,
-    stop: CancellationToken,
-    lobby: Lobby,
-    refusals: Refusals,
-}
-
-impl Shared {
-    /// Tells of a peer that was refused.
-    fn refused(&self, peer: SocketAddr, cause: Cause, reason: &dyn fmt::Display) {
-        self.refusals.note(peer.ip(), cause, reason);
-    }
-
-    /// Counts a request that was refused, and tells of it.
-    fn refused_request(&self, peer: SocketAddr, refusal: &Refusal) {
-        let status = refusal.status.as_u16();
-        self.viewers.tally().refused(status);
-        self.refused(peer, Cause::Status(status), &refusal.reason);
-    }
-}
+pub use door::trust::Trust;
+pub use door::{gate, listen, tls};
+pub use shared::Config;
+pub use viewers::counts::{Counts, Viewers};
+pub use viewers::tally::Tally;
 
 /// Serves viewers until `stop`, then tells them to reconnect elsewhere or later, and waits up to `config.drain`.
 ///
@@ -137,20 +68,20 @@ pub async fn run(
         lobby: Lobby::default(),
         refusals: Refusals::default(),
     });
-    let connections = TaskTracker::new();
+    let under_way = TaskTracker::new();
     let over = CancellationToken::new();
     // Whoever is still at the door when this function ends is dropped with its thread.
     let _over = over.clone().drop_guard();
-    let closed = door::open(listeners, Arc::clone(&shared), connections.clone(), over)?;
+    let closed = connections::open(listeners, Arc::clone(&shared), under_way.clone(), over)?;
     beat(&shared).await;
     // Listeners are closed before any viewer is sent away, so that a herd that reconnects finds nobody rather than a
     // server about to go.
     let _ = closed.await; // ends with an error, as nothing is ever sent
     send_away.cancel();
-    connections.close();
+    under_way.close();
     drop(shared); // the last connection under way is the last that can bring a viewer
     // Viewers that have not answered by then are dropped with the runtime.
-    let left = async { tokio::join!(connections.wait(), fanout) };
+    let left = async { tokio::join!(under_way.wait(), fanout) };
     let _ = tokio::time::timeout(drain, left).await;
     Ok(())
 }
@@ -166,11 +97,4 @@ async fn beat(shared: &Shared) {
             _ = ticks.tick() => shared.hub.beat(),
         }
     }
-}
-
-/// Where a connection came from, and by which listener.
-#[derive(Debug, Clone, Copy)]
-struct Guest {
-    peer: SocketAddr,
-    on_loopback: bool,
 }

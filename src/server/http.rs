@@ -1,5 +1,10 @@
 //! Everything that is not a WebSocket, by hyper.
 
+pub(super) mod exposition;
+mod paced;
+pub(super) mod page;
+mod recording;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
@@ -14,14 +19,14 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
-use super::gate::{Asked, HEALTH_PATH, Refusal};
-use super::head::{self, Head, Kind};
-use super::lobby::Ticket;
-use super::paced::Paced;
-use super::page;
-use super::refusals::Cause;
-use super::replayed::Replayed;
-use super::{Guest, HEAD_DEADLINE, Shared, events, exposition, saved, ws};
+use super::door::gate::{Asked, HEALTH_PATH, Refusal};
+use super::door::head::{self, Head, Kind};
+use super::door::lobby::Ticket;
+use super::door::refusal_log::Cause;
+use super::door::replayed::Replayed;
+use super::shared::{Guest, HEAD_DEADLINE, Shared};
+use super::viewers::{events, ws};
+use paced::Paced;
 
 /// What hyper takes for a connection of which it waits for a request, in bytes: its smallest buffer.
 const CONNECTION_BYTES: usize = 8 * 1024;
@@ -160,7 +165,7 @@ async fn answer(
     match (request.method(), asked.path()) {
         (&Method::GET | &Method::HEAD, HEALTH_PATH) => Ok(health(shared)),
         (&Method::GET | &Method::HEAD, "/recording.csv") => {
-            let (host, rows) = saved::recording(asked, shared).await?;
+            let (host, rows) = recording::make(asked, shared).await?;
             Ok(attachment(&host, rows))
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {

@@ -20,13 +20,14 @@ use hyper::{StatusCode, Uri};
 use crate::protocol::{QueryError, SUBPROTOCOL, names_token, shown};
 use crate::token::Digest;
 
-use super::{head, page};
+use super::head;
+use crate::server::http::page;
 
 pub use authority::{AllowedHost, Origin};
 use authority::{Authority, Name};
 
 /// The path that says whether the server is well.
-pub(super) const HEALTH_PATH: &str = "/healthz";
+pub(in crate::server) const HEALTH_PATH: &str = "/healthz";
 
 /// The longest piece of a viewer's own words that is repeated to it.
 const SHOWN_CHARS: usize = 100;
@@ -78,16 +79,16 @@ fn names_of(own: &str) -> Vec<Name> {
 
 /// What is known of a request before it is answered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Asked<'a> {
-    pub(super) uri: &'a Uri,
-    pub(super) headers: &'a HeaderMap,
+pub(in crate::server) struct Asked<'a> {
+    pub(in crate::server) uri: &'a Uri,
+    pub(in crate::server) headers: &'a HeaderMap,
     /// Whether the listener that took the connection is on a loopback address.
-    pub(super) on_loopback: bool,
+    pub(in crate::server) on_loopback: bool,
 }
 
 impl Asked<'_> {
     /// The path, with one slash before it.
-    pub(super) fn path(&self) -> &str {
+    pub(in crate::server) fn path(&self) -> &str {
         head::path(self.uri)
     }
 
@@ -105,23 +106,23 @@ impl Asked<'_> {
 
 /// A viewer that may look.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Admission {
+pub(in crate::server) struct Admission {
     /// The subprotocol to answer with: a browser that offered one gives up without an answer.
-    pub(super) subprotocol: Option<HeaderValue>,
+    pub(in crate::server) subprotocol: Option<HeaderValue>,
 }
 
 /// A viewer that may not, and what to tell it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
-    pub(super) status: StatusCode,
+pub(in crate::server) struct Refusal {
+    pub(in crate::server) status: StatusCode,
     /// One line without a full stop. It names the flag that would let the viewer in, and never the token.
-    pub(super) reason: String,
+    pub(in crate::server) reason: String,
     /// Headers that belong to the status.
-    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(in crate::server) headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
+    pub(in crate::server) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self {
             status,
             reason: reason.into(),
@@ -129,7 +130,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn with(mut self, header: (HeaderName, HeaderValue)) -> Self {
+    pub(in crate::server) fn with(mut self, header: (HeaderName, HeaderValue)) -> Self {
         self.headers.push(header);
         self
     }
@@ -167,7 +168,7 @@ impl Gate {
     }
 
     /// Whether the request may be answered.
-    pub(super) fn admit(&self, asked: &Asked<'_>) -> Result<Admission, Refusal> {
+    pub(in crate::server) fn admit(&self, asked: &Asked<'_>) -> Result<Admission, Refusal> {
         if asked.uri.query().is_some_and(names_token) {
             let reason = QueryError::Token.to_string();
             return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
@@ -191,7 +192,7 @@ impl Gate {
 
     /// Whether a page may ask for more than a plain GET. Its question bears no token, so any name will do where the
     /// request that follows needs one.
-    pub(super) fn admit_preflight(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+    pub(in crate::server) fn admit_preflight(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
         let host = host_of(asked)?;
         self.check_origin(asked, host.as_ref())?;
         if self.digest().is_none() {
@@ -201,7 +202,7 @@ impl Gate {
     }
 
     /// Whether a page of the request's origin may read the answer.
-    pub(super) fn may_read(&self, asked: &Asked<'_>) -> bool {
+    pub(in crate::server) fn may_read(&self, asked: &Asked<'_>) -> bool {
         host_of(asked).is_ok_and(|host| self.check_origin(asked, host.as_ref()).is_ok())
     }
 
@@ -289,7 +290,7 @@ fn host_of(asked: &Asked<'_>) -> Result<Option<Authority>, Refusal> {
 }
 
 /// What an admitted request calls the server, with the port that it names.
-pub(super) fn called(headers: &HeaderMap) -> Option<impl fmt::Display> {
+pub(in crate::server) fn called(headers: &HeaderMap) -> Option<impl fmt::Display> {
     Authority::parse(only(headers, &HOST).ok()??)
 }
 
@@ -358,7 +359,7 @@ fn clip(text: &impl fmt::Display) -> String {
 }
 
 /// Whether only this machine can reach `ip`.
-pub(super) fn is_loopback(ip: IpAddr) -> bool {
+pub(in crate::server) fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
 }
 

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
 
-use super::exposition::single;
 use super::tally::Tally;
+use crate::server::http::exposition::single;
 
 /// Viewers as they come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,7 +47,7 @@ impl Viewers {
     }
 
     /// Appends the counts as Prometheus reads them.
-    pub(super) fn expose(&self, text: &mut String) {
+    pub(in crate::server) fn expose(&self, text: &mut String) {
         let now = self.now();
         let accepted = self.accepted_connections();
         for (name, kind, help, value) in [
@@ -82,12 +82,12 @@ impl Viewers {
         self.counts.subscribe()
     }
 
-    pub(super) fn accepted(&self) {
+    pub(in crate::server) fn accepted(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A seat for one more viewer, if there are fewer than `max`.
-    pub(super) fn enter(&self, max: u64) -> Option<Seat> {
+    pub(in crate::server) fn enter(&self, max: u64) -> Option<Seat> {
         let entered = self.counts.send_if_modified(|counts| {
             let free = counts.connected < max;
             counts.connected += u64::from(free);
@@ -103,19 +103,19 @@ impl Viewers {
 
 /// A connected viewer.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(in crate::server) struct Seat {
     viewers: Viewers,
     finished: bool,
 }
 
 impl Seat {
     /// What is done for viewers is counted here.
-    pub(super) fn tally(&self) -> &Tally {
+    pub(in crate::server) fn tally(&self) -> &Tally {
         &self.viewers.tally
     }
 
     /// The viewer has been told the end and has said goodbye.
-    pub(super) fn finish(&mut self) {
+    pub(in crate::server) fn finish(&mut self) {
         self.finished = true;
     }
 }

@@ -9,13 +9,13 @@ use crate::hub::Hub;
 use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
 use crate::view::is_visible;
 
-use super::counts::Viewers;
+use crate::server::viewers::counts::Viewers;
 
 /// The media type of the text format.
-pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(in crate::server) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The whole exposition.
-pub(super) fn text(hub: &Hub, viewers: &Viewers) -> String {
+pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers) -> String {
     let samples = hub.newest();
     let mut text = String::with_capacity(8 * 1024);
     for entry in catalogue() {
@@ -115,12 +115,12 @@ fn gauge(text: &mut String, name: &str, help: &str, values: impl Iterator<Item =
 }
 
 /// One family with a single value.
-pub(super) fn single(text: &mut String, family: (&str, &str, &str), value: f64) {
+pub(in crate::server) fn single(text: &mut String, family: (&str, &str, &str), value: f64) {
     family_of(text, family, std::iter::once((String::new(), value)));
 }
 
 /// One family of the text format.
-pub(super) fn family_of(
+pub(in crate::server) fn family_of(
     text: &mut String,
     (name, kind, help): (&str, &str, &str),
     values: impl Iterator<Item = (String, f64)>,

@@ -10,19 +10,20 @@ use hyper::{Request, StatusCode};
 use crate::hub::Subscription;
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
+use super::admission;
 use super::counts::Seat;
-use super::gate::{Asked, Refusal};
-use super::head::{self, Parsed};
 use super::outbox::Transport;
-use super::replayed::Replayed;
 use super::viewer::Newcomer;
-use super::{Guest, Shared, admission};
+use crate::server::door::gate::{Asked, Refusal};
+use crate::server::door::head::{self, Parsed};
+use crate::server::door::replayed::Replayed;
+use crate::server::shared::{Guest, Shared};
 
 /// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.
 const RETRY_MS: u32 = 1000;
 
 /// Takes in a viewer. Its connection comes back where the request is refused: the answer is the HTTP side's.
-pub(super) fn welcome(
+pub(in crate::server) fn welcome(
     stream: Replayed,
     guest: Guest,
     shared: &Shared,
@@ -53,7 +54,10 @@ pub(super) fn welcome(
 }
 
 /// Whether the viewer may come in, and where it begins.
-pub(super) fn admit(asked: &Asked<'_>, shared: &Shared) -> Result<(Subscription, Seat), Refusal> {
+pub(in crate::server) fn admit(
+    asked: &Asked<'_>,
+    shared: &Shared,
+) -> Result<(Subscription, Seat), Refusal> {
     shared.config.trust.gate.admit(asked)?;
     let mut query = admission::query(asked.uri.query())?;
     if let Some(last) = last_event_id(asked.headers)? {
@@ -74,7 +78,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
 }
 
 /// An event stream has one `id`, so it is of one host.
-pub(super) fn only_host(query: &Query, shared: &Shared) -> Result<HostName, Refusal> {
+pub(in crate::server) fn only_host(query: &Query, shared: &Shared) -> Result<HostName, Refusal> {
     let hosts = shared.hub.hosts();
     let mut wanted = hosts.iter().filter(|host| query.wants(host));
     match (wanted.next(), wanted.next()) {

@@ -5,24 +5,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::exposition::{family_of, single};
+use crate::server::http::exposition::{family_of, single};
 
 /// Counters of one server. All only grow, but for the timing of the newest sample.
 #[derive(Debug, Default)]
 pub struct Tally {
-    pub(super) messages: AtomicU64,
-    pub(super) bytes: AtomicU64,
-    pub(super) resumed: AtomicU64,
-    pub(super) not_resumed: AtomicU64,
-    pub(super) gaps: AtomicU64,
-    pub(super) slow_closes: AtomicU64,
+    pub(in crate::server) messages: AtomicU64,
+    pub(in crate::server) bytes: AtomicU64,
+    pub(in crate::server) resumed: AtomicU64,
+    pub(in crate::server) not_resumed: AtomicU64,
+    pub(in crate::server) gaps: AtomicU64,
+    pub(in crate::server) slow_closes: AtomicU64,
     refusals: Mutex<BTreeMap<u16, u64>>,
     sample_us: AtomicU64,
     late_us: AtomicU64,
 }
 
 /// Adds to a counter.
-pub(super) fn add(counter: &AtomicU64, count: u64) {
+pub(in crate::server) fn add(counter: &AtomicU64, count: u64) {
     counter.fetch_add(count, Ordering::Relaxed);
 }
 
@@ -34,13 +34,13 @@ impl Tally {
         self.late_us.store(us(late), Ordering::Relaxed);
     }
 
-    pub(super) fn refused(&self, status: u16) {
+    pub(in crate::server) fn refused(&self, status: u16) {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         *refusals.entry(status).or_default() += 1;
     }
 
     /// Appends the counters as Prometheus reads them.
-    pub(super) fn expose(&self, text: &mut String) {
+    pub(in crate::server) fn expose(&self, text: &mut String) {
         for (name, help, value) in [
             (
                 "metrics_messages_sent_total",

@@ -27,7 +27,7 @@ use super::viewer::{Fed, Newcomer, Viewer};
 const STALL_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How often deadlines are looked at.
-pub(super) const LOOK_EVERY: Duration = Duration::from_secs(1);
+pub(in crate::server) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
 /// all sockets are asked first whether there is anything.
@@ -38,18 +38,18 @@ const TURN_LOOK: usize = 64;
 
 /// How the fan-out treats its viewers.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Manners {
+pub(in crate::server) struct Manners {
     /// The time between two pings.
-    pub(super) heartbeat: Duration,
+    pub(in crate::server) heartbeat: Duration,
     /// The time over which viewers are sent away when the server stops.
-    pub(super) drain: Duration,
+    pub(in crate::server) drain: Duration,
     /// Whether the viewers are those of a live host: one that is behind is held back, and one that reads old data is
     /// let go. A replay waits for its viewers instead, and they read as fast as they like.
-    pub(super) live: bool,
+    pub(in crate::server) live: bool,
 }
 
 /// Owns the viewers.
-pub(super) struct Fanout {
+pub(in crate::server) struct Fanout {
     manners: Manners,
     head: Head,
     viewers: Slab<Viewer>,
@@ -72,7 +72,7 @@ pub(super) struct Fanout {
 type Wait = Pin<Box<dyn Future<Output = (usize, Arc<Line>, io::Result<()>)> + Send>>;
 
 impl Fanout {
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         hub: &Hub,
         newcomers: mpsc::UnboundedReceiver<Newcomer>,
         manners: Manners,
@@ -95,7 +95,7 @@ impl Fanout {
 
     /// Serves viewers until `stop`, then sends them away, spread over the drain. Ends with the last viewer, when no
     /// other can come.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    pub(in crate::server) async fn run(mut self, stop: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

@@ -15,7 +15,7 @@ use tokio::io::ReadBuf;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
-use super::socket::Socket;
+use crate::server::door::socket::Socket;
 
 /// The most that a viewer may make us say before it reads any of it, in bytes: some hundred pongs.
 const MAX_REPLIES_BYTES: usize = 4096;
@@ -29,7 +29,7 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Word {
+pub(in crate::server) enum Word {
     /// There is something to reply.
     Reply(usize),
     /// The viewer is gone. The key may be another viewer's by now; the serial number is not.
@@ -42,7 +42,7 @@ pub(super) enum Word {
 
 /// How a viewer went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parting {
+pub(in crate::server) enum Parting {
     /// It had the end and said goodbye.
     Finished,
     /// It said goodbye, or has hung up after ours: what the kernel still has for it is taken.
@@ -53,7 +53,7 @@ pub(super) enum Parting {
 
 /// What the two sides share.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(in crate::server) struct Line {
     key: usize,
     serial: u64,
     socket: Socket,
@@ -72,7 +72,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         (key, serial): (usize, u64),
         socket: Socket,
         words: mpsc::UnboundedSender<Word>,
@@ -92,84 +92,84 @@ impl Line {
         }
     }
 
-    pub(super) fn serial(&self) -> u64 {
+    pub(in crate::server) fn serial(&self) -> u64 {
         self.serial
     }
 
     /// Writes what the socket takes without waiting.
-    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(in crate::server) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         self.socket.try_write(slices)
     }
 
     /// Whether everything that was written is out.
-    pub(super) fn try_flush(&self) -> io::Result<bool> {
+    pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         self.socket.try_flush()
     }
 
     /// Waits until the socket takes more.
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    pub(in crate::server) async fn writable(&self) -> io::Result<()> {
         self.socket.writable().await
     }
 
     /// Takes what is to be replied.
-    pub(super) fn take_replies(&self) -> Option<Bytes> {
+    pub(in crate::server) fn take_replies(&self) -> Option<Bytes> {
         let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
         (!replies.is_empty()).then(|| std::mem::take(&mut *replies).into())
     }
 
     /// Makes the reading side close with `code`.
-    pub(super) fn ask_to_leave(&self, code: u16) {
+    pub(in crate::server) fn ask_to_leave(&self, code: u16) {
         self.leave_code.store(code, Ordering::Release);
         self.leave.notify_one();
     }
 
     /// Waits until the viewer is to leave; the close code.
-    pub(super) async fn told_to_leave(&self) -> u16 {
+    pub(in crate::server) async fn told_to_leave(&self) -> u16 {
         self.leave.notified().await;
         self.leave_code.load(Ordering::Acquire)
     }
 
     /// From now on only a close frame is said.
-    pub(super) fn begin_close(&self) {
+    pub(in crate::server) fn begin_close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_closing(&self) -> bool {
+    pub(in crate::server) fn is_closing(&self) -> bool {
         self.is_closing.load(Ordering::Relaxed)
     }
 
     /// From now on only a close frame is said, and then nothing.
-    pub(super) fn begin_last_close(&self) {
+    pub(in crate::server) fn begin_last_close(&self) {
         self.is_last.store(true, Ordering::Relaxed);
         self.begin_close();
     }
 
     /// Everything is out: tells the viewer that nothing follows, where that is so.
-    pub(super) fn all_said(&self) {
+    pub(in crate::server) fn all_said(&self) {
         if self.is_last.swap(false, Ordering::Relaxed) {
             self.socket.say_no_more();
         }
     }
 
     /// Ends the connection; see [`Socket::hang_up`].
-    pub(super) fn hang_up(&self, at_once: bool) {
+    pub(in crate::server) fn hang_up(&self, at_once: bool) {
         self.socket.hang_up(at_once);
     }
 
     /// A pong came.
-    pub(super) fn answer(&self, pong: &[u8]) {
+    pub(in crate::server) fn answer(&self, pong: &[u8]) {
         if pong == self.question.load(Ordering::Relaxed).to_be_bytes() {
             self.answered.store(true, Ordering::Relaxed);
         }
     }
 
     /// Whether the right pong has come since [`Line::ask`].
-    pub(super) fn has_answered(&self) -> bool {
+    pub(in crate::server) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
 
     /// Asks for a sign of life: the payload of the ping.
-    pub(super) fn ask(&self) -> [u8; 4] {
+    pub(in crate::server) fn ask(&self) -> [u8; 4] {
         let question = rand::random::<u32>();
         self.question.store(question, Ordering::Relaxed);
         self.answered.store(false, Ordering::Relaxed);
@@ -177,7 +177,7 @@ impl Line {
     }
 
     /// Throws away what the viewer says until it hangs up. Whether it does so in order.
-    pub(super) async fn discard(&self) -> bool {
+    pub(in crate::server) async fn discard(&self) -> bool {
         let mut waste = [0; 4096];
         loop {
             let mut buf = ReadBuf::new(&mut waste);
@@ -190,7 +190,7 @@ impl Line {
     }
 
     /// Tells the fan-out that the viewer is gone.
-    pub(super) fn gone(&self, parting: Parting) {
+    pub(in crate::server) fn gone(&self, parting: Parting) {
         // A fan-out that is gone itself needs no telling.
         let _ = self.words.send(Word::Gone {
             key: self.key,
@@ -214,14 +214,14 @@ impl Line {
 
 /// The reading side, as tungstenite sees it: reads do not wait, and writes never have to.
 #[derive(Debug)]
-pub(super) struct ReadSide {
+pub(in crate::server) struct ReadSide {
     line: Arc<Line>,
     second: Instant,
     bytes: usize,
 }
 
 impl ReadSide {
-    pub(super) fn new(line: Arc<Line>) -> Self {
+    pub(in crate::server) fn new(line: Arc<Line>) -> Self {
         Self {
             line,
             second: Instant::now(),
@@ -230,7 +230,7 @@ impl ReadSide {
     }
 
     /// Waits until there may be something to read, after a read that would have had to wait. One task may wait so.
-    pub(super) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(in crate::server) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.line.socket.poll_readable(cx)
     }
 

@@ -11,20 +11,21 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::hub::Subscription;
 use crate::protocol::{WEBSOCKET_PATH, shown};
 
+use super::admission;
 use super::counts::Seat;
-use super::gate::{Admission, Asked, Refusal};
-use super::head::{self, Parsed};
 use super::outbox::Transport;
-use super::replayed::Replayed;
 use super::viewer::Newcomer;
-use super::{Guest, Shared, admission};
+use crate::server::door::gate::{Admission, Asked, Refusal};
+use crate::server::door::head::{self, Parsed};
+use crate::server::door::replayed::Replayed;
+use crate::server::shared::{Guest, Shared};
 
 /// The characters of 16 bytes in base64, without the padding.
 const KEY_CHARS: usize = 22;
 
 /// Shakes hands with one viewer and hands it to the fan-out. Its connection comes back where it is refused: the answer is
 /// the HTTP side's.
-pub(super) fn welcome(
+pub(in crate::server) fn welcome(
     stream: Replayed,
     guest: Guest,
     shared: &Shared,
@@ -115,7 +116,7 @@ fn check(Parsed { request, has_more }: &Parsed) -> Result<&HeaderValue, Refusal>
 }
 
 /// A refusal that says what would not be refused.
-pub(super) fn needs_upgrade(reason: &str) -> Refusal {
+pub(in crate::server) fn needs_upgrade(reason: &str) -> Refusal {
     let upgrade = (UPGRADE, HeaderValue::from_static("websocket"));
     Refusal::new(StatusCode::UPGRADE_REQUIRED, reason).with(upgrade)
 }

@@ -23,7 +23,7 @@ const REASON_CHARS: usize = 200;
 
 /// What a peer was refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
+pub(in crate::server) enum Cause {
     /// A request, with this HTTP status.
     Status(u16),
     /// A TLS handshake.
@@ -51,7 +51,7 @@ impl fmt::Display for Cause {
 
 /// Which lines have been written lately.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Said>);
+pub(in crate::server) struct Refusals(Mutex<Said>);
 
 #[derive(Debug, Default)]
 struct Said {
@@ -69,7 +69,7 @@ struct Line {
 
 impl Refusals {
     /// Writes a line for a refusal, unless the address has just had one.
-    pub(super) fn note(&self, ip: IpAddr, cause: Cause, reason: &dyn fmt::Display) {
+    pub(in crate::server) fn note(&self, ip: IpAddr, cause: Cause, reason: &dyn fmt::Display) {
         if let Some(more) = self.is_due(ip, cause) {
             let (ip, reason) = (ip.to_canonical(), plain(reason));
             match more {

@@ -21,7 +21,7 @@ const MAX_UNSENT: usize = 16 * 1024;
 ///
 /// Under TLS what was written may still lie here, encrypted: after the last write comes a flush.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(in crate::server) struct Socket {
     /// `None` only while it moves to another runtime.
     tcp: Option<TcpStream>,
     /// In a box: most servers have none, and it is a kilobyte. The lock is held only while bytes are copied.
@@ -96,7 +96,7 @@ impl Write for Bytes<'_> {
 
 impl Socket {
     /// A connection that is not a viewer's yet.
-    pub(super) fn plain(tcp: TcpStream, ticket: Ticket) -> Self {
+    pub(in crate::server) fn plain(tcp: TcpStream, ticket: Ticket) -> Self {
         Self {
             tcp: Some(tcp),
             tls: None,
@@ -106,7 +106,10 @@ impl Socket {
     }
 
     /// Shakes hands. A peer that is refused has been told why, in TLS.
-    pub(super) async fn shake_hands(mut self, config: Arc<ServerConfig>) -> io::Result<Self> {
+    pub(in crate::server) async fn shake_hands(
+        mut self,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<Self> {
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(MAX_UNSENT));
         self.tls = Some(Box::new(Mutex::new(tls)));
@@ -134,7 +137,7 @@ impl Socket {
     }
 
     /// The same connection in the runtime of the caller. It is a viewer's from now on, and counted elsewhere.
-    pub(super) fn move_here(mut self) -> io::Result<Self> {
+    pub(in crate::server) fn move_here(mut self) -> io::Result<Self> {
         self.ticket = None;
         let tcp = self.tcp.take().ok_or(io::ErrorKind::NotConnected)?;
         self.tcp = Some(TcpStream::from_std(tcp.into_std()?)?);
@@ -143,14 +146,14 @@ impl Socket {
     }
 
     /// Waits until there is something to read, without taking it, and gives its first byte; `None` at the end.
-    pub(super) async fn first_byte(&self) -> io::Result<Option<u8>> {
+    pub(in crate::server) async fn first_byte(&self) -> io::Result<Option<u8>> {
         let mut first = [0];
         let peeked = self.tcp()?.peek(&mut first).await?;
         Ok((peeked == 1).then_some(first[0]))
     }
 
     /// What was read has been thrown away.
-    pub(super) fn forget_received(&self) {
+    pub(in crate::server) fn forget_received(&self) {
         if let Some(ticket) = &self.ticket {
             ticket.forget();
         }
@@ -179,7 +182,7 @@ impl Socket {
     }
 
     /// Reads what is there without waiting.
-    pub(super) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
+    pub(in crate::server) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
             return bytes.read(buf);
@@ -198,7 +201,7 @@ impl Socket {
     }
 
     /// Writes what is taken without waiting.
-    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(in crate::server) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
             return match slices {
@@ -216,7 +219,7 @@ impl Socket {
     }
 
     /// Sends what lies here as far as that is possible without waiting. Whether all of it is out.
-    pub(super) fn try_flush(&self) -> io::Result<bool> {
+    pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         match self.session() {
             Some(mut tls) => send(&mut tls, &mut self.bytes()?),
             None => Ok(true),
@@ -224,12 +227,12 @@ impl Socket {
     }
 
     /// Waits until more can be written.
-    pub(super) async fn writable(&self) -> io::Result<()> {
+    pub(in crate::server) async fn writable(&self) -> io::Result<()> {
         self.tcp()?.writable().await
     }
 
     /// Ends our direction: the peer reads up to here, and then an end. What it says can still be read.
-    pub(super) fn say_no_more(&self) {
+    pub(in crate::server) fn say_no_more(&self) {
         if let Some(mut tls) = self.session() {
             tls.send_close_notify();
             if let Ok(mut bytes) = self.bytes() {
@@ -244,7 +247,7 @@ impl Socket {
 
     /// Ends both directions, so that whoever waits for this socket waits no longer. What a peer has not taken is still
     /// sent, unless `at_once`: then the kernel keeps nothing for a peer that reads nothing.
-    pub(super) fn hang_up(&self, at_once: bool) {
+    pub(in crate::server) fn hang_up(&self, at_once: bool) {
         let Some(tcp) = &self.tcp else { return };
         let socket = SockRef::from(tcp);
         // A socket whose peer is gone refuses both, and needs neither.
@@ -256,12 +259,12 @@ impl Socket {
 
     /// Waits until there may be something to read, after [`Socket::try_read`] would have had to wait. One task may wait
     /// so at a time.
-    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(in crate::server) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp()?.poll_read_ready(cx)
     }
 
     /// [`AsyncRead::poll_read`] for a socket that is shared. One task may wait so at a time.
-    pub(super) fn poll_read_shared(
+    pub(in crate::server) fn poll_read_shared(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
@@ -396,7 +399,7 @@ mod tests {
     use tokio_rustls::client::TlsStream;
 
     use super::*;
-    use crate::server::lobby::Lobby;
+    use crate::server::door::lobby::Lobby;
 
     /// Both ends of a connection that has shaken hands.
     async fn pair() -> (Socket, TlsStream<TcpStream>) {

@@ -6,21 +6,24 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use crate::hub::Subscription;
 use crate::protocol::Query;
 
-use super::Shared;
 use super::counts::Seat;
-use super::gate::Refusal;
+use crate::server::door::gate::Refusal;
+use crate::server::shared::Shared;
 
 /// When a viewer that found the server full may ask again, in seconds.
 const FULL_FOR: HeaderValue = HeaderValue::from_static("5");
 
 /// Reads what a viewer asks for behind the `?`.
-pub(super) fn query(text: Option<&str>) -> Result<Query, Refusal> {
+pub(in crate::server) fn query(text: Option<&str>) -> Result<Query, Refusal> {
     let query = Query::parse(text.unwrap_or_default());
     query.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
 /// A subscription to what `query` asks for, and a seat.
-pub(super) fn seat(query: Query, shared: &Shared) -> Result<(Subscription, Seat), Refusal> {
+pub(in crate::server) fn seat(
+    query: Query,
+    shared: &Shared,
+) -> Result<(Subscription, Seat), Refusal> {
     let subscription = shared.hub.subscribe(query);
     let subscription =
         subscription.map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))?;

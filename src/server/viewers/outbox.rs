@@ -12,7 +12,7 @@ const SLICES: usize = 64;
 
 /// How messages reach a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(in crate::server) enum Transport {
     WebSocket,
     /// Server-Sent Events.
     EventStream,
@@ -22,7 +22,7 @@ pub(super) enum Transport {
 ///
 /// All that is ever written to a viewer goes through its outbox, so a control frame never lands inside another frame.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(in crate::server) struct Outbox {
     /// Empty where nothing is on its way. It has a place of its own: a viewer that keeps up has one frame at a time, and
     /// needs no room for more.
     first: Bytes,
@@ -33,7 +33,7 @@ pub(super) struct Outbox {
 
 impl Outbox {
     /// Takes in a frame, which is not empty.
-    pub(super) fn push(&mut self, frame: Bytes) {
+    pub(in crate::server) fn push(&mut self, frame: Bytes) {
         if self.first.is_empty() {
             self.first = frame;
         } else {
@@ -42,7 +42,7 @@ impl Outbox {
     }
 
     /// Takes in messages as they go over `transport`.
-    pub(super) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
+    pub(in crate::server) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
         match transport {
             Transport::WebSocket => frames
                 .drain(..)
@@ -55,7 +55,7 @@ impl Outbox {
     }
 
     /// Forgets the frames that have not been begun.
-    pub(super) fn keep_begun(&mut self) {
+    pub(in crate::server) fn keep_begun(&mut self) {
         self.rest.clear();
         if self.written == 0 {
             self.first = Bytes::new();
@@ -64,7 +64,7 @@ impl Outbox {
 
     /// Gives `write` as much as it takes, many frames at once. Whether everything is out; not so when `write` would
     /// block.
-    pub(super) fn drain(
+    pub(in crate::server) fn drain(
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<bool> {

@@ -15,7 +15,7 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use super::{gate, head};
+use crate::server::door::{gate, head};
 
 /// A source file of the page.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ macro_rules! part {
         Part {
             path: $path,
             content_type: $content_type,
-            source: include_str!(concat!("../assets/", $file)),
+            source: include_str!(concat!("../../assets/", $file)),
             forms: OnceLock::new(),
         }
     };
@@ -123,7 +123,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
 ];
 
 /// Whether `path` is a part of the page.
-pub(super) fn has(path: &str) -> bool {
+pub(in crate::server) fn has(path: &str) -> bool {
     find(path).is_some()
 }
 
@@ -132,7 +132,7 @@ fn find(path: &str) -> Option<&'static Part> {
 }
 
 /// The answer to a request for a part of the page that the gate has admitted; `None` for other paths.
-pub(super) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
+pub(in crate::server) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
     find(head::path(request.uri())).map(|part| respond(part, request.method(), request.headers()))
 }
 

@@ -16,7 +16,7 @@ const SPAN: Duration = Duration::from_secs(10);
 const LEAST: usize = 160 * 1024;
 
 /// A stream whose writes fail once the peer is too slow.
-pub(super) struct Paced<S, F> {
+pub(in crate::server) struct Paced<S, F> {
     stream: S,
     /// Is told when everything is out.
     on_flushed: F,
@@ -29,7 +29,7 @@ pub(super) struct Paced<S, F> {
 }
 
 impl<S, F> Paced<S, F> {
-    pub(super) fn new(stream: S, on_flushed: F) -> Self {
+    pub(in crate::server) fn new(stream: S, on_flushed: F) -> Self {
         Self {
             stream,
             on_flushed,
@@ -39,7 +39,7 @@ impl<S, F> Paced<S, F> {
         }
     }
 
-    pub(super) fn into_inner(self) -> S {
+    pub(in crate::server) fn into_inner(self) -> S {
         self.stream
     }
 

@@ -33,7 +33,7 @@ const ANSWER_GRACE: Duration = Duration::from_secs(10);
 
 /// Whose connections are counted together: an IPv4 address, or the /64 that an IPv6 host commonly has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Neighbour(IpAddr);
+pub(in crate::server) struct Neighbour(IpAddr);
 
 impl From<IpAddr> for Neighbour {
     fn from(ip: IpAddr) -> Self {
@@ -48,7 +48,7 @@ impl From<IpAddr> for Neighbour {
 
 /// Why a connection has to leave the lobby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Crowd {
+pub(in crate::server) enum Crowd {
     /// There are too many.
     Connections,
     /// Unfinished requests hold too much memory.
@@ -57,7 +57,7 @@ pub(super) enum Crowd {
 
 /// Who is in the lobby. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Lobby(Arc<Inner>);
+pub(in crate::server) struct Lobby(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -92,7 +92,7 @@ struct Guest {
 
 /// A place in the lobby, until the last clone is dropped.
 #[derive(Debug, Clone)]
-pub(super) struct Ticket(Arc<Place>);
+pub(in crate::server) struct Ticket(Arc<Place>);
 
 #[derive(Debug)]
 struct Place {
@@ -104,7 +104,7 @@ struct Place {
 impl Lobby {
     /// A place for a connection from `ip`; if need be, another one has to leave. An error says when that will be
     /// possible: everybody in the lobby has only just come.
-    pub(super) fn enter(&self, ip: IpAddr) -> Result<Ticket, Instant> {
+    pub(in crate::server) fn enter(&self, ip: IpAddr) -> Result<Ticket, Instant> {
         let (address, now) = (Neighbour::from(ip), Instant::now());
         let mut state = self.state();
         if MOST_OF_AN_ADDRESS <= state.of_address.get(&address).copied().unwrap_or(0) {
@@ -130,12 +130,12 @@ impl Lobby {
     }
 
     /// Waits until somebody has left, or `until`.
-    pub(super) async fn room(&self, until: Instant) {
+    pub(in crate::server) async fn room(&self, until: Instant) {
         let _ = tokio::time::timeout_at(until, self.0.room.notified()).await;
     }
 
     /// Takes back a descriptor, if somebody has had his time.
-    pub(super) fn make_room(&self) {
+    pub(in crate::server) fn make_room(&self) {
         let mut state = self.state();
         let most = state.of_address.iter().max_by_key(|(_, count)| **count);
         if let Some(&most) = most.map(|(most, _)| most) {
@@ -208,7 +208,7 @@ impl State {
 
 impl Ticket {
     /// Waits until this connection has to make room.
-    pub(super) async fn told_to_leave(&self) -> Crowd {
+    pub(in crate::server) async fn told_to_leave(&self) -> Crowd {
         loop {
             self.0.leave.notified().await;
             let state = self.0.lobby.state();
@@ -223,7 +223,7 @@ impl Ticket {
     }
 
     /// Waits until `more` bytes may be read. Where they are too many, the connection that holds most has to leave first.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
+    pub(in crate::server) fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
         let mut state = self.0.lobby.state();
         if state.held + more <= MOST_HELD {
             return Poll::Ready(());
@@ -246,7 +246,7 @@ impl Ticket {
     }
 
     /// Counts bytes that have come.
-    pub(super) fn received(&self, bytes: usize) {
+    pub(in crate::server) fn received(&self, bytes: usize) {
         self.0
             .lobby
             .state()
@@ -254,7 +254,7 @@ impl Ticket {
     }
 
     /// Whether nothing has come.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(in crate::server) fn is_silent(&self) -> bool {
         let state = self.0.lobby.state();
         state
             .guests
@@ -263,7 +263,7 @@ impl Ticket {
     }
 
     /// What has come is not kept.
-    pub(super) fn forget(&self) {
+    pub(in crate::server) fn forget(&self) {
         self.0
             .lobby
             .state()
@@ -271,7 +271,7 @@ impl Ticket {
     }
 
     /// What came last was a whole request, which is answered now.
-    pub(super) fn answering(&self) {
+    pub(in crate::server) fn answering(&self) {
         self.0.lobby.state().hold(self.0.key, |guest| {
             guest.held = guest.base;
             guest.patience_ends = Instant::now() + ANSWER_GRACE;
@@ -279,7 +279,7 @@ impl Ticket {
     }
 
     /// The answer is out; the connection has got what it came for.
-    pub(super) fn answered(&self) {
+    pub(in crate::server) fn answered(&self) {
         self.0
             .lobby
             .state()
@@ -287,7 +287,7 @@ impl Ticket {
     }
 
     /// From now on this connection takes `base` bytes even without a request.
-    pub(super) fn takes(&self, base: usize) {
+    pub(in crate::server) fn takes(&self, base: usize) {
         self.0.lobby.state().hold(self.0.key, |guest| {
             guest.held = guest.held - guest.base + base;
             guest.base = base;

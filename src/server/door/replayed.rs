@@ -11,23 +11,23 @@ use super::socket::Socket;
 
 /// Gives `head` to the reader before anything else of the socket. Writes go straight through.
 #[derive(Debug)]
-pub(super) struct Replayed {
+pub(in crate::server) struct Replayed {
     head: BytesMut,
     socket: Socket,
 }
 
 impl Replayed {
-    pub(super) fn new(head: BytesMut, socket: Socket) -> Self {
+    pub(in crate::server) fn new(head: BytesMut, socket: Socket) -> Self {
         Self { head, socket }
     }
 
     /// What came first and has not been read.
-    pub(super) fn head(&self) -> &[u8] {
+    pub(in crate::server) fn head(&self) -> &[u8] {
         &self.head
     }
 
     /// The socket, without what came first: it has been kept, or whatever follows the head is of no interest.
-    pub(super) fn into_socket(self) -> Socket {
+    pub(in crate::server) fn into_socket(self) -> Socket {
         self.socket
     }
 }

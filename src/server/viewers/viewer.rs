@@ -16,8 +16,8 @@ use super::counts::Seat;
 use super::fanout::LOOK_EVERY;
 use super::line::{Line, Word};
 use super::outbox::{Outbox, Transport};
-use super::socket::Socket;
 use super::{reader, tally};
+use crate::server::door::socket::Socket;
 
 /// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -31,7 +31,7 @@ const CATCH_UP_PAUSE: Duration = Duration::from_millis(10);
 const PONG_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a viewer has to take its last bytes and answer a close.
-pub(super) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
+pub(in crate::server) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A viewer may lose the log once in this time.
 const OVERRUN_PARDON: Duration = Duration::from_secs(60);
@@ -41,39 +41,39 @@ const PING: [u8; 2] = [0x89, 4];
 
 /// A viewer that has shaken hands.
 #[derive(Debug)]
-pub(super) struct Newcomer {
-    pub(super) socket: Socket,
-    pub(super) peer: SocketAddr,
-    pub(super) subscription: Subscription,
-    pub(super) seat: Seat,
-    pub(super) transport: Transport,
+pub(in crate::server) struct Newcomer {
+    pub(in crate::server) socket: Socket,
+    pub(in crate::server) peer: SocketAddr,
+    pub(in crate::server) subscription: Subscription,
+    pub(in crate::server) seat: Seat,
+    pub(in crate::server) transport: Transport,
     /// The answer to its request: what goes out before the first message.
-    pub(super) greeting: Bytes,
+    pub(in crate::server) greeting: Bytes,
 }
 
 /// A viewer, as the fan-out sees it.
-pub(super) struct Viewer {
-    pub(super) line: Arc<Line>,
-    pub(super) peer: SocketAddr,
+pub(in crate::server) struct Viewer {
+    pub(in crate::server) line: Arc<Line>,
+    pub(in crate::server) peer: SocketAddr,
     /// `None` once the viewer is to leave.
     subscription: Option<Subscription>,
     outbox: Outbox,
     transport: Transport,
-    pub(super) is_waited_for: bool,
+    pub(in crate::server) is_waited_for: bool,
     /// When a viewer that is behind may have more.
-    pub(super) next_batch: Option<Instant>,
+    pub(in crate::server) next_batch: Option<Instant>,
     pinged: Option<Instant>,
     next_ping: Instant,
     /// How many losses it has been told; `None` before its first read.
     gaps: Option<u32>,
     /// How often the log has moved on without it, and when it did last.
     overruns: (u32, Option<Instant>),
-    pub(super) leaves_by: Option<Instant>,
-    pub(super) seat: Seat,
+    pub(in crate::server) leaves_by: Option<Instant>,
+    pub(in crate::server) seat: Seat,
 }
 
 /// What feeding a viewer came to.
-pub(super) enum Fed {
+pub(in crate::server) enum Fed {
     /// It has everything.
     Up,
     /// There is more than one batch.
@@ -89,7 +89,7 @@ impl Viewer {
     ///
     /// # Errors
     /// When its connection cannot be waited for in this runtime.
-    pub(super) fn new(
+    pub(in crate::server) fn new(
         newcomer: Newcomer,
         name: (usize, u64),
         tell: mpsc::UnboundedSender<Word>,
@@ -128,7 +128,11 @@ impl Viewer {
     }
 
     /// Gives it one batch, or what there is; of the next one, where it is a live host's, not before a pause.
-    pub(super) fn feed(&mut self, frames: &mut Vec<Frame>, live: bool) -> io::Result<Fed> {
+    pub(in crate::server) fn feed(
+        &mut self,
+        frames: &mut Vec<Frame>,
+        live: bool,
+    ) -> io::Result<Fed> {
         if self.line.is_closing() {
             self.let_go();
         }
@@ -196,7 +200,7 @@ impl Viewer {
     }
 
     /// Writes what the socket takes, replies at the end. Whether everything is out.
-    pub(super) fn flush(&mut self) -> io::Result<bool> {
+    pub(in crate::server) fn flush(&mut self) -> io::Result<bool> {
         if let Some(replies) = self.line.take_replies() {
             self.outbox.push(replies);
         }
@@ -227,7 +231,7 @@ impl Viewer {
     }
 
     /// Lets a viewer go. What it has not begun to take is not sent any more.
-    pub(super) fn dismiss(&mut self, code: u16) {
+    pub(in crate::server) fn dismiss(&mut self, code: u16) {
         if code == close::TRY_AGAIN && self.leaves_by.is_none() {
             tally::add(&self.seat.tally().slow_closes, 1);
         }
@@ -252,7 +256,7 @@ impl Viewer {
         is_new
     }
 
-    pub(super) fn needs_look(&self, now: Instant) -> bool {
+    pub(in crate::server) fn needs_look(&self, now: Instant) -> bool {
         match self.leaves_by {
             Some(leaves_by) => now >= leaves_by,
             None if self.line.has_answered() => now >= self.next_ping,
@@ -261,14 +265,14 @@ impl Viewer {
     }
 
     /// Whether the viewer has not answered its last ping in time.
-    pub(super) fn owes_pong(&self, now: Instant) -> bool {
+    pub(in crate::server) fn owes_pong(&self, now: Instant) -> bool {
         !self.line.has_answered()
             && self
                 .pinged
                 .is_some_and(|pinged| now >= pinged + PONG_DEADLINE)
     }
 
-    pub(super) fn ping(&mut self, now: Instant, heartbeat: Duration) {
+    pub(in crate::server) fn ping(&mut self, now: Instant, heartbeat: Duration) {
         self.next_ping = now + heartbeat;
         if self.transport == Transport::EventStream {
             return; // it cannot answer; heartbeats keep it open, and a full socket tells that nobody reads

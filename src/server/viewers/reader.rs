@@ -28,7 +28,7 @@ type Stream = WebSocket<ReadSide>;
 
 /// Viewers say nothing but control frames, so small buffers do. tungstenite fills its read buffer with zeros before
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
-pub(super) fn tungstenite_config() -> WebSocketConfig {
+pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(128)
         .write_buffer_size(0)
@@ -38,7 +38,7 @@ pub(super) fn tungstenite_config() -> WebSocketConfig {
 }
 
 /// Hears a viewer until it is gone, or told to leave and gone.
-pub(super) async fn attend(line: Arc<Line>) {
+pub(in crate::server) async fn attend(line: Arc<Line>) {
     let side = ReadSide::new(Arc::clone(&line));
     let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
     let mut frames = Frames::new();
@@ -92,7 +92,7 @@ fn poll_next(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<tungstenite::Res
 }
 
 /// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
-pub(super) async fn attend_events(line: Arc<Line>) {
+pub(in crate::server) async fn attend_events(line: Arc<Line>) {
     let mut side = ReadSide::new(Arc::clone(&line));
     tokio::select! {
         () = poll_fn(|cx| poll_end(&mut side, cx)) => {}

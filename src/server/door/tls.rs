@@ -133,7 +133,7 @@ impl Tls {
     }
 
     /// Shakes hands. Who speaks plain HTTP gets an answer that says so, and no connection.
-    pub(super) async fn accept(&self, mut socket: Socket) -> io::Result<Socket> {
+    pub(in crate::server) async fn accept(&self, mut socket: Socket) -> io::Result<Socket> {
         // A handshake begins with 22, a request with the first letter of its method.
         let first = socket.first_byte().await?;
         if first.is_some_and(|byte| byte.is_ascii_alphabetic()) {

@@ -17,15 +17,15 @@ const MAX_HEADERS: usize = 100;
 
 /// What a connection began with.
 #[derive(Debug)]
-pub(super) struct Head {
+pub(in crate::server) struct Head {
     /// Everything read so far: the head, and whatever came with it.
-    pub(super) bytes: BytesMut,
-    pub(super) kind: Kind,
+    pub(in crate::server) bytes: BytesMut,
+    pub(in crate::server) kind: Kind,
 }
 
 /// Who answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(in crate::server) enum Kind {
     /// A WebSocket handshake, whether it is well-formed or not.
     WebSocket,
     /// A request for an event stream.
@@ -35,7 +35,7 @@ pub(super) enum Kind {
 }
 
 /// Reads up to the end of the request head, or to where it is clear that there will be none.
-pub(super) async fn read(socket: &mut Socket) -> io::Result<Head> {
+pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<Head> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
         let before = bytes.len();
@@ -90,12 +90,12 @@ fn kind_of<B>(request: &Request<B>) -> Kind {
 }
 
 /// Whether the request is to become a WebSocket, well-formed or not.
-pub(super) fn wants_websocket(headers: &HeaderMap) -> bool {
+pub(in crate::server) fn wants_websocket(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket")
 }
 
 /// Whether `token` is in the list that the headers of this name make up.
-pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+pub(in crate::server) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter();
     values
         .filter_map(|value| value.to_str().ok())
@@ -104,14 +104,14 @@ pub(super) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> 
 }
 
 /// The path that is asked for. A proxy that replaces its prefix by `/` makes two slashes of one.
-pub(super) fn path(uri: &Uri) -> &str {
+pub(in crate::server) fn path(uri: &Uri) -> &str {
     let path = uri.path();
     let slashes = path.len() - path.trim_start_matches('/').len();
     &path[slashes.saturating_sub(1)..]
 }
 
 /// The head of a request that hyper has read, as it came, if it asks for a stream.
-pub(super) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
+pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
     let kind = kind_of(request);
     if kind == Kind::Other {
         return None;
@@ -135,14 +135,14 @@ pub(super) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
 
 /// A request as it came, for those who answer it without an HTTP library.
 #[derive(Debug)]
-pub(super) struct Parsed {
-    pub(super) request: Request<()>,
+pub(in crate::server) struct Parsed {
+    pub(in crate::server) request: Request<()>,
     /// Whether bytes followed its head.
-    pub(super) has_more: bool,
+    pub(in crate::server) has_more: bool,
 }
 
 /// The request that `bytes` begin with; a refusal where it is not valid.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
+pub(in crate::server) fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(bytes) {

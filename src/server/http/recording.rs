@@ -9,8 +9,9 @@ use crate::hub::{Batch, Hub};
 use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
 use crate::recording::Transcript;
 
-use super::gate::{Asked, Refusal};
-use super::{Shared, admission, events};
+use crate::server::door::gate::{Asked, Refusal};
+use crate::server::shared::Shared;
+use crate::server::viewers::{admission, events};
 
 /// Recordings that are made or on their way at once. Each takes a thread for a moment, and up to some 16 MiB for as long
 /// as somebody takes to read it; who dawdles is [too slow](super::paced).
@@ -32,7 +33,7 @@ impl AsRef<[u8]> for OnTheirWay {
 const BATCH_BYTES: usize = 256 * 1024;
 
 /// The recording that is asked for, and whose it is.
-pub(super) async fn recording(
+pub(in crate::server) async fn make(
     asked: &Asked<'_>,
     shared: &Shared,
 ) -> Result<(HostName, Bytes), Refusal> {

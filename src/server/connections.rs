@@ -1,0 +1,202 @@
+//! Lets connections in and takes each to its part: viewers, or `http`. They stay here until they are viewers, have had
+//! their answers, or have had their time.
+//!
+//! It has a thread of its own. A handshake under TLS costs a hundred times as much as sending a message, and a crowd of
+//! them would hold up every viewer; so they share nothing with the viewers but the machine.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::door::gate;
+use super::door::head::{self, Kind};
+use super::door::lobby::{Crowd, Ticket};
+use super::door::refusal_log::Cause;
+use super::door::replayed::Replayed;
+use super::door::socket::Socket;
+use super::http;
+use super::shared::{Guest, HEAD_DEADLINE, Shared};
+use super::viewers::{events, ws};
+
+/// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a trouble that goes on is told.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// Lets connections in until the server stops, and attends to them until the last is done, or `over`. What comes back
+/// resolves once nobody is let in any more.
+///
+/// # Errors
+/// When there is no thread, or no runtime for it.
+pub(super) fn open(
+    listeners: Vec<TcpListener>,
+    shared: Arc<Shared>,
+    connections: TaskTracker,
+    over: CancellationToken,
+) -> io::Result<oneshot::Receiver<()>> {
+    let listeners = listeners.into_iter().map(TcpListener::into_std);
+    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // A listener belongs to the runtime that waits for it.
+    let entered = runtime.enter();
+    let listeners = listeners.into_iter().map(TcpListener::from_std);
+    let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+    drop(entered);
+    let (accepting, closed) = oneshot::channel();
+    let attend = async move {
+        let doors = TaskTracker::new();
+        for listener in listeners {
+            doors.spawn(accept(listener, Arc::clone(&shared), connections.clone()));
+        }
+        drop(shared);
+        doors.close();
+        doors.wait().await;
+        drop(accepting);
+        connections.wait().await;
+    };
+    let thread = std::thread::Builder::new().name("door".into());
+    thread.spawn(move || {
+        runtime.block_on(over.run_until_cancelled(attend));
+        // A recording that is being made must not hold up the exit.
+        runtime.shutdown_background();
+    })?;
+    Ok(closed)
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
+    let local = listener.local_addr();
+    let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
+    let mut said: Option<Instant> = None;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                shared.viewers.accepted();
+                let Some(ticket) = shared.stop.run_until_cancelled(ticket(peer, &shared)).await
+                else {
+                    return;
+                };
+                let guest = Guest { peer, on_loopback };
+                connections.spawn(attend(socket, ticket, guest, Arc::clone(&shared)));
+            }
+            Err(error) if is_peers_fault(&error) => {}
+            Err(error) => {
+                // Ten lines a second would fill a disk, or the pipe of somebody who does not read them.
+                if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
+                    said = Some(Instant::now());
+                    tracing::warn!(%error, "cannot accept connections");
+                }
+                shared.lobby.make_room();
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// A place in the lobby. While everybody there has only just come, the kernel keeps those who follow.
+async fn ticket(peer: SocketAddr, shared: &Shared) -> Ticket {
+    loop {
+        match shared.lobby.enter(peer.ip()) {
+            Ok(ticket) => return ticket,
+            Err(until) => shared.lobby.room(until).await,
+        }
+    }
+}
+
+/// Whether the connection failed between the peer's knock and our answer; the listener is well.
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
+}
+
+/// Attends to a connection until it is done or has to make room.
+async fn attend(socket: TcpStream, ticket: Ticket, guest: Guest, shared: Arc<Shared>) {
+    let socket = Socket::plain(socket, ticket.clone());
+    let crowd = tokio::select! {
+        biased;
+        crowd = ticket.told_to_leave() => crowd,
+        () = connection(socket, &ticket, guest, &shared) => return,
+    };
+    let reason = match crowd {
+        Crowd::Connections => "it made room for another: too many connections ask for nothing",
+        Crowd::Memory => "it made room for others: unfinished requests hold too much memory",
+    };
+    shared.refused(guest.peer, Cause::Connection, &reason);
+}
+
+async fn connection(socket: Socket, ticket: &Ticket, guest: Guest, shared: &Arc<Shared>) {
+    let peer = guest.peer;
+    let arrived = tokio::time::timeout(HEAD_DEADLINE, arrive(socket, peer, shared)).await;
+    let mut asked = match arrived {
+        Ok(Some((kind, stream))) => Some((kind, stream)),
+        Ok(None) => return,
+        // Browsers open spare connections and say nothing on them.
+        Err(_) if ticket.is_silent() => {
+            return tracing::debug!(%peer, "no request within the deadline");
+        }
+        Err(_) => {
+            let reason = format!("no whole request within {} s", HEAD_DEADLINE.as_secs());
+            return shared.refused(peer, Cause::Connection, &reason);
+        }
+    };
+    while let Some((kind, stream)) = asked {
+        let refused = match kind {
+            Kind::WebSocket => ws::welcome(stream, guest, shared),
+            Kind::EventStream => events::welcome(stream, guest, shared),
+            Kind::Other => {
+                // In a box: most connections need no room for it, and it is large.
+                asked = Box::pin(http::serve(stream, None, guest, ticket, shared)).await;
+                continue;
+            }
+        };
+        let Some((stream, refusal)) = refused else {
+            return;
+        };
+        asked = Box::pin(http::serve(stream, Some(refusal), guest, ticket, shared)).await;
+    }
+}
+
+/// Shakes hands where there is TLS, and reads the first head; `None` where there is none to be had.
+async fn arrive(socket: Socket, peer: SocketAddr, shared: &Shared) -> Option<(Kind, Replayed)> {
+    let mut socket = match &shared.config.trust.tls {
+        Some(tls) => match Box::pin(tls.accept(socket)).await {
+            Ok(socket) => {
+                socket.forget_received();
+                socket
+            }
+            Err(error) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    shared.refused(peer, Cause::Tls, &error);
+                } else {
+                    tracing::debug!(%peer, %error, "no handshake");
+                }
+                return None;
+            }
+        },
+        None => socket,
+    };
+    match head::read(&mut socket).await {
+        Ok(head) => Some((head.kind, Replayed::new(head.bytes, socket))),
+        Err(error) => {
+            tracing::debug!(%peer, %error, "no request");
+            None
+        }
+    }
+}

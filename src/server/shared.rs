@@ -1,0 +1,68 @@
+//! What every connection shares, and what is known of each.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::hub::Hub;
+
+use super::door::gate::Refusal;
+use super::door::lobby::Lobby;
+use super::door::refusal_log::{Cause, Refusals};
+use super::door::trust::Trust;
+use super::viewers::counts::Viewers;
+use super::viewers::viewer::Newcomer;
+
+/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
+pub(super) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How a server behaves. Its durations can be added to any time: the command line takes none beyond ten years.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The time between two heartbeats.
+    pub heartbeat: Duration,
+    /// How long viewers have to take leave when the server stops.
+    pub drain: Duration,
+    /// The most viewers at once.
+    pub max_viewers: u64,
+    /// `/healthz` fails after so long without a message; `None`: never.
+    pub unhealthy_after: Option<Duration>,
+    /// Who may look, and whether others can listen.
+    pub trust: Trust,
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) hub: Hub,
+    pub(super) config: Config,
+    pub(super) viewers: Viewers,
+    pub(super) newcomers: mpsc::UnboundedSender<Newcomer>,
+    pub(super) stop: CancellationToken,
+    pub(super) lobby: Lobby,
+    pub(super) refusals: Refusals,
+}
+
+impl Shared {
+    /// Tells of a peer that was refused.
+    pub(super) fn refused(&self, peer: SocketAddr, cause: Cause, reason: &dyn fmt::Display) {
+        self.refusals.note(peer.ip(), cause, reason);
+    }
+
+    /// Counts a request that was refused, and tells of it.
+    pub(super) fn refused_request(&self, peer: SocketAddr, refusal: &Refusal) {
+        let status = refusal.status.as_u16();
+        self.viewers.tally().refused(status);
+        self.refused(peer, Cause::Status(status), &refusal.reason);
+    }
+}
+
+/// Where a connection came from, and by which listener.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest {
+    pub(super) peer: SocketAddr,
+    pub(super) on_loopback: bool,
+}
