@@ -6,6 +6,7 @@ pub mod gate;
 pub(super) mod head;
 pub mod listen;
 pub(super) mod lobby;
+pub(super) mod refusal;
 pub(super) mod refusal_log;
 pub(super) mod replayed;
 pub(super) mod socket;

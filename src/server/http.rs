@@ -1,8 +1,8 @@
 //! Everything that is not a WebSocket, by hyper.
 
-pub(super) mod exposition;
+mod exposition;
 mod paced;
-pub(super) mod page;
+mod page;
 mod recording;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
-use super::door::gate::{Asked, HEALTH_PATH, Refusal};
+use super::door::gate::{Asked, HEALTH_PATH};
 use super::door::head::{self, Head, Kind};
 use super::door::lobby::Ticket;
+use super::door::refusal::Refusal;
 use super::door::refusal_log::Cause;
 use super::door::replayed::Replayed;
 use super::shared::{Guest, HEAD_DEADLINE, Shared};
@@ -135,6 +136,7 @@ fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {
         uri: request.uri(),
         headers: request.headers(),
         on_loopback: guest.on_loopback,
+        is_page: page::has(head::path(request.uri())),
     }
 }
 

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::Hub;
 
-use super::door::gate::Refusal;
 use super::door::lobby::Lobby;
+use super::door::refusal::Refusal;
 use super::door::refusal_log::{Cause, Refusals};
 use super::door::trust::Trust;
 use super::viewers::counts::Viewers;

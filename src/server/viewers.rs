@@ -9,6 +9,7 @@ pub(super) mod events;
 pub(super) mod fanout;
 mod line;
 mod outbox;
+mod patience;
 mod reader;
 pub(super) mod tally;
 pub(super) mod viewer;

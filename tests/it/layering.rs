@@ -1,5 +1,7 @@
 //! The fences between the rooms of `src/`, checked by reading the sources.
 
+mod cycles;
+
 use std::path::{Path, PathBuf};
 
 /// The rooms from the top down. A room imports only from levels below its own, `cmd` also from `cli`.
@@ -15,9 +17,14 @@ const LEVELS: [&[&str]; 5] = [
         "view",
         "token",
         "talk",
+        "signals",
+        "descriptors",
     ],
     &["protocol"],
 ];
+
+/// The parts of the server, of which each imports only from those before it.
+const SERVER_PARTS: [&str; 3] = ["door", "viewers", "http"];
 
 /// Crates that one room keeps to itself.
 const KEPT: [(&str, &[&str]); 8] = [
@@ -67,6 +74,17 @@ fn the_rooms_keep_their_fences() {
 }
 
 #[test]
+fn every_room_has_a_level() {
+    for (path, _) in sources("src") {
+        let room = room(&path);
+        assert!(
+            level(room).is_some() || ["main", "lib"].contains(&room),
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn the_harness_shares_nothing_with_the_crate() {
     let mut files = 0;
     for (path, text) in sources("tests/it/harness") {
@@ -103,6 +121,21 @@ fn planted_violations_are_found() {
             "src/hub.rs",
             "use super::source::Host;",
             "hub imports source",
+        ),
+        (
+            "src/signals.rs",
+            "use crate::cmd::Exit;",
+            "signals imports cmd",
+        ),
+        (
+            "src/server/door/gate.rs",
+            "use crate::server::http::page;",
+            "server/door imports server/http",
+        ),
+        (
+            "src/server/viewers.rs",
+            "use super::http;",
+            "server/viewers imports server/http",
         ),
         (
             "src/cmd/watch.rs",
@@ -200,6 +233,9 @@ fn violations(path: &str, text: &str) -> Vec<String> {
             }
         }
     }
+    for (part, other) in later_parts(path, &code) {
+        found.push(format!("{path}: server/{part} imports server/{other}"));
+    }
     for other in other_commands(path, &code) {
         found.push(format!("{path}: cmd/{} imports cmd/{other}", stem(path)));
     }
@@ -269,6 +305,24 @@ fn other_commands(path: &str, code: &str) -> Vec<String> {
     }
     names.retain(|name| name != stem(path) && commands.contains(&name.as_str()));
     names
+}
+
+/// The part of the server that a file belongs to, and later parts that it names.
+fn later_parts(path: &str, code: &str) -> Vec<(&'static str, String)> {
+    let inside = path.strip_prefix("src/server/").unwrap_or_default();
+    let own = inside.split(['/', '.']).next();
+    let Some(own) = SERVER_PARTS.iter().position(|part| Some(*part) == own) else {
+        return Vec::new();
+    };
+    let mut names = behind(code, "crate::server::");
+    if !inside.contains('/') {
+        names.extend(behind(code, "super::"));
+    }
+    names.retain(|name| SERVER_PARTS[own + 1..].contains(&name.as_str()));
+    names
+        .into_iter()
+        .map(|name| (SERVER_PARTS[own], name))
+        .collect()
 }
 
 /// The names that follow `prefix`: one, or those of a group in braces.

@@ -21,7 +21,7 @@ use crate::protocol::{QueryError, SUBPROTOCOL, names_token, shown};
 use crate::token::Digest;
 
 use super::head;
-use crate::server::http::page;
+use super::refusal::Refusal;
 
 pub use authority::{AllowedHost, Origin};
 use authority::{Authority, Name};
@@ -84,6 +84,8 @@ pub(in crate::server) struct Asked<'a> {
     pub(in crate::server) headers: &'a HeaderMap,
     /// Whether the listener that took the connection is on a loopback address.
     pub(in crate::server) on_loopback: bool,
+    /// Whether the page or one of its parts is at its path.
+    pub(in crate::server) is_page: bool,
 }
 
 impl Asked<'_> {
@@ -94,7 +96,7 @@ impl Asked<'_> {
 
     /// Whether it is for the page or one of its parts, which are the same everywhere and show nothing by themselves.
     fn is_for_page(&self) -> bool {
-        page::has(self.path()) && !head::wants_websocket(self.headers)
+        self.is_page && !head::wants_websocket(self.headers)
     }
 
     /// Whether it needs no token. Every WebSocket does, on whatever path.
@@ -109,31 +111,6 @@ impl Asked<'_> {
 pub(in crate::server) struct Admission {
     /// The subprotocol to answer with: a browser that offered one gives up without an answer.
     pub(in crate::server) subprotocol: Option<HeaderValue>,
-}
-
-/// A viewer that may not, and what to tell it.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::server) struct Refusal {
-    pub(in crate::server) status: StatusCode,
-    /// One line without a full stop. It names the flag that would let the viewer in, and never the token.
-    pub(in crate::server) reason: String,
-    /// Headers that belong to the status.
-    pub(in crate::server) headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Refusal {
-    pub(in crate::server) fn new(status: StatusCode, reason: impl Into<String>) -> Self {
-        Self {
-            status,
-            reason: reason.into(),
-            headers: Vec::new(),
-        }
-    }
-
-    pub(in crate::server) fn with(mut self, header: (HeaderName, HeaderValue)) -> Self {
-        self.headers.push(header);
-        self
-    }
 }
 
 /// The token that a request shows.

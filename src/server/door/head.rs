@@ -9,7 +9,7 @@ use tokio::io::AsyncReadExt;
 
 use crate::protocol::{EVENTS_PATH, MAX_HEAD_BYTES};
 
-use super::gate::Refusal;
+use super::refusal::Refusal;
 use super::socket::Socket;
 
 /// The most header lines of a request.

@@ -2,14 +2,14 @@
 //!
 //! The text format, version 0.0.4, with base units: ratios instead of percent, seconds, bytes.
 
-use std::collections::HashSet;
-use std::fmt::Write as _;
+mod format;
+mod own;
 
 use crate::hub::Hub;
 use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
-use crate::view::is_visible;
-
 use crate::server::viewers::counts::Viewers;
+
+use format::{gauge, labels};
 
 /// The media type of the text format.
 pub(in crate::server) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,7 +33,7 @@ pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers) -> String {
         "When the sample was taken.",
         taken,
     );
-    viewers.expose(&mut text);
+    own::write(viewers, &mut text);
     text
 }
 
@@ -82,67 +82,6 @@ fn ratio(percent: f64) -> f64 {
     let exponent = exponent.parse::<i32>().unwrap_or(0) - 2;
     let ratio = format!("{digits}e{exponent}").parse();
     ratio.unwrap_or(percent / 100.0)
-}
-
-fn labels(host: &HostName, instance: Option<(&str, &str)>) -> String {
-    match instance {
-        None => format!("host=\"{host}\""),
-        Some((label, value)) => format!("host=\"{host}\",{label}=\"{}\"", escaped(value)),
-    }
-}
-
-/// As the format asks, and what a person would not see, or be deceived by, as `\u{1b}`.
-fn escaped(value: &str) -> String {
-    let mut escaped = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            '\\' => escaped.push_str(r"\\"),
-            '"' => escaped.push_str(r#"\""#),
-            '\n' => escaped.push_str(r"\n"),
-            c if is_visible(c) => escaped.push(c),
-            c => {
-                escaped.push('\\');
-                escaped.extend(c.escape_unicode());
-            }
-        }
-    }
-    escaped
-}
-
-/// One family of gauges; nothing at all where there is no value.
-fn gauge(text: &mut String, name: &str, help: &str, values: impl Iterator<Item = (String, f64)>) {
-    family_of(text, (name, "gauge", help), values);
-}
-
-/// One family with a single value.
-pub(in crate::server) fn single(text: &mut String, family: (&str, &str, &str), value: f64) {
-    family_of(text, family, std::iter::once((String::new(), value)));
-}
-
-/// One family of the text format.
-pub(in crate::server) fn family_of(
-    text: &mut String,
-    (name, kind, help): (&str, &str, &str),
-    values: impl Iterator<Item = (String, f64)>,
-) {
-    let mut values = values.peekable();
-    if values.peek().is_none() {
-        return;
-    }
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    // A series that came twice would make Prometheus refuse everything.
-    let mut told = HashSet::new();
-    for (labels, value) in values {
-        if told.contains(&labels) {
-            continue;
-        }
-        let _ = match labels.as_str() {
-            "" => writeln!(text, "{name} {value}"),
-            labels => writeln!(text, "{name}{{{labels}}} {value}"),
-        };
-        told.insert(labels);
-    }
 }
 
 #[cfg(test)]

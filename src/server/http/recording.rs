@@ -9,7 +9,8 @@ use crate::hub::{Batch, Hub};
 use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
 use crate::recording::Transcript;
 
-use crate::server::door::gate::{Asked, Refusal};
+use crate::server::door::gate::Asked;
+use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::server::viewers::{admission, events};
 

@@ -7,7 +7,7 @@ use crate::hub::Subscription;
 use crate::protocol::Query;
 
 use super::counts::Seat;
-use crate::server::door::gate::Refusal;
+use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 
 /// When a viewer that found the server full may ask again, in seconds.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 
 use super::tally::Tally;
-use crate::server::http::exposition::single;
 
 /// Viewers as they come and go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,36 +43,6 @@ impl Viewers {
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
-    }
-
-    /// Appends the counts as Prometheus reads them.
-    pub(in crate::server) fn expose(&self, text: &mut String) {
-        let now = self.now();
-        let accepted = self.accepted_connections();
-        for (name, kind, help, value) in [
-            (
-                "metrics_viewers",
-                "gauge",
-                "Viewers connected now.",
-                now.connected,
-            ),
-            (
-                "metrics_viewers_peak",
-                "gauge",
-                "The most viewers that were connected at once.",
-                now.most,
-            ),
-            (
-                "metrics_connections_accepted_total",
-                "counter",
-                "TCP connections accepted.",
-                accepted,
-            ),
-        ] {
-            #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-            single(text, (name, kind, help), value as f64);
-        }
-        self.tally.expose(text);
     }
 
     /// The counts as they change.

@@ -14,8 +14,9 @@ use super::admission;
 use super::counts::Seat;
 use super::outbox::Transport;
 use super::viewer::Newcomer;
-use crate::server::door::gate::{Asked, Refusal};
+use crate::server::door::gate::Asked;
 use crate::server::door::head::{self, Parsed};
+use crate::server::door::refusal::Refusal;
 use crate::server::door::replayed::Replayed;
 use crate::server::shared::{Guest, Shared};
 
@@ -33,6 +34,7 @@ pub(in crate::server) fn welcome(
             uri: request.uri(),
             headers: request.headers(),
             on_loopback: guest.on_loopback,
+            is_page: false,
         };
         Ok((admit(&asked, shared)?, greeting(&request)))
     });

@@ -21,13 +21,8 @@ use crate::hub::{Head, Hub};
 use crate::protocol::close;
 
 use super::line::{Line, Parting, Word};
+use super::patience::{LOOK_EVERY, STALL_DEADLINE};
 use super::viewer::{Fed, Newcomer, Viewer};
-
-/// A viewer that takes no byte for so long is closed: it sees nothing, and in a replay everybody waits for it.
-const STALL_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How often deadlines are looked at.
-pub(in crate::server) const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
 /// all sockets are asked first whether there is anything.

@@ -8,24 +8,14 @@ use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::patience::{DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_REPLIES_BYTES};
 use crate::server::door::socket::Socket;
-
-/// The most that a viewer may make us say before it reads any of it, in bytes: some hundred pongs.
-const MAX_REPLIES_BYTES: usize = 4096;
-
-/// The most that a viewer may say in a second, in bytes. It has pongs to say; a message in a thousand pieces is counted
-/// here as well.
-const MAX_BYTES_PER_SECOND: usize = 16 * 1024;
-
-/// The pause between two reads of what a viewer says that is not listened to any more: it may go on for seconds.
-const DISCARD_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,11 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
 use super::line::{Line, Parting, ReadSide};
-use super::viewer::GOODBYE_DEADLINE;
-
-/// How many frames a viewer may send in a second. Viewers have nothing to say but a pong now and then; a hundred is for
-/// those who measure.
-const MAX_FRAMES_PER_SECOND: u32 = 100;
+use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
 
 /// Why a viewer that floods us has to go.
 const TOO_MUCH: &str = "that is too much";

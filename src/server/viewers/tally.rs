@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::server::http::exposition::{family_of, single};
-
 /// Counters of one server. All only grow, but for the timing of the newest sample.
 #[derive(Debug, Default)]
 pub struct Tally {
@@ -17,8 +15,10 @@ pub struct Tally {
     pub(in crate::server) gaps: AtomicU64,
     pub(in crate::server) slow_closes: AtomicU64,
     refusals: Mutex<BTreeMap<u16, u64>>,
-    sample_us: AtomicU64,
-    late_us: AtomicU64,
+    /// How long the newest sample took to take, in microseconds.
+    pub(in crate::server) sample_us: AtomicU64,
+    /// How late the newest sample was begun, in microseconds.
+    pub(in crate::server) late_us: AtomicU64,
 }
 
 /// Adds to a counter.
@@ -39,71 +39,9 @@ impl Tally {
         *refusals.entry(status).or_default() += 1;
     }
 
-    /// Appends the counters as Prometheus reads them.
-    pub(in crate::server) fn expose(&self, text: &mut String) {
-        for (name, help, value) in [
-            (
-                "metrics_messages_sent_total",
-                "Messages handed to viewers.",
-                &self.messages,
-            ),
-            (
-                "metrics_sent_bytes_total",
-                "Bytes written to viewers.",
-                &self.bytes,
-            ),
-            ("metrics_gaps_total", "Losses told to viewers.", &self.gaps),
-            (
-                "metrics_slow_closes_total",
-                "Viewers let go because they were too slow.",
-                &self.slow_closes,
-            ),
-        ] {
-            single(text, (name, "counter", help), number(value));
-        }
-        let resumes = [("ok", &self.resumed), ("failed", &self.not_resumed)];
-        let resumes =
-            resumes.map(|(result, value)| (format!("result=\"{result}\""), number(value)));
-        let help = "Viewers that came back, by whether the log still had what they lacked.";
-        family_of(
-            text,
-            ("metrics_resumes_total", "counter", help),
-            resumes.into_iter(),
-        );
-        self.expose_refusals(text);
-        for (name, help, us) in [
-            (
-                "metrics_sample_duration_seconds",
-                "How long the newest sample took to take.",
-                &self.sample_us,
-            ),
-            (
-                "metrics_sample_lateness_seconds",
-                "How late the newest sample was begun.",
-                &self.late_us,
-            ),
-        ] {
-            single(text, (name, "gauge", help), number(us) / 1e6);
-        }
+    /// Requests refused, by HTTP status.
+    pub(in crate::server) fn refusals(&self) -> BTreeMap<u16, u64> {
+        let refusals = self.refusals.lock();
+        refusals.unwrap_or_else(PoisonError::into_inner).clone()
     }
-
-    fn expose_refusals(&self, text: &mut String) {
-        let refusals = self
-            .refusals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
-        let refusals = refusals
-            .into_iter()
-            .map(|(status, count)| (format!("status=\"{status}\""), count as f64));
-        let help = "Requests refused, by HTTP status.";
-        family_of(text, ("metrics_refusals_total", "counter", help), refusals);
-    }
-}
-
-fn number(value: &AtomicU64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
-    let number = value.load(Ordering::Relaxed) as f64;
-    number
 }

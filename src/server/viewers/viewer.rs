@@ -13,28 +13,16 @@ use crate::hub::{Batch, Subscription};
 use crate::protocol::{Frame, close};
 
 use super::counts::Seat;
-use super::fanout::LOOK_EVERY;
 use super::line::{Line, Word};
 use super::outbox::{Outbox, Transport};
+use super::patience::{
+    CATCH_UP_PAUSE, GOODBYE_DEADLINE, LOOK_EVERY, OVERRUN_PARDON, PONG_DEADLINE,
+};
 use super::{reader, tally};
 use crate::server::door::socket::Socket;
 
 /// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
 const BATCH_BYTES: usize = 64 * 1024;
-
-/// The pause between two batches for a viewer of a live host that is behind: 6 MiB/s, so that asking for everything
-/// again and again is no way to make a host work. A replay is as fast as its viewers.
-const CATCH_UP_PAUSE: Duration = Duration::from_millis(10);
-
-/// How long a viewer has to answer a ping. The pong queues behind what the viewer has not read, so this bounds how old
-/// the data are that it reads.
-const PONG_DEADLINE: Duration = Duration::from_secs(10);
-
-/// How long a viewer has to take its last bytes and answer a close.
-pub(in crate::server) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
-
-/// A viewer may lose the log once in this time.
-const OVERRUN_PARDON: Duration = Duration::from_secs(60);
 
 /// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
 const PING: [u8; 2] = [0x89, 4];

@@ -15,8 +15,9 @@ use super::admission;
 use super::counts::Seat;
 use super::outbox::Transport;
 use super::viewer::Newcomer;
-use crate::server::door::gate::{Admission, Asked, Refusal};
+use crate::server::door::gate::{Admission, Asked};
 use crate::server::door::head::{self, Parsed};
+use crate::server::door::refusal::Refusal;
 use crate::server::door::replayed::Replayed;
 use crate::server::shared::{Guest, Shared};
 
@@ -60,6 +61,7 @@ fn admit(
         uri: request.uri(),
         headers: request.headers(),
         on_loopback: guest.on_loopback,
+        is_page: false,
     };
     let admission = shared.config.trust.gate.admit(&asked)?;
     let path = asked.path();

@@ -4,6 +4,9 @@ use crate::token::Token;
 
 use super::*;
 
+/// Some parts of the page.
+const PAGE: [&str; 4] = ["/", "/app.js", "/app.css", "/favicon.svg"];
+
 const TOKEN: &str = "0123456789abcdef";
 
 struct Case {
@@ -42,10 +45,12 @@ impl Case {
             let name: HeaderName = name.parse().unwrap();
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
+        let uri = url.parse().unwrap();
         self.gate.admit(&Asked {
-            uri: &url.parse().unwrap(),
+            uri: &uri,
             headers: &headers,
             on_loopback: self.on_loopback,
+            is_page: PAGE.contains(&head::path(&uri)),
         })
     }
 
@@ -336,6 +341,7 @@ fn a_page_may_ask_whether_it_may_send_a_token() {
             uri: &"/events".parse().unwrap(),
             headers: &headers,
             on_loopback: case.on_loopback,
+            is_page: false,
         };
         let refused = case.gate.admit_preflight(&asked).err();
         refused.map_or(204, |refusal| refusal.status.as_u16())

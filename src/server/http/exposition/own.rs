@@ -1,0 +1,100 @@
+//! What the server counts of itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::server::viewers::counts::Viewers;
+use crate::server::viewers::tally::Tally;
+
+use super::format::{family_of, single};
+
+/// Appends what the server counts of itself.
+pub(super) fn write(viewers: &Viewers, text: &mut String) {
+    let now = viewers.now();
+    let accepted = viewers.accepted_connections();
+    for (name, kind, help, value) in [
+        (
+            "metrics_viewers",
+            "gauge",
+            "Viewers connected now.",
+            now.connected,
+        ),
+        (
+            "metrics_viewers_peak",
+            "gauge",
+            "The most viewers that were connected at once.",
+            now.most,
+        ),
+        (
+            "metrics_connections_accepted_total",
+            "counter",
+            "TCP connections accepted.",
+            accepted,
+        ),
+    ] {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        single(text, (name, kind, help), value as f64);
+    }
+    write_tally(viewers.tally(), text);
+}
+
+fn write_tally(tally: &Tally, text: &mut String) {
+    for (name, help, value) in [
+        (
+            "metrics_messages_sent_total",
+            "Messages handed to viewers.",
+            &tally.messages,
+        ),
+        (
+            "metrics_sent_bytes_total",
+            "Bytes written to viewers.",
+            &tally.bytes,
+        ),
+        ("metrics_gaps_total", "Losses told to viewers.", &tally.gaps),
+        (
+            "metrics_slow_closes_total",
+            "Viewers let go because they were too slow.",
+            &tally.slow_closes,
+        ),
+    ] {
+        single(text, (name, "counter", help), number(value));
+    }
+    let resumes = [("ok", &tally.resumed), ("failed", &tally.not_resumed)];
+    let resumes = resumes.map(|(result, value)| (format!("result=\"{result}\""), number(value)));
+    let help = "Viewers that came back, by whether the log still had what they lacked.";
+    family_of(
+        text,
+        ("metrics_resumes_total", "counter", help),
+        resumes.into_iter(),
+    );
+    write_refusals(tally, text);
+    for (name, help, us) in [
+        (
+            "metrics_sample_duration_seconds",
+            "How long the newest sample took to take.",
+            &tally.sample_us,
+        ),
+        (
+            "metrics_sample_lateness_seconds",
+            "How late the newest sample was begun.",
+            &tally.late_us,
+        ),
+    ] {
+        single(text, (name, "gauge", help), number(us) / 1e6);
+    }
+}
+
+fn write_refusals(tally: &Tally, text: &mut String) {
+    #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
+    let refusals = tally
+        .refusals()
+        .into_iter()
+        .map(|(status, count)| (format!("status=\"{status}\""), count as f64));
+    let help = "Requests refused, by HTTP status.";
+    family_of(text, ("metrics_refusals_total", "counter", help), refusals);
+}
+
+fn number(value: &AtomicU64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
+    let number = value.load(Ordering::Relaxed) as f64;
+    number
+}
