@@ -2,9 +2,9 @@
 
 use super::grid::{self, Cell, Column};
 use super::line::Line;
-use super::metrics::level_mark;
 use super::page::{
-    Canvas, Part, Problem, alert_text, back_parts, countdown, mark, namesakes, rule, spread,
+    Canvas, Part, Problem, alert_text, back_parts, countdown, level_mark, mark, namesakes, rule,
+    spread,
 };
 use super::rows::{Choice, Row, all, rows};
 use super::sanitize::text_width;

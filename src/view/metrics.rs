@@ -2,7 +2,7 @@
 
 use super::grid::{self, Cell, Column};
 use super::line::Line;
-use super::page::Canvas;
+use super::page::{Canvas, level_mark};
 use super::sections;
 use super::sparkline::{Scale, sparkline};
 use super::state::{Host, Level, Metric};
@@ -44,15 +44,6 @@ pub(super) fn rows(host: &Host) -> Vec<usize> {
         .collect();
     rows.sort_by_key(|&index| rank(&host.metrics[index].key));
     rows
-}
-
-/// `!` and `!!` before a name.
-pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
-    match level {
-        Level::Normal => ("", Tone::Plain),
-        Level::Warn => ("!", Tone::Warn),
-        Level::Critical => ("!!", Tone::Critical),
-    }
 }
 
 /// What stands in a column of the table.

@@ -5,7 +5,7 @@ use crate::protocol::{AlertState, Gap, GapReason};
 use super::line::{Line, wrap};
 use super::past::Back;
 use super::sanitize::clean;
-use super::state::{Host, Link, Now, Server, Standing, State};
+use super::state::{Host, Level, Link, Now, Server, Standing, State};
 use super::style::{Style, Tone};
 use super::units;
 
@@ -37,6 +37,15 @@ pub(super) fn mark(standing: Standing, style: Style) -> (&'static str, &'static 
         Standing::Stale => (glyphs.stale, "STALE", Tone::Warn),
         Standing::Down => (glyphs.down, "DOWN", Tone::Critical),
         Standing::Over => (glyphs.stale, "ended", Tone::Dim),
+    }
+}
+
+/// `!` and `!!` before a name.
+pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
+    match level {
+        Level::Normal => ("", Tone::Plain),
+        Level::Warn => ("!", Tone::Warn),
+        Level::Critical => ("!!", Tone::Critical),
     }
 }
 

@@ -2,8 +2,7 @@
 
 use super::grid::{self, Cell, Column};
 use super::line::Line;
-use super::metrics::level_mark;
-use super::page::Canvas;
+use super::page::{Canvas, level_mark};
 use super::sanitize::{clean, text_width};
 use super::sparkline::{Scale, bar};
 use super::state::{Host, Level};
