@@ -1,25 +1,45 @@
 //! The names of the values: their order, once given, never changes, so that no column of a table or recording moves.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::{MetricInfo, describe, round_nonzero, round_rate, well_known};
 
-/// A name as derivation makes it, without allocating: written `family` or `family:instance`.
+/// A name as derivation makes it: written `family` or `family:instance`. Families of the catalogue are not allocated;
+/// one that an application brings is owned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Name {
     /// The whole machine.
-    Total(&'static str),
+    Total(Cow<'static, str>),
     /// A core by its number.
-    Core(&'static str, u32),
+    Core(Cow<'static, str>, u32),
     /// A device, mount point, interface or sensor.
-    Device(&'static str, Arc<str>),
+    Device(Cow<'static, str>, Arc<str>),
+}
+
+impl Name {
+    /// The metric `family` of the core `number`.
+    pub(super) fn core(family: impl Into<Cow<'static, str>>, number: u32) -> Self {
+        Self::Core(family.into(), number)
+    }
+
+    /// The metric `family` of `device`.
+    pub(super) fn device(family: impl Into<Cow<'static, str>>, device: Arc<str>) -> Self {
+        Self::Device(family.into(), device)
+    }
 }
 
 impl From<&'static str> for Name {
     fn from(family: &'static str) -> Self {
-        Self::Total(family)
+        Self::Total(family.into())
+    }
+}
+
+impl From<String> for Name {
+    fn from(family: String) -> Self {
+        Self::Total(family.into())
     }
 }
 
@@ -109,7 +129,7 @@ impl Columns {
             names: Vec::new(),
             infos: Arc::new([]),
         };
-        let totals = well_known().map(Name::Total);
+        let totals = well_known().map(Name::from);
         let said = |name: &Name| first.0.iter().any(|(known, _)| known == name);
         for name in totals.filter(said) {
             columns.place(&name);
@@ -169,7 +189,7 @@ mod tests {
     use super::*;
 
     fn device(family: &'static str, device: &str) -> Name {
-        Name::Device(family, device.into())
+        Name::device(family, device.into())
     }
 
     fn names(columns: &Columns) -> Vec<String> {
@@ -184,7 +204,7 @@ mod tests {
     fn totals_come_first_and_later_names_last() {
         let mut first = Values::default();
         first.percent(device("disk", "/"), Some(40.0));
-        first.percent(Name::Core("cpu", 0), None);
+        first.percent(Name::core("cpu", 0), None);
         first.percent("disk", Some(40.0));
         first.percent("cpu", None);
         let mut columns = Columns::new(&first, 2);
@@ -203,6 +223,26 @@ mod tests {
         let arranged = columns.arrange(&later);
         let arranged: Vec<_> = arranged.iter().map(|(name, v)| (&**name, *v)).collect();
         assert_eq!(arranged, [("swap", 1.0), ("disk:/mnt", 70.0)]);
+    }
+
+    #[test]
+    fn a_name_from_outside_has_a_column_as_any_other() {
+        let mut first = Values::default();
+        first.percent(String::from("cpu"), Some(1.0));
+        first.whole(format!("queue.{}", "depth"), Some(3.0));
+        first.whole(
+            Name::device(String::from("queue"), "mail".into()),
+            Some(2.0),
+        );
+        let columns = Columns::new(&first, 1);
+        assert_eq!(names(&columns), ["cpu", "queue.depth", "queue:mail"]);
+
+        let mut next = Values::default();
+        next.percent("cpu", Some(5.0));
+        next.whole(String::from("queue.depth"), Some(4.0));
+        let arranged = columns.arrange(&next);
+        let arranged: Vec<_> = arranged.iter().map(|(name, v)| (&**name, *v)).collect();
+        assert_eq!(arranged, [("cpu", 5.0), ("queue.depth", 4.0)]);
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Step<'_> {
         for &(number, now) in &self.next.cores {
             let before = before.binary_search_by_key(&number, |&(number, _)| number);
             let before = before.ok().map(|place| self.prev.cores[place].1);
-            values.percent(Name::Core("cpu", number), busy(before, now));
+            values.percent(Name::core("cpu", number), busy(before, now));
         }
     }
 
@@ -103,7 +103,7 @@ impl Step<'_> {
             );
         }
         for (mount, share) in shares {
-            values.percent(Name::Device("disk", mount.clone()), share);
+            values.percent(Name::device("disk", mount.clone()), share);
         }
     }
 
@@ -123,14 +123,14 @@ impl Step<'_> {
             values.percent("diskBusy", busiest.map(busy_share));
         }
         for device in read {
-            values.whole(Name::Device("diskRead", device.name), device.rate);
+            values.whole(Name::device("diskRead", device.name), device.rate);
         }
         for device in written {
-            values.whole(Name::Device("diskWritten", device.name), device.rate);
+            values.whole(Name::device("diskWritten", device.name), device.rate);
         }
         for device in busy {
             values.percent(
-                Name::Device("diskBusy", device.name),
+                Name::device("diskBusy", device.name),
                 device.rate.map(busy_share),
             );
         }
@@ -147,13 +147,13 @@ impl Step<'_> {
             values.rate("networkErrors", sum(&errors));
         }
         for device in received {
-            values.whole(Name::Device("networkReceived", device.name), device.rate);
+            values.whole(Name::device("networkReceived", device.name), device.rate);
         }
         for device in sent {
-            values.whole(Name::Device("networkSent", device.name), device.rate);
+            values.whole(Name::device("networkSent", device.name), device.rate);
         }
         for device in errors {
-            values.rate(Name::Device("networkErrors", device.name), device.rate);
+            values.rate(Name::device("networkErrors", device.name), device.rate);
         }
     }
 
@@ -206,7 +206,7 @@ impl Step<'_> {
             values.fine("temperature", known.reduce(f64::max));
         }
         for (sensor, celsius) in sensors {
-            values.fine(Name::Device("temperature", sensor.clone()), celsius);
+            values.fine(Name::device("temperature", sensor.clone()), celsius);
         }
     }
 
