@@ -11,6 +11,7 @@ mod history;
 mod host;
 mod line;
 mod metrics;
+mod moment;
 mod page;
 mod past;
 mod plain;
@@ -28,7 +29,8 @@ mod units;
 mod tests;
 
 pub use frame::{frame, report};
-pub use past::{MOST_KEPT, Moment, Place};
+pub use moment::{Moment, Place};
+pub use past::MOST_KEPT;
 pub use plain::plain_line;
 pub use sanitize::{clean, is_visible};
 pub use state::{Now, State};

@@ -3,8 +3,8 @@
 use super::fleet;
 use super::host;
 use super::line::Line;
+use super::moment::Back;
 use super::page::{Canvas, Part, footer, mark, rule, spread};
-use super::past::Back;
 use super::state::{Now, Standing, State};
 use super::style::{Style, Tone};
 use super::ui::{Page, Ui};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::protocol::{Alert, Process};
 
-use super::past::Place;
+use super::moment::Place;
 
 /// The alerts that fire, by name. Samples share them until one changes.
 pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;

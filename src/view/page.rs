@@ -3,7 +3,7 @@
 use crate::protocol::{AlertState, Gap, GapReason};
 
 use super::line::{Line, wrap};
-use super::past::Back;
+use super::moment::Back;
 use super::sanitize::clean;
 use super::state::{Host, Level, Link, Now, Server, Standing, State};
 use super::style::{Style, Tone};

@@ -3,13 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{HostName, StreamId};
+use crate::protocol::HostName;
 
 use super::history::{Alerts, Point};
+use super::moment::{Back, Moment, Place};
 use super::state::{Host, Link, Now, State};
-
-/// Where a message stands among its host's: the later one is greater.
-pub type Place = (StreamId, u64);
 
 /// The most samples that are kept of a host: 15 minutes at the shortest interval.
 pub const MOST_KEPT: usize = 4500;
@@ -20,40 +18,12 @@ const KEPT_OF_ALL: usize = 4 * MOST_KEPT;
 /// The shortest silence that counts as one.
 const LEAST_SILENCE: u64 = 3000;
 
-/// A sample to look back at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moment {
-    /// Whose sample.
-    pub host: HostName,
-    place: Place,
-    timestamp: u64,
-}
-
-/// How far back a state is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Back {
-    /// The time that is shown, in milliseconds since the epoch.
-    pub timestamp: u64,
-    /// How long before the newest sample that was.
-    pub ago: Duration,
-    /// Which sample, from 1, of how many.
-    pub number: usize,
-    pub of: usize,
-    /// Whether older samples are on their way.
-    pub reading: bool,
-    /// Whether an alert fires now.
-    pub alert_now: bool,
-    /// Whether a host is stale or a server out of reach now.
-    pub stale_now: bool,
-}
-
-impl Moment {
-    fn new(host: &Host, point: &Point) -> Self {
-        Self {
-            host: host.name.clone(),
-            place: point.place,
-            timestamp: point.timestamp,
-        }
+/// The sample `point` of `host`.
+fn moment_of(host: &Host, point: &Point) -> Moment {
+    Moment {
+        host: host.name.clone(),
+        place: point.place,
+        timestamp: point.timestamp,
     }
 }
 
@@ -97,14 +67,14 @@ impl State {
     #[must_use]
     pub fn newest(&self, host: &HostName) -> Option<Moment> {
         let host = self.hosts.get(host)?;
-        Some(Moment::new(host, host.history.newest_point()?))
+        Some(moment_of(host, host.history.newest_point()?))
     }
 
     /// The oldest sample of `host`.
     #[must_use]
     pub fn oldest(&self, host: &HostName) -> Option<Moment> {
         let host = self.hosts.get(host)?;
-        Some(Moment::new(host, host.history.points().front()?))
+        Some(moment_of(host, host.history.points().front()?))
     }
 
     /// The sample `by` steps from `moment`, or the oldest where there are not so many; `None` behind the newest.
@@ -114,7 +84,7 @@ impl State {
         let points = host.history.points();
         let here = points.partition_point(|point| point.place <= moment.place);
         let there = here.saturating_sub(1).saturating_add_signed(by);
-        Some(Moment::new(host, points.get(there)?))
+        Some(moment_of(host, points.get(there)?))
     }
 
     /// Everything as it was at `moment`, and the time then. There were no connections to tell of, and other hosts show

@@ -9,7 +9,7 @@ use crate::protocol::{
 };
 
 use super::history::{Alerts, History, Layout, Point};
-use super::past::{Back, Place};
+use super::moment::{Back, Place};
 use super::sanitize::clean;
 
 /// The metrics of one host that are kept; a peer that names new ones in every sample does not fill the memory.

@@ -1,0 +1,35 @@
+//! Where a sample stands among its host's, and how far back it lies.
+
+use std::time::Duration;
+
+use crate::protocol::{HostName, StreamId};
+
+/// Where a message stands among its host's: the later one is greater.
+pub type Place = (StreamId, u64);
+
+/// A sample to look back at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moment {
+    /// Whose sample.
+    pub host: HostName,
+    pub(super) place: Place,
+    pub(super) timestamp: u64,
+}
+
+/// How far back a state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Back {
+    /// The time that is shown, in milliseconds since the epoch.
+    pub timestamp: u64,
+    /// How long before the newest sample that was.
+    pub ago: Duration,
+    /// Which sample, from 1, of how many.
+    pub number: usize,
+    pub of: usize,
+    /// Whether older samples are on their way.
+    pub reading: bool,
+    /// Whether an alert fires now.
+    pub alert_now: bool,
+    /// Whether a host is stale or a server out of reach now.
+    pub stale_now: bool,
+}
