@@ -1,5 +1,6 @@
 //! `metrics watch`: hosts in a live table, or as lines for other programs.
 
+mod apply;
 mod display;
 mod limits;
 mod lines;

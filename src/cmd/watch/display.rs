@@ -1,10 +1,10 @@
 //! What the screen shows: events and keys in, frames out.
 
-use crate::client::{Event, Notice, Received};
-use crate::protocol::Body;
+use crate::client::{Event, Notice};
 use crate::terminal::Input;
 use crate::view::{MOST_KEPT, Moment, Now, State, Step, Style, Ui, frame, report};
 
+use super::apply::apply;
 use super::past::{Ask, Reading};
 
 /// Columns and lines.
@@ -283,22 +283,6 @@ impl Display {
     /// What to print once: all of it, or as many lines as the screen has.
     pub(super) fn report(&self, width: usize, height: Option<usize>, now: Now) -> Vec<String> {
         report(&self.live, &self.ui, width, height, self.style, now)
-    }
-}
-
-/// Takes a message into `state`.
-pub(super) fn apply(state: &mut State, received: &Received, now: Now) {
-    let (server, host) = (received.server, &received.host);
-    let place = |seq: &Option<u64>| (received.stream, seq.unwrap_or_default());
-    match &received.message.body {
-        Body::Hello(hello) => state.hello(server, host, hello),
-        Body::Metric { seq, sample } => state.sample(server, host, place(seq), sample, now),
-        Body::Alert { seq, alert, sample } => {
-            state.alert(server, host, place(seq), alert, sample, now);
-        }
-        Body::Gap(gap) => state.gap(server, host, *gap, now),
-        Body::End => state.host_ended(host),
-        Body::Heartbeat { .. } | Body::Unknown => {}
     }
 }
 

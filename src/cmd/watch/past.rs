@@ -7,7 +7,7 @@ use crate::protocol::{Body, HostName, HostPattern, Query};
 use crate::view::{Now, Place, State};
 
 use super::Events;
-use super::display::apply;
+use super::apply::apply;
 
 /// What to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
