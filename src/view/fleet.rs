@@ -174,7 +174,7 @@ impl Widths {
         widths
     }
 
-    fn columns(&self) -> Vec<Column> {
+    fn columns(&self) -> Vec<Column<'static>> {
         let mut columns = vec![
             Column::left("", 1),
             Column::left("", 1),

@@ -8,14 +8,14 @@ use super::style::{Style, Tone};
 
 /// A column; one blank follows it, unless it is the last.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Column {
-    pub title: &'static str,
+pub(super) struct Column<'a> {
+    pub title: &'a str,
     pub width: usize,
     pub right: bool,
 }
 
-impl Column {
-    pub(super) const fn left(title: &'static str, width: usize) -> Self {
+impl<'a> Column<'a> {
+    pub(super) const fn left(title: &'a str, width: usize) -> Self {
         Self {
             title,
             width,
@@ -23,7 +23,7 @@ impl Column {
         }
     }
 
-    pub(super) const fn right(title: &'static str, width: usize) -> Self {
+    pub(super) const fn right(title: &'a str, width: usize) -> Self {
         Self {
             title,
             width,
@@ -36,12 +36,12 @@ impl Column {
 pub(super) type Cell = (Tone, String);
 
 /// The columns that a table takes.
-pub(super) fn table_width(columns: &[Column]) -> usize {
+pub(super) fn table_width(columns: &[Column<'_>]) -> usize {
     columns.iter().map(|column| column.width).sum::<usize>() + columns.len().saturating_sub(1)
 }
 
 /// The titles of `columns` as a line of their own.
-pub(super) fn titles(columns: &[Column], style: Style) -> Line {
+pub(super) fn titles(columns: &[Column<'_>], style: Style) -> Line {
     let row = columns
         .iter()
         .map(|column| (Tone::Dim, column.title.to_owned()))
@@ -50,7 +50,7 @@ pub(super) fn titles(columns: &[Column], style: Style) -> Line {
 }
 
 /// One line for each of `rows`, never more and never wider than [`table_width`].
-pub(super) fn lines(columns: &[Column], rows: &[Vec<Cell>], style: Style) -> Vec<Line> {
+pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<Line> {
     if columns.is_empty() || rows.is_empty() {
         return Vec::new();
     }
@@ -91,7 +91,7 @@ pub(super) fn lines(columns: &[Column], rows: &[Vec<Cell>], style: Style) -> Vec
 }
 
 /// Gives every cell of a finished line its meaning back.
-fn restore(text: &str, columns: &[Column], tones: impl Iterator<Item = Tone>) -> Line {
+fn restore(text: &str, columns: &[Column<'_>], tones: impl Iterator<Item = Tone>) -> Line {
     let mut line = Line::default();
     let mut rest = text;
     for (column, tone) in std::iter::zip(columns, tones) {

@@ -3,9 +3,10 @@
 use crate::protocol::System;
 
 use super::line::Line;
+use super::listing::Section;
 use super::metrics;
 use super::page::{Canvas, Part, back_parts, mark, problems, rule, server_text, spread, times};
-use super::sections::{self, Section};
+use super::sections;
 use super::state::{Host, Link, Server, Standing, State};
 use super::style::Tone;
 use super::units;

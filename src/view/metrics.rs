@@ -1,49 +1,38 @@
 //! The table of one host's metrics.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use crate::protocol::{Rank, section};
+
 use super::grid::{self, Cell, Column};
 use super::line::Line;
+use super::metric::{Level, Metric};
 use super::page::{Canvas, level_mark};
-use super::sections;
 use super::sparkline::{Scale, sparkline};
-use super::state::{Host, Level, Metric};
+use super::state::Host;
 use super::style::{Style, Tone};
 use super::trend::{Trend, trend};
 use super::units;
 
-/// What a person looks at first; the others follow in the order in which the host announces them.
-const FIRST: [&str; 11] = [
-    "cpu",
-    "memory",
-    "swap",
-    "load1",
-    "disk",
-    "networkReceived",
-    "networkSent",
-    "diskRead",
-    "diskWritten",
-    "requestsPerSecond",
-    "activeUsers",
-];
-
-/// Those that stand in the header.
-const IN_HEADER: [&str; 1] = ["uptime"];
-
-/// The metrics that have a row of their own, in the order of the rows.
+/// The metrics that have a row of their own, in the order of the rows: what a person looks at first, then as the host
+/// announces them, then those of sections that the catalogue lacks, section by section. Instances have no row here.
 pub(super) fn rows(host: &Host) -> Vec<usize> {
-    let rank = |key: &str| {
-        FIRST
-            .iter()
-            .position(|first| *first == key)
-            .unwrap_or(FIRST.len())
-    };
-    let mut rows: Vec<usize> = (0..host.metrics.len())
-        .filter(|&index| {
-            let key = &*host.metrics[index].key;
-            !IN_HEADER.contains(&key) && !sections::has(key)
-        })
-        .collect();
-    rows.sort_by_key(|&index| rank(&host.metrics[index].key));
-    rows
+    let mut sections = HashMap::new();
+    let mut rows = Vec::new();
+    for (index, metric) in host.metrics.iter().enumerate() {
+        if metric.rank == Rank::Header || metric.key.contains(':') {
+            continue;
+        }
+        let next = sections.len() + 1;
+        let section = match &metric.section {
+            Cow::Borrowed(known) if *known != section::OTHER => 0,
+            section => *sections.entry(section).or_insert(next),
+        };
+        rows.push((metric.rank, section, index));
+    }
+    rows.sort_unstable();
+    rows.into_iter().map(|(.., index)| index).collect()
 }
 
 /// What stands in a column of the table.
@@ -60,7 +49,7 @@ enum Field {
 }
 
 /// The columns that `width` has room for. The widest label is never cut where it need not be.
-fn columns(host: &Host, width: usize) -> Vec<(Field, Column)> {
+fn columns(host: &Host, width: usize) -> Vec<(Field, Column<'static>)> {
     let label = |least: usize, most: usize| {
         let widest = rows(host)
             .into_iter()
@@ -91,7 +80,7 @@ fn columns(host: &Host, width: usize) -> Vec<(Field, Column)> {
     columns
 }
 
-fn plain(columns: &[(Field, Column)]) -> Vec<Column> {
+fn plain(columns: &[(Field, Column<'static>)]) -> Vec<Column<'static>> {
     columns.iter().map(|(_, column)| *column).collect()
 }
 

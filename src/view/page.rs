@@ -3,9 +3,10 @@
 use crate::protocol::{AlertState, Gap, GapReason};
 
 use super::line::{Line, wrap};
+use super::metric::Level;
 use super::moment::Back;
 use super::sanitize::clean;
-use super::state::{Host, Level, Link, Now, Server, Standing, State};
+use super::state::{Host, Link, Now, Server, Standing, State};
 use super::style::{Style, Tone};
 use super::units;
 

@@ -9,6 +9,7 @@ use crate::protocol::{
 };
 
 use super::history::{Alerts, History, Layout, Point};
+use super::metric::Metric;
 use super::moment::{Back, Place};
 use super::sanitize::clean;
 
@@ -88,25 +89,6 @@ pub(super) struct Host {
     pub over: bool,
     /// The last announced loss, and when it was announced.
     pub gap: Option<(Gap, Duration)>,
-}
-
-/// One metric of a host. Its texts are clean.
-#[derive(Debug, Clone)]
-pub(super) struct Metric {
-    /// The key as the wire has it, to look up and to group by; never shown.
-    pub key: Arc<str>,
-    pub label: String,
-    pub unit: String,
-    pub warn: Option<f64>,
-    pub critical: Option<f64>,
-}
-
-/// How a value stands against its levels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Level {
-    Normal,
-    Warn,
-    Critical,
 }
 
 /// A host's or a server's state.
@@ -474,33 +456,5 @@ impl Host {
         let missed = silent.as_millis() / self.interval.as_millis().max(1);
         self.history
             .layout(usize::try_from(missed).unwrap_or(usize::MAX))
-    }
-}
-
-impl Metric {
-    fn new(info: &MetricInfo) -> Self {
-        Self {
-            key: info.name.as_str().into(),
-            label: clean(if info.label.is_empty() {
-                &info.name
-            } else {
-                &info.label
-            }),
-            unit: clean(&info.unit),
-            warn: info.warn,
-            critical: info.critical,
-        }
-    }
-
-    /// How `value` stands against the levels.
-    pub(super) fn level(&self, value: f64) -> Level {
-        let reaches = |level: Option<f64>| level.is_some_and(|level| value >= level);
-        if reaches(self.critical) {
-            Level::Critical
-        } else if reaches(self.warn) {
-            Level::Warn
-        } else {
-            Level::Normal
-        }
     }
 }

@@ -6,4 +6,5 @@ mod frames;
 mod problems;
 mod states;
 mod steps;
+mod unknown;
 mod widths;
