@@ -207,7 +207,10 @@ fn what_is_not_zero_is_not_shown_as_zero() {
     std::fs::write(&file, csv).unwrap();
     let replay = Metrics::replay([&file]).args(["--wait", "1"]).start();
     let mut browser = open(replay.port());
-    browser.wait_until("view().seq >= 1", VIEW);
+    browser.wait_until(
+        "view().seq >= 1 && document.getElementById('values') !== null",
+        VIEW,
+    );
     let shown = browser.eval(
         "(async () => {
             document.getElementById('values').parentNode.open = true;

@@ -56,6 +56,7 @@ fn axe_finds_nothing_in_any_of_its_states() {
     let serve = Metrics::serve().start();
     let mut browser = open(serve.port());
     browser.wait_until("view().seq > 12", VIEW);
+    browser.wait_until("document.getElementById('values') !== null", VIEW);
     browser.eval("document.getElementById('values').parentNode.open = true");
     assert_accessible(&mut browser, &axe);
     serve.kill9();

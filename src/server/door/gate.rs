@@ -316,9 +316,7 @@ impl<'a> Offers<'a> {
 
 fn needs_token(shown: Shown) -> Refusal {
     let reason = match shown {
-        Shown::Wrong => {
-            "that is not the token of this server: name a file that holds it with --token-file FILE"
-        }
+        Shown::Wrong => "that is not the token of this server",
         _ => {
             "this server asks for a token: name a file that holds it with --token-file FILE (other programs: send \
              'Authorization: Bearer TOKEN')"

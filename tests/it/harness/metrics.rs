@@ -10,9 +10,6 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::pump::{Pump, first_line};
 use super::{PATIENCE, wait_for};
 
-/// How long a server may take until it listens.
-const READY_PATIENCE: Duration = Duration::from_secs(10);
-
 /// A run of the binary that has not begun.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
@@ -179,7 +176,7 @@ impl Metrics {
     #[track_caller]
     pub(crate) fn start_into(self, stderr: impl Into<Stdio>) -> Running {
         let mut running = self.spawn_into(Stdio::piped(), stderr);
-        let line = running.stdout().wait(READY_PATIENCE, first_line);
+        let line = running.stdout().wait(PATIENCE, first_line);
         match line {
             Some(url) if url.starts_with("ws://") || url.starts_with("wss://") => running.url = url,
             _ => panic!(
