@@ -5,9 +5,13 @@
 //! encoded once, when it is pushed, and shared as a ready [`Frame`](crate::protocol::Frame). Gaps are not stored: they
 //! follow from two neighbours that are not neighbours in number.
 //!
+//! What is older than a ring may be kept elsewhere. Where the ring ends, a cursor turns to that [`Past`], which a thread
+//! reads ahead of the viewer, and comes back to the ring.
+//!
 //! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
 
 mod cursor;
+mod past;
 mod ring;
 mod subscription;
 #[cfg(test)]
@@ -22,6 +26,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::protocol::{HostName, HostPattern, Query};
 
+pub use past::{Past, PastFrom, PastMessage, PastMessages, Wanted};
 pub use ring::{Announcement, Numbered, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
@@ -54,6 +59,7 @@ pub struct Hub {
 #[derive(Debug)]
 struct Shared {
     retention: Retention,
+    past: Option<Arc<dyn Past>>,
     logs: Mutex<BTreeMap<HostName, Arc<Log>>>,
     /// How many hosts there are: a subscription looks for new ones only when this has moved.
     host_count: AtomicU64,
@@ -84,8 +90,19 @@ impl Hub {
     /// A hub without hosts.
     #[must_use]
     pub fn new(retention: Retention) -> Self {
+        Self::of(retention, None)
+    }
+
+    /// A hub without hosts, whose viewers find in `past` what the logs no longer have.
+    #[must_use]
+    pub fn with_past(retention: Retention, past: Arc<dyn Past>) -> Self {
+        Self::of(retention, Some(past))
+    }
+
+    fn of(retention: Retention, past: Option<Arc<dyn Past>>) -> Self {
         let shared = Shared {
             retention,
+            past,
             logs: Mutex::default(),
             host_count: AtomicU64::new(0),
             head: watch::Sender::new(0),

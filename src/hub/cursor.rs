@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::protocol::{Body, Frame, Gap, GapReason, HostName, Message, Query, StreamId};
 
-use super::ring::{Announcement, Entry, Ring};
-use super::{Log, lock};
+use super::past::{Next, PastEntry, PastFrom, Reading, Wanted};
+use super::ring::{Announcement, Ring};
+use super::{Hub, Log, lock};
 
 #[derive(Debug)]
 pub(super) struct Cursor {
@@ -23,11 +25,52 @@ pub(super) struct Cursor {
     has_read: bool,
     overruns: u32,
     gaps: u32,
+    /// Reads what is older than the ring.
+    reading: Option<Box<Reading>>,
+    /// The last message that the viewer had when the past was asked last. Asked for the same again, it would have nothing.
+    asked: Option<(StreamId, u64)>,
+}
+
+/// What a cursor came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// There is more than fitted.
+    More,
+    /// The past is being read.
+    Waiting,
+    /// It is at the head of the log.
+    Head,
 }
 
 impl Cursor {
-    /// A cursor where `query` says. `since=` counts from `now`, in milliseconds of the monotonic clock.
-    pub(super) fn new(log: Arc<Log>, query: &Query, now: u64, lossless: bool) -> Self {
+    /// A cursor where `query` says, or in the past where the ring does not reach back so far. `since=` counts from `now`,
+    /// in milliseconds of the monotonic clock.
+    pub(super) fn new(hub: &Hub, log: Arc<Log>, query: &Query, now: u64) -> Self {
+        let mut cursor = Self::in_ring(hub, log, query, now);
+        if hub.shared.past.is_some() {
+            let log = Arc::clone(&cursor.log);
+            let ring = lock(&log.ring);
+            let from = match (cursor.last, query.last, query.since) {
+                (Some((stream, seq)), ..) => {
+                    (!ring.continues(stream, seq)).then_some(PastFrom::After(stream, seq))
+                }
+                (None, None, Some(back)) => {
+                    ring.before_since(in_ms(back), now).map(PastFrom::Since)
+                }
+                (None, count, _) => ring.before_last(count.unwrap_or(1)).map(PastFrom::Last),
+            };
+            if let Some(from) = from {
+                let before = cursor.leave_ring(&ring);
+                drop(ring);
+                cursor.turn_to_past(hub, from, before);
+            }
+        }
+        cursor
+    }
+
+    /// A cursor where `query` says, as far as the ring reaches back.
+    pub(super) fn in_ring(hub: &Hub, log: Arc<Log>, query: &Query, now: u64) -> Self {
+        let lossless = hub.shared.retention.lossless;
         let mut ring = lock(&log.ring);
         let resumed = query
             .after
@@ -36,9 +79,7 @@ impl Cursor {
         let next = match (resumed, query.last, query.since) {
             (Some(position), ..) => ring.behind(position.stream, position.seq),
             (None, Some(count), _) => ring.last_samples(count),
-            (None, None, Some(back)) => {
-                ring.since(u64::try_from(back.as_millis()).unwrap_or(u64::MAX), now)
-            }
+            (None, None, Some(back)) => ring.since(in_ms(back), now),
             (None, None, None) => ring.last_samples(1),
         };
         let next = Arc::new(AtomicU64::new(next));
@@ -59,6 +100,8 @@ impl Cursor {
             has_read: false,
             overruns: 0,
             gaps: 0,
+            reading: None,
+            asked: None,
         }
     }
 
@@ -80,9 +123,9 @@ impl Cursor {
         self.overruns
     }
 
-    /// Says hello, if that has not been said.
+    /// Says hello, if that has not been said. A viewer that begins in the past gets it with the first message of that.
     pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
-        if self.announced.is_none() {
+        if self.announced.is_none() && self.reading.is_none() {
             let log = Arc::clone(&self.log);
             let ring = lock(&log.ring);
             let next = self.next.load(Ordering::Relaxed).max(ring.start());
@@ -90,10 +133,47 @@ impl Cursor {
         }
     }
 
-    /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, which it lowers. Whether more is there.
-    pub(super) fn read(&mut self, frames: &mut Vec<Frame>, budget: &mut usize, over: bool) -> bool {
+    /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, which it lowers.
+    pub(super) fn read(
+        &mut self,
+        hub: &Hub,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+        over: bool,
+    ) -> Standing {
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
+        if let Some(standing) = self.read_past(&ring, frames, budget) {
+            return standing;
+        }
+        let next = self.next.load(Ordering::Relaxed);
+        if next < ring.start()
+            && let Some((stream, seq)) = self.last.filter(|_| hub.shared.past.is_some())
+            && self.asked != self.last
+        {
+            let before = self.leave_ring(&ring);
+            drop(ring);
+            self.turn_to_past(hub, PastFrom::After(stream, seq), before);
+            return match self.reading {
+                Some(_) => Standing::Waiting,
+                None => Standing::More,
+            };
+        }
+        let standing = self.read_ring(&ring, frames, budget, over);
+        drop(ring);
+        if self.lossless {
+            log.room.notify_waiters();
+        }
+        standing
+    }
+
+    fn read_ring(
+        &mut self,
+        ring: &Ring,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+        over: bool,
+    ) -> Standing {
         let next = self.next.load(Ordering::Relaxed);
         self.overruns += u32::from(next < ring.start() && self.has_read);
         self.has_read = true;
@@ -103,70 +183,153 @@ impl Cursor {
                 break;
             }
             next += 1;
-            if self.has(&ring, entry) {
+            let (stream, seq) = (entry.stream(), entry.seq);
+            if self.has(ring, stream, seq) {
                 continue;
             }
-            self.announce(&ring, next - 1, frames);
-            self.tell_gap(entry, frames);
-            self.last = Some((entry.stream(), entry.seq));
-            *budget = budget.saturating_sub(entry.frame.size());
-            frames.push(entry.frame.clone());
+            self.announce(ring, next - 1, frames);
+            self.send(stream, seq, &entry.frame, frames, budget);
         }
         self.next.store(next, Ordering::Relaxed);
-        let at_head = next == ring.head();
-        if at_head {
-            // Metrics that appeared without a message yet, or a heartbeat.
-            self.announce(&ring, next, frames);
-            self.beat(&ring, frames);
-            if over && !self.ended {
-                self.ended = true;
-                frames.push(self.frame(Body::End));
-            }
+        if next != ring.head() {
+            return Standing::More;
         }
-        drop(ring);
-        if self.lossless {
-            log.room.notify_waiters();
+        // Metrics that appeared without a message yet, or a heartbeat.
+        self.announce(ring, next, frames);
+        self.beat(ring, frames);
+        if over && !self.ended {
+            self.ended = true;
+            frames.push(self.frame(Body::End));
         }
-        !at_head
+        Standing::Head
     }
 
-    /// Whether the viewer already had `entry`: it may have come from another server with the same streams.
-    fn has(&self, ring: &Ring, entry: &Entry) -> bool {
+    /// Reads on in the past. `None` where the ring goes on.
+    fn read_past(
+        &mut self,
+        ring: &Ring,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+    ) -> Option<Standing> {
+        let mut reading = self.reading.take()?;
+        let standing = loop {
+            if *budget == 0 {
+                break Standing::More;
+            }
+            match reading.next() {
+                Next::NotYet => break Standing::Waiting,
+                Next::Over => return None,
+                Next::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
+                    // The ring has this one and all that follow.
+                    self.next.store(ring.start(), Ordering::Relaxed);
+                    return None;
+                }
+                Next::Entry(entry) => self.send_past(ring, &entry, frames, budget),
+            }
+        };
+        self.reading = Some(reading);
+        Some(standing)
+    }
+
+    fn send_past(
+        &mut self,
+        ring: &Ring,
+        entry: &PastEntry,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+    ) {
+        let (stream, seq) = (entry.stream(), entry.seq);
+        if self.has(ring, stream, seq) {
+            return;
+        }
+        if !self.is_announced(&entry.announcement) {
+            let mut hello = ring.hello(&entry.announcement);
+            hello.oldest = match hello.oldest {
+                0 => seq,
+                oldest => oldest.min(seq),
+            };
+            hello.newest = hello.newest.max(seq);
+            self.announced = Some(Arc::clone(&entry.announcement));
+            frames.push(self.frame(Body::Hello(Box::new(hello))));
+        }
+        self.send(stream, seq, &entry.frame, frames, budget);
+    }
+
+    /// It will come back where the ring begins now; that is the past's end. Where the ring has moved on by then, more of
+    /// the past is between them.
+    fn leave_ring(&self, ring: &Ring) -> Option<(StreamId, u64)> {
+        self.next.store(ring.start(), Ordering::Relaxed);
+        ring.oldest()
+    }
+
+    /// Begins to read in the past, on a thread.
+    fn turn_to_past(&mut self, hub: &Hub, from: PastFrom, before: Option<(StreamId, u64)>) {
+        self.asked = self.last;
+        let wanted = Wanted {
+            host: self.log.host.clone(),
+            from,
+            before,
+        };
+        let past = hub.shared.past.as_ref();
+        self.reading = past.and_then(|past| Reading::begin(hub, past, wanted).map(Box::new));
+    }
+
+    /// Sends a message, and what is missing before it.
+    fn send(
+        &mut self,
+        stream: StreamId,
+        seq: u64,
+        frame: &Frame,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+    ) {
+        self.tell_gap(stream, seq, frames);
+        self.last = Some((stream, seq));
+        *budget = budget.saturating_sub(frame.size());
+        frames.push(frame.clone());
+    }
+
+    /// Whether the viewer already had a message: it may have come from another server with the same streams, or from the
+    /// past.
+    fn has(&self, ring: &Ring, stream: StreamId, seq: u64) -> bool {
         match self.last {
             None => false,
-            Some((stream, seq)) if stream == entry.stream() => entry.seq <= seq,
-            Some((stream, seq)) => ring
-                .place(stream, seq)
-                .is_some_and(|last| ring.place(entry.stream(), entry.seq) <= Some(last)),
+            Some((last_stream, last)) if last_stream == stream => seq <= last,
+            Some((last_stream, last)) => ring
+                .place(last_stream, last)
+                .is_some_and(|last| ring.place(stream, seq) <= Some(last)),
         }
+    }
+
+    fn is_announced(&self, announcement: &Arc<Announcement>) -> bool {
+        self.announced
+            .as_ref()
+            .is_some_and(|said| Arc::ptr_eq(said, announcement) || said == announcement)
     }
 
     fn announce(&mut self, ring: &Ring, index: u64, frames: &mut Vec<Frame>) {
         if let Some(announcement) = ring.announcement_at(index)
-            && self
-                .announced
-                .as_ref()
-                .is_none_or(|announced| !Arc::ptr_eq(announced, announcement))
+            && !self.is_announced(announcement)
         {
             self.announced = Some(Arc::clone(announcement));
             frames.push(self.frame(Body::Hello(Box::new(ring.hello(announcement)))));
         }
     }
 
-    fn tell_gap(&mut self, entry: &Entry, frames: &mut Vec<Frame>) {
-        let Some((stream, seq)) = self.last else {
+    fn tell_gap(&mut self, stream: StreamId, seq: u64, frames: &mut Vec<Frame>) {
+        let Some((last_stream, last)) = self.last else {
             return;
         };
-        let gap = if stream != entry.stream() {
+        let gap = if last_stream != stream {
             Gap {
                 from: None,
                 to: None,
                 reason: GapReason::Restarted,
             }
-        } else if seq + 1 != entry.seq {
+        } else if last + 1 != seq {
             Gap {
-                from: Some(seq + 1),
-                to: Some(entry.seq - 1),
+                from: Some(last + 1),
+                to: Some(seq - 1),
                 reason: GapReason::Expired,
             }
         } else {
@@ -195,6 +358,10 @@ impl Cursor {
         }
         .frame(None)
     }
+}
+
+fn in_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Cursor {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::protocol::{
     Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Replay, Sample, StreamId,
@@ -364,6 +365,53 @@ impl Ring {
                 .is_some_and(|other| other <= place)
         };
         self.first + self.entries.partition_point(had) as u64
+    }
+
+    /// The stream and number of the oldest entry.
+    pub(super) fn oldest(&self) -> Option<(StreamId, u64)> {
+        self.entries
+            .front()
+            .map(|entry| (entry.stream(), entry.seq))
+    }
+
+    /// Whether the message is the oldest entry, or one that belongs behind it.
+    pub(super) fn reaches(&self, stream: StreamId, seq: u64) -> bool {
+        let place = self.place(stream, seq);
+        let oldest = self
+            .oldest()
+            .and_then(|(stream, seq)| self.place(stream, seq));
+        oldest.is_some() && place >= oldest
+    }
+
+    /// Whether nothing is missing between the message and what follows it here.
+    pub(super) fn continues(&self, stream: StreamId, seq: u64) -> bool {
+        let Some(oldest) = self.oldest() else {
+            return false;
+        };
+        oldest == (stream, seq.saturating_add(1)) || self.reaches(stream, seq)
+    }
+
+    /// How many of the last `count` samples are older than the ring; `None` where it has them all.
+    pub(super) fn before_last(&self, count: u64) -> Option<u64> {
+        let older = count.saturating_sub(self.samples as u64);
+        (older > 0).then_some(older)
+    }
+
+    /// When the last `back` milliseconds begin, in milliseconds since the epoch, by the messages' own timestamps; `None`
+    /// where the ring reaches back so far. `now` is of the monotonic clock.
+    pub(super) fn before_since(&self, back: u64, now: u64) -> Option<u64> {
+        if self.since(back, now) > self.first {
+            return None;
+        }
+        let Some((_, newest)) = &self.newest else {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+            return Some(u64::try_from(now.as_millis()).ok()?.saturating_sub(back));
+        };
+        let age = match self.timeline {
+            Timeline::Live => now.saturating_sub(self.clock),
+            Timeline::Recorded => 0,
+        };
+        Some(newest.timestamp.saturating_add(age).saturating_sub(back))
     }
 
     pub(super) fn hello(&self, announcement: &Announcement) -> Hello {

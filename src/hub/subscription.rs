@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::protocol::{Frame, Query};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, Standing};
 use super::{Hub, lock};
 
 /// A viewer's places in the logs of the hosts that it wants.
@@ -36,6 +36,8 @@ impl Head {
 pub enum Batch {
     /// More is there than fitted.
     More,
+    /// More will come from the past, which takes some time; [`Head::changed`] tells when.
+    Waiting,
     /// The viewer has everything.
     Head,
     /// The viewer has everything, and no more will come.
@@ -62,14 +64,18 @@ impl Subscription {
         for cursor in &mut self.cursors {
             cursor.greet(frames);
         }
-        let mut more = false;
+        let (mut more, mut waiting) = (false, false);
         for cursor in &mut self.cursors {
-            more |= cursor.read(frames, &mut budget, over);
+            let standing = cursor.read(&self.hub, frames, &mut budget, over);
+            more |= standing == Standing::More;
+            waiting |= standing == Standing::Waiting;
         }
-        match (more, over && self.cursors.iter().all(Cursor::is_ended)) {
-            (true, _) => Batch::More,
-            (false, true) => Batch::End,
-            (false, false) => Batch::Head,
+        let all_ended = over && self.cursors.iter().all(Cursor::is_ended);
+        match (more, waiting, all_ended) {
+            (true, ..) => Batch::More,
+            (false, true, _) => Batch::Waiting,
+            (false, false, true) => Batch::End,
+            (false, false, false) => Batch::Head,
         }
     }
 
@@ -104,22 +110,27 @@ impl Subscription {
             after: self.query.after.clone(),
             ..Query::default()
         };
-        let (now, lossless) = (self.hub.now_ms(), self.hub.shared.retention.lossless);
+        let now = self.hub.now_ms();
         let logs = lock(&self.hub.shared.logs);
         // Most viewers watch few hosts: no room is kept for more.
         self.cursors
             .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
             let known = self.cursors.iter().any(|cursor| *cursor.host() == log.host);
-            if !known && self.query.wants(&log.host) {
-                let query = if first_look { &self.query } else { &everything };
-                self.cursors.push(Cursor::new(
-                    std::sync::Arc::clone(log),
-                    query,
-                    now,
-                    lossless,
-                ));
+            if known || !self.query.wants(&log.host) {
+                continue;
             }
+            let log = std::sync::Arc::clone(log);
+            let is_resumed = || self.query.after.iter().any(|it| it.host == log.host);
+            let cursor = if first_look {
+                Cursor::new(&self.hub, log, &self.query, now)
+            } else if is_resumed() {
+                Cursor::new(&self.hub, log, &everything, now)
+            } else {
+                // What was before it appeared is not what the viewer came for.
+                Cursor::in_ring(&self.hub, log, &everything, now)
+            };
+            self.cursors.push(cursor);
         }
     }
 }

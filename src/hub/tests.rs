@@ -1,5 +1,7 @@
 //! What a viewer gets, told in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
 
+mod past;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hub::{Batch, Hub};
@@ -70,8 +71,9 @@ pub(in crate::server) async fn make(
     }
 }
 
-/// Reads the log as a viewer does, up to where it is now.
+/// Reads the log as a viewer does, up to where it is now. What has to come from the past is waited for.
 fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
+    let mut head = hub.head();
     let mut subscription = hub.subscribe(query).map_err(|error| error.to_string())?;
     let (mut rows, mut frames) = (Vec::new(), Vec::new());
     let mut transcript: Option<(StreamId, Transcript)> = None;
@@ -84,8 +86,10 @@ fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
                 take(&mut transcript, host, message.body, &mut rows);
             }
         }
-        if batch != Batch::More {
-            return Ok(rows);
+        match batch {
+            Batch::More => {}
+            Batch::Waiting => Handle::current().block_on(head.changed()),
+            Batch::Head | Batch::End => return Ok(rows),
         }
     }
 }

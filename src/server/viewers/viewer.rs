@@ -153,7 +153,7 @@ impl Viewer {
                 Ok(Fed::Blocked)
             }
             (true, Batch::More) => Ok(Fed::Behind),
-            (true, Batch::Head) => Ok(Fed::Up),
+            (true, Batch::Waiting | Batch::Head) => Ok(Fed::Up),
             (true, Batch::End) => {
                 self.over();
                 Ok(self.rest())
