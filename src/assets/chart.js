@@ -1,154 +1,336 @@
-// A line chart on a canvas. x is time, so what is missing has its true width.
+// A line chart on a canvas. The x axis is time, so a gap is as wide as it was long.
 
-import { $, clock, setText, text } from "./format.js";
+import { byId, copyOf, find, setText } from "./dom.js";
+import { clock, text } from "./format.js";
+
+/**
+ * @typedef {import("./state.js").History} History
+ *
+ * @typedef {object} Series
+ * @property {string} metric the name of the metric
+ * @property {string} label for the legend
+ *
+ * What the style sheet says of the chart.
+ * @typedef {object} Style
+ * @property {number} em in pixels
+ * @property {string} font
+ * @property {string[]} lines a colour for each series
+ * @property {string} rule the colour of the grid
+ * @property {string} ink the colour of the cursor
+ * @property {string} muted the colour of the labels
+ *
+ * The area of the lines, and what is drawn there: pixels, ms since 1970, and the value at the top.
+ * @typedef {object} Plot
+ * @property {number} left
+ * @property {number} right
+ * @property {number} top
+ * @property {number} bottom
+ * @property {number} height of the whole canvas
+ * @property {number} from
+ * @property {number} to
+ * @property {number} begin the index of the first sample
+ * @property {number} end the index after the last sample
+ * @property {number} most
+ */
 
 /** The room around the lines, in ems. */
 const LEFT = 3;
 const RIGHT = 0.5;
 const TOP = 0.5;
 const BOTTOM = 1.4;
-/** Tick distances on the time axis, in ms. */
-const TICKS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
-const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 
-/** The least round number that is no less than `value`, and whose quarters are round as well. */
-function ceiling(value) {
+/** Lines of the grid above the bottom. */
+const GRID_LINES = 4;
+/** The least distance of two labels on the time axis, in ems. */
+const TICK_WIDTH = 4;
+/** Their distances in time. */
+const TICKS_MS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
+const MINUTE_MS = 60 * 1000;
+/** Lines differ in their dashes too: not everybody can tell their colours apart. */
+const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
+/** A smaller scale of rates would only magnify noise. */
+const MIN_SCALE = 1000;
+
+/**
+ * The least round number that is not below `value` and whose quarters are round as well.
+ *
+ * @param {number} value
+ */
+function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) * power;
+  const factor = [1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10;
+  return factor * power;
 }
 
 export class Chart {
-  /** `series`: names and labels of metrics; percent has the scale 0 to 100. The legend goes into `figure`. */
+  /** @type {Style | null} */
+  #style = null;
+  /** @type {Plot | null} */
+  #plot = null;
+  #redraw = () => {};
+
+  /**
+   * @param {HTMLElement} figure has the canvas and gets the legend
+   * @param {string} unit of all series; percentages have the scale 0 to 100
+   * @param {Series[]} series
+   */
   constructor(figure, unit, series) {
-    Object.assign(this, { figure, series, unit });
-    this.canvas = figure.querySelector("canvas");
-    this.context = this.canvas.getContext("2d");
-    this.readouts = series.map(([, label], i) => this.#legend(label, i));
+    this.figure = figure;
+    this.unit = unit;
+    this.series = series;
+    this.canvas = find(figure, "canvas", HTMLCanvasElement);
+    const context = this.canvas.getContext("2d");
+    if (!context) throw new Error("this browser cannot draw on a canvas");
+    this.context = context;
+    this.readouts = series.map(({ label }, index) => this.#addLegend(label, index));
     const restyle = () => {
-      this.style = null;
-      this.redraw?.();
+      this.#style = null;
+      this.#redraw();
     };
     new ResizeObserver(restyle).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
   }
 
-  #legend(label, i) {
-    const item = $("legend").content.cloneNode(true).firstElementChild;
-    const line = item.querySelector("line");
-    line.setAttribute("stroke-dasharray", DASHES[i].join());
-    line.style.stroke = `var(--line-${i})`;
-    setText(item.querySelector("span"), label);
-    this.figure.querySelector("ul").append(item);
-    return item.querySelector("b");
+  /**
+   * Returns the element for the value.
+   *
+   * @param {string} label
+   * @param {number} index
+   */
+  #addLegend(label, index) {
+    const item = copyOf(byId("legend", HTMLTemplateElement));
+    const line = find(item, "line", SVGLineElement);
+    line.setAttribute("stroke-dasharray", DASHES[index].join());
+    line.style.stroke = `var(--line-${index})`;
+    setText(find(item, "span", HTMLElement), label);
+    find(this.figure, "ul", HTMLElement).append(item);
+    return find(item, "b", HTMLElement);
   }
 
+  /** @returns {Style} */
   #readStyle() {
     const style = getComputedStyle(this.figure);
     const em = parseFloat(style.fontSize);
-    const read = (name) => style.getPropertyValue(`--${name}`);
-    const lines = this.series.map((_, i) => read(`line-${i}`));
-    return { em, lines, rule: read("rule"), ink: read("ink"), muted: read("muted"), font: `${em * 0.75}px ${style.fontFamily}` };
+    /** @param {string} name */
+    const colour = (name) => style.getPropertyValue(`--${name}`);
+    return {
+      em,
+      font: `${em * 0.75}px ${style.fontFamily}`,
+      lines: this.series.map((_, index) => colour(`line-${index}`)),
+      rule: colour("rule"),
+      ink: colour("ink"),
+      muted: colour("muted"),
+    };
   }
 
-  /** Draws what `history` has from `from` to `to`, and the values at `cursor`, or the newest. */
+  /**
+   * Draws what the history has between two times, and the values at the cursor, or the newest.
+   *
+   * @param {History} history
+   * @param {number} from in ms since 1970, as are the next two
+   * @param {number} to
+   * @param {number | null} cursor
+   */
   draw(history, from, to, cursor) {
-    this.redraw = () => this.draw(history, from, to, cursor);
+    this.#redraw = () => this.draw(history, from, to, cursor);
+    this.#style ??= this.#readStyle();
+    const style = this.#style;
+    const plot = this.#layOut(history, from, to, style);
+    this.#plot = plot;
+    this.#drawAxes(plot, style);
+    const { context } = this;
+    context.save();
+    context.beginPath();
+    context.rect(plot.left, 0, plot.right - plot.left, plot.height);
+    context.clip();
+    this.series.forEach((_, index) => this.#drawLine(history, index, plot, style));
+    context.restore();
+    this.#showValues(history, cursor, plot, style);
+  }
+
+  /**
+   * Makes the canvas as large as its element, in pixels of the device, and clears it.
+   *
+   * @param {History} history
+   * @param {number} from
+   * @param {number} to
+   * @param {Style} style
+   * @returns {Plot}
+   */
+  #layOut(history, from, to, { em }) {
     const { canvas, context } = this;
     const { clientWidth: width, clientHeight: height } = canvas;
-    const size = [width * devicePixelRatio, height * devicePixelRatio].map(Math.round);
-    if (canvas.width !== size[0] || canvas.height !== size[1]) [canvas.width, canvas.height] = size;
-    this.style ??= this.#readStyle();
-    const { em } = this.style;
+    const [deviceWidth, deviceHeight] = [width, height].map((size) => Math.round(size * devicePixelRatio));
+    if (canvas.width !== deviceWidth || canvas.height !== deviceHeight) {
+      canvas.width = deviceWidth;
+      canvas.height = deviceHeight;
+    }
     context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     context.clearRect(0, 0, width, height);
     // One sample to the left of the window, so that the line enters from the edge.
     const begin = Math.max(0, history.find(from) - 1);
     const end = history.find(to + 1);
-    const box = { left: LEFT * em, right: width - RIGHT * em, top: TOP * em, bottom: height - BOTTOM * em };
-    const most = this.unit === "%" ? 100 : this.#most(history, begin, end);
-    const x = (time) => box.left + ((time - from) / (to - from)) * (box.right - box.left);
-    const y = (value) => box.bottom - (value / most) * (box.bottom - box.top);
-    this.range = { from, to, ...box };
-    this.#axes(most, height, x, y);
-    context.save();
-    context.beginPath();
-    context.rect(box.left, 0, box.right - box.left, height);
-    context.clip();
-    this.series.forEach(([name], i) => this.#line(history, begin, end, name, i, x, y));
-    context.restore();
-    this.#readOut(history, cursor, x, y);
+    return {
+      left: LEFT * em,
+      right: width - RIGHT * em,
+      top: TOP * em,
+      bottom: height - BOTTOM * em,
+      height,
+      from,
+      to,
+      begin,
+      end,
+      most: this.unit === "%" ? 100 : this.#scaleOf(history, begin, end),
+    };
   }
 
-  #most(history, begin, end) {
-    // Below it, the scale would magnify nothing.
-    let most = 1000;
-    for (const [name] of this.series) for (let i = begin; i < end; i += 1) most = Math.max(most, history.value(name, i) || 0);
-    return ceiling(most);
+  /**
+   * @param {History} history
+   * @param {number} begin
+   * @param {number} end
+   */
+  #scaleOf(history, begin, end) {
+    let most = MIN_SCALE;
+    for (const { metric } of this.series) {
+      for (let index = begin; index < end; index += 1) most = Math.max(most, history.value(metric, index) || 0);
+    }
+    return roundUp(most);
   }
 
-  #axes(most, height, x, y) {
-    const { context, style } = this;
-    const { from, to, left, right } = this.range;
-    Object.assign(context, { font: style.font, fillStyle: style.muted, strokeStyle: style.rule, lineWidth: 1, textAlign: "right" });
+  /**
+   * @param {Plot} plot
+   * @param {Style} style
+   */
+  #drawAxes(plot, style) {
+    const { context } = this;
+    const { left, right, from, to, height } = plot;
+    const { em } = style;
+    context.font = style.font;
+    context.fillStyle = style.muted;
+    context.strokeStyle = style.rule;
+    context.lineWidth = 1;
+    context.textAlign = "right";
     context.beginPath();
-    for (let i = 0; i <= 4; i += 1) {
-      const at = Math.round(y((most * i) / 4)) + 0.5;
-      context.moveTo(left, at);
-      context.lineTo(right, at);
-      context.fillText(text((most * i) / 4, this.unit).replace(/\.0|%|B\/s/g, ""), left - 0.5 * style.em, at + 0.25 * style.em);
+    for (let line = 0; line <= GRID_LINES; line += 1) {
+      const value = (plot.most * line) / GRID_LINES;
+      const y = sharp(yOf(plot, value));
+      context.moveTo(left, y);
+      context.lineTo(right, y);
+      // The heading names the unit, so only its prefix stands here.
+      const label = text(value, this.unit).replace(/\.0|%|B\/s/g, "");
+      context.fillText(label, left - 0.5 * em, y + 0.25 * em);
     }
     context.stroke();
-    const step = TICKS.find((tick) => (to - from) / tick <= (right - left) / (4 * style.em)) ?? TICKS.at(-1);
     context.textAlign = "center";
+    const mostTicks = (right - left) / (TICK_WIDTH * em);
+    const step = TICKS_MS.find((tick) => (to - from) / tick <= mostTicks) ?? TICKS_MS[TICKS_MS.length - 1];
     for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
-      const at = x(time);
-      if (at > left + style.em && at < right - style.em) context.fillText(clock(time, step < 60000), at, height - 0.3 * style.em);
+      const x = xOf(plot, time);
+      const isInside = x > left + em && x < right - em;
+      if (isInside) context.fillText(clock(time, step < MINUTE_MS), x, height - 0.3 * em);
     }
   }
 
-  #line(history, begin, end, name, i, x, y) {
-    const { context, style } = this;
+  /**
+   * @param {History} history
+   * @param {number} series
+   * @param {Plot} plot
+   * @param {Style} style
+   */
+  #drawLine(history, series, plot, style) {
+    const { context } = this;
+    const { metric } = this.series[series];
     context.beginPath();
-    let isDown = false;
-    for (let j = begin; j < end; j += 1) {
-      const value = history.value(name, j);
-      const at = x(history.time(j));
-      if (isDown && !history.isGap(j)) context.lineTo(at, y(value));
-      else {
-        // A sample between two gaps is a dot.
-        context.moveTo(at - 0.5, y(value));
-        context.lineTo(at, y(value));
-      }
-      isDown = !Number.isNaN(value);
+    let isPenDown = false;
+    for (let index = plot.begin; index < plot.end; index += 1) {
+      const value = history.value(metric, index);
+      const x = xOf(plot, history.time(index));
+      const y = yOf(plot, value);
+      // A sample between two gaps becomes a dot.
+      if (!isPenDown || history.isGap(index)) context.moveTo(x - 0.5, y);
+      context.lineTo(x, y);
+      isPenDown = !Number.isNaN(value);
     }
-    Object.assign(context, { strokeStyle: style.lines[i], lineWidth: style.em / 8, lineJoin: "round" });
-    context.setLineDash(DASHES[i]);
+    context.strokeStyle = style.lines[series];
+    context.lineWidth = style.em / 8;
+    context.lineJoin = "round";
+    context.setLineDash(DASHES[series]);
     context.stroke();
     context.setLineDash([]);
   }
 
-  #readOut(history, cursor, x, y) {
-    const { context, style, range } = this;
-    const at = history.nearest(cursor ?? Infinity);
-    const values = this.series.map(([name]) => history.value(name, at));
-    values.forEach((value, i) => setText(this.readouts[i], text(value, this.unit)));
-    setText(this.figure.querySelector("time"), clock(history.time(at)));
+  /**
+   * Shows the values at the cursor in the legend and as dots on the lines; without a cursor, the newest in the legend.
+   *
+   * @param {History} history
+   * @param {number | null} cursor
+   * @param {Plot} plot
+   * @param {Style} style
+   */
+  #showValues(history, cursor, plot, style) {
+    const index = history.nearest(cursor ?? Infinity);
+    const time = history.time(index);
+    const values = this.valuesAt(history, index);
+    values.forEach((value, series) => setText(this.readouts[series], text(value, this.unit)));
+    setText(find(this.figure, "time", HTMLElement), clock(time));
     if (cursor === null) return;
-    const middle = Math.round(x(history.time(at))) + 0.5;
+    const { context } = this;
+    const x = sharp(xOf(plot, time));
     context.strokeStyle = style.ink;
     context.lineWidth = 1;
-    context.strokeRect(middle, range.top, 0, range.bottom - range.top);
-    values.forEach((value, i) => {
-      context.fillStyle = style.lines[i];
+    context.strokeRect(x, plot.top, 0, plot.bottom - plot.top);
+    values.forEach((value, series) => {
+      context.fillStyle = style.lines[series];
       context.beginPath();
-      context.arc(middle, y(value), style.em / 4, 0, 7);
+      context.arc(x, yOf(plot, value), style.em / 4, 0, 2 * Math.PI);
       context.fill();
     });
   }
 
-  /** The time under a pointer. */
-  timeAt(clientX) {
-    const { from, to, left, right } = this.range;
-    return from + ((clientX - this.canvas.getBoundingClientRect().left - left) / (right - left)) * (to - from);
+  /**
+   * The value of each series.
+   *
+   * @param {History} history
+   * @param {number} index of the sample
+   */
+  valuesAt(history, index) {
+    return this.series.map(({ metric }) => history.value(metric, index));
   }
+
+  /**
+   * The time under a pointer; null before anything was drawn.
+   *
+   * @param {number} clientX
+   */
+  timeAt(clientX) {
+    if (!this.#plot) return null;
+    const { from, to, left, right } = this.#plot;
+    const x = clientX - this.canvas.getBoundingClientRect().left;
+    return from + ((x - left) / (right - left)) * (to - from);
+  }
+}
+
+/**
+ * @param {Plot} plot
+ * @param {number} time
+ */
+function xOf({ left, right, from, to }, time) {
+  return left + ((time - from) / (to - from)) * (right - left);
+}
+
+/**
+ * @param {Plot} plot
+ * @param {number} value
+ */
+function yOf({ top, bottom, most }, value) {
+  return bottom - (value / most) * (bottom - top);
+}
+
+/**
+ * The middle of a pixel, where a line of one pixel is not blurred over two.
+ *
+ * @param {number} position
+ */
+function sharp(position) {
+  return Math.round(position) + 0.5;
 }

@@ -1,140 +1,250 @@
-// A stream of messages that comes back by itself: WebSocket, or Server-Sent Events where that is blocked.
+// A stream of messages that reconnects by itself: WebSocket, or Server-Sent Events where WebSocket is blocked.
 
-const BASE_MS = 1000;
-const CAP_MS = 30000;
-/** A connection that has lived so long was a good one. */
-const PROVEN_MS = 10000;
-const OPENING_MS = 10000;
-/** Handshakes that fail though the server answers, until WebSocket counts as blocked. */
+/**
+ * How a stream ended. Without a code or a status, the network failed.
+ *
+ * @typedef {object} Closed
+ * @property {number} [code] the close code of the WebSocket
+ * @property {number} [status] the HTTP status of a refusal
+ * @property {string} [reason] for people
+ *
+ * What a stream reports.
+ * @typedef {object} Listener
+ * @property {() => void} [open]
+ * @property {(text: string) => void} text
+ * @property {(closed: Closed) => void} closed
+ *
+ * What a connection needs from the page.
+ * @typedef {object} Owner
+ * @property {() => Promise<URLSearchParams>} query what to ask for, before each attempt
+ * @property {(text: string, streams: Map<string, string>) => void} deliver a message arrived; `streams` is the same for
+ *   all messages of an attempt
+ * @property {() => void} changed the connection's state is another one
+ *
+ * @typedef {"connecting" | "open" | "waiting" | "ended" | "refused" | "token"} ConnectionState
+ */
+
+/** The delay before an attempt is random, below a limit that doubles from the first of these to the second. */
+const RETRY_BASE_MS = 1000;
+const RETRY_MAX_MS = 30 * 1000;
+/** A connection that lasted this long worked: the next delay is short again. */
+const PROVEN_MS = 10 * 1000;
+/** The longest that an attempt may take. */
+const OPENING_MS = 10 * 1000;
+/** So many handshakes must fail, though the server answers, until WebSocket counts as blocked. */
 const BLOCKED_AFTER = 2;
-
 /** The longest reason that is shown. */
-const LONGEST = 300;
-/** What is answered where a WebSocket does not get through, to the request that stands for one. */
-const UNHEARD = [405, 426];
+const MAX_REASON_CHARS = 300;
 
-/** A request that shows the token. Paths are relative: a proxy may put the server below any other. */
-export const ask = (path, token, more) =>
-  fetch(path, { cache: "no-store", headers: token ? { Authorization: `Bearer ${token}` } : {}, ...more });
+/** Close codes: the stream is over, or this viewer broke the rules. Neither is retried. */
+const CODE_OVER = 1000;
+const CODE_VIOLATION = 1008;
 
-/** Opens a WebSocket; `on` has `open`, `text` and `closed`. Returns how to drop it. */
-export function webSocket(query, token, on) {
-  const url = new URL(`ws?${query}`, location);
+/** Answers to the probe that a server gives if it would have accepted a WebSocket. */
+const ONLY_UPGRADE_LOST = [405, 426];
+/** Refusals of a moment; any other 3xx and 4xx is final. */
+const RETRIED = [408, 429, ...ONLY_UPGRADE_LOST];
+
+/**
+ * A request that carries the token. Paths are relative: a proxy may put the server below any other path.
+ *
+ * @param {string} path
+ * @param {string} token empty if there is none
+ * @param {RequestInit} more
+ */
+export function request(path, token, more = {}) {
+  /** @type {HeadersInit} */
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  return fetch(path, { cache: "no-store", headers, ...more });
+}
+
+/**
+ * Opens a WebSocket. Returns a function that drops it without a further report.
+ *
+ * @param {URLSearchParams} query
+ * @param {string} token
+ * @param {Listener} listener
+ */
+export function webSocket(query, token, listener) {
+  const url = new URL(`ws?${query}`, location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const socket = new WebSocket(url.href, ["metrics.v1", token].filter(Boolean));
-  socket.onopen = on.open;
-  socket.onmessage = (event) => on.text(event.data);
-  socket.onclose = on.closed;
+  socket.onopen = () => listener.open?.();
+  socket.onmessage = (event) => listener.text(event.data);
+  socket.onclose = (event) => listener.closed(event);
   return () => {
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   };
 }
 
-/** Why an answer is no success. The server's own is a line of text; others are pages of a proxy. */
-async function refusal(response) {
-  const { status, headers, statusText } = response;
-  const isOurs = headers.get("content-type")?.startsWith("text/plain");
-  const line = isOurs ? (await response.text()).split("\n")[0].slice(0, LONGEST) : "";
-  return { status, reason: line ? `The server says: ${line}` : `A proxy before the server answers ${status} ${statusText}` };
-}
-
-/** The same by Server-Sent Events. `fetch` and not `EventSource`, which can show no token. */
-function eventStream(query, token, on) {
+/**
+ * The same with Server-Sent Events, by `fetch`: an `EventSource` cannot send a token.
+ *
+ * @param {URLSearchParams} query
+ * @param {string} token
+ * @param {Listener} listener
+ */
+function eventStream(query, token, listener) {
   const abort = new AbortController();
-  const read = async () => {
-    const response = await ask(`events?${query}`, token, { signal: abort.signal });
-    if (!response.ok) return refusal(response);
-    const type = response.headers.get("content-type");
-    if (!type?.startsWith("text/event-stream")) return { reason: `What answers is not the server: it sends ${type}, and no events.` };
-    on.open();
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    let rest = "";
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return { reason: "The event stream ended." };
-      const lines = (rest + value).split("\n");
-      rest = lines.pop();
-      // A message is one line of data. What else an event has is in the message as well.
-      for (const line of lines) if (line.startsWith("data:")) on.text(line.slice(5));
-    }
-  };
-  read().catch(unanswered).then((how) => abort.signal.aborted || on.closed(how));
+  readEvents(query, token, listener, abort.signal)
+    .catch(noAnswer)
+    .then((closed) => abort.signal.aborted || listener.closed(closed));
   return () => abort.abort();
 }
 
-const unanswered = () => ({
-  reason: navigator.onLine
-    ? `Nothing answers at ${location.host}: the server, a proxy or the network is down${location.protocol.startsWith("https") ? ", or the certificate is not trusted" : ""}.`
-    : "This browser is offline.",
-});
+/**
+ * Reads events until there are no more. Returns why.
+ *
+ * @param {URLSearchParams} query
+ * @param {string} token
+ * @param {Listener} listener
+ * @param {AbortSignal} signal
+ * @returns {Promise<Closed>}
+ */
+async function readEvents(query, token, listener, signal) {
+  const response = await request(`events?${query}`, token, { signal });
+  if (!response.ok) return refusal(response);
+  const type = response.headers.get("content-type");
+  if (!response.body || !type?.startsWith("text/event-stream")) {
+    return { reason: `Something other than the server answered: it sent ${type}, not events.` };
+  }
+  listener.open?.();
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return { reason: "The event stream ended." };
+    const lines = (rest + value).split("\n");
+    rest = lines.pop() ?? "";
+    // A message is one line of data, and has everything that the event's other lines say.
+    for (const line of lines) if (line.startsWith("data:")) listener.text(line.slice("data:".length));
+  }
+}
 
-/** What the server says to a plain request: a WebSocket that fails tells no status. Browsers send the origin with a POST as with a WebSocket, so it is refused for the same reason. */
-const probe = (token) => ask("ws", token, { method: "POST" }).then(refusal).catch(unanswered);
+/**
+ * What an answer that is not a success says. The server's own reason is a line of text; a proxy sends a page.
+ *
+ * @param {Response} response
+ */
+async function refusal(response) {
+  const { status, headers, statusText } = response;
+  const isOurs = headers.get("content-type")?.startsWith("text/plain");
+  const line = isOurs ? (await response.text()).split("\n")[0].slice(0, MAX_REASON_CHARS) : "";
+  const byProxy = `A proxy in front of the server answered ${status} ${statusText}`;
+  return { status, reason: line ? `The server says: ${line}` : byProxy };
+}
 
-const isFinal = (status) => status >= 300 && status < 500 && ![408, 429, ...UNHEARD].includes(status);
+/** Why a request got no answer, as far as a page can know. */
+function noAnswer() {
+  if (!navigator.onLine) return { status: 0, reason: "This browser is offline." };
+  const certificate = location.protocol.startsWith("https") ? ", or the certificate is not trusted" : "";
+  const reason = `No answer from ${location.host}: the server, a proxy or the network is down${certificate}.`;
+  return { status: 0, reason };
+}
+
+/**
+ * Finds out why a WebSocket failed, which browsers do not tell. They send the origin with a POST as they do with a
+ * WebSocket, so the server refuses it for the same reason.
+ *
+ * @param {string} token
+ */
+function probe(token) {
+  return request("ws", token, { method: "POST" }).then(refusal).catch(noAnswer);
+}
+
+/** @param {number} status */
+function isFinal(status) {
+  return status >= 300 && status < 500 && !RETRIED.includes(status);
+}
 
 export class Connection {
-  /** connecting, open, waiting, ended, refused, or token: it needs one. */
+  /**
+   * `ended` and `refused` do not reconnect; `token` needs one first.
+   *
+   * @type {ConnectionState}
+   */
   state = "connecting";
+  /** Attempts since the last message. */
   attempt = 0;
+  /** When the next attempt begins, by the browser's monotonic clock. */
   retryAt = 0;
+  /** Why the connection is refused, or why the token is. */
   reason = "";
   /** Why the last attempt failed. */
   trouble = "";
-  /** Why Server-Sent Events are used. */
+  /** Why Server-Sent Events are used; empty while WebSocket is. */
   blockedBy = "";
-  /** Whether anything has come by this connection. */
+  /** Whether this attempt delivered anything. */
   heard = false;
+  /** When this attempt succeeded; 0 before. */
+  openedAt = 0;
   token = "";
+  #everOpened = false;
+  #failedHandshakes = 0;
+  /** Drops the current stream. */
   #drop = () => {};
   #timer = 0;
+  /** Grows with every attempt: what belongs to an earlier one comes too late. */
   #turn = 0;
-  openedAt = 0;
-  #everOpened = false;
-  #failed = 0;
 
-  get isBlocked() { return this.blockedBy !== ""; }
-
-  /** Has `query()`, awaited at each connection, `deliver(text, streams)`, and `changed()`. */
+  /** @param {Owner} owner */
   constructor(owner) {
     this.owner = owner;
-    const hurry = () => this.state === "waiting" && !document.hidden && this.connect();
+    const hurry = () => {
+      if (this.state === "waiting" && !document.hidden) this.connect();
+    };
     addEventListener("online", hurry);
     document.addEventListener("visibilitychange", hurry);
   }
 
+  get isBlocked() {
+    return this.blockedBy !== "";
+  }
+
+  /**
+   * @param {ConnectionState} state
+   * @param {string} reason
+   */
   #become(state, reason = "") {
-    Object.assign(this, { state, reason: reason.trim() });
+    this.state = state;
+    this.reason = reason.trim();
     this.owner.changed();
   }
 
+  /** Connects at once, whatever the state. */
   async connect() {
     this.#leave();
     const turn = this.#turn;
+    /** @type {Map<string, string>} */
     const streams = new Map();
     this.openedAt = 0;
     this.heard = false;
     this.#become("connecting");
-    this.#timer = setTimeout(() => this.lose("No answer came in time: a proxy before the server may hold it back."), OPENING_MS);
+    const late = "No answer in time. A proxy in front of the server may be holding it back.";
+    this.#timer = setTimeout(() => this.lose(late), OPENING_MS);
     const query = await this.owner.query();
     if (turn !== this.#turn) return;
     const open = this.isBlocked ? eventStream : webSocket;
     this.#drop = open(query, this.token, {
-      open: () => {
-        clearTimeout(this.#timer);
-        this.openedAt = performance.now();
-        this.#everOpened = true;
-        this.#become("open");
-      },
+      open: () => this.#opened(),
       text: (text) => {
         this.attempt = 0;
         this.heard = true;
         this.trouble = "";
         this.owner.deliver(text, streams);
       },
-      closed: (how) => turn === this.#turn && this.#closed(how),
+      closed: (closed) => {
+        if (turn === this.#turn) this.#closed(closed);
+      },
     });
+  }
+
+  #opened() {
+    clearTimeout(this.#timer);
+    this.openedAt = performance.now();
+    this.#everOpened = true;
+    this.#become("open");
   }
 
   #leave() {
@@ -143,40 +253,64 @@ export class Connection {
     this.#drop();
   }
 
-  /** Gives up a connection that says nothing. */
-  lose(reason) { this.#closed({ reason }); }
+  /**
+   * Gives up a connection that sends nothing.
+   *
+   * @param {string} reason
+   */
+  lose(reason = "") {
+    this.#closed({ reason });
+  }
 
   end() {
     this.#leave();
     this.#become("ended");
   }
 
-  async #closed({ code, status, reason }) {
+  /** @param {Closed} closed */
+  async #closed({ code = 0, status = 0, reason = "" }) {
     this.#leave();
-    if (code === 1000) return this.end();
-    if (code > 1000 && reason) reason = `The server says: ${reason}`;
-    if (code === 1008) return this.#become("refused", reason);
+    if (code === CODE_OVER) return this.end();
+    if (code && reason) reason = `The server says: ${reason}`;
+    if (code === CODE_VIOLATION) return this.#become("refused", reason);
     if (!this.openedAt && !this.isBlocked) {
       const turn = this.#turn;
-      ({ status, reason } = await probe(this.token));
-      // Somebody was faster.
+      const found = await probe(this.token);
+      // Something else may have begun meanwhile.
       if (turn !== this.#turn) return;
-      if (status === 403) {
-        this.blockedBy = `WebSocket is refused (${reason})`;
-        status = 0;
-      } else if (UNHEARD.includes(status)) {
-        reason = "A WebSocket does not get through: a proxy before the server has to pass Upgrade on.";
-        if (!this.#everOpened && (this.#failed += 1) >= BLOCKED_AFTER) this.blockedBy = "WebSocket is blocked";
-      }
+      ({ status, reason } = this.#judge(found));
     }
-    if (status === 401) return this.#become("token", this.token && "That is not the token of this server.");
+    if (status === 401) return this.#become("token", this.token && "This is not the server’s token.");
     if (isFinal(status)) return this.#become("refused", reason);
+    this.#retryLater(reason);
+  }
+
+  /**
+   * Decides from the probe's answer whether WebSocket is blocked. Returns what still has to be judged.
+   *
+   * @param {{ status: number, reason: string }} found
+   */
+  #judge({ status, reason }) {
+    if (status === 403) {
+      this.blockedBy = `WebSocket is refused (${reason})`;
+      return { status: 0, reason };
+    }
+    if (!ONLY_UPGRADE_LOST.includes(status)) return { status, reason };
+    // Once a WebSocket was open, no proxy blocks them all.
+    if (!this.#everOpened) this.#failedHandshakes += 1;
+    if (this.#failedHandshakes >= BLOCKED_AFTER) this.blockedBy = "WebSocket is blocked";
+    const missing = "a proxy in front of the server must forward the Upgrade header";
+    return { status, reason: `WebSocket does not get through: ${missing}.` };
+  }
+
+  /** @param {string} reason */
+  #retryLater(reason) {
     if (this.openedAt && performance.now() - this.openedAt > PROVEN_MS) this.attempt = 0;
-    const wait = Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** this.attempt);
+    const delay = Math.random() * Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** this.attempt);
     this.attempt += 1;
     this.trouble = reason || "The connection was cut.";
-    this.retryAt = performance.now() + wait;
-    this.#timer = setTimeout(() => this.connect(), wait);
+    this.retryAt = performance.now() + delay;
+    this.#timer = setTimeout(() => this.connect(), delay);
     this.#become("waiting");
   }
 }

@@ -1,61 +1,121 @@
-// Numbers and times as people read them, the same as in the terminal.
+// Numbers and times for people. The terminal writes them in the same way.
 
+/** Shown where there is no value. */
 export const NONE = "–";
-const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-const DECIMAL = ["", "k", "M", "G", "T", "P"];
 
-/** One that is not 0 and would be written as 0 has its first digit instead: 0.004, 3e-7. */
+const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const DECIMAL_PREFIXES = ["", "k", "M", "G", "T", "P"];
+const DAY_SECONDS = 24 * 60 * 60;
+
+/**
+ * A number with so many decimals. If that would show 0 for a number that is not 0, its first digit is shown instead:
+ * 0.004, 3e-7.
+ *
+ * @param {number} value
+ * @param {number} decimals
+ */
 function fixed(value, decimals) {
   const shown = value.toFixed(decimals);
-  return !value || +shown ? shown : `${+value.toPrecision(1)}`;
+  const isWronglyZero = value !== 0 && Number(shown) === 0;
+  return isWronglyZero ? String(Number(value.toPrecision(1))) : shown;
 }
 
+/**
+ * Number and unit, with the prefix that leaves at most three digits before the point.
+ *
+ * @param {number} value
+ * @param {number} base of the prefixes, 1000 or 1024
+ * @param {string[]} prefixes
+ * @returns {[string, string]}
+ */
 function scaled(value, base, prefixes, suffix = "") {
   let prefix = 0;
-  // 999.6 would be written as 1000.
-  for (; Math.abs(value) >= base - 0.5 && prefix + 1 < prefixes.length; prefix += 1) value /= base;
-  const isWhole = (!prefix && Number.isInteger(value)) || Math.abs(value) >= 99.95;
+  // Half below the base, as 999.6 would be rounded to 1000.
+  while (Math.abs(value) >= base - 0.5 && prefix + 1 < prefixes.length) {
+    value /= base;
+    prefix += 1;
+  }
+  const isWhole = (prefix === 0 && Number.isInteger(value)) || Math.abs(value) >= 99.95;
   return [fixed(value, isWhole ? 0 : 1), prefixes[prefix] + suffix];
 }
 
-/** Number and unit apart, such as ["1.2", "MB/s"]. */
+/**
+ * Number and unit apart, such as ["1.2", "MB/s"].
+ *
+ * @param {number} value
+ * @param {string} unit as the server names it
+ * @returns {[string, string]}
+ */
 export function parts(value, unit) {
   if (!Number.isFinite(value)) return [NONE, ""];
-  if (unit === "%") return [fixed(value, 1), unit];
-  if (unit === "°C") return [value.toFixed(1), unit];
-  if (unit === "s") return [uptime(value), ""];
-  if (unit === "B") return scaled(value, 1024, BINARY);
-  if (unit === "B/s") return scaled(value, 1000, DECIMAL, unit);
-  const shown = { "1/s": "/s", users: "" }[unit] ?? unit;
-  if (Math.abs(value) >= 1e5) return scaled(value, 1000, DECIMAL, shown);
+  switch (unit) {
+    case "%": return [fixed(value, 1), unit];
+    case "°C": return [value.toFixed(1), unit];
+    case "s": return [uptime(value), ""];
+    case "B": return scaled(value, 1024, BINARY_UNITS);
+    case "B/s": return scaled(value, 1000, DECIMAL_PREFIXES, unit);
+    case "1/s": return plain(value, "/s");
+    case "users": return plain(value, "");
+    default: return plain(value, unit);
+  }
+}
+
+/**
+ * @param {number} value
+ * @param {string} unit as it is shown
+ * @returns {[string, string]}
+ */
+function plain(value, unit) {
+  if (Math.abs(value) >= 1e5) return scaled(value, 1000, DECIMAL_PREFIXES, unit);
   const isWhole = Number.isInteger(value) || Math.abs(value) >= 999.95;
-  return [fixed(value, isWhole ? 0 : shown ? 1 : 2), shown];
+  // A number without a unit, such as the load, is small, so it gets one more decimal.
+  const decimals = unit ? 1 : 2;
+  return [fixed(value, isWhole ? 0 : decimals), unit];
 }
 
-/** A value with its unit, such as "1.2 MB/s", never broken between them. */
-export const text = (value, unit) => keep(parts(value, unit).join(" ").trim());
-
-/** The same on one line. */
-export const keep = (words) => words.replaceAll(" ", "\u00a0");
-
-const two = (n) => `${Math.floor(n)}`.padStart(2, "0");
-
-/** `41 d 03:12`, or `03:12:45` on the first day. */
-export function uptime(s) {
-  const hours = `${two((s / 3600) % 24)}:${two((s / 60) % 60)}`;
-  return s < 86400 ? `${hours}:${two(s % 60)}` : `${Math.floor(s / 86400)} d ${hours}`;
+/**
+ * A value with its unit, such as "1.2 MB/s", never broken between them.
+ *
+ * @param {number} value
+ * @param {string} unit
+ */
+export function text(value, unit) {
+  return unbroken(parts(value, unit).join(" ").trim());
 }
 
-/** The time of day here. */
+/**
+ * The same words on one line.
+ *
+ * @param {string} words
+ */
+export function unbroken(words) {
+  return words.replaceAll(" ", "\u00a0");
+}
+
+/** @param {number} number */
+function twoDigits(number) {
+  return String(Math.floor(number)).padStart(2, "0");
+}
+
+/**
+ * `41 d 03:12`, or `03:12:45` on the first day.
+ *
+ * @param {number} seconds
+ */
+export function uptime(seconds) {
+  const hours = twoDigits((seconds / 3600) % 24);
+  const minutes = twoDigits((seconds / 60) % 60);
+  if (seconds < DAY_SECONDS) return `${hours}:${minutes}:${twoDigits(seconds % 60)}`;
+  return `${Math.floor(seconds / DAY_SECONDS)} d ${hours}:${minutes}`;
+}
+
+/**
+ * The time of day in the browser's time zone.
+ *
+ * @param {number} ms since 1970
+ */
 export function clock(ms, withSeconds = true) {
-  const at = new Date(ms);
-  const minutes = `${two(at.getHours())}:${two(at.getMinutes())}`;
-  return withSeconds ? `${minutes}:${two(at.getSeconds())}` : minutes;
-}
-
-export const $ = (id) => document.getElementById(id);
-
-/** Touches the document only where something changes. */
-export function setText(node, value) {
-  if (node.textContent !== value) node.textContent = value;
+  const date = new Date(ms);
+  const minutes = `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
+  return withSeconds ? `${minutes}:${twoDigits(date.getSeconds())}` : minutes;
 }

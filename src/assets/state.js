@@ -1,44 +1,97 @@
 // What is known of the hosts. Knows no socket and no document.
 
-/** How far charts look back: as long as a server keeps its log. */
+/**
+ * @typedef {import("../../docs/protocol").Message} Message
+ * @typedef {import("../../docs/protocol").Hello} Hello
+ * @typedef {import("../../docs/protocol").Metric} Metric
+ * @typedef {import("../../docs/protocol").AlertMessage} AlertMessage
+ * @typedef {import("../../docs/protocol").Alert} Alert
+ *
+ * A message with a sample.
+ * @typedef {Metric | AlertMessage} Numbered
+ */
+
+/** How far back the charts look: as far as a server keeps its log. */
 const KEPT_MS = 15 * 60 * 1000;
-/** 15 minutes at the shortest interval are 4,500. */
-const MOST_SAMPLES = 5000;
-const PRESSURE = ["pressureCpu", "pressureMemory", "pressureIo"];
-/** What cards and charts draw. Of everything else only the newest value is kept. */
+/** 15 minutes at the shortest interval are 4,500 samples. */
+const MAX_SAMPLES = 5000;
+/** The columns have room for twice as many, so that they are moved only once in a while. */
+const ROOM = 2 * MAX_SAMPLES;
+const PRESSURES = ["pressureCpu", "pressureMemory", "pressureIo"];
+/** What cards and charts draw. Of everything else, only the newest value is kept. */
 const DRAWN = [
-  "cpu", "memory", "activeUsers", "requestsPerSecond", "load1", "swap", "disk", "networkReceived",
-  "networkSent", "diskRead", "diskWritten", "temperature", "pressure",
+  "cpu",
+  "memory",
+  "activeUsers",
+  "requestsPerSecond",
+  "load1",
+  "swap",
+  "disk",
+  "networkReceived",
+  "networkSent",
+  "diskRead",
+  "diskWritten",
+  "temperature",
+  "pressure",
 ];
 
-/** A value of a sample; NaN where it could not be read, whatever stands in its place. */
+/** A step this many times as long as its neighbours is a gap. */
+const GAP_STEPS = 2.5;
+const STALE_INTERVALS = 3;
+const MIN_STALE_MS = 3000;
+
+/**
+ * A value of a sample; NaN if it could not be read, even where the sample has 0 in its place.
+ *
+ * @param {Numbered | null} message
+ * @param {string} name
+ * @returns {number}
+ */
 function valueOf(message, name) {
-  if (name === "pressure") return Math.max(...PRESSURE.map((part) => valueOf(message, part)));
+  if (name === "pressure") return Math.max(...PRESSURES.map((pressure) => valueOf(message, pressure)));
   const value = message?.data[name];
-  return typeof value === "number" && !message.absent?.includes(name) ? value : NaN;
+  return typeof value === "number" && !message?.absent?.includes(name) ? value : NaN;
 }
 
-/** Samples in columns, the oldest dropped, times rising. */
+/** The last samples in columns, their times rising. */
 export class History {
   #begin = 0;
   #end = 0;
-  #columns = Object.fromEntries(["time", "seq", ...DRAWN].map((name) => [name, new Float64Array(2 * MOST_SAMPLES)]));
+  /** @type {Record<string, Float64Array>} */
+  #columns = Object.fromEntries(["time", "seq", ...DRAWN].map((name) => [name, new Float64Array(ROOM)]));
 
-  get length() { return this.#end - this.#begin; }
-  value(name, i) { return this.#columns[name][this.#begin + i]; }
-  time(i) { return this.value("time", i); }
-  last() { return this.time(this.length - 1); }
+  get length() {
+    return this.#end - this.#begin;
+  }
 
+  /**
+   * @param {string} name
+   * @param {number} index
+   */
+  value(name, index) {
+    return this.#columns[name][this.#begin + index];
+  }
+
+  /** @param {number} index */
+  time(index) {
+    return this.value("time", index);
+  }
+
+  last() {
+    return this.time(this.length - 1);
+  }
+
+  /** @param {Numbered} message */
   push(message) {
     const time = message.data.timestamp;
-    // A clock that was set back: what it says now counts.
+    // If the clock was set back, what it says now counts.
     while (this.length && this.last() >= time) this.#end -= 1;
-    if (this.#end === 2 * MOST_SAMPLES) this.#makeRoom();
+    if (this.#end === ROOM) this.#makeRoom();
     this.#columns.time[this.#end] = time;
     this.#columns.seq[this.#end] = message.seq;
     for (const name of DRAWN) this.#columns[name][this.#end] = valueOf(message, name);
     this.#end += 1;
-    while (this.time(0) < time - KEPT_MS || this.length > MOST_SAMPLES) this.#begin += 1;
+    while (this.time(0) < time - KEPT_MS || this.length > MAX_SAMPLES) this.#begin += 1;
   }
 
   #makeRoom() {
@@ -47,7 +100,11 @@ export class History {
     this.#begin = 0;
   }
 
-  /** The index of the first sample at `time` or later. */
+  /**
+   * The index of the first sample at `time` or later.
+   *
+   * @param {number} time
+   */
   find(time) {
     let low = 0;
     let high = this.length;
@@ -59,134 +116,253 @@ export class History {
     return low;
   }
 
-  /** The index of the sample nearest to `time`. */
+  /**
+   * The index of the sample nearest to `time`.
+   *
+   * @param {number} time
+   */
   nearest(time) {
     const after = Math.min(this.find(time), this.length - 1);
-    return after > 0 && time - this.time(after - 1) < this.time(after) - time ? after - 1 : after;
+    const isBeforeNearer = after > 0 && time - this.time(after - 1) < this.time(after) - time;
+    return isBeforeNearer ? after - 1 : after;
   }
 
-  /** Whether time is missing before sample `i`. Its neighbours tell how long a step is: the interval may change. */
-  isGap(i) {
-    const step = (j) => (j > 0 && j < this.length ? this.time(j) - this.time(j - 1) : 0);
-    const usual = Math.max(step(i - 1), step(i + 1));
-    return usual > 0 && step(i) > 2.5 * usual;
+  /**
+   * Whether time is missing before a sample. The steps around it tell how long one is: the interval may change.
+   *
+   * @param {number} index
+   */
+  isGap(index) {
+    const usual = Math.max(this.#step(index - 1), this.#step(index + 1));
+    return usual > 0 && this.#step(index) > GAP_STEPS * usual;
+  }
+
+  /** @param {number} index */
+  #step(index) {
+    const isInside = index > 0 && index < this.length;
+    return isInside ? this.time(index) - this.time(index - 1) : 0;
   }
 }
 
 export class Host {
+  /**
+   * The server's last hello, or as much as the page needs until one arrives.
+   *
+   * @type {Pick<Hello, "metrics" | "interval"> & Partial<Hello>}
+   */
   hello = { metrics: [], interval: 1000 };
-  /** The newest message with a sample, and when it came by our own clock. */
+  /**
+   * The newest message with a sample.
+   *
+   * @type {Metric | null}
+   */
   newest = null;
+  /** When it arrived, by the browser's monotonic clock. */
   arrived = 0;
+  /** The position of the newest numbered message: its stream and number. */
   stream = "";
   seq = 0;
+  /**
+   * The alerts that are firing, by name.
+   *
+   * @type {Map<string, Alert>}
+   */
   alerts = new Map();
   ended = false;
-  /** Only of the host that is looked at. While it is filled from the server's log, what comes live waits. */
+  /**
+   * What the charts show. Only the selected host has one.
+   *
+   * @type {History | null}
+   */
   history = null;
+  /**
+   * Live samples wait here while the history is still being fetched from the server's log; null afterwards.
+   *
+   * @type {Metric[] | null}
+   */
   waiting = null;
 
-  constructor(name) { this.name = name; }
+  /** @param {string} name */
+  constructor(name) {
+    this.name = name;
+  }
 
-  value(name) { return valueOf(this.newest, name); }
-  metric(name) { return this.hello.metrics.find((metric) => metric.name === name); }
-  unit(name) { return this.metric(name)?.unit ?? ""; }
+  /** @param {string} name */
+  value(name) {
+    return valueOf(this.newest, name);
+  }
 
-  /** "critical", "warn", or "" by the levels that the server names. */
+  /** @param {string} name */
+  metric(name) {
+    return this.hello.metrics.find((metric) => metric.name === name);
+  }
+
+  /** @param {string} name */
+  unit(name) {
+    return this.metric(name)?.unit ?? "";
+  }
+
+  /**
+   * How bad a value is by the levels that the server names.
+   *
+   * @param {string} name
+   * @param {number} value
+   */
   level(name, value) {
-    const { warn, critical } = this.metric(name) ?? {};
-    return value >= critical ? "critical" : value >= warn ? "warn" : "";
+    const { warn = Infinity, critical = Infinity } = this.metric(name) ?? {};
+    if (value >= critical) return "critical";
+    return value >= warn ? "warn" : "";
   }
 
+  /** @param {number} now */
   isStale(now) {
-    return !this.ended && this.newest !== null && now - this.arrived > Math.max(3 * this.hello.interval, 3000);
+    const limit = Math.max(STALE_INTERVALS * this.hello.interval, MIN_STALE_MS);
+    return !this.ended && this.newest !== null && now - this.arrived > limit;
   }
 
-  /** Whether a replay has not come as far as what we have of it. Streams are numbers in base 36, a later one is greater. */
+  /**
+   * Whether a replay was started again and has not yet reached our position. Streams are numbers in base 36, and a
+   * later one is greater.
+   *
+   * @param {Hello} hello
+   */
   isAheadOf({ replay, stream, newest }) {
     if (!replay || !this.seq) return false;
-    return stream === this.stream ? newest < this.seq : parseInt(stream, 36) < parseInt(this.stream, 36);
+    if (stream === this.stream) return newest < this.seq;
+    return parseInt(stream, 36) < parseInt(this.stream, 36);
   }
 
-  /** The history begins with the messages that were before, and goes on with those that waited. */
+  /**
+   * Completes the history: first the samples from the log, then those that waited.
+   *
+   * @param {Metric[]} old
+   */
   fill(old) {
-    for (const message of [...old, ...(this.waiting ?? [])]) this.history.push(message);
+    for (const message of [...old, ...(this.waiting ?? [])]) this.history?.push(message);
     this.waiting = null;
   }
 }
 
 export class State {
+  /** @type {Map<string, Host>} */
   hosts = new Map();
+  /** The name of the host that is shown. */
   selected = "";
+  /** How often the server reported that messages are missing. */
   gaps = 0;
+  /** How many messages could not be parsed. */
   unreadable = 0;
 
-  get host() { return this.hosts.get(this.selected); }
-
-  /** The host of that name, which may be new to us. */
-  know(name) {
-    if (!this.hosts.has(name)) this.hosts.set(name, new Host(name));
-    return this.hosts.get(name);
+  get host() {
+    return this.hosts.get(this.selected);
   }
 
-  /** Keeps the names alone: what was known of the hosts is not followed any more. */
+  /**
+   * The host with this name, added if it is new.
+   *
+   * @param {string} name
+   */
+  hostNamed(name) {
+    const host = this.hosts.get(name) ?? new Host(name);
+    this.hosts.set(name, host);
+    return host;
+  }
+
+  names() {
+    return [...this.hosts.keys()].sort();
+  }
+
+  /** Forgets everything but the names. Used where hosts that are not shown are not followed any more. */
   forget() {
     for (const name of this.hosts.keys()) this.hosts.set(name, new Host(name));
   }
 
-  /** Takes one message; whether it is of a replay that was started again and is behind what we have. `streams` is the connection's own: which stream each host's numbers belong to. */
+  /**
+   * Takes one message. Returns whether it comes from a replay that was started again and is behind what we have.
+   *
+   * @param {Message} message
+   * @param {Map<string, string>} streams which stream each host's numbers belong to on this connection
+   * @param {number} now by the browser's monotonic clock
+   */
   receive(message, streams, now) {
-    const { host: name, type } = message;
-    if (typeof name !== "string") return;
-    const host = this.know(name);
-    const isBehind = type === "hello" && !streams.has(name) && host.isAheadOf(message);
-    if (isBehind) Object.assign(host, new Host(name));
-    if (type === "hello") {
-      streams.set(name, message.stream);
-      host.hello = message;
-      host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
-    } else if (type === "metric" || type === "alert") this.#numbered(host, message, streams.get(name), now);
-    else if (type === "gap") this.gaps += 1;
-    else if (type === "end") host.ended = true;
-    return isBehind;
+    const name = message.host;
+    if (typeof name !== "string") return false;
+    const host = this.hostNamed(name);
+    switch (message.type) {
+      case "hello": {
+        const isBehind = !streams.has(name) && host.isAheadOf(message);
+        if (isBehind) Object.assign(host, new Host(name));
+        streams.set(name, message.stream);
+        host.hello = message;
+        host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
+        return isBehind;
+      }
+      case "metric":
+      case "alert":
+        this.#takeNumbered(host, message, streams.get(name) ?? "", now);
+        break;
+      case "gap":
+        this.gaps += 1;
+        break;
+      case "end":
+        host.ended = true;
+        break;
+    }
+    return false;
   }
 
-  #numbered(host, message, stream, now) {
-    const { seq, alert } = message;
-    // We have it.
-    if (stream === host.stream && seq <= host.seq) return;
+  /**
+   * @param {Host} host
+   * @param {Numbered} message
+   * @param {string} stream
+   * @param {number} now
+   */
+  #takeNumbered(host, message, stream, now) {
+    const { seq } = message;
+    const isKnown = stream === host.stream && seq <= host.seq;
+    if (isKnown) return;
     Object.assign(host, { stream, seq, ended: false });
-    if (alert) {
+    if (message.type === "alert") {
+      const { alert } = message;
       if (alert.state === "firing") host.alerts.set(alert.name, alert);
       else host.alerts.delete(alert.name);
       return;
     }
-    Object.assign(host, { newest: message, arrived: now });
+    host.newest = message;
+    host.arrived = now;
     if (host.waiting) host.waiting.push(message);
     else host.history?.push(message);
   }
 
+  /** @param {string} name */
   select(name) {
     if (this.host) this.host.history = this.host.waiting = null;
     this.selected = name;
-    this.know(name).history = new History();
-    this.host.waiting = this.host.newest ? [this.host.newest] : [];
+    const host = this.hostNamed(name);
+    host.history = new History();
+    host.waiting = host.newest ? [host.newest] : [];
   }
 
-  /** Where to go on after a cut. Other hosts begin at their newest: nothing else of them is shown. */
+  /** Where to resume after a cut. Other hosts begin with their newest sample: nothing else of them is shown. */
   position() {
-    const { name, stream, seq } = this.host ?? {};
-    return seq ? `${name}:${stream}:${seq}` : "";
+    if (!this.host?.seq) return "";
+    const { name, stream, seq } = this.host;
+    return `${name}:${stream}:${seq}`;
   }
 
+  /** The firing alerts of all hosts. */
   alerts() {
     return [...this.hosts.values()].flatMap((host) =>
       [...host.alerts.values()].map((alert) => ({ host: host.name, ...alert })));
   }
 
-  /** Whether nothing comes from anybody, though somebody has still something to say. */
+  /**
+   * Whether every host that should send something is stale.
+   *
+   * @param {number} now
+   */
   isSilent(now) {
-    const speaking = [...this.hosts.values()].filter((host) => host.newest && !host.ended);
-    return speaking.length > 0 && speaking.every((host) => host.isStale(now));
+    const active = [...this.hosts.values()].filter((host) => host.newest && !host.ended);
+    return active.length > 0 && active.every((host) => host.isStale(now));
   }
 }

@@ -290,7 +290,7 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
     };
     type_in(&mut browser, "not-the-right-token");
     let wrong =
-        "document.getElementById('wrong').textContent === 'That is not the token of this server.'";
+        "document.getElementById('wrong').textContent === 'This is not the server’s token.'";
     browser.wait_until(wrong, VIEW);
     type_in(&mut browser, TOKEN);
     let shown = "view().status === 'Connected' && view().filled && view().seq > 1";

@@ -28,13 +28,13 @@ fn a_plain_proxy_pass_is_enough() {
     assert_eq!(browser.eval("view().isBlocked"), true);
     banner_says(
         &mut browser,
-        "WebSocket is blocked: data come as Server-Sent Events.",
+        "WebSocket is blocked: using Server-Sent Events instead.",
     );
     assert_unbroken(&mut browser);
 
     // It goes on to say what is wrong.
     serve.kill9();
-    banner_says(&mut browser, "A proxy before the server answers 502");
+    banner_says(&mut browser, "A proxy in front of the server answered 502");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_proxy_that_drops_the_port_is_told() {
     let mut browser = prepared(Browser::among_untrusted_examples());
     browser.go(&format!("{origin}/"));
     browser.wait_until(CONNECTED, VIEW);
-    let why = format!("--allow-origin {origin}): data come as Server-Sent Events.");
+    let why = format!("--allow-origin {origin}): using Server-Sent Events instead.");
     banner_says(&mut browser, &why);
     assert_unbroken(&mut browser);
 }
@@ -117,7 +117,10 @@ fn silence_from_the_start_is_told() {
     const MUTE: &str = "window.WebSocket = class extends WebSocket { set onmessage(heard) {} };";
     let serve = Metrics::serve().start();
     let mut browser = open_after(MUTE, serve.port());
-    banner_says(&mut browser, "A proxy before it may hold them back.");
+    banner_says(
+        &mut browser,
+        "no data has arrived. A proxy in front of the server may be holding it back.",
+    );
 }
 
 #[test]
@@ -128,15 +131,15 @@ fn why_no_data_come_is_told() {
     for (streams, says) in [
         (
             "location ~ ^/(ws|events|metrics)$ { return 503; }",
-            "A proxy before the server answers 503",
+            "A proxy in front of the server answered 503",
         ),
         (
             "location ~ ^/(ws|events|metrics)$ { return 404; }",
-            "A proxy before the server answers 404",
+            "A proxy in front of the server answered 404",
         ),
         (
             "location /events { default_type text/html; return 200 'Please log in.'; }",
-            "What answers is not the server: it sends text/html",
+            "Something other than the server answered: it sent text/html",
         ),
         (
             "location /events { default_type text/event-stream; return 200 ''; }",
@@ -167,6 +170,6 @@ fn a_stream_that_is_held_back_is_told() {
     browser.go(&format!("http://127.0.0.1:{}/", nginx.port()));
     banner_says(
         &mut browser,
-        "No answer came in time: a proxy before the server may hold it back.",
+        "No answer in time. A proxy in front of the server may be holding it back.",
     );
 }

@@ -104,7 +104,7 @@ fn silence_is_stale_though_the_socket_is_open() {
     let banner = browser.eval(BANNER);
     let text = banner.as_str().unwrap();
     assert!(
-        text.starts_with("No new data come.") && text.ends_with("Data shown may be stale."),
+        text.starts_with("No new data.") && text.ends_with("Data shown may be stale."),
         "{text}"
     );
     // It gives that connection up, and the next one has everything.

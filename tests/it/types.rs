@@ -1,6 +1,7 @@
-//! The types for dashboard builders, checked by the TypeScript compiler against frames of the real binary.
+//! The types for dashboard builders, checked by the TypeScript compiler against frames of the real binary, and the page's
+//! scripts against these types.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::harness::dice::Dice;
@@ -23,6 +24,57 @@ fn compile(messages: &[String]) -> (bool, String) {
     let output = Command::new("tsc")
         .args(["--noEmit", "--strict", "--target", "es2020", "messages.ts"])
         .current_dir(dir.path())
+        .output()
+        .expect("tsc is needed: apt-get install node-typescript");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.success(), said)
+}
+
+/// A copy of the page's scripts beside the types that they name. It has a folder for itself, so that the compiler finds
+/// nothing else.
+#[track_caller]
+fn copy_of_page() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["docs", "src/assets"] {
+        std::fs::create_dir_all(dir.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if [".js", ".d.ts"].iter().any(|end| name.ends_with(end)) {
+                std::fs::copy(&path, dir.path().join(folder).join(name)).unwrap();
+            }
+        }
+    }
+    dir
+}
+
+/// What the compiler says of the page's scripts, which have their types in comments.
+#[track_caller]
+fn check_page(dir: &Path) -> (bool, String) {
+    let scripts: Vec<PathBuf> = std::fs::read_dir(dir.join("src/assets"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert!(7 < scripts.len(), "only {scripts:?}");
+    let output = Command::new("tsc")
+        .args([
+            "--noEmit",
+            "--allowJs",
+            "--checkJs",
+            "--strict",
+            "--noUnusedLocals",
+        ])
+        .args([
+            "--target",
+            "es2022",
+            "--module",
+            "es2022",
+            "--lib",
+            "es2022,dom,dom.iterable",
+        ])
+        .args(scripts)
+        .current_dir(dir)
         .output()
         .expect("tsc is needed: apt-get install node-typescript");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -68,4 +120,25 @@ fn what_is_not_documented_does_not_compile() {
     assert!(!compiles && said.contains("why"), "{said}");
     let (compiles, said) = compile(&[r#"{"type":"gap","host":"a","reason":"lost"}"#.to_owned()]);
     assert!(!compiles && said.contains("\"lost\""), "{said}");
+}
+
+#[test]
+fn the_page_reads_messages_as_they_are_documented() {
+    let dir = copy_of_page();
+    let (compiles, said) = check_page(dir.path());
+    assert!(compiles, "{said}");
+}
+
+/// The compiler says nothing of types that it does not find.
+#[test]
+fn a_page_that_reads_what_no_message_has_is_found() {
+    let dir = copy_of_page();
+    let script = dir.path().join("src/assets/state.js");
+    let text = std::fs::read_to_string(&script).unwrap();
+    let misread = text.replace("message.alerts.map", "message.alarms.map");
+    assert_ne!(misread, text);
+    std::fs::write(&script, misread).unwrap();
+    let (compiles, said) = check_page(dir.path());
+    let expected = "Property 'alarms' does not exist on type 'Hello'";
+    assert!(!compiles && said.contains(expected), "{said}");
 }

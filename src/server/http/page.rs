@@ -83,13 +83,14 @@ macro_rules! part {
     };
 }
 
-static PARTS: [Part; 10] = [
+static PARTS: [Part; 11] = [
     part!("/", HTML, "index.html"),
     part!("/app.css", CSS),
     part!("/app.js", SCRIPT),
     part!("/cards.js", SCRIPT),
     part!("/chart.js", SCRIPT),
     part!("/connection.js", SCRIPT),
+    part!("/dom.js", SCRIPT),
     part!("/format.js", SCRIPT),
     part!("/state.js", SCRIPT),
     part!("/tables.js", SCRIPT),
