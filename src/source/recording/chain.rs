@@ -1,6 +1,7 @@
 //! The most rows that can be left where they are.
 
-use super::order::Key;
+/// Where a row belongs among those of its host: the rank of its stream, and its number.
+pub(super) type Key = (u32, u64);
 
 /// Rows that stay together.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,8 @@ use crate::protocol::{HostName, StreamId};
 use crate::recording::{Columns, ReadError, Row, RowKind, RowProblem};
 
 use super::Input;
-use super::order::{Key, Order, Ranks, Runs};
+use super::chain::Key;
+use super::order::{Order, Ranks, Runs};
 use super::ordered::{Found, Source, Spot};
 
 /// The cure for a row out of place in what can be read only once.

@@ -13,7 +13,7 @@ use crate::protocol::{HostName, StreamId};
 use crate::recording::{Heading, Place, ReadError, Reader, Row};
 
 use super::Input;
-use super::chain::{Link, heaviest};
+use super::chain::{Key, Link, heaviest};
 
 /// The rows of a file, as stretches of each host's that are in order.
 #[derive(Debug, Default)]
@@ -65,9 +65,6 @@ pub struct Order {
 
 /// Which of a host's streams comes when.
 pub(super) type Ranks = HashMap<HostName, HashMap<StreamId, u32>>;
-
-/// Where a row belongs among those of its host: the rank of its stream, and its number.
-pub(super) type Key = (u32, u64);
 
 /// The displaced rows of a file.
 #[derive(Debug, Default)]
