@@ -120,8 +120,7 @@ fn events_are_read_from_another_host_with_the_token_in_a_header() {
     assert_eq!(read(browser, port, TOKEN), live);
     // It is told why, which a page of another origin is not.
     let wrong = read(browser, port, "not-the-right-token");
-    let says =
-        "that is not the token of this server: name a file that holds it with --token-file FILE\n";
+    let says = "that is not the token of this server\n";
     assert_eq!(wrong, json!({ "status": 401, "says": says }));
 
     visit(browser, &scene.foreign);
