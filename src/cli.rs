@@ -32,11 +32,11 @@ pub struct GlobalArgs {
     )]
     pub color: Colour,
 
-    /// Say more on stderr: viewers coming and going
+    /// Log more to stderr: viewers connecting and disconnecting
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
 
-    /// Say only errors on stderr
+    /// Log only errors to stderr
     #[arg(
         short,
         long,
@@ -51,7 +51,7 @@ pub struct GlobalArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Listen here; repeatable. A port alone is one of loopback, and 0 is any free one [default: 8080]
+    /// Listen on this address; repeatable. A port alone means loopback; port 0 picks a free port [default: 8080]
     #[arg(
         short,
         long,
@@ -66,7 +66,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration_in("1s", LONGEST))]
     pub retain: Duration,
 
-    /// Tell viewers at least this often that the server lives
+    /// Send a heartbeat at least this often
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration_in(SHORTEST_HEARTBEAT, LONGEST))]
     pub heartbeat: Duration,
 
@@ -74,11 +74,11 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count(1..=MANY))]
     pub max_viewers: u64,
 
-    /// Wait this long for viewers to take leave when stopping
+    /// Allow viewers this long to disconnect when stopping
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub drain: Duration,
 
-    /// Who may look.
+    /// Who may connect, and by which names.
     #[command(flatten)]
     pub trust: ServerTrustArgs,
 }
@@ -96,15 +96,15 @@ pub struct ClientArgs {
     )]
     pub servers: Vec<Endpoint>,
 
-    /// Only this host; repeatable, may have * and ?
+    /// Only this host; repeatable, with * and ? as wildcards
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostPattern>,
 
-    /// Begin this long ago, as far as the server remembers
+    /// Start this long ago, as far back as the server's history goes
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "last")]
     pub since: Option<Duration>,
 
-    /// Begin this many samples back
+    /// Start this many samples back
     #[arg(long, value_name = "N", value_parser = count(0..=MANY))]
     pub last: Option<u64>,
 
@@ -120,8 +120,8 @@ pub struct ClientArgs {
     #[command(flatten)]
     pub trust: ClientTrustArgs,
 
-    /// Try again this many times in a row, then give up; 0 makes one attempt only [default: 9 until the first connection,
-    /// then without end]
+    /// Retry this many times in a row, then give up; 0 makes a single attempt [default: 9 until the first connection,
+    /// then no limit]
     #[arg(long, value_name = "N", value_parser = count(0..=MANY), help_heading = "Reconnecting")]
     pub retries: Option<u64>,
 

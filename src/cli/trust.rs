@@ -14,9 +14,9 @@ use crate::token::{self, Found};
 
 /// Flags of the two servers.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Who may look")]
+#[command(next_help_heading = "Access")]
 pub struct ServerTrustArgs {
-    /// Ask viewers for the token in this file; it is made if there is none
+    /// Require the token in this file; the file is created if it does not exist
     #[arg(
         long,
         value_name = "FILE",
@@ -25,7 +25,7 @@ pub struct ServerTrustArgs {
     )]
     token_file: Option<PathBuf>,
 
-    /// Speak TLS with this certificate, in PEM, followed by those between it and its CA
+    /// Serve TLS with this certificate chain, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
@@ -33,15 +33,15 @@ pub struct ServerTrustArgs {
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Answer to this name as well; repeatable. Addresses, localhost and the host's own name are always answered to
+    /// Also answer to this host name; repeatable. IP addresses, localhost and the host's own name are always accepted
     #[arg(long, value_name = "NAME")]
     allow_host: Vec<AllowedHost>,
 
-    /// Let pages from there look; repeatable. This server's own page always may
+    /// Allow pages from this origin; repeatable. The server's own page is always allowed
     #[arg(long, value_name = "SCHEME://HOST[:PORT]")]
     allow_origin: Vec<Origin>,
 
-    /// Listen beyond loopback although everybody who can reach the port can read the metrics
+    /// Listen beyond loopback without a token: anyone who can reach the port can read the metrics
     #[arg(long)]
     allow_anonymous: bool,
 }
@@ -119,7 +119,7 @@ impl ServerTrustArgs {
 /// Flags of the two clients.
 #[derive(Debug, Clone, Args)]
 pub struct ClientTrustArgs {
-    /// Show servers the token in this file
+    /// Send the token in this file to the server
     #[arg(
         long,
         value_name = "FILE",
@@ -128,7 +128,7 @@ pub struct ClientTrustArgs {
     )]
     token_file: Option<PathBuf>,
 
-    /// Believe the certificates of this CA as well, or this one of a server, in PEM
+    /// Also trust this CA, or this server's own certificate, in PEM
     #[arg(long, value_name = "FILE")]
     ca_cert: Option<PathBuf>,
 }

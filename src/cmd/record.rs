@@ -41,11 +41,11 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = None)]
     output: PathBuf,
 
-    /// Replace a file that exists
+    /// Overwrite an existing file
     #[arg(short, long, conflicts_with = "append", help_heading = None)]
     force: bool,
 
-    /// Go on with a file that exists, behind its last row
+    /// Append to an existing file, resuming after its last row
     #[arg(long, help_heading = None)]
     append: bool,
 }

@@ -36,27 +36,27 @@ Examples:
   metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
   zcat incident.csv.gz | metrics replay -")]
 pub struct Args {
-    /// Recordings, played as one by time; - is standard input
+    /// Recordings, merged by time; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// How fast: a factor, or max for as fast as the viewers read
+    /// Speed: a factor, or max for as fast as the viewers can read
     #[arg(long, value_name = "FACTOR", default_value = "1")]
     speed: Speed,
 
-    /// Begin again at the end, for ever
+    /// Start over at the end, forever
     #[arg(long = "loop")]
     again: bool,
 
-    /// Hold the first row until N viewers are there
+    /// Hold back the first row until N viewers are connected
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = crate::cli::count(0..=crate::cli::MANY))]
     wait: u64,
 
-    /// Wait at most this long for viewers to come, and at the end for them to have it all
+    /// Wait at most this long for viewers to connect and, at the end, to receive everything
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::duration)]
     wait_timeout: Duration,
 
-    /// Begin at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
+    /// Start at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     start: Option<Bound>,
 
@@ -64,15 +64,15 @@ pub struct Args {
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     end: Option<Bound>,
 
-    /// Wait at most this long for a message, however long the hole in the recording is
+    /// Wait at most this long where the recording has a longer hole
     #[arg(long, value_name = "DURATION", value_parser = crate::cli::duration)]
     max_pause: Option<Duration>,
 
-    /// Shift time so that the recording begins now
+    /// Shift all timestamps so that the recording starts now
     #[arg(long)]
     rebase: bool,
 
-    /// Call the host so
+    /// Use this host name instead of the recorded one
     #[arg(long, value_name = "NAME")]
     name: Option<HostName>,
 

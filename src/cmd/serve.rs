@@ -36,11 +36,11 @@ pub struct Args {
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = duration_in(SHORTEST_INTERVAL, LONGEST_INTERVAL))]
     interval: Duration,
 
-    /// Call this host so [default: its host name]
+    /// Use this host name [default: the system's host name]
     #[arg(long, value_name = "NAME")]
     name: Option<HostName>,
 
-    /// Name the first N processes by CPU and by memory, at most 1000; 0 reads no processes at all
+    /// List the top N processes by CPU and by memory, at most 1000; 0 reads no processes
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=MOST_TOP))]
     top: u64,
 

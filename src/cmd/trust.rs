@@ -1,4 +1,4 @@
-//! Who may look, and whom a client believes: the flags put to work.
+//! Who may connect to a server, and which servers a client trusts: from flags to configuration.
 
 use std::sync::Arc;
 

@@ -44,15 +44,15 @@ pub struct Args {
     #[command(flatten)]
     client: ClientArgs,
 
-    /// Print the table once and leave; with --json or --plain, one line for each host
+    /// Print the table once and exit; with --json or --plain, one line per host
     #[arg(long, help_heading = None)]
     once: bool,
 
-    /// Print each message as it came, one a line
+    /// Print each message as received, one per line
     #[arg(long, conflicts_with = "plain", help_heading = None)]
     json: bool,
 
-    /// Print one line for each sample; the default when stdout is no terminal
+    /// Print one line per sample; the default when stdout is not a terminal
     #[arg(long, help_heading = None)]
     plain: bool,
 }
