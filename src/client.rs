@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::protocol::{HostName, Message, Position, Query, StreamId};
+use crate::protocol::{HostName, Message, Query, ResumePoint, StreamId};
 use crate::token::Token;
 
 pub use backoff::Retry;
@@ -134,15 +134,6 @@ pub enum Notice {
     },
 }
 
-/// What is known of a host before a client begins: it resumes there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
-    /// The last message.
-    pub last: Position,
-    /// The streams before that of the last message, in their order. One that comes back is rejected.
-    pub past: Vec<StreamId>,
-}
-
 /// A message as it came. `metric` and `alert` have a host and a number, given by the client where the server gives none,
 /// and never come twice.
 #[derive(Debug, Clone)]
@@ -190,7 +181,7 @@ impl Client {
     pub fn new(
         servers: &[Endpoint],
         query: &Query,
-        known: &[Known],
+        known: &[ResumePoint],
         retry: Retry,
         trust: &Trust,
     ) -> Self {

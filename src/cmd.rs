@@ -16,6 +16,7 @@ use std::fmt;
 use clap::{Parser, Subcommand};
 
 use crate::cli::GlobalArgs;
+use crate::sink::SinkError;
 use crate::{signals, talk};
 
 /// How a command ended, as the shell sees it.
@@ -93,13 +94,13 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Anything without a status of its own failed with 1.
+/// A destination that was chosen wrongly is a usage error; anything else without a status of its own failed with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self {
-            exit: Exit::Failed,
-            error: error.into(),
-        }
+        let error = error.into();
+        let is_misuse = (error.downcast_ref::<SinkError>()).is_some_and(SinkError::is_misuse);
+        let exit = if is_misuse { Exit::Usage } else { Exit::Failed };
+        Self { exit, error }
     }
 }
 

@@ -6,6 +6,7 @@
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.
 //! * [`source`]: where messages come from, the host or recordings, each with its loop.
+//! * [`sink`]: where messages go: files of rows.
 //! * [`token`]: the secret that lets a viewer in, and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
@@ -24,6 +25,7 @@ pub mod protocol;
 pub mod recording;
 pub mod server;
 pub mod signals;
+pub mod sink;
 pub mod source;
 pub mod talk;
 pub mod terminal;

@@ -43,7 +43,7 @@ pub use frame::Frame;
 pub use message::{
     Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,
 };
-pub use names::{HostName, NameError, Position, StreamId, is_device};
+pub use names::{HostName, NameError, Position, ResumePoint, StreamId, is_device};
 pub use number::{push_number, round_nonzero, round_rate, round_to};
 pub use query::{HostPattern, Query, QueryError, names_token};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};

@@ -8,13 +8,13 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
-use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, close};
+use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
 
 use super::backoff::{Backoff, Retry};
 use super::connect::{ConnectError, Socket, connect, describe_io};
 use super::endpoint::Endpoint;
 use super::tracker::{Taken, Tracker};
-use super::{Event, Known, Notice, Trust};
+use super::{Event, Notice, Trust};
 
 /// A silent server is asked for a sign of life at the latest after this.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -94,7 +94,7 @@ impl Link {
         server: usize,
         endpoint: Endpoint,
         query: Query,
-        known: &[Known],
+        known: &[ResumePoint],
         retry: Retry,
         trust: Trust,
     ) -> Self {

@@ -8,12 +8,12 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::protocol::{
-    Body, DecodeError, Gap, Hello, HostName, HostPattern, Message, Position, Query, Sample,
-    StreamId, describe,
+    Body, DecodeError, Gap, Hello, HostName, HostPattern, Message, Position, Query, ResumePoint,
+    Sample, StreamId, describe,
 };
 
 use super::place::{Place, Start};
-use super::{Known, Notice, Received};
+use super::{Notice, Received};
 
 /// Data are stale after so many intervals without a sample …
 const STALE_INTERVALS: u32 = 3;
@@ -135,8 +135,13 @@ impl Host {
 
 impl Tracker {
     /// Begins behind what is known.
-    pub(super) fn new(server: usize, nameless: HostName, query: Query, known: &[Known]) -> Self {
-        let place = |known: &Known| {
+    pub(super) fn new(
+        server: usize,
+        nameless: HostName,
+        query: Query,
+        known: &[ResumePoint],
+    ) -> Self {
+        let place = |known: &ResumePoint| {
             let Position { host, stream, seq } = &known.last;
             let place = Place::behind(*stream, *seq, known.past.iter().copied());
             (host.clone(), Host::new(place))
@@ -496,7 +501,7 @@ mod tests {
     impl Link {
         fn new(after: &str) -> Self {
             let query = Query::parse(after).unwrap();
-            let known = |last: &Position| Known {
+            let known = |last: &Position| ResumePoint {
                 last: last.clone(),
                 past: Vec::new(),
             };

@@ -1,17 +1,15 @@
 //! `metrics record`: the stream as CSV, nothing lost.
 
-mod files;
-mod named;
+mod sample_limit;
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{Client, Event};
-use crate::recording::OutputError;
+use crate::client::{Client, Event, Received};
+use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
 use crate::talk;
 use crate::terminal::{self, Progress, Recorded};
 
@@ -19,10 +17,10 @@ use super::clock::reached;
 use super::news::{News, short_name};
 use super::{Exit, Failure, announce, data, trust};
 
-use files::{Files, Target, Written};
+use sample_limit::SampleLimit;
 
-/// How often rows are sent to the disk and files are looked after: both are to be done within a second.
-const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// How often rows are sent to the disk and the sink is checked: both must happen within a second.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `metrics record`.
 #[derive(Debug, clap::Args)]
@@ -59,33 +57,27 @@ pub async fn run(
     global: &GlobalArgs,
     stop: CancellationToken,
 ) -> Result<Exit, Failure> {
-    let target = Target::new(&args.output);
-    if let Target::File(path) = &target {
-        named::check(path).map_err(Failure::usage)?;
-    }
-    if args.append && matches!(target, Target::Stdout) {
+    let destination = Destination::of(&args.output);
+    if args.append && destination == Destination::Stdout {
         return Err(Failure::usage(
             "--append needs a file: name it with -o FILE",
         ));
     }
-    if args.client.endpoints().len() > 1 && !matches!(target, Target::Directory(_)) {
+    if args.client.endpoints().len() > 1 && !matches!(destination, Destination::Directory(_)) {
         return Err(Failure::usage(
             "several servers need one file per host: write -o DIR/",
         ));
     }
     let trust = trust::of_client(&args.client, global)?;
-    let (force, append, samples) = (args.force, args.append, args.client.samples);
-    let opening = move || Files::new(target, force, append, samples);
-    let mut files = tokio::select! {
+    let mut sink = tokio::select! {
         biased;
-        // On a thread: a named pipe is opened when somebody reads it.
-        opened = tokio::task::spawn_blocking(opening) => opened??,
+        opened = sink::open(destination, args.existing()) => opened?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
     let mut client = Client::new(
         &args.client.endpoints(),
         &args.client.query(),
-        &files.known(),
+        &sink.positions(),
         args.client.retry(),
         &trust,
     );
@@ -97,35 +89,42 @@ pub async fn run(
     }
     let started = Instant::now();
     let mut talk = Talk::new(&args, global);
-    let followed = follow(&args, client, &mut files, &mut talk, &stop).await;
-    let closed = files.close();
+    let followed = follow(&args, client, &mut *sink, &mut talk, &stop).await;
+    let closed = sink.close().await;
     talk.progress.finish();
-    match followed.and_then(|()| closed.map_err(Failure::from)) {
+    match followed.and(closed) {
         // Whoever reads our stdout may stop: then we are done.
-        Err(failure) if is_closed_pipe(&failure) => return Ok(Exit::Done),
+        Err(error) if error.is_closed_pipe() => return Ok(Exit::Done),
         other => other?,
     }
-    if let Some(summary) = files.summary(started.elapsed()) {
+    if let Some(summary) = summary(&*sink, started.elapsed()) {
         announce::say(global, &summary);
     }
     talk.news.exit()
 }
 
-fn is_closed_pipe(failure: &Failure) -> bool {
-    let written = failure.error.downcast_ref::<OutputError>();
-    matches!(written, Some(OutputError::Write { source, .. }) if source.kind() == ErrorKind::BrokenPipe)
+impl Args {
+    fn existing(&self) -> Existing {
+        match (self.append, self.force) {
+            (true, _) => Existing::Append,
+            (false, true) => Existing::Replace,
+            (false, false) => Existing::Keep,
+        }
+    }
 }
 
 /// Takes events and writes rows until there is nothing more to do.
 async fn follow(
     args: &Args,
     mut client: Client,
-    files: &mut Files,
+    sink: &mut dyn Sink,
     talk: &mut Talk,
     stop: &CancellationToken,
-) -> Result<(), Failure> {
+) -> Result<(), SinkError> {
     let limit = (args.client.duration).map(|duration| tokio::time::Instant::now() + duration);
-    let mut ticks = tokio::time::interval(SAVE_EVERY);
+    let mut samples = SampleLimit::new(args.client.samples);
+    let mut ticks = tokio::time::interval(SYNC_EVERY);
+    let mut is_sync_due = false;
     loop {
         let event = tokio::select! {
             biased;
@@ -135,22 +134,31 @@ async fn follow(
             }
             () = reached(limit) => return Ok(()),
             _ = ticks.tick() => {
-                files.save();
-                talk.progress(files);
+                is_sync_due = true;
+                talk.progress(sink.written());
                 continue;
             }
-            saved = files.saved() => {
-                saved?;
+            // What comes meanwhile does not wait for the disk: the next round waits on.
+            synced = sink.sync(), if is_sync_due => {
+                is_sync_due = false;
+                synced?;
                 continue;
             }
             event = client.next() => event,
         };
         let Some(event) = event else { return Ok(()) };
         talk.take(&event);
-        if let Event::Message(received) = event {
+        if let Event::Message(Received {
+            host,
+            stream,
+            message,
+            ..
+        }) = event
+            && samples.admits(&host, &message.body)
+        {
             tokio::select! {
                 biased;
-                taken = files.take(received) => taken?,
+                taken = sink.take(host, stream, message.body) => taken?,
                 () = data::given_up(stop, limit) => {
                     if stop.is_cancelled() {
                         talk.news.leave();
@@ -159,7 +167,7 @@ async fn follow(
                 }
             }
         }
-        if files.have_enough() && client.is_settled() {
+        if samples.is_reached() && client.is_settled() {
             return Ok(());
         }
     }
@@ -210,8 +218,7 @@ impl Talk {
         }
     }
 
-    fn progress(&self, files: &Files) {
-        let Written { rows, bytes, gaps } = files.written();
+    fn progress(&self, Written { rows, bytes, gaps }: Written) {
         self.progress.recorded(&Recorded {
             rows,
             bytes,
@@ -221,10 +228,16 @@ impl Talk {
     }
 }
 
-/// Whether `path` names a directory: by its last slash, or because it is one.
-fn is_directory(path: &Path) -> bool {
-    path.as_os_str()
-        .to_string_lossy()
-        .ends_with(['/', std::path::MAIN_SEPARATOR])
-        || path.is_dir()
+/// What was recorded, in a line; nothing if nothing was.
+fn summary(sink: &dyn Sink, elapsed: Duration) -> Option<String> {
+    let Written { rows, gaps, .. } = sink.written();
+    let name = sink.name();
+    let gaps = match gaps {
+        0 => String::new(),
+        1 => ", 1 gap".to_owned(),
+        more => format!(", {more} gaps"),
+    };
+    let plural = if rows == 1 { "" } else { "s" };
+    let span = announce::span(elapsed);
+    (rows > 0).then(|| format!("Wrote {name}: {rows} row{plural} in {span}{gaps}."))
 }

@@ -187,6 +187,15 @@ pub struct Position {
     pub seq: u64,
 }
 
+/// Where a recording of a host ends, so that a client can continue from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// The last message.
+    pub last: Position,
+    /// The streams before that of the last message, in their order. A source that returns to one of them is rejected.
+    pub past: Vec<StreamId>,
+}
+
 impl FromStr for Position {
     type Err = NameError;
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 5] = [
     &["cmd"],
     &["cli"],
-    &["server", "client", "source", "terminal"],
+    &["server", "client", "source", "sink", "terminal"],
     &[
         "hub",
         "recording",
@@ -146,6 +146,11 @@ fn planted_violations_are_found() {
             "src/cmd/watch.rs",
             "use super::record::Args;",
             "cmd/watch imports cmd/record",
+        ),
+        (
+            "src/sink/files.rs",
+            "use crate::client::Received;",
+            "sink imports client",
         ),
         (
             "src/server/ws.rs",

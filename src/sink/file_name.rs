@@ -17,11 +17,13 @@ const COMPRESSORS: [(&str, &str); 9] = [
     ("zip", "zip"),
 ];
 
+/// One line that says what is wrong with a name, and what to write instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadName(String);
+
 /// Refuses a file whose name promises what is not written, or that other systems cannot have.
-///
-/// # Errors
-/// One line that says what to write instead.
-pub(super) fn check(path: &Path) -> Result<(), String> {
+pub(super) fn check(path: &Path) -> Result<(), BadName> {
     // What is a pipe or a device already is written to as it is.
     if path.exists() && !path.is_file() {
         return Ok(());
@@ -36,9 +38,9 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
         .iter()
         .find(|(of, _)| suffix.as_deref() == Some(of));
     if let Some((_, compressor)) = compressor {
-        return Err(format!(
+        return Err(BadName(format!(
             "-o '{whole}' would not be compressed: write `metrics record … | {compressor} > {whole}`"
-        ));
+        )));
     }
     let problem = if is_device(&name) {
         "is the name of a device on Windows"
@@ -47,7 +49,9 @@ pub(super) fn check(path: &Path) -> Result<(), String> {
     } else {
         return Ok(());
     };
-    Err(format!("-o '{whole}' {problem}: choose another name"))
+    Err(BadName(format!(
+        "-o '{whole}' {problem}: choose another name"
+    )))
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
             ("x.csv.", "choose another name"),
             ("x.csv ", "choose another name"),
         ] {
-            let error = check(Path::new(name)).unwrap_err();
+            let error = check(Path::new(name)).unwrap_err().to_string();
             assert!(error.contains(expected), "{name}: {error}");
         }
     }

@@ -1,0 +1,79 @@
+//! Why a sink cannot be opened or written to.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use crate::protocol::HostName;
+use crate::recording::OutputError;
+
+use super::file_name::BadName;
+
+/// Why a sink cannot be opened or written to. One line for people, with its causes.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A file name that promises something else, or that other systems cannot have.
+    #[error(transparent)]
+    BadName(#[from] BadName),
+    /// One file cannot hold several hosts.
+    #[error(
+        "{first} and {other} are both here: write one file per host with -o DIR/, or choose one with --host"
+    )]
+    SeveralHosts {
+        /// The host in the file.
+        first: HostName,
+        /// The host that came after it.
+        other: HostName,
+    },
+    /// The file already holds another host.
+    #[error("'{name}' is a recording of {of}, not of {host}: use another file")]
+    OtherHost {
+        /// The file.
+        name: String,
+        /// The host in it.
+        of: HostName,
+        /// The host that it should be of.
+        host: HostName,
+    },
+    /// The directory for the files cannot be made.
+    #[error("cannot make '{}'", path.display())]
+    MakeDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The directory with the files cannot be listed.
+    #[error("cannot list '{}'", path.display())]
+    ListDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// A file cannot be opened, written or saved.
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A thread that did the work stopped before its end.
+    #[error("a thread of the recording stopped")]
+    Stopped(#[from] tokio::task::JoinError),
+}
+
+impl SinkError {
+    /// Whether the destination was chosen wrongly, rather than something having failed.
+    #[must_use]
+    pub fn is_misuse(&self) -> bool {
+        matches!(
+            self,
+            Self::BadName(_)
+                | Self::SeveralHosts { .. }
+                | Self::OtherHost { .. }
+                | Self::Output(OutputError::Exists { .. })
+        )
+    }
+
+    /// Whether whoever read our output stopped reading.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Output(OutputError::Write { source, .. }) if source.kind() == ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,275 @@
+//! Recordings as files: standard output, one file for the only host, or one per host in a directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::task::JoinHandle;
+
+use crate::descriptors;
+use crate::protocol::{Body, Hello, HostName, ResumePoint, StreamId};
+use crate::recording::{Output, OutputError};
+
+use super::destination::{Destination, Existing};
+use super::error::SinkError;
+use super::file_name;
+use super::host_file::{HostFile, OpenedFile};
+use super::interface::{Sink, Written};
+
+/// This many files are synced at once: the disk takes them together.
+const SYNCED_AT_ONCE: usize = 16;
+
+/// The open files.
+pub(super) struct Files {
+    destination: Destination,
+    existing: Existing,
+    /// Opened before anything is connected, each with the host in it, so that a file that cannot be had is reported at once.
+    opened: Vec<(Option<HostName>, OpenedFile)>,
+    files: BTreeMap<HostName, HostFile>,
+    /// The sync that is under way.
+    syncing: Option<JoinHandle<Result<(), OutputError>>>,
+}
+
+impl Files {
+    /// Opens what can be opened before the hosts are known.
+    pub(super) fn open(destination: Destination, existing: Existing) -> Result<Self, SinkError> {
+        let opened = match &destination {
+            Destination::Stdout => vec![(None, Output::stdout()?.into())],
+            Destination::File(path) => {
+                file_name::check(path)?;
+                vec![open_file(path, existing)?]
+            }
+            Destination::Directory(directory) => open_directory(directory, existing)?,
+        };
+        Ok(Self {
+            destination,
+            existing,
+            opened,
+            files: BTreeMap::new(),
+            syncing: None,
+        })
+    }
+
+    fn add(&mut self, host: HostName, hello: &Hello) -> Result<(), SinkError> {
+        if self.files.contains_key(&host) {
+            return Ok(());
+        }
+        let opened = match &self.destination {
+            Destination::Stdout | Destination::File(_) => self.take_only(&host)?,
+            Destination::Directory(directory) => {
+                let path = directory.join(format!("{}.csv", host.file_stem()));
+                let is_of_host = |(of, _): &(Option<_>, _)| of.as_ref() == Some(&host);
+                match self.opened.iter().position(is_of_host) {
+                    Some(index) => self.opened.swap_remove(index).1,
+                    None => open_file(&path, self.existing)?.1,
+                }
+            }
+        };
+        self.files.insert(host, HostFile::new(opened, hello));
+        Ok(())
+    }
+
+    /// The only file, for the first host.
+    fn take_only(&mut self, host: &HostName) -> Result<OpenedFile, SinkError> {
+        match self.opened.pop() {
+            Some((Some(of), opened)) if of != *host => Err(other_host(&opened, of, host)),
+            Some((_, opened)) => Ok(opened),
+            // Without a first host, the file of this one was lost with an error, after which nothing is taken.
+            None => Err(SinkError::SeveralHosts {
+                first: self.files.keys().next().unwrap_or(host).clone(),
+                other: host.clone(),
+            }),
+        }
+    }
+
+    async fn write(
+        &mut self,
+        host: HostName,
+        stream: StreamId,
+        body: Body,
+    ) -> Result<(), SinkError> {
+        let (seq, alert, sample) = match body {
+            Body::Hello(hello) => return self.add(host, &hello),
+            Body::Gap(gap) => {
+                if let Some(file) = self.files.get_mut(&host) {
+                    file.gap(gap);
+                }
+                return Ok(());
+            }
+            Body::Metric {
+                seq: Some(seq),
+                sample,
+            } => (seq, None, sample),
+            Body::Alert {
+                seq: Some(seq),
+                alert,
+                sample,
+            } => (seq, Some(alert), sample),
+            _ => return Ok(()),
+        };
+        match self.files.get_mut(&host) {
+            Some(file) => file.write((host, stream, seq), alert, sample).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Begins to check whether the files are still there and to sync what was written, unless a sync is under way: data
+    /// do not wait for a slow disk.
+    fn begin_sync(&mut self) {
+        if self.syncing.is_some() {
+            return;
+        }
+        let dirty: Vec<_> = (self.files.values_mut())
+            .filter_map(HostFile::take_dirty)
+            .collect();
+        let idle = self.opened.iter().map(|(_, opened)| &opened.output);
+        let all: Vec<_> = (self.files.values().map(|file| &file.output))
+            .chain(idle)
+            .map(Arc::clone)
+            .collect();
+        self.syncing = Some(tokio::task::spawn_blocking(move || {
+            all.iter()
+                .try_for_each(|output| output.check_still_there())?;
+            sync(&dirty)
+        }));
+    }
+
+    /// Waits for the sync that is under way, if there is one. Cancel safe.
+    async fn end_sync(&mut self) -> Result<(), SinkError> {
+        let Some(syncing) = &mut self.syncing else {
+            return Ok(());
+        };
+        let synced = syncing.await;
+        self.syncing = None;
+        Ok(synced??)
+    }
+}
+
+impl Sink for Files {
+    fn positions(&self) -> Vec<ResumePoint> {
+        let point = |(_, opened): &(_, OpenedFile)| {
+            let resume = opened.resume.as_ref()?;
+            Some(ResumePoint {
+                last: resume.last.clone()?,
+                past: resume.past.clone(),
+            })
+        };
+        self.opened.iter().filter_map(point).collect()
+    }
+
+    fn take(
+        &mut self,
+        host: HostName,
+        stream: StreamId,
+        body: Body,
+    ) -> BoxFuture<'_, Result<(), SinkError>> {
+        self.write(host, stream, body).boxed()
+    }
+
+    fn sync(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        async {
+            self.begin_sync();
+            self.end_sync().await
+        }
+        .boxed()
+    }
+
+    fn close(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
+        async {
+            // A disk reports an error once: one that this sync hears of, the next does not.
+            let synced = self.end_sync().await;
+            self.begin_sync();
+            synced.and(self.end_sync().await)
+        }
+        .boxed()
+    }
+
+    fn written(&self) -> Written {
+        self.files.values().map(|file| file.written).sum()
+    }
+
+    fn name(&self) -> String {
+        self.destination.name()
+    }
+}
+
+/// Waits until the disk has all of `outputs`.
+fn sync(outputs: &[Arc<Output>]) -> Result<(), OutputError> {
+    if outputs.len() <= SYNCED_AT_ONCE {
+        return outputs.iter().try_for_each(|output| output.sync());
+    }
+    let share = outputs.len().div_ceil(SYNCED_AT_ONCE);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (outputs.chunks(share))
+            .map(|share| scope.spawn(|| share.iter().try_for_each(|output| output.sync())))
+            .collect();
+        // A thread that panics has reported it.
+        (threads.into_iter()).try_for_each(|thread| thread.join().unwrap_or(Ok(())))
+    })
+}
+
+fn other_host(opened: &OpenedFile, of: HostName, host: &HostName) -> SinkError {
+    SinkError::OtherHost {
+        name: opened.output.name(),
+        of,
+        host: host.clone(),
+    }
+}
+
+/// Opens one file, and says whose it is if rows are in it.
+fn open_file(
+    path: &Path,
+    existing: Existing,
+) -> Result<(Option<HostName>, OpenedFile), OutputError> {
+    if existing != Existing::Append {
+        let output = Output::create(path, existing == Existing::Replace)?;
+        return Ok((None, output.into()));
+    }
+    let appended = Output::append(path)?;
+    let last = appended.resume.as_ref().and_then(|it| it.last.as_ref());
+    Ok((last.map(|last| last.host.clone()), appended.into()))
+}
+
+/// Makes a directory, or opens the recordings in it to append to them.
+fn open_directory(
+    directory: &Path,
+    existing: Existing,
+) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
+    // There may be many hosts, and each has a file.
+    let _ = descriptors::raise();
+    std::fs::create_dir_all(directory).map_err(|source| SinkError::MakeDirectory {
+        path: directory.into(),
+        source,
+    })?;
+    if existing == Existing::Append {
+        recordings_in(directory)
+    } else {
+        Ok(Vec::new())
+    }
+}
+
+/// The recordings in a directory, opened to append to them.
+fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
+    let failed = |source| SinkError::ListDirectory {
+        path: directory.into(),
+        source,
+    };
+    let mut opened = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let host = path.file_name().and_then(|name| {
+            let stem = name.to_str()?.strip_suffix(".csv")?;
+            HostName::of_file_stem(stem)
+        });
+        if let Some(host) = host {
+            let (of, file) = open_file(&path, Existing::Append)?;
+            if let Some(of) = of.filter(|of| *of != host) {
+                return Err(other_host(&file, of, &host));
+            }
+            opened.push((Some(host), file));
+        }
+    }
+    Ok(opened)
+}

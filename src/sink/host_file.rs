@@ -1,0 +1,94 @@
+//! The file of one host.
+
+use std::sync::Arc;
+
+use crate::protocol::{Alert, Gap, Hello, HostName, Sample, StreamId};
+use crate::recording::{Appended, Output, Resume, Transcript};
+
+use super::error::SinkError;
+use super::interface::Written;
+
+/// An open file that no host has brought a message for yet.
+pub(super) struct OpenedFile {
+    pub(super) output: Arc<Output>,
+    pub(super) resume: Option<Resume>,
+}
+
+impl From<Appended> for OpenedFile {
+    fn from(Appended { output, resume }: Appended) -> Self {
+        let output = Arc::new(output);
+        Self { output, resume }
+    }
+}
+
+impl From<Output> for OpenedFile {
+    fn from(output: Output) -> Self {
+        Self {
+            output: Arc::new(output),
+            resume: None,
+        }
+    }
+}
+
+/// A file that rows of a host go to.
+pub(super) struct HostFile {
+    pub(super) output: Arc<Output>,
+    pub(super) written: Written,
+    transcript: Transcript,
+    /// Rows may not be on the disk yet.
+    is_dirty: bool,
+    /// The rows that are about to be written.
+    rows: Vec<u8>,
+}
+
+impl HostFile {
+    pub(super) fn new(opened: OpenedFile, hello: &Hello) -> Self {
+        let transcript = match opened.resume {
+            Some(resume) => Transcript::resumed(resume.columns, resume.last.is_some()),
+            None => Transcript::new(hello),
+        };
+        Self {
+            output: opened.output,
+            written: Written::default(),
+            transcript,
+            is_dirty: false,
+            rows: Vec::new(),
+        }
+    }
+
+    /// Keeps a gap for the message behind it.
+    pub(super) fn gap(&mut self, gap: Gap) {
+        self.transcript.gap(gap);
+    }
+
+    /// Writes a numbered message, and a gap before it.
+    pub(super) async fn write(
+        &mut self,
+        (host, stream, seq): (HostName, StreamId, u64),
+        alert: Option<Box<Alert>>,
+        sample: Sample,
+    ) -> Result<(), SinkError> {
+        self.rows.clear();
+        let position = (host, stream, seq);
+        let has_gap = self
+            .transcript
+            .push(position, alert, sample, &mut self.rows);
+        let bytes = self.rows.len() as u64;
+        if self.output.may_wait() {
+            let (output, rows) = (Arc::clone(&self.output), std::mem::take(&mut self.rows));
+            tokio::task::spawn_blocking(move || output.write(&rows)).await??;
+        } else {
+            self.output.write(&self.rows)?;
+        }
+        self.written.gaps += u64::from(has_gap);
+        self.written.rows += 1;
+        self.written.bytes += bytes;
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    /// The output, if rows were written since the last call.
+    pub(super) fn take_dirty(&mut self) -> Option<Arc<Output>> {
+        std::mem::take(&mut self.is_dirty).then(|| Arc::clone(&self.output))
+    }
+}
