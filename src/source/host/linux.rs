@@ -36,7 +36,7 @@ use self::proc_file::ProcFile;
 pub(super) use self::roots::Roots;
 use self::sensors::Sensors;
 use super::reading::{Agent, Pressure, Reading};
-use super::spaces::{PATIENCE, Spaces};
+use super::spaces::Spaces;
 
 /// What ZFS says of its cache.
 const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
@@ -102,7 +102,7 @@ impl Machine {
             proc: roots.proc(""),
             files: Files::open(&roots),
             mounts: Mounts::open(&roots),
-            spaces: Spaces::new(roots.ask.clone(), PATIENCE),
+            spaces: Spaces::new(roots.ask.clone(), roots.patience),
             disks: Disks::new(roots.sys("block")),
             interfaces: Interfaces::new(roots.sys("class/net")),
             cgroup: Cgroup::new(roots.sys("fs/cgroup")),

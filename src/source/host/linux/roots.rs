@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustix::fs::StatVfs;
 
 use crate::source::host::reading::Space;
-use crate::source::host::spaces::Ask;
+use crate::source::host::spaces::{Ask, PATIENCE};
 
 /// The directories that everything is read below, and whom to ask how full a filesystem is: those of this machine, or
 /// a small tree that a test has made.
@@ -15,6 +16,8 @@ pub(in crate::source::host) struct Roots {
     /// `/`.
     root: PathBuf,
     pub(super) ask: Ask,
+    /// How long a sample waits for one filesystem's answer.
+    pub(super) patience: Duration,
 }
 
 impl Roots {
@@ -23,6 +26,7 @@ impl Roots {
         Self {
             root: "/".into(),
             ask: Arc::new(|path| space(&rustix::fs::statvfs(path).ok()?)),
+            patience: PATIENCE,
         }
     }
 
@@ -32,6 +36,8 @@ impl Roots {
         Self {
             root: root.into(),
             ask,
+            // A made-up answer is there at once; the thread that gives it may wait long for a core.
+            patience: Duration::from_secs(60),
         }
     }
 
