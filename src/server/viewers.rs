@@ -8,6 +8,7 @@ pub(super) mod counts;
 pub(super) mod events;
 pub(super) mod fanout;
 mod line;
+mod log_reader;
 mod outbox;
 mod patience;
 mod reader;

@@ -169,8 +169,7 @@ impl Fanout {
     }
 
     fn remove(&mut self, key: usize, reason: &str) {
-        let leaves = |viewer: &Viewer| viewer.leaves_by.is_some();
-        let at_once = self.viewers.get(key).is_some_and(leaves);
+        let at_once = self.viewers.get(key).is_some_and(Viewer::is_leaving);
         self.part(key, reason, at_once);
     }
 
@@ -198,7 +197,7 @@ impl Fanout {
         match ready {
             Ok(()) => self.feed(key),
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-                if viewer.leaves_by.is_some() {
+                if viewer.is_leaving() {
                     self.remove(key, "did not answer the close");
                 } else {
                     viewer.dismiss(close::TRY_AGAIN);
@@ -221,7 +220,7 @@ impl Fanout {
             Ok(Fed::Up) => return,
             Ok(Fed::Over) => return self.part(key, "is done", false),
             Ok(Fed::Blocked) => None,
-            Ok(Fed::Behind) => viewer.next_batch,
+            Ok(Fed::Behind(due)) => due,
             Err(_) => return self.remove(key, "connection lost"),
         };
         viewer.is_waited_for = true;
@@ -265,7 +264,7 @@ impl Fanout {
             let Some(viewer) = self.viewers.get_mut(key) else {
                 continue;
             };
-            if viewer.leaves_by.is_some() {
+            if viewer.is_leaving() {
                 self.remove(key, "did not answer the close");
                 continue;
             }

@@ -14,15 +14,11 @@ use crate::protocol::{Frame, close};
 
 use super::counts::Seat;
 use super::line::{Line, Word};
+use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
-use super::patience::{
-    CATCH_UP_PAUSE, GOODBYE_DEADLINE, LOOK_EVERY, OVERRUN_PARDON, PONG_DEADLINE,
-};
+use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE};
 use super::{reader, tally};
 use crate::server::door::socket::Socket;
-
-/// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
 const PING: [u8; 2] = [0x89, 4];
@@ -43,29 +39,29 @@ pub(in crate::server) struct Newcomer {
 pub(in crate::server) struct Viewer {
     pub(in crate::server) line: Arc<Line>,
     pub(in crate::server) peer: SocketAddr,
-    /// `None` once the viewer is to leave.
-    subscription: Option<Subscription>,
+    stage: Stage,
     outbox: Outbox,
     transport: Transport,
     pub(in crate::server) is_waited_for: bool,
-    /// When a viewer that is behind may have more.
-    pub(in crate::server) next_batch: Option<Instant>,
     pinged: Option<Instant>,
     next_ping: Instant,
-    /// How many losses it has been told; `None` before its first read.
-    gaps: Option<u32>,
-    /// How often the log has moved on without it, and when it did last.
-    overruns: (u32, Option<Instant>),
-    pub(in crate::server) leaves_by: Option<Instant>,
     pub(in crate::server) seat: Seat,
+}
+
+/// Whether a viewer still gets messages.
+enum Stage {
+    /// It gets what it has not read of the log.
+    Reading(LogReader),
+    /// It gets no more messages, and has until `by` to take its last bytes and answer the close.
+    Leaving { by: Instant },
 }
 
 /// What feeding a viewer came to.
 pub(in crate::server) enum Fed {
     /// It has everything.
     Up,
-    /// There is more than one batch.
-    Behind,
+    /// There is more than one batch. The next one may be had at this time, or at once.
+    Behind(Option<Instant>),
     /// Its socket is full.
     Blocked,
     /// It has its last byte, and there is nothing that it could answer.
@@ -101,16 +97,12 @@ impl Viewer {
         Ok(Self {
             line,
             peer,
-            subscription: Some(subscription),
+            stage: Stage::Reading(LogReader::new(subscription)),
             outbox,
             transport,
             is_waited_for: false,
-            next_batch: None,
             pinged: None,
             next_ping: Instant::now() + first_ping,
-            gaps: None,
-            overruns: (0, None),
-            leaves_by: None,
             seat,
         })
     }
@@ -122,37 +114,32 @@ impl Viewer {
         live: bool,
     ) -> io::Result<Fed> {
         if self.line.is_closing() {
-            self.let_go();
+            self.stop_reading();
         }
         // What greets a viewer goes out with its first messages, in one write.
-        let is_new = self.gaps.is_none() && self.subscription.is_some();
-        if !is_new && !self.flush()? {
+        if !self.is_new() && !self.flush()? {
             return Ok(Fed::Blocked);
         }
-        let Some(subscription) = &mut self.subscription else {
+        let Stage::Reading(log) = &mut self.stage else {
             return Ok(self.rest());
         };
-        if self.next_batch.is_some_and(|due| Instant::now() < due) {
-            return Ok(Fed::Behind);
+        if let Some(due) = log.pause() {
+            return Ok(Fed::Behind(Some(due)));
         }
-        let batch = subscription.read(frames, BATCH_BYTES);
-        let (gaps, is_resume) = (subscription.gaps(), subscription.is_resume());
-        let overruns = subscription.overruns();
-        self.count(frames.len(), gaps, is_resume);
-        self.next_batch = (live && batch == Batch::More).then(|| Instant::now() + CATCH_UP_PAUSE);
+        let read = log.read(frames, live, self.seat.tally());
         self.outbox.extend(frames, self.transport);
-        if self.is_hopeless(overruns) {
+        if read.has_lost_again {
             self.dismiss(close::TRY_AGAIN);
         }
         let out = self.flush()?;
-        match (out, batch) {
-            (false, _) => {
+        match (out, read.batch) {
+            (false, batch) => {
                 if batch == Batch::End {
                     self.over();
                 }
                 Ok(Fed::Blocked)
             }
-            (true, Batch::More) => Ok(Fed::Behind),
+            (true, Batch::More) => Ok(Fed::Behind(read.next_batch)),
             (true, Batch::Waiting | Batch::Head) => Ok(Fed::Up),
             (true, Batch::End) => {
                 self.over();
@@ -161,30 +148,14 @@ impl Viewer {
         }
     }
 
-    /// Counts what has been read for it.
-    fn count(&mut self, messages: usize, gaps: u32, is_resume: bool) {
-        let is_first = self.gaps.is_none();
-        let told = gaps - self.gaps.replace(gaps).unwrap_or(0);
-        let tally = self.seat.tally();
-        tally::add(&tally.messages, messages as u64);
-        tally::add(&tally.gaps, u64::from(told));
-        match (is_first && is_resume, told) {
-            (false, _) => {}
-            (true, 0) => tally::add(&tally.resumed, 1),
-            (true, _) => tally::add(&tally.not_resumed, 1),
-        }
+    /// Whether it has had no message yet, and will have some.
+    fn is_new(&self) -> bool {
+        matches!(&self.stage, Stage::Reading(log) if !log.has_read())
     }
 
-    /// Whether the viewer has lost the log a second time within a minute: it had better come back and resume from what
-    /// it really has.
-    fn is_hopeless(&mut self, overruns: u32) -> bool {
-        let (before, last) = self.overruns;
-        if overruns == before {
-            return false;
-        }
-        let now = Instant::now();
-        self.overruns = (overruns, Some(now));
-        last.is_some_and(|last| now.duration_since(last) < OVERRUN_PARDON)
+    /// Whether it gets no more messages.
+    pub(in crate::server) fn is_leaving(&self) -> bool {
+        matches!(self.stage, Stage::Leaving { .. })
     }
 
     /// Writes what the socket takes, replies at the end. Whether everything is out.
@@ -220,7 +191,7 @@ impl Viewer {
 
     /// Lets a viewer go. What it has not begun to take is not sent any more.
     pub(in crate::server) fn dismiss(&mut self, code: u16) {
-        if code == close::TRY_AGAIN && self.leaves_by.is_none() {
+        if code == close::TRY_AGAIN && !self.is_leaving() {
             tally::add(&self.seat.tally().slow_closes, 1);
         }
         if !self.line.is_closing() {
@@ -230,25 +201,26 @@ impl Viewer {
     }
 
     fn leave(&mut self, code: u16) {
-        if self.let_go() && self.transport == Transport::WebSocket {
+        if self.stop_reading() && self.transport == Transport::WebSocket {
             self.line.ask_to_leave(code);
         }
     }
 
     /// Nothing more is read for this viewer, and a replay waits for it no longer. Whether that is new.
-    fn let_go(&mut self) -> bool {
-        self.subscription = None;
-        let is_new = self.leaves_by.is_none();
-        self.leaves_by
-            .get_or_insert_with(|| Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY);
+    fn stop_reading(&mut self) -> bool {
+        let is_new = !self.is_leaving();
+        if is_new {
+            let by = Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY;
+            self.stage = Stage::Leaving { by };
+        }
         is_new
     }
 
     pub(in crate::server) fn needs_look(&self, now: Instant) -> bool {
-        match self.leaves_by {
-            Some(leaves_by) => now >= leaves_by,
-            None if self.line.has_answered() => now >= self.next_ping,
-            None => self.owes_pong(now),
+        match self.stage {
+            Stage::Leaving { by } => now >= by,
+            Stage::Reading(_) if self.line.has_answered() => now >= self.next_ping,
+            Stage::Reading(_) => self.owes_pong(now),
         }
     }
 

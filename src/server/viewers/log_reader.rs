@@ -1,0 +1,119 @@
+//! What one viewer reads from the log, and how well it keeps up.
+
+use tokio::time::Instant;
+
+use crate::hub::{Batch, Subscription};
+use crate::protocol::Frame;
+
+use super::patience::{CATCH_UP_PAUSE, OVERRUN_PARDON};
+use super::tally::{self, Tally};
+
+/// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
+const BATCH_BYTES: usize = 64 * 1024;
+
+/// Reads the log for one viewer.
+#[derive(Debug)]
+pub(super) struct LogReader {
+    subscription: Subscription,
+    /// When a viewer that is behind may have more.
+    next_batch: Option<Instant>,
+    has_read: bool,
+    /// How many losses it has been told of.
+    gaps: u32,
+    overruns: Overruns,
+}
+
+/// What one read came to.
+pub(super) struct Outcome {
+    pub(super) batch: Batch,
+    /// When the viewer may have more; `None` for at once.
+    pub(super) next_batch: Option<Instant>,
+    /// The viewer has lost the log a second time within a minute. It had better come back, and resume from what it really
+    /// has.
+    pub(super) has_lost_again: bool,
+}
+
+impl LogReader {
+    pub(super) fn new(subscription: Subscription) -> Self {
+        Self {
+            subscription,
+            next_batch: None,
+            has_read: false,
+            gaps: 0,
+            overruns: Overruns::default(),
+        }
+    }
+
+    pub(super) fn has_read(&self) -> bool {
+        self.has_read
+    }
+
+    /// When there may be more, if that is later than now.
+    pub(super) fn pause(&self) -> Option<Instant> {
+        self.next_batch.filter(|due| Instant::now() < *due)
+    }
+
+    /// Reads one batch into `frames`, and counts it. After a batch of a live host there is a pause.
+    pub(super) fn read(&mut self, frames: &mut Vec<Frame>, live: bool, tally: &Tally) -> Outcome {
+        let batch = self.subscription.read(frames, BATCH_BYTES);
+        self.count(frames.len(), tally);
+        self.next_batch = (live && batch == Batch::More).then(|| Instant::now() + CATCH_UP_PAUSE);
+        Outcome {
+            batch,
+            next_batch: self.next_batch,
+            has_lost_again: self.overruns.note(self.subscription.overruns()),
+        }
+    }
+
+    fn count(&mut self, messages: usize, tally: &Tally) {
+        let gaps = self.subscription.gaps();
+        let new_gaps = gaps - self.gaps;
+        self.gaps = gaps;
+        tally::add(&tally.messages, messages as u64);
+        tally::add(&tally.gaps, u64::from(new_gaps));
+        let is_first = !std::mem::replace(&mut self.has_read, true);
+        match (is_first && self.subscription.is_resume(), new_gaps) {
+            (false, _) => {}
+            (true, 0) => tally::add(&tally.resumed, 1),
+            (true, _) => tally::add(&tally.not_resumed, 1),
+        }
+    }
+}
+
+/// How often the log has moved on without the viewer, and when it last did.
+#[derive(Debug, Default)]
+struct Overruns {
+    count: u32,
+    last: Option<Instant>,
+}
+
+impl Overruns {
+    /// Notes how many there have been. Whether there is a new one, within a minute of the one before.
+    fn note(&mut self, count: u32) -> bool {
+        if count == self.count {
+            return false;
+        }
+        let now = Instant::now();
+        let before = self.last.replace(now);
+        self.count = count;
+        before.is_some_and(|before| now.duration_since(before) < OVERRUN_PARDON)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_second_overrun_within_a_minute_is_too_much() {
+        let mut overruns = Overruns::default();
+        assert!(!overruns.note(0));
+        assert!(!overruns.note(1), "the first");
+        tokio::time::sleep(OVERRUN_PARDON).await;
+        assert!(!overruns.note(1), "no new one");
+        assert!(!overruns.note(2), "a minute later");
+        tokio::time::sleep(OVERRUN_PARDON / 2).await;
+        assert!(!overruns.note(2), "no new one");
+        assert!(overruns.note(3), "within a minute");
+    }
+}
