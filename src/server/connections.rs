@@ -23,7 +23,8 @@ use super::door::replayed::Replayed;
 use super::door::socket::Socket;
 use super::http;
 use super::shared::{Guest, HEAD_DEADLINE, Shared};
-use super::viewers::{events, ws};
+use super::viewers::handshake;
+use super::viewers::outbox::Transport;
 
 /// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -157,15 +158,16 @@ async fn connection(socket: Socket, ticket: &Ticket, guest: Guest, shared: &Arc<
         }
     };
     while let Some((kind, stream)) = asked {
-        let refused = match kind {
-            Kind::WebSocket => ws::welcome(stream, guest, shared),
-            Kind::EventStream => events::welcome(stream, guest, shared),
+        let transport = match kind {
+            Kind::WebSocket => Transport::WebSocket,
+            Kind::EventStream => Transport::EventStream,
             Kind::Other => {
                 // In a box: most connections need no room for it, and it is large.
                 asked = Box::pin(http::serve(stream, None, guest, ticket, shared)).await;
                 continue;
             }
         };
+        let refused = handshake::welcome(stream, transport, guest, shared);
         let Some((stream, refusal)) = refused else {
             return;
         };

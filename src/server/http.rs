@@ -26,7 +26,7 @@ use super::door::refusal::Refusal;
 use super::door::refusal_log::Cause;
 use super::door::replayed::Replayed;
 use super::shared::{Guest, HEAD_DEADLINE, Shared};
-use super::viewers::{events, ws};
+use super::viewers::{admission, events, ws};
 use paced::Paced;
 
 /// What hyper takes for a connection of which it waits for a request, in bytes: its smallest buffer.
@@ -176,7 +176,7 @@ async fn answer(
         }
         // The streams themselves have been taken before.
         (&Method::HEAD, EVENTS_PATH) => {
-            events::admit(asked, shared)?;
+            admission::seat(events::query(asked, shared)?, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
         (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => Err(ws::needs_upgrade(

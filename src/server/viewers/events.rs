@@ -7,66 +7,34 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, ORIGIN};
 use hyper::{Request, StatusCode};
 
-use crate::hub::Subscription;
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
 use super::admission;
-use super::counts::Seat;
-use super::outbox::Transport;
-use super::viewer::Newcomer;
 use crate::server::door::gate::Asked;
-use crate::server::door::head::{self, Parsed};
 use crate::server::door::refusal::Refusal;
-use crate::server::door::replayed::Replayed;
-use crate::server::shared::{Guest, Shared};
+use crate::server::shared::Shared;
 
 /// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.
 const RETRY_MS: u32 = 1000;
 
-/// Takes in a viewer. Its connection comes back where the request is refused: the answer is the HTTP side's.
-pub(in crate::server) fn welcome(
-    stream: Replayed,
-    guest: Guest,
-    shared: &Shared,
-) -> Option<(Replayed, Refusal)> {
-    let admitted = head::parse(stream.head()).and_then(|Parsed { request, .. }| {
-        let asked = Asked {
-            uri: request.uri(),
-            headers: request.headers(),
-            on_loopback: guest.on_loopback,
-            is_page: false,
-        };
-        Ok((admit(&asked, shared)?, greeting(&request)))
-    });
-    let ((subscription, seat), greeting) = match admitted {
-        Ok(admitted) => admitted,
-        Err(refusal) => return Some((stream, refusal)),
-    };
-    let newcomer = Newcomer {
-        socket: stream.into_socket(),
-        peer: guest.peer,
-        subscription,
-        seat,
-        transport: Transport::EventStream,
-        greeting,
-    };
-    // A fan-out that is gone takes nobody: the server stops.
-    let _ = shared.newcomers.send(newcomer);
-    None
-}
-
-/// Whether the viewer may come in, and where it begins.
-pub(in crate::server) fn admit(
+/// The answer to an admitted request, and what the viewer asks for.
+pub(super) fn greet(
+    request: &Request<()>,
     asked: &Asked<'_>,
     shared: &Shared,
-) -> Result<(Subscription, Seat), Refusal> {
-    shared.config.trust.gate.admit(asked)?;
+) -> Result<(Bytes, Query), Refusal> {
+    let query = query(asked, shared)?;
+    Ok((greeting(request), query))
+}
+
+/// What an admitted request asks for: one host, from behind the last event that the browser had.
+pub(in crate::server) fn query(asked: &Asked<'_>, shared: &Shared) -> Result<Query, Refusal> {
     let mut query = admission::query(asked.uri.query())?;
     if let Some(last) = last_event_id(asked.headers)? {
         query.after = vec![last];
     }
     query.hosts = vec![HostPattern::Literal(only_host(&query, shared)?)];
-    admission::seat(query, shared)
+    Ok(query)
 }
 
 /// Browsers send back the id of the last event that they had.

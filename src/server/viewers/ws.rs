@@ -1,4 +1,5 @@
-//! The WebSocket handshake: who comes in, and where in the logs they begin.
+//! The WebSocket handshake. tungstenite's own answer to one would save no check: it takes headers that come twice and
+//! requests with a body, does not know `Upgrade: foo, websocket`, and cannot say what a proxy in between has to change.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -8,62 +9,22 @@ use hyper::header::{
 use hyper::{Method, Request, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::hub::Subscription;
-use crate::protocol::{WEBSOCKET_PATH, shown};
+use crate::protocol::{Query, WEBSOCKET_PATH, shown};
 
 use super::admission;
-use super::counts::Seat;
-use super::outbox::Transport;
-use super::viewer::Newcomer;
 use crate::server::door::gate::{Admission, Asked};
 use crate::server::door::head::{self, Parsed};
 use crate::server::door::refusal::Refusal;
-use crate::server::door::replayed::Replayed;
-use crate::server::shared::{Guest, Shared};
 
 /// The characters of 16 bytes in base64, without the padding.
 const KEY_CHARS: usize = 22;
 
-/// Shakes hands with one viewer and hands it to the fan-out. Its connection comes back where it is refused: the answer is
-/// the HTTP side's.
-pub(in crate::server) fn welcome(
-    stream: Replayed,
-    guest: Guest,
-    shared: &Shared,
-) -> Option<(Replayed, Refusal)> {
-    let admitted = head::parse(stream.head()).and_then(|parsed| admit(&parsed, guest, shared));
-    let (greeting, (subscription, seat)) = match admitted {
-        Ok(admitted) => admitted,
-        Err(refusal) => return Some((stream, refusal)),
-    };
-    let newcomer = Newcomer {
-        socket: stream.into_socket(),
-        peer: guest.peer,
-        subscription,
-        seat,
-        transport: Transport::WebSocket,
-        // It goes out with the first messages: one write less for each of a herd.
-        greeting,
-    };
-    // A fan-out that is gone takes nobody: the server stops.
-    let _ = shared.newcomers.send(newcomer);
-    None
-}
-
-/// The answer to the handshake, and the viewer's place.
-fn admit(
+/// The answer to the handshake of an admitted request, and what the viewer asks for.
+pub(super) fn greet(
     parsed: &Parsed,
-    guest: Guest,
-    shared: &Shared,
-) -> Result<(Bytes, (Subscription, Seat)), Refusal> {
-    let request = &parsed.request;
-    let asked = Asked {
-        uri: request.uri(),
-        headers: request.headers(),
-        on_loopback: guest.on_loopback,
-        is_page: false,
-    };
-    let admission = shared.config.trust.gate.admit(&asked)?;
+    asked: &Asked<'_>,
+    admission: &Admission,
+) -> Result<(Bytes, Query), Refusal> {
     let path = asked.path();
     if path != WEBSOCKET_PATH && path != "/" {
         let reason = format!(
@@ -74,7 +35,7 @@ fn admit(
     }
     let key = check(parsed)?;
     let query = admission::query(asked.uri.query())?;
-    Ok((greeting(key, &admission), admission::seat(query, shared)?))
+    Ok((greeting(key, admission), query))
 }
 
 /// What is wrong with the form of a handshake (RFC 6455, section 4.2.1); its key where nothing is.
