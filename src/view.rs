@@ -41,7 +41,6 @@ pub use style::Style;
 pub use ui::{Step, Ui};
 pub use units::{span, value};
 
-use frame::body_height;
 use page::Canvas;
 
 /// The samples of each metric that a screen keeps, unless told otherwise: a minute at the usual interval.

@@ -4,14 +4,11 @@ use super::fleet;
 use super::host;
 use super::line::Line;
 use super::moment::Back;
-use super::page::{Canvas, Part, footer, mark, rule, spread};
+use super::page::{Canvas, Part, body_height, footer, mark, rule, spread};
 use super::state::{Now, Standing, State};
 use super::style::{Style, Tone};
 use super::ui::{Page, Ui};
 use super::units;
-
-/// Below this height the screen has no blank line above the keys.
-const ROOMY: usize = 12;
 
 /// The screen at `now`: exactly `height` lines, none wider than `width` columns.
 #[must_use]
@@ -60,11 +57,6 @@ pub fn report(
         .collect();
     while lines.pop_if(|line| line.is_empty()).is_some() {}
     lines
-}
-
-/// The lines above the bottom one.
-pub(super) fn body_height(height: usize) -> usize {
-    height.saturating_sub(if height < ROOMY { 1 } else { 2 })
 }
 
 fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, Line) {

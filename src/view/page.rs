@@ -30,6 +30,14 @@ impl Canvas {
     }
 }
 
+/// Below this height the screen has no blank line above the keys.
+const ROOMY: usize = 12;
+
+/// The lines above the bottom one.
+pub(super) fn body_height(height: usize) -> usize {
+    height.saturating_sub(if height < ROOMY { 1 } else { 2 })
+}
+
 /// A shape, a word and a colour for how a host stands.
 pub(super) fn mark(standing: Standing, style: Style) -> (&'static str, &'static str, Tone) {
     let glyphs = style.glyphs();

@@ -2,6 +2,7 @@
 
 use super::Canvas;
 use super::host;
+use super::page::body_height;
 use super::rows::{Choice, Key, Row, all, rows};
 use super::state::{Host, Now, Server, State};
 use crate::protocol::HostName;
@@ -70,7 +71,7 @@ impl Ui {
                     },
                     now,
                 );
-                let end = host::scroll_end(state, host, super::body_height(height), canvas);
+                let end = host::scroll_end(state, host, body_height(height), canvas);
                 // The page may have become longer since.
                 let scroll = self.scroll.min(end);
                 match step {
