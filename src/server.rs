@@ -26,9 +26,9 @@ use tokio_util::task::TaskTracker;
 use crate::hub::Hub;
 
 use door::lobby::Lobby;
-use door::refusal_log::Refusals;
+use door::refusal_log::RefusalLog;
 use shared::Shared;
-use viewers::fanout::{Fanout, Manners};
+use viewers::fanout::{Fanout, Policy};
 
 pub use door::trust::Trust;
 pub use door::{gate, listen, tls};
@@ -50,7 +50,7 @@ pub async fn run(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let drain = config.drain;
-    let manners = Manners {
+    let policy = Policy {
         heartbeat: config.heartbeat,
         drain,
         live: !hub.is_lossless(),
@@ -58,7 +58,7 @@ pub async fn run(
     // Bounded by the seats: nobody comes in without one.
     let (newcomers, coming) = mpsc::unbounded_channel();
     let send_away = CancellationToken::new();
-    let fanout = tokio::spawn(Fanout::new(&hub, coming, manners).run(send_away.clone()));
+    let fanout = tokio::spawn(Fanout::new(&hub, coming, policy).run(send_away.clone()));
     let shared = Arc::new(Shared {
         hub,
         config,
@@ -66,7 +66,7 @@ pub async fn run(
         newcomers,
         stop,
         lobby: Lobby::default(),
-        refusals: Refusals::default(),
+        refusals: RefusalLog::default(),
     });
     let under_way = TaskTracker::new();
     let over = CancellationToken::new();

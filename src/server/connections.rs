@@ -17,12 +17,12 @@ use tokio_util::task::TaskTracker;
 
 use super::door::gate;
 use super::door::head::{self, Kind};
-use super::door::lobby::{Crowd, Ticket};
+use super::door::lobby::{Eviction, Ticket};
 use super::door::refusal_log::Cause;
 use super::door::replayed::Replayed;
 use super::door::socket::Socket;
 use super::http;
-use super::shared::{Guest, HEAD_DEADLINE, Shared};
+use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::handshake;
 use super::viewers::outbox::Transport;
 
@@ -91,8 +91,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
                 else {
                     return;
                 };
-                let guest = Guest { peer, on_loopback };
-                connections.spawn(attend(socket, ticket, guest, Arc::clone(&shared)));
+                let arrival = Arrival { peer, on_loopback };
+                connections.spawn(attend(socket, ticket, arrival, Arc::clone(&shared)));
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
@@ -128,22 +128,22 @@ fn is_peers_fault(error: &io::Error) -> bool {
 }
 
 /// Attends to a connection until it is done or has to make room.
-async fn attend(socket: TcpStream, ticket: Ticket, guest: Guest, shared: Arc<Shared>) {
+async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc<Shared>) {
     let socket = Socket::plain(socket, ticket.clone());
     let crowd = tokio::select! {
         biased;
         crowd = ticket.told_to_leave() => crowd,
-        () = connection(socket, &ticket, guest, &shared) => return,
+        () = connection(socket, &ticket, arrival, &shared) => return,
     };
     let reason = match crowd {
-        Crowd::Connections => "it made room for another: too many connections ask for nothing",
-        Crowd::Memory => "it made room for others: unfinished requests hold too much memory",
+        Eviction::Connections => "it made room for another: too many connections ask for nothing",
+        Eviction::Memory => "it made room for others: unfinished requests hold too much memory",
     };
-    shared.refused(guest.peer, Cause::Connection, &reason);
+    shared.refused(arrival.peer, Cause::Connection, &reason);
 }
 
-async fn connection(socket: Socket, ticket: &Ticket, guest: Guest, shared: &Arc<Shared>) {
-    let peer = guest.peer;
+async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &Arc<Shared>) {
+    let peer = arrival.peer;
     let arrived = tokio::time::timeout(HEAD_DEADLINE, arrive(socket, peer, shared)).await;
     let mut asked = match arrived {
         Ok(Some((kind, stream))) => Some((kind, stream)),
@@ -163,15 +163,15 @@ async fn connection(socket: Socket, ticket: &Ticket, guest: Guest, shared: &Arc<
             Kind::EventStream => Transport::EventStream,
             Kind::Other => {
                 // In a box: most connections need no room for it, and it is large.
-                asked = Box::pin(http::serve(stream, None, guest, ticket, shared)).await;
+                asked = Box::pin(http::serve(stream, None, arrival, ticket, shared)).await;
                 continue;
             }
         };
-        let refused = handshake::welcome(stream, transport, guest, shared);
+        let refused = handshake::welcome(stream, transport, arrival, shared);
         let Some((stream, refusal)) = refused else {
             return;
         };
-        asked = Box::pin(http::serve(stream, Some(refusal), guest, ticket, shared)).await;
+        asked = Box::pin(http::serve(stream, Some(refusal), arrival, ticket, shared)).await;
     }
 }
 

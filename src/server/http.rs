@@ -19,13 +19,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
-use super::door::gate::{Asked, HEALTH_PATH};
+use super::door::gate::{AccessRequest, HEALTH_PATH};
 use super::door::head::{self, Head, Kind};
 use super::door::lobby::Ticket;
 use super::door::refusal::Refusal;
 use super::door::refusal_log::Cause;
 use super::door::replayed::Replayed;
-use super::shared::{Guest, HEAD_DEADLINE, Shared};
+use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::{admission, events, ws};
 use paced::Paced;
 
@@ -43,7 +43,7 @@ struct StreamAsked;
 pub(super) async fn serve(
     stream: Replayed,
     refused: Option<Refusal>,
-    guest: Guest,
+    arrival: Arrival,
     ticket: &Ticket,
     shared: &Arc<Shared>,
 ) -> Option<(Kind, Replayed)> {
@@ -59,7 +59,7 @@ pub(super) async fn serve(
             *lock(stream_asked) = Some(head);
             return Err(StreamAsked);
         }
-        Ok(respond(&request, refused, guest, shared).await)
+        Ok(respond(&request, refused, arrival, shared).await)
     });
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new()) // without one, hyper's deadline for the head never fires
@@ -80,7 +80,7 @@ pub(super) async fn serve(
     let asked = lock(stream_asked).take();
     let Some(Head { mut bytes, kind }) = asked else {
         if error.is_parse() {
-            shared.refused(guest.peer, Cause::Status(400), &error);
+            shared.refused(arrival.peer, Cause::Status(400), &error);
         } else {
             tracing::debug!(%error, "an HTTP connection ended early");
         }
@@ -101,16 +101,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 async fn respond(
     request: &Request<Incoming>,
     refused: Option<Refusal>,
-    guest: Guest,
+    arrival: Arrival,
     shared: &Shared,
 ) -> Response<Full<Bytes>> {
     let answered = match refused {
         Some(refusal) => Err(refusal),
-        None if request.method() == Method::OPTIONS => preflight(request, guest, shared),
-        None => admit_and_answer(request, guest, shared).await,
+        None if request.method() == Method::OPTIONS => preflight(request, arrival, shared),
+        None => admit_and_answer(request, arrival, shared).await,
     };
     let mut response = answered.unwrap_or_else(|refusal| {
-        shared.refused_request(guest.peer, &refusal);
+        shared.refused_request(arrival.peer, &refusal);
         refuse(refusal)
     });
     let is_forbidden = response.status() == StatusCode::FORBIDDEN;
@@ -118,7 +118,7 @@ async fn respond(
     // An origin that the gate refuses learns nothing that it could read.
     if let Some(origin) = request.headers().get(ORIGIN)
         && !is_forbidden
-        && shared.config.trust.gate.may_read(&asked(request, guest))
+        && shared.config.trust.gate.may_read(&asked(request, arrival))
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         // Beside what else it varies with.
@@ -131,21 +131,21 @@ async fn respond(
     response
 }
 
-fn asked(request: &Request<Incoming>, guest: Guest) -> Asked<'_> {
-    Asked {
+fn asked(request: &Request<Incoming>, arrival: Arrival) -> AccessRequest<'_> {
+    AccessRequest {
         uri: request.uri(),
         headers: request.headers(),
-        on_loopback: guest.on_loopback,
+        on_loopback: arrival.on_loopback,
         is_page: page::has(head::path(request.uri())),
     }
 }
 
 async fn admit_and_answer(
     request: &Request<Incoming>,
-    guest: Guest,
+    arrival: Arrival,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let asked = asked(request, guest);
+    let asked = asked(request, arrival);
     shared.config.trust.gate.admit(&asked)?;
     answer(request, &asked, shared).await
 }
@@ -158,7 +158,7 @@ fn refuse(refusal: Refusal) -> Response<Full<Bytes>> {
 
 async fn answer(
     request: &Request<Incoming>,
-    asked: &Asked<'_>,
+    asked: &AccessRequest<'_>,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
     if let Some(response) = page::answer(request) {
@@ -215,10 +215,10 @@ fn typed(mut response: Response<Full<Bytes>>, content_type: &'static str) -> Res
 /// What a browser asks before a page of another origin may send a token: whether it may.
 fn preflight(
     request: &Request<Incoming>,
-    guest: Guest,
+    arrival: Arrival,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    let asked = asked(request, guest);
+    let asked = asked(request, arrival);
     shared.config.trust.gate.admit_preflight(&asked)?;
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();

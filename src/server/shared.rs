@@ -11,7 +11,7 @@ use crate::hub::Hub;
 
 use super::door::lobby::Lobby;
 use super::door::refusal::Refusal;
-use super::door::refusal_log::{Cause, Refusals};
+use super::door::refusal_log::{Cause, RefusalLog};
 use super::door::trust::Trust;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
@@ -43,7 +43,7 @@ pub(super) struct Shared {
     pub(super) newcomers: mpsc::UnboundedSender<Newcomer>,
     pub(super) stop: CancellationToken,
     pub(super) lobby: Lobby,
-    pub(super) refusals: Refusals,
+    pub(super) refusals: RefusalLog,
 }
 
 impl Shared {
@@ -62,7 +62,7 @@ impl Shared {
 
 /// Where a connection came from, and by which listener.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Guest {
+pub(super) struct Arrival {
     pub(super) peer: SocketAddr,
     pub(super) on_loopback: bool,
 }

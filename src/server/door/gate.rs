@@ -79,7 +79,7 @@ fn names_of(own: &str) -> Vec<Name> {
 
 /// What is known of a request before it is answered.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Asked<'a> {
+pub(in crate::server) struct AccessRequest<'a> {
     pub(in crate::server) uri: &'a Uri,
     pub(in crate::server) headers: &'a HeaderMap,
     /// Whether the listener that took the connection is on a loopback address.
@@ -88,7 +88,7 @@ pub(in crate::server) struct Asked<'a> {
     pub(in crate::server) is_page: bool,
 }
 
-impl Asked<'_> {
+impl AccessRequest<'_> {
     /// The path, with one slash before it.
     pub(in crate::server) fn path(&self) -> &str {
         head::path(self.uri)
@@ -115,7 +115,7 @@ pub(in crate::server) struct Admission {
 
 /// The token that a request shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shown {
+enum PresentedToken {
     Right,
     Wrong,
     Nothing,
@@ -145,7 +145,7 @@ impl Gate {
     }
 
     /// Whether the request may be answered.
-    pub(in crate::server) fn admit(&self, asked: &Asked<'_>) -> Result<Admission, Refusal> {
+    pub(in crate::server) fn admit(&self, asked: &AccessRequest<'_>) -> Result<Admission, Refusal> {
         if asked.uri.query().is_some_and(names_token) {
             let reason = QueryError::Token.to_string();
             return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
@@ -158,7 +158,7 @@ impl Gate {
         let offers = Offers::of(asked.headers);
         let shown = self.shown(asked.headers, &offers);
         match shown {
-            Some(Shown::Right) => {}
+            Some(PresentedToken::Right) => {}
             Some(wrong) if !asked.is_open() => return Err(needs_token(wrong)),
             _ => self.check_host(host.as_ref())?,
         }
@@ -169,7 +169,10 @@ impl Gate {
 
     /// Whether a page may ask for more than a plain GET. Its question bears no token, so any name will do where the
     /// request that follows needs one.
-    pub(in crate::server) fn admit_preflight(&self, asked: &Asked<'_>) -> Result<(), Refusal> {
+    pub(in crate::server) fn admit_preflight(
+        &self,
+        asked: &AccessRequest<'_>,
+    ) -> Result<(), Refusal> {
         let host = host_of(asked)?;
         self.check_origin(asked, host.as_ref())?;
         if self.digest().is_none() {
@@ -179,7 +182,7 @@ impl Gate {
     }
 
     /// Whether a page of the request's origin may read the answer.
-    pub(in crate::server) fn may_read(&self, asked: &Asked<'_>) -> bool {
+    pub(in crate::server) fn may_read(&self, asked: &AccessRequest<'_>) -> bool {
         host_of(asked).is_ok_and(|host| self.check_origin(asked, host.as_ref()).is_ok())
     }
 
@@ -188,13 +191,13 @@ impl Gate {
     }
 
     /// What the request shows; `None` where no token is asked for.
-    fn shown(&self, headers: &HeaderMap, offers: &Offers<'_>) -> Option<Shown> {
+    fn shown(&self, headers: &HeaderMap, offers: &Offers<'_>) -> Option<PresentedToken> {
         let digest = self.digest()?;
         let presented = bearer(headers).or_else(|| offers.token.map(str::as_bytes));
         Some(match presented {
-            None => Shown::Nothing,
-            Some(presented) if digest.is_of(presented) => Shown::Right,
-            Some(_) => Shown::Wrong,
+            None => PresentedToken::Nothing,
+            Some(presented) if digest.is_of(presented) => PresentedToken::Right,
+            Some(_) => PresentedToken::Wrong,
         })
     }
 
@@ -214,7 +217,11 @@ impl Gate {
         Err(Refusal::new(StatusCode::FORBIDDEN, reason))
     }
 
-    fn check_origin(&self, asked: &Asked<'_>, host: Option<&Authority>) -> Result<(), Refusal> {
+    fn check_origin(
+        &self,
+        asked: &AccessRequest<'_>,
+        host: Option<&Authority>,
+    ) -> Result<(), Refusal> {
         let refuse = |reason| Err(Refusal::new(StatusCode::FORBIDDEN, reason));
         let text = match only(asked.headers, &ORIGIN) {
             Ok(None) => return Ok(()),
@@ -245,7 +252,7 @@ impl Gate {
 
 /// What the request calls the server. Only who asks whether it is well need not know: load balancers send no `Host`, and
 /// browsers, which could be led here by another name, always do.
-fn host_of(asked: &Asked<'_>) -> Result<Option<Authority>, Refusal> {
+fn host_of(asked: &AccessRequest<'_>) -> Result<Option<Authority>, Refusal> {
     let refuse = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
     let text = match only(asked.headers, &HOST) {
         Ok(Some(text)) => text,
@@ -314,9 +321,9 @@ impl<'a> Offers<'a> {
     }
 }
 
-fn needs_token(shown: Shown) -> Refusal {
+fn needs_token(shown: PresentedToken) -> Refusal {
     let reason = match shown {
-        Shown::Wrong => "that is not the token of this server",
+        PresentedToken::Wrong => "that is not the token of this server",
         _ => {
             "this server asks for a token: name a file that holds it with --token-file FILE (other programs: send \
              'Authorization: Bearer TOKEN')"

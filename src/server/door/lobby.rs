@@ -48,7 +48,7 @@ impl From<IpAddr> for Neighbour {
 
 /// Why a connection has to leave the lobby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Crowd {
+pub(in crate::server) enum Eviction {
     /// There are too many.
     Connections,
     /// Unfinished requests hold too much memory.
@@ -68,7 +68,7 @@ struct Inner {
 
 #[derive(Debug, Default)]
 struct State {
-    guests: Slab<Guest>,
+    guests: Slab<Arrival>,
     /// How many of each address stay. Those that have been told to leave are not counted.
     of_address: HashMap<Neighbour, usize>,
     staying: usize,
@@ -78,7 +78,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Guest {
+struct Arrival {
     address: Neighbour,
     /// From then on it may have to make room.
     patience_ends: Instant,
@@ -86,7 +86,7 @@ struct Guest {
     held: usize,
     /// What it takes while it has no request, in bytes.
     base: usize,
-    told_to_leave: Option<Crowd>,
+    told_to_leave: Option<Eviction>,
     leave: Arc<Notify>,
 }
 
@@ -115,7 +115,7 @@ impl Lobby {
             state.make_room(most, now)?;
         }
         let leave = Arc::<Notify>::default();
-        let key = state.guests.insert(Guest {
+        let key = state.guests.insert(Arrival {
             address,
             patience_ends: now + GRACE,
             held: 0,
@@ -155,29 +155,29 @@ impl State {
         let staying = self
             .guests
             .iter()
-            .filter(|(_, guest)| guest.address == address && guest.told_to_leave.is_none());
-        let Some((key, guest)) = staying.min_by_key(|(_, guest)| guest.patience_ends) else {
+            .filter(|(_, arrival)| arrival.address == address && arrival.told_to_leave.is_none());
+        let Some((key, arrival)) = staying.min_by_key(|(_, arrival)| arrival.patience_ends) else {
             return Ok(());
         };
-        if now < guest.patience_ends {
-            return Err(guest.patience_ends);
+        if now < arrival.patience_ends {
+            return Err(arrival.patience_ends);
         }
-        self.tell_to_leave(key, Crowd::Connections);
+        self.tell_to_leave(key, Eviction::Connections);
         Ok(())
     }
 
-    fn tell_to_leave(&mut self, key: usize, crowd: Crowd) {
-        let Some(guest) = self
+    fn tell_to_leave(&mut self, key: usize, crowd: Eviction) {
+        let Some(arrival) = self
             .guests
             .get_mut(key)
-            .filter(|guest| guest.told_to_leave.is_none())
+            .filter(|arrival| arrival.told_to_leave.is_none())
         else {
             return;
         };
-        guest.told_to_leave = Some(crowd);
-        guest.leave.notify_one();
-        self.leaving_held += guest.held;
-        let address = guest.address;
+        arrival.told_to_leave = Some(crowd);
+        arrival.leave.notify_one();
+        self.leaving_held += arrival.held;
+        let address = arrival.address;
         self.no_longer_stays(address);
     }
 
@@ -192,15 +192,15 @@ impl State {
     }
 
     /// Notes what a connection holds now.
-    fn hold(&mut self, key: usize, change: impl FnOnce(&mut Guest)) {
-        let Some(guest) = self.guests.get_mut(key) else {
+    fn hold(&mut self, key: usize, change: impl FnOnce(&mut Arrival)) {
+        let Some(arrival) = self.guests.get_mut(key) else {
             return;
         };
-        let before = guest.held;
-        change(guest);
-        let after = guest.held;
+        let before = arrival.held;
+        change(arrival);
+        let after = arrival.held;
         self.held = self.held + after - before;
-        if guest.told_to_leave.is_some() {
+        if arrival.told_to_leave.is_some() {
             self.leaving_held = self.leaving_held + after - before;
         }
     }
@@ -208,14 +208,14 @@ impl State {
 
 impl Ticket {
     /// Waits until this connection has to make room.
-    pub(in crate::server) async fn told_to_leave(&self) -> Crowd {
+    pub(in crate::server) async fn told_to_leave(&self) -> Eviction {
         loop {
             self.0.leave.notified().await;
             let state = self.0.lobby.state();
             let told = state
                 .guests
                 .get(self.0.key)
-                .and_then(|guest| guest.told_to_leave);
+                .and_then(|arrival| arrival.told_to_leave);
             if let Some(crowd) = told {
                 return crowd;
             }
@@ -232,12 +232,13 @@ impl Ticket {
             let staying = state
                 .guests
                 .iter()
-                .filter(|(_, guest)| guest.told_to_leave.is_none());
+                .filter(|(_, arrival)| arrival.told_to_leave.is_none());
             // Among equals the one that came first.
-            let largest = staying
-                .max_by_key(|(key, guest)| (guest.held, Reverse((guest.patience_ends, *key))));
+            let largest = staying.max_by_key(|(key, arrival)| {
+                (arrival.held, Reverse((arrival.patience_ends, *key)))
+            });
             if let Some((key, _)) = largest {
-                state.tell_to_leave(key, Crowd::Memory);
+                state.tell_to_leave(key, Eviction::Memory);
             }
         }
         // Those who leave have been woken, so their turn comes before the next one of this connection.
@@ -250,7 +251,7 @@ impl Ticket {
         self.0
             .lobby
             .state()
-            .hold(self.0.key, |guest| guest.held += bytes);
+            .hold(self.0.key, |arrival| arrival.held += bytes);
     }
 
     /// Whether nothing has come.
@@ -259,7 +260,7 @@ impl Ticket {
         state
             .guests
             .get(self.0.key)
-            .is_none_or(|guest| guest.held == guest.base)
+            .is_none_or(|arrival| arrival.held == arrival.base)
     }
 
     /// What has come is not kept.
@@ -267,14 +268,14 @@ impl Ticket {
         self.0
             .lobby
             .state()
-            .hold(self.0.key, |guest| guest.held = guest.base);
+            .hold(self.0.key, |arrival| arrival.held = arrival.base);
     }
 
     /// What came last was a whole request, which is answered now.
     pub(in crate::server) fn answering(&self) {
-        self.0.lobby.state().hold(self.0.key, |guest| {
-            guest.held = guest.base;
-            guest.patience_ends = Instant::now() + ANSWER_GRACE;
+        self.0.lobby.state().hold(self.0.key, |arrival| {
+            arrival.held = arrival.base;
+            arrival.patience_ends = Instant::now() + ANSWER_GRACE;
         });
     }
 
@@ -283,14 +284,14 @@ impl Ticket {
         self.0
             .lobby
             .state()
-            .hold(self.0.key, |guest| guest.patience_ends = Instant::now());
+            .hold(self.0.key, |arrival| arrival.patience_ends = Instant::now());
     }
 
     /// From now on this connection takes `base` bytes even without a request.
     pub(in crate::server) fn takes(&self, base: usize) {
-        self.0.lobby.state().hold(self.0.key, |guest| {
-            guest.held = guest.held - guest.base + base;
-            guest.base = base;
+        self.0.lobby.state().hold(self.0.key, |arrival| {
+            arrival.held = arrival.held - arrival.base + base;
+            arrival.base = base;
         });
     }
 }
@@ -298,12 +299,12 @@ impl Ticket {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.lobby.state();
-        if let Some(guest) = state.guests.try_remove(self.key) {
-            state.held -= guest.held;
-            if guest.told_to_leave.is_some() {
-                state.leaving_held -= guest.held;
+        if let Some(arrival) = state.guests.try_remove(self.key) {
+            state.held -= arrival.held;
+            if arrival.told_to_leave.is_some() {
+                state.leaving_held -= arrival.held;
             } else {
-                state.no_longer_stays(guest.address);
+                state.no_longer_stays(arrival.address);
             }
         }
         if state.guests.is_empty() {
@@ -325,7 +326,7 @@ mod tests {
     }
 
     /// What each of `tickets` has been told.
-    fn told(tickets: &[Ticket]) -> Vec<Option<Crowd>> {
+    fn told(tickets: &[Ticket]) -> Vec<Option<Eviction>> {
         let told = |ticket: &Ticket| {
             let state = ticket.0.lobby.state();
             state.guests[ticket.0.key].told_to_leave
@@ -356,7 +357,7 @@ mod tests {
         tokio::time::sleep(GRACE).await;
         let more = fill(&lobby, ip(1), 3);
         assert_eq!(gone(&first), [0, 1, 2]);
-        assert_eq!(first[0].told_to_leave().await, Crowd::Connections);
+        assert_eq!(first[0].told_to_leave().await, Eviction::Connections);
         assert_eq!((gone(&more), gone(&other)), (vec![], vec![]));
     }
 
@@ -394,9 +395,9 @@ mod tests {
         let lobby = Lobby::default();
         let guests = fill(&lobby, ip(1), 129);
         let head = 64 * 1024;
-        for guest in &guests[..128] {
-            poll_fn(|cx| guest.poll_room(cx, head)).await;
-            guest.received(head);
+        for arrival in &guests[..128] {
+            poll_fn(|cx| arrival.poll_room(cx, head)).await;
+            arrival.received(head);
         }
         assert_eq!(gone(&guests), [] as [usize; 0], "that much is allowed");
         let mut last = std::pin::pin!(poll_fn(|cx| guests[128].poll_room(cx, 1)));

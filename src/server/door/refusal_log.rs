@@ -51,23 +51,23 @@ impl fmt::Display for Cause {
 
 /// Which lines have been written lately.
 #[derive(Debug, Default)]
-pub(in crate::server) struct Refusals(Mutex<Said>);
+pub(in crate::server) struct RefusalLog(Mutex<Said>);
 
 #[derive(Debug, Default)]
 struct Said {
-    of: HashMap<(Neighbour, bool), Line>,
+    of: HashMap<(Neighbour, bool), LastLine>,
     /// Refusals that are told of nobody since the last line: too many addresses come.
     untold: u64,
 }
 
 #[derive(Debug)]
-struct Line {
+struct LastLine {
     at: Instant,
     /// Refusals since.
     more: u64,
 }
 
-impl Refusals {
+impl RefusalLog {
     /// Writes a line for a refusal, unless the address has just had one.
     pub(in crate::server) fn note(&self, ip: IpAddr, cause: Cause, reason: &dyn fmt::Display) {
         if let Some(more) = self.is_due(ip, cause) {
@@ -98,7 +98,7 @@ impl Refusals {
             said.untold += 1;
             return None;
         }
-        said.of.insert(key, Line { at: now, more: 0 });
+        said.of.insert(key, LastLine { at: now, more: 0 });
         Some(std::mem::take(&mut said.untold))
     }
 }
@@ -128,7 +128,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_address_has_a_line_now_and_then() {
-        let refusals = Refusals::default();
+        let refusals = RefusalLog::default();
         let due = |n, status| refusals.is_due(ip(n), Cause::Status(status));
         assert_eq!(due(1, 401), Some(0));
         for _ in 0..5 {
@@ -148,7 +148,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_thousand_addresses_are_remembered() {
-        let refusals = Refusals::default();
+        let refusals = RefusalLog::default();
         let due = |n| refusals.is_due(ip(n), Cause::Tls);
         let lines = (0..10_240).filter_map(due).count();
         assert_eq!(lines, MOST);

@@ -35,7 +35,7 @@ impl fmt::Debug for Tls {
 
 /// Why a server has no TLS.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum ServerTlsError {
     /// A file cannot be read.
     #[error("cannot read '{}'", path.display())]
     Read {
@@ -77,7 +77,7 @@ impl Tls {
     ///
     /// # Errors
     /// The first of them that is missing or no good.
-    pub fn load(cert: &Path, key: &Path) -> Result<Self, TlsError> {
+    pub fn load(cert: &Path, key: &Path) -> Result<Self, ServerTlsError> {
         let config = RwLock::new(Arc::new(read(cert, key)?));
         let (cert, key) = (cert.to_owned(), key.to_owned());
         Ok(Self { cert, key, config })
@@ -87,7 +87,7 @@ impl Tls {
     ///
     /// # Errors
     /// As [`Tls::load`]; then what was read before stays in use.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    pub fn reload(&self) -> Result<(), ServerTlsError> {
         let config = Arc::new(read(&self.cert, &self.key)?);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
@@ -163,7 +163,7 @@ async fn explain(socket: &mut Socket) -> io::Result<()> {
     Ok(())
 }
 
-fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
+fn read(cert: &Path, key: &Path) -> Result<ServerConfig, ServerTlsError> {
     let certs = CertificateDer::pem_file_iter(cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unread(cert, "certificate", error))?;
@@ -184,18 +184,18 @@ fn read(cert: &Path, key: &Path) -> Result<ServerConfig, TlsError> {
         .map_err(|source| {
             let (cert, key) = (cert.to_owned(), key.to_owned());
             match source {
-                rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { cert, key },
-                source => TlsError::Unusable { cert, key, source },
+                rustls::Error::InconsistentKeys(_) => ServerTlsError::Mismatch { cert, key },
+                source => ServerTlsError::Unusable { cert, key, source },
             }
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-fn unread(path: &Path, what: &'static str, error: pem::Error) -> TlsError {
+fn unread(path: &Path, what: &'static str, error: pem::Error) -> ServerTlsError {
     let path = path.to_owned();
     match error {
-        pem::Error::Io(source) => TlsError::Read { path, source },
-        _ => TlsError::Form { path, what },
+        pem::Error::Io(source) => ServerTlsError::Read { path, source },
+        _ => ServerTlsError::Form { path, what },
     }
 }

@@ -10,7 +10,7 @@ use crate::hub::{Batch, Hub};
 use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
 use crate::recording::Transcript;
 
-use crate::server::door::gate::Asked;
+use crate::server::door::gate::AccessRequest;
 use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::server::viewers::{admission, events};
@@ -36,7 +36,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 
 /// The recording that is asked for, and whose it is.
 pub(in crate::server) async fn make(
-    asked: &Asked<'_>,
+    asked: &AccessRequest<'_>,
     shared: &Shared,
 ) -> Result<(HostName, Bytes), Refusal> {
     let mut query = admission::query(asked.uri.query())?;

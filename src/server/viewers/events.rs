@@ -10,7 +10,7 @@ use hyper::{Request, StatusCode};
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
 use super::admission;
-use crate::server::door::gate::Asked;
+use crate::server::door::gate::AccessRequest;
 use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 
@@ -20,7 +20,7 @@ const RETRY_MS: u32 = 1000;
 /// The answer to an admitted request, and what the viewer asks for.
 pub(super) fn greet(
     request: &Request<()>,
-    asked: &Asked<'_>,
+    asked: &AccessRequest<'_>,
     shared: &Shared,
 ) -> Result<(Bytes, Query), Refusal> {
     let query = query(asked, shared)?;
@@ -28,7 +28,10 @@ pub(super) fn greet(
 }
 
 /// What an admitted request asks for: one host, from behind the last event that the browser had.
-pub(in crate::server) fn query(asked: &Asked<'_>, shared: &Shared) -> Result<Query, Refusal> {
+pub(in crate::server) fn query(
+    asked: &AccessRequest<'_>,
+    shared: &Shared,
+) -> Result<Query, Refusal> {
     let mut query = admission::query(asked.uri.query())?;
     if let Some(last) = last_event_id(asked.headers)? {
         query.after = vec![last];

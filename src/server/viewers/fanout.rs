@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Head, Hub};
 use crate::protocol::close;
 
-use super::line::{Line, Parting, Word};
+use super::line::{Notice, Parting, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
-use super::viewer::{Fed, Newcomer, Viewer};
+use super::viewer::{Newcomer, Progress, Viewer};
 
 /// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
 /// all sockets are asked first whether there is anything.
@@ -33,7 +33,7 @@ const TURN_LOOK: usize = 64;
 
 /// How the fan-out treats its viewers.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::server) struct Manners {
+pub(in crate::server) struct Policy {
     /// The time between two pings.
     pub(in crate::server) heartbeat: Duration,
     /// The time over which viewers are sent away when the server stops.
@@ -45,7 +45,7 @@ pub(in crate::server) struct Manners {
 
 /// Owns the viewers.
 pub(in crate::server) struct Fanout {
-    manners: Manners,
+    policy: Policy,
     head: Head,
     viewers: Slab<Viewer>,
     /// Viewers that ever joined.
@@ -53,8 +53,8 @@ pub(in crate::server) struct Fanout {
     /// Viewers that are waited for, each until its socket takes more.
     waiting: FuturesUnordered<Wait>,
     newcomers: mpsc::UnboundedReceiver<Newcomer>,
-    words: mpsc::UnboundedReceiver<Word>,
-    tell: mpsc::UnboundedSender<Word>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    tell: mpsc::UnboundedSender<Notice>,
     frames: Vec<crate::protocol::Frame>,
     /// Nobody can come any more.
     is_closed: bool,
@@ -64,23 +64,23 @@ pub(in crate::server) struct Fanout {
 
 /// Which viewer was waited for, and whether its socket takes more. A key may be another viewer's by then; waiting too
 /// little does no harm.
-type Wait = Pin<Box<dyn Future<Output = (usize, Arc<Line>, io::Result<()>)> + Send>>;
+type Wait = Pin<Box<dyn Future<Output = (usize, Arc<ViewerLine>, io::Result<()>)> + Send>>;
 
 impl Fanout {
     pub(in crate::server) fn new(
         hub: &Hub,
         newcomers: mpsc::UnboundedReceiver<Newcomer>,
-        manners: Manners,
+        policy: Policy,
     ) -> Self {
-        let (tell, words) = mpsc::unbounded_channel();
+        let (tell, notices) = mpsc::unbounded_channel();
         Self {
-            manners,
+            policy,
             head: hub.head(),
             viewers: Slab::new(),
             joined: 0,
             waiting: FuturesUnordered::new(),
             newcomers,
-            words,
+            notices,
             tell,
             frames: Vec::new(),
             is_closed: false,
@@ -110,7 +110,7 @@ impl Fanout {
                 Some(newcomer) => self.join(newcomer),
                 None => self.is_closed = true,
             },
-            Some(word) = self.words.recv() => self.hear(word),
+            Some(notice) = self.notices.recv() => self.hear(notice),
             Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
             () = self.head.changed() => self.round().await,
             _ = looks.tick() => self.look(),
@@ -124,7 +124,7 @@ impl Fanout {
         self.joined += 1;
         // Pings are spread over the heartbeat: nobody's herd is pinged at once.
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
-        let first_ping = self.manners.heartbeat.mul_f64(0.5 + 0.5 * share);
+        let first_ping = self.policy.heartbeat.mul_f64(0.5 + 0.5 * share);
         let name = (key, self.joined);
         let mut viewer = match Viewer::new(newcomer, name, self.tell.clone(), first_ping) {
             Ok(viewer) => viewer,
@@ -143,10 +143,10 @@ impl Fanout {
         }
     }
 
-    fn hear(&mut self, word: Word) {
-        match word {
-            Word::Reply(key) => self.feed(key),
-            Word::Gone {
+    fn hear(&mut self, notice: Notice) {
+        match notice {
+            Notice::Reply(key) => self.feed(key),
+            Notice::Gone {
                 key,
                 serial,
                 parting,
@@ -185,7 +185,7 @@ impl Fanout {
         }
     }
 
-    fn resume(&mut self, (key, line, ready): (usize, Arc<Line>, io::Result<()>)) {
+    fn resume(&mut self, (key, line, ready): (usize, Arc<ViewerLine>, io::Result<()>)) {
         let Some(viewer) = self
             .viewers
             .get_mut(key)
@@ -216,11 +216,11 @@ impl Fanout {
         if viewer.is_waited_for {
             return;
         }
-        let wait = match viewer.feed(&mut self.frames, self.manners.live) {
-            Ok(Fed::Up) => return,
-            Ok(Fed::Over) => return self.part(key, "is done", false),
-            Ok(Fed::Blocked) => None,
-            Ok(Fed::Behind(due)) => due,
+        let wait = match viewer.feed(&mut self.frames, self.policy.live) {
+            Ok(Progress::Up) => return,
+            Ok(Progress::Over) => return self.part(key, "is done", false),
+            Ok(Progress::Blocked) => None,
+            Ok(Progress::Behind(due)) => due,
             Err(_) => return self.remove(key, "connection lost"),
         };
         viewer.is_waited_for = true;
@@ -269,11 +269,11 @@ impl Fanout {
                 continue;
             }
             if viewer.owes_pong(now) {
-                if self.manners.live {
+                if self.policy.live {
                     viewer.dismiss(close::TRY_AGAIN);
                 }
             } else {
-                viewer.ping(now, self.manners.heartbeat);
+                viewer.ping(now, self.policy.heartbeat);
             }
             self.feed(key);
         }
@@ -286,7 +286,7 @@ impl Fanout {
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         // Half of the drain is for sending away, the other half for the last to answer.
-        let pause = self.manners.drain / 2 / count;
+        let pause = self.policy.drain / 2 / count;
         let mut due = Instant::now();
         let mut keys = keys.into_iter().peekable();
         while keys.peek().is_some() || !self.viewers.is_empty() || !self.is_closed {

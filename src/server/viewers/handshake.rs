@@ -9,25 +9,25 @@ use super::counts::Seat;
 use super::outbox::Transport;
 use super::viewer::Newcomer;
 use super::{admission, events, ws};
-use crate::server::door::gate::Asked;
+use crate::server::door::gate::AccessRequest;
 use crate::server::door::head;
 use crate::server::door::refusal::Refusal;
 use crate::server::door::replayed::Replayed;
-use crate::server::shared::{Guest, Shared};
+use crate::server::shared::{Arrival, Shared};
 
 /// Makes a viewer of the connection and hands it to the fan-out. The connection comes back where the request is refused:
 /// the answer is the HTTP side's.
 pub(in crate::server) fn welcome(
     stream: Replayed,
     transport: Transport,
-    guest: Guest,
+    arrival: Arrival,
     shared: &Shared,
 ) -> Option<(Replayed, Refusal)> {
-    match admit(stream.head(), transport, guest, shared) {
+    match admit(stream.head(), transport, arrival, shared) {
         Ok((greeting, (subscription, seat))) => {
             let newcomer = Newcomer {
                 socket: stream.into_socket(),
-                peer: guest.peer,
+                peer: arrival.peer,
                 subscription,
                 seat,
                 transport,
@@ -46,14 +46,14 @@ pub(in crate::server) fn welcome(
 fn admit(
     head: &[u8],
     transport: Transport,
-    guest: Guest,
+    arrival: Arrival,
     shared: &Shared,
 ) -> Result<(Bytes, (Subscription, Seat)), Refusal> {
     let parsed = head::parse(head)?;
-    let asked = Asked {
+    let asked = AccessRequest {
         uri: parsed.request.uri(),
         headers: parsed.request.headers(),
-        on_loopback: guest.on_loopback,
+        on_loopback: arrival.on_loopback,
         is_page: false,
     };
     let admission = shared.config.trust.gate.admit(&asked)?;

@@ -19,7 +19,7 @@ use crate::server::door::socket::Socket;
 
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Word {
+pub(in crate::server) enum Notice {
     /// There is something to reply.
     Reply(usize),
     /// The viewer is gone. The key may be another viewer's by now; the serial number is not.
@@ -43,12 +43,12 @@ pub(in crate::server) enum Parting {
 
 /// What the two sides share.
 #[derive(Debug)]
-pub(in crate::server) struct Line {
+pub(in crate::server) struct ViewerLine {
     key: usize,
     serial: u64,
     socket: Socket,
     replies: Mutex<Vec<u8>>,
-    words: mpsc::UnboundedSender<Word>,
+    notices: mpsc::UnboundedSender<Notice>,
     leave: Notify,
     leave_code: AtomicU16,
     /// A close frame has been said, or is about to be: no message may follow it.
@@ -61,18 +61,18 @@ pub(in crate::server) struct Line {
     question: AtomicU32,
 }
 
-impl Line {
+impl ViewerLine {
     pub(in crate::server) fn new(
         (key, serial): (usize, u64),
         socket: Socket,
-        words: mpsc::UnboundedSender<Word>,
+        notices: mpsc::UnboundedSender<Notice>,
     ) -> Self {
         Self {
             key,
             serial,
             socket,
             replies: Mutex::default(),
-            words,
+            notices,
             leave: Notify::new(),
             leave_code: AtomicU16::new(0),
             is_closing: AtomicBool::new(false),
@@ -153,7 +153,7 @@ impl Line {
         }
     }
 
-    /// Whether the right pong has come since [`Line::ask`].
+    /// Whether the right pong has come since [`ViewerLine::ask`].
     pub(in crate::server) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
@@ -182,7 +182,7 @@ impl Line {
     /// Tells the fan-out that the viewer is gone.
     pub(in crate::server) fn gone(&self, parting: Parting) {
         // A fan-out that is gone itself needs no telling.
-        let _ = self.words.send(Word::Gone {
+        let _ = self.notices.send(Notice::Gone {
             key: self.key,
             serial: self.serial,
             parting,
@@ -195,7 +195,7 @@ impl Line {
             return Err(io::Error::other("the viewer asks and does not read"));
         }
         if replies.is_empty() {
-            let _ = self.words.send(Word::Reply(self.key));
+            let _ = self.notices.send(Notice::Reply(self.key));
         }
         replies.extend_from_slice(bytes);
         Ok(bytes.len())
@@ -205,13 +205,13 @@ impl Line {
 /// The reading side, as tungstenite sees it: reads do not wait, and writes never have to.
 #[derive(Debug)]
 pub(in crate::server) struct ReadSide {
-    line: Arc<Line>,
+    line: Arc<ViewerLine>,
     second: Instant,
     bytes: usize,
 }
 
 impl ReadSide {
-    pub(in crate::server) fn new(line: Arc<Line>) -> Self {
+    pub(in crate::server) fn new(line: Arc<ViewerLine>) -> Self {
         Self {
             line,
             second: Instant::now(),

@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
-use super::line::{Line, Parting, ReadSide};
+use super::line::{Parting, ReadSide, ViewerLine};
 use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
 
 /// Why a viewer that floods us has to go.
@@ -34,7 +34,7 @@ pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
 }
 
 /// Hears a viewer until it is gone, or told to leave and gone.
-pub(in crate::server) async fn attend(line: Arc<Line>) {
+pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
     let side = ReadSide::new(Arc::clone(&line));
     let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
     let mut frames = Frames::new();
@@ -88,7 +88,7 @@ fn poll_next(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<tungstenite::Res
 }
 
 /// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
-pub(in crate::server) async fn attend_events(line: Arc<Line>) {
+pub(in crate::server) async fn attend_events(line: Arc<ViewerLine>) {
     let mut side = ReadSide::new(Arc::clone(&line));
     tokio::select! {
         () = poll_fn(|cx| poll_end(&mut side, cx)) => {}
@@ -140,7 +140,7 @@ fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
 ///
 /// Boxed, as [`goodbye`].
 fn throw_out(
-    line: &Arc<Line>,
+    line: &Arc<ViewerLine>,
     mut stream: Stream,
     code: u16,
     reason: &'static str,

@@ -13,7 +13,7 @@ use crate::hub::{Batch, Subscription};
 use crate::protocol::{Frame, close};
 
 use super::counts::Seat;
-use super::line::{Line, Word};
+use super::line::{Notice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
 use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE};
@@ -37,7 +37,7 @@ pub(in crate::server) struct Newcomer {
 
 /// A viewer, as the fan-out sees it.
 pub(in crate::server) struct Viewer {
-    pub(in crate::server) line: Arc<Line>,
+    pub(in crate::server) line: Arc<ViewerLine>,
     pub(in crate::server) peer: SocketAddr,
     stage: Stage,
     outbox: Outbox,
@@ -57,7 +57,7 @@ enum Stage {
 }
 
 /// What feeding a viewer came to.
-pub(in crate::server) enum Fed {
+pub(in crate::server) enum Progress {
     /// It has everything.
     Up,
     /// There is more than one batch. The next one may be had at this time, or at once.
@@ -76,7 +76,7 @@ impl Viewer {
     pub(in crate::server) fn new(
         newcomer: Newcomer,
         name: (usize, u64),
-        tell: mpsc::UnboundedSender<Word>,
+        tell: mpsc::UnboundedSender<Notice>,
         first_ping: Duration,
     ) -> io::Result<Self> {
         let Newcomer {
@@ -87,7 +87,7 @@ impl Viewer {
             transport,
             greeting,
         } = newcomer;
-        let line = Arc::new(Line::new(name, socket.move_here()?, tell));
+        let line = Arc::new(ViewerLine::new(name, socket.move_here()?, tell));
         match transport {
             Transport::WebSocket => tokio::spawn(reader::attend(Arc::clone(&line))),
             Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
@@ -112,19 +112,19 @@ impl Viewer {
         &mut self,
         frames: &mut Vec<Frame>,
         live: bool,
-    ) -> io::Result<Fed> {
+    ) -> io::Result<Progress> {
         if self.line.is_closing() {
             self.stop_reading();
         }
         // What greets a viewer goes out with its first messages, in one write.
         if !self.is_new() && !self.flush()? {
-            return Ok(Fed::Blocked);
+            return Ok(Progress::Blocked);
         }
         let Stage::Reading(log) = &mut self.stage else {
             return Ok(self.rest());
         };
         if let Some(due) = log.pause() {
-            return Ok(Fed::Behind(Some(due)));
+            return Ok(Progress::Behind(Some(due)));
         }
         let read = log.read(frames, live, self.seat.tally());
         self.outbox.extend(frames, self.transport);
@@ -137,10 +137,10 @@ impl Viewer {
                 if batch == Batch::End {
                     self.over();
                 }
-                Ok(Fed::Blocked)
+                Ok(Progress::Blocked)
             }
-            (true, Batch::More) => Ok(Fed::Behind(read.next_batch)),
-            (true, Batch::Waiting | Batch::Head) => Ok(Fed::Up),
+            (true, Batch::More) => Ok(Progress::Behind(read.next_batch)),
+            (true, Batch::Waiting | Batch::Head) => Ok(Progress::Up),
             (true, Batch::End) => {
                 self.over();
                 Ok(self.rest())
@@ -173,11 +173,11 @@ impl Viewer {
 
     /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
     /// transport has one.
-    fn rest(&self) -> Fed {
+    fn rest(&self) -> Progress {
         self.line.all_said();
         match self.transport {
-            Transport::WebSocket => Fed::Up,
-            Transport::EventStream => Fed::Over,
+            Transport::WebSocket => Progress::Up,
+            Transport::EventStream => Progress::Over,
         }
     }
 

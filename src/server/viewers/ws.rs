@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::protocol::{Query, WEBSOCKET_PATH, shown};
 
 use super::admission;
-use crate::server::door::gate::{Admission, Asked};
+use crate::server::door::gate::{AccessRequest, Admission};
 use crate::server::door::head::{self, Parsed};
 use crate::server::door::refusal::Refusal;
 
@@ -22,7 +22,7 @@ const KEY_CHARS: usize = 22;
 /// The answer to the handshake of an admitted request, and what the viewer asks for.
 pub(super) fn greet(
     parsed: &Parsed,
-    asked: &Asked<'_>,
+    asked: &AccessRequest<'_>,
     admission: &Admission,
 ) -> Result<(Bytes, Query), Refusal> {
     let path = asked.path();

@@ -46,7 +46,7 @@ impl Case {
             headers.append(name, HeaderValue::from_bytes(value.as_bytes()).unwrap());
         }
         let uri = url.parse().unwrap();
-        self.gate.admit(&Asked {
+        self.gate.admit(&AccessRequest {
             uri: &uri,
             headers: &headers,
             on_loopback: self.on_loopback,
@@ -337,7 +337,7 @@ fn a_page_may_ask_whether_it_may_send_a_token() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static(host));
         headers.insert(ORIGIN, HeaderValue::from_static(origin));
-        let asked = Asked {
+        let asked = AccessRequest {
             uri: &"/events".parse().unwrap(),
             headers: &headers,
             on_loopback: case.on_loopback,
