@@ -7,8 +7,10 @@
 use std::hint::black_box;
 use std::io::Write;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use metrics_toolkit::disk::{Disk, SystemDisk};
 use metrics_toolkit::protocol::{Process, Sample, StreamId, round_to};
 use metrics_toolkit::recording::{Columns, Encoder, Output, Reader, Row, RowKind};
 
@@ -55,8 +57,9 @@ fn main() {
 
     let place = tempfile::NamedTempFile::new().expect("a place for the file");
     place.as_file().write_all(&file).expect("room for the file");
+    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
     let appending = best(|| {
-        black_box(Output::append(place.path()).expect("a recording"));
+        black_box(Output::append(&disk, place.path()).expect("a recording"));
     });
     println!(
         "append: {:.1} ms for the file",

@@ -12,7 +12,7 @@
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`talk`]: text for people, on stderr, which nothing waits for.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
-//!   [`descriptors`]: how many files they may open.
+//!   [`descriptors`]: how many files they may open; [`disk`]: the file operations that a test can make fail.
 //!
 //! The binary is the product: this library has no stable API.
 
@@ -20,6 +20,7 @@ pub mod cli;
 pub mod client;
 pub mod cmd;
 pub mod descriptors;
+pub mod disk;
 pub mod hub;
 pub mod protocol;
 pub mod recording;

@@ -10,11 +10,17 @@ mod file_name;
 mod files;
 mod host_file;
 mod interface;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
 
 pub use destination::{Destination, Existing};
 pub use error::SinkError;
 pub use file_name::BadName;
 pub use interface::{Sink, Written};
+
+use crate::disk::SystemDisk;
 
 use files::Files;
 
@@ -26,6 +32,7 @@ pub async fn open(
     destination: Destination,
     existing: Existing,
 ) -> Result<Box<dyn Sink>, SinkError> {
-    let opened = tokio::task::spawn_blocking(move || Files::open(destination, existing)).await??;
-    Ok(Box::new(opened))
+    let opening = move || Files::open(Arc::new(SystemDisk), destination, existing);
+    let files = tokio::task::spawn_blocking(opening).await??;
+    Ok(Box::new(files))
 }

@@ -1,11 +1,14 @@
 //! What `record` writes to: a file, or standard output.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, IsTerminal, Seek, Write};
+use std::io::{self, ErrorKind, IsTerminal, Seek};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::error::ReadError;
+use super::lines;
+use super::output_error::{Loss, OutputError};
+use crate::disk::{Disk, directory_of};
 use crate::protocol::escape_unsafe;
 
 /// An open recording. It buffers nothing: when [`Output::write`] returns, the operating system has the rows.
@@ -13,6 +16,7 @@ use crate::protocol::escape_unsafe;
 /// Every method takes a shared reference, so that one thread can sync while another writes.
 #[derive(Debug)]
 pub struct Output {
+    disk: Arc<dyn Disk>,
     file: File,
     /// `None` for standard output.
     path: Option<PathBuf>,
@@ -30,105 +34,10 @@ pub struct Output {
     /// during a write, so that another thread can tell our own growth from somebody else's.
     begun: AtomicU64,
     ended: AtomicU64,
+    /// Part of a row is at the end of the file, and could not be cut off: before the next row it must be.
+    is_torn: AtomicBool,
     /// It had a name when it was opened, so that one without any is a deleted one.
     had_name: bool,
-}
-
-/// What became of an output file while it was written to. Nothing more is written to it then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Loss {
-    /// It has no name any more.
-    #[error("was deleted")]
-    Deleted,
-    /// It has another name.
-    #[error("was moved or renamed (it holds all rows up to now)")]
-    Moved,
-    /// It has no name any more, and another file has the one that it had.
-    #[error("was replaced by another file")]
-    Replaced,
-    /// It is shorter than what was written to it, as after logrotate's `copytruncate`.
-    #[error("was truncated by another program")]
-    Truncated,
-    /// It is longer than what was written to it.
-    #[error("was written to by another program")]
-    Grown,
-}
-
-/// Why a recording cannot be written.
-#[derive(Debug, thiserror::Error)]
-pub enum OutputError {
-    /// The file is there, and holds something.
-    #[error("'{}' exists: use --append to go on with it, or --force to replace it", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A directory in the place of the file.
-    #[error("'{0}' is a directory: write '{0}/' for one file per host in it", path.display())]
-    Directory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// Another process records into it.
-    #[error("'{}' is being recorded into by another process", path.display())]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Appended rows would not fit what is there.
-    #[error(
-        "'{}' has its columns, quotes or line ends not as `metrics record` writes them: record into another file",
-        path.display()
-    )]
-    Edited {
-        /// The file.
-        path: PathBuf,
-    },
-    /// What is there cannot be gone on with.
-    #[error("cannot append: {0}; record into another file, or use --force to replace this one")]
-    Unreadable(ReadError),
-    /// The directory that the file is to be in does not exist.
-    #[error(
-        "cannot open '{}': there is no directory '{1}': make it first (mkdir -p '{1}')", path.display(), directory.display()
-    )]
-    NoDirectory {
-        /// The file.
-        path: PathBuf,
-        /// The directory.
-        directory: PathBuf,
-    },
-    /// The file cannot be opened.
-    #[error("cannot open '{name}'")]
-    Open {
-        /// The file.
-        name: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The rows could not be written. Of those the file has only complete ones.
-    #[error("cannot write '{name}'")]
-    Write {
-        /// The file.
-        name: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// The rows are written, but maybe not on the disk.
-    #[error("cannot save '{name}' to the disk")]
-    Sync {
-        /// The file.
-        name: String,
-        /// The cause.
-        source: io::Error,
-    },
-    /// Somebody else deleted, moved, cut or wrote to the file.
-    #[error("'{name}' {loss} while recording")]
-    Lost {
-        /// The file.
-        name: String,
-        /// What happened to it.
-        loss: Loss,
-    },
 }
 
 impl Output {
@@ -139,31 +48,33 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be opened, exists without `force`, or another process records into it.
-    pub fn create(path: &Path, force: bool) -> Result<Self, OutputError> {
-        let (file, is_new) = match open_new(path) {
+    pub fn create(disk: &Arc<dyn Disk>, path: &Path, force: bool) -> Result<Self, OutputError> {
+        let (file, is_new) = match open_new(&**disk, path) {
             Ok(file) => (file, true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let holds_rows = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() > 0);
                 if holds_rows && !force {
                     return Err(OutputError::Exists { path: path.into() });
                 }
-                (open_existing(path, OpenOptions::new().append(true))?, false)
+                let file = open_existing(&**disk, path, OpenOptions::new().append(true))?;
+                (file, false)
             }
             Err(source) => return Err(cannot_open(path, source)),
         };
-        let output = Self::of_file(file, path, is_new)?;
+        let output = Self::of_file(disk, file, path, is_new)?;
         output.replaces.store(!is_new, Ordering::Relaxed);
         Ok(output)
     }
 
     /// Opens a file to be read and appended to; it may be new.
-    pub(super) fn open_to_append(path: &Path) -> Result<Self, OutputError> {
-        match open_new(path) {
-            Ok(file) => Self::of_file(file, path, true),
+    pub(super) fn open_to_append(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, OutputError> {
+        match open_new(&**disk, path) {
+            Ok(file) => Self::of_file(disk, file, path, true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let is_regular = fs::metadata(path).is_ok_and(|it| it.is_file());
-                let file = open_existing(path, OpenOptions::new().append(true).read(is_regular))?;
-                Self::of_file(file, path, false)
+                let mut options = OpenOptions::new();
+                let file = open_existing(&**disk, path, options.append(true).read(is_regular))?;
+                Self::of_file(disk, file, path, false)
             }
             Err(source) => Err(cannot_open(path, source)),
         }
@@ -173,18 +84,23 @@ impl Output {
     ///
     /// # Errors
     /// When it is closed.
-    pub fn stdout() -> Result<Self, OutputError> {
+    pub fn stdout(disk: &Arc<dyn Disk>) -> Result<Self, OutputError> {
         duplicate_stdout()
-            .and_then(|file| Self::wrap(file, None))
+            .and_then(|file| Self::wrap(disk, file, None))
             .map_err(|source| OutputError::Open {
                 name: "standard output".into(),
                 source,
             })
     }
 
-    fn of_file(file: File, path: &Path, is_new: bool) -> Result<Self, OutputError> {
-        let output =
-            Self::wrap(file, Some(path.into())).map_err(|source| cannot_open(path, source))?;
+    fn of_file(
+        disk: &Arc<dyn Disk>,
+        file: File,
+        path: &Path,
+        is_new: bool,
+    ) -> Result<Self, OutputError> {
+        let output = Self::wrap(disk, file, Some(path.into()))
+            .map_err(|source| cannot_open(path, source))?;
         if !output.is_regular {
             return Ok(output);
         }
@@ -199,7 +115,7 @@ impl Output {
         Ok(output)
     }
 
-    fn wrap(file: File, path: Option<PathBuf>) -> io::Result<Self> {
+    fn wrap(disk: &Arc<dyn Disk>, file: File, path: Option<PathBuf>) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let is_regular = metadata.is_file();
         let length = match (&path, is_regular) {
@@ -209,6 +125,7 @@ impl Output {
             (None, true) => (&file).stream_position()?,
         };
         Ok(Self {
+            disk: Arc::clone(disk),
             is_regular,
             is_terminal: file.is_terminal(),
             file,
@@ -218,6 +135,7 @@ impl Output {
             is_unlisted: AtomicBool::new(false),
             begun: AtomicU64::new(length),
             ended: AtomicU64::new(length),
+            is_torn: AtomicBool::new(false),
             had_name: has_name(&metadata),
         })
     }
@@ -229,40 +147,57 @@ impl Output {
     /// somebody else, then none of them is in it.
     pub fn write(&self, rows: &[u8]) -> Result<(), OutputError> {
         self.check_length()?;
-        if self.replaces.swap(false, Ordering::Relaxed) && self.is_regular {
-            self.set_len(0)?;
-        }
-        self.is_blank.store(false, Ordering::Relaxed);
+        self.prepare()?;
         self.begun.fetch_add(rows.len() as u64, Ordering::SeqCst);
         let written = self.write_all(rows);
-        if written.is_err() {
-            // What of the rows is in the file is known only to the file.
-            let length = self.file.metadata().map_or(0, |it| it.len());
-            self.begun.store(length, Ordering::SeqCst);
+        if written.is_ok() {
+            let length = self.begun.load(Ordering::SeqCst);
+            self.ended.store(length, Ordering::SeqCst);
+            self.is_blank.store(false, Ordering::Relaxed);
+        } else {
+            let length = self.note_length();
+            self.is_blank
+                .fetch_and(length == Some(0), Ordering::Relaxed);
         }
-        let length = self.begun.load(Ordering::SeqCst);
-        self.ended.store(length, Ordering::SeqCst);
-        written.map_err(|source| OutputError::Write {
-            name: self.name(),
-            source,
-        })
+        written.map_err(|source| self.cannot_write(source))
+    }
+
+    /// Clears the way for the next rows: what they replace goes, and what is left of a row that could not be written.
+    fn prepare(&self) -> Result<(), OutputError> {
+        if self.replaces.load(Ordering::Relaxed) {
+            if self.is_regular {
+                self.set_len(0)?;
+            }
+            self.replaces.store(false, Ordering::Relaxed);
+        }
+        if self.is_torn.load(Ordering::Relaxed) {
+            return Err(self.cannot_write(io::Error::other("its last row is cut off")));
+        }
+        Ok(())
     }
 
     fn write_all(&self, rows: &[u8]) -> io::Result<()> {
         if self.is_terminal {
             let rows = String::from_utf8_lossy(rows);
-            return (&self.file).write_all(escape_unsafe(&rows).as_bytes());
+            return self
+                .write_parts(escape_unsafe(&rows).as_bytes())
+                .map_err(|(_, error)| error);
         }
+        self.write_parts(rows).map_err(|(written, error)| {
+            self.cut_torn_rows(&rows[..written]);
+            error
+        })
+    }
+
+    /// Writes all of `bytes`; or tells how many were written, and why no more.
+    fn write_parts(&self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
-        while written < rows.len() {
-            match (&self.file).write(&rows[written..]) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+        while written < bytes.len() {
+            match self.disk.write(&self.file, &bytes[written..]) {
+                Ok(0) => return Err((written, ErrorKind::WriteZero.into())),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.cut_torn_row(&rows[..written]);
-                    return Err(error);
-                }
+                Err(error) => return Err((written, error)),
             }
         }
         Ok(())
@@ -272,26 +207,36 @@ impl Output {
     pub(super) fn set_len(&self, length: u64) -> Result<(), OutputError> {
         // Between the two the file is shorter than one says and longer than the other: neither is held against it.
         self.ended.store(0, Ordering::SeqCst);
-        let cut = self.file.set_len(length);
-        self.begun.store(length, Ordering::SeqCst);
-        self.ended.store(length, Ordering::SeqCst);
-        cut.map_err(|source| OutputError::Write {
-            name: self.name(),
-            source,
-        })
+        let cut = self.disk.set_len(&self.file, length);
+        self.note_length();
+        cut.map_err(|source| self.cannot_write(source))
     }
 
-    /// Takes back the part of a row at the end of what was written. Where that fails too, readers leave the part out.
-    fn cut_torn_row(&self, written: &[u8]) {
-        let torn = written
-            .iter()
-            .rev()
-            .take_while(|&&byte| byte != b'\n')
-            .count();
-        if torn > 0 && self.is_regular {
-            let _ = (self.file.metadata())
-                .and_then(|it| self.file.set_len(it.len().saturating_sub(torn as u64)));
+    /// After a failure only the file knows how long it is. Where it does not tell, no length is held against it.
+    fn note_length(&self) -> Option<u64> {
+        let length = self.file.metadata().ok().map(|it| it.len());
+        self.begun
+            .store(length.unwrap_or(u64::MAX / 2), Ordering::SeqCst);
+        self.ended.store(length.unwrap_or(0), Ordering::SeqCst);
+        length
+    }
+
+    /// Takes back what says nothing without the rest of `written`: part of a row, and a header or gap without its message.
+    /// Where that fails too, readers leave it out.
+    fn cut_torn_rows(&self, written: &[u8]) {
+        let excess = (written.len() - lines::length_of_whole_rows(written)) as u64;
+        if 0 < excess && self.is_regular {
+            let cut = (self.file.metadata()).and_then(|it| {
+                let length = it.len().saturating_sub(excess);
+                self.disk.set_len(&self.file, length)
+            });
+            self.is_torn.store(cut.is_err(), Ordering::Relaxed);
         }
+    }
+
+    fn cannot_write(&self, source: io::Error) -> OutputError {
+        let name = self.name();
+        OutputError::Write { name, source }
     }
 
     /// Waits until the disk has what was written.
@@ -302,15 +247,23 @@ impl Output {
         if !self.is_regular {
             return Ok(());
         }
-        if let Some(path) = &self.path
-            && self.is_unlisted.swap(false, Ordering::Relaxed)
-        {
-            sync_directory_of(path);
-        }
-        self.file.sync_data().map_err(|source| OutputError::Sync {
+        let listed = self.sync_name();
+        let synced = self.disk.sync(&self.file);
+        listed.and(synced).map_err(|source| OutputError::Sync {
             name: self.name(),
             source,
         })
+    }
+
+    /// Makes the name of a new file as durable as its rows will be.
+    fn sync_name(&self) -> io::Result<()> {
+        if let Some(path) = &self.path
+            && self.is_unlisted.load(Ordering::Relaxed)
+        {
+            self.disk.sync_directory(directory_of(path))?;
+            self.is_unlisted.store(false, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// Checks that the file is still the one that was opened, under its name, and holds what was written to it and nothing
@@ -390,6 +343,10 @@ impl Output {
         &self.file
     }
 
+    pub(super) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     pub(super) fn is_regular(&self) -> bool {
         self.is_regular
     }
@@ -403,26 +360,22 @@ impl Drop for Output {
             && self.is_blank.load(Ordering::Relaxed)
             && self.check_still_there().is_ok()
         {
-            let _ = fs::remove_file(path);
+            let _ = self.disk.remove(path);
         }
     }
 }
 
-fn open_new(path: &Path) -> io::Result<File> {
+fn open_new(disk: &dyn Disk, path: &Path) -> io::Result<File> {
     // Appending, so that rows go behind whatever another process does to the file.
-    OpenOptions::new()
-        .append(true)
-        .create_new(true)
-        .read(true)
-        .open(path)
+    let mut options = OpenOptions::new();
+    disk.open(path, options.append(true).create_new(true).read(true))
 }
 
-fn open_existing(path: &Path, options: &OpenOptions) -> Result<File, OutputError> {
+fn open_existing(disk: &dyn Disk, path: &Path, options: &OpenOptions) -> Result<File, OutputError> {
     if path.is_dir() {
         return Err(OutputError::Directory { path: path.into() });
     }
-    options
-        .open(path)
+    disk.open(path, options)
         .map_err(|source| cannot_open(path, source))
 }
 
@@ -441,14 +394,6 @@ fn cannot_open(path: &Path, source: io::Error) -> OutputError {
         name: path.display().to_string(),
         source,
     }
-}
-
-/// Makes the name of a new file as durable as its rows will be, where the system can.
-fn sync_directory_of(path: &Path) {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let _ = File::open(parent.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all());
 }
 
 #[cfg(unix)]

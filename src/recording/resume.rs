@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::columns::Columns;
 use super::encode::Encoder;
 use super::error::{ReadError, RowProblem};
-use super::output::{Output, OutputError};
+use super::lines::{is_gap, is_header, is_start_of_header};
+use super::output::Output;
+use super::output_error::OutputError;
 use super::reader::Reader;
 use super::row::Row;
 use super::watched::MAX_ROW_BYTES;
+use crate::disk::{Disk, DiskReader};
 use crate::protocol::{Position, StreamId};
-
-/// How every header that the [`Encoder`] writes begins.
-const HEADER_START: &[u8] = b"timestamp,host,stream,seq,event,";
 
 /// Large, for the whole file goes through it once.
 const BUFFER_BYTES: usize = 256 * 1024;
@@ -49,8 +50,8 @@ impl Output {
     ///
     /// # Errors
     /// When it cannot be opened, is no recording, was edited into another form, or another process records into it.
-    pub fn append(path: &Path) -> Result<Appended, OutputError> {
-        let output = Self::open_to_append(path)?;
+    pub fn append(disk: &Arc<dyn Disk>, path: &Path) -> Result<Appended, OutputError> {
+        let output = Self::open_to_append(disk, path)?;
         if !output.is_regular() {
             return Ok(Appended {
                 output,
@@ -66,7 +67,8 @@ impl Output {
         };
         let mut scan = Scan::new(&name);
         (output.file().rewind()).map_err(failed)?;
-        let input = BufReader::with_capacity(BUFFER_BYTES, output.file());
+        let (disk, file) = (output.disk(), output.file());
+        let input = BufReader::with_capacity(BUFFER_BYTES, DiskReader { disk, file });
         scan.read(input).map_err(OutputError::Unreadable)?;
         if !scan.is_ours() {
             return Err(OutputError::Edited { path: path.into() });
@@ -141,7 +143,7 @@ impl<'a> Scan<'a> {
 
     /// Takes a complete line.
     fn take(&mut self, line: &mut Vec<u8>) -> Result<(), ReadError> {
-        if self.columns.is_none() || line.starts_with(HEADER_START) {
+        if self.columns.is_none() || is_header(line) {
             self.settle()?;
             let reader = Reader::new(&**line, self.file)?;
             self.columns = Some(reader.columns().clone());
@@ -243,15 +245,4 @@ fn position_of(row: Row) -> Option<Position> {
         stream: row.stream,
         seq,
     })
-}
-
-/// Whether a file of only this begins like a recording whose header was cut off.
-fn is_start_of_header(line: &[u8]) -> bool {
-    line.starts_with(HEADER_START) || HEADER_START.starts_with(line)
-}
-
-/// Whether a row of ours is a gap: none of the cells before the event is ever quoted.
-fn is_gap(line: &[u8]) -> bool {
-    let event = line.splitn(5, |&byte| byte == b',').nth(4);
-    event.is_some_and(|event| event.starts_with(b"gap "))
 }

@@ -218,6 +218,6 @@ proptest! {
         let _ = read(&file);
         let place = tempfile::NamedTempFile::new().unwrap();
         place.as_file().write_all(&file).unwrap();
-        let _ = Output::append(place.path());
+        let _ = output::append_to(place.path());
     }
 }

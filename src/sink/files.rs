@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::task::JoinHandle;
 
 use crate::descriptors;
+use crate::disk::Disk;
 use crate::protocol::{Body, Hello, HostName, ResumePoint, StreamId};
 use crate::recording::{Output, OutputError};
 
@@ -23,6 +24,7 @@ const SYNCED_AT_ONCE: usize = 16;
 
 /// The open files.
 pub(super) struct Files {
+    disk: Arc<dyn Disk>,
     destination: Destination,
     existing: Existing,
     /// Opened before anything is connected, each with the host in it, so that a file that cannot be had is reported at once.
@@ -34,16 +36,21 @@ pub(super) struct Files {
 
 impl Files {
     /// Opens what can be opened before the hosts are known.
-    pub(super) fn open(destination: Destination, existing: Existing) -> Result<Self, SinkError> {
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        destination: Destination,
+        existing: Existing,
+    ) -> Result<Self, SinkError> {
         let opened = match &destination {
-            Destination::Stdout => vec![(None, Output::stdout()?.into())],
+            Destination::Stdout => vec![(None, Output::stdout(&disk)?.into())],
             Destination::File(path) => {
                 file_name::check(path)?;
-                vec![open_file(path, existing)?]
+                vec![open_file(&disk, path, existing)?]
             }
-            Destination::Directory(directory) => open_directory(directory, existing)?,
+            Destination::Directory(directory) => open_directory(&disk, directory, existing)?,
         };
         Ok(Self {
+            disk,
             destination,
             existing,
             opened,
@@ -63,7 +70,7 @@ impl Files {
                 let is_of_host = |(of, _): &(Option<_>, _)| of.as_ref() == Some(&host);
                 match self.opened.iter().position(is_of_host) {
                     Some(index) => self.opened.swap_remove(index).1,
-                    None => open_file(&path, self.existing)?.1,
+                    None => open_file(&self.disk, &path, self.existing)?.1,
                 }
             }
         };
@@ -220,51 +227,57 @@ fn other_host(opened: &OpenedFile, of: HostName, host: &HostName) -> SinkError {
 
 /// Opens one file, and says whose it is if rows are in it.
 fn open_file(
+    disk: &Arc<dyn Disk>,
     path: &Path,
     existing: Existing,
 ) -> Result<(Option<HostName>, OpenedFile), OutputError> {
     if existing != Existing::Append {
-        let output = Output::create(path, existing == Existing::Replace)?;
+        let output = Output::create(disk, path, existing == Existing::Replace)?;
         return Ok((None, output.into()));
     }
-    let appended = Output::append(path)?;
+    let appended = Output::append(disk, path)?;
     let last = appended.resume.as_ref().and_then(|it| it.last.as_ref());
     Ok((last.map(|last| last.host.clone()), appended.into()))
 }
 
 /// Makes a directory, or opens the recordings in it to append to them.
 fn open_directory(
+    disk: &Arc<dyn Disk>,
     directory: &Path,
     existing: Existing,
 ) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
     // There may be many hosts, and each has a file.
     let _ = descriptors::raise();
-    std::fs::create_dir_all(directory).map_err(|source| SinkError::MakeDirectory {
-        path: directory.into(),
-        source,
-    })?;
+    disk.make_directory(directory)
+        .map_err(|source| SinkError::MakeDirectory {
+            path: directory.into(),
+            source,
+        })?;
     if existing == Existing::Append {
-        recordings_in(directory)
+        recordings_in(disk, directory)
     } else {
         Ok(Vec::new())
     }
 }
 
 /// The recordings in a directory, opened to append to them.
-fn recordings_in(directory: &Path) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
+fn recordings_in(
+    disk: &Arc<dyn Disk>,
+    directory: &Path,
+) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
     let failed = |source| SinkError::ListDirectory {
         path: directory.into(),
         source,
     };
     let mut opened = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(failed)? {
+    for entry in disk.list(directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let host = path.file_name().and_then(|name| {
             let stem = name.to_str()?.strip_suffix(".csv")?;
             HostName::of_file_stem(stem)
         });
         if let Some(host) = host {
-            let (of, file) = open_file(&path, Existing::Append)?;
+            let (of, file) = open_file(disk, &path, Existing::Append)?;
             if let Some(of) = of.filter(|of| *of != host) {
                 return Err(other_host(&file, of, &host));
             }

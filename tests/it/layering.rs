@@ -20,7 +20,7 @@ const LEVELS: [&[&str]; 5] = [
         "signals",
         "descriptors",
     ],
-    &["protocol"],
+    &["protocol", "disk"],
 ];
 
 /// The parts of the server, of which each imports only from those before it.

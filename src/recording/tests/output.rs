@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use crate::disk::{Disk, SystemDisk};
 use crate::protocol::{Gap, GapReason};
 use crate::recording::{Appended, Columns, Encoder, Output, OutputError, Reader, Resume};
 
@@ -37,6 +39,16 @@ impl Place {
     }
 }
 
+fn create(path: &Path, force: bool) -> Result<Output, OutputError> {
+    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+    Output::create(&disk, path, force)
+}
+
+pub(super) fn append_to(path: &Path) -> Result<Appended, OutputError> {
+    let disk: Arc<dyn Disk> = Arc::new(SystemDisk);
+    Output::append(&disk, path)
+}
+
 /// The error with its cause, as `metrics` prints it, without the directory.
 fn words(place: &Place, error: OutputError) -> String {
     let path = place.path().display().to_string();
@@ -62,14 +74,14 @@ fn gap() -> Gap {
 
 #[track_caller]
 fn append(place: &Place) -> (Output, Resume) {
-    let Appended { output, resume } = Output::append(&place.path()).unwrap();
+    let Appended { output, resume } = append_to(&place.path()).unwrap();
     (output, resume.expect("a recording to go on with"))
 }
 
 #[test]
 fn a_new_file_has_what_was_written_at_once() {
     let place = Place::new();
-    let output = Output::create(&place.path(), false).unwrap();
+    let output = create(&place.path(), false).unwrap();
     output.write(b"a\n").unwrap();
     assert_eq!(place.bytes(), b"a\n");
     output.write(b"b\nc\n").unwrap();
@@ -83,15 +95,15 @@ fn a_new_file_has_what_was_written_at_once() {
 #[test]
 fn what_exists_is_replaced_only_by_force_and_only_by_rows() {
     let place = Place::with(b"precious\n");
-    let error = Output::create(&place.path(), false).unwrap_err();
+    let error = create(&place.path(), false).unwrap_err();
     assert_eq!(
         words(&place, error),
         "'x.csv' exists: use --append to go on with it, or --force to replace it"
     );
-    let output = Output::create(&place.path(), true).unwrap();
+    let output = create(&place.path(), true).unwrap();
     drop(output);
     assert_eq!(place.bytes(), b"precious\n");
-    let output = Output::create(&place.path(), true).unwrap();
+    let output = create(&place.path(), true).unwrap();
     output.write(b"new\n").unwrap();
     output.write(b"row\n").unwrap();
     assert_eq!(place.bytes(), b"new\nrow\n");
@@ -100,12 +112,12 @@ fn what_exists_is_replaced_only_by_force_and_only_by_rows() {
 #[test]
 fn a_file_that_nothing_was_written_to_is_not_in_the_way() {
     let place = Place::new();
-    drop(Output::create(&place.path(), false).unwrap());
+    drop(create(&place.path(), false).unwrap());
     assert!(!place.path().exists());
-    drop(Output::append(&place.path()).unwrap());
+    drop(append_to(&place.path()).unwrap());
     assert!(!place.path().exists());
     fs::write(place.path(), b"").unwrap();
-    drop(Output::create(&place.path(), false).unwrap());
+    drop(create(&place.path(), false).unwrap());
     assert!(place.path().exists(), "not ours to remove");
 }
 
@@ -114,8 +126,8 @@ fn only_one_process_records_into_a_file() {
     let place = Place::with(&three_rows());
     let (_output, _) = append(&place);
     for refused in [
-        Output::append(&place.path()).map(drop),
-        Output::create(&place.path(), true).map(drop),
+        append_to(&place.path()).map(drop),
+        create(&place.path(), true).map(drop),
     ] {
         assert_eq!(
             words(&place, refused.unwrap_err()),
@@ -147,7 +159,7 @@ fn wherever_a_crash_cuts_a_recording_it_is_gone_on_with() {
         .collect();
     for len in 0..=whole.len() {
         let place = Place::with(&whole[..len]);
-        let Appended { output, resume } = Output::append(&place.path()).unwrap();
+        let Appended { output, resume } = append_to(&place.path()).unwrap();
         let complete = ends.iter().filter(|&&end| end <= len).count();
         let kept = complete.checked_sub(1).map_or(0, |nth| ends[nth]);
         assert_eq!(place.bytes(), whole[..kept], "{len} bytes");
@@ -197,7 +209,7 @@ fn the_last_header_of_a_concatenation_counts() {
 fn only_a_recording_is_appended_to() {
     let check = |bytes: &[u8], expected: &str| {
         let place = Place::with(bytes);
-        let error = Output::append(&place.path()).unwrap_err();
+        let error = append_to(&place.path()).unwrap_err();
         assert_eq!(words(&place, error), expected);
         assert_eq!(place.bytes(), bytes, "left as it was");
     };
@@ -250,15 +262,15 @@ fn a_directory_or_no_directory_is_named() {
     let place = Place::new();
     fs::create_dir(place.path()).unwrap();
     for refused in [
-        Output::create(&place.path(), true).map(drop),
-        Output::append(&place.path()).map(drop),
+        create(&place.path(), true).map(drop),
+        append_to(&place.path()).map(drop),
     ] {
         assert_eq!(
             words(&place, refused.unwrap_err()),
             "'x.csv' is a directory: write 'x.csv/' for one file per host in it"
         );
     }
-    let error = Output::create(&place.path().join("y/z.csv"), false).unwrap_err();
+    let error = create(&place.path().join("y/z.csv"), false).unwrap_err();
     assert_eq!(
         words(&place, error),
         "cannot open 'x.csv/y/z.csv': there is no directory 'x.csv/y': make it first (mkdir -p 'x.csv/y')"
@@ -309,7 +321,7 @@ fn what_others_do_to_a_file_is_noticed_and_nothing_more_is_written() {
         let directory = parent.path().join("place");
         fs::create_dir(&directory).unwrap();
         let path = directory.join("x.csv");
-        let output = Output::create(&path, false).unwrap();
+        let output = create(&path, false).unwrap();
         output.write(&three_rows()).unwrap();
         output.check_still_there().unwrap();
         let status = Command::new("sh")
@@ -359,7 +371,7 @@ fn all_bytes(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[test]
 fn a_file_that_is_still_to_be_replaced_is_watched_too() {
     let place = Place::with(b"precious\n");
-    let output = Output::create(&place.path(), true).unwrap();
+    let output = create(&place.path(), true).unwrap();
     output.check_still_there().unwrap();
     fs::write(place.path(), b"even more precious\n").unwrap();
     let error = output.write(b"a\n").unwrap_err();
@@ -374,7 +386,7 @@ fn a_file_that_is_still_to_be_replaced_is_watched_too() {
 #[test]
 fn looking_while_it_is_written_to_is_no_false_alarm() {
     let place = Place::with(b"old\n");
-    let output = Output::create(&place.path(), true).unwrap();
+    let output = create(&place.path(), true).unwrap();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| (0..2000).for_each(|_| output.write(b"a row\n").unwrap()));
         while !writer.is_finished() {
@@ -389,8 +401,8 @@ fn looking_while_it_is_written_to_is_no_false_alarm() {
 fn a_full_device_is_named() {
     let full = Path::new("/dev/full");
     for output in [
-        Output::create(full, false).unwrap(),
-        Output::append(full).unwrap().output,
+        create(full, false).unwrap(),
+        append_to(full).unwrap().output,
     ] {
         let error = anyhow::Error::from(output.write(b"a\n").unwrap_err());
         assert_eq!(
@@ -408,7 +420,7 @@ fn a_full_device_is_named() {
 #[test]
 fn a_file_that_cannot_grow_keeps_complete_rows_only() {
     if let Some(path) = std::env::var_os(BOUNDED) {
-        let output = Output::create(Path::new(&path), false).unwrap();
+        let output = create(Path::new(&path), false).unwrap();
         output.write(&encode(&columns(), &[])).unwrap();
         let mut encoder = Encoder::new(columns());
         let error = (1..)

@@ -1,0 +1,149 @@
+//! The file operations beneath what must survive a failure: recordings and the token file.
+//!
+//! They go through [`Disk`], so that a test can make any single one of them fail. What only looks at a file (its length,
+//! its identity, its lock) does not.
+
+#[cfg(test)]
+pub(crate) mod faulty;
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+
+/// The file operations of a system. The methods as given are those of the real one.
+pub trait Disk: fmt::Debug + Send + Sync {
+    /// Opens or creates a file.
+    ///
+    /// # Errors
+    /// Those of the system, here and below.
+    fn open(&self, path: &Path, options: &OpenOptions) -> io::Result<File> {
+        options.open(path)
+    }
+
+    /// Reads up to as many bytes as `buffer` has. May be interrupted.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn read(&self, mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+        file.read(buffer)
+    }
+
+    /// Writes some of `bytes`, and returns how many. May be interrupted.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    /// Cuts a file to `length` bytes.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
+        file.set_len(length)
+    }
+
+    /// Waits until the disk has what was written.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_data()
+    }
+
+    /// Waits until the disk has the names in `directory`, where the system can.
+    ///
+    /// # Errors
+    /// When the disk fails; not when this directory cannot be opened or synced by its nature.
+    fn sync_directory(&self, directory: &Path) -> io::Result<()> {
+        let directory = match File::open(directory) {
+            Ok(directory) => directory,
+            // Windows opens no directories. Elsewhere, files can be created in one that cannot be read.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        match directory.sync_all() {
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::InvalidInput | ErrorKind::Unsupported
+                ) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Gives a file a second name, which must be free.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
+    }
+
+    /// Gives a file another name, in place of a file that has it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    /// Makes a directory and those above it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    /// Lists a directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    fn list(&self, path: &Path) -> io::Result<fs::ReadDir> {
+        fs::read_dir(path)
+    }
+}
+
+/// The disk of the system that the program runs on.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemDisk;
+
+impl Disk for SystemDisk {}
+
+/// A file that is read through a [`Disk`].
+#[derive(Debug)]
+pub struct DiskReader<'a> {
+    /// The disk.
+    pub disk: &'a dyn Disk,
+    /// The file, open for reading.
+    pub file: &'a File,
+}
+
+impl Read for DiskReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.disk.read(self.file, buffer)
+    }
+}
+
+/// The directory that `path` is in.
+#[must_use]
+pub fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}

@@ -1,0 +1,196 @@
+//! A disk that fails at one of its operations, or from then on. Its files are real.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::{Disk, SystemDisk};
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The operation fails once.
+    Once(Cause),
+    /// It fails, and everything after it.
+    FromThenOn(Cause),
+    /// A write takes half of its bytes, and the write after it fails: a disk that is full.
+    Half(Cause),
+    /// A write takes half of its bytes, and nothing fails.
+    Short,
+    /// A read or write is interrupted by a signal, and nothing fails.
+    Interrupted,
+}
+
+/// What the system says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    Io,
+    Full,
+    Quota,
+    Permission,
+}
+
+impl Cause {
+    fn error(self) -> io::Error {
+        match self {
+            Self::Io => io::Error::from_raw_os_error(5),
+            Self::Full => ErrorKind::StorageFull.into(),
+            Self::Quota => ErrorKind::QuotaExceeded.into(),
+            Self::Permission => ErrorKind::PermissionDenied.into(),
+        }
+    }
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::Once(Cause::Io),
+    Fault::Once(Cause::Full),
+    Fault::Once(Cause::Quota),
+    Fault::Once(Cause::Permission),
+    Fault::FromThenOn(Cause::Io),
+    Fault::FromThenOn(Cause::Full),
+    Fault::Half(Cause::Full),
+    Fault::Half(Cause::Quota),
+    Fault::Short,
+    Fault::Interrupted,
+];
+
+/// Calls `attempt` with a disk that fails at its first operation, then at its second, until there are no more, with every
+/// fault. How many faults there were.
+pub(crate) fn at_every_operation(mut attempt: impl FnMut(&Arc<FaultyDisk>)) -> usize {
+    let mut faults = 0;
+    for fault in FAULTS {
+        for at in 0.. {
+            let disk = Arc::new(FaultyDisk::new(fault, at));
+            attempt(&disk);
+            faults += usize::from(!disk.failed().is_empty());
+            if disk.operations.load(Ordering::SeqCst) <= at {
+                break;
+            }
+        }
+    }
+    faults
+}
+
+/// The disk of the system, with a fault.
+#[derive(Debug)]
+pub(crate) struct FaultyDisk {
+    fault: Fault,
+    /// The operation with the fault, from 0.
+    at: usize,
+    operations: AtomicUsize,
+    failed: Mutex<Vec<&'static str>>,
+}
+
+impl FaultyDisk {
+    fn new(fault: Fault, at: usize) -> Self {
+        Self {
+            fault,
+            at,
+            operations: AtomicUsize::new(0),
+            failed: Mutex::default(),
+        }
+    }
+
+    /// A disk without a fault.
+    pub(crate) fn sound() -> Self {
+        Self::new(Fault::Short, usize::MAX >> 1)
+    }
+
+    /// The operations that failed.
+    pub(crate) fn failed(&self) -> Vec<&'static str> {
+        self.failed.lock().unwrap().clone()
+    }
+
+    /// Whether an operation of this name failed.
+    pub(crate) fn has_failed(&self, operation: &str) -> bool {
+        self.failed().contains(&operation)
+    }
+
+    /// Counts an operation. How far it is behind the one with the fault; negative before it.
+    fn count(&self) -> isize {
+        self.operations.fetch_add(1, Ordering::SeqCst).cast_signed() - self.at.cast_signed()
+    }
+
+    fn check(&self, operation: &'static str) -> io::Result<()> {
+        match (self.fault, self.count()) {
+            (Fault::Once(cause), 0) => Err(self.fail(operation, cause)),
+            (Fault::FromThenOn(cause), 0..) => Err(self.fail(operation, cause)),
+            _ => Ok(()),
+        }
+    }
+
+    fn fail(&self, operation: &'static str, cause: Cause) -> io::Error {
+        self.failed.lock().unwrap().push(operation);
+        cause.error()
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn open(&self, path: &Path, options: &OpenOptions) -> io::Result<File> {
+        self.check("open")?;
+        SystemDisk.open(path, options)
+    }
+
+    fn read(&self, file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+        match (self.fault, self.count()) {
+            (Fault::Once(cause), 0) | (Fault::FromThenOn(cause), 0..) => {
+                Err(self.fail("read", cause))
+            }
+            (Fault::Interrupted, 0) => Err(ErrorKind::Interrupted.into()),
+            _ => SystemDisk.read(file, buffer),
+        }
+    }
+
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
+        let half = &bytes[..bytes.len().div_ceil(2)];
+        match (self.fault, self.count()) {
+            (Fault::Once(cause), 0) | (Fault::FromThenOn(cause), 0..) | (Fault::Half(cause), 1) => {
+                Err(self.fail("write", cause))
+            }
+            (Fault::Interrupted, 0) => Err(ErrorKind::Interrupted.into()),
+            (Fault::Short | Fault::Half(_), 0) => SystemDisk.write(file, half),
+            _ => SystemDisk.write(file, bytes),
+        }
+    }
+
+    fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
+        self.check("set_len")?;
+        SystemDisk.set_len(file, length)
+    }
+
+    /// Does not wait for the real disk: no test cuts the power.
+    fn sync(&self, _: &File) -> io::Result<()> {
+        self.check("sync")
+    }
+
+    fn sync_directory(&self, _: &Path) -> io::Result<()> {
+        self.check("sync_directory")
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check("link")?;
+        SystemDisk.link(from, to)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.check("rename")?;
+        SystemDisk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.check("remove")?;
+        SystemDisk.remove(path)
+    }
+
+    fn make_directory(&self, path: &Path) -> io::Result<()> {
+        self.check("make_directory")?;
+        SystemDisk.make_directory(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<fs::ReadDir> {
+        self.check("list")?;
+        SystemDisk.list(path)
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a recording cannot be written.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::error::ReadError;
+
+/// What became of an output file while it was written to. Nothing more is written to it then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Loss {
+    /// It has no name any more.
+    #[error("was deleted")]
+    Deleted,
+    /// It has another name.
+    #[error("was moved or renamed (it holds all rows up to now)")]
+    Moved,
+    /// It has no name any more, and another file has the one that it had.
+    #[error("was replaced by another file")]
+    Replaced,
+    /// It is shorter than what was written to it, as after logrotate's `copytruncate`.
+    #[error("was truncated by another program")]
+    Truncated,
+    /// It is longer than what was written to it.
+    #[error("was written to by another program")]
+    Grown,
+}
+
+/// Why a recording cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// The file is there, and holds something.
+    #[error("'{}' exists: use --append to go on with it, or --force to replace it", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A directory in the place of the file.
+    #[error("'{0}' is a directory: write '{0}/' for one file per host in it", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process records into it.
+    #[error("'{}' is being recorded into by another process", path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Appended rows would not fit what is there.
+    #[error(
+        "'{}' has its columns, quotes or line ends not as `metrics record` writes them: record into another file",
+        path.display()
+    )]
+    Edited {
+        /// The file.
+        path: PathBuf,
+    },
+    /// What is there cannot be gone on with.
+    #[error("cannot append: {0}; record into another file, or use --force to replace this one")]
+    Unreadable(ReadError),
+    /// The directory that the file is to be in does not exist.
+    #[error(
+        "cannot open '{}': there is no directory '{1}': make it first (mkdir -p '{1}')", path.display(), directory.display()
+    )]
+    NoDirectory {
+        /// The file.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The file cannot be opened.
+    #[error("cannot open '{name}'")]
+    Open {
+        /// The file.
+        name: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The rows could not be written. Of those the file has only complete ones.
+    #[error("cannot write '{name}'")]
+    Write {
+        /// The file.
+        name: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The rows are written, but maybe not on the disk.
+    #[error("cannot save '{name}' to the disk")]
+    Sync {
+        /// The file.
+        name: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Somebody else deleted, moved, cut or wrote to the file.
+    #[error("'{name}' {loss} while recording")]
+    Lost {
+        /// The file.
+        name: String,
+        /// What happened to it.
+        loss: Loss,
+    },
+}
