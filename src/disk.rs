@@ -37,6 +37,22 @@ pub trait Disk: fmt::Debug + Send + Sync {
         file.write(bytes)
     }
 
+    /// Writes all of `bytes`, in as many parts as the system takes.
+    ///
+    /// # Errors
+    /// Those of the system; some of the bytes may be written then.
+    fn write_all(&self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(file, bytes) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Cuts a file to `length` bytes.
     ///
     /// # Errors

@@ -1,12 +1,13 @@
 //! The file that holds a token: read whatever it is, made whole or not at all, and who else can get at it.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use super::{NoToken, Token};
+use crate::disk::{Disk, DiskReader, SystemDisk, directory_of};
 
 /// What is longer is another file that was named by mistake.
 const MAX_FILE_BYTES: u64 = 4096;
@@ -87,6 +88,10 @@ pub struct Found {
 /// # Errors
 /// When the file cannot be read or holds something else.
 pub fn read(path: &Path) -> Result<Found, TokenError> {
+    read_from(&SystemDisk, path)
+}
+
+fn read_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
     let failed = |source| TokenError::Read {
         path: path.into(),
         source,
@@ -96,7 +101,7 @@ pub fn read(path: &Path) -> Result<Found, TokenError> {
         return Err(TokenError::Directory { path: path.into() });
     }
     let bytes = if meta.is_file() {
-        contents(path)
+        contents(disk, path)
     } else {
         contents_in_time(path)
     };
@@ -127,7 +132,11 @@ pub fn read(path: &Path) -> Result<Found, TokenError> {
 /// # Errors
 /// As [`read`], and when others can write it.
 pub fn read_for_server(path: &Path) -> Result<Found, TokenError> {
-    match read(path) {
+    read_for_server_from(&SystemDisk, path)
+}
+
+fn read_for_server_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
+    match read_from(disk, path) {
         Ok(found) if found.is_writable => Err(TokenError::Writable { path: path.into() }),
         other => other,
     }
@@ -138,11 +147,15 @@ pub fn read_for_server(path: &Path) -> Result<Found, TokenError> {
 /// # Errors
 /// When the file can be neither read nor made, or holds something else.
 pub fn read_or_create(path: &Path) -> Result<Found, TokenError> {
-    match read_for_server(path) {
+    read_or_create_on(&SystemDisk, path)
+}
+
+fn read_or_create_on(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
+    match read_for_server_from(disk, path) {
         Err(TokenError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {}
         other => return other,
     }
-    match create(path) {
+    match create(disk, path) {
         Ok(token) => Ok(Found {
             token,
             is_new: true,
@@ -150,7 +163,9 @@ pub fn read_or_create(path: &Path) -> Result<Found, TokenError> {
             is_writable: false,
         }),
         // Another server was faster.
-        Err(source) if source.kind() == ErrorKind::AlreadyExists => read_for_server(path),
+        Err(source) if source.kind() == ErrorKind::AlreadyExists => {
+            read_for_server_from(disk, path)
+        }
         Err(source) => Err(match directory_of(path) {
             directory if !directory.exists() => TokenError::NoDirectory {
                 path: path.into(),
@@ -164,9 +179,10 @@ pub fn read_or_create(path: &Path) -> Result<Found, TokenError> {
     }
 }
 
-fn contents(path: &Path) -> io::Result<Vec<u8>> {
+fn contents(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
+    let file = &disk.open(path, File::options().read(true))?;
+    DiskReader { disk, file }
         .take(MAX_FILE_BYTES + 1)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -177,7 +193,7 @@ fn contents_in_time(path: &Path) -> io::Result<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     let path = path.to_owned();
     let reader = std::thread::Builder::new().name("token".into());
-    reader.spawn(move || sender.send(contents(&path)))?;
+    reader.spawn(move || sender.send(contents(&SystemDisk, &path)))?;
     receiver.recv_timeout(PIPE_PATIENCE).unwrap_or_else(|_| {
         let seconds = PIPE_PATIENCE.as_secs();
         Err(io::Error::other(format!(
@@ -188,46 +204,39 @@ fn contents_in_time(path: &Path) -> io::Result<Vec<u8>> {
 
 /// Makes the file under another name and gives it its own when the disk has it: a full disk leaves no empty file, and
 /// nobody reads half a token.
-fn create(path: &Path) -> io::Result<Token> {
+fn create(disk: &dyn Disk, path: &Path) -> io::Result<Token> {
     let token = Token::random()?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{:08x}.new", rand::random::<u32>()));
     let beside = path.with_file_name(name);
-    let made = write_new(&beside, &token).and_then(|()| publish(&beside, path));
+    let made = write_new(disk, &beside, &token).and_then(|()| publish(disk, &beside, path));
     if made.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = disk.remove(&beside);
     }
     made?;
     // Where the system can, the name is as durable as what is in the file.
-    let _ = File::open(directory_of(path)).and_then(|directory| directory.sync_all());
+    disk.sync_directory(directory_of(path))?;
     Ok(token)
 }
 
-fn write_new(path: &Path, token: &Token) -> io::Result<()> {
+fn write_new(disk: &dyn Disk, path: &Path, token: &Token) -> io::Result<()> {
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(format!("{}\n", token.reveal()).as_bytes())?;
-    file.sync_all()
+    let file = disk.open(path, &options)?;
+    disk.write_all(&file, format!("{}\n", token.reveal()).as_bytes())?;
+    disk.sync(&file)
 }
 
 /// Gives the file its name, unless another one has it already.
-fn publish(beside: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(beside, path) {
-        Ok(()) => fs::remove_file(beside),
+fn publish(disk: &dyn Disk, beside: &Path, path: &Path) -> io::Result<()> {
+    match disk.link(beside, path) {
+        Ok(()) => disk.remove(beside),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
         // A file system without links: then there is a moment in which two servers may both believe they were first.
-        Err(_) if fs::symlink_metadata(path).is_err() => fs::rename(beside, path),
+        Err(_) if fs::symlink_metadata(path).is_err() => disk.rename(beside, path),
         Err(_) => Err(ErrorKind::AlreadyExists.into()),
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
     }
 }
 
@@ -246,9 +255,51 @@ fn has_mode(_: &Metadata, _: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::disk::faulty::at_every_operation;
+
     use super::*;
 
     const TOKEN: &str = "0123456789abc.-_";
+
+    #[test]
+    fn whatever_fails_there_is_a_whole_token_or_none_and_it_is_reported() {
+        let faults = at_every_operation(|disk| {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("token");
+            let made = read_or_create_on(&**disk, &path);
+            let context = format!("{disk:?} {made:?}");
+            // Where there are no links, the file is renamed.
+            let must_report = disk.failed().iter().any(|&operation| operation != "link");
+            assert_eq!(made.is_err(), must_report, "{context}");
+            let names = (fs::read_dir(dir.path()).unwrap())
+                .map(|entry| entry.unwrap().file_name())
+                .filter(|name| name != "token");
+            assert!(disk.has_failed("remove") || names.count() == 0, "{context}");
+            match (made, fs::read(&path).is_ok()) {
+                (Ok(made), _) => assert!(read(&path).unwrap().token == made.token, "{context}"),
+                (Err(_), true) => assert!(read(&path).is_ok(), "{context}"),
+                (Err(_), false) => {}
+            }
+            assert!(read_or_create(&path).is_ok(), "the next start: {context}");
+        });
+        assert!(faults > 30, "only {faults} faults");
+    }
+
+    #[test]
+    fn a_token_that_cannot_be_read_is_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        let token = read_or_create(&path).unwrap().token;
+        let bytes = fs::read(&path).unwrap();
+        let faults = at_every_operation(|disk| {
+            let found = read_or_create_on(&**disk, &path);
+            assert_eq!(found.is_err(), !disk.failed().is_empty(), "{disk:?}");
+            assert!(found.is_err() || found.unwrap().token == token, "{disk:?}");
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{disk:?}");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "{disk:?}");
+        });
+        assert!(faults > 10, "only {faults} faults");
+    }
 
     #[test]
     fn a_file_is_made_once_and_then_read() {
