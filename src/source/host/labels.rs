@@ -54,7 +54,9 @@ impl Labels {
         names.collect()
     }
 
-    /// The names of devices whose names the system keeps apart, as bytes: only those that are no UTF-8 could collide.
+    /// The names of devices whose names the system keeps apart, as bytes: only names that are not UTF-8 could collide. Elsewhere
+    /// than on Linux the system gives names as text.
+    #[cfg(any(target_os = "linux", test))]
     pub(super) fn of_bytes<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Vec<Arc<str>> {
         let devices = names.map(|name| Labelled {
             key: name.to_owned(),
