@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::text::is_unsafe;
+
 /// The longest piece that is repeated, in characters.
 const LONGEST: usize = 200;
 
@@ -46,11 +48,10 @@ pub fn shown_char(c: char) -> String {
 /// Whether `c` acts on the terminal, reorders the line or cannot be seen: control, bidi and invisible characters.
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
-    c.is_control()
+    is_unsafe(c)
         || matches!(c,
             '\u{00ad}' // soft hyphen
-            | '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' // bidi, joiners
-            | '\u{2028}' | '\u{2029}' // line and paragraph separator
+            | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' // joiners and other characters without a width
             | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e0fff}' // byte order mark, annotations, tags
         )
 }
