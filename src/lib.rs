@@ -5,6 +5,7 @@
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors in it.
 //! * [`recording`]: the CSV format, both ways.
+//! * [`alert`]: rules about samples, and notifications of what they find.
 //! * [`source`]: where messages come from, the host or recordings, each with its loop.
 //! * [`sink`]: where messages go: files of rows.
 //! * [`token`]: the secret that lets a viewer in, and its file.
@@ -16,6 +17,7 @@
 //!
 //! The binary is the product: this library has no stable API.
 
+pub mod alert;
 pub mod cli;
 pub mod client;
 pub mod cmd;

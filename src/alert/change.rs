@@ -1,0 +1,24 @@
+//! What changed when an alert began to fire or was resolved: the facts that a notification is written from.
+
+use std::time::Duration;
+
+use crate::protocol::{Alert, HostName, Process};
+
+/// An alert that began to fire or was resolved, with what a person wants to know about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    /// The host whose samples the rule looks at.
+    pub host: HostName,
+    /// The alert as it goes over the wire.
+    pub alert: Alert,
+    /// When the sample that changed it was taken, in milliseconds since the epoch.
+    pub timestamp: u64,
+    /// The busiest process at that moment, for rules about CPU, or the largest one, for rules about memory.
+    pub culprit: Option<Process>,
+    /// For a resolved alert, how long it lasted.
+    pub lasted: Option<Duration>,
+    /// For a resolved alert, the value that was furthest beyond the threshold while it fired.
+    pub peak: Option<f64>,
+    /// Whether the sample comes from a recording. Notifications of such a change say so.
+    pub replayed: bool,
+}
