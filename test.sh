@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change is accepted. Runs on a fresh Debian with a Rust toolchain, as root or with
-# sudo; what the tests need beside it is installed first.
+# Runs all checks that a change must pass, on a fresh Debian with a Rust toolchain, as root or with sudo. Installs whatever
+# else the tests need first.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -16,7 +16,7 @@ as_root() {
     fi
 }
 
-# Installs the Debian packages of the commands that are missing: `command:package`.
+# Installs the Debian packages of missing commands, given as `command:package`.
 install_missing() {
     local missing=() pair
     for pair in "$@"; do
@@ -30,15 +30,15 @@ install_missing() {
     fi
 }
 
-# What must not be committed, each with its reason:
-#   dbg!, todo!      left over from work in progress (clippy sees them only in code that is compiled)
+# Words that must not be committed, and why:
+#   dbg!, todo!      left over from work in progress (clippy only sees them in compiled code)
 #   FIXME, XXX       a known fault belongs in the tracker, not in the source
-#   #[ignore]        a test that does not run tells nothing
-#   /home/, /root/   paths of one person's machine
+#   #[ignore]        a test that does not run proves nothing
+#   /home/, /root/   paths on one person's machine
 forbidden() {
     local words='dbg!|todo!|\bFIXME\b|\bXXX\b|#\[ignore|(^|[^[:alnum:]])/(home|root|work)/'
     if git grep -nIE "$words" -- . ':!test.sh' ':!Cargo.lock'; then
-        echo 'error: the lines above hold words that must not be committed' >&2
+        echo 'error: the lines above contain words that must not be committed' >&2
         return 1
     fi
 }
@@ -55,8 +55,8 @@ cargo fmt --check
 step 'lints'
 cargo clippy --all-targets --locked -- -D warnings
 
-# Elsewhere than on Linux the program has never run; it must at least compile, on a system with and one without cfg(unix).
-# ring compiles C along the way. A check links nothing, so clang and this machine's headers will do.
+# The program has only ever run on Linux. Elsewhere it must at least compile, on a system with cfg(unix) and on one without.
+# ring compiles C in the process; a check links nothing, so clang and this machine's headers are enough.
 for target in x86_64-unknown-freebsd x86_64-pc-windows-gnu; do
     step "check for $target"
     rustup --quiet target add "$target"
@@ -66,17 +66,17 @@ for target in x86_64-unknown-freebsd x86_64-pc-windows-gnu; do
 done
 
 step 'documentation'
-# The library is for those who work on it, so its private items are documented as well.
+# Private items too: this documentation is for developers of the library.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --locked --document-private-items
 
 step 'axe-core'
-# It judges whether the page can be used by everybody. Where it is already, nothing is downloaded.
+# Tests the page's accessibility. Downloaded only once.
 npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.1
 
 step 'duckdb'
-# It judges what the documents say of reading a recording with it. Where it is already, nothing is downloaded.
+# Tests what the documentation says about reading a recording with it. Downloaded only once.
 [ -d target/tmp/duckdb ] || pip3 install --quiet --root-user-action ignore --target target/tmp/duckdb duckdb==2.0.1
 
 step 'tests'
-# Most of them wait for a server, a clock or a browser, so there are more at a time than cores.
+# Most tests wait for a server, a clock or a browser, so more of them run at a time than there are cores.
 RUST_TEST_THREADS=$((2 * $(nproc))) cargo test --locked

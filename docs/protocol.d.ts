@@ -1,6 +1,6 @@
 /**
- * The messages of `metrics serve` and `metrics replay`, version 1. PROTOCOL.md says what they mean and what you may count
- * on. Ignore types and fields that you do not know: later versions add some.
+ * The messages of `metrics serve` and `metrics replay`, version 1. PROTOCOL.md says what they mean and what you may rely
+ * on. Ignore unknown types and fields: later versions add some.
  *
  * ```ts
  * import type { Message } from "./protocol";
@@ -12,7 +12,7 @@
  */
 export type Message = Hello | Metric | AlertMessage | Heartbeat | Gap | End;
 
-/** Precedes a host's first message, and comes again whenever its stream, interval or metrics change. */
+/** Sent before a host's first message, and again whenever its stream, interval, metrics or `replay` change. */
 export interface Hello {
   type: "hello";
   host: string;
@@ -20,13 +20,13 @@ export interface Hello {
   protocol: 1;
   /** Name and version of the server, such as `metrics/0.1.0`. */
   server: string;
-  /** The run of the host's source that the numbers belong to, in base 36; a later run has a greater one. */
+  /** The run of the host's source that the numbers belong to, in base 36; greater for a later run. */
   stream: string;
-  /** The oldest number of the stream that the server has; 0 where it has none. */
+  /** The oldest number of the stream that the server holds; 0 if it holds none. */
   oldest: number;
   /** The newest number of the stream; 0 before the first. */
   newest: number;
-  /** Milliseconds between two samples. Data are stale after three of them, at least 3 s. */
+  /** Milliseconds between two samples. Data is stale after three of them, at least 3 s. */
   interval: number;
   /** Milliseconds between two heartbeats. */
   heartbeat: number;
@@ -36,9 +36,9 @@ export interface Hello {
   replay?: Replay;
   /** What `data` holds, in its order. */
   metrics: MetricInfo[];
-  /** The alerts that fire now. */
+  /** The alerts firing now. */
   alerts: Alert[];
-  /** Names of metrics that this system lacks for good. */
+  /** Names of metrics that this system permanently lacks. */
   unavailable: string[];
 }
 
@@ -46,9 +46,9 @@ export interface Hello {
 export interface System {
   os: string;
   kernel: string;
-  /** Logical cores, where their number is known. */
+  /** Logical cores, if known. */
   cores?: number;
-  /** Bytes, where it is known. */
+  /** Bytes, if known. */
   memory?: number;
 }
 
@@ -56,15 +56,15 @@ export interface System {
 export interface Replay {
   /** How many times as fast as it was recorded; absent: as fast as the viewers read. */
   speed?: number;
-  /** Whether it begins again at its end. */
+  /** Whether it starts over at its end. */
   loop: boolean;
-  /** The time of the first message as it is sent, in milliseconds since 1970; absent where it is not known yet. */
+  /** The time of the first message as it is sent, in milliseconds since 1970; absent if not known yet. */
   first?: number;
   /** The time of the last message of the first pass, likewise; absent for a recording from a pipe. */
   last?: number;
 }
 
-/** What is known of one metric. */
+/** The description of one metric. */
 export interface MetricInfo {
   /** The key in `data`: `name` or `name:instance`. */
   name: string;
@@ -73,9 +73,9 @@ export interface MetricInfo {
   label: string;
   /** The heading under which a screen groups it, such as `CPU`. */
   section: string;
-  /** From here on the value deserves a look. */
+  /** From this value on, it deserves attention. */
   warn?: number;
-  /** From here on it demands action. */
+  /** From this value on, it requires action. */
   critical?: number;
 }
 
@@ -83,12 +83,12 @@ export interface MetricInfo {
 export interface Sample {
   /** Milliseconds since 1970. */
   timestamp: number;
-  /** The next four are always there; 0 and named in the message's `absent` where they could not be read. */
+  /** The next four are always present: 0, and listed in the message's `absent`, if they could not be read. */
   cpu: number;
   memory: number;
   activeUsers: number;
   requestsPerSecond: number;
-  /** The first processes by CPU and by memory. */
+  /** The top processes by CPU and by memory. */
   top?: Process[];
   /** Every other metric. */
   [name: string]: number | Process[] | undefined;
@@ -108,14 +108,14 @@ export interface Process {
 export interface Metric {
   type: "metric";
   host: string;
-  /** From 1, one more with each numbered message of the stream. */
+  /** Starts at 1 and increases by 1 with each numbered message of the stream. */
   seq: number;
   data: Sample;
-  /** Which of the four values in `data` are 0 because there is none. */
+  /** Which of the four values in `data` are 0 because they are absent. */
   absent?: string[];
 }
 
-/** A rule began or ceased to hold; comes right behind the sample that did it. */
+/** A rule began or ceased to hold; sent directly after the sample that triggered it. */
 export interface AlertMessage {
   type: "alert";
   host: string;
@@ -127,10 +127,10 @@ export interface AlertMessage {
 
 export interface Alert {
   name: string;
-  /** The rule as it was written. */
+  /** The rule as written. */
   rule: string;
   state: "firing" | "resolved";
-  /** The metric that the rule looks at. */
+  /** The metric that the rule is about. */
   metric: string;
   value?: number;
   threshold?: number;
@@ -148,18 +148,18 @@ export interface Heartbeat {
   absent?: string[];
 }
 
-/** Numbered messages that will not come. */
+/** Numbered messages that will not arrive. */
 export interface Gap {
   type: "gap";
   host: string;
-  /** The first and last of them, where known. */
+  /** The first and last of them, if known. */
   from?: number;
   to?: number;
-  /** The server no longer has them, or another stream begins. */
+  /** The server no longer has them, or another stream follows. */
   reason: "expired" | "restarted";
 }
 
-/** A recording is over. The server then closes with 1000; stay away. */
+/** A recording is over. The server then closes with 1000; do not reconnect. */
 export interface End {
   type: "end";
   host: string;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What it costs a host to be watched: CPU and memory of `metrics serve` at one sample a second, beside `sadc -S XALL 1`
-# (Debian package sysstat) in the same run.
+# What being watched costs a host: CPU time and memory of `metrics serve` at one sample a second, and those of
+# `sadc -S XALL 1` (Debian package sysstat) in the same run.
 #
 #   scripts/cost-of-being-watched.sh [SECONDS] [BINARY]
 set -euo pipefail
@@ -18,9 +18,9 @@ for server in top0 top5; do
     until [ -s "$work/$server" ]; do sleep 0.05; done
     "$binary" watch --plain "$(cat "$work/$server")" > /dev/null 2>&1 &
 done
-sleep 2 # start-up is not what being watched costs
+sleep 2 # leaves out the start
 
-# Nanoseconds on a CPU, of all threads.
+# The CPU time of all threads, in nanoseconds.
 cpu() { awk '{ sum += $1 } END { print sum }' /proc/"$1"/task/*/schedstat; }
 declare -A before
 for name in "${!pids[@]}"; do before[$name]=$(cpu "${pids[$name]}"); done

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""How long a browser takes, from asking for the page of a server on loopback, until data are seen.
+"""Measures how long a browser takes to show the data of a server on loopback.
 
     scripts/first-paint.py [LOADS] [BINARY]        20 loads, each with an empty cache; needs Chromium
 
-Prints the median, the least and the most, in milliseconds: of the frame in which the cards first have numbers, and of the
-one in which the charts have their history.
+Prints the median, minimum and maximum time, in milliseconds since the start of the navigation, until the first frame in
+which the cards have numbers, and until the one in which the charts have their history.
 """
 
 import pathlib
@@ -19,7 +19,7 @@ from chromium import Chromium  # noqa: E402
 loads = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 binary = sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics"
 
-# A frame is painted when the task behind it begins. Both times are from the start of the navigation.
+# The task after a frame begins when that frame has been painted.
 WATCH = """
     window.painted = {};
     const look = () => {
@@ -37,7 +37,7 @@ serve = subprocess.Popen(
     stdout=subprocess.PIPE, text=True)
 try:
     url = serve.stdout.readline().strip()
-    # Something to fill the charts with.
+    # Collects some history for the charts.
     subprocess.run([binary, "record", "--quiet", url, "--samples", "100"], stdout=subprocess.DEVNULL, check=True)
     page = url.replace("ws:", "http:").removesuffix("ws")
     times = {"cards": [], "charts": []}
@@ -46,7 +46,7 @@ try:
         tab.call("Network.enable")
         tab.call("Network.setCacheDisabled", cacheDisabled=True)
         tab.call("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-        # The first load is the browser's own start as well.
+        # The first load includes the start of the browser, so it doesn't count.
         for load in range(loads + 1):
             tab.go("about:blank")
             tab.go(page)

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Attacks a server with requests that are never finished, beside viewers who behave.
+"""Attacks a server with requests that are never finished, while well-behaved viewers are connected.
 
     scripts/half-heads.py [BINARY] [CONNECTIONS] [SECONDS]        target/release/metrics 3500 20
 
-Once in plain and twice under TLS (ClientHellos that do not end, and heads inside TLS that do not), it starts a server with a
-token and at most 128 MiB (in a cgroup where this user may make one, else as a limit on its data), lets 50 viewers in, and
-measures how old samples are when they come: first undisturbed, then while CONNECTIONS halves of 64 KiB are opened, and
-opened again when they have been closed. It prints what is resident before, at the most, and 2 s after the last half; whether
-the server lives; and the 50th and 99th percentile of the ages. A viewer that comes in the middle of the crowd is timed.
+Runs once without TLS and twice with it (unfinished ClientHellos, and unfinished heads inside TLS). Each time it
+starts a server with a token and at most 128 MiB (in a cgroup if this user may create one, otherwise as a limit on its
+data), connects 50 viewers, and measures how old samples are when they arrive: first undisturbed, then while
+CONNECTIONS unfinished requests of 64 KiB are opened, and reopened when the server closes them. Prints the resident
+memory before, at its peak, and 2 s after the last request; whether the server survived; the 50th and 99th percentile
+of the ages; and how long a new viewer takes to connect in the middle of the crowd.
 """
 import asyncio, json, multiprocessing, os, resource, ssl, struct, subprocess, sys, tempfile, time
 
@@ -32,7 +33,7 @@ class Limited:
             group = f"{path}/half-heads-{os.getpid()}"
             try:
                 os.mkdir(group)
-                open(f"{group}/{knob}", "r+").write(str(LIMIT))  # not there: no cgroup
+                open(f"{group}/{knob}", "r+").write(str(LIMIT))  # fails if there is no cgroup
                 self.group = group
                 break
             except OSError:
@@ -92,7 +93,7 @@ async def viewer(port, context, ages):
 
 
 def watch(port, cert, pipe):
-    """The viewers who behave, in a process of their own."""
+    """The well-behaved viewers, in a process of their own."""
 
     async def run():
         ages = []
@@ -117,7 +118,7 @@ async def half(port, context, body):
 
 
 def attack(port, cert, body, until):
-    """Keeps CROWD halves open."""
+    """Keeps CROWD unfinished requests open."""
 
     async def run():
         async def again():
@@ -141,7 +142,7 @@ def percentile(ages, share):
 
 
 def knock(port, cert):
-    """How long somebody takes to come in and get a sample."""
+    """How long a new viewer takes to connect and get a sample."""
 
     async def run():
         ages = []
@@ -198,11 +199,11 @@ def scene(name, files, body, in_tls):
     idle = [age for at, age in ages if begun < at < crowd_begins]
     busy = [age for at, age in ages if crowd_begins < at < until]
     p99 = percentile(idle, 0.99), percentile(busy, 0.99)
-    print(f"{name}: the server {'lives' if lives else 'DIED'}; resident {before:.1f} MiB before, {peak:.1f} at the most, {after:.1f} "
+    print(f"{name}: the server {'survived' if lives else 'DIED'}; resident {before:.1f} MiB before, {peak:.1f} at its peak, {after:.1f} "
           f"2 s after{f', {group} with the kernel' if group else ''}\n"
           f"  age of samples, idle: p50 {percentile(idle, 0.5):.1f} ms, p99 {p99[0]:.1f} ms ({len(idle)} samples); "
-          f"with {CROWD} halves: p50 {percentile(busy, 0.5):.1f} ms, p99 {p99[1]:.1f} ms ({len(busy)}); {p99[1] / p99[0]:.2f} x\n"
-          f"  a newcomer among them had a sample after {came}; viewers lost: {len(lost)} {lost[:1]}", flush=True)
+          f"with {CROWD} unfinished requests: p50 {percentile(busy, 0.5):.1f} ms, p99 {p99[1]:.1f} ms ({len(busy)}); {p99[1] / p99[0]:.2f} x\n"
+          f"  a new viewer among them got a sample after {came}; viewers lost: {len(lost)} {lost[:1]}", flush=True)
     return lives and not lost and after < before + 16
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the pictures in the README from a run of the binary: docs/page.png and docs/terminal.svg.
+# Creates the pictures in the README from a run of the binary: docs/page.png and docs/terminal.svg.
 #
-#   scripts/pictures.sh [BINARY]        takes a little more than five minutes: the charts have to fill
+#   scripts/pictures.sh [BINARY]        takes slightly more than five minutes, to fill the charts
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 binary=$(realpath "${1:-target/release/metrics}")
@@ -16,7 +16,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     exit 1
 fi
 
-# The load writes to the disk that this is on; /tmp may be none that counts.
+# The load writes to this disk; /tmp may not be on a physical one.
 mkdir -p target
 work=$(mktemp -d -p target)
 screen=(tmux -u -f /dev/null -S "$work/tmux")
@@ -35,7 +35,7 @@ env -u TMUX LANG=C.UTF-8 COLORTERM= "${screen[@]}" new-session -d -x 100 -y 32 \
     "exec '$binary' watch '$url' --color always"
 until "${screen[@]}" capture-pane -p | grep -q '● live'; do sleep 0.1; done
 "${screen[@]}" capture-pane -e -p > "$work/screen"
-# A browser is a load of its own, so it comes last.
+# Last, because a browser adds load of its own.
 python3 scripts/pictures/page.py "$url" "$work/page.png"
 
 pngquant --quality 70-95 --speed 1 --strip --force --output docs/page.png "$work/page.png"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A recording through `replay --speed max` and `record`, beside a bare Python pass over the same file.
+# A recording through `replay --speed max` and `record`, and a bare Python pass over the same file.
 #
 #   scripts/throughput.sh [ROWS] [BINARY]        43200 rows are a day at 2 s
 set -euo pipefail
@@ -19,7 +19,7 @@ for seq in range(int(sys.argv[1])):
     print(f'{time},web-1,k3v9q2,{seq + 1},,{values},"[{{""pid"":812,""name"":""nginx"",""cpu"":9.5,""memory"":1.25}}]",')
 PYTHON
 
-# Whoever is timed writes its CPU seconds, wall seconds and peak memory in KiB.
+# Runs a command and notes its CPU time, wall time and peak memory.
 timed() { local name=$1; shift; /usr/bin/time -f "$name: %U + %S s of CPU, %e s, %M KiB" -o "$work/$name.time" "$@"; }
 timed replay "$binary" replay --quiet "$work/day.csv" --listen 127.0.0.1:0 --wait 1 --speed max > "$work/url" &
 until [ -s "$work/url" ]; do sleep 0.01; done

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Compares what `metrics serve` says of this machine with what mpstat, iostat, sar, vmstat, free, df and ps say.
+"""Compares the values of `metrics serve` with those of mpstat, iostat, sar, vmstat, free, df and ps.
 
     scripts/truth.py [SECONDS] [BINARY]
 
-Everybody looks once a second, for a minute, while a known load runs: a core that is busy half of the time, files that are
-written and synced, memory that is taken and given back, and TCP connections on loopback. For each value it prints our mean,
-the mean of the reference, and by how much the two differ at worst over windows of ten seconds: shorter ones would measure
-that two programs do not look at the same moment. Needs sysstat and procps.
+All programs read once a second, for a minute, under a known load: a core that is busy half of the time, files that are
+written and synced, memory that is allocated and freed, and TCP connections on loopback. For each value it prints our mean,
+the mean of the reference, and the largest difference of their means over windows of ten seconds: in shorter ones, the
+programs would differ merely because they don't read at the same moment. Needs sysstat and procps.
 """
 
 import csv
@@ -25,7 +25,7 @@ BINARY = sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics"
 WINDOW = 10
 KIB = 1024
 
-# Half a core, in turns of a second.
+# Half a core: a second busy, a second idle.
 BUSY = """
 import time
 while True:
@@ -47,7 +47,7 @@ def write(folder):
 
 
 def hold():
-    """256 MiB for eight seconds of sixteen."""
+    """256 MiB for eight of every sixteen seconds."""
     while not stop.wait(8):
         block = bytearray(b"x" * (256 << 20))
         stop.wait(8)
@@ -69,7 +69,7 @@ def run(*command):
 
 
 def polled(found, pid):
-    """free, df and ps have no, or no regular, intervals of their own."""
+    """Runs free, df and ps regularly: they can't do so themselves."""
     begin = time.monotonic()
     for second in range(SECONDS):
         time.sleep(max(0, begin + second + 1 - time.monotonic()))
@@ -85,7 +85,7 @@ def polled(found, pid):
             target, used, available = line.rsplit(None, 2)
             if used.isdigit() and int(used) + int(available):
                 found("df", f"disk:{target}", 100 * int(used) / (int(used) + int(available)))
-        # Without the one that counts.
+        # Leaves out the process that counts.
         found("ps", "processCount", len(subprocess.run(["ps", "-e", "-o", "pid="], capture_output=True, text=True).stdout.split()) - 1)
         found("ps", "agentMemory", KIB * int(subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True).stdout))
 
@@ -126,7 +126,7 @@ def read_sar(text, found):
 def read_vmstat(text, found):
     lines = text.splitlines()
     heads = lines[1].split()
-    # The first line is since boot.
+    # The first line holds averages since boot.
     for line in lines[3:]:
         row = dict(zip(heads, map(int, line.split())))
         found("vmstat", "cpu", 100 - row["id"] - row["wa"])
@@ -155,13 +155,13 @@ def main():
         server = run(BINARY, "serve", "--quiet", "--listen", "127.0.0.1:0", "--interval", "1s")
         url = server.stdout.readline().strip()
         loads = [threading.Thread(target=act, args=args, daemon=True) for act, args in [(write, (folder,)), (hold, ()), (connect, ())]]
-        # A process of its own: threads of Python take turns.
+        # A process of its own, because threads of Python take turns.
         spinner = run(sys.executable, "-c", BUSY)
         for thread in loads:
             thread.start()
         time.sleep(3)
         ours, data = os.path.join(folder, "ours.csv"), os.path.join(folder, "sar.data")
-        # One more, since the first of a viewer is from before it came.
+        # One more, because a viewer's first sample is older than its connection.
         recorder = run(BINARY, "record", url, "-o", ours, "--samples", str(SECONDS + 1))
         count = str(SECONDS)
         tools = [

@@ -1,4 +1,4 @@
-"""A tab of a Chromium without a window, driven over its DevTools protocol through two pipes."""
+"""A tab of a headless Chromium, driven over its DevTools protocol through two pipes."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ class Chromium:
         mine, their_answers = os.pipe()
 
         def as_three_and_four():
-            # High numbers first: one of the pipes may be where the other has to go.
+            # High numbers first: one pipe may already have the number that the other needs.
             low, high = os.dup(theirs), os.dup(their_answers)
             while low in (3, 4):
                 low = os.dup(low)
@@ -92,7 +92,7 @@ class Chromium:
             time.sleep(0.02)
 
     def look(self, width, height, scheme, scale=1):
-        """Makes the window so large, in CSS pixels, and the user one who likes it `light` or `dark`."""
+        """Sets the size of the window, in CSS pixels, and the preferred colour scheme, `light` or `dark`."""
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
@@ -100,8 +100,8 @@ class Chromium:
         self.call("Page.navigate", url=url)
 
     def screenshot(self, path, whole=True):
-        """Writes a PNG of the whole page, or of what the window shows of it."""
-        # What waits for a frame, such as a chart of another size, has had it.
+        """Writes a PNG of the whole page, or of its visible part."""
+        # Waits for a frame, so that a resized chart is drawn.
         self.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
         clip = {}
         if whole:

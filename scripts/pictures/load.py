@@ -1,6 +1,6 @@
-"""Keeps this host busy in waves, so that there is something to see: load.py FOLDER
+"""Puts a load on this host, in waves, to make the pictures interesting: load.py FOLDER
 
-CPU and memory by compressing, a file in FOLDER that reaches the disk, and HTTP requests.
+It compresses data (CPU and memory), writes a file in FOLDER to the disk, and sends HTTP requests.
 """
 
 import http.server
@@ -48,7 +48,7 @@ def main():
     turn = 0
     while True:
         now = time.monotonic() - begin
-        # Three waves that meet rarely: from 0 to 1.
+        # Three waves from 0 to 1 that seldom peak together.
         wave = (math.sin(now / 9) + math.sin(now / 23 + 1) + math.sin(now / 4.1)) / 6 + 0.5
         for _ in range(1 + int(5 * wave)):
             urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/").close()

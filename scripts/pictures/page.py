@@ -1,4 +1,4 @@
-"""The page of a server as a PNG, once its charts are full: page.py ws://HOST:PORT/ws FILE"""
+"""Saves a server's page as a PNG, once its charts are full: page.py ws://HOST:PORT/ws FILE"""
 
 import sys
 

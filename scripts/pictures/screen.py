@@ -1,7 +1,7 @@
-"""What `tmux capture-pane -e -p` says of a screen, as SVG: screen.py COLUMNS < SCREEN > FILE
+"""Converts the output of `tmux capture-pane -e -p` to SVG: screen.py COLUMNS < SCREEN > FILE
 
-Every word has its place and its width, so the grid holds in whatever font there is; blocks and lines, whose sizes mean
-something, are drawn and not written.
+Every word has a fixed position and width, so the grid holds with any font; blocks and lines, whose sizes carry meaning,
+are drawn as shapes.
 """
 
 import re
@@ -49,7 +49,7 @@ def restyle(style, codes):
 
 
 def cells(line, style):
-    """The characters of a line, each with its style, and the style behind them."""
+    """The characters of a line, each with its style, and the style of the rest of the line."""
     row = []
     for codes, character in re.findall(r"\x1b\[([\d;]*)m|([^\x1b\x0f])", line):
         if character:
@@ -75,7 +75,7 @@ def rectangle(x, y, width, height):
 def drawn(character, x, y):
     """The path of a block or a line, and how opaque it is."""
     if "▁" <= character <= "█":
-        # A little room around them: a sparkline stands on the base of its row's text.
+        # Leaves some room around them: a sparkline stands on the baseline of its row.
         height = (HEIGHT - 4) * (ord(character) - 0x2580) / 8
         return rectangle(x + 0.4, y + HEIGHT - 3 - height, WIDTH - 0.8, height), 1
     if character in "░▒▓":
@@ -86,11 +86,11 @@ def drawn(character, x, y):
 
 
 def words(row):
-    """(column, text, style) of what is written: of one style, without the blanks between."""
+    """The (column, text, style) of each piece of text: of one style, without the blanks between."""
     word = None
     for column, (character, style) in enumerate([*row, (" ", PLAIN)]):
         is_word = character != " " and not drawn(character, 0, 0)
-        # Shapes come from other fonts, with other widths.
+        # Shapes come from fallback fonts, with other widths.
         is_alone = ord(character) > 0x2000
         if word and (not is_word or is_alone or style != word[2]):
             yield word
