@@ -1,7 +1,7 @@
 //! The command line: the flag groups that commands share. Each command's own flags are beside it in [`crate::cmd`].
 
+mod access;
 mod explain;
-mod trust;
 mod values;
 
 use std::time::Duration;
@@ -13,8 +13,8 @@ use crate::protocol::{HostPattern, Query};
 use crate::server::listen::ListenAddr;
 use crate::terminal::Colour;
 
+pub use access::{ClientAccessArgs, ServerAccessArgs};
 pub use explain::{explain, parse};
-pub use trust::{ClientTrustArgs, ServerTrustArgs};
 pub use values::{LONGEST, MANY, count, duration, duration_in};
 
 /// Flags that every command takes.
@@ -80,7 +80,7 @@ pub struct ServerArgs {
 
     /// Who may connect, and by which names.
     #[command(flatten)]
-    pub trust: ServerTrustArgs,
+    pub access: ServerAccessArgs,
 }
 
 /// Flags of the two clients, `watch` and `record`.
@@ -116,9 +116,9 @@ pub struct ClientArgs {
     #[arg(long, value_name = "N", value_parser = count(1..=MANY))]
     pub samples: Option<u64>,
 
-    /// What servers are shown, and whom of them is believed.
+    /// The token to send, and the certificates to trust.
     #[command(flatten)]
-    pub trust: ClientTrustArgs,
+    pub access: ClientAccessArgs,
 
     /// Retry this many times in a row, then give up; 0 makes a single attempt [default: 9 until the first connection,
     /// then no limit]

@@ -13,7 +13,7 @@ mod link;
 mod place;
 mod ssh;
 mod stream;
-pub mod tls;
+mod tls;
 mod tracker;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -28,17 +28,17 @@ use crate::token::Token;
 
 pub use backoff::Retry;
 pub use endpoint::Endpoint;
+pub use tls::{ClientTls, ClientTlsError};
 
 use link::Link;
-use tls::Tls;
 
-/// What a client shows of itself, and whom it believes.
+/// What a client proves itself with, and the certificates that it trusts.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct Credentials {
     /// Sent to every server.
     pub token: Option<Token>,
     /// Needed for `wss://`.
-    pub tls: Option<Tls>,
+    pub tls: Option<ClientTls>,
 }
 
 /// What a client tells the command above it.
@@ -183,7 +183,7 @@ impl Client {
         query: &Query,
         known: &[ResumePoint],
         retry: Retry,
-        trust: &Trust,
+        credentials: &Credentials,
     ) -> Self {
         let link = |(server, endpoint): (usize, &Endpoint)| {
             Link::new(
@@ -192,7 +192,7 @@ impl Client {
                 query.clone(),
                 known,
                 retry,
-                trust.clone(),
+                credentials.clone(),
             )
         };
         Self {

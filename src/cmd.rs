@@ -2,13 +2,13 @@
 
 mod announce;
 mod clock;
+mod configure;
 mod data;
 mod news;
 mod next_steps;
 pub mod record;
 pub mod replay;
 pub mod serve;
-mod trust;
 pub mod watch;
 
 use std::fmt;

@@ -16,8 +16,8 @@ use crate::protocol::{MAX_MESSAGE_BYTES, Query};
 use super::endpoint::{Address, Via};
 use super::ssh;
 use super::stream::Stream;
-use super::tls::Distrust;
-use super::{Trust, advice};
+use super::tls::HandshakeError;
+use super::{Credentials, advice};
 
 /// An open connection.
 pub(super) type Socket = WebSocketStream<Stream>;
@@ -63,7 +63,7 @@ fn config() -> WebSocketConfig {
 pub(super) async fn connect(
     address: Address,
     query: Query,
-    trust: Trust,
+    credentials: Credentials,
     may_ask: bool,
 ) -> Result<Socket, ConnectError> {
     let deadline = match address.via() {
@@ -71,8 +71,8 @@ pub(super) async fn connect(
         _ => CONNECT_DEADLINE,
     };
     let attempt = async {
-        let request = request(&address, &query, &trust)?;
-        let stream = open(&address, &trust, may_ask).await?;
+        let request = request(&address, &query, &credentials)?;
+        let stream = open(&address, &credentials, may_ask).await?;
         let opened =
             tokio_tungstenite::client_async_with_config(request, stream, Some(config())).await;
         let opened = opened.map(|(socket, _)| socket);
@@ -97,12 +97,16 @@ fn retry(error: &io::Error, address: &Address) -> ConnectError {
 }
 
 /// The handshake's request, with the token.
-fn request(address: &Address, query: &Query, trust: &Trust) -> Result<Request, ConnectError> {
+fn request(
+    address: &Address,
+    query: &Query,
+    credentials: &Credentials,
+) -> Result<Request, ConnectError> {
     let request = address.url(query).into_client_request();
     let mut request = request.map_err(|error| ConnectError::Final {
         reason: error.to_string(),
     })?;
-    if let Some(token) = &trust.token
+    if let Some(token) = &credentials.token
         && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", token.reveal()))
     {
         value.set_sensitive(true);
@@ -112,7 +116,11 @@ fn request(address: &Address, query: &Query, trust: &Trust) -> Result<Request, C
 }
 
 /// Opens the way to `address`.
-async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream, ConnectError> {
+async fn open(
+    address: &Address,
+    credentials: &Credentials,
+    may_ask: bool,
+) -> Result<Stream, ConnectError> {
     let retry_io = |error| retry(&error, address);
     if let Via::Ssh(jump) = address.via() {
         let (_, port) = address.host_port();
@@ -123,11 +131,11 @@ async fn open(address: &Address, trust: &Trust, may_ask: bool) -> Result<Stream,
         .await
         .map_err(retry_io)?;
     let _ = socket.set_nodelay(true);
-    match (address.via(), &trust.tls) {
+    match (address.via(), &credentials.tls) {
         (Via::Tls, Some(tls)) => match tls.connect(address.host(), socket).await {
             Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
-            Err(Distrust::Io(error)) => Err(retry_io(error)),
-            Err(Distrust::Refused(reason)) => Err(ConnectError::Final { reason }),
+            Err(HandshakeError::Io(error)) => Err(retry_io(error)),
+            Err(HandshakeError::Refused(reason)) => Err(ConnectError::Final { reason }),
         },
         (Via::Tls, None) => Err(ConnectError::Final {
             reason: "TLS was not prepared".into(),

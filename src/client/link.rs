@@ -14,7 +14,7 @@ use super::backoff::{Backoff, Retry};
 use super::connect::{ConnectError, Socket, connect, describe_io};
 use super::endpoint::Endpoint;
 use super::tracker::{Taken, Tracker};
-use super::{Event, Notice, Trust};
+use super::{Credentials, Event, Notice};
 
 /// A silent server is asked for a sign of life at the latest after this.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -42,7 +42,7 @@ pub(super) struct Link {
     never_asks: bool,
     backoff: Backoff,
     tracker: Tracker,
-    trust: Trust,
+    credentials: Credentials,
     state: State,
     malformed: u64,
     /// Whether a message ever came: from then on no refusal is final.
@@ -96,7 +96,7 @@ impl Link {
         query: Query,
         known: &[ResumePoint],
         retry: Retry,
-        trust: Trust,
+        credentials: Credentials,
     ) -> Self {
         let nameless = HostName::nearest(endpoint.address(0).host());
         let tracker = Tracker::new(server, nameless, query, known);
@@ -108,7 +108,7 @@ impl Link {
             never_asks: false,
             backoff: Backoff::new(retry),
             tracker,
-            trust,
+            credentials,
             state,
             malformed: 0,
             was_heard: false,
@@ -126,7 +126,7 @@ impl Link {
             never_asks: true,
             backoff: self.backoff.clone(),
             tracker,
-            trust: self.trust.clone(),
+            credentials: self.credentials.clone(),
             state: State::Waiting(Instant::now()),
             malformed: self.malformed,
             was_heard: self.was_heard,
@@ -231,8 +231,8 @@ impl Link {
             .saturating_sub(HEAD_RESERVE)
             .saturating_sub(address.url(&Query::default()).len());
         self.surplus = self.tracker.split(room);
-        let (query, trust) = (self.tracker.query(), self.trust.clone());
-        self.state = State::Connecting(Box::pin(connect(address, query, trust, may_ask)));
+        let (query, credentials) = (self.tracker.query(), self.credentials.clone());
+        self.state = State::Connecting(Box::pin(connect(address, query, credentials, may_ask)));
     }
 
     fn connected(&mut self, result: Result<Socket, ConnectError>) -> Event {

@@ -1,4 +1,4 @@
-//! TLS towards a server: whom we trust, the handshake, and why one failed in words that help.
+//! A client's TLS: the certificates that it trusts, the handshake, and why one failed in words that help.
 
 mod pinned;
 
@@ -17,19 +17,19 @@ use tokio_rustls::client::TlsStream;
 
 use pinned::Pinned;
 
-/// The certificate authorities that are trusted. Cloning shares them.
+/// TLS as a client, with the certificates that it trusts. Cloning shares them.
 #[derive(Clone)]
-pub struct Tls(Arc<ClientConfig>);
+pub struct ClientTls(Arc<ClientConfig>);
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
+        f.write_str("ClientTls")
     }
 }
 
-/// Why there is nobody to trust.
+/// Why a client has no certificates to trust.
 #[derive(Debug, thiserror::Error)]
-pub enum TlsError {
+pub enum ClientTlsError {
     /// The file cannot be read.
     #[error("cannot read '{}'", path.display())]
     Read {
@@ -38,16 +38,16 @@ pub enum TlsError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It holds something else.
+    /// It holds no certificate.
     #[error("'{}' holds no certificate in PEM form", path.display())]
-    Form {
+    NoPem {
         /// The file.
         path: PathBuf,
     },
-    /// The system trusts nobody, and no file was given.
+    /// The system has no certificates, and no file was given.
     #[error("this system has no CA certificates: name yours with --ca-cert FILE")]
-    Nobody,
-    /// rustls does not start.
+    NoCertificates,
+    /// rustls cannot be set up.
     #[error("cannot use TLS")]
     Unusable {
         /// The reason.
@@ -55,43 +55,43 @@ pub enum TlsError {
     },
 }
 
-/// Why a server is not spoken to.
+/// Why a TLS handshake failed.
 #[derive(Debug)]
-pub(super) enum Distrust {
+pub(super) enum HandshakeError {
     /// The connection broke.
     Io(io::Error),
     /// The server is not the one that was asked for, or speaks something else; in one line.
     Refused(String),
 }
 
-impl Tls {
+impl ClientTls {
     /// Trusts the platform's authorities, and those in `ca_cert`, which may also hold a server's own certificate.
     ///
     /// # Errors
-    /// When the file is no good, or there is nobody to trust.
-    pub fn new(ca_cert: Option<&Path>) -> Result<Self, TlsError> {
+    /// When the file cannot be read or holds no certificate, or when there is no certificate to trust at all.
+    pub fn new(ca_cert: Option<&Path>) -> Result<Self, ClientTlsError> {
         let mut roots = RootCertStore::empty();
-        // Some of a platform's certificates are always odd; those that can be used do.
+        // Some of a platform's certificates are always odd; the usable ones suffice.
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let known = ca_cert.map(read).transpose()?.unwrap_or_default();
         if let Some(path) = ca_cert {
             let added = roots.add_parsable_certificates(known.iter().cloned());
             if added.0 == 0 {
                 let path = path.to_owned();
-                return Err(TlsError::Form { path });
+                return Err(ClientTlsError::NoPem { path });
             }
         }
         if roots.is_empty() {
-            return Err(TlsError::Nobody);
+            return Err(ClientTlsError::NoCertificates);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         // rustls' default versions are 1.2 and 1.3.
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|source| TlsError::Unusable { source })?;
+            .map_err(|source| ClientTlsError::Unusable { source })?;
         let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
             .build()
-            .map_err(|error| TlsError::Unusable {
+            .map_err(|error| ClientTlsError::Unusable {
                 source: rustls::Error::General(error.to_string()),
             })?;
         let mut config = builder
@@ -107,33 +107,35 @@ impl Tls {
         &self,
         host: &str,
         tcp: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, Distrust> {
+    ) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            Distrust::Refused(format!("'{host}' is no name that a certificate can have"))
+            HandshakeError::Refused(format!("'{host}' is no name that a certificate can have"))
         })?;
         let connecting = TlsConnector::from(Arc::clone(&self.0)).connect(name, tcp);
-        connecting.await.map_err(|error| distrust(error, host))
+        connecting
+            .await
+            .map_err(|error| handshake_error(error, host))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientTlsError> {
     CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect)
         .map_err(|error| {
             let path = path.to_owned();
             match error {
-                pem::Error::Io(source) => TlsError::Read { path, source },
-                _ => TlsError::Form { path },
+                pem::Error::Io(source) => ClientTlsError::Read { path, source },
+                _ => ClientTlsError::NoPem { path },
             }
         })
 }
 
 /// What a failed handshake means.
-fn distrust(error: io::Error, host: &str) -> Distrust {
+fn handshake_error(error: io::Error, host: &str) -> HandshakeError {
     let Some(reason) = error.get_ref().and_then(|inner| inner.downcast_ref()) else {
-        return Distrust::Io(error);
+        return HandshakeError::Io(error);
     };
-    Distrust::Refused(match reason {
+    HandshakeError::Refused(match reason {
         rustls::Error::InvalidCertificate(reason) => certificate(reason, host),
         rustls::Error::InvalidMessage(_) => {
             format!("{host} does not speak TLS here: write ws:// instead of wss://")

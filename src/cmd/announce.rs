@@ -5,32 +5,11 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::cli::{GlobalArgs, ServerArgs};
-use crate::{descriptors, server, talk};
+use crate::cli::GlobalArgs;
+use crate::{server, talk};
 
 use super::next_steps::NextSteps;
 use super::{Failure, data};
-
-/// How the server behaves. That fewer viewers fit than were asked for is said.
-pub(super) fn server_config(
-    args: &ServerArgs,
-    trust: server::Trust,
-    unhealthy_after: Option<Duration>,
-    global: &GlobalArgs,
-) -> server::Config {
-    let max_viewers = descriptors::viewers_that_fit(args.max_viewers);
-    if max_viewers < args.max_viewers {
-        let limit = "fit under this process's limit of open files (ulimit -n)";
-        say(global, &format!("At most {max_viewers} viewers {limit}."));
-    }
-    server::Config {
-        heartbeat: args.heartbeat,
-        drain: args.drain,
-        max_viewers,
-        unhealthy_after,
-        trust,
-    }
-}
 
 /// How long serving waits for the URL to be printed: a full disk has shown itself by then, and a terminal that is not
 /// being read must not keep viewers waiting.

@@ -15,7 +15,7 @@ use crate::terminal::{self, Progress, Recorded};
 
 use super::clock::reached;
 use super::news::{News, short_name};
-use super::{Exit, Failure, announce, data, trust};
+use super::{Exit, Failure, announce, configure, data};
 
 use sample_limit::SampleLimit;
 
@@ -68,7 +68,7 @@ pub async fn run(
             "several servers need one file per host: write -o DIR/",
         ));
     }
-    let trust = trust::of_client(&args.client, global)?;
+    let credentials = configure::credentials(&args.client, global)?;
     let mut sink = tokio::select! {
         biased;
         opened = sink::open(destination, args.existing()) => opened?,
@@ -79,7 +79,7 @@ pub async fn run(
         &args.client.query(),
         &sink.positions(),
         args.client.retry(),
-        &trust,
+        &credentials,
     );
     tokio::select! {
         biased;

@@ -22,7 +22,7 @@ use crate::source::recording::{
 use crate::terminal::{self, Progress};
 
 use super::clock::epoch_ms;
-use super::{Exit, Failure, announce, trust};
+use super::{Exit, Failure, announce, configure};
 
 /// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
 const ROWS_AHEAD: usize = 11;
@@ -81,9 +81,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether there are files that can be read again.
+    /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
-        self.server.trust.can_reload()
+        self.server.access.can_reload()
     }
 
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
@@ -159,7 +159,7 @@ impl Args {
 /// # Errors
 /// When a recording cannot be read, the server cannot listen, or the viewers do not come.
 pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
-    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
     let signals::Asked { stop, reload } = asked;
@@ -170,7 +170,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
-    let trust = trust::of_server(&args.server, global, reload)?;
+    let trust = configure::server_trust(&args.server, global, reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
         prepared = prepare(args.run(inputs)) => prepared?,
@@ -203,7 +203,7 @@ async fn broadcast(
     });
     let viewers = Viewers::default();
     announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
-    let config = announce::server_config(&args.server, trust, None, global);
+    let config = configure::server(&args.server, trust, None, global);
     let replay = described(args, &survey, playback.numbering());
     let tempo = Tempo {
         speed: args.speed,

@@ -13,7 +13,7 @@ use crate::source::Source;
 use crate::source::host::{self, Audience, Live, LiveError, Own};
 
 use super::clock::epoch_ms;
-use super::{Exit, Failure, announce, trust};
+use super::{Exit, Failure, announce, configure};
 
 /// Samples closer than this show the clock's grain rather than the host.
 const SHORTEST_INTERVAL: &str = "200ms";
@@ -49,9 +49,9 @@ pub struct Args {
 }
 
 impl Args {
-    /// Whether there are files that can be read again.
+    /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
-        self.server.trust.can_reload()
+        self.server.access.can_reload()
     }
 }
 
@@ -60,9 +60,9 @@ impl Args {
 /// # Errors
 /// When the server cannot listen.
 pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
-    let exposure = args.server.trust.check_exposure(&args.server.listen);
+    let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
-    let trust = trust::of_server(&args.server, global, asked.reload)?;
+    let trust = configure::server_trust(&args.server, global, asked.reload)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let name = args.name.unwrap_or_else(host::host_name);
     let hub = Hub::new(Retention {
@@ -94,7 +94,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
     .await?;
 
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
-    let config = announce::server_config(&args.server, trust, Some(unhealthy_after), global);
+    let config = configure::server(&args.server, trust, Some(unhealthy_after), global);
     let started = Instant::now();
     tokio::select! {
         served = server::run(listeners, hub, config, viewers.clone(), asked.stop) => served?,

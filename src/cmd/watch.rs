@@ -14,14 +14,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{self, Client, Event};
+use crate::client::{Client, Credentials, Event};
 use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
 use super::clock::epoch_ms;
 use super::news::{News, short_name};
-use super::{Exit, Failure, trust};
+use super::{Exit, Failure, configure};
 
 use display::Display;
 use limits::Limits;
@@ -73,8 +73,8 @@ pub async fn run(
         .map(ToString::to_string)
         .collect();
     let names: Vec<String> = urls.iter().map(|url| short_name(url)).collect();
-    let trust = trust::of_client(&args.client, global)?;
-    let mut client = client(&args, &trust);
+    let credentials = configure::credentials(&args.client, global)?;
+    let mut client = client(&args, &credentials);
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(Exit::Done),
@@ -99,7 +99,7 @@ pub async fn run(
                 endpoints: args.client.endpoints(),
                 query: args.client.query(),
                 retry: args.client.retry(),
-                trust,
+                credentials,
             };
             screen::run(client, &archive, &mut session, &stop).await
         }
@@ -164,7 +164,7 @@ impl Args {
 }
 
 /// A client that asks for as much as is shown at first.
-fn client(args: &Args, trust: &client::Trust) -> Client {
+fn client(args: &Args, credentials: &Credentials) -> Client {
     let mut query: Query = args.client.query();
     // Whoever reads lines wants what happens now: an old alert must not look like a new one, and nothing comes twice.
     if query.last.is_none() && query.since.is_none() && args.form().is_none() {
@@ -174,7 +174,7 @@ fn client(args: &Args, trust: &client::Trust) -> Client {
     if args.once {
         retry.retries.get_or_insert(0);
     }
-    let mut client = Client::new(&args.client.endpoints(), &query, &[], retry, trust);
+    let mut client = Client::new(&args.client.endpoints(), &query, &[], retry, credentials);
     client.only_show();
     client
 }

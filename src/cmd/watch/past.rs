@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::client::{Client, Endpoint, Received, Retry, Trust};
+use crate::client::{Client, Credentials, Endpoint, Received, Retry};
 use crate::protocol::{Body, HostName, HostPattern, Query};
 use crate::view::{Now, Place, State};
 
@@ -33,7 +33,7 @@ pub(super) struct Servers {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) query: Query,
     pub(super) retry: Retry,
-    pub(super) trust: Trust,
+    pub(super) credentials: Credentials,
 }
 
 impl Archive for Servers {
@@ -50,7 +50,7 @@ impl Archive for Servers {
             query.hosts = vec![HostPattern::Literal(host.clone())];
             endpoints = endpoints.into_iter().skip(*server).take(1).collect();
         }
-        let mut client = Client::new(&endpoints, &query, &[], self.retry, &self.trust);
+        let mut client = Client::new(&endpoints, &query, &[], self.retry, &self.credentials);
         client.never_ask();
         client
     }

@@ -1,4 +1,4 @@
-//! Flags that say who may look, and whom a client believes.
+//! Flags that say who may connect to a server, and which servers a client trusts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::token::{self, Found};
 /// Flags of the two servers.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Access")]
-pub struct ServerTrustArgs {
+pub struct ServerAccessArgs {
     /// Require the token in this file; the file is created if it does not exist
     #[arg(
         long,
@@ -46,21 +46,21 @@ pub struct ServerTrustArgs {
     allow_anonymous: bool,
 }
 
-impl ServerTrustArgs {
+impl ServerAccessArgs {
     fn token_file(&self) -> Option<PathBuf> {
         self.token_file.clone().or_else(token::credential)
     }
 
-    /// Whether there are files that can be read again.
+    /// Whether there are files that can be reloaded.
     #[must_use]
     pub fn can_reload(&self) -> bool {
         self.tls_cert.is_some() || self.token_file().is_some()
     }
 
-    /// Refuses to show the host to a network by accident.
+    /// Refuses to expose the host to a network by accident.
     ///
     /// # Errors
-    /// One line that names the ways out.
+    /// One line that names the alternatives.
     pub fn check_exposure(&self, listen: &[ListenAddr]) -> Result<(), String> {
         match listen.iter().find(|addr| !addr.is_loopback()) {
             Some(addr) if !self.allow_anonymous && self.token_file().is_none() => Err(format!(
@@ -72,11 +72,10 @@ impl ServerTrustArgs {
         }
     }
 
-    /// What protects the server whose host calls itself `own`, and which listens on `listen`; and what the person who
-    /// starts it should know.
+    /// What protects a server that listens on `listen` and whose host has the name `own`; and notices for the user.
     ///
     /// # Errors
-    /// When a file is no good.
+    /// When a file cannot be read or does not hold what it should.
     pub fn trust(
         &self,
         listen: &[ListenAddr],
@@ -118,7 +117,7 @@ impl ServerTrustArgs {
 
 /// Flags of the two clients.
 #[derive(Debug, Clone, Args)]
-pub struct ClientTrustArgs {
+pub struct ClientAccessArgs {
     /// Send the token in this file to the server
     #[arg(
         long,
@@ -133,31 +132,34 @@ pub struct ClientTrustArgs {
     ca_cert: Option<PathBuf>,
 }
 
-impl ClientTrustArgs {
-    /// What is shown to `servers` and whom of them is believed; and what the person who asks should know.
+impl ClientAccessArgs {
+    /// The credentials for `servers`, and warnings for the user.
     ///
     /// # Errors
-    /// When a file is no good.
-    pub fn trust(&self, servers: &[Endpoint]) -> anyhow::Result<(client::Trust, Vec<String>)> {
-        let mut notices = Vec::new();
+    /// When a file cannot be read or does not hold what it should.
+    pub fn credentials(
+        &self,
+        servers: &[Endpoint],
+    ) -> anyhow::Result<(client::Credentials, Vec<String>)> {
+        let mut warnings = Vec::new();
         let token_file = self.token_file.clone().or_else(token::credential);
         let token = token_file.as_deref().map(token::read).transpose()?;
         if let (Some(path), Some(found)) = (&token_file, &token) {
-            notices.extend(exposed(path, found));
+            warnings.extend(exposed(path, found));
             if let Some(address) = servers.iter().find_map(Endpoint::open_address) {
-                notices.push(format!(
+                warnings.push(format!(
                     "warning: the token crosses the network in the clear on its way to {address}: use wss:// or ssh://"
                 ));
             }
         }
         // Reading the platform's certificates takes a while.
         let tls = servers.iter().any(Endpoint::needs_tls);
-        let tls = tls.then(|| client::tls::Tls::new(self.ca_cert.as_deref()));
-        let trust = client::Trust {
+        let tls = tls.then(|| client::ClientTls::new(self.ca_cert.as_deref()));
+        let credentials = client::Credentials {
             token: token.map(|found| found.token),
             tls: tls.transpose()?,
         };
-        Ok((trust, notices))
+        Ok((credentials, warnings))
     }
 }
 

@@ -1,0 +1,78 @@
+//! From flags to configuration: how a server behaves, who may connect to it, and what a client trusts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::cli::{ClientArgs, GlobalArgs, ServerArgs};
+use crate::client::{Credentials, Endpoint};
+use crate::descriptors;
+use crate::server::{self, gate::OwnName};
+use crate::source::host;
+
+use super::{Failure, announce};
+
+/// How the server behaves. Says so if fewer viewers fit than were asked for.
+pub(super) fn server(
+    args: &ServerArgs,
+    trust: server::Trust,
+    unhealthy_after: Option<Duration>,
+    global: &GlobalArgs,
+) -> server::Config {
+    let max_viewers = descriptors::viewers_that_fit(args.max_viewers);
+    if max_viewers < args.max_viewers {
+        let limit = "fit under this process's limit of open files (ulimit -n)";
+        announce::say(global, &format!("At most {max_viewers} viewers {limit}."));
+    }
+    server::Config {
+        heartbeat: args.heartbeat,
+        drain: args.drain,
+        max_viewers,
+        unhealthy_after,
+        trust,
+    }
+}
+
+/// What protects the server that `args` describe. Its files are reloaded whenever `reload` asks for it.
+pub(super) fn server_trust(
+    args: &ServerArgs,
+    global: &GlobalArgs,
+    reload: Arc<Notify>,
+) -> Result<server::Trust, Failure> {
+    let own = OwnName::new(|| host::host_name().to_string());
+    let (trust, notices) = args.access.trust(&args.listen, own)?;
+    for notice in notices {
+        announce::say(global, &notice);
+    }
+    let (reloaded, global) = (trust.clone(), global.clone());
+    tokio::spawn(async move {
+        loop {
+            reload.notified().await;
+            for result in reloaded.reload() {
+                match result {
+                    Ok(done) => announce::say(&global, &format!("Reload: {done}.")),
+                    Err(error) => {
+                        announce::say(&global, &format!("error: {}", Failure::from(error)))
+                    }
+                }
+            }
+        }
+    });
+    Ok(trust)
+}
+
+/// The credentials of the client that `args` describe.
+pub(super) fn credentials(args: &ClientArgs, global: &GlobalArgs) -> Result<Credentials, Failure> {
+    let servers = args.endpoints();
+    if servers.iter().any(Endpoint::names_token) {
+        let reason =
+            "a token does not belong in a URL: put it into a file and name that with --token-file";
+        return Err(Failure::usage(reason));
+    }
+    let (credentials, warnings) = args.access.credentials(&servers)?;
+    for warning in warnings {
+        announce::say(global, &warning);
+    }
+    Ok(credentials)
+}
