@@ -1,20 +1,19 @@
 //! The client that `watch` and `record` share: an endless stream of events that hides reconnecting.
 //!
-//! A [`Client`] follows one or more servers, each over its own `link`. A link reconnects by `backoff`, resumes
-//! behind the last message that it passed on, and notices a peer that is gone though its socket is open. `tracker`
-//! sees to it that a message never comes twice and that a loss is never silent, also with servers that neither number
-//! their messages nor say hello.
+//! A [`Client`] follows one or more servers, each over its own `link`. A link waits between attempts as `backoff` says,
+//! resumes after the last message that it passed on, and detects a dead peer behind an open socket. `tracker` makes sure
+//! that no message arrives twice and no loss is silent, even with servers that send neither numbers nor a hello.
 
 mod advice;
 mod backoff;
+mod bookmark;
 mod connect;
 pub mod endpoint;
 mod link;
-mod place;
 mod ssh;
-mod stream;
 mod tls;
 mod tracker;
+mod transport;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;
@@ -41,17 +40,17 @@ pub struct Credentials {
     pub tls: Option<ClientTls>,
 }
 
-/// What a client tells the command above it.
+/// What a client reports to the command above it.
 #[derive(Debug, Clone)]
-pub enum Event {
-    /// A connection is open, and messages follow.
+pub enum ClientEvent {
+    /// A connection is open; messages follow.
     Connected {
         /// Which of the servers, as an index into the list that was given.
         server: usize,
     },
     /// A message of a host.
     Message(Received),
-    /// The connection ended, or could not be made; the client tries again by itself.
+    /// The connection was lost, or could not be made; the client retries by itself.
     Lost {
         /// Which of the servers.
         server: usize,
@@ -62,25 +61,24 @@ pub enum Event {
         /// The wait before it.
         retry_in: Duration,
     },
-    /// No sample has come for three intervals (at least 3 s).
+    /// No sample has arrived for three intervals (at least 3 s).
     Stale {
-        /// Of this host.
+        /// From this host.
         host: HostName,
     },
-    /// Something that a person should know. Told once for each server or host, unless it says otherwise.
-    Notice {
+    /// Something that the user should know. Reported once per server or host, unless it says otherwise.
+    Warning {
         /// Which of the servers.
         server: usize,
-        /// What it is.
-        notice: Notice,
+        /// What is wrong.
+        warning: Warning,
     },
-    /// The stream of this server is over: it will not be tried again.
+    /// The stream of this server has ended; the client does not reconnect to it.
     Ended {
         /// Which of the servers.
         server: usize,
     },
-    /// The server refused for good, or could not be reached in as many attempts as are allowed. It will not be tried
-    /// again.
+    /// The server refused for good, or could not be reached within the allowed attempts. The client does not retry.
     Refused {
         /// Which of the servers.
         server: usize,
@@ -91,51 +89,51 @@ pub enum Event {
 
 /// Something out of order that does not end a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notice {
+pub enum Warning {
     /// A message could not be read and was skipped.
     Malformed {
         /// What was wrong with it.
         reason: String,
     },
-    /// A stream came back after another had begun: two sources share the name behind one address. Its messages are
-    /// rejected. Told once for each connection.
+    /// A stream reappeared after another had begun: two sources behind one address share the name. Its messages are
+    /// rejected. Reported once per connection.
     TwoSources {
         /// The name.
         host: HostName,
     },
-    /// Two servers have different sources of the same name. What this one says of it is ignored.
+    /// Two servers have different sources of the same name. What this one sends about it is ignored.
     SameName {
         /// The name.
         host: HostName,
         /// The other server.
         other: usize,
     },
-    /// Two servers have the same source: one server under two addresses, most likely.
+    /// Two servers have the same source: most likely one server under two addresses.
     SameSource {
         /// Its name.
         host: HostName,
         /// The other server.
         other: usize,
     },
-    /// A source began anew with an earlier time than before.
+    /// A source restarted with an earlier start time than before.
     SetBack {
         /// Its name.
         host: HostName,
     },
-    /// A source gives numbers that do not rise. Its messages are numbered here.
+    /// A source's sequence numbers do not increase. The client numbers its messages itself.
     CountsAgain {
         /// Its name.
         host: HostName,
     },
-    /// The server has not come to the last message that is known: what follows that one is waited for.
+    /// The server is behind the last known message: the client waits for what follows it.
     Ahead {
         /// Whose message.
         host: HostName,
     },
 }
 
-/// A message as it came. `metric` and `alert` have a host and a number, given by the client where the server gives none,
-/// and never come twice.
+/// A message as it arrived. `metric` and `alert` always have a host and a number, from the client if the server sends
+/// none, and never arrive twice.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// Which of the servers sent it.
@@ -146,7 +144,7 @@ pub struct Received {
     pub stream: StreamId,
     /// What it says.
     pub message: Message,
-    /// The text that came; for a `hello` or `gap` that the client had to add, the text that a server would have sent.
+    /// The text that arrived; for a `hello` or `gap` that the client had to add, what a server would have sent.
     pub raw: Utf8Bytes,
 }
 
@@ -154,16 +152,16 @@ pub struct Received {
 #[derive(Debug)]
 pub struct Client {
     links: Vec<Link>,
-    /// A host belongs to the server that brought it first; what others say of it is ignored.
+    /// A host belongs to the server that sent it first; what other servers send about it is ignored.
     owners: HashMap<HostName, Owner>,
-    /// The hosts of which it was said that another server has them, too.
+    /// The hosts already reported as being on another server, too.
     shared: HashSet<(HostName, usize)>,
     /// The servers, as text.
     endpoints: Vec<String>,
-    /// Where the next poll begins, so that a busy server does not silence the others.
+    /// Where the next poll begins, so that a busy server does not starve the others.
     turn: usize,
-    /// Events that came while questions were answered.
-    early: VecDeque<Event>,
+    /// Events that arrived while the user answered ssh's questions.
+    early: VecDeque<ClientEvent>,
 }
 
 /// The server that a host belongs to.
@@ -175,8 +173,8 @@ struct Owner {
 }
 
 impl Client {
-    /// A client that asks each of `servers` for `query`, and for what follows `known`. Nothing is connected before the
-    /// first [`Client::next`].
+    /// A client that requests `query` from each of `servers`, resuming after `known`. Nothing connects before the first
+    /// [`Client::next`].
     #[must_use]
     pub fn new(
         servers: &[Endpoint],
@@ -205,8 +203,8 @@ impl Client {
         }
     }
 
-    /// Makes the first attempt to reach the servers behind ssh, one after the other, and no other attempt: only there may
-    /// ssh ask for a password or about a host's key. To be called before there is a screen.
+    /// Makes the first attempt to connect to the servers behind ssh, one by one: only in that attempt may ssh ask for a
+    /// password or about a host key. Call it before there is a screen.
     pub async fn let_ask(&mut self) {
         for link in self.links.iter_mut().filter(|link| link.may_ask()) {
             if let Some(event) = link.next().await {
@@ -215,19 +213,19 @@ impl Client {
         }
     }
 
-    /// From now on ssh asks nothing: there is a screen where its questions would stand.
+    /// From now on ssh must not ask anything: there is a screen where its questions would appear.
     pub fn never_ask(&mut self) {
         self.links.iter_mut().for_each(Link::never_ask);
     }
 
-    /// Whether every server has said which hosts it has, or will not be asked again.
+    /// Whether every server has announced its hosts, or will not be tried again.
     #[must_use]
     pub fn is_settled(&self) -> bool {
         self.links.iter().all(Link::is_settled)
     }
 
     /// The next event; `None` when every server has ended or refused. Cancel safe.
-    pub async fn next(&mut self) -> Option<Event> {
+    pub async fn next(&mut self) -> Option<ClientEvent> {
         if let Some(event) = self.early.pop_front() {
             return Some(event);
         }
@@ -244,58 +242,62 @@ impl Client {
         }
     }
 
-    /// What an event of a link is to those who know only servers.
-    fn judge(&mut self, index: usize, event: Event) -> Option<Event> {
+    /// What an event of a link means for callers that know servers, not links.
+    fn judge(&mut self, index: usize, event: ClientEvent) -> Option<ClientEvent> {
         match event {
-            Event::Message(received) => self.owned(received),
-            Event::Connected { .. } | Event::Lost { .. } if self.links[index].is_part() => None,
-            Event::Ended { server } => {
+            ClientEvent::Message(received) => self.owned(received),
+            ClientEvent::Connected { .. } | ClientEvent::Lost { .. }
+                if self.links[index].is_part() =>
+            {
+                None
+            }
+            ClientEvent::Ended { server } => {
                 let goes_on = |link: &Link| link.server() == server && !link.is_over();
-                (!self.links.iter().any(goes_on)).then_some(Event::Ended { server })
+                (!self.links.iter().any(goes_on)).then_some(ClientEvent::Ended { server })
             }
             other => Some(other),
         }
     }
 
-    /// A message of the server that its host belongs to; otherwise what is to be said of that.
-    fn owned(&mut self, received: Received) -> Option<Event> {
+    /// Passes on a message from the server that its host belongs to; for any other, the warning that is due.
+    fn owned(&mut self, received: Received) -> Option<ClientEvent> {
         let (server, stream) = (received.server, received.stream);
         let Some(owner) = self.owners.get_mut(&received.host) else {
             let owner = Owner { server, stream };
             self.owners.insert(received.host.clone(), owner);
-            return Some(Event::Message(received));
+            return Some(ClientEvent::Message(received));
         };
         if owner.server == server {
             owner.stream = stream;
-            return Some(Event::Message(received));
+            return Some(ClientEvent::Message(received));
         }
         let (host, other) = (received.host, owner.server);
         let is_same = owner.stream == stream || self.endpoints[other] == self.endpoints[server];
-        // A server that is being restarted may have been found again under one address only.
+        // While a server restarts, the client may have reconnected under only one of its addresses.
         let brings = |link: &Link| link.server() == other && link.brings(&host);
         if !is_same && !self.links.iter().any(brings) || !self.shared.insert((host.clone(), server))
         {
             return None;
         }
-        let notice = if is_same {
-            Notice::SameSource { host, other }
+        let warning = if is_same {
+            Warning::SameSource { host, other }
         } else {
-            Notice::SameName { host, other }
+            Warning::SameName { host, other }
         };
-        Some(Event::Notice { server, notice })
+        Some(ClientEvent::Warning { server, warning })
     }
 
-    /// Nothing of what comes is kept: a replay that was started again is shown from its beginning.
+    /// The client only displays: a restarted replay is shown from its beginning.
     pub fn only_show(&mut self) {
         self.links.iter_mut().for_each(Link::only_show);
     }
 }
 
 /// The next event of any link; `None` when all are over.
-async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<(usize, Event)> {
+async fn next_of(links: &mut [Link], turn: &mut usize) -> Option<(usize, ClientEvent)> {
     let count = links.len();
-    // The futures live until one of them is ready: a timer wakes us only as long as it is kept. `Link::next` has its
-    // whole state in the link, so the others lose nothing when they are dropped then.
+    // The futures live until one of them is ready: a timer wakes this task only while it is kept. `Link::next` keeps all
+    // its state in the link, so dropping the others then loses nothing.
     let mut waits: Vec<_> = links
         .iter_mut()
         .map(|link| Some(Box::pin(link.next())))

@@ -126,13 +126,13 @@ Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Broadcast this host's metrics over WebSocket
-    Serve(serve::Args),
+    Serve(serve::ServeArgs),
     /// See hosts in a live table
-    Watch(watch::Args),
+    Watch(watch::WatchArgs),
     /// Write the stream to CSV, nothing lost
-    Record(record::Args),
+    Record(record::RecordArgs),
     /// Broadcast a recording as a live stream again
-    Replay(replay::Args),
+    Replay(replay::ReplayArgs),
 }
 
 impl Cli {

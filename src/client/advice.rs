@@ -1,4 +1,4 @@
-//! What a person can do who cannot connect.
+//! What to try when a connection fails.
 
 use std::io::ErrorKind;
 
@@ -6,7 +6,7 @@ use crate::protocol::DEFAULT_PORT;
 
 use super::endpoint::{Address, Via};
 
-/// What to try after an attempt to reach `address` failed with `kind`, in a line without a full stop.
+/// What to try after an attempt to reach `address` failed with `kind`, in one line without a full stop.
 pub(super) fn on(kind: ErrorKind, address: &Address) -> Option<String> {
     let (_, port) = address.host_port();
     let is_web = matches!(port, 80 | 443);
@@ -38,7 +38,7 @@ pub(super) fn on(kind: ErrorKind, address: &Address) -> Option<String> {
     }
 }
 
-/// The way to a server that listens on its own loopback.
+/// The address through ssh of a server that listens on its own loopback.
 fn through_ssh(address: &Address) -> String {
     let (host, port) = address.host_port();
     let host = if host.contains(':') {
@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_cannot_connect_is_told_what_to_write() {
+    fn a_failed_connection_comes_with_what_to_write() {
         let refused = ErrorKind::ConnectionRefused;
         for (kind, address, expected) in [
             (

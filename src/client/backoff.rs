@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-/// A connection that has lived this long was a good one: the next loss starts with a short wait again.
+/// A connection that lasted this long resets the backoff: the next loss starts with a short wait again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 
-/// Attempts until the first connection succeeds, unless told otherwise.
+/// Attempts until the first connection succeeds, unless `--retries` says otherwise.
 const FIRST_ATTEMPTS: u32 = 10;
 
-/// How a client tries again.
+/// How a client retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     /// The longest first wait.
     pub base: Duration,
     /// The longest wait.
     pub max: Duration,
-    /// Attempts in a row after the first one. `None`: 9 until a connection has succeeded, then without end.
+    /// Attempts in a row after the first one. `None`: 9 until a connection has succeeded, then no limit.
     pub retries: Option<u32>,
 }
 
@@ -57,7 +57,7 @@ impl Backoff {
         self.ever_connected
     }
 
-    /// A connection was lost after `lived`, or an attempt failed (then zero). `delivered`: a message had come.
+    /// A connection was lost after `lived`, or an attempt failed (then zero). `delivered`: a message had arrived.
     pub(super) fn lost(&mut self, lived: Duration, delivered: bool) {
         if delivered || lived >= GOOD_CONNECTION {
             self.failed = 0;
@@ -65,7 +65,7 @@ impl Backoff {
         self.failed = self.failed.saturating_add(1);
     }
 
-    /// The number of the next attempt since the last good connection, from 1; `None` when there is to be none.
+    /// The number of the next attempt since the last good connection, from 1; `None` if there is none left.
     pub(super) fn next_attempt(&self) -> Option<u32> {
         let allowed = match self.retry.retries {
             Some(retries) => retries,
@@ -75,8 +75,8 @@ impl Backoff {
         (self.failed <= allowed).then_some(self.failed)
     }
 
-    /// The wait before the next attempt: exponential with full jitter, so that viewers that were lost together do not
-    /// come back together. `jitter` is in 0.0..1.0.
+    /// The wait before the next attempt: exponential with full jitter, so that viewers disconnected together do not return
+    /// together. `jitter` is in 0.0..1.0.
     pub(super) fn wait(&self, jitter: f64) -> Duration {
         let doublings = self.failed.saturating_sub(1).min(31);
         let ceiling = self
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_given_number_of_retries_holds_always() {
+    fn a_given_number_of_retries_always_applies() {
         let mut backoff = Backoff::new(Retry {
             retries: Some(0),
             ..Retry::default()

@@ -1,4 +1,4 @@
-//! Opening a connection, and telling a refusal that is final from one that may heal.
+//! Opens a connection, and distinguishes final refusals from those worth retrying.
 
 use std::io::{self, ErrorKind};
 use std::time::Duration;
@@ -15,38 +15,36 @@ use crate::protocol::{MAX_MESSAGE_BYTES, Query};
 
 use super::endpoint::{Address, Via};
 use super::ssh;
-use super::stream::Stream;
 use super::tls::HandshakeError;
+use super::transport::Transport;
 use super::{Credentials, advice};
 
 /// An open connection.
-pub(super) type Socket = WebSocketStream<Stream>;
+pub(super) type ClientSocket = WebSocketStream<Transport>;
 
-/// A server that has not answered the handshake by then is tried again.
+/// How long a server has to answer the handshake before the next attempt.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a person may take to type a password: sshd itself waits no longer than this.
 const ASKING_DEADLINE: Duration = Duration::from_secs(120);
 
-/// A server, or a proxy before it, may ask to be left alone for so long, and no longer: a recorder must not sleep
-/// through what it is for.
+/// The longest `Retry-After` that is honoured: a recorder must not sleep through what it is there for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(300);
 
-/// The longest piece of a server's own words that is shown.
+/// How much of a server's own message is shown, in characters.
 const SHOWN_CHARS: usize = 200;
 
 /// Why a connection was not made.
 #[derive(Debug)]
 pub(super) enum ConnectError {
-    /// It may work later; not before `after`, where the server says so. `advice`: what a person can do about it who
-    /// tries for the first time.
+    /// It may work later, but not before `after` if the server said so. `advice`: what a first-time user can do about it.
     Retry {
         reason: String,
         advice: Option<String>,
         after: Option<Duration>,
     },
-    /// Trying again does not help by itself, because the server refuses or is not the one that was asked for. It may still
-    /// heal in the middle of a recording: a certificate is renewed, a proxy is restarted.
+    /// Retrying alone does not help, because the server refuses or is the wrong one. During a recording it may still
+    /// recover: a certificate is renewed, a proxy is restarted.
     Final { reason: String },
 }
 
@@ -59,13 +57,13 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_MESSAGE_BYTES))
 }
 
-/// Connects to `address` and asks for `query`. `may_ask`: ssh may ask something of the person at the terminal.
+/// Connects to `address` and requests `query`. `may_ask`: ssh may ask the user something.
 pub(super) async fn connect(
     address: Address,
     query: Query,
     credentials: Credentials,
     may_ask: bool,
-) -> Result<Socket, ConnectError> {
+) -> Result<ClientSocket, ConnectError> {
     let deadline = match address.via() {
         Via::Ssh(_) if may_ask => ASKING_DEADLINE,
         _ => CONNECT_DEADLINE,
@@ -115,17 +113,17 @@ fn request(
     Ok(request)
 }
 
-/// Opens the way to `address`.
+/// Opens the transport to `address`.
 async fn open(
     address: &Address,
     credentials: &Credentials,
     may_ask: bool,
-) -> Result<Stream, ConnectError> {
+) -> Result<Transport, ConnectError> {
     let retry_io = |error| retry(&error, address);
-    if let Via::Ssh(jump) = address.via() {
+    if let Via::Ssh(target) = address.via() {
         let (_, port) = address.host_port();
-        let tunnel = jump.open(port, may_ask).map_err(retry_io)?;
-        return Ok(Stream::Ssh(Box::new(tunnel)));
+        let tunnel = target.open(port, may_ask).map_err(retry_io)?;
+        return Ok(Transport::Ssh(Box::new(tunnel)));
     }
     let socket = TcpStream::connect(address.host_port())
         .await
@@ -133,14 +131,14 @@ async fn open(
     let _ = socket.set_nodelay(true);
     match (address.via(), &credentials.tls) {
         (Via::Tls, Some(tls)) => match tls.connect(address.host(), socket).await {
-            Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+            Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
             Err(HandshakeError::Io(error)) => Err(retry_io(error)),
             Err(HandshakeError::Refused(reason)) => Err(ConnectError::Final { reason }),
         },
         (Via::Tls, None) => Err(ConnectError::Final {
             reason: "TLS was not prepared".into(),
         }),
-        _ => Ok(Stream::Plain(socket)),
+        _ => Ok(Transport::Plain(socket)),
     }
 }
 
@@ -149,7 +147,7 @@ fn refused(error: Error, address: &Address) -> ConnectError {
     match error {
         Error::Http(response) => refused_by(&response),
         Error::Io(error) => retry(&error, address),
-        // An answer that is no HTTP, or no WebSocket: another kind of server, which will not become ours by waiting.
+        // An answer that is not HTTP or not a WebSocket comes from another kind of server: waiting does not help.
         Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
             ConnectError::Retry {
                 reason: "connection closed during the handshake".into(),
@@ -185,7 +183,7 @@ fn refused_by(response: &Response) -> ConnectError {
         .collect();
     let said: String = said.chars().take(SHOWN_CHARS).collect();
     let reason = match (&*said, status) {
-        // Another server than ours, a proxy perhaps, does not name our flag.
+        // Another kind of server, perhaps a proxy, does not name our flag.
         (said, StatusCode::UNAUTHORIZED) if !said.contains("--token-file") => {
             let said = if said.is_empty() {
                 "Unauthorized"
@@ -199,12 +197,12 @@ fn refused_by(response: &Response) -> ConnectError {
         ("", _) => status.to_string(),
         (said, _) => format!("{said} ({})", status.as_u16()),
     };
-    let heals = status.is_server_error()
+    let is_temporary = status.is_server_error()
         || matches!(
             status,
             StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS
         );
-    if heals {
+    if is_temporary {
         let seconds = response
             .headers()
             .get(header::RETRY_AFTER)
@@ -221,7 +219,7 @@ fn refused_by(response: &Response) -> ConnectError {
 
 /// The system's reason in plain words, without its number.
 pub(super) fn describe_io(error: &io::Error) -> String {
-    if let Some(failed) = ssh::Failed::of(error) {
+    if let Some(failed) = ssh::SshFailure::of(error) {
         return failed.to_string();
     }
     match error.kind() {

@@ -1,6 +1,6 @@
-//! Servers as people name them.
+//! Servers, by the addresses that people write.
 
-mod written;
+mod address_parts;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -8,8 +8,8 @@ use std::str::FromStr;
 
 use crate::protocol::{DEFAULT_PORT, Query, WEBSOCKET_PATH, names_token};
 
-use super::ssh::Jump;
-use written::{Scheme, Written, harmless, port_zero};
+use super::ssh::SshTarget;
+use address_parts::{AddressParts, Scheme, harmless, port_zero};
 
 /// One server, at one or more addresses of which one is used at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,21 +22,21 @@ pub struct Endpoint {
 pub struct Address {
     /// Name or IP, IPv6 without brackets.
     host: String,
-    /// The interface of a link-local IPv6 address. It means something on this machine only, so the server never sees it.
+    /// The interface of a link-local IPv6 address. It is meaningful on this machine only, so it is never sent to the server.
     zone: Option<String>,
     port: u16,
     path: String,
-    /// What the URL itself asks for.
+    /// The query in the URL itself.
     query: String,
     via: Via,
 }
 
-/// The way to a server.
+/// How to reach a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Via {
     Plain,
     Tls,
-    Ssh(Jump),
+    Ssh(SshTarget),
 }
 
 impl FromStr for Endpoint {
@@ -84,26 +84,26 @@ impl Endpoint {
         &self.addresses[attempt % self.addresses.len()]
     }
 
-    /// Whether TLS is spoken there.
+    /// Whether any of its addresses needs TLS.
     #[must_use]
     pub fn needs_tls(&self) -> bool {
         self.addresses.iter().any(|address| address.via == Via::Tls)
     }
 
-    /// Whether ssh may ask something of the person at the terminal when it is connected to first.
+    /// Whether ssh may ask the user something in the first attempt.
     pub(super) fn may_ask(&self) -> bool {
         self.addresses
             .iter()
             .any(|address| matches!(address.via, Via::Ssh(_)))
     }
 
-    /// The address where a token could be read on the way, if there is one.
+    /// An address where a token would cross the network in the clear, if there is one.
     #[must_use]
     pub fn open_address(&self) -> Option<&Address> {
         self.addresses.iter().find(|address| address.is_open())
     }
 
-    /// Whether the URL itself has a token in it.
+    /// Whether the URL itself contains a token.
     #[must_use]
     pub fn names_token(&self) -> bool {
         self.addresses
@@ -116,24 +116,24 @@ impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let written = Written::parse(text)?;
-        if written.scheme == Scheme::Ssh {
-            return Self::through_ssh(text, &written);
+        let parts = AddressParts::parse(text)?;
+        if parts.scheme == Scheme::Ssh {
+            return Self::through_ssh(text, &parts);
         }
-        if written.user.is_some() {
+        if parts.user.is_some() {
             return Err(format!(
                 "'{}': a name or password does not belong in an address; ssh://user@host goes through ssh",
                 harmless(text)
             ));
         }
-        let (via, default_port) = match written.scheme {
+        let (via, default_port) = match parts.scheme {
             Scheme::Bare => (Via::Plain, DEFAULT_PORT),
             Scheme::Ws | Scheme::Http | Scheme::Ssh => (Via::Plain, 80),
             Scheme::Wss | Scheme::Https => (Via::Tls, 443),
         };
-        // Who names a host only means the stream; who writes a WebSocket's URL means that; the page's stream is beside it.
-        let is_page = matches!(written.scheme, Scheme::Http | Scheme::Https);
-        let path = match (written.scheme, written.path) {
+        // A bare host means its stream; a WebSocket URL is used as written; the page's stream is next to the page.
+        let is_page = matches!(parts.scheme, Scheme::Http | Scheme::Https);
+        let path = match (parts.scheme, parts.path) {
             (Scheme::Bare | Scheme::Http | Scheme::Https, "" | "/") => WEBSOCKET_PATH.to_owned(),
             (_, "") => "/".to_owned(),
             (_, folder) if is_page && folder.ends_with('/') => {
@@ -142,20 +142,19 @@ impl FromStr for Address {
             (_, path) => path.to_owned(),
         };
         Ok(Self {
-            host: written.host.to_owned(),
-            zone: written.zone.map(str::to_owned),
-            port: written.port.unwrap_or(default_port),
+            host: parts.host.to_owned(),
+            zone: parts.zone.map(str::to_owned),
+            port: parts.port.unwrap_or(default_port),
             path,
-            query: written.query.to_owned(),
+            query: parts.query.to_owned(),
             via,
         })
     }
 }
 
 impl Address {
-    /// `ssh://[user@]host[:SSHPORT][/PORT]`. What ssh or a shell that it starts could take for more than a name is
-    /// refused.
-    fn through_ssh(text: &str, written: &Written<'_>) -> Result<Self, String> {
+    /// `ssh://[user@]host[:SSHPORT][/PORT]`. Anything that ssh or its shell could take for more than a name is refused.
+    fn through_ssh(text: &str, parts: &AddressParts<'_>) -> Result<Self, String> {
         let refused = || {
             let text = harmless(text);
             format!("'{text}' is not an ssh address: write ssh://[user@]host[:SSHPORT][/PORT]")
@@ -165,22 +164,21 @@ impl Address {
             !name.is_empty() && !name.starts_with('-') && name.bytes().all(allowed)
         };
         let is_user = |user: &str| is_name(user) && !user.contains(':');
-        if !is_name(written.host) || !written.user.is_none_or(is_user) || !written.query.is_empty()
-        {
+        if !is_name(parts.host) || !parts.user.is_none_or(is_user) || !parts.query.is_empty() {
             return Err(refused());
         }
-        let port = match written.path.trim_matches('/') {
+        let port = match parts.path.trim_matches('/') {
             "" => DEFAULT_PORT,
             port => port.parse().map_err(|_| refused())?,
         };
         if port == 0 {
             return Err(port_zero(text));
         }
-        let zone = written.zone.map(|zone| format!("%{zone}"));
-        let jump = Jump {
-            user: written.user.map(str::to_owned),
-            host: written.host.to_owned() + zone.as_deref().unwrap_or_default(),
-            port: written.port,
+        let zone = parts.zone.map(|zone| format!("%{zone}"));
+        let target = SshTarget {
+            user: parts.user.map(str::to_owned),
+            host: parts.host.to_owned() + zone.as_deref().unwrap_or_default(),
+            port: parts.port,
         };
         Ok(Self {
             host: Ipv4Addr::LOCALHOST.to_string(),
@@ -188,15 +186,15 @@ impl Address {
             port,
             path: WEBSOCKET_PATH.into(),
             query: String::new(),
-            via: Via::Ssh(jump),
+            via: Via::Ssh(target),
         })
     }
 
-    /// The host that is meant, whichever way leads to it.
+    /// The host that is meant, however it is reached.
     #[must_use]
     pub fn host(&self) -> &str {
         match &self.via {
-            Via::Ssh(jump) => &jump.host,
+            Via::Ssh(target) => &target.host,
             Via::Plain | Via::Tls => &self.host,
         }
     }
@@ -214,12 +212,12 @@ impl Address {
         &self.via
     }
 
-    /// Whether what is sent there can be read on the way.
+    /// Whether traffic to it crosses the network in the clear.
     fn is_open(&self) -> bool {
         self.via == Via::Plain && !self.is_loopback()
     }
 
-    /// Whether it is on this machine for sure.
+    /// Whether it is certainly this machine.
     pub(super) fn is_loopback(&self) -> bool {
         match self.host.parse::<IpAddr>() {
             Ok(ip) => ip.to_canonical().is_loopback(),
@@ -227,7 +225,7 @@ impl Address {
         }
     }
 
-    /// The same place behind another port.
+    /// The same host at another port.
     pub(super) fn at_port(&self, port: u16) -> Self {
         let path = WEBSOCKET_PATH.to_owned();
         Self {
@@ -237,7 +235,7 @@ impl Address {
         }
     }
 
-    /// The same place with TLS.
+    /// The same address with TLS.
     pub(super) fn with_tls(&self) -> Self {
         let via = Via::Tls;
         Self {
@@ -246,7 +244,7 @@ impl Address {
         }
     }
 
-    /// The URL of the handshake, which asks for `query`.
+    /// The URL of the handshake, with `query`.
     pub(super) fn url(&self, query: &Query) -> String {
         let scheme = match &self.via {
             Via::Plain | Via::Ssh(_) => "ws",
@@ -275,7 +273,7 @@ impl fmt::Display for Address {
         let scheme = match &self.via {
             Via::Plain => "ws",
             Via::Tls => "wss",
-            Via::Ssh(jump) => return write!(f, "ssh://{jump}/{}", self.port),
+            Via::Ssh(target) => return write!(f, "ssh://{target}/{}", self.port),
         };
         let host = Bracketed(&self.host, self.zone.as_deref());
         write!(f, "{scheme}://{host}:{}{}", self.port, self.path)

@@ -11,10 +11,10 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
 
 use super::backoff::{Backoff, Retry};
-use super::connect::{ConnectError, Socket, connect, describe_io};
+use super::connect::{ClientSocket, ConnectError, connect, describe_io};
 use super::endpoint::Endpoint;
-use super::tracker::{Taken, Tracker};
-use super::{Credentials, Event, Notice};
+use super::tracker::{AfterMessage, Tracker};
+use super::{ClientEvent, Credentials, Warning};
 
 /// A silent server is asked for a sign of life at the latest after this.
 const PING_AFTER: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ const REJECTED_FOR: Duration = Duration::from_secs(1);
 /// What a request's head holds beside the query: the path, the handshake, a token, what a proxy adds.
 const HEAD_RESERVE: usize = 8 * 1024;
 
-type Connecting = Pin<Box<dyn Future<Output = Result<Socket, ConnectError>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<ClientSocket, ConnectError>> + Send>>;
 
 /// Follows one server. Its whole state is here, so that [`Link::next`] is cancel safe.
 pub(super) struct Link {
@@ -60,7 +60,7 @@ enum State {
 }
 
 struct Open {
-    socket: Socket,
+    socket: ClientSocket,
     since: Instant,
     heard: Instant,
     pinged: Option<Instant>,
@@ -71,7 +71,7 @@ struct Open {
 
 /// What an open connection came to.
 enum Turn {
-    Event(Event),
+    Event(ClientEvent),
     /// Look again.
     Again,
     /// A replay was started again: it is asked from its beginning, at once.
@@ -159,23 +159,23 @@ impl Link {
         self.tracker.only_show();
     }
 
-    /// Whether the server has said which hosts it has, or will not be asked again.
+    /// Whether the server has reported which hosts it has, or will not be asked again.
     pub(super) fn is_settled(&self) -> bool {
         matches!(self.state, State::Over) || self.tracker.has_heard()
     }
 
     /// The next event; `None` when the server has ended or refused. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<ClientEvent> {
         loop {
-            if let Some(notice) = self.tracker.pop_notice() {
+            if let Some(warning) = self.tracker.pop_warning() {
                 let server = self.server;
-                return Some(Event::Notice { server, notice });
+                return Some(ClientEvent::Warning { server, warning });
             }
             if let Some(received) = self.tracker.pop() {
-                return Some(Event::Message(received));
+                return Some(ClientEvent::Message(received));
             }
             if let Some(host) = self.tracker.pop_stale(Instant::now()) {
-                return Some(Event::Stale { host });
+                return Some(ClientEvent::Stale { host });
             }
             let stale_at = self.tracker.stale_at();
             match &mut self.state {
@@ -235,7 +235,7 @@ impl Link {
         self.state = State::Connecting(Box::pin(connect(address, query, credentials, may_ask)));
     }
 
-    fn connected(&mut self, result: Result<Socket, ConnectError>) -> Event {
+    fn connected(&mut self, result: Result<ClientSocket, ConnectError>) -> ClientEvent {
         match result {
             Ok(socket) => {
                 self.backoff.connected();
@@ -254,7 +254,7 @@ impl Link {
                     closed: None,
                 };
                 self.state = State::Open(Box::new(open));
-                Event::Connected {
+                ClientEvent::Connected {
                     server: self.server,
                 }
             }
@@ -284,16 +284,16 @@ impl Link {
         }
     }
 
-    fn refused(&mut self, reason: String) -> Event {
+    fn refused(&mut self, reason: String) -> ClientEvent {
         self.state = State::Over;
-        Event::Refused {
+        ClientEvent::Refused {
             server: self.server,
             reason,
         }
     }
 
     /// What the end of an open connection means.
-    fn lost(&mut self, reason: String) -> Event {
+    fn lost(&mut self, reason: String) -> ClientEvent {
         let State::Open(open) = &self.state else {
             return self.refused(reason);
         };
@@ -301,7 +301,7 @@ impl Link {
         let is_other = self.tracker.rejected().is_some();
         if code == Some(close::OVER) && !is_other || self.tracker.is_over() {
             self.state = State::Over;
-            return Event::Ended {
+            return ClientEvent::Ended {
                 server: self.server,
             };
         }
@@ -313,7 +313,7 @@ impl Link {
         self.retry(reason, Duration::ZERO)
     }
 
-    fn retry(&mut self, reason: String, at_least: Duration) -> Event {
+    fn retry(&mut self, reason: String, at_least: Duration) -> ClientEvent {
         let Some(attempt) = self.backoff.next_attempt() else {
             let tries = if self.attempts == 1 {
                 String::new()
@@ -324,7 +324,7 @@ impl Link {
         };
         let retry_in = self.backoff.wait(rand::random::<f64>()).max(at_least);
         self.state = State::Waiting(Instant::now() + retry_in);
-        Event::Lost {
+        ClientEvent::Lost {
             server: self.server,
             reason,
             attempt,
@@ -421,8 +421,8 @@ impl Open {
         self.pinged = None;
         let error = match frame {
             Frame::Text(text) => match tracker.take(text, self.heard) {
-                Ok(Taken::Well) => return self.well(tracker),
-                Ok(Taken::StartsOver) => return Turn::StartOver,
+                Ok(AfterMessage::GoOn) => return self.well(tracker),
+                Ok(AfterMessage::StartOver) => return Turn::StartOver,
                 Err(error) => error.to_string(),
             },
             Frame::Binary(_) => "a binary message".into(),
@@ -443,8 +443,8 @@ impl Open {
         };
         *malformed += 1;
         if *malformed == 1 {
-            let notice = Notice::Malformed { reason: error };
-            Turn::Event(Event::Notice { server, notice })
+            let warning = Warning::Malformed { reason: error };
+            Turn::Event(ClientEvent::Warning { server, warning })
         } else {
             Turn::Again
         }

@@ -1,4 +1,4 @@
-//! A way to a server through `ssh -W`: the user's own ssh, with its configuration, agent and known hosts.
+//! A connection to a server through `ssh -W`: the user's own ssh, with its configuration, agent and known hosts.
 
 use std::fmt;
 use std::future::Future;
@@ -13,16 +13,15 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 
-/// How long ssh has to say why after the connection has ended. A master that stays in the background may keep the pipe
-/// open for hours.
+/// How long to wait for ssh's reason after the connection ended. A background master may keep the pipe open for hours.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The longest line that ssh may say, in bytes.
+/// The longest line accepted from ssh, in bytes.
 const MAX_LINE: u64 = 4096;
 
-/// Whom ssh connects to.
+/// The host that ssh connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Jump {
+pub(super) struct SshTarget {
     pub(super) user: Option<String>,
     pub(super) host: String,
     /// Where sshd listens; without it, where the user's configuration says.
@@ -30,7 +29,7 @@ pub(super) struct Jump {
 }
 
 /// The user, host and port as in a URL.
-impl fmt::Display for Jump {
+impl fmt::Display for SshTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(user) = &self.user {
             write!(f, "{user}@")?;
@@ -43,8 +42,8 @@ impl fmt::Display for Jump {
     }
 }
 
-impl Jump {
-    /// The arguments that reach `port` on the far host's loopback. `may_ask`: for a password, or about a host's key.
+impl SshTarget {
+    /// The arguments that reach `port` on the far host's loopback. `may_ask`: ssh may ask for a password or about a host key.
     fn arguments(&self, port: u16, may_ask: bool) -> Vec<String> {
         let mut arguments = vec!["-W".into(), format!("127.0.0.1:{port}")];
         if !may_ask {
@@ -56,12 +55,12 @@ impl Jump {
         if let Some(user) = &self.user {
             arguments.extend(["-l".into(), user.clone()]);
         }
-        // Behind this a host is never an option, whatever it looks like.
+        // After `--`, a host is never an option, whatever it looks like.
         arguments.extend(["--".into(), self.host.clone()]);
         arguments
     }
 
-    /// Starts ssh. Whether it gets through shows when something is read.
+    /// Starts ssh. Whether it gets through shows at the first read.
     pub(super) fn open(&self, port: u16, may_ask: bool) -> io::Result<Tunnel> {
         let mut child = Command::new("ssh")
             .args(self.arguments(port, may_ask))
@@ -71,7 +70,7 @@ impl Jump {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => Failed::error("there is no ssh on this machine".into()),
+                ErrorKind::NotFound => SshFailure::error("there is no ssh on this machine".into()),
                 _ => error,
             })?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -87,11 +86,11 @@ impl Jump {
     }
 }
 
-/// ssh's own reason.
+/// ssh's own reason for a failure.
 #[derive(Debug)]
-pub(super) struct Failed(String);
+pub(super) struct SshFailure(String);
 
-impl Failed {
+impl SshFailure {
     fn error(reason: String) -> io::Error {
         io::Error::other(Self(reason))
     }
@@ -102,9 +101,9 @@ impl Failed {
     }
 }
 
-impl std::error::Error for Failed {}
+impl std::error::Error for SshFailure {}
 
-impl fmt::Display for Failed {
+impl fmt::Display for SshFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -114,9 +113,9 @@ impl fmt::Display for Failed {
 pub(super) struct Tunnel {
     stdin: ChildStdin,
     stdout: ChildStdout,
-    /// Owns the child. `None` once it has said why it ended.
+    /// Owns the child. `None` once its reason is known.
     last_words: Option<JoinHandle<Option<String>>>,
-    /// How long they are waited for.
+    /// When to stop waiting for them.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -128,7 +127,7 @@ impl Drop for Tunnel {
     }
 }
 
-/// Listens to what ssh says until it has ended; the line that tells why, if it failed.
+/// Reads ssh's messages until it ends; returns the line with the reason if it failed.
 async fn last_words(mut child: Child, stderr: ChildStderr, port: u16) -> Option<String> {
     let mut stderr = BufReader::new(stderr);
     let mut reason = String::new();
@@ -136,13 +135,13 @@ async fn last_words(mut child: Child, stderr: ChildStderr, port: u16) -> Option<
     loop {
         line.clear();
         let mut limited = (&mut stderr).take(MAX_LINE);
-        // A read error is as much an end as an end.
+        // A read error counts as the end.
         if limited.read_until(b'\n', &mut line).await.unwrap_or(0) == 0 {
             break;
         }
         let text = String::from_utf8_lossy(&line);
         let text: String = text.trim().chars().filter(|c| !c.is_control()).collect();
-        // What comes behind the reason only repeats that there was one.
+        // What follows the reason only repeats that it failed.
         let is_echo = text.starts_with("stdio forwarding failed");
         if !text.is_empty() && !is_echo {
             reason = text;
@@ -166,7 +165,7 @@ async fn last_words(mut child: Child, stderr: ChildStderr, port: u16) -> Option<
 }
 
 impl Tunnel {
-    /// Waits for the reason of an end; an end without one is an end.
+    /// Waits for the reason of the end; without one, it is a clean end.
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Some(last_words) = &mut self.last_words else {
             return Poll::Ready(Ok(()));
@@ -174,7 +173,7 @@ impl Tunnel {
         if let Poll::Ready(said) = Pin::new(last_words).poll(cx) {
             self.last_words = None;
             return Poll::Ready(match said {
-                Ok(Some(reason)) => Err(Failed::error(reason)),
+                Ok(Some(reason)) => Err(SshFailure::error(reason)),
                 _ => Ok(()),
             });
         }
@@ -206,7 +205,7 @@ impl AsyncWrite for Tunnel {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match ready!(Pin::new(&mut self.stdin).poll_write(cx, bytes)) {
-            // ssh has ended, and knows better why.
+            // ssh has ended, and has the better reason.
             Err(error) if error.kind() == ErrorKind::BrokenPipe => {
                 ready!(self.poll_end(cx))?;
                 Poll::Ready(Err(error))
@@ -228,8 +227,8 @@ impl AsyncWrite for Tunnel {
 mod tests {
     use super::*;
 
-    fn jump(user: Option<&str>, port: Option<u16>) -> Jump {
-        Jump {
+    fn target(user: Option<&str>, port: Option<u16>) -> SshTarget {
+        SshTarget {
             user: user.map(str::to_owned),
             host: "web-1".into(),
             port,
@@ -237,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn ssh_may_ask_only_when_it_is_told_so() {
-        let asks = jump(None, None).arguments(8080, true);
+    fn ssh_may_ask_only_when_allowed() {
+        let asks = target(None, None).arguments(8080, true);
         assert_eq!(asks, ["-W", "127.0.0.1:8080", "--", "web-1"]);
-        let silent = jump(Some("ada"), Some(2222)).arguments(9000, false);
+        let silent = target(Some("ada"), Some(2222)).arguments(9000, false);
         assert_eq!(
             silent.join(" "),
             "-W 127.0.0.1:9000 -o BatchMode=yes -p 2222 -l ada -- web-1"

@@ -1,4 +1,6 @@
-//! What a client has: the last message of each host, so that none comes twice and no loss is silent.
+//! What a client already has: the last message of each host, so that none arrives twice and no loss is silent.
+
+mod tracked_host;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -8,30 +10,26 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::protocol::{
-    Body, DecodeError, Gap, Hello, HostName, HostPattern, Message, Position, Query, ResumePoint,
-    Sample, StreamId, describe,
+    Body, DecodeError, Hello, HostName, HostPattern, Message, Position, Query, ResumePoint, Sample,
+    StreamId, describe,
 };
 
-use super::place::{Place, Start};
-use super::{Notice, Received};
+use super::bookmark::Bookmark;
+use super::{Received, Warning};
 
-/// Data are stale after so many intervals without a sample …
-const STALE_INTERVALS: u32 = 3;
+use tracked_host::TrackedHost;
 
-/// … but not before this.
-const STALE_AT_LEAST: Duration = Duration::from_secs(3);
-
-/// What is known of the hosts behind one link.
+/// What is known about the hosts behind one link.
 #[derive(Debug)]
 pub(super) struct Tracker {
     server: usize,
-    /// The host of messages that name none.
+    /// The host of messages without a host name.
     nameless: HostName,
     query: Query,
-    /// Nothing is kept of what comes: a replay that was started again is shown from its beginning.
+    /// The client only displays: a restarted replay is shown from its beginning.
     only_shows: bool,
-    hosts: HashMap<HostName, Host>,
-    /// Hosts whose messages come over another connection to the same server.
+    hosts: HashMap<HostName, TrackedHost>,
+    /// Hosts whose messages arrive over another connection to the same server.
     elsewhere: HashSet<HostName>,
     /// Set where this connection takes a part of the hosts only: those that are known here.
     part: Option<Part>,
@@ -41,7 +39,7 @@ pub(super) struct Tracker {
     accepted: bool,
     rejected: Option<HostName>,
     ready: VecDeque<Received>,
-    notices: VecDeque<Notice>,
+    warnings: VecDeque<Warning>,
 }
 
 /// How a connection asks for its part of the hosts.
@@ -56,118 +54,50 @@ enum Part {
 /// The most positions of one request.
 const MOST_POSITIONS: usize = 1000;
 
-/// What became of a message.
+/// What to do after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Taken {
-    /// It was taken in, or is of no use to anybody.
-    Well,
-    /// The replay was started again: it is to be asked from its beginning.
-    StartsOver,
-}
-
-#[derive(Debug)]
-struct Host {
-    /// The stream of the messages that follow, by the last `hello` of this connection.
-    stream: Option<StreamId>,
-    place: Place,
-    /// What the server has told of a loss before the next message.
-    told: Option<(Gap, Utf8Bytes)>,
-    /// What follows is of another source with the same name.
-    is_rejected: bool,
-    /// Its replay was started again: it is not resumed.
-    starts_over: bool,
-    /// What was said of it and is not to be said again.
-    said: Said,
-    ended: bool,
-    stale_after: Duration,
-    /// When the newest sample came; `None` once it has been called stale.
-    fresh_since: Option<Instant>,
-}
-
-#[derive(Debug, Default)]
-struct Said {
-    two_sources: bool,
-    set_back: bool,
-    is_ahead: bool,
-}
-
-impl Host {
-    fn new(place: Place) -> Self {
-        Self {
-            stream: None,
-            place,
-            told: None,
-            is_rejected: false,
-            starts_over: false,
-            said: Said::default(),
-            ended: false,
-            stale_after: STALE_AT_LEAST,
-            fresh_since: None,
-        }
-    }
-
-    fn interval(&mut self, ms: u64) {
-        self.stale_after = Duration::from_millis(ms)
-            .saturating_mul(STALE_INTERVALS)
-            .max(STALE_AT_LEAST);
-    }
-
-    fn position(&self) -> Option<(StreamId, u64)> {
-        self.place.position().filter(|_| !self.starts_over)
-    }
-
-    /// What is to be said of a source that announces itself; nothing that was said before.
-    fn greet(&mut self, name: &HostName, hello: &Hello) -> Option<Notice> {
-        let start = self.place.start(hello.stream);
-        self.is_rejected = start == Start::Reappears;
-        let host = name.clone();
-        let (said, notice) = match start {
-            Start::Reappears => (&mut self.said.two_sources, Notice::TwoSources { host }),
-            Start::Earlier => (&mut self.said.set_back, Notice::SetBack { host }),
-            Start::Follows if self.place.is_past(hello.stream, hello.newest) => {
-                (&mut self.said.is_ahead, Notice::Ahead { host })
-            }
-            Start::Follows => return None,
-        };
-        (!std::mem::replace(said, true)).then_some(notice)
-    }
+pub(super) enum AfterMessage {
+    /// Read the next one.
+    GoOn,
+    /// The replay was restarted: request it again from its beginning.
+    StartOver,
 }
 
 impl Tracker {
-    /// Begins behind what is known.
+    /// Starts after what is already known.
     pub(super) fn new(
         server: usize,
         nameless: HostName,
         query: Query,
         known: &[ResumePoint],
     ) -> Self {
-        let place = |known: &ResumePoint| {
+        let bookmark = |known: &ResumePoint| {
             let Position { host, stream, seq } = &known.last;
-            let place = Place::behind(*stream, *seq, known.past.iter().copied());
-            (host.clone(), Host::new(place))
+            let bookmark = Bookmark::behind(*stream, *seq, known.past.iter().copied());
+            (host.clone(), TrackedHost::new(bookmark))
         };
         Self {
             server,
             nameless,
             query,
             only_shows: false,
-            hosts: known.iter().map(place).collect(),
+            hosts: known.iter().map(bookmark).collect(),
             elsewhere: HashSet::new(),
             part: None,
             connection: StreamId(0),
             accepted: false,
             rejected: None,
             ready: VecDeque::new(),
-            notices: VecDeque::new(),
+            warnings: VecDeque::new(),
         }
     }
 
-    /// Nothing of what comes is kept.
+    /// The client only displays.
     pub(super) fn only_show(&mut self) {
         self.only_shows = true;
     }
 
-    /// What to ask for now: the hosts that are known are resumed, the others begin as was asked first.
+    /// What to request now: known hosts are resumed, the others start as first requested.
     pub(super) fn query(&self) -> Query {
         let after = self.hosts.iter().filter_map(|(name, host)| {
             host.position().map(|(stream, seq)| Position {
@@ -243,9 +173,9 @@ impl Tracker {
         self.rejected = None;
         for host in self.hosts.values_mut() {
             host.stream = None;
-            host.told = None;
+            host.announced_gap = None;
             host.is_rejected = false;
-            host.said.two_sources = false;
+            host.reported.two_sources = false;
         }
     }
 
@@ -254,26 +184,30 @@ impl Tracker {
         self.ready.pop_front()
     }
 
-    /// The next thing to say.
-    pub(super) fn pop_notice(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+    /// The next warning.
+    pub(super) fn pop_warning(&mut self) -> Option<Warning> {
+        self.warnings.pop_front()
     }
 
-    /// Whether this connection has brought anything that was wanted.
+    /// Whether this connection has delivered anything that was wanted.
     pub(super) fn has_accepted(&self) -> bool {
         self.accepted
     }
 
-    /// The host of which this connection brings a stream that another has followed, where it brings nothing else.
+    /// The host whose rejected stream is all that this connection delivers.
     pub(super) fn rejected(&self) -> Option<&HostName> {
         self.rejected.as_ref().filter(|_| !self.accepted)
     }
 
-    /// Takes in a message as it came.
-    pub(super) fn take(&mut self, raw: Utf8Bytes, now: Instant) -> Result<Taken, DecodeError> {
+    /// Takes a message as it arrived.
+    pub(super) fn take(
+        &mut self,
+        raw: Utf8Bytes,
+        now: Instant,
+    ) -> Result<AfterMessage, DecodeError> {
         let mut message = Message::decode(&raw)?;
         if matches!(message.body, Body::Unknown) {
-            return Ok(Taken::Well);
+            return Ok(AfterMessage::GoOn);
         }
         let name = message
             .host
@@ -282,47 +216,48 @@ impl Tracker {
         let is_new = !self.hosts.contains_key(&name);
         if self.elsewhere.contains(&name) || is_new && self.part.is_some() {
             self.accepted = true;
-            return Ok(Taken::Well);
+            return Ok(AfterMessage::GoOn);
         }
-        let host = (self.hosts.entry(name.clone())).or_insert_with(|| Host::new(Place::default()));
+        let host = (self.hosts.entry(name.clone()))
+            .or_insert_with(|| TrackedHost::new(Bookmark::default()));
         if let Body::Hello(hello) = &message.body {
-            let notice = host.greet(&name, hello);
-            self.notices.extend(notice);
+            let warning = host.greet(&name, hello);
+            self.warnings.extend(warning);
         }
         if host.is_rejected {
             self.rejected = Some(name);
-            return Ok(Taken::Well);
+            return Ok(AfterMessage::GoOn);
         }
         self.accepted = true;
         match &message.body {
             Body::Hello(hello) => {
                 host.stream = Some(hello.stream);
-                host.interval(hello.interval);
+                host.set_interval(hello.interval);
                 if self.only_shows
                     && hello.replay.is_some()
-                    && host.place.is_past(hello.stream, hello.newest)
+                    && host.bookmark.is_past(hello.stream, hello.newest)
                 {
                     if !host.starts_over {
                         self.start_over();
-                        return Ok(Taken::StartsOver);
+                        return Ok(AfterMessage::StartOver);
                     }
-                    host.place = Place::default();
+                    host.bookmark = Bookmark::default();
                 }
                 host.starts_over = false;
             }
             Body::Gap(gap) => {
-                // It is the numbers that count: it is passed on before the next message if they say the same.
-                host.told = Some((*gap, raw));
-                return Ok(Taken::Well);
+                // The numbers decide: it is passed on before the next message if they agree.
+                host.announced_gap = Some((*gap, raw));
+                return Ok(AfterMessage::GoOn);
             }
             Body::End => host.ended = true,
             Body::Metric { .. } | Body::Alert { .. } => {
                 self.number(name, is_new, message, raw, now);
-                return Ok(Taken::Well);
+                return Ok(AfterMessage::GoOn);
             }
             Body::Heartbeat { .. } | Body::Unknown => {}
         }
-        let stream = host.place.stream(host.stream, self.connection);
+        let stream = host.bookmark.stream(host.stream, self.connection);
         self.ready.push_back(Received {
             server: self.server,
             host: name,
@@ -330,10 +265,10 @@ impl Tracker {
             message,
             raw,
         });
-        Ok(Taken::Well)
+        Ok(AfterMessage::GoOn)
     }
 
-    /// Passes on a numbered message that is new, and before it what is missing.
+    /// Passes on a numbered message if it is new, after the gap before it.
     fn number(
         &mut self,
         name: HostName,
@@ -350,29 +285,31 @@ impl Tracker {
             return;
         };
         if host.stream.is_none() && is_new {
-            host.interval(Hello::default().interval);
+            host.set_interval(Hello::default().interval);
             let hello = greet(self.server, &name, self.connection, sample);
             self.ready.push_back(hello);
         }
-        let told = host.told.take();
-        let is_first = host.place.is_new();
+        let told = host.announced_gap.take();
+        let is_first = host.bookmark.is_new();
         let taken = host
-            .place
+            .bookmark
             .take(host.stream, self.connection, *seq, sample.timestamp);
         let Some(next) = taken else { return };
         *seq = Some(next.seq);
         host.fresh_since = Some(now);
-        host.said.is_ahead = false;
+        host.reported.is_ahead = false;
         if next.distrusts {
             let host = name.clone();
-            self.notices.push_back(Notice::CountsAgain { host });
+            self.warnings.push_back(Warning::CountsAgain { host });
         }
         let gap = match (next.gap, told) {
-            // Nobody knows better what there was before the first message.
+            // Only the server knows what there was before the first message.
             (None, Some((gap, raw))) if is_first => Some((gap, raw)),
-            (Some(gap), Some((told, raw))) if host.place.as_told(gap) == told => Some((gap, raw)),
+            (Some(gap), Some((told, raw))) if host.bookmark.as_told(gap) == told => {
+                Some((gap, raw))
+            }
             (Some(gap), _) => {
-                let raw = encode(&name, Body::Gap(host.place.as_told(gap)));
+                let raw = encode(&name, Body::Gap(host.bookmark.as_told(gap)));
                 Some((gap, raw))
             }
             (None, _) => None,
@@ -392,14 +329,14 @@ impl Tracker {
         self.ready.push_back(received(message.body, raw));
     }
 
-    /// Everything is asked for from its beginning; what was shown already is still known.
+    /// Requests everything from its beginning; what was shown is still known.
     fn start_over(&mut self) {
         for host in self.hosts.values_mut() {
             host.starts_over = true;
         }
     }
 
-    /// Whether any host has said anything.
+    /// Whether any host has sent anything.
     pub(super) fn has_heard(&self) -> bool {
         self.hosts
             .values()
@@ -413,7 +350,7 @@ impl Tracker {
 
     /// When the next host will be stale.
     pub(super) fn stale_at(&self) -> Option<Instant> {
-        let due = |host: &Host| {
+        let due = |host: &TrackedHost| {
             host.fresh_since
                 .filter(|_| !host.ended)
                 .map(|since| since + host.stale_after)
@@ -421,9 +358,9 @@ impl Tracker {
         self.hosts.values().filter_map(due).min()
     }
 
-    /// A host that is stale now and has not been called so.
+    /// A host that is stale now and was not reported as such.
     pub(super) fn pop_stale(&mut self, now: Instant) -> Option<HostName> {
-        let stale = |host: &Host| {
+        let stale = |host: &TrackedHost| {
             !host.ended
                 && host
                     .fresh_since
@@ -451,7 +388,7 @@ impl Tracker {
     }
 }
 
-/// A message that the server should have sent.
+/// A message that the server should have sent but did not.
 fn added(server: usize, host: &HostName, stream: StreamId, body: Body) -> Received {
     Received {
         server,
@@ -470,7 +407,7 @@ fn encode(host: &HostName, body: Body) -> Utf8Bytes {
     Utf8Bytes::try_from(Message { host, body }.encode()).unwrap_or_default()
 }
 
-/// The hello of a server that says none: its metrics are those of its first sample.
+/// The hello of a server that sends none: its metrics are those of its first sample.
 fn greet(server: usize, host: &HostName, stream: StreamId, sample: &Sample) -> Received {
     let metrics: Arc<[_]> = sample
         .values

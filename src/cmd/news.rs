@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio::time::Instant;
 
-use crate::client::{Event, Notice};
+use crate::client::{ClientEvent, Warning};
 use crate::protocol::{Body, HostName};
 use crate::view::{clean, span};
 
@@ -55,24 +55,24 @@ impl News {
     }
 
     /// Takes note of `event`; what there is to say about it, in one line.
-    pub(super) fn line(&mut self, event: &Event) -> Option<String> {
+    pub(super) fn line(&mut self, event: &ClientEvent) -> Option<String> {
         match event {
-            Event::Connected { server } => self.servers.get_mut(*server)?.connected(),
-            Event::Ended { .. } => None,
-            Event::Lost { server, reason, .. } => self.servers.get_mut(*server)?.lost(reason),
-            Event::Refused { server, reason } => {
+            ClientEvent::Connected { server } => self.servers.get_mut(*server)?.connected(),
+            ClientEvent::Ended { .. } => None,
+            ClientEvent::Lost { server, reason, .. } => self.servers.get_mut(*server)?.lost(reason),
+            ClientEvent::Refused { server, reason } => {
                 let (server, several) = (self.servers.get(*server)?, 1 < self.servers.len());
                 let text = server.cannot_connect(&clean(reason));
                 self.refused.get_or_insert_with(|| text.clone());
                 // The only one is told by the exit.
                 several.then_some(text)
             }
-            Event::Notice { server, notice } => self.notice(*server, notice),
-            Event::Stale { host } => {
+            ClientEvent::Warning { server, warning } => self.warning(*server, warning),
+            ClientEvent::Stale { host } => {
                 self.stale.insert(host.clone(), Instant::now());
                 Some(format!("{host}: no sample for three intervals"))
             }
-            Event::Message(received) => {
+            ClientEvent::Message(received) => {
                 let again = self.servers.get_mut(received.server)?.is_right();
                 if !matches!(received.message.body, Body::Metric { .. }) {
                     return again;
@@ -87,39 +87,39 @@ impl News {
         }
     }
 
-    fn notice(&mut self, server: usize, notice: &Notice) -> Option<String> {
-        if let Notice::TwoSources { host } = notice {
+    fn warning(&mut self, server: usize, warning: &Warning) -> Option<String> {
+        if let Warning::TwoSources { host } = warning {
             self.servers.get_mut(server)?.is_wrong();
             if !self.shared.insert(host.clone()) {
                 return None;
             }
         }
         let name = &self.servers.get(server)?.name;
-        Some(match notice {
-            Notice::Malformed { reason } => format!("{name}: skipping what is {}", clean(reason)),
-            Notice::TwoSources { host } => {
+        Some(match warning {
+            Warning::Malformed { reason } => format!("{name}: skipping what is {}", clean(reason)),
+            Warning::TwoSources { host } => {
                 format!(
                     "{name}: two servers call themselves '{host}': start one with --name; the older is left out"
                 )
             }
-            Notice::SameName { host, other } => {
+            Warning::SameName { host, other } => {
                 let url = &self.servers.get(server)?.url;
                 let other = &self.servers.get(*other)?.url;
                 format!(
                     "two servers call themselves '{host}': start one with --name; {other} is followed, {url} is left out"
                 )
             }
-            Notice::SameSource { host, other } => {
+            Warning::SameSource { host, other } => {
                 let other = &self.servers.get(*other)?.name;
                 format!("{name} is the same server as {other}: '{host}' is taken once")
             }
-            Notice::SetBack { host } => format!(
+            Warning::SetBack { host } => format!(
                 "{host}: began again with an earlier start time: its clock was set back, or two servers call themselves so"
             ),
-            Notice::CountsAgain { host } => {
+            Warning::CountsAgain { host } => {
                 format!("{host}: the server's numbers do not rise; its messages are numbered here")
             }
-            Notice::Ahead { host } => format!(
+            Warning::Ahead { host } => format!(
                 "{host}: the server has not come to the last message known here; waiting for what follows it"
             ),
         })

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{Client, Event, Received};
+use crate::client::{Client, ClientEvent, Received};
 use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
 use crate::talk;
 use crate::terminal::{self, Progress, Recorded};
@@ -31,7 +31,7 @@ Examples:
   metrics record ssh://web-1 -o incident.csv --append
   metrics record web-1 web-2 -o incident/ --duration 1h
   metrics record | gzip > incident.csv.gz")]
-pub struct Args {
+pub struct RecordArgs {
     #[command(flatten)]
     client: ClientArgs,
 
@@ -53,7 +53,7 @@ pub struct Args {
 /// # Errors
 /// When nothing can be written, or nobody can be reached.
 pub async fn run(
-    args: Args,
+    args: RecordArgs,
     global: &GlobalArgs,
     stop: CancellationToken,
 ) -> Result<Exit, Failure> {
@@ -103,7 +103,7 @@ pub async fn run(
     talk.news.exit()
 }
 
-impl Args {
+impl RecordArgs {
     fn existing(&self) -> Existing {
         match (self.append, self.force) {
             (true, _) => Existing::Append,
@@ -115,7 +115,7 @@ impl Args {
 
 /// Takes events and writes rows until there is nothing more to do.
 async fn follow(
-    args: &Args,
+    args: &RecordArgs,
     mut client: Client,
     sink: &mut dyn Sink,
     talk: &mut Talk,
@@ -148,7 +148,7 @@ async fn follow(
         };
         let Some(event) = event else { return Ok(()) };
         talk.take(&event);
-        if let Event::Message(Received {
+        if let ClientEvent::Message(Received {
             host,
             stream,
             message,
@@ -182,7 +182,7 @@ struct Talk {
 }
 
 impl Talk {
-    fn new(args: &Args, global: &GlobalArgs) -> Self {
+    fn new(args: &RecordArgs, global: &GlobalArgs) -> Self {
         let urls: Vec<String> = args
             .client
             .endpoints()
@@ -203,12 +203,14 @@ impl Talk {
         }
     }
 
-    fn take(&mut self, event: &Event) {
+    fn take(&mut self, event: &ClientEvent) {
         match event {
-            Event::Connected { .. } => self.state = "live".into(),
-            Event::Lost { attempt, .. } => self.state = format!("reconnecting, attempt {attempt}"),
-            Event::Stale { .. } => self.state = "stale".into(),
-            Event::Message(_) if self.state != "live" => self.state = "live".into(),
+            ClientEvent::Connected { .. } => self.state = "live".into(),
+            ClientEvent::Lost { attempt, .. } => {
+                self.state = format!("reconnecting, attempt {attempt}")
+            }
+            ClientEvent::Stale { .. } => self.state = "stale".into(),
+            ClientEvent::Message(_) if self.state != "live" => self.state = "live".into(),
             _ => {}
         }
         if let Some(line) = self.news.line(event)

@@ -35,7 +35,7 @@ Examples:
   metrics replay incident.csv --speed 10 --rebase
   metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
   zcat incident.csv.gz | metrics replay -")]
-pub struct Args {
+pub struct ReplayArgs {
     /// Recordings, merged by time; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -80,7 +80,7 @@ pub struct Args {
     server: ServerArgs,
 }
 
-impl Args {
+impl ReplayArgs {
     /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
         self.server.access.can_reload()
@@ -158,7 +158,11 @@ impl Args {
 ///
 /// # Errors
 /// When a recording cannot be read, the server cannot listen, or the viewers do not come.
-pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+pub async fn run(
+    args: ReplayArgs,
+    global: &GlobalArgs,
+    asked: signals::Asked,
+) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
@@ -191,7 +195,7 @@ pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Resu
 
 /// Serves and plays. What it came to, in a line; `None` when it was stopped.
 async fn broadcast(
-    args: &Args,
+    args: &ReplayArgs,
     global: &GlobalArgs,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
     Prepared { survey, playback }: Prepared,
@@ -255,7 +259,7 @@ async fn broadcast(
 }
 
 /// What viewers are told of the replay.
-fn described(args: &Args, survey: &Survey, numbering: &Numbering) -> Replay {
+fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numbering) -> Replay {
     let is_whole = survey.rows > 0;
     let bounds = survey.times.map(|times| match numbering {
         Numbering::Kept => (times.earliest, times.latest),
@@ -278,7 +282,7 @@ fn described(args: &Args, survey: &Survey, numbering: &Numbering) -> Replay {
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.
-fn progress(args: &Args, global: &GlobalArgs, survey: &Survey) -> Progress {
+fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> Progress {
     if global.quiet {
         return Progress::hidden();
     }
@@ -319,7 +323,7 @@ impl Observer for Told<'_> {
 
 /// Waits for viewers, plays, ends, and waits for viewers to have the end. `None` when it was stopped.
 async fn play(
-    args: &Args,
+    args: &ReplayArgs,
     (feed, publisher): (Feed<Told<'_>>, Publisher),
     hub: &Hub,
     viewers: &Viewers,
@@ -379,7 +383,7 @@ async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
     Ok(prepared.await??)
 }
 
-fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
+fn check(survey: &Survey, args: &ReplayArgs) -> Result<(), Failure> {
     if survey.hosts.is_empty() {
         return Err(nothing(args));
     }
@@ -394,7 +398,7 @@ fn check(survey: &Survey, args: &Args) -> Result<(), Failure> {
 }
 
 /// That no row was played.
-fn nothing(args: &Args) -> Failure {
+fn nothing(args: &ReplayArgs) -> Failure {
     let where_ = if args.start.is_some() || args.end.is_some() {
         " between --start and --end"
     } else {
@@ -411,7 +415,7 @@ fn nothing(args: &Args) -> Failure {
     anyhow::anyhow!("nothing to replay: no rows{where_} in {}", files.join(", ")).into()
 }
 
-fn hosts(args: &Args, survey: &Survey) -> String {
+fn hosts(args: &ReplayArgs, survey: &Survey) -> String {
     let names: Vec<_> = survey.hosts.keys().map(HostName::as_str).take(5).collect();
     match (&args.name, survey.hosts.len()) {
         (Some(name), _) => name.to_string(),
@@ -420,7 +424,7 @@ fn hosts(args: &Args, survey: &Survey) -> String {
     }
 }
 
-fn what(args: &Args, survey: &Survey) -> String {
+fn what(args: &ReplayArgs, survey: &Survey) -> String {
     let rows = if survey.rows == 0 {
         String::new()
     } else {

@@ -31,7 +31,7 @@ Examples:
   metrics serve
   metrics serve --interval 500ms --top 0
   metrics serve --listen 127.0.0.1:0 --name web-1")]
-pub struct Args {
+pub struct ServeArgs {
     /// Take a sample this often, from 200ms to 1h
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = duration_in(SHORTEST_INTERVAL, LONGEST_INTERVAL))]
     interval: Duration,
@@ -48,7 +48,7 @@ pub struct Args {
     server: ServerArgs,
 }
 
-impl Args {
+impl ServeArgs {
     /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
         self.server.access.can_reload()
@@ -59,7 +59,11 @@ impl Args {
 ///
 /// # Errors
 /// When the server cannot listen.
-pub async fn run(args: Args, global: &GlobalArgs, asked: signals::Asked) -> Result<Exit, Failure> {
+pub async fn run(
+    args: ServeArgs,
+    global: &GlobalArgs,
+    asked: signals::Asked,
+) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     let trust = configure::server_trust(&args.server, global, asked.reload)?;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{Client, Credentials, Event};
+use crate::client::{Client, ClientEvent, Credentials};
 use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
@@ -40,7 +40,7 @@ Examples:
   metrics watch web-1 --once
   metrics watch web-1 --json | jq .data.cpu
   metrics watch web-1 --plain >> web-1.log")]
-pub struct Args {
+pub struct WatchArgs {
     #[command(flatten)]
     client: ClientArgs,
 
@@ -62,7 +62,7 @@ pub struct Args {
 /// # Errors
 /// When nobody can be reached, or there is nowhere to show it.
 pub async fn run(
-    args: Args,
+    args: WatchArgs,
     global: &GlobalArgs,
     stop: CancellationToken,
 ) -> Result<Exit, Failure> {
@@ -135,14 +135,14 @@ struct Session {
 
 impl Session {
     /// Takes note of an event; what there is to say about it.
-    fn take(&mut self, event: &Event) -> Option<String> {
+    fn take(&mut self, event: &ClientEvent) -> Option<String> {
         self.limits.count(event);
         self.display.take(event, self.clock.now());
         self.news.line(event)
     }
 }
 
-impl Args {
+impl WatchArgs {
     /// The samples of each host that are enough.
     fn samples(&self) -> Option<u64> {
         let once = self.once.then(|| self.client.last.unwrap_or(1).max(1));
@@ -164,7 +164,7 @@ impl Args {
 }
 
 /// A client that asks for as much as is shown at first.
-fn client(args: &Args, credentials: &Credentials) -> Client {
+fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     let mut query: Query = args.client.query();
     // Whoever reads lines wants what happens now: an old alert must not look like a new one, and nothing comes twice.
     if query.last.is_none() && query.since.is_none() && args.form().is_none() {
@@ -192,7 +192,7 @@ fn window(client: &ClientArgs) -> usize {
 /// Where events come from.
 trait Events {
     /// The next one; `None` when every server has ended or refused. Cancel safe.
-    async fn next(&mut self) -> Option<Event>;
+    async fn next(&mut self) -> Option<ClientEvent>;
 
     /// Whether it is known which hosts there are.
     fn is_settled(&self) -> bool {
@@ -201,7 +201,7 @@ trait Events {
 }
 
 impl Events for Client {
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<ClientEvent> {
         Client::next(self).await
     }
 

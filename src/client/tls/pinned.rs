@@ -1,4 +1,4 @@
-//! Belief in a certificate itself, where its own file was given: whoever copies that needs no CA.
+//! Trust in a single certificate whose file was given: no CA is needed then.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
-/// Believes what `inner` believes, and beyond that certificates of servers that are known one by one. Of those nobody needs
-/// to vouch for the issuer; everything else, the name and the dates among it, must be right.
+/// Accepts what `inner` accepts, and also each of the `known` server certificates. For those the issuer does not matter;
+/// everything else, including the name and the dates, must be right.
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) inner: Arc<WebPkiServerVerifier>,
@@ -32,7 +32,7 @@ impl ServerCertVerifier for Pinned {
             ocsp_response,
             now,
         );
-        // The dates and the uses of the certificate are looked at before its issuer is looked for.
+        // The certificate's dates and uses are checked before its issuer is looked up.
         let is_only_unknown = matches!(
             verified,
             Err(Error::InvalidCertificate(

@@ -1,13 +1,15 @@
-//! The rules of what comes twice, what is lost and what is another stream, each tried on a script of messages.
+//! The rules for repeated messages, gaps and changes of stream, each tried on a script of messages.
+
+use crate::protocol::Gap;
 
 use super::*;
 
-struct Link {
+struct Scripted {
     tracker: Tracker,
     now: Instant,
 }
 
-impl Link {
+impl Scripted {
     fn new(after: &str) -> Self {
         let query = Query::parse(after).unwrap();
         let known = |last: &Position| ResumePoint {
@@ -21,7 +23,7 @@ impl Link {
         }
     }
 
-    /// What comes out for the texts that went in, in short.
+    /// What comes out for the texts that went in, abbreviated.
     fn take(&mut self, texts: &[&str]) -> Vec<String> {
         for text in texts {
             self.tracker.take((*text).into(), self.now).unwrap();
@@ -58,67 +60,73 @@ fn metric(seq: u64) -> String {
 const BARE: &str = r#"{"type":"metric","data":{"timestamp":1,"cpu":2}}"#;
 
 #[test]
-fn nothing_comes_twice() {
-    let mut link = Link::new("");
+fn nothing_arrives_twice() {
+    let mut scripted = Scripted::new("");
     assert_eq!(
-        link.take(&[&hello("s1"), &metric(1), &metric(2)]),
+        scripted.take(&[&hello("s1"), &metric(1), &metric(2)]),
         ["hello s1", "a:s1:1", "a:s1:2"]
     );
-    link.tracker.connected(1);
-    assert_eq!(link.tracker.query().to_string(), "after=a%3As1%3A2");
+    scripted.tracker.connected(1);
+    assert_eq!(scripted.tracker.query().to_string(), "after=a%3As1%3A2");
     assert_eq!(
-        link.take(&[&hello("s1"), &metric(2), &metric(3)]),
+        scripted.take(&[&hello("s1"), &metric(2), &metric(3)]),
         ["hello s1", "a:s1:3"]
     );
 }
 
 #[test]
-fn an_untold_loss_is_told() {
-    let mut link = Link::new("after=a:s1:5");
+fn an_unannounced_loss_is_reported() {
+    let mut scripted = Scripted::new("after=a:s1:5");
     assert_eq!(
-        link.take(&[&hello("s1"), &metric(9)]),
+        scripted.take(&[&hello("s1"), &metric(9)]),
         ["hello s1", "gap 6-8", "a:s1:9"]
     );
     assert_eq!(
-        link.take(&[&hello("s2"), &metric(1)]),
+        scripted.take(&[&hello("s2"), &metric(1)]),
         ["hello s2", "gap restarted", "a:s2:1"]
     );
 }
 
 #[test]
-fn a_told_loss_is_told_once() {
-    let mut link = Link::new("after=a:s1:5");
+fn an_announced_loss_is_reported_once() {
+    let mut scripted = Scripted::new("after=a:s1:5");
     let gap = r#"{"type":"gap","host":"a","from":6,"to":8,"reason":"expired"}"#;
     assert_eq!(
-        link.take(&[&hello("s1"), gap, &metric(9)]),
+        scripted.take(&[&hello("s1"), gap, &metric(9)]),
         ["hello s1", "gap 6-8", "a:s1:9"]
     );
-    assert_eq!(link.take(&[&metric(11)]), ["gap 10-10", "a:s1:11"]);
+    assert_eq!(scripted.take(&[&metric(11)]), ["gap 10-10", "a:s1:11"]);
 }
 
 #[test]
-fn a_server_that_says_nothing_of_itself_is_numbered_here() {
-    let mut link = Link::new("");
-    link.tracker.connected(36);
+fn messages_of_a_server_without_a_hello_are_numbered_here() {
+    let mut scripted = Scripted::new("");
+    scripted.tracker.connected(36);
     assert_eq!(
-        link.take(&[BARE, BARE]),
+        scripted.take(&[BARE, BARE]),
         ["hello 10", "server:10:1", "server:10:2"]
     );
-    assert!(link.tracker.query().after.is_empty(), "nothing to resume");
-    link.tracker.connected(37);
-    assert_eq!(link.take(&[BARE]), ["gap restarted", "server:11:1"]);
+    assert!(
+        scripted.tracker.query().after.is_empty(),
+        "nothing to resume"
+    );
+    scripted.tracker.connected(37);
+    assert_eq!(scripted.take(&[BARE]), ["gap restarted", "server:11:1"]);
 }
 
 #[test]
-fn a_host_is_stale_after_three_intervals_and_is_called_so_once() {
-    let mut link = Link::new("");
-    link.take(&[&hello("s1"), &metric(1)]);
-    let due = link.tracker.stale_at().unwrap();
-    assert_eq!(due - link.now, Duration::from_secs(6));
-    assert_eq!(link.tracker.pop_stale(due - Duration::from_millis(1)), None);
-    assert_eq!(link.tracker.pop_stale(due).unwrap().as_str(), "a");
+fn a_host_is_stale_after_three_intervals_and_reported_once() {
+    let mut scripted = Scripted::new("");
+    scripted.take(&[&hello("s1"), &metric(1)]);
+    let due = scripted.tracker.stale_at().unwrap();
+    assert_eq!(due - scripted.now, Duration::from_secs(6));
     assert_eq!(
-        (link.tracker.pop_stale(due), link.tracker.stale_at()),
+        scripted.tracker.pop_stale(due - Duration::from_millis(1)),
+        None
+    );
+    assert_eq!(scripted.tracker.pop_stale(due).unwrap().as_str(), "a");
+    assert_eq!(
+        (scripted.tracker.pop_stale(due), scripted.tracker.stale_at()),
         (None, None)
     );
 }

@@ -1,6 +1,6 @@
 //! What the screen shows: events and keys in, frames out.
 
-use crate::client::{Event, Notice};
+use crate::client::{ClientEvent, Warning};
 use crate::terminal::Input;
 use crate::view::{MOST_KEPT, Moment, Now, State, Step, Style, Ui, frame, report};
 
@@ -50,10 +50,10 @@ impl Display {
     }
 
     /// Takes an event that came at `now`.
-    pub(super) fn take(&mut self, event: &Event, now: Now) {
+    pub(super) fn take(&mut self, event: &ClientEvent, now: Now) {
         match event {
-            Event::Connected { server } => self.live.connected(*server),
-            Event::Lost {
+            ClientEvent::Connected { server } => self.live.connected(*server),
+            ClientEvent::Lost {
                 server,
                 reason,
                 attempt,
@@ -62,19 +62,19 @@ impl Display {
                 let retry_at = now.elapsed.saturating_add(*retry_in);
                 self.live.lost(*server, reason, *attempt, retry_at);
             }
-            Event::Refused { server, reason } => self.live.refused(*server, reason),
-            Event::Ended { server } => self.live.ended(*server),
-            Event::Stale { host } => self.live.stale(host),
-            Event::Message(received) => apply(&mut self.live, received, now),
-            Event::Notice {
+            ClientEvent::Refused { server, reason } => self.live.refused(*server, reason),
+            ClientEvent::Ended { server } => self.live.ended(*server),
+            ClientEvent::Stale { host } => self.live.stale(host),
+            ClientEvent::Message(received) => apply(&mut self.live, received, now),
+            ClientEvent::Warning {
                 server,
-                notice: Notice::SameName { host, other },
+                warning: Warning::SameName { host, other },
             } => self.live.same_name(*server, *other, host),
-            Event::Notice {
+            ClientEvent::Warning {
                 server,
-                notice: Notice::SameSource { .. },
+                warning: Warning::SameSource { .. },
             } => self.live.same_source(*server),
-            Event::Notice { .. } => {}
+            ClientEvent::Warning { .. } => {}
         }
         self.follow(now);
         self.mark_back();
@@ -91,12 +91,12 @@ impl Display {
     }
 
     /// Takes what was read of the past; `None` when there is no more.
-    pub(super) fn take_past(&mut self, event: Option<&Event>, now: Now) {
+    pub(super) fn take_past(&mut self, event: Option<&ClientEvent>, now: Now) {
         let Some(reading) = &mut self.reading else {
             return;
         };
         let more = match event {
-            Some(Event::Message(received)) => reading.take(received, &mut self.live, now),
+            Some(ClientEvent::Message(received)) => reading.take(received, &mut self.live, now),
             Some(_) => false,
             None => true,
         };

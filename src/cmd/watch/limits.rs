@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::client::{Event, Received};
+use crate::client::{ClientEvent, Received};
 use crate::protocol::{Body, HostName};
 
 /// `--samples` and `--duration`.
@@ -39,8 +39,8 @@ impl Limits {
     }
 
     /// Counts `event`.
-    pub(super) fn count(&mut self, event: &Event) {
-        if let Event::Message(Received { host, message, .. }) = event {
+    pub(super) fn count(&mut self, event: &ClientEvent) {
+        if let ClientEvent::Message(Received { host, message, .. }) = event {
             let seen = self.seen.entry(host.clone()).or_insert(0);
             *seen += u64::from(matches!(message.body, Body::Metric { .. }));
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::GlobalArgs;
-use crate::client::{Event, Received};
+use crate::client::{ClientEvent, Received};
 use crate::protocol::{Body, HostName, MetricInfo, escape_unsafe};
 use crate::view::plain_line;
 
@@ -72,7 +72,7 @@ pub(super) async fn follow(
         let Some(event) = event else {
             return Ok(End::Over);
         };
-        if let Event::Message(received) = &event
+        if let ClientEvent::Message(received) = &event
             && session.limits.wants(&received.host)
             && let Some(line) = line(form, received, &mut columns)
         {

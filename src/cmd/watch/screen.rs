@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::Event;
+use crate::client::ClientEvent;
 use crate::terminal::{self, Input, Screen};
 
 use super::super::clock::reached;
@@ -116,7 +116,7 @@ pub(super) async fn follow<A: Archive>(
 }
 
 /// The next event, if there is anything to read.
-async fn next_of(events: &mut Option<impl Events>) -> Option<Event> {
+async fn next_of(events: &mut Option<impl Events>) -> Option<ClientEvent> {
     match events {
         Some(events) => events.next().await,
         None => std::future::pending().await,

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::lines::{self, Form};
 use super::super::{End, Session};
 use super::script::{Script, connected, hello, lost, metric, received, sample, session, stale};
-use crate::client::Event;
+use crate::client::ClientEvent;
 use crate::cmd::Exit;
 use crate::protocol::{Alert, AlertState, Body, Gap, GapReason};
 
@@ -55,8 +55,8 @@ async fn json_is_what_came() {
         received(0, "web-1", Body::Gap(gap)),
         received(0, "web-1", Body::End),
     ];
-    let raw = |event: &Event| match event {
-        Event::Message(received) => format!("{}\n", received.raw),
+    let raw = |event: &ClientEvent| match event {
+        ClientEvent::Message(received) => format!("{}\n", received.raw),
         _ => unreachable!("all are messages"),
     };
     let expected: String = wanted.iter().map(raw).collect();
@@ -208,7 +208,7 @@ async fn who_sees_nothing_is_told_why() {
         run(vec![(0, lost(0, 1, 0))]).await,
         "cannot connect to web-1: connection refused",
     );
-    let refused = || Event::Refused {
+    let refused = || ClientEvent::Refused {
         server: 0,
         reason: "404 no such host".into(),
     };

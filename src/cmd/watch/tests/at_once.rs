@@ -5,10 +5,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::{End, once as table};
 use super::script::{Script, connected, hello, metric, session};
-use crate::client::Event;
+use crate::client::ClientEvent;
 
 /// Runs `--once` over `script`: when it ended, and what it would print.
-async fn once(servers: &[&str], events: Vec<(u64, Event)>) -> (u128, String) {
+async fn once(servers: &[&str], events: Vec<(u64, ClientEvent)>) -> (u128, String) {
     let start = Instant::now();
     let mut session = session(servers, None, None);
     let stop = CancellationToken::new();
@@ -67,7 +67,7 @@ async fn once_does_not_wait_for_who_is_not_there() {
         (0, metric(0, "a", 1.0)),
         (
             40,
-            Event::Refused {
+            ClientEvent::Refused {
                 server: 1,
                 reason: "refused".into(),
             },

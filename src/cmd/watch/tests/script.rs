@@ -12,7 +12,7 @@ use super::super::limits::Limits;
 use super::super::past::{Archive, Ask};
 use super::super::screen::Surface;
 use super::super::{Clock, Events, Session};
-use crate::client::{Event, Received};
+use crate::client::{ClientEvent, Received};
 use crate::cmd::news::News;
 use crate::protocol::{Body, Hello, HostName, Message, Sample, StreamId, describe};
 use crate::terminal::Input;
@@ -20,14 +20,14 @@ use crate::view::Style;
 
 /// Events and the pauses before them. After the last one the servers stay silent, or are over.
 pub(super) struct Script {
-    events: VecDeque<(Duration, Event)>,
+    events: VecDeque<(Duration, ClientEvent)>,
     over: bool,
     /// When the next event comes: kept here, so that a dropped future loses nothing.
     due: Option<Instant>,
 }
 
 impl Script {
-    pub(super) fn new(events: Vec<(u64, Event)>) -> Self {
+    pub(super) fn new(events: Vec<(u64, ClientEvent)>) -> Self {
         let pause = |(milliseconds, event)| (Duration::from_millis(milliseconds), event);
         Self {
             events: events.into_iter().map(pause).collect(),
@@ -36,7 +36,7 @@ impl Script {
         }
     }
 
-    pub(super) fn ending(events: Vec<(u64, Event)>) -> Self {
+    pub(super) fn ending(events: Vec<(u64, ClientEvent)>) -> Self {
         Self {
             over: true,
             ..Self::new(events)
@@ -45,7 +45,7 @@ impl Script {
 }
 
 impl Events for Script {
-    async fn next(&mut self) -> Option<Event> {
+    async fn next(&mut self) -> Option<ClientEvent> {
         let Some((pause, _)) = self.events.front() else {
             if self.over {
                 return None;
@@ -134,13 +134,13 @@ pub(super) fn host(name: &str) -> HostName {
     name.parse().unwrap()
 }
 
-pub(super) fn received(server: usize, name: &str, body: Body) -> Event {
+pub(super) fn received(server: usize, name: &str, body: Body) -> ClientEvent {
     let message = Message {
         host: Some(host(name)),
         body,
     };
     let raw = String::from_utf8(message.encode()).unwrap();
-    Event::Message(Received {
+    ClientEvent::Message(Received {
         server,
         host: host(name),
         stream: StreamId(1),
@@ -157,7 +157,7 @@ pub(super) fn sample(cpu: f64) -> Sample {
     }
 }
 
-pub(super) fn metric(server: usize, name: &str, cpu: f64) -> Event {
+pub(super) fn metric(server: usize, name: &str, cpu: f64) -> ClientEvent {
     let sample = sample(cpu);
     received(
         server,
@@ -170,7 +170,7 @@ pub(super) fn metric(server: usize, name: &str, cpu: f64) -> Event {
 }
 
 /// Sample `seq` of `name`: a second after the one before, and with its number modulo 100 as `cpu`.
-pub(super) fn numbered(name: &str, seq: u64) -> Event {
+pub(super) fn numbered(name: &str, seq: u64) -> ClientEvent {
     let sample = sample(f64::from(u32::try_from(seq % 100).unwrap()));
     let sample = Sample {
         timestamp: sample.timestamp + seq * 1000,
@@ -180,8 +180,8 @@ pub(super) fn numbered(name: &str, seq: u64) -> Event {
     received(0, name, Body::Metric { seq, sample })
 }
 
-pub(super) fn refused(server: usize) -> Event {
-    Event::Refused {
+pub(super) fn refused(server: usize) -> ClientEvent {
+    ClientEvent::Refused {
         server,
         reason: "403".into(),
     }
@@ -205,7 +205,7 @@ pub(super) fn keyboard(keys: &[(u64, Input)]) -> mpsc::Receiver<Input> {
     receiver
 }
 
-pub(super) fn hello(server: usize, name: &str) -> Event {
+pub(super) fn hello(server: usize, name: &str) -> ClientEvent {
     let hello = Hello {
         metrics: ["memory", "cpu"].map(|name| describe(name, 1)).into(),
         ..Hello::default()
@@ -213,12 +213,12 @@ pub(super) fn hello(server: usize, name: &str) -> Event {
     received(server, name, Body::Hello(Box::new(hello)))
 }
 
-pub(super) fn connected(server: usize) -> Event {
-    Event::Connected { server }
+pub(super) fn connected(server: usize) -> ClientEvent {
+    ClientEvent::Connected { server }
 }
 
-pub(super) fn lost(server: usize, attempt: u32, retry_in: u64) -> Event {
-    Event::Lost {
+pub(super) fn lost(server: usize, attempt: u32, retry_in: u64) -> ClientEvent {
+    ClientEvent::Lost {
         server,
         reason: "connection refused".into(),
         attempt,
@@ -226,6 +226,6 @@ pub(super) fn lost(server: usize, attempt: u32, retry_in: u64) -> Event {
     }
 }
 
-pub(super) fn stale(name: &str) -> Event {
-    Event::Stale { host: host(name) }
+pub(super) fn stale(name: &str) -> ClientEvent {
+    ClientEvent::Stale { host: host(name) }
 }

@@ -1,4 +1,4 @@
-//! What people type for a server, taken apart.
+//! Parses what people type for a server.
 
 use std::net::Ipv6Addr;
 
@@ -6,14 +6,14 @@ use tokio_tungstenite::tungstenite::http::Uri;
 
 use crate::protocol::{names_token, shown};
 
-/// What to write.
+/// What to write instead.
 pub(super) const WANTED: &str =
     "write host, host:port, ws://host:port/ws, wss://host/ws or ssh://[user@]host";
 
 /// The scheme of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
-    /// None was written: the stream of that host.
+    /// None was parts: the stream of that host.
     Bare,
     Ws,
     Wss,
@@ -23,9 +23,9 @@ pub(super) enum Scheme {
     Ssh,
 }
 
-/// The parts of a server as it was written.
+/// The parts of a server as it was parts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Written<'a> {
+pub(super) struct AddressParts<'a> {
     pub(super) scheme: Scheme,
     pub(super) user: Option<&'a str>,
     /// Name or IP, IPv6 without brackets and zone.
@@ -37,8 +37,8 @@ pub(super) struct Written<'a> {
     pub(super) query: &'a str,
 }
 
-impl<'a> Written<'a> {
-    /// Takes `text` apart. A fragment is the page's own and left out.
+impl<'a> AddressParts<'a> {
+    /// Parses `text`. A fragment belongs to the page and is dropped.
     ///
     /// # Errors
     /// One line that says what is wrong and what to write.
@@ -62,7 +62,7 @@ impl<'a> Written<'a> {
             return Err(refused(text));
         }
         let port = port.map(|port| parse_port(text, port)).transpose()?;
-        let written = Self {
+        let parts = Self {
             scheme,
             user,
             host,
@@ -71,16 +71,16 @@ impl<'a> Written<'a> {
             path,
             query,
         };
-        Ok(written)
+        Ok(parts)
     }
 }
 
-/// The refusal of a text that is nothing like a server.
+/// The error for text that is not a server's address.
 pub(super) fn refused(text: &str) -> String {
     format!("'{}' is not a server: {WANTED}", harmless(text))
 }
 
-/// `text` without what may be a secret in it.
+/// `text` without possible secrets.
 pub(super) fn harmless(text: &str) -> String {
     let query = text.split_once('?').map_or("", |(_, query)| query);
     let text = if names_token(query) {

@@ -1,18 +1,18 @@
-//! Where a client stands in the log of one host: the numbers are its own, whatever a server says of them.
+//! Where a client is in the log of one host. The numbers are its own, whatever the server's numbers mean.
 
 use std::collections::VecDeque;
 
 use crate::protocol::{Gap, GapReason, StreamId};
 
-/// The earlier streams of a host that are remembered. One that comes back after more restarts than these is taken for new.
+/// How many earlier streams of a host are remembered. One that reappears after more restarts counts as new.
 const MOST_PAST: usize = 256;
 
-/// The largest number that every reader of JSON keeps exact (2^53 − 1). A server whose numbers are greater does not count.
+/// The largest number that every JSON reader keeps exact (2^53 − 1). Larger numbers from a server are not used.
 const LARGEST_SEQ: u64 = (1 << 53) - 1;
 
 /// The last message of a host, and what the numbers of the next ones mean.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct Bookmark {
     last: Option<(StreamId, u64)>,
     /// Streams before the last one, in their order.
     past: VecDeque<StreamId>,
@@ -26,88 +26,90 @@ pub(super) struct Place {
     resumable: bool,
 }
 
-/// What a stream that a server announces is to a place.
+/// How a stream that a server announces relates to the streams before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Start {
-    /// The same stream goes on, or a later one begins.
+pub(super) enum StreamOrder {
+    /// The same stream continues, or a later one begins.
     Follows,
-    /// A stream that was never seen and has a lower id than the last one: the clock was set back.
+    /// A new stream with a lower id than the last one: the clock was set back.
     Earlier,
-    /// A stream that another one has followed: two sources share the name.
+    /// A stream that another one had already replaced: two sources share the name.
     Reappears,
 }
 
-/// A message that is new.
+/// A message that has not arrived before, with the client's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Next {
+pub(super) struct NewMessage {
     pub(super) stream: StreamId,
     pub(super) seq: u64,
     /// What is missing before it.
     pub(super) gap: Option<Gap>,
-    /// From this message on the server's numbers mean nothing.
+    /// From this message on, the server's numbers are ignored.
     pub(super) distrusts: bool,
 }
 
-impl Place {
-    /// Behind a message that is known from before; `past` are the streams that came before its own.
+impl Bookmark {
+    /// A bookmark after a message that is already known; `past` are the streams before its own.
     pub(super) fn behind(
         stream: StreamId,
         seq: u64,
         past: impl IntoIterator<Item = StreamId>,
     ) -> Self {
-        let mut place = Self {
+        let mut bookmark = Self {
             last: Some((stream, seq)),
             resumable: true,
             ..Self::default()
         };
-        past.into_iter().for_each(|past| place.remember(past));
-        place
+        past.into_iter().for_each(|past| bookmark.remember(past));
+        bookmark
     }
 
-    /// The message to resume behind, in the server's numbers.
+    /// The message to resume after, in the server's numbers.
     pub(super) fn position(&self) -> Option<(StreamId, u64)> {
         let (stream, seq) = self.last.filter(|_| self.resumable)?;
         Some((stream, seq.saturating_sub(self.ahead)))
     }
 
-    /// Whether no message has come.
+    /// Whether no message has arrived yet.
     pub(super) fn is_new(&self) -> bool {
         self.last.is_none()
     }
 
-    /// What a stream that is announced means here.
-    pub(super) fn start(&self, stream: StreamId) -> Start {
+    /// How the announced `stream` relates to those seen here.
+    pub(super) fn order_of(&self, stream: StreamId) -> StreamOrder {
         match self.last {
-            _ if self.counts_here => Start::Follows,
-            Some((last, _)) if last != stream && self.past.contains(&stream) => Start::Reappears,
-            Some((last, _)) if stream < last => Start::Earlier,
-            _ => Start::Follows,
+            _ if self.counts_here => StreamOrder::Follows,
+            Some((last, _)) if last != stream && self.past.contains(&stream) => {
+                StreamOrder::Reappears
+            }
+            Some((last, _)) if stream < last => StreamOrder::Earlier,
+            _ => StreamOrder::Follows,
         }
     }
 
-    /// Whether the server's `newest` message of `stream` is one that came before the last one that is known.
+    /// Whether the server's `newest` message of `stream` is older than the last known one.
     pub(super) fn is_past(&self, stream: StreamId, newest: u64) -> bool {
         self.last.is_some_and(|(last, seq)| {
             last == stream && !self.counts_here && newest.saturating_add(self.ahead) < seq
         })
     }
 
-    /// The stream of a message, by what its server announced; without that, or where it counts for nothing, the
-    /// `connection`'s own.
+    /// The stream of a message: the one that its server announced, or the `connection`'s own if there is none or the
+    /// server's numbers are ignored.
     pub(super) fn stream(&self, announced: Option<StreamId>, connection: StreamId) -> StreamId {
         announced
             .filter(|_| !self.counts_here)
             .unwrap_or(connection)
     }
 
-    /// Takes in the next message, which its server gave the number `seq`; `None` if it came already.
+    /// Takes the next message, which its server numbered `seq`; `None` if it has arrived before.
     pub(super) fn take(
         &mut self,
         announced: Option<StreamId>,
         connection: StreamId,
         seq: Option<u64>,
         timestamp: u64,
-    ) -> Option<Next> {
+    ) -> Option<NewMessage> {
         let mut stream = self.stream(announced, connection);
         let mut number = None;
         let mut distrusts = false;
@@ -130,7 +132,7 @@ impl Place {
         self.resumable = announced.is_some() && seq.is_some() && !self.counts_here;
         self.ahead = self.ahead_in(stream, seq.unwrap_or(1));
         self.advance(stream, number, timestamp);
-        Some(Next {
+        Some(NewMessage {
             stream,
             seq: number,
             gap,
@@ -138,14 +140,14 @@ impl Place {
         })
     }
 
-    /// The last number, if it is of this stream.
+    /// The last number, if it belongs to this stream.
     fn seq_in(&self, stream: StreamId) -> Option<u64> {
         self.last
             .filter(|(last, _)| *last == stream)
             .map(|(_, seq)| seq)
     }
 
-    /// A stream that begins with 0 is counted from 1 here, as recordings are.
+    /// A stream that starts at 0 is counted from 1 here, as in recordings.
     fn ahead_in(&self, stream: StreamId, seq: u64) -> u64 {
         match self.seq_in(stream) {
             Some(_) => self.ahead,
@@ -153,8 +155,8 @@ impl Place {
         }
     }
 
-    /// Whether a number that is not above the last one belongs to a later message: a server that counts anew without a
-    /// new stream. What comes a second time is never later than all that came before.
+    /// Whether a number that is not above the last one belongs to a later message: the server restarted its count without
+    /// a new stream. A repeated message is never later than everything before it.
     fn counts_again(&self, stream: StreamId, seq: u64, timestamp: u64) -> bool {
         self.seq_in(stream).is_some_and(|last| seq <= last)
             && self.newest.is_some_and(|newest| newest < timestamp)
@@ -172,7 +174,7 @@ impl Place {
         Some(Gap { from, to, reason })
     }
 
-    /// A gap in the numbers of the server.
+    /// A gap, in the server's numbers.
     pub(super) fn as_told(&self, gap: Gap) -> Gap {
         let told = |seq: Option<u64>| seq.map(|seq| seq.saturating_sub(self.ahead));
         Gap {
@@ -208,10 +210,10 @@ mod tests {
     const CONNECTION: StreamId = StreamId(5000);
 
     /// What becomes of numbers of one stream, each a second later than the one before, as `gap? stream:seq`.
-    fn taken(place: &mut Place, seqs: &[u64]) -> Vec<String> {
-        let begin = place.newest.map_or(0, |newest| newest + 1);
+    fn taken(bookmark: &mut Bookmark, seqs: &[u64]) -> Vec<String> {
+        let begin = bookmark.newest.map_or(0, |newest| newest + 1);
         let take = |(timestamp, seq): (u64, &u64)| {
-            let next = place.take(Some(StreamId(1)), CONNECTION, Some(*seq), timestamp)?;
+            let next = bookmark.take(Some(StreamId(1)), CONNECTION, Some(*seq), timestamp)?;
             let gap = match next.gap {
                 Some(Gap {
                     from: Some(from),
@@ -252,13 +254,13 @@ mod tests {
             (&[u64::MAX - 1, u64::MAX, 0], here(&["C:1", "C:2", "C:3"])),
             (&[1, u64::MAX, 2], here(&["1:1", "restarted C:1", "C:2"])),
         ] {
-            assert_eq!(taken(&mut Place::default(), seqs), expected, "{seqs:?}");
+            assert_eq!(taken(&mut Bookmark::default(), seqs), expected, "{seqs:?}");
         }
     }
 
     #[test]
     fn what_came_already_is_not_later_than_all_that_came() {
-        let mut place = Place::default();
+        let mut bookmark = Bookmark::default();
         for (seq, timestamp, is_new) in [
             (1, 10, true),
             (2, 20, true),
@@ -270,47 +272,50 @@ mod tests {
             (4, 15, true),
             (4, 15, false),
         ] {
-            let next = place.take(Some(StreamId(1)), CONNECTION, Some(seq), timestamp);
+            let next = bookmark.take(Some(StreamId(1)), CONNECTION, Some(seq), timestamp);
             assert_eq!(next.is_some(), is_new, "{seq} at {timestamp}");
         }
     }
 
     #[test]
     fn a_server_that_counts_from_0_is_resumed_in_its_own_numbers() {
-        let mut place = Place::default();
-        taken(&mut place, &[0, 1, 2]);
-        assert_eq!(place.position(), Some((StreamId(1), 2)));
-        assert!(place.is_past(StreamId(1), 1) && !place.is_past(StreamId(1), 2));
-        assert_eq!(taken(&mut place, &[3, 5]), ["1:4", "5-5 1:6"]);
-        taken(&mut place, &[2]);
-        assert_eq!(place.position(), None, "its numbers are worth nothing");
+        let mut bookmark = Bookmark::default();
+        taken(&mut bookmark, &[0, 1, 2]);
+        assert_eq!(bookmark.position(), Some((StreamId(1), 2)));
+        assert!(bookmark.is_past(StreamId(1), 1) && !bookmark.is_past(StreamId(1), 2));
+        assert_eq!(taken(&mut bookmark, &[3, 5]), ["1:4", "5-5 1:6"]);
+        taken(&mut bookmark, &[2]);
+        assert_eq!(bookmark.position(), None, "its numbers are worth nothing");
     }
 
     #[test]
     fn a_stream_goes_on_begins_or_reappears() {
-        let mut place = Place::behind(StreamId(50), 3, [StreamId(10), StreamId(20)]);
+        let mut bookmark = Bookmark::behind(StreamId(50), 3, [StreamId(10), StreamId(20)]);
         for (stream, expected) in [
-            (50, Start::Follows),
-            (60, Start::Follows),
-            (40, Start::Earlier),
-            (20, Start::Reappears),
-            (10, Start::Reappears),
+            (50, StreamOrder::Follows),
+            (60, StreamOrder::Follows),
+            (40, StreamOrder::Earlier),
+            (20, StreamOrder::Reappears),
+            (10, StreamOrder::Reappears),
         ] {
-            assert_eq!(place.start(StreamId(stream)), expected, "{stream}");
+            assert_eq!(bookmark.order_of(StreamId(stream)), expected, "{stream}");
         }
-        place.take(Some(StreamId(40)), CONNECTION, Some(1), 0);
-        assert_eq!(place.start(StreamId(40)), Start::Follows);
-        assert_eq!(place.start(StreamId(50)), Start::Reappears);
+        bookmark.take(Some(StreamId(40)), CONNECTION, Some(1), 0);
+        assert_eq!(bookmark.order_of(StreamId(40)), StreamOrder::Follows);
+        assert_eq!(bookmark.order_of(StreamId(50)), StreamOrder::Reappears);
     }
 
     #[test]
     fn the_streams_that_are_remembered_are_bounded() {
-        let mut place = Place::default();
+        let mut bookmark = Bookmark::default();
         for stream in 1..10_000 {
-            place.take(Some(StreamId(stream)), CONNECTION, Some(1), 0);
+            bookmark.take(Some(StreamId(stream)), CONNECTION, Some(1), 0);
         }
-        assert_eq!(place.past.len(), MOST_PAST);
-        assert_eq!(place.start(StreamId(9_000 + 900)), Start::Reappears);
+        assert_eq!(bookmark.past.len(), MOST_PAST);
+        assert_eq!(
+            bookmark.order_of(StreamId(9_000 + 900)),
+            StreamOrder::Reappears
+        );
     }
 
     proptest! {
@@ -320,15 +325,15 @@ mod tests {
         fn what_is_taken_is_a_recording(
             messages in prop::collection::vec((1..4_u64, prop_oneof![0..6_u64, any::<u64>()], 0..9_u64), 0..40),
         ) {
-            let mut place = Place::default();
+            let mut bookmark = Bookmark::default();
             let mut last: Option<(StreamId, u64)> = None;
             let mut over = Vec::new();
             for (connection, (stream, seq, timestamp)) in (1000..).zip(messages) {
-                if place.start(StreamId(stream)) == Start::Reappears {
+                if bookmark.order_of(StreamId(stream)) == StreamOrder::Reappears {
                     continue;
                 }
                 let connection = StreamId(connection);
-                let Some(next) = place.take(Some(StreamId(stream)), connection, Some(seq), timestamp) else {
+                let Some(next) = bookmark.take(Some(StreamId(stream)), connection, Some(seq), timestamp) else {
                     continue;
                 };
                 prop_assert!(0 < next.seq && next.seq <= LARGEST_SEQ);

@@ -1,4 +1,4 @@
-//! The bytes between a client and a server, by whichever way they go.
+//! The bytes between a client and a server: over TCP, TLS or ssh.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use tokio_rustls::client::TlsStream;
 
 use super::ssh::Tunnel;
 
-/// An open way to a server.
-pub(super) enum Stream {
+/// An open connection below the WebSocket.
+pub(super) enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Ssh(Box<Tunnel>),
 }
 
-/// Does the same with whichever stream it is.
+/// Does the same with whichever transport it is.
 macro_rules! each {
-    ($stream:expr, $it:ident => $do:expr) => {
-        match $stream {
-            Stream::Plain($it) => $do,
-            Stream::Tls($it) => $do,
-            Stream::Ssh($it) => $do,
+    ($transport:expr, $it:ident => $do:expr) => {
+        match $transport {
+            Transport::Plain($it) => $do,
+            Transport::Tls($it) => $do,
+            Transport::Ssh($it) => $do,
         }
     };
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Transport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -38,7 +38,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Transport {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
