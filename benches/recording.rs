@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use metrics_toolkit::disk::{Disk, SystemDisk};
-use metrics_toolkit::protocol::{Process, Sample, StreamId, round_to};
-use metrics_toolkit::recording::{Columns, Encoder, Output, Reader, Row, RowKind};
+use metrics_toolkit::protocol::{Numbered, Process, Sample, StreamId, round_to};
+use metrics_toolkit::recording::{Columns, Encoder, Output, Reader, Row};
 
 /// A day at the default interval of 2 s.
 const ROWS: u32 = 43_200;
@@ -101,20 +101,19 @@ fn row(columns: &Columns, nth: u32) -> Row {
         cpu: round_to(noise(salt) / 200.0, 0.01),
         memory: round_to(noise(salt + 1) / 900.0, 0.01),
     };
-    Row {
+    Row::Numbered(Numbered {
         host: "web-1".parse().expect("a host name"),
         stream: StreamId(1_795_529_251_204),
-        kind: RowKind::Sample {
-            seq: u64::from(nth) + 1,
-            sample: Sample {
-                timestamp: 1_795_529_251_204 + u64::from(nth) * 2000,
-                values: (columns.names().iter().enumerate())
-                    .map(|(column, name)| (name.clone(), value(column)))
-                    .collect(),
-                top: Some((0..8).map(process).collect()),
-            },
+        seq: u64::from(nth) + 1,
+        alert: None,
+        sample: Sample {
+            timestamp: 1_795_529_251_204 + u64::from(nth) * 2000,
+            values: (columns.names().iter().enumerate())
+                .map(|(column, name)| (name.clone(), value(column)))
+                .collect(),
+            top: Some((0..8).map(process).collect()),
         },
-    }
+    })
 }
 
 fn best(mut run: impl FnMut()) -> Duration {

@@ -24,10 +24,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::protocol::{HostName, HostPattern, Query};
+use crate::protocol::{HostName, HostPattern, Numbered, Query};
 
 pub use past::{Past, PastFrom, PastMessage, PastMessages, Wanted};
-pub use ring::{Announcement, Numbered, Timeline};
+pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
 use ring::Ring;
@@ -275,7 +275,14 @@ impl HostPublisher {
         lock(&self.log.ring).expect_streams(streams);
     }
 
-    /// Adds a message and wakes the viewers. Its number is greater than that of the one before in the same stream.
+    /// The host.
+    #[must_use]
+    pub fn host(&self) -> &HostName {
+        &self.log.host
+    }
+
+    /// Adds a message of the host, in the announced stream, and wakes the viewers. Its number is greater than that of the
+    /// message before it in the same stream.
     pub fn push(&self, message: Numbered) {
         self.add(message);
         self.hub.wake();
@@ -284,10 +291,10 @@ impl HostPublisher {
     /// As [`HostPublisher::push`], without waking: for a source that adds many at once and then calls
     /// [`Publisher::wake`]. Whether the log is now past its bounds because a viewer has still to read.
     pub fn add(&self, message: Numbered) -> bool {
+        debug_assert_eq!(message.host, self.log.host, "it is of this host");
         let now = self.hub.now_ms();
         // Encoding happens before the lock: readers never wait for it.
-        let stream = lock(&self.log.ring).stream();
-        let (frame, message) = message.encode(&self.log.host, stream);
+        let frame = message.frame();
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
         lock(&self.log.ring).push(frame, message, now)
     }

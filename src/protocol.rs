@@ -22,11 +22,14 @@
 //! Readers ignore types and fields that they do not know. This module does no I/O and imports nothing else of the crate.
 
 mod catalogue;
+mod decode;
 mod duration;
+mod encode;
 mod frame;
 mod message;
 mod names;
 mod number;
+mod numbered;
 mod query;
 mod sample;
 mod shown;
@@ -38,13 +41,13 @@ pub use catalogue::{
     Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
     section, well_known,
 };
+pub use decode::DecodeError;
 pub use duration::parse_duration;
 pub use frame::Frame;
-pub use message::{
-    Alert, AlertState, Body, DecodeError, Gap, GapReason, Hello, Message, Replay, System,
-};
+pub use message::{Alert, AlertState, Body, Gap, GapReason, Hello, Message, Replay, System};
 pub use names::{HostName, NameError, Position, ResumePoint, StreamId, is_device};
 pub use number::{push_number, round_nonzero, round_rate, round_to};
+pub use numbered::Numbered;
 pub use query::{HostPattern, Query, QueryError, names_token};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};
 pub use shown::{is_deceptive, shown, shown_char};

@@ -79,6 +79,6 @@ pub use output::Output;
 pub use output_error::{Loss, OutputError};
 pub use reader::{Place, Reader, TornRow};
 pub use resume::{Appended, Resume};
-pub use row::{Row, RowKind};
+pub use row::Row;
 pub use time::{TimeProblem, parse_timestamp};
 pub use transcript::Transcript;

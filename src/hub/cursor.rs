@@ -356,7 +356,7 @@ impl Cursor {
             host: Some(self.log.host.clone()),
             body,
         }
-        .frame(None)
+        .frame()
     }
 }
 

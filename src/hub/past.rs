@@ -6,9 +6,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 
-use crate::protocol::{Frame, HostName, StreamId};
+use crate::protocol::{Frame, HostName, Numbered, StreamId};
 
-use super::{Announcement, Hub, Numbered};
+use super::{Announcement, Hub};
 
 /// Batches that wait between the thread and the viewer.
 const BATCHES_AHEAD: usize = 2;
@@ -59,7 +59,7 @@ pub enum PastFrom {
 pub struct PastMessage {
     /// What it belongs to.
     pub announcement: Arc<Announcement>,
-    /// The message.
+    /// The message, in the announced stream.
     pub message: Numbered,
 }
 
@@ -149,7 +149,7 @@ fn send_all(
                 announcement,
                 message,
             })) => {
-                let (frame, message) = message.encode(&wanted.host, Some(announcement.stream));
+                let frame = message.frame();
                 bytes += frame.size();
                 batch.push(PastEntry {
                     announcement,

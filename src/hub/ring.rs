@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::protocol::{
-    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Replay, Sample, StreamId,
-    System,
+    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Numbered, Replay, Sample,
+    StreamId, System,
 };
 
 use super::Retention;
@@ -44,47 +44,6 @@ pub struct Announcement {
     pub metrics: Arc<[MetricInfo]>,
     /// What the system lacks for good.
     pub unavailable: Arc<[String]>,
-}
-
-/// A numbered message on its way into the log.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Numbered {
-    /// Its number in the announced stream, from 1.
-    pub seq: u64,
-    /// The alert, if it is one.
-    pub alert: Option<Box<Alert>>,
-    /// The reading, or the one that changed the alert.
-    pub sample: Sample,
-}
-
-impl Numbered {
-    /// The ready frame, and the message back.
-    pub(super) fn encode(self, host: &HostName, stream: Option<StreamId>) -> (Frame, Self) {
-        let Self { seq, alert, sample } = self;
-        let numbered = Some(seq);
-        let body = match alert {
-            None => Body::Metric {
-                seq: numbered,
-                sample,
-            },
-            Some(alert) => Body::Alert {
-                seq: numbered,
-                alert,
-                sample,
-            },
-        };
-        let message = Message {
-            host: Some(host.clone()),
-            body,
-        };
-        let frame = message.frame(stream);
-        let (alert, sample) = match message.body {
-            Body::Metric { sample, .. } => (None, sample),
-            Body::Alert { alert, sample, .. } => (Some(alert), sample),
-            _ => unreachable!("built above"),
-        };
-        (frame, Self { seq, alert, sample })
-    }
 }
 
 #[derive(Debug)]
@@ -166,13 +125,6 @@ impl Ring {
         self.announcement = Some(Arc::new(announcement));
     }
 
-    /// The stream that the next message belongs to.
-    pub(super) fn stream(&self) -> Option<StreamId> {
-        self.announcement
-            .as_ref()
-            .map(|announcement| announcement.stream)
-    }
-
     pub(super) fn newest(&self) -> Option<&Sample> {
         self.newest.as_ref().map(|(_, sample)| sample)
     }
@@ -191,7 +143,17 @@ impl Ring {
             debug_assert!(false, "a source announces before it pushes");
             return false;
         };
-        let Numbered { seq, alert, sample } = message;
+        let Numbered {
+            stream,
+            seq,
+            alert,
+            sample,
+            ..
+        } = message;
+        debug_assert_eq!(
+            stream, announcement.stream,
+            "it belongs to what was announced"
+        );
         self.clock = match self.timeline {
             Timeline::Live => now,
             Timeline::Recorded => {
@@ -269,7 +231,7 @@ impl Ring {
                 host: Some(host.clone()),
                 body,
             }
-            .frame(None);
+            .frame();
             let count = self.heartbeat_count() + 1;
             self.heartbeat = Some(Heartbeat {
                 count,

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Announcement, Batch, HostPublisher, Hub, Numbered, Retention, Subscription, Timeline};
-use crate::protocol::{Alert, AlertState, Body, Gap, HostName, Message, Query, Sample, StreamId};
+use super::{Announcement, Batch, HostPublisher, Hub, Retention, Subscription, Timeline};
+use crate::protocol::{
+    Alert, AlertState, Body, Gap, HostName, Message, Numbered, Query, Sample, StreamId,
+};
 
 const KEEP_ALL: Retention = Retention {
     duration: Duration::from_secs(1_000_000),
@@ -31,13 +33,15 @@ fn announcement(stream: &str) -> Announcement {
     }
 }
 
-fn sample(seq: u64) -> Numbered {
+fn sample(stream: &str, seq: u64) -> Numbered {
     let sample = Sample {
         timestamp: seq * 1000,
         values: vec![("cpu".into(), 1.0)],
         top: None,
     };
     Numbered {
+        host: host("a"),
+        stream: stream.parse().unwrap(),
         seq,
         alert: None,
         sample,
@@ -56,7 +60,7 @@ fn alert(seq: u64, state: AlertState) -> Numbered {
     };
     Numbered {
         alert: Some(Box::new(alert)),
-        ..sample(seq)
+        ..sample("s1", seq)
     }
 }
 
@@ -70,7 +74,11 @@ fn hub(retention: Retention) -> (Hub, HostPublisher) {
 fn push(publisher: &HostPublisher, stream: &str, seqs: impl IntoIterator<Item = u64>) {
     publisher.announce(announcement(stream));
     for seq in seqs {
-        publisher.push(sample(seq));
+        let host = publisher.host().clone();
+        publisher.push(Numbered {
+            host,
+            ..sample(stream, seq)
+        });
     }
 }
 
@@ -228,7 +236,7 @@ fn a_ring_has_a_bound_in_bytes() {
     let (hub, publisher) = hub(KEEP_ALL);
     publisher.announce(announcement("s1"));
     for seq in 1..=40 {
-        let mut big = sample(seq);
+        let mut big = sample("s1", seq);
         big.sample.values = vec![("x".repeat(1024 * 1024).into(), 1.0)];
         publisher.push(big);
     }
@@ -250,7 +258,7 @@ fn a_heartbeat_goes_to_viewers_at_the_head() {
     assert_eq!(read(&mut viewer), ["heartbeat 2"]);
     assert_eq!(read(&mut viewer), [""; 0]);
     hub.beat();
-    publisher.push(sample(3));
+    publisher.push(sample("s1", 3));
     assert_eq!(
         read(&mut viewer),
         ["3"],
@@ -272,7 +280,7 @@ fn a_heartbeat_carries_the_newest_sample() {
         heartbeat.body,
         Body::Heartbeat {
             seq: Some(2),
-            sample: sample(2).sample
+            sample: sample("s1", 2).sample
         }
     );
 }
@@ -296,35 +304,22 @@ fn hello_says_what_fires_now_and_what_is_kept() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=2);
     publisher.push(alert(3, AlertState::Firing));
-    let hello = |hub: &Hub| {
+    let said = || {
         let mut frames = Vec::new();
-        subscribe(hub, "").read(&mut frames, 1000);
-        match Message::decode(std::str::from_utf8(frames[0].json()).unwrap())
-            .unwrap()
-            .body
-        {
-            Body::Hello(hello) => hello,
+        subscribe(&hub, "").read(&mut frames, 1000);
+        let hello = Message::decode(std::str::from_utf8(frames[0].json()).unwrap()).unwrap();
+        match hello.body {
+            Body::Hello(hello) => (hello.oldest, hello.newest, hello.alerts.len()),
             other => panic!("{other:?}"),
         }
     };
-    let firing = hello(&hub);
-    assert_eq!(
-        (firing.oldest, firing.newest, firing.alerts.len()),
-        (1, 3, 1)
-    );
+    assert_eq!(said(), (1, 3, 1));
     publisher.push(alert(4, AlertState::Resolved));
-    assert_eq!((hello(&hub).newest, hello(&hub).alerts.len()), (4, 0));
+    assert_eq!(said(), (1, 4, 0));
     publisher.push(alert(5, AlertState::Firing));
     publisher.announce(announcement("s2"));
-    publisher.push(sample(1));
-    assert_eq!(
-        (
-            hello(&hub).oldest,
-            hello(&hub).newest,
-            hello(&hub).alerts.len()
-        ),
-        (1, 1, 0)
-    );
+    publisher.push(sample("s2", 1));
+    assert_eq!(said(), (1, 1, 0));
 }
 
 #[test]
@@ -386,18 +381,18 @@ fn a_lossless_ring_waits_for_its_readers() {
     let mut viewer = subscribe(&hub, "");
     publisher.announce(announcement("s1"));
     let mut added = 0;
-    while !publisher.add(sample(added + 1)) {
+    while !publisher.add(sample("s1", added + 1)) {
         added += 1;
     }
     assert_eq!(added, 41, "40 s and the message itself fit");
     assert_eq!(read(&mut viewer).len(), 1 + 42);
     assert!(
-        !publisher.add(sample(43)),
+        !publisher.add(sample("s1", 43)),
         "read messages are dropped as ever"
     );
     drop(viewer);
     assert!(
-        (44..500).all(|seq| !publisher.add(sample(seq))),
+        (44..500).all(|seq| !publisher.add(sample("s1", seq))),
         "nobody is waited for who is gone"
     );
 }
@@ -413,7 +408,7 @@ async fn a_source_is_told_when_there_is_room() {
     publisher.announce(announcement("s1"));
     let feeding = async {
         for seq in 1..=1000 {
-            if publisher.add(sample(seq)) {
+            if publisher.add(sample("s1", seq)) {
                 publisher.wake();
                 publisher.room().await;
             }
@@ -471,7 +466,7 @@ proptest! {
             for step in steps {
                 seq += step;
                 all.push((stream, seq));
-                publisher.push(sample(seq));
+                publisher.push(Numbered { stream, ..sample("s", seq) });
                 if until_cut == Some(0) {
                     take(&mut viewer, &mut had);
                     let after = had.last().map(|(stream, seq)| format!("after=a:{stream}:{seq}")).unwrap_or_default();

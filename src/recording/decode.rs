@@ -9,9 +9,9 @@ use super::cell::{ExtraReader, parse_seq};
 use super::columns::{Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved};
 use super::error::{CellProblem, HeaderProblem, RowProblem, Shown};
 use super::event::Event;
-use super::row::{Row, RowKind};
+use super::row::Row;
 use super::time::parse_timestamp;
-use crate::protocol::{HostName, Sample};
+use crate::protocol::{HostName, Numbered, Sample};
 
 /// The header that a row is below, to read the row again.
 #[derive(Debug, Clone)]
@@ -187,22 +187,26 @@ impl Decoder {
             Some(cell) => Event::parse(text(row, cell))
                 .ok_or_else(|| self.refuse(row, cell, CellProblem::Event))?,
         };
-        let kind = match event {
-            Event::Sample => RowKind::Sample {
-                seq: self.seq(row)?,
-                sample: self.sample(row, timestamp)?,
-            },
-            Event::Alert(alert) => RowKind::Alert {
-                seq: self.seq(row)?,
-                alert,
-                sample: self.sample(row, timestamp)?,
-            },
+        let alert = match event {
+            Event::Sample => None,
+            Event::Alert(alert) => Some(alert),
             Event::Gap(gap) => {
                 self.check_empty(row)?;
-                RowKind::Gap { timestamp, gap }
+                return Ok(Row::Gap {
+                    host,
+                    stream,
+                    timestamp,
+                    gap,
+                });
             }
         };
-        Ok(Row { host, stream, kind })
+        Ok(Row::Numbered(Numbered {
+            host,
+            stream,
+            seq: self.seq(row)?,
+            alert,
+            sample: self.sample(row, timestamp)?,
+        }))
     }
 
     fn host(&mut self, row: &StringRecord) -> Result<HostName, RowProblem> {

@@ -3,7 +3,7 @@
 use super::cell::{is_field_of_data, push_plain, push_quoted, push_text, push_timestamp};
 use super::columns::{Columns, LEADING, TRAILING};
 use super::event::push_event;
-use super::row::{Row, RowKind};
+use super::row::Row;
 use crate::protocol::{Sample, push_number};
 
 /// Writes the header and the rows of one file. Appends to a buffer of the caller, who writes it in one go.
@@ -51,22 +51,28 @@ impl Encoder {
     /// Of a value that comes twice the first counts, as in [`Sample::get`]. A time past the year 9999 is written as its
     /// end.
     pub fn row(&mut self, row: &Row, out: &mut Vec<u8>) {
-        let sample = match &row.kind {
-            RowKind::Sample { sample, .. } | RowKind::Alert { sample, .. } => Some(sample),
-            RowKind::Gap { .. } => None,
+        let (host, stream, timestamp, message) = match row {
+            Row::Numbered(it) => (&it.host, it.stream, it.sample.timestamp, Some(it)),
+            Row::Gap {
+                host,
+                stream,
+                timestamp,
+                ..
+            } => (host, *stream, *timestamp, None),
         };
+        let sample = message.map(|message| &message.sample);
         self.place(sample);
-        push_timestamp(out, row.timestamp());
+        push_timestamp(out, timestamp);
         out.push(b',');
-        out.extend_from_slice(row.host.as_str().as_bytes());
+        out.extend_from_slice(host.as_str().as_bytes());
         out.push(b',');
-        push_plain(out, row.stream);
+        push_plain(out, stream);
         out.push(b',');
-        if let Some(seq) = row.seq() {
-            push_plain(out, seq);
+        if let Some(message) = message {
+            push_plain(out, message.seq);
         }
         out.push(b',');
-        push_event(out, &row.kind);
+        push_event(out, row);
         for &value in &self.cells {
             out.push(b',');
             if !value.is_nan() {

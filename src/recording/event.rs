@@ -1,8 +1,8 @@
 //! The cell that says what a row is.
 
 use super::cell::{push_plain, push_quoted};
-use super::row::RowKind;
-use crate::protocol::{Alert, Gap, GapReason};
+use super::row::Row;
+use crate::protocol::{Alert, Gap, GapReason, Numbered};
 
 /// What the cell `event` says.
 #[derive(Debug, PartialEq)]
@@ -25,15 +25,17 @@ impl Event {
     }
 }
 
-/// Appends the cell of a row of this kind.
-pub(super) fn push_event(out: &mut Vec<u8>, kind: &RowKind) {
-    match kind {
-        RowKind::Sample { .. } => {}
-        RowKind::Alert { alert, .. } => push_quoted(out, |out| {
+/// Appends the cell of `row`.
+pub(super) fn push_event(out: &mut Vec<u8>, row: &Row) {
+    match row {
+        Row::Numbered(Numbered { alert: None, .. }) => {}
+        Row::Numbered(Numbered {
+            alert: Some(alert), ..
+        }) => push_quoted(out, |out| {
             out.push(b"alert ");
             out.push_json(alert);
         }),
-        RowKind::Gap { gap, .. } => push_gap(out, *gap),
+        Row::Gap { gap, .. } => push_gap(out, *gap),
     }
 }
 

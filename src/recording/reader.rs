@@ -13,6 +13,7 @@ use super::error::{HeaderProblem, ReadError, RowProblem, Shown};
 use super::foreign;
 use super::row::Row;
 use super::watched::Watched;
+use crate::protocol::Numbered;
 
 /// Large enough that a read of the disk is worth its call, small enough to stay in the second-level cache.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -65,7 +66,7 @@ impl Reader<File> {
         Self::open_buffered(path, BUFFER_BYTES)
     }
 
-    /// Opens a file to read single rows of it: [`Reader::row_at`].
+    /// Opens a file to read single rows of it: [`Reader::message_at`].
     ///
     /// # Errors
     /// As of [`Reader::open`].
@@ -247,11 +248,11 @@ impl<R: Read> Reader<R> {
 }
 
 impl<R: Read + Seek> Reader<R> {
-    /// Reads a row again. The rows that come next are those behind it.
+    /// Reads a numbered row again. The rows that come next are those behind it.
     ///
     /// # Errors
     /// When it is not there any more, or cannot be read.
-    pub fn row_at(&mut self, place: Place, heading: &Heading) -> Result<Row, ReadError> {
+    pub fn message_at(&mut self, place: Place, heading: &Heading) -> Result<Numbered, ReadError> {
         let mut position = Position::new();
         position.set_byte(place.byte).set_line(place.line);
         let failed = |source| ReadError::Io {
@@ -264,7 +265,8 @@ impl<R: Read + Seek> Reader<R> {
         if !self.heading().is(heading) {
             self.decoder.heading = heading.clone();
         }
-        self.read_row()?.ok_or_else(|| ReadError::Io {
+        let message = self.read_row()?.and_then(Row::into_numbered);
+        message.ok_or_else(|| ReadError::Io {
             file: self.file.clone(),
             source: io::Error::other("it changed while it was read"),
         })

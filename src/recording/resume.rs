@@ -167,7 +167,8 @@ impl<'a> Scan<'a> {
         };
         let mut reader = Reader::new(self.header.chain(&*bytes), self.file)?;
         self.last = match reader.next() {
-            Some(Ok(row)) => position_of(row).or(self.last.take()),
+            Some(Ok(Row::Numbered(message))) => Some(message.position()),
+            Some(Ok(Row::Gap { .. })) => self.last.take(),
             Some(Err(ReadError::Row { file, problem, .. })) => {
                 return Err(ReadError::Row {
                     file,
@@ -237,12 +238,4 @@ impl Streams {
         self.found.retain(|stream| seen.insert(*stream));
         self.found
     }
-}
-
-fn position_of(row: Row) -> Option<Position> {
-    row.seq().map(|seq| Position {
-        host: row.host,
-        stream: row.stream,
-        seq,
-    })
 }

@@ -10,20 +10,18 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use rows::{any_file, encode, read, sample_row};
+use rows::{any_file, encode, message, read, sample_row};
 
 #[test]
 fn a_recording_looks_like_this() {
     let columns = Columns::new(["cpu", "a \"b\", c", "users"]);
     let mut top = sample_row(41, &[("cpu", 7.0), ("users", 0.5)]);
-    if let RowKind::Sample { sample, .. } = &mut top.kind {
-        sample.top = Some(vec![crate::protocol::Process {
-            pid: 812,
-            name: "it's \"x\",\n".into(),
-            cpu: 9.5,
-            memory: 1.0,
-        }]);
-    }
+    message(&mut top).unwrap().sample.top = Some(vec![crate::protocol::Process {
+        pid: 812,
+        name: "it's \"x\",\n".into(),
+        cpu: 9.5,
+        memory: 1.0,
+    }]);
     let rows = [
         top,
         sample_row(42, &[("a \"b\", c", -1.5), ("late", 7.0), ("seq", 1e20)]),
@@ -140,14 +138,12 @@ fn a_last_row_without_a_line_break_is_left_out_even_if_it_reads() {
 #[test]
 fn the_bound_on_a_row_is_none_on_the_file() {
     let mut row = sample_row(1, &[("cpu", 1.0)]);
-    if let RowKind::Sample { sample, .. } = &mut row.kind {
-        sample.top = Some(vec![crate::protocol::Process {
-            pid: 1,
-            name: "x".repeat(3 << 20),
-            cpu: 0.0,
-            memory: 0.0,
-        }]);
-    }
+    message(&mut row).unwrap().sample.top = Some(vec![crate::protocol::Process {
+        pid: 1,
+        name: "x".repeat(3 << 20),
+        cpu: 0.0,
+        memory: 0.0,
+    }]);
     let rows = vec![row; 7];
     let file = encode(&Columns::new(["cpu"]), &rows);
     assert!(file.len() > 20 << 20);
@@ -187,9 +183,9 @@ proptest! {
     fn samples_in_another_order_become_the_same_row((columns, rows) in any_file()) {
         let mut turned = rows.clone();
         for row in &mut turned {
-            if let RowKind::Sample { sample, .. } | RowKind::Alert { sample, .. } = &mut row.kind {
+            if let Some(message) = message(row) {
                 // Stable, so that those without a column keep their order.
-                sample.values.sort_by_key(|(name, _)| {
+                message.sample.values.sort_by_key(|(name, _)| {
                     std::cmp::Reverse(columns.index_of(name, 0))
                 });
             }

@@ -1,8 +1,8 @@
 //! What a viewer receives of one host, as rows.
 
-use crate::protocol::{Alert, Gap, Hello, HostName, Sample, StreamId};
+use crate::protocol::{Gap, Hello, Numbered};
 
-use super::{Columns, Encoder, Row, RowKind};
+use super::{Columns, Encoder, Row};
 
 /// Writes the messages of one host as a recording: the header before the first row, and a loss together with the
 /// message behind it.
@@ -45,29 +45,22 @@ impl Transcript {
     }
 
     /// Appends a numbered message to `out`, and what goes before it. Whether that was a gap.
-    pub fn push(
-        &mut self,
-        (host, stream, seq): (HostName, StreamId, u64),
-        alert: Option<Box<Alert>>,
-        sample: Sample,
-        out: &mut Vec<u8>,
-    ) -> bool {
+    pub fn push(&mut self, message: Numbered, out: &mut Vec<u8>) -> bool {
         if !std::mem::replace(&mut self.header_written, true) {
             self.encoder.header(out);
         }
         let has_rows = std::mem::replace(&mut self.has_rows, true);
         let gap = self.gap.take().filter(|_| has_rows);
         if let Some(gap) = gap {
-            let timestamp = sample.timestamp;
-            let kind = RowKind::Gap { timestamp, gap };
-            let host = host.clone();
-            self.encoder.row(&Row { host, stream, kind }, out);
+            let before = Row::Gap {
+                host: message.host.clone(),
+                stream: message.stream,
+                timestamp: message.sample.timestamp,
+                gap,
+            };
+            self.encoder.row(&before, out);
         }
-        let kind = match alert {
-            None => RowKind::Sample { seq, sample },
-            Some(alert) => RowKind::Alert { seq, alert, sample },
-        };
-        self.encoder.row(&Row { host, stream, kind }, out);
+        self.encoder.row(&Row::Numbered(message), out);
         gap.is_some()
     }
 }

@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{Announcement, Hub, Numbered, Retention, Timeline};
-use crate::protocol::{Process, Sample};
+use crate::hub::{Announcement, Hub, Retention, Timeline};
+use crate::protocol::{Numbered, Process, Sample};
 
 use super::{Config, Trust, Viewers, listen, run};
 
@@ -41,6 +41,8 @@ fn sample(seq: u64) -> Numbered {
         top: Some(vec![process]),
     };
     Numbered {
+        host: "web-1".parse().unwrap(),
+        stream: "k3v9q2".parse().unwrap(),
         seq,
         alert: None,
         sample,

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::descriptors;
 use crate::disk::Disk;
-use crate::protocol::{Body, Hello, HostName, ResumePoint, StreamId};
+use crate::protocol::{Body, Hello, HostName, Numbered, ResumePoint, StreamId};
 use crate::recording::{Output, OutputError};
 
 use super::destination::{Destination, Existing};
@@ -97,7 +97,14 @@ impl Files {
         stream: StreamId,
         body: Body,
     ) -> Result<(), SinkError> {
-        let (seq, alert, sample) = match body {
+        let numbered = |seq, alert, sample| Numbered {
+            host: host.clone(),
+            stream,
+            seq,
+            alert,
+            sample,
+        };
+        let message = match body {
             Body::Hello(hello) => return self.add(host, &hello),
             Body::Gap(gap) => {
                 if let Some(file) = self.files.get_mut(&host) {
@@ -108,16 +115,16 @@ impl Files {
             Body::Metric {
                 seq: Some(seq),
                 sample,
-            } => (seq, None, sample),
+            } => numbered(seq, None, sample),
             Body::Alert {
                 seq: Some(seq),
                 alert,
                 sample,
-            } => (seq, Some(alert), sample),
+            } => numbered(seq, Some(alert), sample),
             _ => return Ok(()),
         };
         match self.files.get_mut(&host) {
-            Some(file) => file.write((host, stream, seq), alert, sample).await,
+            Some(file) => file.write(message).await,
             None => Ok(()),
         }
     }

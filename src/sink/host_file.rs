@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{Alert, Gap, Hello, HostName, Sample, StreamId};
+use crate::protocol::{Gap, Hello, Numbered};
 use crate::recording::{Appended, Output, Resume, Transcript};
 
 use super::error::SinkError;
@@ -62,17 +62,9 @@ impl HostFile {
     }
 
     /// Writes a numbered message, and a gap before it.
-    pub(super) async fn write(
-        &mut self,
-        (host, stream, seq): (HostName, StreamId, u64),
-        alert: Option<Box<Alert>>,
-        sample: Sample,
-    ) -> Result<(), SinkError> {
+    pub(super) async fn write(&mut self, message: Numbered) -> Result<(), SinkError> {
         self.rows.clear();
-        let position = (host, stream, seq);
-        let has_gap = self
-            .transcript
-            .push(position, alert, sample, &mut self.rows);
+        let has_gap = self.transcript.push(message, &mut self.rows);
         let bytes = self.rows.len() as u64;
         if self.output.may_wait() {
             let (output, rows) = (Arc::clone(&self.output), std::mem::take(&mut self.rows));

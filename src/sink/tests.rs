@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::disk::Disk;
 use crate::disk::faulty::{FaultyDisk, at_every_operation};
 use crate::protocol::{Body, Gap, GapReason, Hello, HostName, Sample, StreamId, describe};
-use crate::recording::Reader;
+use crate::recording::{Reader, Row};
 
 use super::files::Files;
 use super::{Destination, Existing, Sink, SinkError};
@@ -183,8 +183,9 @@ fn read(bytes: &[u8]) -> (u64, bool) {
         return (0, false);
     };
     let rows: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
-    let numbered = rows.iter().filter(|row| row.seq().is_some()).count() as u64;
-    let ends_with_row = rows.last().is_some_and(|row| row.seq().is_some());
+    let is_numbered = |row: &Row| matches!(row, Row::Numbered(_));
+    let numbered = rows.iter().filter(|row| is_numbered(row)).count() as u64;
+    let ends_with_row = rows.last().is_some_and(is_numbered);
     (numbered, ends_with_row && reader.torn().is_none())
 }
 

@@ -1,7 +1,7 @@
 //! The last stage of every source: messages get their numbers and go to the publisher.
 
-use crate::hub::{Announcement, HostPublisher, Numbered};
-use crate::protocol::{Alert, Sample};
+use crate::hub::{Announcement, HostPublisher};
+use crate::protocol::{Alert, Numbered, Sample, StreamId};
 
 /// Which number a message gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +15,11 @@ pub enum Seq {
     Kept(u64),
 }
 
-/// A message on its way from a source, before it has a number.
+/// The stage before [`Numbered`]: a message on its way from a source, which says what number it gets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unnumbered {
+    /// The announced stream, which the number will belong to.
+    pub stream: StreamId,
     /// Which number it gets.
     pub seq: Seq,
     /// The alert, if it is one.
@@ -106,9 +108,14 @@ impl Sequence {
     /// # Errors
     /// When no number is left.
     pub fn add(&mut self, message: Unnumbered) -> Result<bool, NumbersRanOut> {
-        let Unnumbered { seq, alert, sample } = message;
-        let seq = self.numbers.give(seq)?;
-        Ok(self.publisher.add(Numbered { seq, alert, sample }))
+        let seq = self.numbers.give(message.seq)?;
+        Ok(self.publisher.add(Numbered {
+            host: self.publisher.host().clone(),
+            stream: message.stream,
+            seq,
+            alert: message.alert,
+            sample: message.sample,
+        }))
     }
 }
 
@@ -119,6 +126,8 @@ mod tests {
     use super::*;
     use crate::hub::{Batch, Hub, Retention, Timeline};
     use crate::protocol::{AlertState, Query};
+
+    const STREAM: StreamId = StreamId(1);
 
     /// What a rule about every sample makes of one, before any of it has a number.
     fn with_alert(sample: Sample) -> [Unnumbered; 2] {
@@ -132,6 +141,7 @@ mod tests {
             since: 1,
         };
         [None, Some(Box::new(alert))].map(|alert| Unnumbered {
+            stream: STREAM,
             seq: Seq::Next { missing: 0 },
             alert,
             sample: sample.clone(),
@@ -147,7 +157,7 @@ mod tests {
         let publisher = hub.publisher(Timeline::Live).host(&"a".parse().unwrap());
         let mut sequence = Sequence::new(publisher);
         sequence.announce(Announcement {
-            stream: "s1".parse().unwrap(),
+            stream: STREAM,
             interval: 1000,
             heartbeat: 1000,
             system: None,

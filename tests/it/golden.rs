@@ -16,7 +16,7 @@ fn check(body: Body, json: &str) -> Wire {
         body,
     };
     assert_eq!(String::from_utf8(message.encode()).unwrap(), json);
-    assert_eq!(message.frame(None).json(), json.as_bytes());
+    assert_eq!(message.frame().json(), json.as_bytes());
     assert_eq!(Message::decode(json).unwrap(), message);
     Wire::read(json).unwrap()
 }

@@ -135,7 +135,7 @@ impl World {
 fn keep(past: &FakePast, stream: &str, seq: u64) {
     past.messages.lock().unwrap().push(PastMessage {
         announcement: Arc::new(announcement(stream)),
-        message: sample(seq),
+        message: sample(stream, seq),
     });
 }
 
@@ -320,7 +320,7 @@ impl Past for Endless {
             count.fetch_add(1, Ordering::SeqCst);
             Ok(PastMessage {
                 announcement: Arc::clone(&announcement),
-                message: sample(seq),
+                message: sample("s0", seq),
             })
         })))
     }

@@ -7,9 +7,9 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
 
 use crate::protocol::{Alert, AlertState, Gap, GapReason, Process};
-use crate::recording::{Columns, Row, RowKind};
+use crate::recording::{Columns, Row};
 
-use super::rows::{any_file, encode, gap_row, read, sample_row};
+use super::rows::{any_file, encode, gap_row, message, read, sample_row};
 
 /// What python.py prints, with these arguments and this input. Without Python the test fails.
 fn python(arguments: &[&str], input: &[u8]) -> Vec<u8> {
@@ -28,16 +28,11 @@ fn python(arguments: &[&str], input: &[u8]) -> Vec<u8> {
 }
 
 fn with_top(mut row: Row, processes: Vec<Process>) -> Row {
-    if let RowKind::Sample { sample, .. } | RowKind::Alert { sample, .. } = &mut row.kind {
-        sample.top = Some(processes);
-    }
+    message(&mut row).unwrap().sample.top = Some(processes);
     row
 }
 
-fn alerting(row: Row) -> Row {
-    let RowKind::Sample { seq, sample } = row.kind else {
-        unreachable!("made of a sample")
-    };
+fn alerting(mut row: Row) -> Row {
     let alert = Alert {
         name: "busy, very".into(),
         rule: "cpu > 90 for 30s".into(),
@@ -47,22 +42,18 @@ fn alerting(row: Row) -> Row {
         threshold: Some(90.0),
         since: 1_795_529_251_204,
     };
-    Row {
-        kind: RowKind::Alert {
-            seq,
-            alert: Box::new(alert),
-            sample,
-        },
-        ..row
-    }
+    message(&mut row).unwrap().alert = Some(Box::new(alert));
+    row
 }
 
-fn of_db(row: Row) -> Row {
-    Row {
-        host: "db.2".parse().unwrap(),
-        stream: "k3v9zz".parse().unwrap(),
-        ..row
-    }
+fn of_db(mut row: Row) -> Row {
+    let (host, stream) = match &mut row {
+        Row::Numbered(message) => (&mut message.host, &mut message.stream),
+        Row::Gap { host, stream, .. } => (host, stream),
+    };
+    *host = "db.2".parse().unwrap();
+    *stream = "k3v9zz".parse().unwrap();
+    row
 }
 
 /// The rows that python.py writes.

@@ -7,35 +7,41 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::protocol::{Alert, AlertState, Gap, GapReason, Process, Sample, StreamId};
-use crate::recording::{Columns, Encoder, ReadError, Reader, Row, RowKind};
+use crate::protocol::{Alert, AlertState, Gap, GapReason, Numbered, Process, Sample, StreamId};
+use crate::recording::{Columns, Encoder, ReadError, Reader, Row};
 
 /// 2026-11-24T14:07:31.204Z
 pub(super) const NOON: u64 = 1_795_529_251_204;
 
 pub(super) fn sample_row(seq: u64, values: &[(&str, f64)]) -> Row {
     let values = values.iter().map(|&(name, value)| (name.into(), value));
-    Row {
+    Row::Numbered(Numbered {
         host: "web-1".parse().unwrap(),
         stream: "k3v9q2".parse().unwrap(),
-        kind: RowKind::Sample {
-            seq,
-            sample: Sample {
-                timestamp: NOON,
-                values: values.collect(),
-                top: None,
-            },
+        seq,
+        alert: None,
+        sample: Sample {
+            timestamp: NOON,
+            values: values.collect(),
+            top: None,
         },
+    })
+}
+
+/// The message in a row; a gap has none.
+pub(super) fn message(row: &mut Row) -> Option<&mut Numbered> {
+    match row {
+        Row::Numbered(message) => Some(message),
+        Row::Gap { .. } => None,
     }
 }
 
 pub(super) fn gap_row(gap: Gap) -> Row {
-    Row {
-        kind: RowKind::Gap {
-            timestamp: NOON,
-            gap,
-        },
-        ..sample_row(1, &[])
+    Row::Gap {
+        host: "web-1".parse().unwrap(),
+        stream: "k3v9q2".parse().unwrap(),
+        timestamp: NOON,
+        gap,
     }
 }
 
@@ -81,16 +87,16 @@ fn any_name() -> impl Strategy<Value = String> {
 fn any_row(names: Vec<Arc<str>>) -> impl Strategy<Value = Row> {
     let host = "[a-z0-9][A-Za-z0-9._-]{0,12}".prop_map(|name| name.parse().unwrap());
     let stream = (0..36_u64.pow(12)).prop_map(StreamId);
-    let sample = (1..=u64::MAX, any_sample(names)).boxed();
-    let kind = prop_oneof![
-        4 => sample.clone().prop_map(|(seq, sample)| RowKind::Sample { seq, sample }),
-        2 => (any_alert(), sample).prop_map(|(alert, (seq, sample))| {
-            RowKind::Alert { seq, alert: Box::new(alert), sample }
+    let alert = option::weighted(0.3, any_alert().prop_map(Box::new));
+    let source = (host, stream).boxed();
+    let message = (source.clone(), 1..=u64::MAX, alert, any_sample(names));
+    prop_oneof![
+        6 => message.prop_map(|((host, stream), seq, alert, sample)| {
+            Row::Numbered(Numbered { host, stream, seq, alert, sample })
         }),
-        1 => (any_timestamp(), any_gap())
-            .prop_map(|(timestamp, gap)| RowKind::Gap { timestamp, gap }),
-    ];
-    (host, stream, kind).prop_map(|(host, stream, kind)| Row { host, stream, kind })
+        1 => (source, any_timestamp(), any_gap())
+            .prop_map(|((host, stream), timestamp, gap)| Row::Gap { host, stream, timestamp, gap }),
+    ]
 }
 
 fn any_sample(names: Vec<Arc<str>>) -> impl Strategy<Value = Sample> {

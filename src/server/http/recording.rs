@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hub::{Batch, Hub};
-use crate::protocol::{Body, HostName, HostPattern, Message, Query, StreamId};
+use crate::protocol::{Body, HostName, HostPattern, Message, Numbered, Query, StreamId};
 use crate::recording::Transcript;
 
 use crate::server::door::gate::AccessRequest;
@@ -100,6 +100,13 @@ fn take(
     body: Body,
     rows: &mut Vec<u8>,
 ) {
+    let numbered = |stream, seq, alert, sample| Numbered {
+        host: host.clone(),
+        stream,
+        seq,
+        alert,
+        sample,
+    };
     match (body, transcript) {
         (Body::Hello(hello), transcript @ None) => {
             *transcript = Some((hello.stream, Transcript::new(&hello)));
@@ -113,7 +120,7 @@ fn take(
             },
             Some((stream, transcript)),
         ) => {
-            transcript.push((host.clone(), *stream, seq), None, sample, rows);
+            transcript.push(numbered(*stream, seq, None, sample), rows);
         }
         (
             Body::Alert {
@@ -123,7 +130,7 @@ fn take(
             },
             Some((stream, transcript)),
         ) => {
-            transcript.push((host.clone(), *stream, seq), Some(alert), sample, rows);
+            transcript.push(numbered(*stream, seq, Some(alert), sample), rows);
         }
         _ => {}
     }

@@ -100,6 +100,7 @@ impl<A: Audience> Live<A> {
                 sequence.announce(self.announcement(&sampler));
             }
             let message = Unnumbered {
+                stream: self.stream,
                 seq: Seq::Next { missing: 0 },
                 alert: None,
                 sample,

@@ -278,7 +278,7 @@ impl<O: Observer> Player<O> {
             tokio::time::sleep(pause).await;
         }
         self.is_metric_last = play.message.alert.is_none();
-        self.announce(publisher, &play.host, play.stream, &play.columns);
+        self.announce(publisher, &play.host, play.message.stream, &play.columns);
         let sequence = &mut self.host(publisher, &play.host).sequence;
         if sequence.add(play.message)? {
             publisher.wake();

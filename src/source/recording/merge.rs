@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::protocol::{HostName, StreamId};
-use crate::recording::{Columns, ReadError, Row, RowKind, RowProblem};
+use crate::protocol::{HostName, Numbered, StreamId};
+use crate::recording::{Columns, ReadError, RowProblem};
 
 use super::Input;
 use super::chain::Key;
@@ -44,8 +44,8 @@ struct Last {
     seq: u64,
     input: usize,
     at: Spot,
-    /// The row itself, where it cannot be read again.
-    row: Option<Row>,
+    /// The message itself, where it cannot be read again.
+    message: Option<Numbered>,
     /// The streams before its own.
     over: HashSet<StreamId>,
 }
@@ -84,8 +84,8 @@ impl Merged {
         })
     }
 
-    /// The next row, and the columns of its file.
-    pub(super) fn next(&mut self) -> Result<Option<(Row, Columns)>, ReadError> {
+    /// The next message, and the columns of its file.
+    pub(super) fn next(&mut self) -> Result<Option<(Numbered, Columns)>, ReadError> {
         while let Some(input) = self.earliest() {
             let opened = &mut self.inputs[input];
             let Some(found) = std::mem::replace(&mut opened.head, opened.source.next()?) else {
@@ -93,7 +93,7 @@ impl Merged {
             };
             if self.is_new(input, &found)? {
                 let columns = found.columns().clone();
-                return Ok(Some((found.row, columns)));
+                return Ok(Some((found.message, columns)));
             }
         }
         Ok(None)
@@ -109,12 +109,12 @@ impl Merged {
             heads.filter_map(|(input, opened)| Some((input, opened.head.as_ref()?)))
         };
         // Ties go to the file that was named first.
-        let time = |found: &Found| (found.row.timestamp(), found.row.host.clone());
+        let time = |found: &Found| (found.timestamp(), found.message.host.clone());
         let (input, earliest) = heads().min_by_key(|(_, found)| time(found))?;
         // A clock may have been set back: another file may have what comes before it.
-        let host = &earliest.row.host;
+        let host = &earliest.message.host;
         let mut first = (input, earliest);
-        for (input, found) in heads().filter(|(_, found)| found.row.host == *host) {
+        for (input, found) in heads().filter(|(_, found)| found.message.host == *host) {
             if self.key(found) < self.key(first.1) && self.is_ranked(found, first.1) {
                 first = (input, found);
             }
@@ -123,42 +123,42 @@ impl Merged {
     }
 
     fn key(&self, found: &Found) -> Key {
-        let ranks = self.ranks.get(&found.row.host);
-        let rank = ranks.and_then(|ranks| ranks.get(&found.row.stream));
-        (rank.copied().unwrap_or_default(), found.seq)
+        let ranks = self.ranks.get(&found.message.host);
+        let rank = ranks.and_then(|ranks| ranks.get(&found.message.stream));
+        (rank.copied().unwrap_or_default(), found.message.seq)
     }
 
     /// Whether it is known in which order two rows of a host belong.
     fn is_ranked(&self, one: &Found, other: &Found) -> bool {
-        one.row.stream == other.row.stream || self.ranks.contains_key(&one.row.host)
+        one.message.stream == other.message.stream || self.ranks.contains_key(&one.message.host)
     }
 
     /// Whether a row is the next of its host. One that came already is counted.
     fn is_new(&mut self, input: usize, found: &Found) -> Result<bool, ReadError> {
         let is_pipe = self.inputs[input].source.is_pipe();
-        let keep = || is_pipe.then(|| found.row.clone());
-        let Some(last) = self.last.get_mut(&found.row.host) else {
+        let keep = || is_pipe.then(|| found.message.clone());
+        let Some(last) = self.last.get_mut(&found.message.host) else {
             let last = Last {
-                stream: found.row.stream,
-                seq: found.seq,
+                stream: found.message.stream,
+                seq: found.message.seq,
                 input,
                 at: found.at.clone(),
-                row: keep(),
+                message: keep(),
                 over: HashSet::new(),
             };
-            self.last.insert(found.row.host.clone(), last);
+            self.last.insert(found.message.host.clone(), last);
             self.inputs[input].moved += u64::from(found.is_moved);
             return Ok(true);
         };
-        if last.stream == found.row.stream && last.seq == found.seq {
+        if last.stream == found.message.stream && last.seq == found.message.seq {
             self.check_same(input, found)?;
             self.inputs[input].repeated += 1;
             return Ok(false);
         }
-        let is_late = if last.stream == found.row.stream {
-            found.seq < last.seq
+        let is_late = if last.stream == found.message.stream {
+            found.message.seq < last.seq
         } else {
-            last.over.contains(&found.row.stream)
+            last.over.contains(&found.message.stream)
         };
         if is_late && self.is_lenient {
             self.is_out_of_order = true;
@@ -167,48 +167,48 @@ impl Merged {
         if is_late {
             return Err(self.displaced(input, found));
         }
-        if last.stream != found.row.stream {
+        if last.stream != found.message.stream {
             last.over.insert(last.stream);
         }
-        last.stream = found.row.stream;
-        last.seq = found.seq;
+        last.stream = found.message.stream;
+        last.seq = found.message.seq;
         last.input = input;
         last.at = found.at.clone();
-        last.row = keep();
+        last.message = keep();
         self.inputs[input].moved += u64::from(found.is_moved);
         Ok(true)
     }
 
     /// Checks that a row says the same as the last one of its host, whose message it repeats.
     fn check_same(&mut self, input: usize, found: &Found) -> Result<(), ReadError> {
-        let Some(last) = self.last.get(&found.row.host) else {
+        let Some(last) = self.last.get(&found.message.host) else {
             return Ok(());
         };
         let source = &mut self.inputs[last.input].source;
-        let again = match &last.row {
+        let again = match &last.message {
             Some(_) => None,
             None => source.again(&last.at)?,
         };
-        if (again.as_ref().or(last.row.as_ref())).is_none_or(|row| is_same(row, &found.row)) {
+        if (again.as_ref().or(last.message.as_ref())).is_none_or(|it| is_same(it, &found.message)) {
             return Ok(());
         }
         let problem = RowProblem::Differs {
-            message: message(found.row.stream, found.seq),
+            message: name(found.message.stream, found.message.seq),
             other: format!("{}:{}", source.file(), last.at.line),
         };
         Err(self.error(input, found, problem))
     }
 
     fn displaced(&self, input: usize, found: &Found) -> ReadError {
-        let after = (self.last.get(&found.row.host))
+        let after = (self.last.get(&found.message.host))
             .map(|last| {
                 let (file, line) = (self.inputs[last.input].source.file(), last.at.line);
-                format!("{} ({file}:{line})", message(last.stream, last.seq))
+                format!("{} ({file}:{line})", name(last.stream, last.seq))
             })
             .unwrap_or_default();
         let is_pipe = self.inputs[input].source.is_pipe();
         let problem = RowProblem::Displaced {
-            message: message(found.row.stream, found.seq),
+            message: name(found.message.stream, found.message.seq),
             after,
             cure: if is_pipe { SAVE_IT } else { JOIN_THEM },
         };
@@ -265,31 +265,21 @@ impl Merged {
     }
 }
 
-fn message(stream: StreamId, seq: u64) -> String {
+/// What errors call a message.
+fn name(stream: StreamId, seq: u64) -> String {
     format!("message {seq} of stream {stream}")
 }
 
 /// Whether two rows of a message say the same; their files may have their columns in different orders.
-fn is_same(one: &Row, other: &Row) -> bool {
-    let (Some((alert, sample)), Some((other_alert, other_sample))) = (parts(one), parts(other))
-    else {
-        return false;
-    };
+fn is_same(one: &Numbered, other: &Numbered) -> bool {
     let sorted = |values: &[(Arc<str>, f64)]| {
         let mut values = values.to_vec();
         values.sort_by(|(one, _), (other, _)| one.cmp(other));
         values
     };
-    alert == other_alert
+    let (sample, other_sample) = (&one.sample, &other.sample);
+    one.alert == other.alert
         && sample.timestamp == other_sample.timestamp
         && sample.top == other_sample.top
         && sorted(&sample.values) == sorted(&other_sample.values)
-}
-
-fn parts(row: &Row) -> Option<(Option<&crate::protocol::Alert>, &crate::protocol::Sample)> {
-    match &row.kind {
-        RowKind::Sample { sample, .. } => Some((None, sample)),
-        RowKind::Alert { alert, sample, .. } => Some((Some(alert), sample)),
-        RowKind::Gap { .. } => None,
-    }
 }

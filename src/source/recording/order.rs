@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::protocol::{HostName, StreamId};
+use crate::protocol::{HostName, Numbered, StreamId};
 use crate::recording::{Heading, Place, ReadError, Reader, Row};
 
 use super::Input;
@@ -127,12 +127,12 @@ impl RunCounter {
 
 impl Runs {
     /// Takes in the next row of the file.
-    pub(super) fn note(&mut self, row: &Row, seq: u64) {
-        let runs = match self.0.get_mut(&row.host) {
+    pub(super) fn note(&mut self, message: &Numbered) {
+        let runs = match self.0.get_mut(&message.host) {
             Some(runs) => runs,
-            None => self.0.entry(row.host.clone()).or_default(),
+            None => self.0.entry(message.host.clone()).or_default(),
         };
-        runs.note(row.stream, seq, row.timestamp());
+        runs.note(message.stream, message.seq, message.sample.timestamp);
     }
 }
 
@@ -366,12 +366,15 @@ impl Plan {
         let mut reader = Reader::open(path)?;
         let mut counters: HashMap<HostName, RunCounter> = HashMap::new();
         while let Some(row) = reader.next().transpose()? {
-            let (Some(seq), Some(host)) = (row.seq(), self.hosts.get_mut(&row.host)) else {
+            let Row::Numbered(message) = row else {
                 continue;
             };
-            let counter = match counters.get_mut(&row.host) {
+            let Some(host) = self.hosts.get_mut(&message.host) else {
+                continue;
+            };
+            let counter = match counters.get_mut(&message.host) {
                 Some(counter) => counter,
-                None => counters.entry(row.host.clone()).or_default(),
+                None => counters.entry(message.host.clone()).or_default(),
             };
             let Some(run) = counter.next(host).filter(|run| !run.is_in_place) else {
                 continue;
@@ -382,10 +385,10 @@ impl Plan {
             }
             let heading = u32::try_from(self.headings.len() - 1).unwrap_or(u32::MAX / 2);
             host.displaced.push(Displaced {
-                seq,
-                timestamp: row.timestamp(),
+                seq: message.seq,
+                timestamp: message.sample.timestamp,
                 place: reader.place(),
-                rank: host.ranks.get(&row.stream).copied().unwrap_or(u32::MAX),
+                rank: host.rank_of(message.stream),
                 heading_and_moved: heading << 1 | u32::from(moved),
             });
         }
@@ -401,8 +404,11 @@ impl Plan {
 impl HostPlan {
     /// Where a row of this host belongs.
     pub(super) fn key(&self, stream: StreamId, seq: u64) -> Key {
-        let rank = self.ranks.get(&stream).copied().unwrap_or(u32::MAX);
-        (rank, seq)
+        (self.rank_of(stream), seq)
+    }
+
+    fn rank_of(&self, stream: StreamId) -> u32 {
+        self.ranks.get(&stream).copied().unwrap_or(u32::MAX)
     }
 }
 

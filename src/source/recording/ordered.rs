@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::protocol::HostName;
+use crate::protocol::{HostName, Numbered};
 use crate::recording::{Columns, Heading, Place, ReadError, Reader, Row};
 
 use super::Input;
@@ -14,8 +14,7 @@ use super::order::{Displaced, HostPlan, Plan, RunCounter, Runs};
 /// A numbered row that was read, and where.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) row: Row,
-    pub(super) seq: u64,
+    pub(super) message: Numbered,
     pub(super) at: Spot,
     /// Whether it was out of place in its file.
     pub(super) is_moved: bool,
@@ -31,6 +30,11 @@ pub(super) struct Spot {
 }
 
 impl Found {
+    /// When its sample was taken, in milliseconds since the epoch.
+    pub(super) fn timestamp(&self) -> u64 {
+        self.message.sample.timestamp
+    }
+
     pub(super) fn columns(&self) -> &Columns {
         self.at.heading.columns()
     }
@@ -82,7 +86,7 @@ impl Source {
             Self::File(reader, runs) => {
                 let found = numbered(reader)?;
                 if let (Some(runs), Some(found)) = (runs, &found) {
-                    runs.note(&found.row, found.seq);
+                    runs.note(&found.message);
                 }
                 Ok(found)
             }
@@ -91,12 +95,12 @@ impl Source {
     }
 
     /// Reads a row again. `None` where that cannot be done.
-    pub(super) fn again(&mut self, at: &Spot) -> Result<Option<Row>, ReadError> {
+    pub(super) fn again(&mut self, at: &Spot) -> Result<Option<Numbered>, ReadError> {
         match self {
-            Self::Displaced(rows) => rows.by_place.row_at(at.place, &at.heading).map(Some),
+            Self::Displaced(rows) => (rows.by_place).message_at(at.place, &at.heading).map(Some),
             Self::File(reader, _) => {
                 let mut by_place = Reader::open_for_rows(reader.file().as_ref())?;
-                by_place.row_at(at.place, &at.heading).map(Some)
+                by_place.message_at(at.place, &at.heading).map(Some)
             }
             Self::Pipe(_) => Ok(None),
         }
@@ -146,15 +150,14 @@ fn open_pipe(path: &std::path::Path) -> Result<Reader<Box<dyn Read + Send>>, Rea
 
 fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<Found>, ReadError> {
     while let Some(row) = reader.next().transpose()? {
-        if let Some(seq) = row.seq() {
+        if let Row::Numbered(message) = row {
             return Ok(Some(Found {
                 at: Spot {
                     heading: reader.heading().clone(),
                     place: reader.place(),
                     line: reader.line(),
                 },
-                row,
-                seq,
+                message,
                 is_moved: false,
             }));
         }
@@ -193,7 +196,7 @@ impl InOrder {
             let head = self.head.take();
             if let Some(progress) = head
                 .as_ref()
-                .and_then(|head| self.hosts.get_mut(&head.row.host))
+                .and_then(|head| self.hosts.get_mut(&head.message.host))
             {
                 progress.has_begun = true;
             }
@@ -204,7 +207,7 @@ impl InOrder {
 
     fn next_in_place(&mut self) -> Result<Option<Found>, ReadError> {
         while let Some(found) = numbered(&mut self.in_file)? {
-            let host = &found.row.host;
+            let host = &found.message.host;
             let (Some(plan), Some(progress)) =
                 (self.plan.hosts.get(host), self.hosts.get_mut(host))
             else {
@@ -222,7 +225,7 @@ impl InOrder {
     fn earliest_displaced(&self) -> Option<HostName> {
         let mut earliest = None;
         // A row in place is held back by those of its host that belong before it.
-        let mut head = (self.head.as_ref()).map(|head| (head.row.timestamp(), &head.row.host));
+        let mut head = (self.head.as_ref()).map(|head| (head.timestamp(), &head.message.host));
         for (host, progress) in &self.hosts {
             let Some(plan) = self.plan.hosts.get(host) else {
                 continue;
@@ -246,7 +249,9 @@ impl InOrder {
     fn is_due(&self, host: &HostName, plan: &HostPlan, so_far: &Progress, row: &Displaced) -> bool {
         match &self.head {
             None => true,
-            Some(head) if head.row.host == *host => row.key() < plan.key(head.row.stream, head.seq),
+            Some(Found { message, .. }) if message.host == *host => {
+                row.key() < plan.key(message.stream, message.seq)
+            }
             // When this host's next row in place comes is not known yet, except for the first.
             Some(_) => plan
                 .first_in_place
@@ -264,10 +269,8 @@ impl InOrder {
         else {
             return Ok(None);
         };
-        let row = self.by_place.row_at(next.place, heading)?;
         Ok(Some(Found {
-            seq: row.seq().unwrap_or_default(),
-            row,
+            message: self.by_place.message_at(next.place, heading)?,
             at: Spot {
                 heading: heading.clone(),
                 place: next.place,

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::protocol::{HostName, LAST_TIMESTAMP, StreamId};
-use crate::recording::{Columns, ReadError, Row, RowKind};
+use crate::protocol::{HostName, LAST_TIMESTAMP, Numbered, StreamId};
+use crate::recording::{Columns, ReadError};
 
 use super::super::{Seq, Unnumbered};
 use super::merge::Merged;
@@ -49,8 +49,6 @@ pub struct Run {
 pub struct Play {
     /// Whose.
     pub host: HostName,
-    /// The stream that the number belongs to.
-    pub stream: StreamId,
     /// The columns of its file.
     pub columns: Columns,
     /// The message.
@@ -63,8 +61,8 @@ pub struct Play {
 pub struct Playback {
     run: Run,
     rows: Merged,
-    /// Rows that were read ahead, in reverse.
-    ahead: Vec<(Row, Columns)>,
+    /// Messages that were read ahead, in reverse.
+    ahead: Vec<(Numbered, Columns)>,
     first: Option<u64>,
     clock: Clock,
     /// Each host's last message as recorded; `None` before the first of a pass.
@@ -111,14 +109,15 @@ impl Playback {
         let mut survey = Survey::default();
         let mut rows = Vec::new();
         while rows.len() < count
-            && let Some((row, columns)) = self.rows.next()?
+            && let Some((message, columns)) = self.rows.next()?
         {
-            let first = *survey.first.get_or_insert(row.timestamp());
-            if self.run.window.contains(row.timestamp(), first) {
-                survey.note_time(row.timestamp());
+            let timestamp = message.sample.timestamp;
+            let first = *survey.first.get_or_insert(timestamp);
+            if self.run.window.contains(timestamp, first) {
+                survey.note_time(timestamp);
             }
-            survey.note(&row.host, row.stream, row.timestamp(), columns.clone());
-            rows.push((row, columns));
+            survey.note(&message, columns.clone());
+            rows.push((message, columns));
         }
         survey.settle();
         rows.reverse();
@@ -169,16 +168,17 @@ impl Playback {
                 Some(ahead) => Some(ahead),
                 None => self.rows.next()?,
             };
-            let Some((row, columns)) = next else {
+            let Some((message, columns)) = next else {
                 if !self.run.again || self.hosts.is_empty() {
                     return Ok(None);
                 }
                 self.begin_again()?;
                 continue;
             };
-            let first = *self.first.get_or_insert(row.timestamp());
-            if self.run.window.contains(row.timestamp(), first)
-                && let Some(play) = self.message(row, columns)
+            let timestamp = message.sample.timestamp;
+            let first = *self.first.get_or_insert(timestamp);
+            if self.run.window.contains(timestamp, first)
+                && let Some(play) = self.made_of(message, columns)
             {
                 return Ok(Some(play));
             }
@@ -196,24 +196,24 @@ impl Playback {
         Ok(())
     }
 
-    /// The message in `row`; `None` where no more can be made.
-    fn message(&mut self, row: Row, columns: Columns) -> Option<Play> {
-        let (seq, mut alert, mut sample) = match row.kind {
-            RowKind::Sample { seq, sample } => (seq, None, sample),
-            RowKind::Alert { seq, alert, sample } => (seq, Some(alert), sample),
-            RowKind::Gap { .. } => return None,
-        };
-        let last = self.hosts.entry(row.host.clone()).or_default();
-        let missing = match last.replace((row.stream, seq)) {
+    /// What is played of a recorded message; `None` where no more can be played.
+    fn made_of(&mut self, recorded: Numbered, columns: Columns) -> Option<Play> {
+        let Numbered {
+            host,
+            stream,
+            seq,
+            mut alert,
+            mut sample,
+        } = recorded;
+        let last = self.hosts.entry(host.clone()).or_default();
+        let missing = match last.replace((stream, seq)) {
             // The hole keeps its size.
-            Some((stream, last)) if stream == row.stream => {
-                seq.saturating_sub(last).saturating_sub(1)
-            }
+            Some((before, last)) if before == stream => seq.saturating_sub(last).saturating_sub(1),
             _ => 0,
         };
         let (due, timestamp) = self.clock.tick(sample.timestamp, self.run.rebase_to);
         let (host, stream, seq) = match &self.run.numbering {
-            Numbering::Kept => (row.host, row.stream, Seq::Kept(seq)),
+            Numbering::Kept => (host, stream, Seq::Kept(seq)),
             Numbering::Fresh { stream, name } => {
                 if timestamp > LAST_TIMESTAMP {
                     self.exhausted = Some("time runs past the year 9999");
@@ -223,15 +223,19 @@ impl Playback {
                 if let Some(alert) = &mut alert {
                     alert.since = shifted(alert.since, recorded, timestamp);
                 }
-                let host = name.clone().unwrap_or(row.host);
+                let host = name.clone().unwrap_or(host);
                 (host, *stream, Seq::Next { missing })
             }
         };
         Some(Play {
             host,
-            stream,
             columns,
-            message: Unnumbered { seq, alert, sample },
+            message: Unnumbered {
+                stream,
+                seq,
+                alert,
+                sample,
+            },
             due,
         })
     }
@@ -327,7 +331,7 @@ mod tests {
         for play in plays {
             match numbers.give(play.message.seq) {
                 Ok(seq) => numbered.push((
-                    format!("{}:{seq}", play.stream),
+                    format!("{}:{seq}", play.message.stream),
                     play.due,
                     play.message.sample.timestamp % 60_000,
                 )),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::protocol::{HostName, StreamId};
+use crate::protocol::{HostName, Numbered, StreamId};
 use crate::recording::{Columns, ReadError};
 
 use super::merge::Merged;
@@ -103,8 +103,8 @@ impl Survey {
     fn of(merged: &mut Merged, window: Window) -> Result<Self, ReadError> {
         let mut survey = Self::default();
         let mut last = None;
-        while let Some((row, columns)) = merged.next()? {
-            let timestamp = row.timestamp();
+        while let Some((message, columns)) = merged.next()? {
+            let timestamp = message.sample.timestamp;
             let first = *survey.first.get_or_insert(timestamp);
             if window.contains(timestamp, first) {
                 survey.rows += 1;
@@ -112,21 +112,17 @@ impl Survey {
                 let step = timestamp.saturating_sub(*last.get_or_insert(timestamp));
                 survey.span = survey.span.saturating_add(step);
                 last = Some(timestamp);
-                survey.note(&row.host, row.stream, timestamp, columns);
+                survey.note(&message, columns);
             }
         }
         survey.settle();
         Ok(survey)
     }
 
-    /// Takes in one row.
-    pub(super) fn note(
-        &mut self,
-        host: &HostName,
-        stream: StreamId,
-        timestamp: u64,
-        columns: Columns,
-    ) {
+    /// Takes in one message.
+    pub(super) fn note(&mut self, message: &Numbered, columns: Columns) {
+        let (host, stream) = (&message.host, message.stream);
+        let timestamp = message.sample.timestamp;
         if let Some(known) = self.hosts.get_mut(host) {
             known.note(stream, timestamp);
         } else {

@@ -48,7 +48,7 @@ impl Files {
             let Seq::Kept(seq) = play.message.seq else {
                 panic!("{play:?}");
             };
-            format!("{}:{}:{seq}", play.host, play.stream)
+            format!("{}:{}:{seq}", play.host, play.message.stream)
         };
         let plays: Vec<_> = plays.map(|play| name(play.unwrap())).collect();
         assert_eq!(survey.rows, plays.len() as u64);
