@@ -1,12 +1,11 @@
 // The page: messages change the state, and the next frame draws the state.
 
-import { renderCards } from "./cards.js";
 import { Chart } from "./chart.js";
 import { Connection, request, webSocket } from "./connection.js";
 import { append, byId, setText } from "./dom.js";
 import { clock, text, unbroken, uptime } from "./format.js";
 import { State } from "./state.js";
-import { renderTables } from "./tables.js";
+import { renderCards, renderTables } from "./values.js";
 
 /**
  * @typedef {import("../../docs/protocol").Message} Message

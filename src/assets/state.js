@@ -6,6 +6,7 @@
  * @typedef {import("../../docs/protocol").Metric} Metric
  * @typedef {import("../../docs/protocol").AlertMessage} AlertMessage
  * @typedef {import("../../docs/protocol").Alert} Alert
+ * @typedef {import("../../docs/protocol").MetricInfo} MetricInfo
  *
  * A message with a sample.
  * @typedef {Metric | AlertMessage} Numbered
@@ -17,23 +18,13 @@ const KEPT_MS = 15 * 60 * 1000;
 const MAX_SAMPLES = 5000;
 /** The columns have room for twice as many, so that they are moved only once in a while. */
 const ROOM = 2 * MAX_SAMPLES;
-const PRESSURES = ["pressureCpu", "pressureMemory", "pressureIo"];
-/** What cards and charts draw. Of everything else, only the newest value is kept. */
-const DRAWN = [
-  "cpu",
-  "memory",
-  "activeUsers",
-  "requestsPerSecond",
-  "load1",
-  "swap",
-  "disk",
-  "networkReceived",
-  "networkSent",
-  "diskRead",
-  "diskWritten",
-  "temperature",
-  "pressure",
-];
+/** Samples in a sparkline. So many are kept whole. */
+export const POINTS = 60;
+/** What the charts draw, as columns: of everything else, only the last values are kept. */
+const CHARTED = ["cpu", "memory", "networkReceived", "networkSent", "diskRead", "diskWritten"];
+/** The highest of the pressures, as no server names a metric. */
+export const PRESSURE = "pressure:*";
+export const PRESSURES = ["pressureCpu", "pressureMemory", "pressureIo"];
 
 /** A step this many times as long as its neighbours is a gap. */
 const GAP_STEPS = 2.5;
@@ -48,7 +39,7 @@ const MIN_STALE_MS = 3000;
  * @returns {number}
  */
 function valueOf(message, name) {
-  if (name === "pressure") return Math.max(...PRESSURES.map((pressure) => valueOf(message, pressure)));
+  if (name === PRESSURE) return Math.max(...PRESSURES.map((pressure) => valueOf(message, pressure)));
   const value = message?.data[name];
   return typeof value === "number" && !message?.absent?.includes(name) ? value : NaN;
 }
@@ -58,7 +49,13 @@ export class History {
   #begin = 0;
   #end = 0;
   /** @type {Record<string, Float64Array>} */
-  #columns = Object.fromEntries(["time", "seq", ...DRAWN].map((name) => [name, new Float64Array(ROOM)]));
+  #columns = Object.fromEntries(["time", "seq", ...CHARTED].map((name) => [name, new Float64Array(ROOM)]));
+  /**
+   * The last of the samples.
+   *
+   * @type {Numbered[]}
+   */
+  #whole = [];
 
   get length() {
     return this.#end - this.#begin;
@@ -85,13 +82,32 @@ export class History {
   push(message) {
     const time = message.data.timestamp;
     // If the clock was set back, what it says now counts.
-    while (this.length && this.last() >= time) this.#end -= 1;
+    while (this.length && this.last() >= time) {
+      this.#end -= 1;
+      this.#whole.pop();
+    }
     if (this.#end === ROOM) this.#makeRoom();
     this.#columns.time[this.#end] = time;
     this.#columns.seq[this.#end] = message.seq;
-    for (const name of DRAWN) this.#columns[name][this.#end] = valueOf(message, name);
+    for (const name of CHARTED) this.#columns[name][this.#end] = valueOf(message, name);
     this.#end += 1;
     while (this.time(0) < time - KEPT_MS || this.length > MAX_SAMPLES) this.#begin += 1;
+    this.#whole.push(message);
+    if (this.#whole.length > Math.min(POINTS, this.length)) this.#whole.shift();
+  }
+
+  /**
+   * The last values of any metric. A gap is one value that is missing, however long it was.
+   *
+   * @param {string} name
+   */
+  recent(name) {
+    const first = this.length - this.#whole.length;
+    const values = this.#whole.flatMap((message, index) => {
+      const value = valueOf(message, name);
+      return this.isGap(first + index) ? [NaN, value] : value;
+    });
+    return values.slice(-POINTS);
   }
 
   #makeRoom() {
@@ -148,9 +164,15 @@ export class Host {
   /**
    * The server's last hello, or as much as the page needs until one arrives.
    *
-   * @type {Pick<Hello, "metrics" | "interval"> & Partial<Hello>}
+   * @type {Pick<Hello, "interval"> & Partial<Hello>}
    */
-  hello = { metrics: [], interval: 1000 };
+  hello = { interval: 1000 };
+  /**
+   * What is known of the metrics, by name, in the server's order.
+   *
+   * @type {Map<string, MetricInfo>}
+   */
+  metrics = new Map();
   /**
    * The newest message with a sample.
    *
@@ -194,7 +216,7 @@ export class Host {
 
   /** @param {string} name */
   metric(name) {
-    return this.hello.metrics.find((metric) => metric.name === name);
+    return this.metrics.get(name);
   }
 
   /** @param {string} name */
@@ -294,6 +316,7 @@ export class State {
         if (isBehind) Object.assign(host, new Host(name));
         streams.set(name, message.stream);
         host.hello = message;
+        host.metrics = new Map(message.metrics.map((metric) => [metric.name, metric]));
         host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
         return isBehind;
       }

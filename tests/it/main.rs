@@ -37,6 +37,7 @@ mod page_elsewhere;
 mod page_looks;
 mod page_parts;
 mod page_proxied;
+mod page_sections;
 mod page_streams;
 mod record;
 mod refused;

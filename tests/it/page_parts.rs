@@ -14,17 +14,16 @@ const GZIP: &str = "Accept-Encoding: gzip\r\n";
 const CHROMIUM: &str = "Accept-Encoding: gzip, deflate, br, zstd\r\n";
 
 /// Every part and its type.
-const PARTS: [(&str, &str); 11] = [
+const PARTS: [(&str, &str); 10] = [
     ("/", "text/html; charset=utf-8"),
     ("/app.css", "text/css; charset=utf-8"),
     ("/app.js", "text/javascript; charset=utf-8"),
-    ("/cards.js", "text/javascript; charset=utf-8"),
     ("/chart.js", "text/javascript; charset=utf-8"),
     ("/connection.js", "text/javascript; charset=utf-8"),
     ("/dom.js", "text/javascript; charset=utf-8"),
     ("/format.js", "text/javascript; charset=utf-8"),
     ("/state.js", "text/javascript; charset=utf-8"),
-    ("/tables.js", "text/javascript; charset=utf-8"),
+    ("/values.js", "text/javascript; charset=utf-8"),
     ("/favicon.svg", "image/svg+xml"),
 ];
 

@@ -56,7 +56,7 @@ fn check_page(dir: &Path) -> (bool, String) {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert!(7 < scripts.len(), "only {scripts:?}");
+    assert!(6 < scripts.len(), "only {scripts:?}");
     let output = Command::new("tsc")
         .args([
             "--noEmit",

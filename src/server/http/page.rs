@@ -83,17 +83,16 @@ macro_rules! part {
     };
 }
 
-static PARTS: [Part; 11] = [
+static PARTS: [Part; 10] = [
     part!("/", HTML, "index.html"),
     part!("/app.css", CSS),
     part!("/app.js", SCRIPT),
-    part!("/cards.js", SCRIPT),
     part!("/chart.js", SCRIPT),
     part!("/connection.js", SCRIPT),
     part!("/dom.js", SCRIPT),
     part!("/format.js", SCRIPT),
     part!("/state.js", SCRIPT),
-    part!("/tables.js", SCRIPT),
+    part!("/values.js", SCRIPT),
     part!("/favicon.svg", SVG),
 ];
 

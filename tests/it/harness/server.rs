@@ -1,9 +1,11 @@
 //! Servers of a test's own making.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, accept_hdr};
 
 /// Listens on a free port of loopback until the process ends, and hands each connection with its number, from 0, to
@@ -34,13 +36,56 @@ pub(crate) fn each_viewer(
 pub(crate) fn attend(stream: TcpStream, attend: impl FnOnce(&str, &mut WebSocket<TcpStream>)) {
     let mut query = String::new();
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let note = |request: &Request, response: Response| {
+    let note = |request: &Request, mut response: Response| {
         query = request.uri().query().unwrap_or_default().to_owned();
+        // A browser accepts no WebSocket without the subprotocol that it asked for.
+        if request.headers().contains_key(SEC_WEBSOCKET_PROTOCOL) {
+            let protocol = HeaderValue::from_static("metrics.v1");
+            response
+                .headers_mut()
+                .insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+        }
         Ok(response)
     };
     if let Ok(mut socket) = accept_hdr(stream, note) {
         attend(&query, &mut socket);
     }
+}
+
+/// A server that has the page of the real one at `page`, and a stream of a test's own making: `attend_viewer` gets each
+/// WebSocket, and what the client asked for behind `?`.
+pub(crate) fn page_with_stream(
+    page: u16,
+    attend_viewer: impl Fn(&str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
+) -> u16 {
+    const UPGRADED: &[u8] = b"GET /ws";
+    each_connection(move |_, stream| {
+        let mut start = [0; UPGRADED.len()];
+        while stream
+            .peek(&mut start)
+            .is_ok_and(|read| 0 < read && read < start.len())
+        {}
+        if start == UPGRADED {
+            attend(stream, &attend_viewer);
+        } else {
+            pipe(
+                stream,
+                TcpStream::connect((Ipv4Addr::LOCALHOST, page)).unwrap(),
+            );
+        }
+    })
+}
+
+/// Takes bytes from one to the other, both ways, until one of them ends.
+fn pipe(near: TcpStream, far: TcpStream) {
+    let copy = |mut from: &TcpStream, mut to: &TcpStream| {
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| copy(&near, &far));
+        copy(&far, &near);
+    });
 }
 
 /// Sends texts.

@@ -1,0 +1,243 @@
+//! The page lays out metrics that it has never heard of: a box for each section that the server announces.
+
+use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
+
+use serde_json::{Value, json};
+
+use crate::harness::browser::Browser;
+use crate::harness::metrics::{Metrics, Running};
+use crate::harness::server::{page_with_stream, say};
+use crate::page::{VIEW, open};
+
+/// What the boxes say: title, rows without heads, heads, and rows below them.
+const BOXES: &str = "[...document.getElementById('tables').children].map((box) => {
+    const text = (rows) => [...rows].map((row) => [...row.cells].map((cell) => cell.textContent));
+    const [lines, rows] = box.querySelectorAll('table');
+    const [heads] = text(rows.tHead.rows);
+    return [box.querySelector('summary').textContent, text(lines.rows), heads, text(rows.tBodies[0].rows)];
+})";
+
+const HOSTILE: &str = "<img src=x onerror=window.stung=1>";
+
+fn hello(metrics: &Value) -> String {
+    json!({
+        "type": "hello", "host": "web-1", "protocol": 1, "server": "metrics/9", "stream": "k3", "oldest": 1, "newest": 40,
+        "interval": 1000, "heartbeat": 30000, "metrics": metrics, "alerts": [], "unavailable": [],
+    })
+    .to_string()
+}
+
+fn metric(name: &str, unit: &str, label: &str, section: &str) -> Value {
+    json!({ "name": name, "unit": unit, "label": label, "section": section })
+}
+
+/// The sample with `seq`, a second behind the one before.
+fn sample(seq: u64) -> String {
+    let mut data = json!({
+        "timestamp": 1_795_528_800_000 + seq * 1000, "cpu": 12, "memory": 40, "activeUsers": 2, "requestsPerSecond": 3,
+        "cpu:0": 12, "queue.depth": if seq < 36 { 100 } else { 150 }, "queue.wait": 7.3, "jobs:mail": 3, "jobs:print": 0,
+        "gpu": 60, "gpu:0": 90, "gpu:1": 30, "gpuMemory:0": 95, "gpuPower:1": 312.5, "plain": 1, "oomKills": 0.004,
+        "networkErrors": 0, "networkErrors:eth0": 0, "networkReceived:eth0": 1500,
+    });
+    data[HOSTILE] = json!(5);
+    json!({ "type": "metric", "host": "web-1", "seq": seq, "data": data }).to_string()
+}
+
+/// The metrics of a later version, of an application, and of somebody who means ill.
+fn unheard_of() -> Value {
+    let mut metrics = vec![
+        metric("cpu", "%", "CPU", "CPU"),
+        metric("cpu:0", "%", "CPU 0", "CPU"),
+        metric("memory", "%", "Memory", "Memory"),
+        metric("oomKills", "1/s", "OOM kills", "Memory"),
+        metric("networkErrors", "1/s", "Network errors", "Network"),
+        metric("networkReceived:eth0", "B/s", "Network in eth0", "Network"),
+        metric(
+            "networkErrors:eth0",
+            "1/s",
+            "Network errors eth0",
+            "Network",
+        ),
+        metric("queue.depth", "", "Queue depth", "Application"),
+        metric("queue.wait", "ms", "Queue wait", "Application"),
+        metric("jobs:mail", "", "jobs:mail", "Application"),
+        metric("jobs:print", "", "jobs:print", "Application"),
+        metric("gpu", "%", "GPU", "GPU"),
+        metric("gpu:0", "%", "GPU 0", "GPU"),
+        metric("gpu:1", "%", "GPU 1", "GPU"),
+        metric("gpuMemory:0", "%", "GPU memory 0", "GPU"),
+        metric("gpuPower:1", "W", "GPU power 1", "GPU"),
+        metric(HOSTILE, "", HOSTILE, HOSTILE),
+        metric("plain", "", "", ""),
+        metric("never", "", "Never read", "All values"),
+    ];
+    metrics[7]["warn"] = json!(120);
+    metrics[14]["critical"] = json!(90);
+    json!(metrics)
+}
+
+/// A browser on the page, and the server that it sees: after 40 samples it says whatever it is told to.
+struct Scene {
+    browser: Browser,
+    says: Sender<String>,
+    _page: Running,
+}
+
+fn scene(metrics: &Value) -> Scene {
+    let page = Metrics::serve().start();
+    let texts: Vec<String> = std::iter::once(hello(metrics))
+        .chain((1..=40).map(sample))
+        .collect();
+    let (says, said) = channel::<String>();
+    let said = Mutex::new(said);
+    let port = page_with_stream(page.port(), move |query, socket| {
+        if query.contains("since=") {
+            let all: Vec<&str> = texts.iter().map(String::as_str).collect();
+            say(socket, &all);
+            while socket.read().is_ok() {}
+        } else {
+            say(socket, &[&texts[0], &texts[40]]);
+            let said = said.lock().unwrap();
+            said.iter().for_each(|text| say(socket, &[&text]));
+        }
+    });
+    let mut browser = open(port);
+    browser.wait_until("view().filled && view().seq === 40", VIEW);
+    Scene {
+        browser,
+        says,
+        _page: page,
+    }
+}
+
+#[test]
+fn metrics_that_it_has_never_heard_of_have_a_box_for_each_section() {
+    let Scene { mut browser, .. } = scene(&unheard_of());
+    browser.wait_until(
+        "document.getElementById('tables').children.length > 5",
+        BOXES,
+    );
+    let boxes = browser.eval(BOXES);
+    let expected = json!([
+        [
+            "Memory",
+            [["OOM kills", "", "▬ steady", "0.004\u{a0}/s"]],
+            [],
+            []
+        ],
+        [
+            "Network",
+            [["Network errors", "", "▬ steady", "0\u{a0}/s"]],
+            ["Name", "in", "errors"],
+            [["eth0", "1.5\u{a0}kB/s", "0\u{a0}/s"]],
+        ],
+        [
+            "Application",
+            [
+                ["Queue depth", "", "▲ up 50 %", "150"],
+                ["Queue wait", "", "▬ steady", "7.3\u{a0}ms"],
+            ],
+            ["Name", "jobs"],
+            [["mail", "3"], ["print", "0"]],
+        ],
+        [
+            "GPU",
+            [["GPU", "", "▬ steady", "60.0\u{a0}%"]],
+            ["Name", "GPU", "memory", "power"],
+            [
+                ["0", "90.0\u{a0}%", "95.0\u{a0}%", "–"],
+                ["1", "30.0\u{a0}%", "–", "312.5\u{a0}W"],
+            ],
+        ],
+        [HOSTILE, [[HOSTILE, "", "▬ steady", "5"]], [], []],
+        ["Other", [["plain", "", "▬ steady", "1"]], [], []],
+        ["All values", [["Never read", "", "", "–"]], [], []],
+        ["All values", [], [], []],
+    ]);
+    assert_eq!(boxes, expected);
+    let marks = browser.eval(
+        "({ levels: [...document.querySelectorAll('#tables td[class]:not([class=\"\"])')].map((cell) => [cell.className, cell.textContent]),
+            lines: [...document.querySelectorAll('#tables path')].map((path) => path.getAttribute('d').length > 100),
+            images: document.images.length, stung: window.stung ?? 0,
+            strip: document.getElementById('cores').children.length })",
+    );
+    let lines = [true, true, true, true, true, true, true, false];
+    let levels = [["warn", "150"], ["critical", "95.0\u{a0}%"]];
+    let expected = json!({ "levels": levels, "lines": lines, "images": 0, "stung": 0, "strip": 1 });
+    assert_eq!(marks, expected);
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn boxes_follow_what_the_host_announces_and_stay_as_they_were_left() {
+    let all = json!([
+        metric("queue.depth", "", "Queue depth", "Application"),
+        metric("gpu:0", "%", "GPU 0", "GPU"),
+        metric("plain", "", "Plain", "Other"),
+    ]);
+    let Scene {
+        mut browser, says, ..
+    } = scene(&all);
+    let titles = "[...document.getElementById('tables').children].map((box) => \
+                  box.firstElementChild.textContent + (box.open ? '' : ' closed')).join()";
+    let begun = "Application,GPU,Other,All values closed";
+    browser.wait_until(&format!("{titles} === '{begun}'"), titles);
+    for (change, expected) in [
+        (
+            json!([all[0], all[2]]),
+            "Application closed,Other,All values closed",
+        ),
+        (
+            json!([all[2], all[1], all[0]]),
+            "Other,GPU,Application closed,All values closed",
+        ),
+    ] {
+        browser.eval("document.querySelector('#tables details').open = false");
+        says.send(hello(&change)).unwrap();
+        browser.wait_until(&format!("{titles} === '{expected}'"), titles);
+    }
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+}
+
+/// The pictures are for people; the test looks for what does not fit.
+#[test]
+fn a_table_of_many_columns_makes_no_screen_wider() {
+    let mut metrics: Vec<Value> = Vec::new();
+    for card in 0..4 {
+        for what in [
+            "use",
+            "memory",
+            "memory used",
+            "power",
+            "temperature",
+            "clock",
+            "throttled",
+        ] {
+            let name = format!("gpu {what}:{card}");
+            let label = format!("GPU {what} {card}");
+            metrics.push(metric(&name, "MHz", &label, "GPU"));
+        }
+    }
+    let name = "name".repeat(40);
+    metrics.push(metric(&name, "", &name, &name));
+    metrics.push(metric(&format!("jobs:{name}"), "", &name, "Application"));
+    let Scene { mut browser, .. } = scene(&json!(metrics));
+    browser.wait_until(
+        "document.getElementById('tables').children.length === 4",
+        BOXES,
+    );
+    for width in [320, 390, 1280, 3840] {
+        for scheme in ["light", "dark"] {
+            browser.look((width, 900), scheme);
+            let fits = "document.documentElement.scrollWidth <= innerWidth";
+            browser.wait_until(fits, "document.documentElement.scrollWidth");
+        }
+    }
+    // None of its letters stands on a line of its own.
+    browser.look((390, 900), "light");
+    let names =
+        "[...document.querySelectorAll('#tables tbody th')].map((name) => name.clientWidth)";
+    let names: Vec<u64> = serde_json::from_value(browser.eval(names)).unwrap();
+    assert!(names.iter().all(|width| *width >= 80), "{names:?}");
+}
