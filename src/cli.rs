@@ -78,7 +78,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub drain: Duration,
 
-    /// Who may connect, and by which names.
+    /// The access flags.
     #[command(flatten)]
     pub access: ServerAccessArgs,
 }
@@ -167,5 +167,5 @@ impl ClientArgs {
     }
 }
 
-/// Viewers that hear from the server more often than this learn nothing from it.
+/// More frequent heartbeats are of no use to viewers.
 const SHORTEST_HEARTBEAT: &str = "100ms";

@@ -1,6 +1,6 @@
-//! File descriptors: each viewer takes one, and so does each file of a recording of several hosts.
+//! File descriptors: each viewer needs one, and so does each file of a recording of several hosts.
 
-/// Descriptors for everything that is no viewer: listeners, recordings, requests to `/healthz`.
+/// Descriptors for everything that isn't a viewer: listeners, recordings, requests to `/healthz`.
 const RESERVED: u64 = 44;
 
 /// How many viewers fit under the limit on open descriptors once it is raised, at most `wanted`.
@@ -11,7 +11,7 @@ pub fn viewers_that_fit(wanted: u64) -> u64 {
     })
 }
 
-/// Raises the limit on open descriptors as far as the system lets this process. What it is then; `None` where there is none.
+/// Raises the limit on open descriptors as far as the system allows. Returns the new limit; `None` if there is none.
 #[cfg(unix)]
 pub fn raise() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

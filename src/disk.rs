@@ -1,7 +1,7 @@
-//! The file operations beneath what must survive a failure: recordings and the token file.
+//! The file operations for files that must survive a failure: recordings and the token file.
 //!
-//! They go through [`Disk`], so that a test can make any single one of them fail. What only looks at a file (its length,
-//! its identity, its lock) does not.
+//! They go through [`Disk`], so that a test can make any of them fail. Merely looking at a file (its length, its
+//! identity, its lock) does not.
 
 #[cfg(test)]
 pub(crate) mod faulty;
@@ -11,12 +11,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
-/// The file operations of a system. The methods as given are those of the real one.
+/// The file operations of a system. The default methods are those of the real one.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Opens or creates a file.
     ///
     /// # Errors
-    /// Those of the system, here and below.
+    /// As the system reports, here and below.
     fn open(&self, path: &Path, options: &OpenOptions) -> io::Result<File> {
         options.open(path)
     }
@@ -24,7 +24,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Reads up to as many bytes as `buffer` has. May be interrupted.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn read(&self, mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
         file.read(buffer)
     }
@@ -32,7 +32,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Writes some of `bytes`, and returns how many. May be interrupted.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         file.write(bytes)
     }
@@ -40,7 +40,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Writes all of `bytes`, in as many parts as the system takes.
     ///
     /// # Errors
-    /// Those of the system; some of the bytes may be written then.
+    /// As the system reports; some of the bytes may have been written.
     fn write_all(&self, file: &File, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match self.write(file, bytes) {
@@ -53,30 +53,30 @@ pub trait Disk: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Cuts a file to `length` bytes.
+    /// Truncates a file to `length` bytes.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
         file.set_len(length)
     }
 
-    /// Waits until the disk has what was written.
+    /// Waits until everything written is on the disk.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn sync(&self, file: &File) -> io::Result<()> {
         file.sync_data()
     }
 
-    /// Waits until the disk has the names in `directory`, where the system can.
+    /// Waits until the names in `directory` are on the disk, if the system supports that.
     ///
     /// # Errors
-    /// When the disk fails; not when this directory cannot be opened or synced by its nature.
+    /// When the disk fails; not when directories like this cannot be opened or synced at all.
     fn sync_directory(&self, directory: &Path) -> io::Result<()> {
         let directory = match File::open(directory) {
             Ok(directory) => directory,
-            // Windows opens no directories. Elsewhere, files can be created in one that cannot be read.
+            // Windows cannot open directories. Elsewhere, files can be created in a directory that cannot be read.
             Err(error) if error.kind() == ErrorKind::PermissionDenied => return Ok(()),
             Err(error) => return Err(error),
         };
@@ -93,18 +93,18 @@ pub trait Disk: fmt::Debug + Send + Sync {
         }
     }
 
-    /// Gives a file a second name, which must be free.
+    /// Gives a file a second name, which must not exist.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::hard_link(from, to)
     }
 
-    /// Gives a file another name, in place of a file that has it.
+    /// Renames a file, replacing any file with that name.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
     }
@@ -112,15 +112,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Removes a file.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
     }
 
-    /// Makes a directory and those above it.
+    /// Creates a directory and its parents.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn make_directory(&self, path: &Path) -> io::Result<()> {
         fs::create_dir_all(path)
     }
@@ -128,7 +128,7 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// Lists a directory.
     ///
     /// # Errors
-    /// Those of the system.
+    /// As the system reports.
     fn list(&self, path: &Path) -> io::Result<fs::ReadDir> {
         fs::read_dir(path)
     }
@@ -155,7 +155,7 @@ impl Read for DiskReader<'_> {
     }
 }
 
-/// The directory that `path` is in.
+/// The directory of `path`.
 #[must_use]
 pub fn directory_of(path: &Path) -> &Path {
     match path.parent() {

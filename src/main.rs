@@ -29,13 +29,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the command line, or the help that was asked for.
+/// Prints what is wrong with the command line, or the requested help.
 fn say(error: &clap::Error) -> ExitCode {
     if let Some(line) = cli::explain(error) {
         talk::say(&format!("error: {line}"));
         talk::flush();
     } else {
-        // Nothing can be done about a stdout or stderr that is gone.
+        // Nothing can be done if stdout or stderr is gone.
         let _ = error.print();
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()))

@@ -1,5 +1,5 @@
-//! SIGINT and SIGTERM: the first one asks, the second one leaves. SIGHUP does the same, or asks a server to read its
-//! files again.
+//! SIGINT and SIGTERM: the first one asks the program to stop, the second one ends it. SIGHUP does the same, or makes a
+//! server reread its files.
 
 use std::sync::{Arc, mpsc};
 
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 pub enum Hangup {
     /// The same as SIGTERM.
     Stop,
-    /// Files are to be read again; unless it says that our terminal was closed.
+    /// Files are to be reread, unless our terminal was closed.
     Reload,
 }
 
@@ -20,14 +20,14 @@ pub enum Hangup {
 pub struct Asked {
     /// To stop.
     pub stop: CancellationToken,
-    /// To read files again: notified once for one or several signals that nobody has heeded yet.
+    /// To reread files: notified once for any number of pending signals.
     pub reload: Arc<Notify>,
 }
 
-/// Catches signals. The second that asks to stop calls `leave` with its number, on a thread of its own, so that it works
-/// even where the program is stuck in a write to a pipe that nobody reads.
+/// Catches signals. The second one that asks to stop calls `leave` with its number, on a thread of its own, so that it
+/// works even if the program is stuck in a write to a pipe that nobody reads.
 ///
-/// Returns after the signals are caught: one that comes later never kills the program unprepared.
+/// Returns once signals are caught, so that a later one never kills the program unprepared.
 pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked {
     let asked = Asked::default();
     let (ready, caught) = mpsc::channel();
@@ -56,16 +56,16 @@ pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked 
         .spawn(listen)
         .is_ok()
     {
-        // An error means that signals cannot be caught: then they do what they do by default.
+        // An error means that signals cannot be caught: they then have their default effect.
         let _ = caught.recv();
     }
     asked
 }
 
-/// A file that may grow no more is told by the write that fails, as a full disk is, rather than by a signal that kills.
+/// A file at its size limit is reported by the failing write, like a full disk, instead of a signal that kills.
 #[cfg(unix)]
 fn file_size_limit() -> Option<tokio::signal::unix::Signal> {
-    /// `SIGXFSZ` on every system that has it.
+    /// `SIGXFSZ`, the same on every system that has it.
     const FILE_SIZE: i32 = 25;
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(FILE_SIZE)).ok()
 }
@@ -88,7 +88,7 @@ impl Signals {
         use tokio::signal::unix::{SignalKind, signal};
         let reloads = hangup == Hangup::Reload;
         let had_terminal = !ignores_hangup() && has_terminal();
-        // Under nohup a closed terminal is no reason to stop, and catching the signal would make it one.
+        // Under nohup, a closed terminal is no reason to stop; catching the signal would make it one.
         let is_heeded = reloads || !ignores_hangup();
         let hangup = is_heeded
             .then(|| signal(SignalKind::hangup()))
@@ -126,13 +126,13 @@ impl Signals {
     }
 }
 
-/// Whether there is a terminal that could close.
+/// Whether there is a terminal that could be closed.
 #[cfg(unix)]
 fn has_terminal() -> bool {
     std::fs::File::open("/dev/tty").is_ok()
 }
 
-/// Whether who started us wants SIGHUP ignored. Read before it is caught; only Linux tells.
+/// Whether we were started with SIGHUP ignored. Must be called before it is caught; known only on Linux.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

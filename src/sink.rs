@@ -1,8 +1,8 @@
-//! Where `record` writes a stream: files now; whatever implements [`Sink`] later.
+//! The destinations that `record` writes a stream to. So far these are files.
 //!
-//! A command opens a sink by its [`Destination`] and knows nothing but the interface: where its contents end
-//! ([`Sink::positions`]), one message at a time ([`Sink::take`]), the disk ([`Sink::sync`]), the end ([`Sink::close`]),
-//! and what was written ([`Sink::written`]).
+//! A command opens a sink with its [`Destination`] and knows only the interface: where the contents end
+//! ([`Sink::positions`]), writing a message ([`Sink::take`]), syncing ([`Sink::sync`]), closing ([`Sink::close`]), and
+//! what was written ([`Sink::written`]).
 
 mod destination;
 mod error;
@@ -24,10 +24,10 @@ use crate::disk::SystemDisk;
 
 use files::Files;
 
-/// Opens the sink for `destination`. Opening waits on a thread: a named pipe opens only when somebody reads it.
+/// Opens the sink for `destination`. It is opened on a thread, because opening a named pipe waits for its reader.
 ///
 /// # Errors
-/// When the destination cannot be had, so that a person hears of it before anything is connected.
+/// When the destination cannot be opened; that is reported before anything is connected.
 pub async fn open(
     destination: Destination,
     existing: Existing,

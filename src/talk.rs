@@ -1,8 +1,8 @@
-//! Text for people: the log, banners, notes, progress and the last words of a failure. It goes to stderr.
+//! Text for people: the log, banners, notes, progress and final errors. It goes to stderr.
 //!
-//! Nobody waits for whoever reads stderr. A pipe that nobody empties, a terminal that is stopped with Ctrl-S or has text
-//! selected: a write to any of them may never return. So a thread of its own writes, from a queue that is bounded; what
-//! does not fit is dropped, and counted for those who read on. Nothing else in the program writes to stderr.
+//! Nothing waits for the reader of stderr. A write to a pipe that nobody empties, or to a terminal that is stopped with
+//! Ctrl-S or has text selected, may never return. So a separate thread writes, from a bounded queue; lines that don't
+//! fit are dropped, and their number is reported. Nothing else in the program writes to stderr.
 
 mod outlet;
 
@@ -16,7 +16,7 @@ pub use outlet::Outlet;
 #[cfg(unix)]
 pub use outlet::takes_more;
 
-/// Takes a line of progress off the terminal, with the cursor in it.
+/// Erases a line of progress, with the cursor in it.
 const ERASE_LINE: &[u8] = b"\r\x1b[2K";
 
 fn stderr() -> &'static Outlet {
@@ -24,13 +24,13 @@ fn stderr() -> &'static Outlet {
     STDERR.get_or_init(|| Outlet::new("stderr", io::stderr(), ERASE_LINE, stderr_takes_more))
 }
 
-/// Says `text`, one or several lines, above the progress if there is any. Does not wait.
+/// Prints `text`, one or several lines, above the progress if there is any. Doesn't wait.
 pub fn say(text: &str) {
-    // Names of files and what they hold may have come from anywhere.
+    // File names and contents may come from anywhere.
     stderr().push(format!("{}\n", escape_unsafe(text)).into_bytes());
 }
 
-/// Shows how far something is, in one line that takes the place of the one before; nothing takes it away. Does not wait.
+/// Shows progress in one line that replaces the previous one and stays. Doesn't wait.
 pub fn progress(line: &str) {
     stderr().show(escape_unsafe(line).as_bytes().into());
 }
@@ -41,7 +41,7 @@ pub fn is_on_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// The columns of the terminal that stderr is; `None` where it is none, or does not tell.
+/// The width of the terminal on stderr; `None` if it isn't one, or its width is unknown.
 #[cfg(unix)]
 #[must_use]
 pub fn columns() -> Option<usize> {
@@ -49,19 +49,19 @@ pub fn columns() -> Option<usize> {
     (size.ws_col > 0).then_some(size.ws_col.into())
 }
 
-/// The columns of the terminal that stderr is: not told here.
+/// The width of the terminal on stderr: unknown here.
 #[cfg(not(unix))]
 #[must_use]
 pub fn columns() -> Option<usize> {
     None
 }
 
-/// Before an end: waits until everything is written, though not for a reader who does not read.
+/// To be called before exiting: waits until everything is written, but not for a reader that doesn't read.
 pub fn flush() {
     stderr().flush();
 }
 
-/// Where a logger writes: one line with each write. Does not wait.
+/// The output of a logger: one line per write. Doesn't wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Log;
 
@@ -77,7 +77,7 @@ impl Write for Log {
     }
 }
 
-/// Has panics said here too: the standard library's own report would wait for a reader, and with it the thread.
+/// Reports panics here too: the standard library's own report would wait for a reader, and block the thread.
 pub fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -92,7 +92,7 @@ pub fn report_panics() {
     }));
 }
 
-/// Whether a write to stderr would return now.
+/// Whether a write to stderr would return immediately.
 #[cfg(unix)]
 fn stderr_takes_more() -> bool {
     takes_more(&io::stderr())

@@ -1,6 +1,6 @@
 //! The terminal: what it can show, the full screen, its keys, and progress lines on stderr.
 //!
-//! The only room that knows crossterm and indicatif. It draws lines and does not know what is in them.
+//! The only module that uses crossterm and indicatif. It draws lines without knowing their contents.
 
 mod ability;
 mod inputs;

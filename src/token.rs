@@ -1,4 +1,4 @@
-//! The secret that lets a viewer in: its form, its file, and a comparison that tells nothing of it.
+//! The access token: its form, its file, and a comparison that reveals nothing about it.
 
 mod file;
 
@@ -16,7 +16,7 @@ pub use file::{Found, TokenError, read, read_for_server, read_or_create};
 /// Shorter ones can be guessed.
 const MIN_CHARS: usize = 16;
 
-/// The name of the token among the credentials that systemd hands to a service.
+/// The name of the token among the credentials that systemd passes to a service.
 const CREDENTIAL: &str = "token";
 
 /// A token, as a client presents it. It is never shown.
@@ -29,9 +29,9 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What a text must be to be a token. The text is not repeated: it may be most of a secret.
+/// Says what a token must look like. The text is not repeated: it may be most of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a token is one line of {MIN_CHARS} or more of A-Z a-z 0-9 . _ ~ -")]
+#[error("a token is one line of {MIN_CHARS} or more characters from A-Z a-z 0-9 . _ ~ -")]
 pub struct NoToken;
 
 impl FromStr for Token {
@@ -49,31 +49,31 @@ impl FromStr for Token {
 }
 
 impl Token {
-    /// The secret itself, to be sent and not to be shown.
+    /// The secret itself, to be sent but not shown.
     #[must_use]
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What a server needs to know of it.
+    /// What a server needs in order to recognise it.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.0.as_bytes())
     }
 
-    /// A new one of 256 random bits.
+    /// A new token of 256 random bits.
     fn random() -> io::Result<Self> {
         let mut bits = [0; 32];
         SystemRandom::new()
             .fill(&mut bits)
-            .map_err(|_| io::Error::other("the system has no random numbers"))?;
+            .map_err(|_| io::Error::other("the system provided no random numbers"))?;
         Ok(Self(
             bits.iter().map(|byte| format!("{byte:02x}")).collect(),
         ))
     }
 }
 
-/// The SHA-256 of a token. A token has enough entropy of its own: no salt, no slow hash.
+/// The SHA-256 of a token. A token has enough entropy, so it needs no salt and no slow hash.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; digest::SHA256_OUTPUT_LEN]);
 
@@ -90,15 +90,15 @@ impl Digest {
         Self(out)
     }
 
-    /// Whether `presented` is the token. The time it takes tells nothing: digests are equally long, and are compared to
-    /// their end.
+    /// Whether `presented` is the token. The time it takes reveals nothing: digests have the same length, and are
+    /// compared to the end.
     #[must_use]
     pub fn is_of(&self, presented: &[u8]) -> bool {
         Self::of(presented).0.ct_eq(&self.0).into()
     }
 }
 
-/// The token among the service's credentials, if systemd gave one.
+/// The token among the service's credentials, if there is one.
 #[must_use]
 pub fn credential() -> Option<PathBuf> {
     let path = Path::new(&std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);

@@ -65,8 +65,8 @@ impl ServerAccessArgs {
         match listen.iter().find(|addr| !addr.is_loopback()) {
             Some(addr) if !self.allow_anonymous && self.token_file().is_none() => Err(format!(
                 "listening on {addr} would let everybody who can reach it read this host's metrics: keep the default \
-                 address and look from afar with `metrics watch ssh://HOST`, ask for a token with --token-file FILE, \
-                 or say --allow-anonymous"
+                 address and connect with `metrics watch ssh://HOST`, require a token with --token-file FILE, or pass \
+                 --allow-anonymous"
             )),
             _ => Ok(()),
         }
@@ -94,7 +94,7 @@ impl ServerAccessArgs {
         if let (Some(path), Some(found)) = (&token_file, &token) {
             if found.is_new {
                 notices.push(format!(
-                    "Made a token in '{}'; viewers need a copy: --token-file FILE.",
+                    "Created a token in '{}'; viewers need a copy: --token-file FILE.",
                     path.display()
                 ));
             }

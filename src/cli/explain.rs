@@ -1,4 +1,4 @@
-//! The command line as clap reads it, with errors in one line that say what to write.
+//! Parsing with clap, with errors in one line that say what to write.
 
 use std::ffi::OsString;
 
@@ -8,14 +8,14 @@ use clap::{Arg, CommandFactory, Error, FromArgMatches};
 
 use crate::protocol::shown;
 
-/// Values of these kinds may begin with a minus: that they cannot is their parser's to say, rather than that there is no
-/// such flag.
+/// Values of these kinds may begin with a minus: the value's parser then explains what is wrong, instead of clap saying
+/// that there is no such flag.
 const NUMERIC: [&str; 5] = ["DURATION", "N", "FACTOR", "HOST:PORT", "TIME"];
 
-/// Reads `args`, of which the first is the program's name.
+/// Parses `args`, the first of which is the program's name.
 ///
 /// # Errors
-/// As clap has it: what is wrong, or the help that was asked for. [`explain`] puts the former in one line.
+/// clap's error, or the requested help. [`explain`] puts an error in one line.
 pub fn parse<C: CommandFactory + FromArgMatches>(args: Vec<OsString>) -> Result<C, Error> {
     let mut command = C::command().mut_subcommands(|command| command.mut_args(prepare));
     let matches = command.try_get_matches_from_mut(args);
@@ -26,7 +26,7 @@ fn prepare(arg: Arg) -> Arg {
     let names = arg.get_value_names().unwrap_or_default();
     let is_numeric = !arg.is_positional() && names.iter().any(|name| NUMERIC.contains(&&**name));
     let arg = arg.allow_hyphen_values(is_numeric);
-    // An empty variable is as good as none.
+    // An empty variable counts as unset.
     let is_empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|it| it.is_empty());
     if arg.get_env().is_some_and(is_empty) {
         arg.env(Resettable::<clap::builder::OsStr>::Reset)
@@ -35,7 +35,7 @@ fn prepare(arg: Arg) -> Arg {
     }
 }
 
-/// What is wrong, in one line without "error: "; `None` where clap says it best.
+/// What is wrong, in one line without "error: "; `None` if clap's own message is best.
 #[must_use]
 pub fn explain(error: &Error) -> Option<String> {
     let text = |kind| match error.get(kind) {
@@ -67,7 +67,7 @@ fn named(flag: &str, reason: &str) -> String {
     }
 }
 
-/// A flag that belongs elsewhere, or a number in the place of one.
+/// A flag that belongs elsewhere, or a number instead of a flag.
 fn unknown(flag: &str) -> Option<String> {
     let name = flag.split('=').next().unwrap_or_default();
     if matches!(name, "-i" | "--interval") {

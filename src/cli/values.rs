@@ -1,14 +1,14 @@
-//! Values of flags, within bounds, and what is said of one that is not.
+//! Values of flags, with bounds, and the errors for values outside.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::protocol::{parse_duration, shown};
 
-/// Longer than anybody waits, and short enough to be added to any time.
+/// Longer than anybody waits, but short enough to be added to any time.
 pub const LONGEST: &str = "3650d";
 
-/// Counts beyond this are slips of the finger.
+/// Counts beyond this are typing errors.
 pub const MANY: u64 = 1_000_000_000;
 
 /// A duration with a unit, of at most [`LONGEST`].
@@ -19,7 +19,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     duration_in("0s", LONGEST)(text)
 }
 
-/// A duration with a unit, from `min` to `max`, which are durations themselves.
+/// A duration with a unit, from `min` to `max`, which are written as durations too.
 pub fn duration_in(
     min: &'static str,
     max: &'static str,

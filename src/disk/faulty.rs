@@ -1,4 +1,4 @@
-//! A disk that fails at one of its operations, or from then on. Its files are real.
+//! A disk that fails at one operation, or from then on. Its files are real.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -13,9 +13,9 @@ use super::{Disk, SystemDisk};
 pub(crate) enum Fault {
     /// The operation fails once.
     Once(Cause),
-    /// It fails, and everything after it.
+    /// It and everything after it fail.
     FromThenOn(Cause),
-    /// A write takes half of its bytes, and the write after it fails: a disk that is full.
+    /// A write takes half of its bytes, and the next write fails: a full disk.
     Half(Cause),
     /// A write takes half of its bytes, and nothing fails.
     Short,
@@ -23,7 +23,7 @@ pub(crate) enum Fault {
     Interrupted,
 }
 
-/// What the system says.
+/// The error of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
     Io,
@@ -56,8 +56,8 @@ const FAULTS: [Fault; 10] = [
     Fault::Interrupted,
 ];
 
-/// Calls `attempt` with a disk that fails at its first operation, then at its second, until there are no more, with every
-/// fault. How many faults there were.
+/// Calls `attempt` with a disk that fails at its first operation, then at its second, until there are no more, with
+/// every fault. Returns how many faults there were.
 pub(crate) fn at_every_operation(mut attempt: impl FnMut(&Arc<FaultyDisk>)) -> usize {
     let mut faults = 0;
     for fault in FAULTS {
@@ -108,7 +108,7 @@ impl FaultyDisk {
         self.failed().contains(&operation)
     }
 
-    /// Counts an operation. How far it is behind the one with the fault; negative before it.
+    /// Counts an operation. Returns how far it is after the one with the fault; negative before it.
     fn count(&self) -> isize {
         self.operations.fetch_add(1, Ordering::SeqCst).cast_signed() - self.at.cast_signed()
     }
@@ -160,7 +160,7 @@ impl Disk for FaultyDisk {
         SystemDisk.set_len(file, length)
     }
 
-    /// Does not wait for the real disk: no test cuts the power.
+    /// Doesn't wait for the real disk: no test cuts the power.
     fn sync(&self, _: &File) -> io::Result<()> {
         self.check("sync")
     }

@@ -1,8 +1,8 @@
-//! Where a recording goes, as the command line names it.
+//! The destination of a recording, as named on the command line.
 
 use std::path::{Path, PathBuf};
 
-/// Where a recording goes.
+/// The destination of a recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
     /// Standard output.
@@ -13,19 +13,19 @@ pub enum Destination {
     Directory(PathBuf),
 }
 
-/// What to do with recordings that are already there.
+/// What to do with existing recordings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// Refuse to touch them.
+    /// Leave them alone and fail.
     Keep,
-    /// Replace them, once there are rows to replace them with.
+    /// Replace them, as soon as there are rows to replace them with.
     Replace,
     /// Append to them.
     Append,
 }
 
 impl Destination {
-    /// What `output` names: `-` is standard output; a directory ends with a slash, or exists.
+    /// The destination that `output` names: `-` is standard output; a directory ends with a slash, or exists.
     #[must_use]
     pub fn of(output: &Path) -> Self {
         if output.as_os_str() == "-" {
@@ -37,7 +37,7 @@ impl Destination {
         }
     }
 
-    /// What a person calls it.
+    /// Its name, for people.
     #[must_use]
     pub fn name(&self) -> String {
         match self {

@@ -11,7 +11,7 @@ use super::file_name::BadName;
 /// Why a sink cannot be opened or written to. One line for people, with its causes.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// A file name that promises something else, or that other systems cannot have.
+    /// A file name that promises another format, or is invalid on other systems.
     #[error(transparent)]
     BadName(#[from] BadName),
     /// One file cannot hold several hosts.
@@ -21,21 +21,21 @@ pub enum SinkError {
     SeveralHosts {
         /// The host in the file.
         first: HostName,
-        /// The host that came after it.
+        /// The host that followed it.
         other: HostName,
     },
-    /// The file already holds another host.
+    /// The file already contains another host.
     #[error("'{name}' is a recording of {of}, not of {host}: use another file")]
     OtherHost {
         /// The file.
         name: String,
         /// The host in it.
         of: HostName,
-        /// The host that it should be of.
+        /// The host that should be in it.
         host: HostName,
     },
-    /// The directory for the files cannot be made.
-    #[error("cannot make '{}'", path.display())]
+    /// The directory for the files cannot be created.
+    #[error("cannot create '{}'", path.display())]
     MakeDirectory {
         /// The directory.
         path: PathBuf,
@@ -53,13 +53,13 @@ pub enum SinkError {
     /// A file cannot be opened, written or saved.
     #[error(transparent)]
     Output(#[from] OutputError),
-    /// A thread that did the work stopped before its end.
-    #[error("a thread of the recording stopped")]
+    /// A worker thread stopped early.
+    #[error("a worker thread stopped")]
     Stopped(#[from] tokio::task::JoinError),
 }
 
 impl SinkError {
-    /// Whether the destination was chosen wrongly, rather than something having failed.
+    /// Whether the destination was a usage error, rather than a failure.
     #[must_use]
     pub fn is_misuse(&self) -> bool {
         matches!(
@@ -71,7 +71,7 @@ impl SinkError {
         )
     }
 
-    /// Whether whoever read our output stopped reading.
+    /// Whether the reader of our output has closed it.
     #[must_use]
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Output(OutputError::Write { source, .. }) if source.kind() == ErrorKind::BrokenPipe)

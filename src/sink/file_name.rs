@@ -1,10 +1,10 @@
-//! Names that the file of a recording must not have.
+//! File names that a recording must not have.
 
 use std::path::Path;
 
 use crate::protocol::{is_device, shown};
 
-/// Suffixes of compressed files, and what compresses standard input into one.
+/// Suffixes of compressed files, and the tool that compresses standard input into one.
 const COMPRESSORS: [(&str, &str); 9] = [
     ("gz", "gzip"),
     ("tgz", "gzip"),
@@ -22,9 +22,9 @@ const COMPRESSORS: [(&str, &str); 9] = [
 #[error("{0}")]
 pub struct BadName(String);
 
-/// Refuses a file whose name promises what is not written, or that other systems cannot have.
+/// Refuses a file name that promises another format, or is invalid on other systems.
 pub(super) fn check(path: &Path) -> Result<(), BadName> {
-    // What is a pipe or a device already is written to as it is.
+    // An existing pipe or device may have any name.
     if path.exists() && !path.is_file() {
         return Ok(());
     }
@@ -45,7 +45,7 @@ pub(super) fn check(path: &Path) -> Result<(), BadName> {
     let problem = if is_device(&name) {
         "is the name of a device on Windows"
     } else if name.ends_with(['.', ' ']) {
-        "ends as no file of Windows can"
+        "ends in a way that Windows does not allow"
     } else {
         return Ok(());
     };

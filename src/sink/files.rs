@@ -19,7 +19,7 @@ use super::file_name;
 use super::host_file::{HostFile, OpenedFile};
 use super::interface::{Sink, Written};
 
-/// This many files are synced at once: the disk takes them together.
+/// How many files are synced at once: the disk combines them.
 const SYNCED_AT_ONCE: usize = 16;
 
 /// The open files.
@@ -27,15 +27,16 @@ pub(super) struct Files {
     disk: Arc<dyn Disk>,
     destination: Destination,
     existing: Existing,
-    /// Opened before anything is connected, each with the host in it, so that a file that cannot be had is reported at once.
+    /// Opened before anything is connected, each with the host in it, so that a file that cannot be opened is reported
+    /// at once.
     opened: Vec<(Option<HostName>, OpenedFile)>,
     files: BTreeMap<HostName, HostFile>,
-    /// The sync that is under way.
+    /// The sync in progress.
     syncing: Option<JoinHandle<Result<(), OutputError>>>,
 }
 
 impl Files {
-    /// Opens what can be opened before the hosts are known.
+    /// Opens the files that can be opened before the hosts are known.
     pub(super) fn open(
         disk: Arc<dyn Disk>,
         destination: Destination,
@@ -83,7 +84,7 @@ impl Files {
         match self.opened.pop() {
             Some((Some(of), opened)) if of != *host => Err(other_host(&opened, of, host)),
             Some((_, opened)) => Ok(opened),
-            // Without a first host, the file of this one was lost with an error, after which nothing is taken.
+            // Without a first host, the file was lost with an error, after which nothing may be written.
             None => Err(SinkError::SeveralHosts {
                 first: self.files.keys().next().unwrap_or(host).clone(),
                 other: host.clone(),
@@ -129,8 +130,8 @@ impl Files {
         }
     }
 
-    /// Begins to check whether the files are still there and to sync what was written, unless a sync is under way: data
-    /// do not wait for a slow disk.
+    /// Starts to check the files and sync what was written, unless a sync is in progress: data doesn't wait for a slow
+    /// disk.
     fn begin_sync(&mut self) {
         if self.syncing.is_some() {
             return;
@@ -150,7 +151,7 @@ impl Files {
         }));
     }
 
-    /// Waits for the sync that is under way, if there is one. Cancel safe.
+    /// Waits for the sync in progress, if there is one. Cancel safe.
     async fn end_sync(&mut self) -> Result<(), SinkError> {
         let Some(syncing) = &mut self.syncing else {
             return Ok(());
@@ -192,7 +193,7 @@ impl Sink for Files {
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async {
-            // A disk reports an error once: one that this sync hears of, the next does not.
+            // A disk reports an error once: if this sync gets it, the next one doesn't.
             let synced = self.end_sync().await;
             self.begin_sync();
             synced.and(self.end_sync().await)
@@ -209,7 +210,7 @@ impl Sink for Files {
     }
 }
 
-/// Waits until the disk has all of `outputs`.
+/// Waits until all of `outputs` are on the disk.
 fn sync(outputs: &[Arc<Output>]) -> Result<(), OutputError> {
     if outputs.len() <= SYNCED_AT_ONCE {
         return outputs.iter().try_for_each(|output| output.sync());
@@ -219,7 +220,7 @@ fn sync(outputs: &[Arc<Output>]) -> Result<(), OutputError> {
         let threads: Vec<_> = (outputs.chunks(share))
             .map(|share| scope.spawn(|| share.iter().try_for_each(|output| output.sync())))
             .collect();
-        // A thread that panics has reported it.
+        // A thread that panicked has reported it.
         (threads.into_iter()).try_for_each(|thread| thread.join().unwrap_or(Ok(())))
     })
 }
@@ -232,7 +233,7 @@ fn other_host(opened: &OpenedFile, of: HostName, host: &HostName) -> SinkError {
     }
 }
 
-/// Opens one file, and says whose it is if rows are in it.
+/// Opens one file, and returns its host if it has rows.
 fn open_file(
     disk: &Arc<dyn Disk>,
     path: &Path,
@@ -247,13 +248,13 @@ fn open_file(
     Ok((last.map(|last| last.host.clone()), appended.into()))
 }
 
-/// Makes a directory, or opens the recordings in it to append to them.
+/// Creates a directory, or opens the recordings in it to append to them.
 fn open_directory(
     disk: &Arc<dyn Disk>,
     directory: &Path,
     existing: Existing,
 ) -> Result<Vec<(Option<HostName>, OpenedFile)>, SinkError> {
-    // There may be many hosts, and each has a file.
+    // There may be many hosts, each with a file.
     let _ = descriptors::raise();
     disk.make_directory(directory)
         .map_err(|source| SinkError::MakeDirectory {
@@ -267,7 +268,7 @@ fn open_directory(
     }
 }
 
-/// The recordings in a directory, opened to append to them.
+/// Opens the recordings in a directory to append to them.
 fn recordings_in(
     disk: &Arc<dyn Disk>,
     directory: &Path,

@@ -8,7 +8,7 @@ use crate::recording::{Appended, Output, Resume, Transcript};
 use super::error::SinkError;
 use super::interface::Written;
 
-/// An open file that no host has brought a message for yet.
+/// An open file that has no host yet.
 pub(super) struct OpenedFile {
     pub(super) output: Arc<Output>,
     pub(super) resume: Option<Resume>,
@@ -30,14 +30,14 @@ impl From<Output> for OpenedFile {
     }
 }
 
-/// A file that rows of a host go to.
+/// A file for the rows of a host.
 pub(super) struct HostFile {
     pub(super) output: Arc<Output>,
     pub(super) written: Written,
     transcript: Transcript,
-    /// Rows may not be on the disk yet.
+    /// Whether rows may not be on the disk yet.
     is_dirty: bool,
-    /// The rows that are about to be written.
+    /// The rows to be written next.
     rows: Vec<u8>,
 }
 
@@ -56,7 +56,7 @@ impl HostFile {
         }
     }
 
-    /// Keeps a gap for the message behind it.
+    /// Keeps a gap until the next message.
     pub(super) fn gap(&mut self, gap: Gap) {
         self.transcript.gap(gap);
     }

@@ -1,4 +1,4 @@
-//! What every sink can do.
+//! The interface of every sink.
 
 use futures_util::future::BoxFuture;
 
@@ -10,18 +10,18 @@ use super::error::SinkError;
 ///
 /// The caller drops the sink after [`Sink::close`], or after any error.
 pub trait Sink: Send {
-    /// Where the contents end, one point for each host in them: a client resumes there.
+    /// Where the contents end, one point per host: a client resumes there.
     fn positions(&self) -> Vec<ResumePoint>;
 
-    /// Takes a message of `host`. A `hello` comes before a host's first message. A numbered message is in the sink when
-    /// this ends without an error, though maybe not on the disk; a gap is kept and written with the message behind it;
-    /// anything else is ignored.
+    /// Takes a message of `host`. A `hello` must precede a host's first message. When this returns without an error, a
+    /// numbered message is in the sink, though it may not be on the disk; a gap is kept and written with the next
+    /// message; anything else is ignored.
     ///
-    /// May be dropped where it waits too long. The message may or may not be written then, and only [`Sink::close`] may
-    /// follow.
+    /// May be dropped if it waits too long. Then the message may or may not have been written, and only [`Sink::close`]
+    /// may follow.
     ///
     /// # Errors
-    /// When the message cannot be written, or does not belong here.
+    /// When the message cannot be written, or doesn't belong here.
     fn take(
         &mut self,
         host: HostName,
@@ -29,23 +29,23 @@ pub trait Sink: Send {
         body: Body,
     ) -> BoxFuture<'_, Result<(), SinkError>>;
 
-    /// Waits until all that was taken before is safe, and checks that it is still there. Dropping this loses nothing: the
-    /// work goes on, and the next call waits for it.
+    /// Waits until everything taken so far is safe, and checks that it is still there. Dropping this loses nothing: the
+    /// work continues, and the next call waits for it.
     ///
     /// # Errors
-    /// When something may not be safe, or somebody else damaged it.
+    /// When something may not be safe, or another program has damaged it.
     fn sync(&mut self) -> BoxFuture<'_, Result<(), SinkError>>;
 
-    /// Makes everything safe, including what a dropped [`Sink::sync`] has not finished.
+    /// Makes everything safe, including what a dropped [`Sink::sync`] hasn't finished.
     ///
     /// # Errors
     /// As [`Sink::sync`].
     fn close(&mut self) -> BoxFuture<'_, Result<(), SinkError>>;
 
-    /// What this run has written up to now.
+    /// What this run has written so far.
     fn written(&self) -> Written;
 
-    /// What a person calls the destination, such as its path.
+    /// The name of the destination for people, such as its path.
     fn name(&self) -> String;
 }
 
@@ -54,7 +54,7 @@ pub trait Sink: Send {
 pub struct Written {
     /// Numbered messages.
     pub rows: u64,
-    /// Bytes, with everything around the messages.
+    /// Bytes, including everything around the messages.
     pub bytes: u64,
     /// Gaps between them.
     pub gaps: u64,

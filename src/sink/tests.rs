@@ -1,4 +1,4 @@
-//! Every operation of the disk fails once, and from then on: the files stay intact, and the failure is reported.
+//! Every disk operation fails, once or from then on: the files stay intact, and the failure is reported.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ const STREAM: StreamId = StreamId(1_764_000_000_000);
 /// The numbers of a host's messages, with a gap in them.
 const NUMBERS: [u64; 5] = [1, 2, 5, 6, 7];
 
-/// What is there before a run, and what the run does to it.
+/// The state before a run, and what the run does.
 #[derive(Debug, Clone, Copy)]
 struct Case {
     existing: Existing,
@@ -95,7 +95,7 @@ fn whatever_fails_the_files_are_intact_and_it_is_reported() {
     }
 }
 
-/// The recordings of both hosts that nothing disturbed.
+/// Undisturbed recordings of both hosts.
 async fn whole_recordings(directory: &Path) -> Vec<Vec<u8>> {
     let case = Case::new(Existing::Keep, TWO, Before::Nothing);
     let disk = Arc::new(FaultyDisk::sound());
@@ -105,7 +105,7 @@ async fn whole_recordings(directory: &Path) -> Vec<Vec<u8>> {
     TWO.iter().map(read).collect()
 }
 
-/// Records with a fault, checks what it left, and continues without one.
+/// Records with a fault, checks the files, and continues without one.
 async fn attempt(case: Case, whole: &[Vec<u8>], disk: &Arc<FaultyDisk>) {
     let place = TempDir::new().unwrap();
     let directory = place.path();
@@ -116,7 +116,7 @@ async fn attempt(case: Case, whole: &[Vec<u8>], disk: &Arc<FaultyDisk>) {
     }
     let (rows, result) = record(Arc::clone(disk) as _, case.destination(directory), case).await;
     let context = format!("{case:?} {disk:?} {rows} rows, {result:?}");
-    // A file that nothing was written to is removed while nobody hears of a failure any more.
+    // An empty file is removed at a point where failures can no longer be reported.
     let must_report = disk.failed().iter().any(|&operation| operation != "remove");
     assert_eq!(result.is_err(), must_report, "{context}");
     check_files(case, whole, disk, (directory, rows), &context);
@@ -174,7 +174,7 @@ fn check_files(
     assert_eq!(found, rows, "as many rows as were reported: {context}");
 }
 
-/// How many numbered rows a reader finds, and whether the last line is one.
+/// How many numbered rows a reader finds, and whether the last line is one of them.
 fn read(bytes: &[u8]) -> (u64, bool) {
     if bytes.is_empty() {
         return (0, true);
@@ -189,8 +189,7 @@ fn read(bytes: &[u8]) -> (u64, bool) {
     (numbered, ends_with_row && reader.torn().is_none())
 }
 
-/// One run of the sink from opening to closing, after what the files already hold: how many rows it reports, and how it
-/// ended.
+/// One run of the sink from opening to closing, continuing the files: how many rows it reports, and its result.
 async fn record(
     disk: Arc<dyn Disk>,
     destination: Destination,

@@ -1,30 +1,30 @@
-//! A stream that is written by a thread of its own, so that nobody else waits for whoever reads it.
+//! A stream written by a thread of its own, so that nothing else waits for its reader.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What may wait to be written, in bytes: more than any burst, and little beside the program.
+/// The most that may wait to be written, in bytes: more than any burst, and little compared to the program.
 const MOST_BYTES: usize = 256 * 1024;
 
-/// A stream that has taken nothing for this long is not being read.
+/// A stream that has accepted nothing for this long is not being read.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// The longest that a flush takes: a stream may be read slowly, or the machine be busy.
+/// The maximum time of a flush: a stream may be read slowly, or the machine may be busy.
 const LONGEST_FLUSH: Duration = Duration::from_secs(5);
 
-/// How often a flush looks whether something goes on.
+/// How often a flush checks for progress.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A pause before the next attempt, where a stream says that it would block.
+/// The pause before the next attempt, if a stream says that it would block.
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
 
-/// The writing end of a stream. Texts are written in their order; beside them there is one picture, such as a progress
-/// line or a screen, of which only the newest matters.
+/// The writing end of a stream. Texts are written in order; besides them there is one picture, such as a progress line
+/// or a screen, of which only the newest matters.
 #[derive(Debug)]
 pub struct Outlet {
     shared: Arc<Shared>,
-    /// Whether the stream would take a write now. Where that cannot be known: no.
+    /// Whether the stream would accept a write now; false if unknown.
     takes_more: fn() -> bool,
 }
 
@@ -39,23 +39,23 @@ struct Shared {
 struct State {
     texts: Vec<Vec<u8>>,
     bytes: usize,
-    /// Lines that found no room since the texts were taken.
+    /// Lines dropped since the texts were last taken.
     dropped: u64,
     picture: Arc<[u8]>,
-    /// Whether the picture is not written yet.
+    /// Whether the picture hasn't been written yet.
     is_new: bool,
-    /// Whether the writer has something in its hands.
+    /// Whether the writer is writing something.
     is_writing: bool,
-    /// Grows with everything that the stream takes.
+    /// Increases with everything that the stream accepts.
     steps: u64,
-    /// What the last write failed with.
+    /// The error of the last write, if it failed.
     failed: Option<ErrorKind>,
     has_writer: bool,
 }
 
 impl Outlet {
-    /// Starts to write to `out` on a thread called `name`. `erase` takes a picture away before texts are written; after
-    /// them the picture is written again.
+    /// Starts to write to `out` on a thread called `name`. `erase` removes a picture before texts are written; after
+    /// them, the picture is written again.
     pub fn new(
         name: &str,
         out: impl Write + Send + 'static,
@@ -71,13 +71,13 @@ impl Outlet {
         let writer = std::thread::Builder::new()
             .name(name.into())
             .spawn(move || writer.write_to(out));
-        // Without a thread there is no writing without waiting, and so none.
+        // Without a thread, writing could block, so nothing is written.
         shared.lock().has_writer = writer.is_ok();
         Self { shared, takes_more }
     }
 
-    /// Writes `text`, soon. When more waits already than may, it is dropped, and with it what follows until the writer
-    /// gets on: then the number of lines that are missing is written in their place.
+    /// Queues `text`. If too much is waiting already, it is dropped, and so is everything after it until the writer
+    /// makes progress; the number of missing lines is then written in their place.
     pub fn push(&self, text: Vec<u8>) {
         let mut state = self.shared.lock();
         if state.dropped > 0 || state.bytes + text.len() > MOST_BYTES {
@@ -90,8 +90,7 @@ impl Outlet {
         self.shared.changed.notify_all();
     }
 
-    /// Shows `picture`, soon, in the place of the one before, which may never have been written. An empty one takes it
-    /// away.
+    /// Queues `picture` in place of the previous one, which may never have been written. An empty one removes it.
     pub fn show(&self, picture: Arc<[u8]>) {
         let mut state = self.shared.lock();
         state.picture = picture;
@@ -99,7 +98,7 @@ impl Outlet {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until all is written, as long as the stream takes something. Whether it was.
+    /// Waits until everything is written, as long as the stream accepts something. Returns whether it was.
     pub fn flush(&self) -> bool {
         let begun = Instant::now();
         let mut state = self.shared.lock();
@@ -118,10 +117,10 @@ impl Outlet {
         true
     }
 
-    /// Fails once the stream has: its reader is gone.
+    /// Fails if the stream has failed because its reader is gone.
     ///
     /// # Errors
-    /// What the last write to it failed with.
+    /// The error of the last write.
     pub fn check(&self) -> io::Result<()> {
         match self.shared.lock().failed {
             Some(kind) => Err(kind.into()),
@@ -145,7 +144,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The writer's whole life.
+    /// The writer's main loop.
     fn write_to(&self, mut out: impl Write) {
         let mut shown: Arc<[u8]> = Arc::default();
         loop {
@@ -164,7 +163,7 @@ impl Shared {
         }
     }
 
-    /// Waits until there is something to write: texts, and the picture behind them.
+    /// Waits until there is something to write: texts, and the picture after them.
     fn next(&self) -> (Vec<Vec<u8>>, Arc<[u8]>) {
         let mut state = self.lock();
         state.is_writing = false;
@@ -179,13 +178,13 @@ impl Shared {
         let dropped = std::mem::take(&mut state.dropped);
         if dropped > 0 {
             let plural = if dropped == 1 { " is" } else { "s are" };
-            let note = format!("{dropped} line{plural} missing here: nobody read what was said\n");
+            let note = format!("{dropped} line{plural} missing here: stderr was not being read\n");
             texts.push(note.into_bytes());
         }
         (texts, Arc::clone(&state.picture))
     }
 
-    /// Writes everything, and tells whoever waits how it goes.
+    /// Writes everything, and keeps waiting threads informed.
     fn write(&self, out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             match out.write(bytes) {
@@ -195,7 +194,7 @@ impl Shared {
                     self.lock().steps += 1;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Another process made the terminal so, for all who have it open.
+                // Another process made the terminal non-blocking for everyone who has it open.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     std::thread::sleep(AGAIN_AFTER);
                 }
@@ -206,7 +205,7 @@ impl Shared {
     }
 }
 
-/// Whether a write to `stream` would return now.
+/// Whether a write to `stream` would return immediately.
 #[cfg(unix)]
 pub fn takes_more(stream: &impl std::os::fd::AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -219,7 +218,7 @@ mod tests {
     use super::*;
     use std::sync::mpsc;
 
-    /// A stream that is read one write at a time, whenever the test says so.
+    /// A stream that is read one write at a time, when the test says so.
     struct Slow {
         turns: mpsc::Receiver<()>,
         taken: Arc<Mutex<Vec<u8>>>,
@@ -227,7 +226,7 @@ mod tests {
 
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            // Without a test there is nobody to wait for.
+            // When the test is over, there is nothing to wait for.
             let _ = self.turns.recv();
             self.taken.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -260,7 +259,7 @@ mod tests {
     }
 
     impl Stuck {
-        /// Waits until the writer has taken what waits, and hangs in its first write.
+        /// Waits until the writer has taken everything that waits, and hangs in its first write.
         fn hang(&self) {
             while self.outlet.shared.lock().has_more() {
                 std::thread::yield_now();
@@ -298,7 +297,7 @@ mod tests {
         for _ in 0..fit + 7 {
             stuck.outlet.push(line.clone());
         }
-        // Small as it is, behind lines that are missing it would look as if none were.
+        // Small as it is, after missing lines it would hide that they are missing.
         stuck.outlet.push(b"two\nlines\n".to_vec());
         assert_eq!(stuck.outlet.shared.lock().bytes, MOST_BYTES);
         stuck.turns.send(()).unwrap();
@@ -310,7 +309,7 @@ mod tests {
         assert_eq!(lines[0], "first");
         assert_eq!(
             lines[1 + fit],
-            "9 lines are missing here: nobody read what was said"
+            "9 lines are missing here: stderr was not being read"
         );
         assert_eq!(lines[2 + fit], "last");
     }

@@ -1,4 +1,4 @@
-//! What a stream can show: decided once for each stream, at the start.
+//! The abilities of a stream: decided once for each stream, at the start.
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
@@ -8,13 +8,13 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::talk;
 
-/// The size where there is none to ask for.
+/// The size if it is unknown.
 const FALLBACK: (usize, usize) = (80, 24);
 
 /// The value of `--color`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Colour {
-    /// As the environment says (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM`), else on a terminal.
+    /// According to the environment (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM`), otherwise on a terminal.
     #[default]
     Auto,
     /// Whatever the environment says.
@@ -23,14 +23,14 @@ pub enum Colour {
     Never,
 }
 
-/// Whether colours go to `stream`. Ask once for each stream and keep the answer.
+/// Whether `stream` gets colours. Call it once for each stream and keep the result.
 pub fn is_coloured(choice: Colour, stream: &impl RawStream) -> bool {
     match choice {
         Colour::Always => true,
         Colour::Never => false,
         Colour::Auto => {
             let verdict = AutoStream::choice(stream);
-            // A dumb terminal stays one in a CI job, where anstream would colour it.
+            // A dumb terminal stays dumb in a CI job, where anstream would colour it.
             let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| !value.is_empty());
             verdict != ColorChoice::Never && (forced || !is_dumb())
         }
@@ -47,7 +47,8 @@ fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-/// Whether the terminal shows block characters: by the locale, and not on the console of Linux, whose font lacks them.
+/// Whether the terminal shows block characters: if the locale has them, except on the Linux console, whose font lacks
+/// them.
 #[must_use]
 pub fn has_unicode() -> bool {
     unicode_in(|name| std::env::var_os(name), cfg!(windows))
@@ -76,13 +77,13 @@ pub fn size() -> (usize, usize) {
     }
 }
 
-/// The columns of the terminal that stderr is.
+/// The width of the terminal on stderr.
 #[must_use]
 pub(super) fn columns_of_stderr() -> usize {
     talk::columns().unwrap_or_else(|| size().0)
 }
 
-/// The columns to write into `stream`: those of the terminal, or 80 where it is none.
+/// The width of `stream`: that of the terminal, or 80 if it isn't one.
 #[must_use]
 pub fn columns(stream: &impl IsTerminal) -> usize {
     if stream.is_terminal() {

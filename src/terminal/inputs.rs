@@ -5,18 +5,18 @@ use std::time::Duration;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
-/// How often the reader looks whether anybody still listens.
+/// How often the reader checks whether its receiver still exists.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Keys that wait; a person does not type faster than the screen is drawn.
+/// The most keys that wait; nobody types faster than the screen is drawn.
 const WAITING: usize = 64;
 
-/// What comes from the terminal.
+/// Input from the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input {
-    /// Ctrl-C, which in raw mode is a key and no signal.
+    /// Ctrl-C, which in raw mode is a key, not a signal.
     Interrupt,
-    /// A key that writes something.
+    /// A printable key.
     Char(char),
     /// The arrow.
     Up,
@@ -42,12 +42,12 @@ pub enum Input {
     Erase,
     /// Any other key.
     Other,
-    /// The terminal has another size.
+    /// The terminal was resized.
     Resize,
 }
 
-/// Starts to read the keyboard. The reader ends soon after the receiver is dropped, and does not keep the process alive.
-/// Where there is no keyboard, nothing ever comes.
+/// Starts to read the keyboard. The reader ends soon after the receiver is dropped, and does not keep the process
+/// alive. Without a keyboard, it never receives anything.
 #[must_use]
 pub fn inputs() -> mpsc::Receiver<Input> {
     let (sender, receiver) = mpsc::channel(WAITING);

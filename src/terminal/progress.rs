@@ -1,4 +1,4 @@
-//! How far `record` and `replay` are: one line on stderr, on a terminal only.
+//! The progress of `record` and `replay`: one line on stderr, only on a terminal.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -11,13 +11,13 @@ use indicatif::{
 use super::ability::columns_of_stderr;
 use crate::talk;
 
-/// How often the spinner turns: seen to live, and cheap over a slow line.
+/// How often the spinner turns: often enough to look alive, and cheap over a slow line.
 const TURN_EVERY: Duration = Duration::from_millis(200);
 
-/// How often the line is drawn, in a second.
+/// How many times per second the line is drawn at most.
 const MOST_DRAWN: u8 = 20;
 
-/// What a recording has come to.
+/// The progress of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recorded<'a> {
     /// Rows written.
@@ -26,25 +26,25 @@ pub struct Recorded<'a> {
     pub bytes: u64,
     /// Losses noted.
     pub gaps: u64,
-    /// How the connection stands, such as `live` or `reconnecting, attempt 4`.
+    /// The state of the connection, such as `live` or `reconnecting, attempt 4`.
     pub state: &'a str,
 }
 
-/// A line that tells how far a command is. Off a terminal it is not there. It waits for nobody, as all of [`talk`].
+/// A line that shows a command's progress. Hidden if stderr isn't a terminal. It never waits, like all of [`talk`].
 #[derive(Debug)]
 pub struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// For work without a known end: a spinner, the time so far, and what has been recorded of `name`.
+    /// For work without a known end: a spinner, the time so far, and what has been recorded to `name`.
     #[must_use]
     pub fn recording(name: &str, unicode: bool) -> Self {
         Self::spinner(stderr(), name, unicode)
     }
 
-    /// For work that ends: a bar over the time that the recording covers, and the time that is left. Without `total` it
-    /// is a spinner.
+    /// For work with a known end: a bar over the time that the recording covers, and the remaining time. Without
+    /// `total`, it is a spinner.
     #[must_use]
     pub fn replaying(name: &str, total: Option<Duration>, unicode: bool) -> Self {
         match total {
@@ -53,7 +53,7 @@ impl Progress {
         }
     }
 
-    /// For `--quiet`: nothing but what is said.
+    /// For `--quiet`: hidden.
     #[must_use]
     pub fn hidden() -> Self {
         Self {
@@ -88,22 +88,22 @@ impl Progress {
         Self { bar }
     }
 
-    /// Whether the line is seen.
+    /// Whether the line is visible.
     #[must_use]
     pub fn is_hidden(&self) -> bool {
         self.bar.is_hidden()
     }
 
-    /// Tells what has been recorded by now.
+    /// Shows what has been recorded so far.
     pub fn recorded(&self, recorded: &Recorded<'_>) {
         if self.bar.is_hidden() {
-            return; // most recordings run unseen; the texts would be made for nobody
+            return; // most recordings run unseen, and don't need the texts
         }
         self.bar.set_position(recorded.rows);
         self.bar.set_message(recorded.to_text(self.bar.per_sec()));
     }
 
-    /// Tells the time in the recording that has been played, and what else there is to say.
+    /// Shows the position in the recording, and another text.
     pub fn played(&self, position: Duration, text: &str) {
         if self.bar.is_hidden() {
             return;
@@ -112,7 +112,7 @@ impl Progress {
         self.bar.set_message(text.to_owned());
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(self) {
         self.bar.finish_and_clear();
     }
@@ -134,7 +134,7 @@ impl Recorded<'_> {
     }
 }
 
-/// Where the line is seen, if it is.
+/// Where the line is drawn, if it is visible.
 fn stderr() -> ProgressDrawTarget {
     if !talk::is_on_terminal() {
         return ProgressDrawTarget::hidden();
@@ -142,7 +142,7 @@ fn stderr() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Line::default()), MOST_DRAWN)
 }
 
-/// A terminal of one line, for indicatif, which would wait for a real one. What stands in it goes to [`talk::progress`].
+/// A terminal of one line for indicatif, which would wait for a real one. Its contents go to [`talk::progress`].
 #[derive(Debug, Default)]
 struct Line(Mutex<String>);
 
@@ -151,7 +151,7 @@ impl TermLike for Line {
         u16::try_from(columns_of_stderr()).unwrap_or(u16::MAX)
     }
 
-    // Each drawing begins with these, and they have nothing to do: the line is replaced as a whole.
+    // Each drawing begins with these, which do nothing: the line is replaced as a whole.
     fn move_cursor_up(&self, _: usize) -> io::Result<()> {
         Ok(())
     }
@@ -191,7 +191,7 @@ impl TermLike for Line {
 }
 
 fn style(template: &str) -> ProgressStyle {
-    // The templates are constants, and every one is drawn in a test.
+    // The templates are constants, and each one is drawn in a test.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 

@@ -1,4 +1,4 @@
-//! The full screen, taken from the shell and always given back.
+//! The full screen, taken from the shell and always restored.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +17,14 @@ use unicode_width::UnicodeWidthChar;
 use super::ability::size;
 use crate::talk::Outlet;
 
-/// Whether the terminal is ours: it is given back once, by whoever comes first.
+/// Whether the terminal is ours: it is restored once, by whichever caller is first.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// The alternate screen in raw mode without a cursor. Dropping it gives the terminal back; a panic does so before its
+/// The alternate screen in raw mode without a cursor. Dropping it restores the terminal; a panic does so before its
 /// message is printed.
 ///
-/// Nobody waits for a terminal that takes nothing: then frames are left out, and only the newest is drawn once it does.
+/// Nothing waits for a terminal that accepts no output: frames are then skipped, and only the newest is drawn once it
+/// accepts some.
 #[derive(Debug)]
 pub struct Screen(());
 
@@ -31,24 +32,24 @@ impl Screen {
     /// Takes the terminal.
     ///
     /// # Errors
-    /// When there is none, or it cannot be written to.
+    /// When there is none, or it isn't writable.
     pub fn open() -> io::Result<Self> {
         restore_before_panics();
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        // From here on an error gives back what was taken.
+        // From here on, an error restores the terminal.
         let screen = Self(());
         terminal().push(enter()?);
         Ok(screen)
     }
 
-    /// Shows `frame`, one line in each row, in one write, soon.
+    /// Queues `frame` to be shown, one line per row, in one write.
     ///
     /// # Errors
     /// When the terminal is gone.
     pub fn draw(&mut self, frame: &[String]) -> io::Result<()> {
         if !TAKEN.load(Ordering::SeqCst) {
-            return Ok(()); // a panic elsewhere gave the terminal back; its message is to be read
+            return Ok(()); // a panic elsewhere restored the terminal; its message must stay readable
         }
         terminal().check()?;
         let (width, height) = size();
@@ -56,7 +57,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Gives the terminal back, and leaves `last` behind in the scrollback.
+    /// Restores the terminal, and leaves `last` in the scrollback.
     ///
     /// # Errors
     /// When the terminal is gone.
@@ -78,8 +79,8 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back if it was taken; for an end that does not go through [`Screen`]'s drop. Where another thread
-/// is about to, this waits until it has: the process may end right after.
+/// Restores the terminal if it was taken; for exits that don't drop the [`Screen`]. If another thread is already
+/// restoring it, this waits, because the process may end right after.
 pub fn restore() {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = (ONE_AT_A_TIME.lock()).unwrap_or_else(PoisonError::into_inner);
@@ -90,7 +91,7 @@ pub fn restore() {
         if !is_left {
             forget_unread();
         }
-        // Whoever listened may be gone: there is nothing left to do about it. It also wakes a write that had no room.
+        // The reader may be gone: nothing can be done about that. This also wakes a blocked write.
         let _ = disable_raw_mode();
         if !is_left {
             terminal().flush();
@@ -98,14 +99,14 @@ pub fn restore() {
     }
 }
 
-/// The terminal, written to by a thread of its own.
+/// The terminal, written by a thread of its own.
 fn terminal() -> &'static Outlet {
     static TERMINAL: OnceLock<Outlet> = OnceLock::new();
     TERMINAL.get_or_init(|| Outlet::new("screen", io::stdout(), b"", stdout_takes_more))
 }
 
-/// Takes back what a terminal that is not being read has not been shown: old frames, in the way of the sequences that
-/// give the terminal back.
+/// Discards what a terminal that isn't being read hasn't shown yet: old frames would delay the sequences that restore
+/// the terminal.
 #[cfg(unix)]
 fn forget_unread() {
     let _ = rustix::termios::tcflush(io::stdout(), rustix::termios::QueueSelector::OFlush);
@@ -160,7 +161,7 @@ fn leave() -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The bytes that show `frame`: nothing is cleared that is not overwritten at once, so nothing flickers.
+/// The bytes that show `frame`: only what is overwritten at once is cleared, so nothing flickers.
 fn paint(frame: &[String], width: usize, height: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::with_capacity(8 * 1024);
     queue!(bytes, BeginSynchronizedUpdate)?;
@@ -168,7 +169,7 @@ fn paint(frame: &[String], width: usize, height: usize) -> io::Result<Vec<u8>> {
     for (row, line) in (0_u16..).zip(frame.iter().take(height)) {
         queue!(bytes, MoveTo(0, row))?;
         bytes.extend_from_slice(line.as_bytes());
-        // With the last column filled, the cursor stands on it, and this would erase it.
+        // If the last column is filled, the cursor is on it, and this would erase it.
         if columns_of(line) < width {
             queue!(bytes, Clear(ClearType::UntilNewLine))?;
         }
@@ -181,7 +182,7 @@ fn paint(frame: &[String], width: usize, height: usize) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The columns that `line` takes; of sequences it holds only those that end in `m`.
+/// The width of `line`, whose only escape sequences end in `m`.
 fn columns_of(line: &str) -> usize {
     let mut columns = 0;
     let mut in_sequence = false;
@@ -245,7 +246,7 @@ mod tests {
         let last = terminal.screen().cell(0, 9).unwrap();
         assert!(last.bold() && last.fgcolor() == vt100::Color::Idx(1));
         assert!(!terminal.screen().cell(1, 0).unwrap().bold());
-        // Some terminals would erase that column, other than this one.
+        // Unlike this one, some terminals would erase that column.
         let bytes = String::from_utf8(paint(&full, 10, 4).unwrap()).unwrap();
         assert!(bytes.contains("9\x1b[0m\x1b[2;1Hab\x1b[K"), "{bytes:?}");
     }
@@ -316,7 +317,7 @@ mod tests {
         assert!(
             modes.contains(rustix::termios::LocalModes::ECHO | rustix::termios::LocalModes::ICANON)
         );
-        // With the last holder of the slave gone, the output comes to its end.
+        // When the last holder of the slave is gone, the output ends.
         drop(pair.slave);
         let mut bytes = Vec::new();
         let mut buffer = [0; 4096];

@@ -1,4 +1,5 @@
-//! The file that holds a token: read whatever it is, made whole or not at all, and who else can get at it.
+//! The token file: reading it, whatever kind of file it is, creating it complete or not at all, and checking who else
+//! has access.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
@@ -9,10 +10,10 @@ use std::time::Duration;
 use super::{NoToken, Token};
 use crate::disk::{Disk, DiskReader, SystemDisk, directory_of};
 
-/// What is longer is another file that was named by mistake.
+/// A longer file was named by mistake.
 const MAX_FILE_BYTES: u64 = 4096;
 
-/// How long a pipe or a device may take to say the token.
+/// How long a pipe or a device may take to deliver the token.
 const PIPE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no token.
@@ -26,33 +27,36 @@ pub enum TokenError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A directory in the place of the file.
+    /// A directory instead of a file.
     #[error("the token file '{}' is a directory: name a file in it", path.display())]
     Directory {
         /// The directory.
         path: PathBuf,
     },
-    /// Nothing is in it, as a full disk or an interrupted copy leaves it.
-    #[error("the token file '{}' is empty: copy a token into it, or remove it and let a server make a new one", path.display())]
+    /// It is empty, as after a full disk or an interrupted copy.
+    #[error(
+        "the token file '{}' is empty: copy a token into it, or remove it and let a server create a new one",
+        path.display()
+    )]
     Empty {
         /// The file.
         path: PathBuf,
     },
-    /// It holds something else.
-    #[error("'{}' holds no token", path.display())]
+    /// It contains something else.
+    #[error("'{}' contains no token", path.display())]
     Form {
         /// The file.
         path: PathBuf,
         /// What a token is.
         source: NoToken,
     },
-    /// Others decide who may look.
-    #[error("others can write the token file '{0}' and so let themselves in: chmod 600 '{0}'", path.display())]
+    /// Others can write it.
+    #[error("others can write the token file '{0}' and so give themselves access: chmod 600 '{0}'", path.display())]
     Writable {
         /// The file.
         path: PathBuf,
     },
-    /// It did not exist, and cannot be made.
+    /// It doesn't exist and cannot be created.
     #[error("cannot create the token file '{}'", path.display())]
     Create {
         /// The file.
@@ -60,7 +64,7 @@ pub enum TokenError {
         /// The system's reason.
         source: io::Error,
     },
-    /// It did not exist, and neither does its directory.
+    /// Neither it nor its directory exists.
     #[error("cannot create the token file '{}': there is no directory '{}'", path.display(), directory.display())]
     NoDirectory {
         /// The file.
@@ -75,18 +79,18 @@ pub enum TokenError {
 pub struct Found {
     /// The token.
     pub token: Token,
-    /// It was made just now.
+    /// Whether it was just created.
     pub is_new: bool,
-    /// Every user of the machine can read the file.
+    /// Whether every user of the machine can read the file.
     pub is_exposed: bool,
-    /// The file's group or every user can write it.
+    /// Whether the file's group or every user can write it.
     pub is_writable: bool,
 }
 
 /// Reads the token in `path`, which may be a pipe.
 ///
 /// # Errors
-/// When the file cannot be read or holds something else.
+/// When the file cannot be read or contains something else.
 pub fn read(path: &Path) -> Result<Found, TokenError> {
     read_from(&SystemDisk, path)
 }
@@ -126,8 +130,8 @@ fn read_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
     })
 }
 
-/// The same for a server, to which the file says who may look: one that others can write is refused, as ssh refuses an
-/// `authorized_keys`.
+/// The same for a server, whose access the file controls: a file that others can write is refused, as ssh refuses such
+/// an `authorized_keys`.
 ///
 /// # Errors
 /// As [`read`], and when others can write it.
@@ -142,10 +146,10 @@ fn read_for_server_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenErro
     }
 }
 
-/// The same; a file that does not exist is made, for its owner alone.
+/// The same, but creates a missing file, for its owner alone.
 ///
 /// # Errors
-/// When the file can be neither read nor made, or holds something else.
+/// When the file can be neither read nor created, or contains something else.
 pub fn read_or_create(path: &Path) -> Result<Found, TokenError> {
     read_or_create_on(&SystemDisk, path)
 }
@@ -188,7 +192,7 @@ fn contents(disk: &dyn Disk, path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The same of what may block for ever, even when it is opened. Then its thread stays behind.
+/// The contents of a file that may block for ever, even when it is opened. If it does, its thread is left behind.
 fn contents_in_time(path: &Path) -> io::Result<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     let path = path.to_owned();
@@ -197,12 +201,12 @@ fn contents_in_time(path: &Path) -> io::Result<Vec<u8>> {
     receiver.recv_timeout(PIPE_PATIENCE).unwrap_or_else(|_| {
         let seconds = PIPE_PATIENCE.as_secs();
         Err(io::Error::other(format!(
-            "nothing came from it in {seconds} s"
+            "it delivered nothing in {seconds} s"
         )))
     })
 }
 
-/// Makes the file under another name and gives it its own when the disk has it: a full disk leaves no empty file, and
+/// Creates the file under another name and renames it once it is on the disk: a full disk leaves no empty file, and
 /// nobody reads half a token.
 fn create(disk: &dyn Disk, path: &Path) -> io::Result<Token> {
     let token = Token::random()?;
@@ -214,7 +218,7 @@ fn create(disk: &dyn Disk, path: &Path) -> io::Result<Token> {
         let _ = disk.remove(&beside);
     }
     made?;
-    // Where the system can, the name is as durable as what is in the file.
+    // If the system supports it, the name is as durable as the contents.
     disk.sync_directory(directory_of(path))?;
     Ok(token)
 }
@@ -229,19 +233,19 @@ fn write_new(disk: &dyn Disk, path: &Path, token: &Token) -> io::Result<()> {
     disk.sync(&file)
 }
 
-/// Gives the file its name, unless another one has it already.
+/// Gives the file its name, unless that exists already.
 fn publish(disk: &dyn Disk, beside: &Path, path: &Path) -> io::Result<()> {
     match disk.link(beside, path) {
         Ok(()) => disk.remove(beside),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
-        // A file system without links: then there is a moment in which two servers may both believe they were first.
+        // A filesystem without links: for a moment, two servers may both believe that they were first.
         Err(_) if fs::symlink_metadata(path).is_err() => disk.rename(beside, path),
         Err(_) => Err(ErrorKind::AlreadyExists.into()),
     }
 }
 
-/// Whether it is a file with any of these permissions. For reading, the group's bits say little: under an access list, as
-/// systemd sets it on credentials, they are its mask.
+/// Whether it is a file with any of these permissions. For reading, the group's bits say little: with an access list,
+/// as systemd sets on credentials, they are its mask.
 #[cfg(unix)]
 fn has_mode(meta: &Metadata, bits: u32) -> bool {
     use std::os::unix::fs::PermissionsExt;
@@ -268,7 +272,7 @@ mod tests {
             let path = dir.path().join("token");
             let made = read_or_create_on(&**disk, &path);
             let context = format!("{disk:?} {made:?}");
-            // Where there are no links, the file is renamed.
+            // Without links, the file is renamed.
             let must_report = disk.failed().iter().any(|&operation| operation != "link");
             assert_eq!(made.is_err(), must_report, "{context}");
             let names = (fs::read_dir(dir.path()).unwrap())

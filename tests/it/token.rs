@@ -220,7 +220,7 @@ fn a_token_is_made_once_for_its_owner_alone() {
         server.signal(Signal::TERM);
         let output = server.wait().success().stderr_lacks(token);
         assert_eq!(
-            output.stderr.contains("Made a token in"),
+            output.stderr.contains("Created a token in"),
             is_new,
             "{}",
             output.story()
