@@ -1,6 +1,7 @@
 //! Where bytes from outside come in. The fuzz targets and an ordinary test go through the same functions.
 
-use metrics_toolkit::protocol::{Message, Query};
+use metrics_toolkit::alert::{Evaluator, KnownMetrics, RuleTexts, parse_rule, read_rules};
+use metrics_toolkit::protocol::{Message, Query, Sample};
 use metrics_toolkit::recording::{Encoder, Reader};
 
 /// A message of a peer: what is understood is said again in the same words, for ever.
@@ -74,6 +75,42 @@ pub(crate) fn query(bytes: &[u8]) {
     let asked = query.to_string();
     let again = Query::parse(&asked).expect("our own words are understood");
     assert_eq!(asked, again.to_string());
+}
+
+/// A file of rules: what is understood says the same again, and takes any sample.
+pub(crate) fn rules(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return;
+    };
+    let known = KnownMetrics::catalogue();
+    let texts = RuleTexts {
+        flags: &[],
+        file: Some(("rules.txt", text)),
+    };
+    let rules = match read_rules(texts, &known) {
+        Ok(rules) => rules,
+        Err(error) => return assert_harmless(&error.to_string()),
+    };
+    let mut sample = Sample::default();
+    for rule in &rules {
+        let again = parse_rule(&rule.text, &known).expect("our own words are understood");
+        assert_eq!(rule.metric, again.metric);
+        assert_eq!(rule.condition, again.condition);
+        assert_eq!((rule.hold, rule.keep), (again.hold, again.keep));
+        let metric = rule.metric.as_str().into();
+        sample
+            .values
+            .push((metric, rule.threshold().unwrap_or(0.0)));
+    }
+    let mut evaluator = Evaluator::new(rules.into(), 1000);
+    for timestamp in [u64::MAX, 0, 5, 1_000_000_000_000, 7] {
+        sample.timestamp = timestamp;
+        for (_, value) in &mut sample.values {
+            *value += 1.0;
+        }
+        evaluator.judge(&sample, timestamp == 5);
+        evaluator.judge(&Sample::default(), false);
+    }
 }
 
 /// A refusal is one line, and what it quotes does nothing to a terminal.

@@ -15,9 +15,9 @@ pub struct Change {
     pub timestamp: u64,
     /// The busiest process at that moment, for rules about CPU, or the largest one, for rules about memory.
     pub culprit: Option<Process>,
-    /// For a resolved alert, how long it lasted.
+    /// For a resolved alert, how long it lasted, from the alert's `since` on.
     pub lasted: Option<Duration>,
-    /// For a resolved alert, the value that was furthest beyond the threshold while it fired.
+    /// For a resolved alert, the value that was furthest beyond the threshold meanwhile; a rule about absence has none.
     pub peak: Option<f64>,
     /// Whether the sample comes from a recording. Notifications of such a change say so.
     pub replayed: bool,

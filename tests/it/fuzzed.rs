@@ -11,6 +11,7 @@ fn seeds_and_findings() {
         ("message", entries::message as fn(&[u8])),
         ("recording", entries::recording),
         ("query", entries::query),
+        ("rules", entries::rules),
     ] {
         let mut files = 0;
         for kind in ["seeds", "findings"] {

@@ -1,0 +1,419 @@
+//! All the alerts of a host. Pure: the same rules and samples give the same alerts, live or in a replay of any speed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::protocol::{Alert, AlertState, Process, Sample, entry, section};
+
+use super::rule::{Condition, Level, Rule};
+use super::state::{Active, Moment, Phase, Turn, advance};
+use super::timing::Timing;
+
+/// The most alerts of a host that are pending or fire at once. Others wait until some are resolved, so that a rule for
+/// every one of many instances fills neither the memory nor a `hello`.
+pub const MOST_ACTIVE: usize = 1000;
+
+/// An alert that a sample made fire, or resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// As it goes over the wire.
+    pub alert: Alert,
+    /// The busiest process, for rules about CPU, or the largest one, for rules about memory.
+    pub culprit: Option<Process>,
+    /// For a resolved alert, how long it lasted, from `since` on.
+    pub lasted: Option<Duration>,
+    /// For a resolved alert, the value that was furthest beyond the threshold.
+    pub peak: Option<f64>,
+}
+
+/// Asks the rules about each sample of a host, in their order.
+#[derive(Debug)]
+pub struct Evaluator {
+    rules: Arc<[Rule]>,
+    timing: Timing,
+    /// One for each value of the last sample, in its order.
+    series: Vec<Series>,
+    /// Those with alerts whose metric is absent now.
+    resting: HashMap<Arc<str>, Series>,
+    absences: Vec<Absence>,
+    /// Alerts that fire by rules that are gone; the next sample resolves them.
+    outlived: Vec<Outlived>,
+    active: usize,
+    busiest: Option<Process>,
+    largest: Option<Process>,
+}
+
+/// A metric, and the alerts of the rules that look at it.
+#[derive(Debug)]
+struct Series {
+    name: Arc<str>,
+    watches: Vec<Watch>,
+}
+
+/// One rule and one metric.
+#[derive(Debug)]
+struct Watch {
+    /// The rule's: what nearly every question is decided by.
+    level: Level,
+    rule: u32,
+    active: Option<Box<Active>>,
+}
+
+/// A rule about the absence of its metric.
+#[derive(Debug)]
+struct Absence {
+    rule: u32,
+    metric: Arc<str>,
+    is_present: bool,
+    active: Option<Box<Active>>,
+}
+
+#[derive(Debug)]
+struct Outlived {
+    rule: Rule,
+    metric: Arc<str>,
+    active: Box<Active>,
+}
+
+impl Evaluator {
+    /// Asks `rules` about samples that are about `interval` milliseconds apart. Nothing fires yet.
+    #[must_use]
+    pub fn new(rules: Arc<[Rule]>, interval: u64) -> Self {
+        let mut new = Self {
+            rules: Arc::new([]),
+            timing: Timing::new(interval),
+            series: Vec::new(),
+            resting: HashMap::new(),
+            absences: Vec::new(),
+            outlived: Vec::new(),
+            active: 0,
+            busiest: None,
+            largest: None,
+        };
+        new.replace(rules);
+        new
+    }
+
+    /// Asks `rules` from now on. Alerts of rules that remain as they are go on; the next sample resolves those that fire by
+    /// others.
+    pub fn replace(&mut self, rules: Arc<[Rule]>) {
+        let before = std::mem::replace(&mut self.rules, rules);
+        let series = std::mem::take(&mut self.series);
+        let resting = std::mem::take(&mut self.resting).into_values();
+        let absences = std::mem::take(&mut self.absences);
+        let watched = series.into_iter().chain(resting).flat_map(|series| {
+            let Series { name, watches } = series;
+            let active = |watch: Watch| Some((watch.rule, watch.active?));
+            let active: Vec<_> = watches.into_iter().filter_map(active).collect();
+            active
+                .into_iter()
+                .map(move |(rule, active)| (rule, name.clone(), active))
+        });
+        let absent = absences
+            .into_iter()
+            .filter_map(|it| Some((it.rule, it.metric, it.active?)));
+        let mut active: Vec<_> = watched.chain(absent).collect();
+        active.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        self.absences = absences_of(&self.rules);
+        for (rule, metric, active) in active {
+            let rule = &before[rule as usize];
+            match self.rules.iter().position(|other| other == rule) {
+                Some(same) => self.resume(index(same), metric, active),
+                None if active.phase == Phase::Firing => self.outlived.push(Outlived {
+                    rule: rule.clone(),
+                    metric,
+                    active,
+                }),
+                None => self.active -= 1,
+            }
+        }
+    }
+
+    /// Takes up an alert where a rule of before left it.
+    fn resume(&mut self, rule: u32, metric: Arc<str>, active: Box<Active>) {
+        if let Some(absence) = self
+            .absences
+            .iter_mut()
+            .find(|absence| absence.rule == rule)
+        {
+            absence.active = Some(active);
+            return;
+        }
+        let rules = &self.rules;
+        let resting = self.resting.entry(metric.clone());
+        let series = resting.or_insert_with(|| Series::new(metric, rules));
+        if let Some(watch) = series.watches.iter_mut().find(|watch| watch.rule == rule) {
+            watch.active = Some(active);
+        }
+    }
+
+    /// What `sample` makes fire and resolves, in the order of the rules and, within a rule, of the sample. `is_after_gap`:
+    /// messages before it are missing.
+    pub fn judge(&mut self, sample: &Sample, is_after_gap: bool) -> Vec<Verdict> {
+        let now = self.timing.tick(sample.timestamp, is_after_gap);
+        self.note_processes(sample, now);
+        self.align(sample, now);
+        let mut verdicts = self.resolve_outlived(sample, now);
+        let mut turns = self.turns(sample, now);
+        turns.sort_unstable_by_key(|turn| (turn.rule, turn.place));
+        for turn in turns {
+            verdicts.push(self.verdict(turn, now));
+        }
+        verdicts
+    }
+
+    fn turns(&mut self, sample: &Sample, now: Moment) -> Vec<Turned> {
+        let mut turns = Vec::new();
+        let rules = &self.rules;
+        for (place, (series, (_, value))) in self.series.iter_mut().zip(&sample.values).enumerate()
+        {
+            for watch in &mut series.watches {
+                if watch.active.is_none() && !watch.level.holds(*value) {
+                    continue;
+                }
+                let rule = &rules[watch.rule as usize];
+                let value = Some(*value);
+                if let Some((turn, active)) =
+                    step(&mut watch.active, &mut self.active, rule, value, now)
+                {
+                    turns.push(Turned {
+                        rule: watch.rule,
+                        place,
+                        metric: series.name.clone(),
+                        value,
+                        turn,
+                        active,
+                    });
+                }
+            }
+        }
+        for absence in &mut self.absences {
+            let value = absence.is_present.then_some(0.0);
+            let rule = &rules[absence.rule as usize];
+            if let Some((turn, active)) =
+                step(&mut absence.active, &mut self.active, rule, value, now)
+            {
+                turns.push(Turned {
+                    rule: absence.rule,
+                    place: 0,
+                    metric: absence.metric.clone(),
+                    value: sample.get(&absence.metric),
+                    turn,
+                    active,
+                });
+            }
+        }
+        turns
+    }
+
+    fn verdict(&self, turned: Turned, now: Moment) -> Verdict {
+        let rule = &self.rules[turned.rule as usize];
+        let Turned {
+            metric,
+            value,
+            turn,
+            active,
+            ..
+        } = turned;
+        self.explained(rule, &metric, value, turn, &active, now)
+    }
+
+    fn explained(
+        &self,
+        rule: &Rule,
+        metric: &str,
+        value: Option<f64>,
+        turn: Turn,
+        active: &Active,
+        now: Moment,
+    ) -> Verdict {
+        let is_resolved = turn == Turn::Resolved;
+        let state = if is_resolved {
+            AlertState::Resolved
+        } else {
+            AlertState::Firing
+        };
+        let alert = Alert {
+            name: rule.name.clone(),
+            rule: rule.text.clone(),
+            state,
+            metric: metric.to_owned(),
+            value,
+            threshold: rule.threshold(),
+            since: active.since,
+        };
+        let culprit = match entry(metric).map(|entry| entry.section) {
+            Some(section::CPU) => self.busiest.clone(),
+            Some(section::MEMORY) => self.largest.clone(),
+            _ => None,
+        };
+        let has_peak = is_resolved && rule.condition != Condition::Absent;
+        Verdict {
+            alert,
+            culprit,
+            lasted: is_resolved.then(|| Duration::from_millis(active.lasted(now))),
+            peak: active.peak.filter(|_| has_peak),
+        }
+    }
+
+    fn resolve_outlived(&mut self, sample: &Sample, now: Moment) -> Vec<Verdict> {
+        let outlived = std::mem::take(&mut self.outlived);
+        self.active -= outlived.len();
+        let resolved = outlived.into_iter().map(|it| {
+            let value = sample.get(&it.metric);
+            self.explained(&it.rule, &it.metric, value, Turn::Resolved, &it.active, now)
+        });
+        resolved.collect()
+    }
+
+    /// Samples need not list processes each time; until one does again, the last ones stand.
+    fn note_processes(&mut self, sample: &Sample, now: Moment) {
+        if let Some(top) = &sample.top {
+            let first = |by: fn(&Process) -> f64| {
+                let first = top.iter().reduce(|a, b| if by(b) > by(a) { b } else { a });
+                first.filter(|process| by(process) > 0.0).cloned()
+            };
+            self.busiest = first(|process| process.cpu);
+            self.largest = first(|process| process.memory);
+        } else if now.is_after_hole {
+            self.busiest = None;
+            self.largest = None;
+        }
+    }
+
+    /// Brings the series into the order of the sample's values, which hardly ever changes.
+    fn align(&mut self, sample: &Sample, now: Moment) {
+        let values = &sample.values;
+        let is_same = |(series, (name, _)): (&Series, &(Arc<str>, f64))| {
+            Arc::ptr_eq(&series.name, name) || series.name == *name
+        };
+        if self.series.len() == values.len() && self.series.iter().zip(values).all(is_same) {
+            return;
+        }
+        let series = std::mem::take(&mut self.series);
+        let series = series
+            .into_iter()
+            .map(|series| (series.name.clone(), series));
+        let resting = std::mem::take(&mut self.resting);
+        let known = series.chain(resting);
+        let mut known: HashMap<_, _> = known.map(|(name, series)| (name, Some(series))).collect();
+        for (name, _) in values {
+            let place = known.entry(name.clone());
+            let place = place.or_insert_with(|| Some(Series::new(name.clone(), &self.rules)));
+            // A name that comes for the second time in a sample counts as none.
+            self.series
+                .push(place.take().unwrap_or_else(Series::nameless));
+        }
+        for (name, series) in known {
+            let Some(mut series) = series else { continue };
+            self.active -= series.forget_broken(&self.rules, now);
+            if series.watches.iter().any(|watch| watch.active.is_some()) {
+                self.resting.insert(name, series);
+            }
+        }
+        for absence in &mut self.absences {
+            absence.is_present = self
+                .series
+                .iter()
+                .any(|series| series.name == absence.metric);
+        }
+    }
+}
+
+/// An alert that has just begun to fire or was resolved.
+struct Turned {
+    rule: u32,
+    /// Of its metric in the sample.
+    place: usize,
+    metric: Arc<str>,
+    value: Option<f64>,
+    turn: Turn,
+    active: Active,
+}
+
+/// Moves an alert by a sample, unless it would be one too many; where that made it fire or resolved it, what it was.
+/// `count`: of those that are active.
+fn step(
+    active: &mut Option<Box<Active>>,
+    count: &mut usize,
+    rule: &Rule,
+    value: Option<f64>,
+    now: Moment,
+) -> Option<(Turn, Active)> {
+    let was_active = active.is_some();
+    if !was_active && *count >= MOST_ACTIVE {
+        return None;
+    }
+    let turn = advance(active, rule, value, now);
+    let turned = turn.zip(active.as_deref().cloned());
+    if turn == Some(Turn::Resolved) {
+        *active = None;
+    }
+    *count += usize::from(active.is_some());
+    *count -= usize::from(was_active);
+    turned
+}
+
+impl Series {
+    fn new(name: Arc<str>, rules: &[Rule]) -> Self {
+        let watches = (0..).zip(rules).filter_map(|(rule, it)| {
+            let Condition::Beyond { level, .. } = it.condition else {
+                return None;
+            };
+            let active = None;
+            it.metric.fits(&name).then_some(Watch {
+                level,
+                rule,
+                active,
+            })
+        });
+        let watches = watches.collect();
+        Self { name, watches }
+    }
+
+    fn nameless() -> Self {
+        Self {
+            name: "".into(),
+            watches: Vec::new(),
+        }
+    }
+
+    /// Forgets the alerts of which nothing was known for too long; returns how many.
+    fn forget_broken(&mut self, rules: &[Rule], now: Moment) -> usize {
+        let mut forgotten = 0;
+        for watch in &mut self.watches {
+            let rule = &rules[watch.rule as usize];
+            if watch
+                .active
+                .as_ref()
+                .is_some_and(|it| it.is_broken(rule, now))
+            {
+                watch.active = None;
+                forgotten += 1;
+            }
+        }
+        forgotten
+    }
+}
+
+fn absences_of(rules: &[Rule]) -> Vec<Absence> {
+    let absent = (0..)
+        .zip(rules)
+        .filter(|(_, rule)| rule.condition == Condition::Absent);
+    absent
+        .map(|(rule, it)| Absence {
+            rule,
+            metric: it.metric.as_str().into(),
+            is_present: false,
+            active: None,
+        })
+        .collect()
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;

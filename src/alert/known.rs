@@ -1,0 +1,161 @@
+//! The metrics that a rule may name, and the nearest of them to one that it may not.
+
+use crate::protocol::{catalogue, entry, parts, well_known};
+
+/// The metrics that a rule may name: those of the catalogue, and what else the source is known to have, such as the
+/// columns of a recording.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KnownMetrics {
+    more: Vec<String>,
+    is_open: bool,
+}
+
+/// Why a metric may not be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// Nothing of this name is known; the nearest name, where one is near.
+    Metric(Option<String>),
+    /// It has no instances.
+    Instance,
+}
+
+impl KnownMetrics {
+    /// Those of the catalogue alone.
+    #[must_use]
+    pub fn catalogue() -> Self {
+        Self::default()
+    }
+
+    /// These as well.
+    #[must_use]
+    pub fn and(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let names = names.into_iter().map(|name| name.as_ref().to_owned());
+        self.more.extend(names.filter(|name| entry(name).is_none()));
+        self.more.sort_unstable();
+        self.more.dedup();
+        self
+    }
+
+    /// Every metric: for rules that are read before it is known what the source has.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            is_open: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether names that nobody knows pass.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Checks that there may be a metric `name`, whose instance may be a pattern.
+    pub(super) fn check(&self, name: &str) -> Result<(), Unknown> {
+        let (family, instance) = parts(name);
+        if let Some(entry) = entry(family) {
+            let has_instances = entry.instances.is_some() || self.is_open;
+            return match instance {
+                Some(_) if !has_instances => Err(Unknown::Instance),
+                _ => Ok(()),
+            };
+        }
+        let is_of_family = |other: &String| parts(other).0 == family;
+        if self.is_open || self.more.iter().any(is_of_family) {
+            return Ok(());
+        }
+        Err(Unknown::Metric(self.nearest(family)))
+    }
+
+    fn nearest(&self, family: &str) -> Option<String> {
+        let written = family.to_lowercase();
+        let mut names: Vec<&str> = well_known().collect();
+        names.extend(self.more.iter().map(|name| parts(name).0));
+        let ranked = names.into_iter().map(|name| {
+            let known = name.to_lowercase();
+            let mut away = distance(&written, &known);
+            // What was not written to its end, or beyond it, is nearer than its length says.
+            if !written.is_empty() && (known.starts_with(&written) || written.starts_with(&known)) {
+                away = away.min(2);
+            }
+            (away, name)
+        });
+        let (away, name) = ranked.min_by_key(|(away, _)| *away)?;
+        (away <= 2 || away * 2 <= written.chars().count()).then(|| name.to_owned())
+    }
+}
+
+/// A few names, for those who have none.
+pub(super) fn examples() -> String {
+    let names: Vec<_> = catalogue().iter().take(4).map(|entry| entry.name).collect();
+    names.join(", ")
+}
+
+/// How many characters have to be put in, taken out, changed or swapped with their neighbour to make the one text the other.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 0..a.len() {
+        let mut next = vec![i + 1];
+        for j in 0..b.len() {
+            let change = row[j] + usize::from(a[i] != b[j]);
+            let mut least = change.min(row[j + 1] + 1).min(next[j] + 1);
+            if i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j] {
+                least = least.min(before[j - 1] + 1);
+            }
+            next.push(least);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_metric_is_what_was_meant() {
+        let known = KnownMetrics::catalogue().and(["queueDepth", "jobs:mail"]);
+        for (written, meant) in [
+            ("cpuu", Some("cpu")),
+            ("CPU", Some("cpu")),
+            ("cup", Some("cpu")),
+            ("mem", Some("memory")),
+            ("memoryused", Some("memoryUsed")),
+            ("memory_used", Some("memoryUsed")),
+            ("load", Some("load1")),
+            ("requestPerSecond", Some("requestsPerSecond")),
+            ("queuDepth", Some("queueDepth")),
+            ("job", Some("jobs")),
+            ("frobnicate", None),
+            ("", None),
+        ] {
+            let meant = meant.map(str::to_owned);
+            assert_eq!(
+                known.check(written),
+                Err(Unknown::Metric(meant)),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_the_source_has_is_known_with_its_instances() {
+        let known = KnownMetrics::catalogue().and(["queueDepth", "jobs:mail"]);
+        for name in [
+            "cpu",
+            "cpu:*",
+            "disk:/a b",
+            "queueDepth",
+            "jobs:mail",
+            "jobs:*",
+        ] {
+            assert_eq!(known.check(name), Ok(()), "{name}");
+        }
+        assert_eq!(known.check("memory:0"), Err(Unknown::Instance));
+        assert_eq!(KnownMetrics::any().check("whatever:x"), Ok(()));
+    }
+}

@@ -1,0 +1,142 @@
+//! One alert: of one rule and one metric. Pure: it moves by what samples say at their own times.
+
+use super::rule::{Condition, Rule};
+
+/// When a sample was taken.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    /// Milliseconds since the epoch.
+    pub(super) timestamp: u64,
+    /// Milliseconds since the first sample, by steps forward: what is measured is measured by this, so that a clock that
+    /// was set back lengthens nothing.
+    pub(super) clock: u64,
+    /// Counts the samples.
+    pub(super) count: u64,
+    /// Samples are missing between this one and the one before it.
+    pub(super) is_after_hole: bool,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Phase {
+    /// The rule is true, but not for long enough.
+    Pending,
+    /// It fires.
+    Firing,
+}
+
+/// An alert whose rule is true, or was not long ago.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Active {
+    pub(super) phase: Phase,
+    /// The time of the first sample for which it was true, in milliseconds since the epoch.
+    pub(super) since: u64,
+    /// The same by [`Moment::clock`].
+    begun: u64,
+    /// The last sample that said anything of it: its clock and its count.
+    seen: (u64, u64),
+    /// The clock of the last sample for which it was true, or not yet cleared.
+    held: u64,
+    /// The value that was furthest beyond the level.
+    pub(super) peak: Option<f64>,
+}
+
+/// What a sample did to an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It fires from now on.
+    Fired,
+    /// It no longer fires.
+    Resolved,
+}
+
+/// Moves the alert of `rule` by one sample. `value` is the metric's; a rule about absence is asked about every sample, any
+/// other about those with a value.
+pub(super) fn advance(
+    active: &mut Option<Box<Active>>,
+    rule: &Rule,
+    value: Option<f64>,
+    now: Moment,
+) -> Option<Turn> {
+    let is_true = is_true(rule, value);
+    match active {
+        Some(it) if it.phase == Phase::Firing => {
+            it.note(rule, value, now);
+            if is_true || is_uncleared(rule, value) {
+                it.held = now.clock;
+                return None;
+            }
+            (now.clock - it.held >= rule.keep).then_some(Turn::Resolved)
+        }
+        _ if !is_true => {
+            *active = None;
+            None
+        }
+        Some(it) if !it.is_broken(rule, now) => {
+            it.note(rule, value, now);
+            it.fire_if_due(rule, now)
+        }
+        _ => {
+            let it = active.insert(Box::new(Active::begin(value, now)));
+            it.fire_if_due(rule, now)
+        }
+    }
+}
+
+fn is_true(rule: &Rule, value: Option<f64>) -> bool {
+    match rule.condition {
+        Condition::Beyond { level, .. } => value.is_some_and(|value| level.holds(value)),
+        Condition::Absent => value.is_none(),
+    }
+}
+
+/// Whether a firing rule that is not true has still to be cleared.
+fn is_uncleared(rule: &Rule, value: Option<f64>) -> bool {
+    match rule.condition {
+        Condition::Beyond {
+            clear: Some(clear), ..
+        } => value.is_some_and(|value| !clear.holds(value)),
+        _ => false,
+    }
+}
+
+impl Active {
+    fn begin(value: Option<f64>, now: Moment) -> Self {
+        Self {
+            phase: Phase::Pending,
+            since: now.timestamp,
+            begun: now.clock,
+            seen: (now.clock, now.count),
+            held: now.clock,
+            peak: value,
+        }
+    }
+
+    fn note(&mut self, rule: &Rule, value: Option<f64>, now: Moment) {
+        self.seen = (now.clock, now.count);
+        if let (Condition::Beyond { level, .. }, Some(value)) = (rule.condition, value) {
+            self.peak = Some(self.peak.map_or(value, |peak| level.further(peak, value)));
+        }
+    }
+
+    fn fire_if_due(&mut self, rule: &Rule, now: Moment) -> Option<Turn> {
+        if now.clock - self.begun < rule.hold {
+            return None;
+        }
+        self.phase = Phase::Firing;
+        self.held = now.clock;
+        Some(Turn::Fired)
+    }
+
+    /// Whether nothing was said of it for longer than the rule must be true: nobody knows what it was meanwhile.
+    pub(super) fn is_broken(&self, rule: &Rule, now: Moment) -> bool {
+        let (clock, count) = self.seen;
+        let is_hole = now.is_after_hole || now.count - count > 1;
+        self.phase == Phase::Pending && is_hole && now.clock - clock > rule.hold
+    }
+
+    /// How long it has been true, in milliseconds.
+    pub(super) fn lasted(&self, now: Moment) -> u64 {
+        now.clock - self.begun
+    }
+}
