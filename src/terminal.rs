@@ -8,6 +8,6 @@ mod progress;
 mod screen;
 
 pub use ability::{Colour, can_move_cursor, columns, has_unicode, is_coloured, size};
-pub use inputs::{Input, inputs};
-pub use progress::{Progress, Recorded};
+pub use inputs::{TerminalInput, inputs};
+pub use progress::{ProgressLine, Recorded};
 pub use screen::{Screen, restore};

@@ -13,7 +13,7 @@ use super::{Exit, Failure};
 /// How the servers and hosts stand, as far as it was said.
 #[derive(Debug)]
 pub(super) struct News {
-    servers: Vec<Server>,
+    servers: Vec<ServerNews>,
     stale: HashMap<HostName, Instant>,
     /// The hosts of which it was said that two servers share their name.
     shared: HashSet<HostName>,
@@ -22,7 +22,7 @@ pub(super) struct News {
 }
 
 #[derive(Debug)]
-struct Server {
+struct ServerNews {
     url: String,
     /// The URL as a person would write it.
     name: String,
@@ -37,7 +37,7 @@ struct Server {
 impl News {
     /// Of the servers at `urls`.
     pub(super) fn new(urls: Vec<String>) -> Self {
-        let server = |url: String| Server {
+        let server = |url: String| ServerNews {
             name: short_name(&url),
             url,
             connected: false,
@@ -133,7 +133,7 @@ impl News {
         if self.observed {
             return Ok(Exit::Done);
         }
-        let failed = |server: &Server| Some(server.cannot_connect(server.reason.as_ref()?));
+        let failed = |server: &ServerNews| Some(server.cannot_connect(server.reason.as_ref()?));
         let why = self.servers.iter().find_map(failed);
         Err(Failure::no_connection(why.unwrap_or_else(|| {
             "nothing was observed: no sample came".to_owned()
@@ -147,7 +147,7 @@ impl News {
     }
 }
 
-impl Server {
+impl ServerNews {
     fn cannot_connect(&self, reason: &str) -> String {
         format!("cannot connect to {}: {reason}", self.url)
     }

@@ -11,7 +11,7 @@ use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, ClientEvent, Received};
 use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
 use crate::talk;
-use crate::terminal::{self, Progress, Recorded};
+use crate::terminal::{self, ProgressLine, Recorded};
 
 use super::clock::reached;
 use super::news::{News, short_name};
@@ -88,10 +88,10 @@ pub async fn run(
         () = client.let_ask() => {}
     }
     let started = Instant::now();
-    let mut talk = Talk::new(&args, global);
-    let followed = follow(&args, client, &mut *sink, &mut talk, &stop).await;
+    let mut report = TerminalReport::new(&args, global);
+    let followed = follow(&args, client, &mut *sink, &mut report, &stop).await;
     let closed = sink.close().await;
-    talk.progress.finish();
+    report.progress.finish();
     match followed.and(closed) {
         // Whoever reads our stdout may stop: then we are done.
         Err(error) if error.is_closed_pipe() => return Ok(Exit::Done),
@@ -100,7 +100,7 @@ pub async fn run(
     if let Some(summary) = summary(&*sink, started.elapsed()) {
         announce::say(global, &summary);
     }
-    talk.news.exit()
+    report.news.exit()
 }
 
 impl RecordArgs {
@@ -118,7 +118,7 @@ async fn follow(
     args: &RecordArgs,
     mut client: Client,
     sink: &mut dyn Sink,
-    talk: &mut Talk,
+    report: &mut TerminalReport,
     stop: &CancellationToken,
 ) -> Result<(), SinkError> {
     let limit = (args.client.duration).map(|duration| tokio::time::Instant::now() + duration);
@@ -129,13 +129,13 @@ async fn follow(
         let event = tokio::select! {
             biased;
             () = stop.cancelled() => {
-                talk.news.leave();
+                report.news.leave();
                 return Ok(());
             }
             () = reached(limit) => return Ok(()),
             _ = ticks.tick() => {
                 is_sync_due = true;
-                talk.progress(sink.written());
+                report.progress(sink.written());
                 continue;
             }
             // What comes meanwhile does not wait for the disk: the next round waits on.
@@ -147,7 +147,7 @@ async fn follow(
             event = client.next() => event,
         };
         let Some(event) = event else { return Ok(()) };
-        talk.take(&event);
+        report.take(&event);
         if let ClientEvent::Message(Received {
             host,
             stream,
@@ -161,7 +161,7 @@ async fn follow(
                 taken = sink.take(host, stream, message.body) => taken?,
                 () = data::given_up(stop, limit) => {
                     if stop.is_cancelled() {
-                        talk.news.leave();
+                        report.news.leave();
                     }
                     return Ok(());
                 }
@@ -174,14 +174,14 @@ async fn follow(
 }
 
 /// What a person at the terminal sees.
-struct Talk {
+struct TerminalReport {
     news: News,
-    progress: Progress,
+    progress: ProgressLine,
     is_quiet: bool,
     state: String,
 }
 
-impl Talk {
+impl TerminalReport {
     fn new(args: &RecordArgs, global: &GlobalArgs) -> Self {
         let urls: Vec<String> = args
             .client
@@ -191,9 +191,9 @@ impl Talk {
             .collect();
         let names: Vec<_> = urls.iter().map(|url| short_name(url)).collect();
         let progress = if global.quiet {
-            Progress::hidden()
+            ProgressLine::hidden()
         } else {
-            Progress::recording(&names.join(" "), terminal::has_unicode())
+            ProgressLine::recording(&names.join(" "), terminal::has_unicode())
         };
         Self {
             news: News::new(urls),

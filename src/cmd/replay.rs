@@ -19,7 +19,7 @@ use crate::source::recording::{
     Tempo, Window, survey,
 };
 
-use crate::terminal::{self, Progress};
+use crate::terminal::{self, ProgressLine};
 
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure};
@@ -282,17 +282,17 @@ fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numbering) -> Repla
 }
 
 /// A bar over the recorded time where its length is known, a spinner elsewhere.
-fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> Progress {
+fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> ProgressLine {
     if global.quiet {
-        return Progress::hidden();
+        return ProgressLine::hidden();
     }
     let total = (survey.rows > 0 && !args.again).then(|| Duration::from_millis(survey.span));
-    Progress::replaying(&hosts(args, survey), total, terminal::has_unicode())
+    ProgressLine::replaying(&hosts(args, survey), total, terminal::has_unicode())
 }
 
 /// Tells the person at the terminal how the replay comes along.
 struct Told<'a> {
-    progress: &'a Progress,
+    progress: &'a ProgressLine,
     global: &'a GlobalArgs,
     cuts_pauses: bool,
 }

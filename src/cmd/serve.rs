@@ -82,7 +82,7 @@ pub async fn run(
         options: host::Options {
             top: usize::try_from(args.top).unwrap_or(usize::MAX),
         },
-        audience: Watched(viewers.clone()),
+        audience: ViewerAudience(viewers.clone()),
     };
     let publisher = hub.publisher(Timeline::Live);
     // Viewers find the host before its first reading.
@@ -117,9 +117,9 @@ pub async fn run(
 }
 
 /// The viewers, as the sampler sees them.
-struct Watched(Viewers);
+struct ViewerAudience(Viewers);
 
-impl Audience for Watched {
+impl Audience for ViewerAudience {
     fn own(&self) -> Own {
         Own {
             viewers: self.0.now().connected,

@@ -1,12 +1,12 @@
 //! `metrics watch`: hosts in a live table, or as lines for other programs.
 
 mod apply;
+mod archive;
 mod display;
 mod limits;
-mod lines;
+mod line_output;
+mod live_table;
 mod once;
-mod past;
-mod screen;
 
 use std::io::{self, ErrorKind, IsTerminal};
 
@@ -23,10 +23,10 @@ use super::clock::epoch_ms;
 use super::news::{News, short_name};
 use super::{Exit, Failure, configure};
 
+use archive::ServerArchive;
 use display::Display;
 use limits::Limits;
-use lines::Form;
-use past::Servers;
+use line_output::LineFormat;
 
 /// The longest window that is kept of each metric: no screen shows more.
 const LONGEST_WINDOW: usize = 300;
@@ -89,19 +89,19 @@ pub async fn run(
         display: Display::new(&names, window(&args.client), style),
         limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
-        clock: Clock::start(),
+        clock: SessionClock::start(),
     };
-    let end = match args.form() {
-        Some(form) => lines::run(client, form, &mut session, global, &stop).await,
+    let end = match args.format() {
+        Some(format) => line_output::run(client, format, &mut session, global, &stop).await,
         None if args.once => once::run(client, &mut session, &stop).await,
         None => {
-            let archive = Servers {
+            let archive = ServerArchive {
                 endpoints: args.client.endpoints(),
                 query: args.client.query(),
                 retry: args.client.retry(),
                 credentials,
             };
-            screen::run(client, &archive, &mut session, &stop).await
+            live_table::run(client, &archive, &mut session, &stop).await
         }
     };
     match end {
@@ -130,7 +130,7 @@ struct Session {
     display: Display,
     limits: Limits,
     news: News,
-    clock: Clock,
+    clock: SessionClock,
 }
 
 impl Session {
@@ -150,13 +150,13 @@ impl WatchArgs {
     }
 
     /// Which lines are wanted, if any are.
-    fn form(&self) -> Option<Form> {
+    fn format(&self) -> Option<LineFormat> {
         // A dumb terminal cannot move its cursor.
         let screen = io::stdout().is_terminal() && terminal::can_move_cursor();
         if self.json {
-            Some(Form::Json)
+            Some(LineFormat::Json)
         } else if self.plain || !(self.once || screen) {
-            Some(Form::Plain)
+            Some(LineFormat::Plain)
         } else {
             None
         }
@@ -167,7 +167,7 @@ impl WatchArgs {
 fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     let mut query: Query = args.client.query();
     // Whoever reads lines wants what happens now: an old alert must not look like a new one, and nothing comes twice.
-    if query.last.is_none() && query.since.is_none() && args.form().is_none() {
+    if query.last.is_none() && query.since.is_none() && args.format().is_none() {
         query.last = u64::try_from(WINDOW).ok();
     }
     let mut retry = args.client.retry();
@@ -190,7 +190,7 @@ fn window(client: &ClientArgs) -> usize {
 }
 
 /// Where events come from.
-trait Events {
+trait EventSource {
     /// The next one; `None` when every server has ended or refused. Cancel safe.
     async fn next(&mut self) -> Option<ClientEvent>;
 
@@ -200,7 +200,7 @@ trait Events {
     }
 }
 
-impl Events for Client {
+impl EventSource for Client {
     async fn next(&mut self) -> Option<ClientEvent> {
         Client::next(self).await
     }
@@ -212,9 +212,9 @@ impl Events for Client {
 
 /// The time, for a view that has no clock.
 #[derive(Debug, Clone, Copy)]
-struct Clock(Instant);
+struct SessionClock(Instant);
 
-impl Clock {
+impl SessionClock {
     fn start() -> Self {
         Self(Instant::now())
     }

@@ -13,7 +13,7 @@ const WAITING: usize = 64;
 
 /// Input from the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Input {
+pub enum TerminalInput {
     /// Ctrl-C, which in raw mode is a key, not a signal.
     Interrupt,
     /// A printable key.
@@ -49,13 +49,13 @@ pub enum Input {
 /// Starts to read the keyboard. The reader ends soon after the receiver is dropped, and does not keep the process
 /// alive. Without a keyboard, it never receives anything.
 #[must_use]
-pub fn inputs() -> mpsc::Receiver<Input> {
+pub fn inputs() -> mpsc::Receiver<TerminalInput> {
     let (sender, receiver) = mpsc::channel(WAITING);
     std::thread::spawn(move || read(&sender));
     receiver
 }
 
-fn read(sender: &mpsc::Sender<Input>) {
+fn read(sender: &mpsc::Sender<TerminalInput>) {
     while !sender.is_closed() {
         match event::poll(LOOK_EVERY) {
             Ok(false) => continue,
@@ -71,37 +71,37 @@ fn read(sender: &mpsc::Sender<Input>) {
     }
 }
 
-fn meaning(event: &Event) -> Option<Input> {
+fn meaning(event: &Event) -> Option<TerminalInput> {
     match event {
-        Event::Resize(..) => Some(Input::Resize),
+        Event::Resize(..) => Some(TerminalInput::Resize),
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(key_meaning(*key)),
         _ => None,
     }
 }
 
-fn key_meaning(key: KeyEvent) -> Input {
+fn key_meaning(key: KeyEvent) -> TerminalInput {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
         return if key.code == KeyCode::Char('c') {
-            Input::Interrupt
+            TerminalInput::Interrupt
         } else {
-            Input::Other
+            TerminalInput::Other
         };
     }
     let shift = key.modifiers.contains(KeyModifiers::SHIFT);
     match key.code {
-        KeyCode::Char(c) => Input::Char(c),
-        KeyCode::Up => Input::Up,
-        KeyCode::Down => Input::Down,
-        KeyCode::Left if !shift => Input::Left,
-        KeyCode::Right if !shift => Input::Right,
-        KeyCode::Left | KeyCode::PageUp => Input::FarLeft,
-        KeyCode::Right | KeyCode::PageDown => Input::FarRight,
-        KeyCode::Home => Input::Home,
-        KeyCode::End => Input::End,
-        KeyCode::Enter => Input::Enter,
-        KeyCode::Esc => Input::Back,
-        KeyCode::Backspace => Input::Erase,
-        _ => Input::Other,
+        KeyCode::Char(c) => TerminalInput::Char(c),
+        KeyCode::Up => TerminalInput::Up,
+        KeyCode::Down => TerminalInput::Down,
+        KeyCode::Left if !shift => TerminalInput::Left,
+        KeyCode::Right if !shift => TerminalInput::Right,
+        KeyCode::Left | KeyCode::PageUp => TerminalInput::FarLeft,
+        KeyCode::Right | KeyCode::PageDown => TerminalInput::FarRight,
+        KeyCode::Home => TerminalInput::Home,
+        KeyCode::End => TerminalInput::End,
+        KeyCode::Enter => TerminalInput::Enter,
+        KeyCode::Esc => TerminalInput::Back,
+        KeyCode::Backspace => TerminalInput::Erase,
+        _ => TerminalInput::Other,
     }
 }
 
@@ -109,37 +109,37 @@ fn key_meaning(key: KeyEvent) -> Input {
 mod tests {
     use super::*;
 
-    fn check(code: KeyCode, modifiers: KeyModifiers, expected: Input) {
+    fn check(code: KeyCode, modifiers: KeyModifiers, expected: TerminalInput) {
         let key = Event::Key(KeyEvent::new(code, modifiers));
         assert_eq!(meaning(&key), Some(expected), "{key:?}");
     }
 
     #[test]
     fn keys_have_the_meanings_that_the_help_names() {
-        check(KeyCode::Char('c'), KeyModifiers::CONTROL, Input::Interrupt);
-        check(KeyCode::Char('c'), KeyModifiers::NONE, Input::Char('c'));
-        check(KeyCode::Char('p'), KeyModifiers::CONTROL, Input::Other);
+        check(KeyCode::Char('c'), KeyModifiers::CONTROL, TerminalInput::Interrupt);
+        check(KeyCode::Char('c'), KeyModifiers::NONE, TerminalInput::Char('c'));
+        check(KeyCode::Char('p'), KeyModifiers::CONTROL, TerminalInput::Other);
         for (code, expected) in [
-            (KeyCode::Char('q'), Input::Char('q')),
-            (KeyCode::Char(' '), Input::Char(' ')),
-            (KeyCode::Up, Input::Up),
-            (KeyCode::Down, Input::Down),
-            (KeyCode::Left, Input::Left),
-            (KeyCode::Right, Input::Right),
-            (KeyCode::PageUp, Input::FarLeft),
-            (KeyCode::PageDown, Input::FarRight),
-            (KeyCode::Home, Input::Home),
-            (KeyCode::End, Input::End),
-            (KeyCode::Enter, Input::Enter),
-            (KeyCode::Esc, Input::Back),
-            (KeyCode::Backspace, Input::Erase),
-            (KeyCode::F(5), Input::Other),
+            (KeyCode::Char('q'), TerminalInput::Char('q')),
+            (KeyCode::Char(' '), TerminalInput::Char(' ')),
+            (KeyCode::Up, TerminalInput::Up),
+            (KeyCode::Down, TerminalInput::Down),
+            (KeyCode::Left, TerminalInput::Left),
+            (KeyCode::Right, TerminalInput::Right),
+            (KeyCode::PageUp, TerminalInput::FarLeft),
+            (KeyCode::PageDown, TerminalInput::FarRight),
+            (KeyCode::Home, TerminalInput::Home),
+            (KeyCode::End, TerminalInput::End),
+            (KeyCode::Enter, TerminalInput::Enter),
+            (KeyCode::Esc, TerminalInput::Back),
+            (KeyCode::Backspace, TerminalInput::Erase),
+            (KeyCode::F(5), TerminalInput::Other),
         ] {
             check(code, KeyModifiers::NONE, expected);
         }
-        check(KeyCode::Char('?'), KeyModifiers::SHIFT, Input::Char('?'));
-        check(KeyCode::Left, KeyModifiers::SHIFT, Input::FarLeft);
-        check(KeyCode::Right, KeyModifiers::SHIFT, Input::FarRight);
+        check(KeyCode::Char('?'), KeyModifiers::SHIFT, TerminalInput::Char('?'));
+        check(KeyCode::Left, KeyModifiers::SHIFT, TerminalInput::FarLeft);
+        check(KeyCode::Right, KeyModifiers::SHIFT, TerminalInput::FarRight);
     }
 
     #[test]
@@ -151,6 +151,6 @@ mod tests {
         );
         assert_eq!(meaning(&Event::Key(released)), None);
         assert_eq!(meaning(&Event::FocusGained), None);
-        assert_eq!(meaning(&Event::Resize(80, 24)), Some(Input::Resize));
+        assert_eq!(meaning(&Event::Resize(80, 24)), Some(TerminalInput::Resize));
     }
 }

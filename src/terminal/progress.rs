@@ -32,11 +32,11 @@ pub struct Recorded<'a> {
 
 /// A line that shows a command's progress. Hidden if stderr isn't a terminal. It never waits, like all of [`talk`].
 #[derive(Debug)]
-pub struct Progress {
+pub struct ProgressLine {
     bar: ProgressBar,
 }
 
-impl Progress {
+impl ProgressLine {
     /// For work without a known end: a spinner, the time so far, and what has been recorded to `name`.
     #[must_use]
     pub fn recording(name: &str, unicode: bool) -> Self {
@@ -139,14 +139,14 @@ fn stderr() -> ProgressDrawTarget {
     if !talk::is_on_terminal() {
         return ProgressDrawTarget::hidden();
     }
-    ProgressDrawTarget::term_like_with_hz(Box::new(Line::default()), MOST_DRAWN)
+    ProgressDrawTarget::term_like_with_hz(Box::new(OneLineTerminal::default()), MOST_DRAWN)
 }
 
 /// A terminal of one line for indicatif, which would wait for a real one. Its contents go to [`talk::progress`].
 #[derive(Debug, Default)]
-struct Line(Mutex<String>);
+struct OneLineTerminal(Mutex<String>);
 
-impl TermLike for Line {
+impl TermLike for OneLineTerminal {
     fn width(&self) -> u16 {
         u16::try_from(columns_of_stderr()).unwrap_or(u16::MAX)
     }
@@ -284,7 +284,7 @@ mod tests {
         let rare = RECORDED.to_text(1.0 / 60.0);
         assert_eq!(rare, "1,252 rows  31.40 kB  0.02 /s  1 gap  live");
         let terminal = Terminal::default();
-        let progress = Progress::spinner(target(&terminal), "web-1", false);
+        let progress = ProgressLine::spinner(target(&terminal), "web-1", false);
         progress.recorded(&RECORDED);
         let shown = terminal.rows().concat();
         assert!(
@@ -299,7 +299,7 @@ mod tests {
     #[test]
     fn a_replay_shows_how_far_it_is_and_what_is_left() {
         let terminal = Terminal::default();
-        let progress = Progress::bar(
+        let progress = ProgressLine::bar(
             target(&terminal),
             "incident.csv",
             Duration::from_secs(600),
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_cut() {
         let terminal = Terminal::default();
-        let progress = Progress::spinner(target(&terminal), "web-1", true);
+        let progress = ProgressLine::spinner(target(&terminal), "web-1", true);
         progress.recorded(&Recorded {
             state: &"x".repeat(200),
             ..RECORDED

@@ -1,19 +1,19 @@
 //! A whole screen.
 
-use super::fleet;
-use super::host;
-use super::line::Line;
-use super::moment::Back;
-use super::page::{Canvas, Part, body_height, footer, mark, rule, spread};
-use super::state::{Now, Standing, State};
+use super::fleet_page;
+use super::host_page;
+use super::moment::HowFarBack;
+use super::page_parts::{Canvas, LinePart, body_height, footer, mark, rule, spread};
+use super::state::{Now, Status, ViewState};
 use super::style::{Style, Tone};
+use super::styled_line::StyledLine;
 use super::ui::{Page, Ui};
 use super::units;
 
 /// The screen at `now`: exactly `height` lines, none wider than `width` columns.
 #[must_use]
 pub fn frame(
-    state: &State,
+    state: &ViewState,
     ui: &Ui,
     width: usize,
     height: usize,
@@ -30,7 +30,7 @@ pub fn frame(
         pages(state, ui, body_height(height), canvas)
     };
     lines.truncate(body_height(height));
-    lines.resize(height.saturating_sub(1), Line::default());
+    lines.resize(height.saturating_sub(1), StyledLine::default());
     lines.push(bottom);
     lines.truncate(height);
     lines
@@ -42,7 +42,7 @@ pub fn frame(
 /// What a screen shows, in as many lines as it takes: for `--once`, and to be left behind.
 #[must_use]
 pub fn report(
-    state: &State,
+    state: &ViewState,
     ui: &Ui,
     width: usize,
     height: Option<usize>,
@@ -59,7 +59,12 @@ pub fn report(
     lines
 }
 
-fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, Line) {
+fn pages(
+    state: &ViewState,
+    ui: &Ui,
+    height: usize,
+    canvas: Canvas,
+) -> (Vec<StyledLine>, StyledLine) {
     let glyphs = canvas.style.glyphs();
     let mut keys = vec![("q", "quit")];
     if state.back.is_some() {
@@ -77,20 +82,20 @@ fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, L
                 keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
                 keys.extend([("s", sort.as_str()), ("/", "filter")]);
             }
-            let lines = fleet::page(state, ui.choice(), selected, height, canvas);
+            let lines = fleet_page::page(state, ui.choice(), selected, height, canvas);
             (lines, None)
         }
         Page::Host(host) => {
-            if height < usize::MAX / 2 && host::scroll_end(state, host, height, canvas) > 0 {
+            if height < usize::MAX / 2 && host_page::scroll_end(state, host, height, canvas) > 0 {
                 keys.push((glyphs.up_down, "scroll"));
             }
-            let lines = host::page(state, host, ui.scroll(), height, canvas);
+            let lines = host_page::page(state, host, ui.scroll(), height, canvas);
             (
                 lines,
                 Some(format!("last {}", units::interval(host.reach()))),
             )
         }
-        Page::Server(server) => (host::server_page(state, server, canvas), None),
+        Page::Server(server) => (host_page::server_page(state, server, canvas), None),
     };
     if ui.typing().is_none() {
         keys.push(("?", "help"));
@@ -106,8 +111,8 @@ fn pages(state: &State, ui: &Ui, height: usize, canvas: Canvas) -> (Vec<Line>, L
 }
 
 /// Which of the samples that are kept is shown.
-fn counted(back: Back) -> String {
-    let Back { number, of, .. } = back;
+fn counted(back: HowFarBack) -> String {
+    let HowFarBack { number, of, .. } = back;
     if back.reading {
         format!("reading older  {number} of {of}")
     } else {
@@ -116,10 +121,10 @@ fn counted(back: Back) -> String {
 }
 
 /// What the keys do and the shapes mean.
-fn help(canvas: Canvas) -> Vec<Line> {
+fn help(canvas: Canvas) -> Vec<StyledLine> {
     let glyphs = canvas.style.glyphs();
     let mut lines = vec![
-        spread(vec![Part::new(0, Tone::Bold, "help")], &[], canvas),
+        spread(vec![LinePart::new(0, Tone::Bold, "help")], &[], canvas),
         rule(canvas),
     ];
     let (up_down, left_right) = if canvas.style.unicode {
@@ -138,22 +143,19 @@ fn help(canvas: Canvas) -> Vec<Line> {
         ("s", "sort hosts by name, cpu, memory, load"),
         ("/", "show only hosts with this in their name"),
     ] {
-        let mut line = Line::new(Tone::Bold, format!(" {key:<10}"));
+        let mut line = StyledLine::new(Tone::Bold, format!(" {key:<10}"));
         line.push(Tone::Plain, format!(" {meaning}"));
         lines.push(line);
     }
-    lines.push(Line::default());
-    for (standing, meaning) in [
-        (Standing::Live, "samples arrive"),
-        (Standing::Stale, "old data; reconnecting or waiting"),
-        (
-            Standing::Down,
-            "no data, or none for longer than the window",
-        ),
-        (Standing::Over, "the recording is over"),
+    lines.push(StyledLine::default());
+    for (status, meaning) in [
+        (Status::Live, "samples arrive"),
+        (Status::Stale, "old data; reconnecting or waiting"),
+        (Status::Down, "no data, or none for longer than the window"),
+        (Status::Over, "the recording is over"),
     ] {
-        let (shape, word, tone) = mark(standing, canvas.style);
-        let mut line = Line::new(tone, format!(" {shape} {word:<8}"));
+        let (shape, word, tone) = mark(status, canvas.style);
+        let mut line = StyledLine::new(tone, format!(" {shape} {word:<8}"));
         line.push(Tone::Plain, format!(" {meaning}"));
         lines.push(line);
     }
@@ -161,12 +163,12 @@ fn help(canvas: Canvas) -> Vec<Line> {
         ("!", Tone::Warn, "at the warning level"),
         ("!!", Tone::Critical, "at the critical level"),
     ] {
-        let mut line = Line::new(tone, format!(" {shape:<10}"));
+        let mut line = StyledLine::new(tone, format!(" {shape:<10}"));
         line.push(Tone::Plain, format!(" {meaning}"));
         lines.push(line);
     }
     let trends = format!(" {} {} {}", glyphs.rising, glyphs.falling, glyphs.steady);
-    lines.push(Line::new(
+    lines.push(StyledLine::new(
         Tone::Plain,
         format!("{trends:<11} the last 5 samples against the 5 before"),
     ));

@@ -2,9 +2,9 @@
 
 use comfy_table::{CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
-use super::line::Line;
 use super::sanitize::char_width;
 use super::style::{Style, Tone};
+use super::styled_line::StyledLine;
 
 /// A column; one blank follows it, unless it is the last.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ pub(super) fn table_width(columns: &[Column<'_>]) -> usize {
 }
 
 /// The titles of `columns` as a line of their own.
-pub(super) fn titles(columns: &[Column<'_>], style: Style) -> Line {
+pub(super) fn titles(columns: &[Column<'_>], style: Style) -> StyledLine {
     let row = columns
         .iter()
         .map(|column| (Tone::Dim, column.title.to_owned()))
@@ -50,7 +50,7 @@ pub(super) fn titles(columns: &[Column<'_>], style: Style) -> Line {
 }
 
 /// One line for each of `rows`, never more and never wider than [`table_width`].
-pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<Line> {
+pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<StyledLine> {
     if columns.is_empty() || rows.is_empty() {
         return Vec::new();
     }
@@ -91,8 +91,8 @@ pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) ->
 }
 
 /// Gives every cell of a finished line its meaning back.
-fn restore(text: &str, columns: &[Column<'_>], tones: impl Iterator<Item = Tone>) -> Line {
-    let mut line = Line::default();
+fn restore(text: &str, columns: &[Column<'_>], tones: impl Iterator<Item = Tone>) -> StyledLine {
+    let mut line = StyledLine::default();
     let mut rest = text;
     for (column, tone) in std::iter::zip(columns, tones) {
         let (cell, after) = split_at_column(rest, column.width + 1);

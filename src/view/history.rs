@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::protocol::{Alert, Process};
 
-use super::moment::Place;
+use super::moment::StreamPosition;
 
 /// The alerts that fire, by name. Samples share them until one changes.
 pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
@@ -14,7 +14,7 @@ pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
 /// absent value, as is one past the end.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
-    pub place: Place,
+    pub position: StreamPosition,
     pub timestamp: u64,
     pub values: Box<[f64]>,
     /// Their names are clean.
@@ -86,7 +86,9 @@ impl History {
     /// Puts what is older than all that is here before it; as much as there is room for. Nothing comes twice.
     pub(super) fn put_before(&mut self, mut older: Self) {
         if let Some(oldest) = self.points.front() {
-            older.points.retain(|point| point.place < oldest.place);
+            older
+                .points
+                .retain(|point| point.position < oldest.position);
         }
         let room = self.keep.saturating_sub(self.points.len());
         let too_many = older.points.len().saturating_sub(room);
@@ -150,7 +152,7 @@ impl History {
 
     /// Which point each of the window's cells shows, the newest at the right behind `trailing` empty ones. Time that
     /// has no samples has empty cells.
-    pub(super) fn layout(&self, trailing: usize) -> Layout {
+    pub(super) fn layout(&self, trailing: usize) -> WindowLayout {
         let mut newest_first = vec![None; trailing.min(self.window)];
         let step = self.step();
         for (index, point) in self.points.iter().enumerate().rev() {
@@ -171,7 +173,7 @@ impl History {
         }
         newest_first.resize(self.window, None);
         newest_first.reverse();
-        Layout(newest_first)
+        WindowLayout(newest_first)
     }
 
     /// How many samples are missing in `passed` milliseconds.
@@ -182,7 +184,7 @@ impl History {
     }
 
     /// The window of metric `index`.
-    pub(super) fn cells(&self, index: usize, layout: &Layout) -> Vec<Option<f64>> {
+    pub(super) fn cells(&self, index: usize, layout: &WindowLayout) -> Vec<Option<f64>> {
         layout
             .0
             .iter()
@@ -199,7 +201,7 @@ impl Point {
 
 /// What [`History::layout`] found; one for all metrics of a host.
 #[derive(Debug, Clone)]
-pub(super) struct Layout(Vec<Option<usize>>);
+pub(super) struct WindowLayout(Vec<Option<usize>>);
 
 #[cfg(test)]
 mod tests {
@@ -208,7 +210,7 @@ mod tests {
 
     fn point(timestamp: u64, values: &[f64]) -> Point {
         Point {
-            place: (StreamId(1), timestamp / 1000),
+            position: (StreamId(1), timestamp / 1000),
             timestamp,
             values: values.into(),
             top: Box::default(),
@@ -292,7 +294,11 @@ mod tests {
     }
 
     fn numbers(history: &History) -> Vec<u64> {
-        history.points().iter().map(|point| point.place.1).collect()
+        history
+            .points()
+            .iter()
+            .map(|point| point.position.1)
+            .collect()
     }
 
     fn history(keep: usize, numbers: std::ops::RangeInclusive<u64>) -> History {

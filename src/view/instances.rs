@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use crate::protocol::{catalogue, entry, parts};
 
 use super::grid::{Cell, Column};
-use super::line::Line;
 use super::listing::{self, Section, first, flow};
 use super::metric::{Level, Metric};
-use super::page::{Canvas, level_mark};
+use super::page_parts::{Canvas, level_mark};
 use super::sanitize::{clean, text_width};
-use super::state::Host;
+use super::state::HostState;
 use super::style::Tone;
+use super::styled_line::StyledLine;
 use super::units;
 
 /// Below this width of the names, a table has no more than the columns that it must have.
@@ -54,7 +54,7 @@ pub(super) struct Look {
 
 /// The sections of `host` that have instances, in the order in which they are announced. In each, the metrics of the
 /// catalogue come first, in its order.
-pub(super) fn groups(host: &Host) -> Vec<Group<'_>> {
+pub(super) fn groups(host: &HostState) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places = HashMap::new();
     let mut family_places = HashMap::new();
@@ -98,7 +98,7 @@ impl<'a> Group<'a> {
 
 impl Family<'_> {
     /// The title of its column: the catalogue's, or the label without the name of the section or of an instance.
-    fn title(&self, host: &Host) -> String {
+    fn title(&self, host: &HostState) -> String {
         if let Some(each) = entry(self.name).and_then(|entry| entry.instances) {
             return each.column.to_owned();
         }
@@ -119,23 +119,23 @@ impl Family<'_> {
         }
     }
 
-    fn first<'h>(&self, host: &'h Host) -> Option<&'h Metric> {
+    fn first<'h>(&self, host: &'h HostState) -> Option<&'h Metric> {
         Some(&host.metrics[*self.metrics.first()?])
     }
 
-    fn width(&self, host: &Host, title: &str) -> usize {
+    fn width(&self, host: &HostState, title: &str) -> usize {
         let unit = self.first(host).map_or("", |metric| &metric.unit);
         let least = if unit.starts_with('B') { 9 } else { 8 };
         text_width(title).clamp(least, TITLE)
     }
 
-    fn is_percent(&self, host: &Host) -> bool {
+    fn is_percent(&self, host: &HostState) -> bool {
         self.first(host).is_some_and(|metric| metric.unit == "%")
     }
 }
 
 /// The instances of `family` that have a value.
-pub(super) fn of(host: &Host, family: &Family<'_>) -> Vec<Instance> {
+pub(super) fn of(host: &HostState, family: &Family<'_>) -> Vec<Instance> {
     let instance = |&index: &usize| {
         let metric = &host.metrics[index];
         let value = host.history.value(index)?;
@@ -149,13 +149,13 @@ pub(super) fn of(host: &Host, family: &Family<'_>) -> Vec<Instance> {
 }
 
 /// One instance: its name, and the metrics that it has a value of, by the place of their family.
-struct Row {
+struct InstanceRow {
     name: String,
     values: HashMap<usize, usize>,
 }
 
-fn rows(host: &Host, families: &[Family<'_>]) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
+fn rows(host: &HostState, families: &[Family<'_>]) -> Vec<InstanceRow> {
+    let mut rows: Vec<InstanceRow> = Vec::new();
     let mut places = HashMap::new();
     for (place, family) in families.iter().enumerate() {
         for &index in &family.metrics {
@@ -168,7 +168,7 @@ fn rows(host: &Host, families: &[Family<'_>]) -> Vec<Row> {
             let row = *places.entry(instance).or_insert_with(|| {
                 let name = clean(instance);
                 let values = HashMap::new();
-                rows.push(Row { name, values });
+                rows.push(InstanceRow { name, values });
                 rows.len() - 1
             });
             rows[row].values.insert(place, index);
@@ -177,9 +177,9 @@ fn rows(host: &Host, families: &[Family<'_>]) -> Vec<Row> {
     rows
 }
 
-impl Row {
+impl InstanceRow {
     /// The value of the family at `place`, or a dash, with how it stands against its levels.
-    fn value(&self, place: usize, host: &Host) -> (Level, String) {
+    fn value(&self, place: usize, host: &HostState) -> (Level, String) {
         let value = self.values.get(&place).and_then(|&index| {
             let value = host.history.value(index)?;
             let metric = &host.metrics[index];
@@ -191,7 +191,7 @@ impl Row {
 
 /// A row for each instance and a column for each of `families`.
 pub(super) fn table(
-    host: &Host,
+    host: &HostState,
     families: &[Family<'_>],
     look: &Look,
     canvas: Canvas,
@@ -201,7 +201,7 @@ pub(super) fn table(
         return None;
     }
     let titles: Vec<String> = families.iter().map(|family| family.title(host)).collect();
-    let items: Vec<Line> = rows.iter().map(|row| row.item(host, &titles)).collect();
+    let items: Vec<StyledLine> = rows.iter().map(|row| row.item(host, &titles)).collect();
     let short: String = look.short.chars().take(TITLE).collect();
     let mut full = Vec::new();
     let mut begin = 0;
@@ -221,7 +221,7 @@ pub(super) fn table(
         let mut columns = vec![Column::left(&look.head, name)];
         let values = std::iter::zip(&titles[shown.clone()], &widths);
         columns.extend(values.map(|(title, width)| Column::right(title, *width)));
-        let some = |row: &&Row| shown.clone().any(|place| row.values.contains_key(&place));
+        let some = |row: &&InstanceRow| shown.clone().any(|place| row.values.contains_key(&place));
         let cells: Vec<Vec<Cell>> = rows
             .iter()
             .filter(some)
@@ -235,10 +235,10 @@ pub(super) fn table(
     })
 }
 
-impl Row {
+impl InstanceRow {
     /// The instance in a few words: what it has of the first two metrics.
-    fn item(&self, host: &Host, titles: &[String]) -> Line {
-        let mut item = Line::new(Tone::Plain, self.name.as_str());
+    fn item(&self, host: &HostState, titles: &[String]) -> StyledLine {
+        let mut item = StyledLine::new(Tone::Plain, self.name.as_str());
         for (place, title) in titles.iter().enumerate().take(2) {
             item.push(Tone::Dim, format!(" {title} "));
             item.push(Tone::Plain, self.value(place, host).1);
@@ -246,7 +246,7 @@ impl Row {
         item
     }
 
-    fn cells(&self, host: &Host, shown: std::ops::Range<usize>, look: &Look) -> Vec<Cell> {
+    fn cells(&self, host: &HostState, shown: std::ops::Range<usize>, look: &Look) -> Vec<Cell> {
         let mut cells = vec![(Tone::Plain, self.name.clone())];
         cells.extend(shown.map(|place| {
             let (level, text) = self.value(place, host);
@@ -262,7 +262,7 @@ impl Row {
 }
 
 /// How many of the first `families` a table has room for: two at any rate, and a third one that is a short percentage.
-fn fitting(host: &Host, families: &[Family<'_>], titles: &[String], canvas: Canvas) -> usize {
+fn fitting(host: &HostState, families: &[Family<'_>], titles: &[String], canvas: Canvas) -> usize {
     let mut used = 2;
     let fits = |(place, (family, title)): &(usize, (&Family<'_>, &String))| {
         used += family.width(host, title) + 1;

@@ -1,28 +1,33 @@
 //! How the items of a section are laid out: one behind the other in a few lines, or as a table.
 
 use super::grid::{self, Cell, Column};
-use super::line::Line;
-use super::page::Canvas;
+use super::page_parts::Canvas;
 use super::sanitize::text_width;
 use super::style::{Style, Tone};
+use super::styled_line::StyledLine;
 
 /// How far the items of a short section are indented behind its title.
 pub(super) const INDENT: usize = 8;
 
 /// A section: as a table, and in as few lines as possible.
 pub(super) struct Section {
-    pub full: Vec<Line>,
-    pub short: Vec<Line>,
+    pub full: Vec<StyledLine>,
+    pub short: Vec<StyledLine>,
 }
 
 /// Items one behind the other, in at most `most` lines; what does not fit is counted.
-pub(super) fn flow(title: &str, items: &[Line], most: usize, canvas: Canvas) -> Vec<Line> {
+pub(super) fn flow(
+    title: &str,
+    items: &[StyledLine],
+    most: usize,
+    canvas: Canvas,
+) -> Vec<StyledLine> {
     const SEPARATOR: usize = 2;
-    let title = Line::new(Tone::Dim, format!(" {title}"));
+    let title = StyledLine::new(Tone::Dim, format!(" {title}"));
     let mut lines = vec![title.clip(canvas.width, canvas.style)];
     for (placed, item) in items.iter().enumerate() {
         let more = format!("+{}", items.len() - placed);
-        let begun = lines.last().map_or(0, Line::width);
+        let begun = lines.last().map_or(0, StyledLine::width);
         let at = if begun <= INDENT {
             INDENT
         } else {
@@ -47,7 +52,7 @@ pub(super) fn flow(title: &str, items: &[Line], most: usize, canvas: Canvas) -> 
             line.push(Tone::Dim, more);
             break;
         } else {
-            let mut line = Line::new(Tone::Plain, " ".repeat(INDENT));
+            let mut line = StyledLine::new(Tone::Plain, " ".repeat(INDENT));
             line.append(
                 item.clone()
                     .clip(canvas.width.saturating_sub(INDENT), canvas.style),
@@ -59,14 +64,14 @@ pub(super) fn flow(title: &str, items: &[Line], most: usize, canvas: Canvas) -> 
 }
 
 /// A title and a table, the first column as wide as is left.
-pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<Line> {
+pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<StyledLine> {
     let mut lines = vec![grid::titles(columns, style)];
     lines.extend(grid::lines(columns, rows, style));
     lines.into_iter().map(indented).collect()
 }
 
-fn indented(line: Line) -> Line {
-    let mut indented = Line::new(Tone::Plain, " ");
+fn indented(line: StyledLine) -> StyledLine {
+    let mut indented = StyledLine::new(Tone::Plain, " ");
     indented.append(line);
     indented
 }
@@ -89,9 +94,9 @@ mod tests {
             unicode: true,
         };
         let canvas = Canvas::new(width, style, Now::default());
-        let items: Vec<Line> = items
+        let items: Vec<StyledLine> = items
             .iter()
-            .map(|item| Line::new(Tone::Plain, *item))
+            .map(|item| StyledLine::new(Tone::Plain, *item))
             .collect();
         let lines = flow("TOP", &items, most, canvas);
         let shown: Vec<String> = lines.iter().map(|line| line.render(style)).collect();

@@ -6,18 +6,18 @@ use std::collections::HashMap;
 use crate::protocol::{Rank, section};
 
 use super::grid::{self, Cell, Column};
-use super::line::Line;
 use super::metric::{Level, Metric};
-use super::page::{Canvas, level_mark};
+use super::page_parts::{Canvas, level_mark};
 use super::sparkline::{Scale, sparkline};
-use super::state::Host;
+use super::state::HostState;
 use super::style::{Style, Tone};
+use super::styled_line::StyledLine;
 use super::trend::{Trend, trend};
 use super::units;
 
 /// The metrics that have a row of their own, in the order of the rows: what a person looks at first, then as the host
 /// announces them, then those of sections that the catalogue lacks, section by section. Instances have no row here.
-pub(super) fn rows(host: &Host) -> Vec<usize> {
+pub(super) fn rows(host: &HostState) -> Vec<usize> {
     let mut sections = HashMap::new();
     let mut rows = Vec::new();
     for (index, metric) in host.metrics.iter().enumerate() {
@@ -49,7 +49,7 @@ enum Field {
 }
 
 /// The columns that `width` has room for. The widest label is never cut where it need not be.
-fn columns(host: &Host, width: usize) -> Vec<(Field, Column<'static>)> {
+fn columns(host: &HostState, width: usize) -> Vec<(Field, Column<'static>)> {
     let label = |least: usize, most: usize| {
         let widest = rows(host)
             .into_iter()
@@ -85,23 +85,23 @@ fn plain(columns: &[(Field, Column<'static>)]) -> Vec<Column<'static>> {
 }
 
 /// The columns that the table takes of `width`.
-pub(super) fn width(host: &Host, width: usize) -> usize {
+pub(super) fn width(host: &HostState, width: usize) -> usize {
     grid::table_width(&plain(&columns(host, width)))
 }
 
 /// The line above the table.
-pub(super) fn titles(host: &Host, width: usize, style: Style) -> Line {
+pub(super) fn titles(host: &HostState, width: usize, style: Style) -> StyledLine {
     grid::titles(&plain(&columns(host, width)), style)
 }
 
 /// The rows of the metrics `indices`.
-pub(super) fn table(host: &Host, indices: &[usize], canvas: Canvas) -> Vec<Line> {
+pub(super) fn table(host: &HostState, indices: &[usize], canvas: Canvas) -> Vec<StyledLine> {
     let columns = columns(host, canvas.width);
     let layout = host.layout(canvas.now);
     let rows: Vec<Vec<Cell>> = indices
         .iter()
         .map(|&index| {
-            let row = Values::new(host, index, host.history.cells(index, &layout));
+            let row = MetricRow::new(host, index, host.history.cells(index, &layout));
             columns
                 .iter()
                 .map(|(field, column)| row.cell(*field, column.width, canvas.style))
@@ -112,7 +112,7 @@ pub(super) fn table(host: &Host, indices: &[usize], canvas: Canvas) -> Vec<Line>
 }
 
 /// One metric over the window.
-struct Values<'a> {
+struct MetricRow<'a> {
     metric: &'a Metric,
     now: Option<f64>,
     cells: Vec<Option<f64>>,
@@ -121,8 +121,8 @@ struct Values<'a> {
     whole: bool,
 }
 
-impl<'a> Values<'a> {
-    fn new(host: &'a Host, index: usize, cells: Vec<Option<f64>>) -> Self {
+impl<'a> MetricRow<'a> {
+    fn new(host: &'a HostState, index: usize, cells: Vec<Option<f64>>) -> Self {
         let metric = &host.metrics[index];
         let now = host.history.value(index);
         #[expect(clippy::cast_precision_loss, reason = "only drawn")]

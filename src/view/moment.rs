@@ -5,20 +5,20 @@ use std::time::Duration;
 use crate::protocol::{HostName, StreamId};
 
 /// Where a message stands among its host's: the later one is greater.
-pub type Place = (StreamId, u64);
+pub type StreamPosition = (StreamId, u64);
 
 /// A sample to look back at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
     /// Whose sample.
     pub host: HostName,
-    pub(super) place: Place,
+    pub(super) position: StreamPosition,
     pub(super) timestamp: u64,
 }
 
 /// How far back a state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Back {
+pub(super) struct HowFarBack {
     /// The time that is shown, in milliseconds since the epoch.
     pub timestamp: u64,
     /// How long before the newest sample that was.

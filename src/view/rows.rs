@@ -4,27 +4,27 @@ use std::cmp::Reverse;
 
 use crate::protocol::HostName;
 
-use super::state::{Host, Link, Now, Server, Standing, State};
+use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
 
 /// What a row of the page stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Key {
+pub(super) enum RowKey {
     Host(HostName),
     /// A server that has named no host.
     Server(usize),
 }
 
 /// One row.
-pub(super) enum Row<'a> {
-    Host(&'a Host),
-    Server(usize, &'a Server),
+pub(super) enum FleetRow<'a> {
+    Host(&'a HostState),
+    Server(usize, &'a ServerState),
 }
 
-impl Row<'_> {
-    pub(super) fn key(&self) -> Key {
+impl FleetRow<'_> {
+    pub(super) fn key(&self) -> RowKey {
         match self {
-            Self::Host(host) => Key::Host(host.name.clone()),
-            Self::Server(index, _) => Key::Server(*index),
+            Self::Host(host) => RowKey::Host(host.name.clone()),
+            Self::Server(index, _) => RowKey::Server(*index),
         }
     }
 
@@ -38,7 +38,7 @@ impl Row<'_> {
 
 /// What rows are sorted by, behind what is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Order {
+pub(super) enum SortOrder {
     #[default]
     Name,
     Cpu,
@@ -46,7 +46,7 @@ pub(super) enum Order {
     Load,
 }
 
-impl Order {
+impl SortOrder {
     pub(super) fn next(self) -> Self {
         match self {
             Self::Name => Self::Cpu,
@@ -79,21 +79,21 @@ impl Order {
 /// Which rows are wanted, and in which order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choice {
-    pub order: Order,
+    pub order: SortOrder,
     /// What their names have in them, in any case.
     pub filter: String,
 }
 
 /// The rows in their order: alerts, stale, down, then the others, and by the order that was chosen among those. By name,
 /// a row moves only when something happens to it; the first sample is no such thing.
-pub(super) fn rows<'a>(state: &'a State, choice: &Choice, now: Now) -> Vec<Row<'a>> {
+pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<FleetRow<'a>> {
     let filter = choice.filter.to_lowercase();
-    let mut rows: Vec<(_, f64, Row<'a>)> = all(state)
+    let mut rows: Vec<(_, f64, FleetRow<'a>)> = all(state)
         .filter(|row| row.name().to_lowercase().contains(&filter))
         .map(|row| {
             let value = match &row {
-                Row::Host(host) => choice.order.metric().and_then(|name| host.value(name)),
-                Row::Server(..) => None,
+                FleetRow::Host(host) => choice.order.metric().and_then(|name| host.value(name)),
+                FleetRow::Server(..) => None,
             };
             (
                 Reverse(urgency(state, &row, now)),
@@ -111,41 +111,42 @@ pub(super) fn rows<'a>(state: &'a State, choice: &Choice, now: Now) -> Vec<Row<'
 }
 
 /// Every host, and every server that has named none.
-pub(super) fn all(state: &State) -> impl Iterator<Item = Row<'_>> {
+pub(super) fn all(state: &ViewState) -> impl Iterator<Item = FleetRow<'_>> {
     let servers = state.silent_servers();
     state
         .hosts
         .values()
-        .map(Row::Host)
-        .chain(servers.map(|(index, server)| Row::Server(index, server)))
+        .map(FleetRow::Host)
+        .chain(servers.map(|(index, server)| FleetRow::Server(index, server)))
 }
 
-fn urgency(state: &State, row: &Row<'_>, now: Now) -> (bool, u8) {
-    let (alerts, standing) = match row {
-        Row::Host(host) => (!host.alerts.is_empty(), state.standing(host, now)),
-        Row::Server(_, server) => (false, server.standing()),
+fn urgency(state: &ViewState, row: &FleetRow<'_>, now: Now) -> (bool, u8) {
+    let (alerts, status) = match row {
+        FleetRow::Host(host) => (!host.alerts.is_empty(), state.status(host, now)),
+        FleetRow::Server(_, server) => (false, server.status()),
     };
-    let urgency = match standing {
+    let urgency = match status {
         // Nothing is known to be wrong with it: it waits where it will stand with its samples.
-        Standing::Down if is_awaited(state, row) => 1,
-        Standing::Stale => 3,
-        Standing::Down => 2,
-        Standing::Live => 1,
-        Standing::Over => 0,
+        Status::Down if is_awaited(state, row) => 1,
+        Status::Stale => 3,
+        Status::Down => 2,
+        Status::Live => 1,
+        Status::Over => 0,
     };
     (alerts, urgency)
 }
 
 /// Whether the first sample may be about to come: the connection is being made or is up, and nothing is late yet.
-fn is_awaited(state: &State, row: &Row<'_>) -> bool {
+fn is_awaited(state: &ViewState, row: &FleetRow<'_>) -> bool {
     let (server, has_failed) = match row {
-        Row::Host(host) => (
+        FleetRow::Host(host) => (
             state.servers.get(host.server),
             host.arrived.is_some() || host.stale,
         ),
-        Row::Server(_, server) => (Some(*server), false),
+        FleetRow::Server(_, server) => (Some(*server), false),
     };
-    let is_up = |server: &Server| matches!(server.link, Link::Connecting | Link::Up);
+    let is_up =
+        |server: &ServerState| matches!(server.connection, Connection::Connecting | Connection::Up);
     // Nothing will come any more from a time that is over.
     state.back.is_none() && !has_failed && server.is_some_and(is_up)
 }

@@ -5,16 +5,16 @@ use crate::protocol::{catalogue, section};
 
 use super::grid::{Cell, Column};
 use super::instances::{self, Family, Group, Instance, Look};
-use super::line::Line;
 use super::listing::{INDENT, Section, first, flow, table};
-use super::page::{Canvas, level_mark};
+use super::page_parts::{Canvas, level_mark};
 use super::sparkline::{Scale, bar};
-use super::state::Host;
+use super::state::HostState;
 use super::style::Tone;
+use super::styled_line::StyledLine;
 use super::units;
 
 /// The sections that `host` has something for, the most important first.
-pub(super) fn all(host: &Host, canvas: Canvas) -> Vec<Section> {
+pub(super) fn all(host: &HostState, canvas: Canvas) -> Vec<Section> {
     let mut groups = instances::groups(host);
     let mut sections: Vec<Section> = [
         cores(&mut groups, host, canvas),
@@ -41,7 +41,7 @@ pub(super) fn all(host: &Host, canvas: Canvas) -> Vec<Section> {
 }
 
 /// Takes the instances of the metric that leads `section` out of `groups`: what remains has no look of its own.
-fn take_leading(groups: &mut [Group<'_>], host: &Host, section: &str) -> Vec<Instance> {
+fn take_leading(groups: &mut [Group<'_>], host: &HostState, section: &str) -> Vec<Instance> {
     let leads =
         |entry: &&crate::protocol::Entry| entry.section == section && entry.instances.is_some();
     let Some(leading) = catalogue().iter().find(leads) else {
@@ -55,7 +55,7 @@ fn take_leading(groups: &mut [Group<'_>], host: &Host, section: &str) -> Vec<Ins
 /// The metrics of `section` that have instances, which usually are rates in two directions and a third value.
 fn two_ways(
     groups: &mut [Group<'_>],
-    host: &Host,
+    host: &HostState,
     [section, head, short]: [&str; 3],
     canvas: Canvas,
 ) -> Option<Section> {
@@ -70,7 +70,7 @@ fn two_ways(
 }
 
 /// A section that this program has no look for.
-fn others(group: &Group<'_>, host: &Host, canvas: Canvas) -> Option<Section> {
+fn others(group: &Group<'_>, host: &HostState, canvas: Canvas) -> Option<Section> {
     let title = group.section.to_uppercase();
     let look = Look {
         head: title.clone(),
@@ -80,18 +80,18 @@ fn others(group: &Group<'_>, host: &Host, canvas: Canvas) -> Option<Section> {
     instances::table(host, &group.families, &look, canvas)
 }
 
-fn cores(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Section> {
+fn cores(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option<Section> {
     let cores = take_leading(groups, host, section::CPU);
     if cores.is_empty() {
         return None;
     }
     let scale = Scale::of(&[], "%", None);
     let digits = cores.iter().map(|core| core.name.len()).max().unwrap_or(1);
-    let items: Vec<Line> = cores
+    let items: Vec<StyledLine> = cores
         .iter()
         .map(|core| {
             let (_, tone) = level_mark(core.level);
-            let mut item = Line::new(Tone::Dim, format!("{:>digits$} ", core.name));
+            let mut item = StyledLine::new(Tone::Dim, format!("{:>digits$} ", core.name));
             item.push(
                 tone,
                 format!(
@@ -103,17 +103,17 @@ fn cores(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Sectio
             item
         })
         .collect();
-    let strip: Vec<Line> = cores
+    let strip: Vec<StyledLine> = cores
         .iter()
         .map(|core| {
-            Line::new(
+            StyledLine::new(
                 level_mark(core.level).1,
                 scale.block(core.value, canvas.style),
             )
         })
         .collect();
     let strip = strip_lines(&strip, canvas);
-    let fits = |lines: &[Line], most| lines.len() <= most;
+    let fits = |lines: &[StyledLine], most| lines.len() <= most;
     let detailed = flow("CORES", &items, usize::MAX, canvas);
     Some(Section {
         short: if fits(&detailed, 2) {
@@ -126,13 +126,13 @@ fn cores(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Sectio
 }
 
 /// One block for each core, when there are too many to name.
-fn strip_lines(blocks: &[Line], canvas: Canvas) -> Vec<Line> {
+fn strip_lines(blocks: &[StyledLine], canvas: Canvas) -> Vec<StyledLine> {
     let width = canvas.width.saturating_sub(INDENT).max(1);
     blocks
         .chunks(width)
         .enumerate()
         .map(|(index, chunk)| {
-            let mut line = Line::new(Tone::Dim, if index == 0 { " CORES" } else { "" });
+            let mut line = StyledLine::new(Tone::Dim, if index == 0 { " CORES" } else { "" });
             line.pad(INDENT);
             chunk.iter().for_each(|block| line.append(block.clone()));
             line
@@ -140,21 +140,21 @@ fn strip_lines(blocks: &[Line], canvas: Canvas) -> Vec<Line> {
         .collect()
 }
 
-fn filesystems(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Section> {
+fn filesystems(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option<Section> {
     let mounts = take_leading(groups, host, section::FILESYSTEMS);
     if mounts.is_empty() {
         return None;
     }
     let item = |mount: &Instance| {
         let (mark, tone) = level_mark(mount.level);
-        let mut item = Line::new(Tone::Plain, format!("{} ", mount.name));
+        let mut item = StyledLine::new(Tone::Plain, format!("{} ", mount.name));
         item.push(
             tone,
             format!("{mark}{} %", units::whole_percent(mount.value)),
         );
         item
     };
-    let items: Vec<Line> = mounts.iter().map(item).collect();
+    let items: Vec<StyledLine> = mounts.iter().map(item).collect();
     let bar_width = canvas.width.saturating_sub(32).clamp(8, 24);
     let name = first(
         canvas,
@@ -185,12 +185,12 @@ fn filesystems(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<
     })
 }
 
-fn sensors(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Section> {
+fn sensors(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option<Section> {
     let sensors = take_leading(groups, host, section::TEMPERATURES);
-    let items: Vec<Line> = sensors
+    let items: Vec<StyledLine> = sensors
         .iter()
         .map(|sensor| {
-            Line::new(
+            StyledLine::new(
                 Tone::Plain,
                 format!("{} {:.0} °C", sensor.name, sensor.value),
             )
@@ -202,16 +202,16 @@ fn sensors(groups: &mut [Group<'_>], host: &Host, canvas: Canvas) -> Option<Sect
     })
 }
 
-fn processes(host: &Host, canvas: Canvas) -> Option<Section> {
+fn processes(host: &HostState, canvas: Canvas) -> Option<Section> {
     if host.top().is_empty() {
         return None;
     }
     let mut top: Vec<_> = host.top().iter().collect();
     top.sort_by(|a, b| b.cpu.total_cmp(&a.cpu));
-    let items: Vec<Line> = top
+    let items: Vec<StyledLine> = top
         .iter()
         .map(|process| {
-            let mut item = Line::new(Tone::Plain, process.name.clone());
+            let mut item = StyledLine::new(Tone::Plain, process.name.clone());
             item.push(Tone::Dim, format!(" {}", units::value(process.cpu, "%")));
             item
         })

@@ -8,9 +8,9 @@ use crate::protocol::{
     Alert, AlertState, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe,
 };
 
-use super::history::{Alerts, History, Layout, Point};
+use super::history::{Alerts, History, Point, WindowLayout};
 use super::metric::Metric;
-use super::moment::{Back, Place};
+use super::moment::{HowFarBack, StreamPosition};
 use super::sanitize::clean;
 
 /// The metrics of one host that are kept; a peer that names new ones in every sample does not fill the memory.
@@ -27,21 +27,21 @@ pub struct Now {
 
 /// Everything that a frame shows of the data, fed with a client's events.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct ViewState {
     pub(super) window: usize,
     /// How far back this is, if it is what was once.
-    pub(super) back: Option<Back>,
-    pub(super) servers: Vec<Server>,
-    pub(super) hosts: BTreeMap<HostName, Host>,
+    pub(super) back: Option<HowFarBack>,
+    pub(super) servers: Vec<ServerState>,
+    pub(super) hosts: BTreeMap<HostName, HostState>,
     /// What is to be said of servers whose hosts have the same name.
     pub(super) namesakes: Vec<String>,
 }
 
 /// One source of hosts.
 #[derive(Debug, Clone)]
-pub(super) struct Server {
+pub(super) struct ServerState {
     pub name: String,
-    pub link: Link,
+    pub connection: Connection,
     /// Whether it was ever reached.
     pub reached: bool,
     /// Whether another server has its hosts: then it is no row of its own.
@@ -50,7 +50,7 @@ pub(super) struct Server {
 
 /// The connection to a server.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Link {
+pub(super) enum Connection {
     /// The first attempt is under way.
     Connecting,
     Up,
@@ -71,7 +71,7 @@ pub(super) enum Link {
 
 /// One host.
 #[derive(Debug, Clone)]
-pub(super) struct Host {
+pub(super) struct HostState {
     pub name: HostName,
     pub server: usize,
     pub interval: Duration,
@@ -93,7 +93,7 @@ pub(super) struct Host {
 
 /// A host's or a server's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum Status {
     /// Samples arrive.
     Live,
     /// There are data, and they grow old.
@@ -104,13 +104,13 @@ pub(super) enum Standing {
     Over,
 }
 
-impl State {
+impl ViewState {
     /// Nothing known yet of `servers`, which are shown under these names; `window` samples will be kept of each host.
     #[must_use]
     pub fn new(window: usize, servers: &[String]) -> Self {
-        let server = |name: &String| Server {
+        let server = |name: &String| ServerState {
             name: clean(name),
-            link: Link::Connecting,
+            connection: Connection::Connecting,
             reached: false,
             shares: false,
         };
@@ -144,7 +144,7 @@ impl State {
     /// A connection to `server` is open.
     pub fn connected(&mut self, server: usize) {
         if let Some(server) = self.servers.get_mut(server) {
-            server.link = Link::Up;
+            server.connection = Connection::Up;
             server.reached = true;
         }
     }
@@ -152,7 +152,7 @@ impl State {
     /// The connection to `server` ended or could not be made; `attempt` follows at `retry_at`.
     pub fn lost(&mut self, server: usize, reason: &str, attempt: u32, retry_at: Duration) {
         if let Some(server) = self.servers.get_mut(server) {
-            server.link = Link::Lost {
+            server.connection = Connection::Lost {
                 reason: clean(reason),
                 attempt,
                 retry_at,
@@ -166,7 +166,7 @@ impl State {
     /// `server` refused, or could not be reached in as many attempts as are allowed: it will not be tried again.
     pub fn refused(&mut self, server: usize, reason: &str) {
         if let Some(server) = self.servers.get_mut(server) {
-            server.link = Link::Refused {
+            server.connection = Connection::Refused {
                 reason: clean(reason),
             };
         }
@@ -178,7 +178,7 @@ impl State {
     /// The stream of `server` is over.
     pub fn ended(&mut self, server: usize) {
         if let Some(server) = self.servers.get_mut(server) {
-            server.link = Link::Over;
+            server.connection = Connection::Over;
         }
         for host in self.hosts.values_mut().filter(|host| host.server == server) {
             host.over = true;
@@ -219,11 +219,11 @@ impl State {
         &mut self,
         server: usize,
         host: &HostName,
-        place: Place,
+        position: StreamPosition,
         sample: &Sample,
         now: Now,
     ) {
-        self.host(server, host).take(place, sample, now);
+        self.host(server, host).take(position, sample, now);
     }
 
     /// An alert of `host` fires or is resolved; `sample` did it and has, as a rule, come before.
@@ -231,7 +231,7 @@ impl State {
         &mut self,
         server: usize,
         host: &HostName,
-        place: Place,
+        position: StreamPosition,
         alert: &Alert,
         sample: &Sample,
         now: Now,
@@ -243,7 +243,7 @@ impl State {
             AlertState::Resolved => alerts.remove(&alert.name),
         };
         if host.history.newest() < Some(sample.timestamp) {
-            host.take(place, sample, now);
+            host.take(position, sample, now);
         } else if let Some(point) = host.history.newest_point_mut() {
             point.alerts = host.alerts.clone();
         }
@@ -260,10 +260,12 @@ impl State {
     #[must_use]
     pub fn is_counting(&self) -> bool {
         self.hosts.values().any(|host| host.stale && !host.over)
-            || self
-                .servers
-                .iter()
-                .any(|server| matches!(server.link, Link::Lost { .. } | Link::Connecting))
+            || self.servers.iter().any(|server| {
+                matches!(
+                    server.connection,
+                    Connection::Lost { .. } | Connection::Connecting
+                )
+            })
     }
 
     /// Whether any sample of any host has come.
@@ -275,39 +277,40 @@ impl State {
     /// Whether a sample of every known host has come, and every server has named a host or is out of reach.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let waited_for =
-            |(_, server): (_, &Server)| matches!(server.link, Link::Connecting | Link::Up);
+        let waited_for = |(_, server): (_, &ServerState)| {
+            matches!(server.connection, Connection::Connecting | Connection::Up)
+        };
         self.has_data()
             && self.hosts.values().all(|host| !host.history.is_empty())
             && !self.silent_servers().any(waited_for)
     }
 
-    fn host(&mut self, server: usize, name: &HostName) -> &mut Host {
+    fn host(&mut self, server: usize, name: &HostName) -> &mut HostState {
         let (window, share) = (self.window, self.share());
         let host = self
             .hosts
             .entry(name.clone())
-            .or_insert_with(|| Host::new(name.clone(), server, window));
+            .or_insert_with(|| HostState::new(name.clone(), server, window));
         host.server = server;
         host.history.keep(share.max(host.asked));
         host
     }
 
     /// How `host` stands at `now`.
-    pub(super) fn standing(&self, host: &Host, now: Now) -> Standing {
+    pub(super) fn status(&self, host: &HostState, now: Now) -> Status {
         if host.over {
-            return Standing::Over;
+            return Status::Over;
         }
         match host.age(now) {
-            None => Standing::Down,
-            Some(_) if !host.stale => Standing::Live,
-            Some(age) if age > host.reach() => Standing::Down,
-            Some(_) => Standing::Stale,
+            None => Status::Down,
+            Some(_) if !host.stale => Status::Live,
+            Some(age) if age > host.reach() => Status::Down,
+            Some(_) => Status::Stale,
         }
     }
 
     /// The servers of which no host is known.
-    pub(super) fn silent_servers(&self) -> impl Iterator<Item = (usize, &Server)> {
+    pub(super) fn silent_servers(&self) -> impl Iterator<Item = (usize, &ServerState)> {
         let silent = |index| !self.hosts.values().any(|host| host.server == index);
         self.servers
             .iter()
@@ -316,17 +319,17 @@ impl State {
     }
 }
 
-impl Server {
+impl ServerState {
     /// How a server stands that has named no host.
-    pub(super) fn standing(&self) -> Standing {
-        match self.link {
-            Link::Over => Standing::Over,
-            _ => Standing::Down,
+    pub(super) fn status(&self) -> Status {
+        match self.connection {
+            Connection::Over => Status::Over,
+            _ => Status::Down,
         }
     }
 }
 
-impl Host {
+impl HostState {
     fn new(name: HostName, server: usize, window: usize) -> Self {
         Self {
             name,
@@ -347,7 +350,7 @@ impl Host {
 
     /// Whether `hello` is of a replay that was started again, and has not come as far as what is here.
     fn is_before_what_came(&self, hello: &Hello) -> bool {
-        let newest = self.history.newest_point().map(|point| point.place);
+        let newest = self.history.newest_point().map(|point| point.position);
         hello.replay.is_some()
             && newest.is_some_and(|(stream, seq)| stream == hello.stream && hello.newest < seq)
     }
@@ -389,7 +392,7 @@ impl Host {
         self.history.reorder(&moved);
     }
 
-    fn take(&mut self, place: Place, sample: &Sample, now: Now) {
+    fn take(&mut self, position: StreamPosition, sample: &Sample, now: Now) {
         let mut values = vec![f64::NAN; self.metrics.len()];
         for (name, value) in &sample.values {
             if !self.index.contains_key(name) && self.add(&self.describe(name)) {
@@ -404,7 +407,7 @@ impl Host {
             ..process.clone()
         };
         self.history.push(Point {
-            place,
+            position,
             timestamp: sample.timestamp,
             values: values.into(),
             top: sample.top.iter().flatten().map(cleaned).collect(),
@@ -448,7 +451,7 @@ impl Host {
     }
 
     /// The window's cells at `now`: while nothing arrives, time goes on.
-    pub(super) fn layout(&self, now: Now) -> Layout {
+    pub(super) fn layout(&self, now: Now) -> WindowLayout {
         let silent = match self.age(now) {
             Some(age) if self.stale && !self.over => age,
             _ => Duration::ZERO,

@@ -1,10 +1,10 @@
 //! What the person at the screen has chosen.
 
 use super::Canvas;
-use super::host;
-use super::page::body_height;
-use super::rows::{Choice, Key, Row, all, rows};
-use super::state::{Host, Now, Server, State};
+use super::host_page;
+use super::page_parts::body_height;
+use super::rows::{Choice, FleetRow, RowKey, all, rows};
+use super::state::{HostState, Now, ServerState, ViewState};
 use crate::protocol::HostName;
 
 /// The choices: what is selected, what is open, how far it is scrolled.
@@ -14,8 +14,8 @@ pub struct Ui {
     pub paused: bool,
     /// Whether the help is shown.
     pub help: bool,
-    selected: Option<Key>,
-    open: Option<Key>,
+    selected: Option<RowKey>,
+    open: Option<RowKey>,
     scroll: usize,
     choice: Choice,
     /// Whether keys are letters of the filter.
@@ -24,7 +24,7 @@ pub struct Ui {
 
 /// A step that a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum Navigation {
     /// One row up.
     Up,
     /// One row down.
@@ -38,25 +38,32 @@ pub enum Step {
 /// What is shown.
 pub(super) enum Page<'a> {
     Fleet { selected: Option<usize> },
-    Host(&'a Host),
-    Server(&'a Server),
+    Host(&'a HostState),
+    Server(&'a ServerState),
 }
 
 impl Ui {
     /// Follows what was chosen: once a chosen server names its host, that host is the chosen one. To be called whenever
     /// `state` has changed, and before a key is taken.
-    pub fn follow(&mut self, state: &State) {
+    pub fn follow(&mut self, state: &ViewState) {
         for chosen in [&mut self.selected, &mut self.open] {
-            if let Some(Key::Server(server)) = chosen
+            if let Some(RowKey::Server(server)) = chosen
                 && let Some(host) = state.hosts.values().find(|host| host.server == *server)
             {
-                *chosen = Some(Key::Host(host.name.clone()));
+                *chosen = Some(RowKey::Host(host.name.clone()));
             }
         }
     }
 
     /// Takes a step on a screen of this size.
-    pub fn step(&mut self, step: Step, state: &State, width: usize, height: usize, now: Now) {
+    pub fn step(
+        &mut self,
+        step: Navigation,
+        state: &ViewState,
+        width: usize,
+        height: usize,
+        now: Now,
+    ) {
         if std::mem::take(&mut self.help) {
             return;
         }
@@ -71,18 +78,18 @@ impl Ui {
                     },
                     now,
                 );
-                let end = host::scroll_end(state, host, body_height(height), canvas);
+                let end = host_page::scroll_end(state, host, body_height(height), canvas);
                 // The page may have become longer since.
                 let scroll = self.scroll.min(end);
                 match step {
-                    Step::Up => self.scroll = scroll.saturating_sub(1),
-                    Step::Down => self.scroll = scroll + 1,
-                    Step::Enter => {}
-                    Step::Back => self.close(),
+                    Navigation::Up => self.scroll = scroll.saturating_sub(1),
+                    Navigation::Down => self.scroll = scroll + 1,
+                    Navigation::Enter => {}
+                    Navigation::Back => self.close(),
                 }
             }
             Page::Server(_) => {
-                if step == Step::Back {
+                if step == Navigation::Back {
                     self.close();
                 }
             }
@@ -94,27 +101,33 @@ impl Ui {
         self.scroll = 0;
     }
 
-    fn step_in_fleet(&mut self, step: Step, selected: Option<usize>, state: &State, now: Now) {
+    fn step_in_fleet(
+        &mut self,
+        step: Navigation,
+        selected: Option<usize>,
+        state: &ViewState,
+        now: Now,
+    ) {
         let rows = rows(state, &self.choice, now);
         let Some(last) = rows.len().checked_sub(1) else {
-            if step == Step::Back {
+            if step == Navigation::Back {
                 self.choice.filter.clear();
             }
             return;
         };
         let wanted = match (step, selected) {
-            (Step::Up, Some(row)) => row.saturating_sub(1),
-            (Step::Down, Some(row)) => (row + 1).min(last),
-            (Step::Up | Step::Down | Step::Enter, None) => 0,
-            (Step::Enter, Some(row)) => row,
-            (Step::Back, _) => {
+            (Navigation::Up, Some(row)) => row.saturating_sub(1),
+            (Navigation::Down, Some(row)) => (row + 1).min(last),
+            (Navigation::Up | Navigation::Down | Navigation::Enter, None) => 0,
+            (Navigation::Enter, Some(row)) => row,
+            (Navigation::Back, _) => {
                 self.selected = None;
                 self.choice.filter.clear();
                 return;
             }
         };
-        let key = rows.get(wanted).map(Row::key);
-        if step == Step::Enter {
+        let key = rows.get(wanted).map(FleetRow::key);
+        if step == Navigation::Enter {
             self.open.clone_from(&key);
             self.scroll = 0;
         }
@@ -122,18 +135,18 @@ impl Ui {
     }
 
     /// The page that these choices lead to; a single host needs none.
-    pub(super) fn page<'a>(&self, state: &'a State, now: Now) -> Page<'a> {
-        let is_open = |row: &Row<'_>| Some(row.key()) == self.open;
+    pub(super) fn page<'a>(&self, state: &'a ViewState, now: Now) -> Page<'a> {
+        let is_open = |row: &FleetRow<'_>| Some(row.key()) == self.open;
         let open = if all(state).count() == 1 {
             all(state).next()
         } else {
             all(state).find(is_open)
         };
         match open {
-            Some(Row::Host(host)) => Page::Host(host),
-            Some(Row::Server(_, server)) => Page::Server(server),
+            Some(FleetRow::Host(host)) => Page::Host(host),
+            Some(FleetRow::Server(_, server)) => Page::Server(server),
             None => {
-                let is_selected = |row: &Row<'_>| Some(row.key()) == self.selected;
+                let is_selected = |row: &FleetRow<'_>| Some(row.key()) == self.selected;
                 let rows = rows(state, &self.choice, now);
                 Page::Fleet {
                     selected: rows.iter().position(is_selected),
@@ -144,7 +157,7 @@ impl Ui {
 
     /// The host whose samples are the steps in time: the open one, the selected one, or the first.
     #[must_use]
-    pub fn subject(&self, state: &State, now: Now) -> Option<HostName> {
+    pub fn subject(&self, state: &ViewState, now: Now) -> Option<HostName> {
         let selected = match self.page(state, now) {
             Page::Host(host) => return Some(host.name.clone()),
             Page::Server(_) => return None,
@@ -156,7 +169,7 @@ impl Ui {
             .chain(&rows);
         hosts
             .filter_map(|row| match row {
-                Row::Host(host) if !host.history.is_empty() => Some(host.name.clone()),
+                FleetRow::Host(host) if !host.history.is_empty() => Some(host.name.clone()),
                 _ => None,
             })
             .next()
@@ -164,12 +177,12 @@ impl Ui {
 
     /// Whether several hosts are shown.
     #[must_use]
-    pub fn is_at_fleet(&self, state: &State, now: Now) -> bool {
+    pub fn is_at_fleet(&self, state: &ViewState, now: Now) -> bool {
         matches!(self.page(state, now), Page::Fleet { .. })
     }
 
     /// Whether Esc leads back to other hosts.
-    pub(super) fn is_open(&self, state: &State) -> bool {
+    pub(super) fn is_open(&self, state: &ViewState) -> bool {
         self.open.is_some() && all(state).count() > 1
     }
 

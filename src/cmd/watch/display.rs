@@ -1,11 +1,11 @@
 //! What the screen shows: events and keys in, frames out.
 
 use crate::client::{ClientEvent, Warning};
-use crate::terminal::Input;
-use crate::view::{MOST_KEPT, Moment, Now, State, Step, Style, Ui, frame, report};
+use crate::terminal::TerminalInput;
+use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, frame, report};
 
 use super::apply::apply;
-use super::past::{Ask, Reading};
+use super::archive::{Lookback, PastRequest};
 
 /// Columns and lines.
 pub(super) type Size = (usize, usize);
@@ -16,17 +16,17 @@ const FAR: isize = 10;
 /// The data, what the person at the screen chose, and what is held still.
 #[derive(Debug)]
 pub(super) struct Display {
-    live: State,
+    live: ViewState,
     ui: Ui,
-    held: Option<Box<Held>>,
-    reading: Option<Reading>,
+    held: Option<Box<HeldPicture>>,
+    reading: Option<Lookback>,
     style: Style,
 }
 
 /// A picture that stands while data go on being taken.
 #[derive(Debug)]
-struct Held {
-    state: State,
+struct HeldPicture {
+    state: ViewState,
     now: Now,
     /// What is looked back at; a pause shows what was new when it began.
     back: Option<Moment>,
@@ -37,7 +37,7 @@ struct Held {
 impl Display {
     pub(super) fn new(servers: &[String], window: usize, style: Style) -> Self {
         Self {
-            live: State::new(window, servers),
+            live: ViewState::new(window, servers),
             ui: Ui::default(),
             held: None,
             reading: None,
@@ -45,7 +45,7 @@ impl Display {
         }
     }
 
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &ViewState {
         &self.live
     }
 
@@ -81,7 +81,7 @@ impl Display {
     }
 
     /// What to begin to read of the past, once for each reading.
-    pub(super) fn next_ask(&mut self) -> Option<&Ask> {
+    pub(super) fn next_ask(&mut self) -> Option<&PastRequest> {
         self.reading.as_mut()?.begin()
     }
 
@@ -123,51 +123,53 @@ impl Display {
     }
 
     /// Takes a key; whether to leave.
-    pub(super) fn input(&mut self, input: Input, size: Size, now: Now) -> bool {
+    pub(super) fn input(&mut self, input: TerminalInput, size: Size, now: Now) -> bool {
         let leaves = self.take_input(input, size, now);
         // Another state may be shown now.
         self.follow(now);
         leaves
     }
 
-    fn take_input(&mut self, input: Input, size: Size, now: Now) -> bool {
+    fn take_input(&mut self, input: TerminalInput, size: Size, now: Now) -> bool {
         match input {
-            Input::Interrupt => return true,
-            Input::Resize => {}
+            TerminalInput::Interrupt => return true,
+            TerminalInput::Resize => {}
             _ if self.ui.is_typing() => self.type_filter(input),
-            Input::Char('q') => return true,
+            TerminalInput::Char('q') => return true,
             _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help
-            Input::Char('?') => self.ui.help = true,
-            Input::Char('p' | ' ') => self.pause(now),
-            Input::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
-            Input::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
-            Input::Left | Input::Char('h') => self.travel(-1, now),
-            Input::Right | Input::Char('l') => self.travel(1, now),
-            Input::FarLeft => self.travel(-FAR, now),
-            Input::FarRight => self.travel(FAR, now),
-            Input::Home => self.go_to_oldest(now),
-            Input::End => self.go_live(),
-            Input::Back if self.is_back() => self.go_live(),
-            Input::Up | Input::Char('k') => self.step(Step::Up, size, now),
-            Input::Down | Input::Char('j') => self.step(Step::Down, size, now),
-            Input::Enter => self.step(Step::Enter, size, now),
-            Input::Back => self.step(Step::Back, size, now),
-            Input::Char(_) | Input::Erase | Input::Other => {}
+            TerminalInput::Char('?') => self.ui.help = true,
+            TerminalInput::Char('p' | ' ') => self.pause(now),
+            TerminalInput::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
+            TerminalInput::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
+            TerminalInput::Left | TerminalInput::Char('h') => self.travel(-1, now),
+            TerminalInput::Right | TerminalInput::Char('l') => self.travel(1, now),
+            TerminalInput::FarLeft => self.travel(-FAR, now),
+            TerminalInput::FarRight => self.travel(FAR, now),
+            TerminalInput::Home => self.go_to_oldest(now),
+            TerminalInput::End => self.go_live(),
+            TerminalInput::Back if self.is_back() => self.go_live(),
+            TerminalInput::Up | TerminalInput::Char('k') => self.step(Navigation::Up, size, now),
+            TerminalInput::Down | TerminalInput::Char('j') => {
+                self.step(Navigation::Down, size, now)
+            }
+            TerminalInput::Enter => self.step(Navigation::Enter, size, now),
+            TerminalInput::Back => self.step(Navigation::Back, size, now),
+            TerminalInput::Char(_) | TerminalInput::Erase | TerminalInput::Other => {}
         }
         false
     }
 
-    fn type_filter(&mut self, input: Input) {
+    fn type_filter(&mut self, input: TerminalInput) {
         match input {
-            Input::Char(letter) => self.ui.type_letter(letter),
-            Input::Erase => self.ui.erase_letter(),
-            Input::Enter => self.ui.end_filter(true),
-            Input::Back => self.ui.end_filter(false),
+            TerminalInput::Char(letter) => self.ui.type_letter(letter),
+            TerminalInput::Erase => self.ui.erase_letter(),
+            TerminalInput::Enter => self.ui.end_filter(true),
+            TerminalInput::Back => self.ui.end_filter(false),
             _ => {}
         }
     }
 
-    fn step(&mut self, step: Step, size: Size, now: Now) {
+    fn step(&mut self, step: Navigation, size: Size, now: Now) {
         let (state, now) = shown(&self.live, self.held.as_deref(), now);
         self.ui.step(step, state, size.0, size.1, now);
     }
@@ -184,7 +186,7 @@ impl Display {
         }
         self.held = match self.held.take() {
             Some(_) => None,
-            None => Some(Box::new(Held {
+            None => Some(Box::new(HeldPicture {
                 state: self.live.snapshot(),
                 now,
                 back: None,
@@ -241,9 +243,9 @@ impl Display {
     fn read_past_of(&mut self, moment: &Moment, now: Now) {
         if self.reading.is_none() {
             self.reading = if self.is_at_fleet(now) {
-                Reading::of(&self.live, None, self.live.share())
+                Lookback::of(&self.live, None, self.live.share())
             } else {
-                Reading::of(&self.live, Some(&moment.host), MOST_KEPT)
+                Lookback::of(&self.live, Some(&moment.host), MOST_KEPT)
             };
         }
     }
@@ -251,7 +253,7 @@ impl Display {
     fn look_at(&mut self, moment: Moment, oldest: bool, now: Now) {
         let (state, now) = self.live.as_it_was(&moment, self.is_reading(), now);
         self.ui.paused = false;
-        self.held = Some(Box::new(Held {
+        self.held = Some(Box::new(HeldPicture {
             state,
             now,
             back: Some(moment),
@@ -287,6 +289,6 @@ impl Display {
 }
 
 /// What is on the screen while the display is held, or not.
-fn shown<'a>(live: &'a State, held: Option<&'a Held>, now: Now) -> (&'a State, Now) {
+fn shown<'a>(live: &'a ViewState, held: Option<&'a HeldPicture>, now: Now) -> (&'a ViewState, Now) {
     held.map_or((live, now), |held| (&held.state, held.now))
 }

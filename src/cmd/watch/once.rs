@@ -10,7 +10,7 @@ use crate::terminal;
 
 use super::super::clock::reached;
 use super::super::data;
-use super::{End, Events, Session};
+use super::{End, EventSource, Session};
 
 /// A server sends what it has in one go: when nothing more comes for this long, that was all.
 const SETTLED_AFTER: Duration = Duration::from_millis(150);
@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Prints the table when the first samples of all are there.
 pub(super) async fn run(
-    events: impl Events,
+    events: impl EventSource,
     session: &mut Session,
     stop: &CancellationToken,
 ) -> io::Result<End> {
@@ -45,7 +45,7 @@ pub(super) async fn run(
 
 /// Takes events until there is a sample of every host, or `stop` says that it is done.
 pub(super) async fn gather(
-    mut events: impl Events,
+    mut events: impl EventSource,
     session: &mut Session,
     stop: &CancellationToken,
 ) -> End {

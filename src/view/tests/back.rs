@@ -2,7 +2,7 @@
 
 use super::fixture::{ASCII, Fixture, PLAIN, WALL};
 use crate::protocol::StreamId;
-use crate::view::{MOST_KEPT, State, Step, WINDOW};
+use crate::view::{MOST_KEPT, Navigation, ViewState, WINDOW};
 
 /// What a frame says between its header and its keys.
 fn body(fixture: &Fixture) -> Vec<String> {
@@ -20,7 +20,7 @@ fn cpu(fixture: &Fixture) -> String {
 fn numbers(fixture: &Fixture, host: &str) -> Vec<u64> {
     let host = &fixture.state.hosts[&Fixture::name(host)];
     let points = host.history.points();
-    points.iter().map(|point| point.place.1).collect()
+    points.iter().map(|point| point.position.1).collect()
 }
 
 #[test]
@@ -132,8 +132,8 @@ fn what_is_wrong_now_is_told_while_one_looks_back() {
 #[test]
 fn of_a_server_without_a_host_nothing_is_known() {
     let mut back = Fixture::fleet().look_back("web-1", -6);
-    back.step(Step::Down);
-    back.step(Step::Enter);
+    back.step(Navigation::Down);
+    back.step(Navigation::Enter);
     let lines = back.frame(80, 24, PLAIN);
     assert!(lines[0].starts_with(" db-2   ◀ 12 s ago"), "{}", lines[0]);
     assert_eq!(lines[2], " No data from then.");
@@ -191,7 +191,7 @@ fn an_alert_fires_from_its_begin_to_its_end() {
 }
 
 /// A reading of `web-1` with the samples `numbers`.
-fn read(numbers: std::ops::RangeInclusive<u32>) -> State {
+fn read(numbers: std::ops::RangeInclusive<u32>) -> ViewState {
     let mut past = Fixture::new(&[]);
     past.hello(0, "web-1", &["memory", "cpu"]);
     for n in numbers {

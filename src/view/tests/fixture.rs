@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::protocol::{
     Alert, AlertState, Hello, HostName, Process, Sample, StreamId, System, describe,
 };
-use crate::view::{Moment, Now, Place, State, Style, Ui, WINDOW, frame};
+use crate::view::{Moment, Now, StreamPosition, Style, Ui, ViewState, WINDOW, frame};
 
 /// 2026-11-24T14:07:31Z.
 pub(super) const WALL: u64 = 1_795_529_251_000;
@@ -25,7 +25,7 @@ pub(super) const ASCII: Style = Style {
 };
 
 pub(super) struct Fixture {
-    pub state: State,
+    pub state: ViewState,
     pub ui: Ui,
     pub now: Now,
     /// The numbered messages so far.
@@ -36,7 +36,7 @@ impl Fixture {
     pub(super) fn new(servers: &[&str]) -> Self {
         let servers: Vec<String> = servers.iter().map(|&name| name.to_owned()).collect();
         Self {
-            state: State::new(WINDOW, &servers),
+            state: ViewState::new(WINDOW, &servers),
             ui: Ui::default(),
             now: Now {
                 elapsed: Duration::from_secs(100),
@@ -47,7 +47,7 @@ impl Fixture {
     }
 
     /// Where the next message stands.
-    pub(super) fn place(&mut self) -> Place {
+    pub(super) fn position(&mut self) -> StreamPosition {
         self.messages += 1;
         (StreamId(1), self.messages)
     }
@@ -163,7 +163,7 @@ impl Fixture {
             elapsed: self.now.elapsed - Duration::from_millis(ago + 300),
             ..self.now
         };
-        let place = self.place();
+        let place = self.position();
         self.state
             .sample(server, &Self::name(host), place, &sample, at);
     }
@@ -175,7 +175,7 @@ impl Fixture {
     pub(super) fn fire_with(&mut self, host: &str, sample: &Sample) {
         let server = self.server_of(host);
         let alert = busy(AlertState::Firing);
-        let place = self.place();
+        let place = self.position();
         self.state
             .alert(server, &Self::name(host), place, &alert, sample, self.now);
     }
@@ -183,7 +183,7 @@ impl Fixture {
     pub(super) fn resolve(&mut self, host: &str) {
         let server = self.server_of(host);
         let alert = busy(AlertState::Resolved);
-        let place = self.place();
+        let place = self.position();
         self.state.alert(
             server,
             &Self::name(host),
@@ -277,7 +277,7 @@ impl Fixture {
                     .collect(),
                 top: Some(vec![process(u32::MAX, &wide, value, value); 30]),
             };
-            let place = fixture.place();
+            let place = fixture.position();
             fixture.state.sample(0, &host, place, &sample, fixture.now);
         }
         fixture.evil_alert(&host, &wide);
@@ -293,7 +293,7 @@ impl Fixture {
             since: u64::MAX,
             ..busy(AlertState::Firing)
         };
-        let place = self.place();
+        let place = self.position();
         self.state
             .alert(0, host, place, &alert, &Sample::default(), self.now);
     }
@@ -309,7 +309,7 @@ impl Fixture {
             values,
             top: Some(vec![process(1, evil, 1.0, 1.0)]),
         };
-        let place = self.place();
+        let place = self.position();
         self.state
             .sample(0, &Self::name(host), place, &sample, self.now);
     }
@@ -332,7 +332,7 @@ impl Fixture {
         }
     }
 
-    pub(super) fn step(&mut self, step: crate::view::Step) {
+    pub(super) fn step(&mut self, step: crate::view::Navigation) {
         self.ui.step(step, &self.state, 80, 24, self.now);
     }
 

@@ -266,7 +266,7 @@ fn colours_are_beside_shapes_and_words() {
 #[test]
 fn the_selected_host_is_marked_without_colour_too() {
     let mut fixture = Fixture::fleet();
-    fixture.step(crate::view::Step::Down);
+    fixture.step(crate::view::Navigation::Down);
     let shown = fixture.frame(80, 24, PLAIN);
     assert!(shown[3].starts_with("> ▲ web-2"), "{}", shown[3]);
     let shown = fixture.frame(80, 24, COLOUR);

@@ -256,7 +256,7 @@ fn the_time_is_that_of_the_data() {
         timestamp: 1000,
         ..Sample::default()
     };
-    let place = fixture.place();
+    let place = fixture.position();
     fixture
         .state
         .sample(0, &Fixture::name("web-1"), place, &sample, fixture.now);

@@ -122,7 +122,7 @@ fn the_metrics_of_a_host_have_an_end() {
             values,
             top: None,
         };
-        let place = fixture.place();
+        let place = fixture.position();
         fixture
             .state
             .sample(0, &Fixture::name("web-1"), place, &sample, fixture.now);

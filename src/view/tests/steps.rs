@@ -1,7 +1,7 @@
 //! What keys make of the page.
 
 use super::fixture::{Fixture, PLAIN};
-use crate::view::Step;
+use crate::view::Navigation;
 
 #[track_caller]
 fn check(fixture: &Fixture, expected: &str) {
@@ -29,11 +29,11 @@ fn the_selection_goes_down_and_up_and_stops_at_the_ends() {
         "> ● web-1",
         "> ● web-1",
     ] {
-        fixture.step(Step::Down);
+        fixture.step(Navigation::Down);
         check(&fixture, expected);
     }
     for expected in ["> ✕ db-2", "> ○ db-1", "> ▲ web-2", "> ▲ web-2"] {
-        fixture.step(Step::Up);
+        fixture.step(Navigation::Up);
         check(&fixture, expected);
     }
 }
@@ -41,8 +41,8 @@ fn the_selection_goes_down_and_up_and_stops_at_the_ends() {
 #[test]
 fn the_selection_stays_with_its_host() {
     let mut fixture = Fixture::fleet();
-    fixture.step(Step::Down);
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Down);
     check(&fixture, "> ○ db-1");
     fixture.sample(2, "db-1", 29, &[("cpu", 1.0)]);
     check(&fixture, "> ● db-1");
@@ -51,33 +51,33 @@ fn the_selection_stays_with_its_host() {
 #[test]
 fn enter_opens_a_host_and_escape_leads_back() {
     let mut fixture = Fixture::fleet();
-    fixture.step(Step::Down);
-    fixture.step(Step::Down);
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Enter);
     check(&fixture, " db-1   ○ STALE");
     assert!(fixture.frame(80, 24, PLAIN)[23].contains("Esc back"));
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Enter);
     check(&fixture, " db-1   ○ STALE");
-    fixture.step(Step::Back);
+    fixture.step(Navigation::Back);
     check(&fixture, "> ○ db-1");
-    fixture.step(Step::Down);
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Enter);
     check(&fixture, " db-2   ✕ DOWN");
-    fixture.step(Step::Back);
+    fixture.step(Navigation::Back);
     check(&fixture, "> ✕ db-2");
 }
 
 #[test]
 fn enter_without_a_selection_opens_the_first() {
     let mut fixture = Fixture::fleet();
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Enter);
     check(&fixture, " web-2");
 }
 
 #[test]
 fn a_single_host_needs_no_opening() {
     let mut fixture = Fixture::one_host();
-    fixture.step(Step::Back);
+    fixture.step(Navigation::Back);
     check(&fixture, " web-1   ● live");
     assert!(!fixture.frame(80, 24, PLAIN)[23].contains("Esc"));
 }
@@ -87,7 +87,7 @@ fn metrics_scroll_as_far_as_there_are_some() {
     let mut fixture = Fixture::one_host();
     check(&fixture, "   ↑↓ 1-13 of 29");
     check(&fixture, "   CPU ");
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
     check(&fixture, "   ↑↓ 2-14 of 29");
     assert!(
         !fixture
@@ -96,13 +96,13 @@ fn metrics_scroll_as_far_as_there_are_some() {
             .any(|line| line.starts_with("   CPU  "))
     );
     for _ in 0..50 {
-        fixture.step(Step::Down);
+        fixture.step(Navigation::Down);
     }
     check(&fixture, "   ↑↓ 17-29 of 29");
-    fixture.step(Step::Up);
+    fixture.step(Navigation::Up);
     check(&fixture, "   ↑↓ 16-28 of 29");
     for _ in 0..50 {
-        fixture.step(Step::Up);
+        fixture.step(Navigation::Up);
     }
     check(&fixture, "   ↑↓ 1-13 of 29");
 }
@@ -111,7 +111,7 @@ fn metrics_scroll_as_far_as_there_are_some() {
 fn the_selected_of_many_is_on_the_screen() {
     let mut fixture = Fixture::many(300);
     for _ in 0..200 {
-        fixture.step(Step::Down);
+        fixture.step(Navigation::Down);
         assert!(
             fixture
                 .frame(80, 14, PLAIN)
@@ -126,7 +126,7 @@ fn a_step_closes_the_help_and_does_nothing_else() {
     let mut fixture = Fixture::fleet();
     fixture.ui.help = true;
     check(&fixture, " help");
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
     assert!(
         !fixture
             .frame(80, 24, PLAIN)
@@ -207,12 +207,12 @@ fn a_filter_leaves_the_hosts_that_have_it_in_their_name() {
     check(&fixture, "    no host has this in its name");
     fixture.ui.erase_letter();
     fixture.ui.end_filter(true);
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Enter);
     check(&fixture, " web-1   ● live");
-    fixture.step(Step::Back);
+    fixture.step(Navigation::Back);
     assert_eq!(hosts(&fixture), [""; 0], "the row is selected");
     check(&fixture, "> ● web-1");
-    fixture.step(Step::Back);
+    fixture.step(Navigation::Back);
     assert_eq!(hosts(&fixture).len(), 3);
 }
 
@@ -236,17 +236,17 @@ fn steps_in_time_are_those_of_the_host_that_one_looks_at() {
     let mut fixture = Fixture::fleet();
     let subject = |fixture: &Fixture| fixture.ui.subject(&fixture.state, fixture.now);
     assert_eq!(subject(&fixture), Some(Fixture::name("web-2")));
-    fixture.step(Step::Down);
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Down);
     assert_eq!(subject(&fixture), Some(Fixture::name("db-1")));
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
     assert_eq!(
         subject(&fixture),
         Some(Fixture::name("web-1")),
         "db-2 has none"
     );
-    fixture.step(Step::Down);
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Enter);
     assert_eq!(subject(&fixture), Some(Fixture::name("web-1")));
     let empty = Fixture::new(&["a", "b"]);
     assert_eq!(subject(&empty), None);
@@ -274,8 +274,8 @@ fn rows_keep_their_places_while_hosts_connect() {
     let mut fixture = Fixture::new(&["alpha", "beta", "gamma"]);
     let expected = ["alpha", "beta", "gamma"];
     assert_eq!(all_rows(&fixture), expected);
-    fixture.step(Step::Down);
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Down);
     // The last one is the fastest, and the first gets its sample long after its name.
     for (server, host) in [(2, "gamma"), (0, "alpha"), (1, "beta")] {
         fixture.state.connected(server);
@@ -299,10 +299,10 @@ fn rows_keep_their_places_while_hosts_connect() {
 fn a_chosen_server_becomes_the_host_that_it_names() {
     for opens in [false, true] {
         let mut fixture = Fixture::new(&["10.0.0.1", "10.0.0.2"]);
-        fixture.step(Step::Down);
-        fixture.step(Step::Down);
+        fixture.step(Navigation::Down);
+        fixture.step(Navigation::Down);
         if opens {
-            fixture.step(Step::Enter);
+            fixture.step(Navigation::Enter);
         }
         fixture.state.connected(1);
         fixture.hello(1, "web-7", &["cpu"]);
@@ -313,7 +313,7 @@ fn a_chosen_server_becomes_the_host_that_it_names() {
         fixture.ui.follow(&fixture.state);
         if opens {
             check(&fixture, " web-7   ● live");
-            fixture.step(Step::Back);
+            fixture.step(Navigation::Back);
         }
         assert_eq!(selected(&fixture).as_deref(), Some("web-7"));
         assert_eq!(all_rows(&fixture), ["10.0.0.1", "web-1", "web-7"]);
@@ -323,8 +323,8 @@ fn a_chosen_server_becomes_the_host_that_it_names() {
 #[test]
 fn the_selection_is_of_a_host_whatever_its_row() {
     let mut fixture = busy(&[("a", [10.0; 3]), ("b", [20.0; 3]), ("c", [30.0; 3])]);
-    fixture.step(Step::Down);
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
+    fixture.step(Navigation::Down);
     let check = |fixture: &Fixture, rows: &[&str]| {
         assert_eq!(all_rows(fixture), rows);
         assert_eq!(selected(fixture).as_deref(), Some("b"));
@@ -345,7 +345,7 @@ fn the_selection_is_of_a_host_whatever_its_row() {
 #[test]
 fn a_filter_hides_the_selected_host_and_gives_it_back() {
     let mut fixture = busy(&[("web-1", [1.0; 3]), ("db-1", [1.0; 3]), ("web-2", [1.0; 3])]);
-    fixture.step(Step::Down);
+    fixture.step(Navigation::Down);
     assert_eq!(selected(&fixture).as_deref(), Some("db-1"));
     fixture.ui.begin_filter();
     "web".chars().for_each(|c| fixture.ui.type_letter(c));
@@ -357,6 +357,6 @@ fn a_filter_hides_the_selected_host_and_gives_it_back() {
     fixture.ui.begin_filter();
     "web".chars().for_each(|c| fixture.ui.type_letter(c));
     fixture.ui.end_filter(true);
-    fixture.step(Step::Enter);
+    fixture.step(Navigation::Enter);
     self::check(&fixture, " web-1   ● live");
 }

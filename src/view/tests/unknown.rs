@@ -34,7 +34,7 @@ fn shown(metrics: Vec<MetricInfo>, width: usize) -> String {
         ..Hello::default()
     };
     fixture.state.hello(0, &host, &hello);
-    let place = fixture.place();
+    let place = fixture.position();
     fixture.state.sample(0, &host, place, &sample, fixture.now);
     fixture.now.elapsed += Duration::from_millis(300);
     let lines = fixture.frame(width, 50, PLAIN);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
 
 use super::fixture::{ASCII, COLOUR, Fixture, PLAIN};
-use crate::view::{Step, Style};
+use crate::view::{Navigation, Style};
 
 const SCENES: usize = 10;
 
@@ -119,7 +119,7 @@ proptest! {
     ) {
         let mut fixture = scene(number);
         for step in steps {
-            fixture.step([Step::Up, Step::Down, Step::Enter, Step::Back][usize::from(step)]);
+            fixture.step([Navigation::Up, Navigation::Down, Navigation::Enter, Navigation::Back][usize::from(step)]);
         }
         fixture.ui.help = help;
         (0..sorts).for_each(|_| fixture.ui.sort());

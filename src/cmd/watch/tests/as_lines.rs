@@ -4,7 +4,7 @@ use std::io;
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::lines::{self, Form};
+use super::super::line_output::{self, LineFormat};
 use super::super::{End, Session};
 use super::script::{Script, connected, hello, lost, metric, received, sample, session, stale};
 use crate::client::ClientEvent;
@@ -14,14 +14,14 @@ use crate::protocol::{Alert, AlertState, Body, Gap, GapReason};
 /// Runs the lines over `script`; what was written and said.
 async fn print(
     script: Script,
-    form: Form,
+    format: LineFormat,
     session: &mut Session,
 ) -> (io::Result<End>, String, Vec<String>) {
     let mut out = Vec::new();
     let mut said = Vec::new();
     let stop = CancellationToken::new();
     let say = |line: &str| said.push(line.to_owned());
-    let end = lines::follow(script, form, session, &mut out, say, &stop).await;
+    let end = line_output::follow(script, format, session, &mut out, say, &stop).await;
     (end, String::from_utf8(out).unwrap(), said)
 }
 
@@ -69,7 +69,7 @@ async fn json_is_what_came() {
     events.push((0, received(0, "web-1", heartbeat)));
     let (end, out, said) = print(
         Script::ending(events),
-        Form::Json,
+        LineFormat::Json,
         &mut session(&["web-1"], None, None),
     )
     .await;
@@ -85,7 +85,7 @@ async fn plain_has_the_order_of_the_columns() {
     ];
     let (_, out, _) = print(
         Script::ending(events),
-        Form::Plain,
+        LineFormat::Plain,
         &mut session(&["web-1"], None, None),
     )
     .await;
@@ -112,7 +112,7 @@ async fn changes_of_state_are_said_once() {
     ];
     let (_, out, said) = print(
         Script::ending(events),
-        Form::Plain,
+        LineFormat::Plain,
         &mut session(&["web-1"], None, None),
     )
     .await;
@@ -144,7 +144,7 @@ async fn each_host_has_its_samples() {
     ];
     let (end, out, _) = print(
         Script::new(events),
-        Form::Plain,
+        LineFormat::Plain,
         &mut session(&["relay"], Some(2), None),
     )
     .await;
@@ -159,13 +159,13 @@ async fn each_host_has_its_samples() {
 /// A pipe that somebody closed.
 struct Closed;
 
-impl lines::Lines for Closed {
+impl line_output::LineOutput for Closed {
     async fn write(&mut self, _: String) -> io::Result<()> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl lines::Lines for Vec<u8> {
+impl line_output::LineOutput for Vec<u8> {
     async fn write(&mut self, line: String) -> io::Result<()> {
         self.extend_from_slice(line.as_bytes());
         self.push(b'\n');
@@ -178,7 +178,15 @@ async fn a_closed_pipe_is_told_from_other_errors() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let stop = CancellationToken::new();
     let mut session = session(&["web-1"], None, None);
-    let end = lines::follow(script, Form::Json, &mut session, &mut Closed, |_| {}, &stop).await;
+    let end = line_output::follow(
+        script,
+        LineFormat::Json,
+        &mut session,
+        &mut Closed,
+        |_| {},
+        &stop,
+    )
+    .await;
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
 
@@ -195,7 +203,7 @@ fn fails(session: Session, expected: &str) {
 async fn who_sees_nothing_is_told_why() {
     let run = async |events| {
         let mut session = session(&["web-1"], None, None);
-        let (end, ..) = print(Script::ending(events), Form::Plain, &mut session).await;
+        let (end, ..) = print(Script::ending(events), LineFormat::Plain, &mut session).await;
         assert_eq!(end.unwrap(), End::Over);
         session
     };

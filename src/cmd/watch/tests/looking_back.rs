@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Session;
-use super::super::past::{Archive, Ask};
-use super::super::screen;
+use super::super::archive::{Archive, PastRequest};
+use super::super::live_table;
 use super::script::{Frames, Script, connected, keyboard, numbered, refused, session};
-use crate::terminal::Input;
+use crate::terminal::TerminalInput;
 use crate::view::MOST_KEPT;
 
 /// An archive that has `events` once, and remembers what it was asked for.
@@ -30,7 +30,7 @@ impl Shelf {
 impl Archive for Shelf {
     type Events = Script;
 
-    fn open(&self, ask: &Ask) -> Script {
+    fn open(&self, ask: &PastRequest) -> Script {
         let host = ask.host.as_ref().map(|(_, host)| host.to_string());
         self.asked.borrow_mut().push((host, ask.last));
         let events = self.events.borrow_mut().take();
@@ -53,12 +53,12 @@ fn held(pause: u64) -> Script {
     Script::new(events)
 }
 
-async fn watch(script: Script, shelf: &Shelf, keys: &[(u64, Input)]) -> Frames {
+async fn watch(script: Script, shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
     let mut keys = keyboard(keys);
     let mut session: Session = session(&["web-1"], None, None);
     let mut frames = Frames::new();
     let stop = CancellationToken::new();
-    let end = screen::follow(script, shelf, &mut session, &mut keys, &mut frames, &stop);
+    let end = live_table::follow(script, shelf, &mut session, &mut keys, &mut frames, &stop);
     let _ = tokio::time::timeout(Duration::from_secs(60), end).await;
     frames
 }
@@ -78,10 +78,10 @@ fn check(frames: &Frames, time: u128, expected: &[&str]) {
 async fn a_step_back_shows_the_sample_before_and_reads_what_the_server_holds() {
     let shelf = Shelf::of(held(200));
     let keys = [
-        (500, Input::Left),
-        (800, Input::Left),
-        (900, Input::FarLeft),
-        (950, Input::Right),
+        (500, TerminalInput::Left),
+        (800, TerminalInput::Left),
+        (900, TerminalInput::FarLeft),
+        (950, TerminalInput::Right),
     ];
     let frames = watch(live(), &shelf, &keys).await;
     check(
@@ -106,9 +106,9 @@ async fn a_step_back_shows_the_sample_before_and_reads_what_the_server_holds() {
 #[tokio::test(start_paused = true)]
 async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
     for (back, key) in [
-        (Input::Left, Input::End),
-        (Input::Left, Input::Back),
-        (Input::FarLeft, Input::End),
+        (TerminalInput::Left, TerminalInput::End),
+        (TerminalInput::Left, TerminalInput::Back),
+        (TerminalInput::FarLeft, TerminalInput::End),
     ] {
         let frames = watch(live(), &Shelf::of(held(0)), &[(500, back), (2500, key)]).await;
         check(&frames, 2000, &["◀"]);
@@ -116,10 +116,10 @@ async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
         assert!(!frames.at(2500).contains('◀'), "{key:?}");
     }
     let keys = [
-        (500, Input::Left),
-        (600, Input::Right),
-        (700, Input::Right),
-        (800, Input::Right),
+        (500, TerminalInput::Left),
+        (600, TerminalInput::Right),
+        (700, TerminalInput::Right),
+        (800, TerminalInput::Right),
     ];
     let frames = watch(live(), &Shelf::of(held(0)), &keys).await;
     check(&frames, 600, &["◀ 0 s ago", " 10.0 %", "100 of 100"]);
@@ -129,7 +129,7 @@ async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
 
 #[tokio::test(start_paused = true)]
 async fn home_waits_for_what_is_oldest() {
-    let frames = watch(live(), &Shelf::of(held(300)), &[(500, Input::Home)]).await;
+    let frames = watch(live(), &Shelf::of(held(300)), &[(500, TerminalInput::Home)]).await;
     check(&frames, 500, &["◀ 9 s ago", " 1.0 %", "1 of 10"]);
     check(&frames, 850, &["◀ 1 m 39 s ago", " 11.0 %", "1 of 100"]);
 }
@@ -138,10 +138,10 @@ async fn home_waits_for_what_is_oldest() {
 async fn a_reading_that_was_left_begins_anew_and_one_that_fails_is_over() {
     let shelf = Shelf::of(held(60_000));
     let keys = [
-        (500, Input::Left),
-        (600, Input::End),
-        (700, Input::Left),
-        (800, Input::Left),
+        (500, TerminalInput::Left),
+        (600, TerminalInput::End),
+        (700, TerminalInput::Left),
+        (800, TerminalInput::Left),
     ];
     let frames = watch(live(), &shelf, &keys).await;
     check(&frames, 500, &["reading older  9 of 10"]);
@@ -151,17 +151,17 @@ async fn a_reading_that_was_left_begins_anew_and_one_that_fails_is_over() {
     assert_eq!(shelf.asked.borrow().len(), 3);
 
     let failing = Script::ending(vec![(100, refused(0))]);
-    let frames = watch(live(), &Shelf::of(failing), &[(500, Input::Left)]).await;
+    let frames = watch(live(), &Shelf::of(failing), &[(500, TerminalInput::Left)]).await;
     assert!(!frames.at(650).contains("reading"), "{}", frames.at(650));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pause_is_where_a_step_back_begins() {
     let keys = [
-        (500, Input::Char('p')),
-        (2500, Input::Left),
-        (2600, Input::Char('p')),
-        (2700, Input::Char('l')),
+        (500, TerminalInput::Char('p')),
+        (2500, TerminalInput::Left),
+        (2600, TerminalInput::Char('p')),
+        (2700, TerminalInput::Char('l')),
     ];
     let frames = watch(live(), &Shelf::of(held(0)), &keys).await;
     check(&frames, 500, &["PAUSED", " 10.0 %"]);
@@ -183,11 +183,11 @@ async fn all_hosts_go_back_together_and_only_their_share_is_read() {
     }
     let shelf = Shelf::of(Script::new(past));
     let keys = [
-        (500, Input::Home),
-        (600, Input::Char('j')),
-        (700, Input::Enter),
-        (800, Input::Left),
-        (900, Input::Back),
+        (500, TerminalInput::Home),
+        (600, TerminalInput::Char('j')),
+        (700, TerminalInput::Enter),
+        (800, TerminalInput::Left),
+        (900, TerminalInput::Back),
     ];
     let frames = watch(Script::new(events), &shelf, &keys).await;
     check(&frames, 550, &["3 hosts   ◀ 59 s ago", "1 of 60"]);
@@ -202,13 +202,13 @@ async fn a_filter_takes_letters_that_are_keys_elsewhere() {
     let mut events = vec![(0, connected(0))];
     events.extend(["quartz", "pearl"].map(|host| (0, numbered(host, 1))));
     let keys = [
-        (100, Input::Char('/')),
-        (200, Input::Char('q')),
-        (300, Input::Char('p')),
-        (400, Input::Erase),
-        (500, Input::Enter),
-        (600, Input::Char('s')),
-        (700, Input::Back),
+        (100, TerminalInput::Char('/')),
+        (200, TerminalInput::Char('q')),
+        (300, TerminalInput::Char('p')),
+        (400, TerminalInput::Erase),
+        (500, TerminalInput::Enter),
+        (600, TerminalInput::Char('s')),
+        (700, TerminalInput::Back),
     ];
     let frames = watch(Script::new(events), &Shelf::of(held(0)), &keys).await;
     check(&frames, 200, &["/q   1 of 2 hosts", "/q_", "quartz"]);

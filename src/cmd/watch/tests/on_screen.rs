@@ -5,17 +5,21 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::super::{End, Session, screen};
+use super::super::{End, Session, live_table};
 use super::script::{Frames, Nothing, Script, connected, hello, keyboard, lost, metric, session};
 use crate::cmd::Exit;
-use crate::terminal::Input;
+use crate::terminal::TerminalInput;
 
 /// Runs the screen over `script` with keys at their times, for at most a minute.
-async fn watch(script: Script, session: &mut Session, keys: &[(u64, Input)]) -> (End, Frames) {
+async fn watch(
+    script: Script,
+    session: &mut Session,
+    keys: &[(u64, TerminalInput)],
+) -> (End, Frames) {
     let mut receiver = keyboard(keys);
     let stop = CancellationToken::new();
     let mut frames = Frames::new();
-    let end = screen::follow(script, &Nothing, session, &mut receiver, &mut frames, &stop);
+    let end = live_table::follow(script, &Nothing, session, &mut receiver, &mut frames, &stop);
     let end = tokio::time::timeout(Duration::from_secs(60), end).await;
     (end.map_or(End::Done, Result::unwrap), frames)
 }
@@ -81,7 +85,7 @@ async fn ages_and_countdowns_are_drawn_every_second() {
 async fn q_leaves() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let mut session = session(&["web-1"], None, None);
-    let (end, frames) = watch(script, &mut session, &[(700, Input::Char('q'))]).await;
+    let (end, frames) = watch(script, &mut session, &[(700, TerminalInput::Char('q'))]).await;
     assert_eq!((end, frames.start.elapsed().as_millis()), (End::Done, 700));
 }
 
@@ -89,7 +93,7 @@ async fn q_leaves() {
 async fn who_leaves_before_anything_was_there_is_told_why() {
     let script = Script::new(vec![(0, lost(0, 1, 5000))]);
     let mut session = session(&["web-1"], None, None);
-    let (end, _) = watch(script, &mut session, &[(700, Input::Char('q'))]).await;
+    let (end, _) = watch(script, &mut session, &[(700, TerminalInput::Char('q'))]).await;
     assert_eq!(end, End::Over);
     let failure = session.news.exit().unwrap_err();
     assert_eq!(
@@ -110,9 +114,9 @@ async fn a_pause_holds_the_display_while_data_are_taken() {
         (1000, metric(0, "web-1", 33.0)),
     ]);
     let keys = [
-        (500, Input::Char('p')),
-        (1500, Input::Other),
-        (2500, Input::Char('p')),
+        (500, TerminalInput::Char('p')),
+        (1500, TerminalInput::Other),
+        (2500, TerminalInput::Char('p')),
     ];
     let (_, frames) = watch(script, &mut session(&["web-1"], None, None), &keys).await;
     let at = |time| {
@@ -144,9 +148,9 @@ async fn a_pause_holds_the_display_while_data_are_taken() {
 async fn keys_and_sizes_are_answered_at_once() {
     let script = Script::new(vec![(0, connected(0)), (0, metric(0, "web-1", 1.0))]);
     let keys = [
-        (100, Input::Char('?')),
-        (101, Input::Other),
-        (102, Input::Resize),
+        (100, TerminalInput::Char('?')),
+        (101, TerminalInput::Other),
+        (102, TerminalInput::Resize),
     ];
     let (_, frames) = watch(script, &mut session(&["web-1"], None, None), &keys).await;
     assert_eq!(frames.times(), [0, 50, 100, 101, 102]);
@@ -162,10 +166,10 @@ async fn keys_select_and_open_hosts() {
         (0, metric(0, "b", 1.0)),
     ]);
     let keys = [
-        (100, Input::Down),
-        (200, Input::Down),
-        (300, Input::Enter),
-        (400, Input::Back),
+        (100, TerminalInput::Down),
+        (200, TerminalInput::Down),
+        (300, TerminalInput::Enter),
+        (400, TerminalInput::Back),
     ];
     let (_, frames) = watch(script, &mut session(&["relay"], None, None), &keys).await;
     let at = |time| {
@@ -210,7 +214,7 @@ async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
     let (_keyboard, mut keys) = mpsc::channel(1);
     let mut frames = Frames::new();
     let mut stopped = session(&["web-1"], None, None);
-    let end = screen::follow(
+    let end = live_table::follow(
         Script::new(one()),
         &Nothing,
         &mut stopped,
@@ -229,7 +233,7 @@ async fn it_goes_on_without_a_keyboard() {
     let mut session = session(&["web-1"], None, None);
     let mut frames = Frames::new();
     let stop = CancellationToken::new();
-    let end = screen::follow(
+    let end = live_table::follow(
         script,
         &Nothing,
         &mut session,

@@ -1,4 +1,4 @@
-//! Events as they could come, a screen that remembers, and time that stands still until somebody waits.
+//! Events as they could arrive, a screen that remembers, and time that stands still until somebody waits.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::super::archive::{Archive, PastRequest};
 use super::super::display::{Display, Size};
 use super::super::limits::Limits;
-use super::super::past::{Archive, Ask};
-use super::super::screen::Surface;
-use super::super::{Clock, Events, Session};
+use super::super::live_table::Surface;
+use super::super::{EventSource, Session, SessionClock};
 use crate::client::{ClientEvent, Received};
 use crate::cmd::news::News;
 use crate::protocol::{Body, Hello, HostName, Message, Sample, StreamId, describe};
-use crate::terminal::Input;
+use crate::terminal::TerminalInput;
 use crate::view::Style;
 
 /// Events and the pauses before them. After the last one the servers stay silent, or are over.
@@ -44,7 +44,7 @@ impl Script {
     }
 }
 
-impl Events for Script {
+impl EventSource for Script {
     async fn next(&mut self) -> Option<ClientEvent> {
         let Some((pause, _)) = self.events.front() else {
             if self.over {
@@ -65,7 +65,7 @@ pub(super) struct Nothing;
 impl Archive for Nothing {
     type Events = Script;
 
-    fn open(&self, _ask: &Ask) -> Script {
+    fn open(&self, _ask: &PastRequest) -> Script {
         Script::ending(Vec::new())
     }
 }
@@ -126,7 +126,7 @@ pub(super) fn session(
         display: Display::new(&names, 30, style),
         limits: Limits::new(samples, duration),
         news: News::new(names),
-        clock: Clock::start(),
+        clock: SessionClock::start(),
     }
 }
 
@@ -188,7 +188,7 @@ pub(super) fn refused(server: usize) -> ClientEvent {
 }
 
 /// Somebody who presses `keys` at their times, and then no more.
-pub(super) fn keyboard(keys: &[(u64, Input)]) -> mpsc::Receiver<Input> {
+pub(super) fn keyboard(keys: &[(u64, TerminalInput)]) -> mpsc::Receiver<TerminalInput> {
     let (sender, receiver) = mpsc::channel(8);
     let keys = keys.to_vec();
     tokio::spawn(async move {

@@ -1,45 +1,45 @@
-//! What servers still hold, read over connections of their own: the live ones go on meanwhile.
+//! What servers still hold, read over separate connections while the live ones continue.
 
 use std::collections::HashMap;
 
 use crate::client::{Client, Credentials, Endpoint, Received, Retry};
 use crate::protocol::{Body, HostName, HostPattern, Query};
-use crate::view::{Now, Place, State};
+use crate::view::{Now, StreamPosition, ViewState};
 
-use super::Events;
+use super::EventSource;
 use super::apply::apply;
 
-/// What to read.
+/// What to request of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ask {
-    /// A host and its server; of all servers all that is watched without.
+pub(super) struct PastRequest {
+    /// A host and its server; `None` for everything that is watched on all servers.
     pub(super) host: Option<(usize, HostName)>,
-    /// So many samples back.
+    /// How many samples back.
     pub(super) last: usize,
 }
 
-/// Where the past is read.
+/// Where the past is read from.
 pub(super) trait Archive {
-    /// How it comes.
-    type Events: Events;
+    /// The events of the past.
+    type Events: EventSource;
 
-    /// Begins to read.
-    fn open(&self, ask: &Ask) -> Self::Events;
+    /// Starts to read.
+    fn open(&self, ask: &PastRequest) -> Self::Events;
 }
 
 /// The servers that are watched.
 #[derive(Debug)]
-pub(super) struct Servers {
+pub(super) struct ServerArchive {
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) query: Query,
     pub(super) retry: Retry,
     pub(super) credentials: Credentials,
 }
 
-impl Archive for Servers {
+impl Archive for ServerArchive {
     type Events = Client;
 
-    fn open(&self, ask: &Ask) -> Client {
+    fn open(&self, ask: &PastRequest) -> Client {
         let mut query = Query {
             hosts: self.query.hosts.clone(),
             last: u64::try_from(ask.last).ok(),
@@ -56,53 +56,53 @@ impl Archive for Servers {
     }
 }
 
-/// A reading that has begun.
+/// The reading of the past, once it was requested.
 #[derive(Debug)]
-pub(super) struct Reading {
-    ask: Ask,
+pub(super) struct Lookback {
+    ask: PastRequest,
     opened: bool,
-    past: State,
-    /// The hosts that are read, and the sample from which on they are known.
-    until: HashMap<HostName, Place>,
+    past: ViewState,
+    /// The hosts still being read, and the sample from which on they are known.
+    until: HashMap<HostName, StreamPosition>,
 }
 
-impl Reading {
-    /// Of what `live` lacks, if it lacks anything; of `host`, or of all.
-    pub(super) fn of(live: &State, host: Option<&HostName>, last: usize) -> Option<Self> {
+impl Lookback {
+    /// For what `live` lacks of `host`, or of all hosts; `None` if it lacks nothing.
+    pub(super) fn of(live: &ViewState, host: Option<&HostName>, last: usize) -> Option<Self> {
         let lacking: Vec<_> = live
             .unasked(last)
             .filter(|(_, name, _)| host.is_none_or(|host| host == name))
             .collect();
         let (server, name, _) = lacking.first()?;
-        let ask = Ask {
+        let ask = PastRequest {
             host: host.map(|_| (*server, name.clone())),
             last,
         };
         Some(Self {
             ask,
             opened: false,
-            past: State::new(0, &[]),
+            past: ViewState::new(0, &[]),
             until: lacking
                 .into_iter()
-                .map(|(_, host, place)| (host, place))
+                .map(|(_, host, position)| (host, position))
                 .collect(),
         })
     }
 
-    /// What is to be opened now.
-    pub(super) fn begin(&mut self) -> Option<&Ask> {
+    /// What to request now; once only.
+    pub(super) fn begin(&mut self) -> Option<&PastRequest> {
         (!std::mem::replace(&mut self.opened, true)).then_some(&self.ask)
     }
 
-    /// Takes a message; moves a host's past into `live` when it has reached what is known. Whether it did.
-    pub(super) fn take(&mut self, received: &Received, live: &mut State, now: Now) -> bool {
+    /// Takes a message. Once a host's past reaches what is known, moves it into `live` and returns true.
+    pub(super) fn take(&mut self, received: &Received, live: &mut ViewState, now: Now) -> bool {
         apply(&mut self.past, received, now);
         let (Body::Metric { seq, .. } | Body::Alert { seq, .. }) = received.message.body else {
             return false;
         };
-        let place = (received.stream, seq.unwrap_or_default());
+        let position = (received.stream, seq.unwrap_or_default());
         let host = &received.host;
-        if self.until.get(host).is_none_or(|until| place < *until) {
+        if self.until.get(host).is_none_or(|until| position < *until) {
             return false;
         }
         self.until.remove(host);
@@ -110,13 +110,13 @@ impl Reading {
         true
     }
 
-    /// Whether all is read.
+    /// Whether everything was read.
     pub(super) fn is_done(&self) -> bool {
         self.until.is_empty()
     }
 
-    /// No more will come: what came is what there is.
-    pub(super) fn end(mut self, live: &mut State) {
+    /// No more will arrive: keeps what there is.
+    pub(super) fn end(mut self, live: &mut ViewState) {
         for host in self.until.keys() {
             live.put_before(&mut self.past, host, self.ask.last);
         }

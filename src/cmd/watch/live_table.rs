@@ -8,17 +8,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::client::ClientEvent;
-use crate::terminal::{self, Input, Screen};
+use crate::terminal::{self, Screen, TerminalInput};
 
 use super::super::clock::reached;
+use super::archive::Archive;
 use super::display::Size;
-use super::past::Archive;
-use super::{End, Events, Session};
+use super::{End, EventSource, Session};
 
-/// A burst of events makes one frame: more often than this nobody can read.
+/// A burst of events is drawn as one frame: nobody can read faster than this.
 const FRAME_EVERY: Duration = Duration::from_millis(50);
 
-/// Ages and countdowns are in seconds.
+/// How often ages and countdowns change: they are in seconds.
 const COUNT_EVERY: Duration = Duration::from_secs(1);
 
 /// Where frames are drawn.
@@ -39,9 +39,9 @@ impl Surface for Screen {
     }
 }
 
-/// Takes the screen, follows the events, and gives the screen back with the last frame left behind.
+/// Takes the screen, follows the events, and restores the screen, leaving the last frame behind.
 pub(super) async fn run(
-    events: impl Events,
+    events: impl EventSource,
     archive: &impl Archive,
     session: &mut Session,
     stop: &CancellationToken,
@@ -66,14 +66,14 @@ pub(super) async fn run(
 
 /// Draws what events and keys make of the display, until one of them or `stop` ends it.
 pub(super) async fn follow<A: Archive>(
-    mut events: impl Events,
+    mut events: impl EventSource,
     archive: &A,
     session: &mut Session,
-    keys: &mut mpsc::Receiver<Input>,
+    keys: &mut mpsc::Receiver<TerminalInput>,
     surface: &mut impl Surface,
     stop: &CancellationToken,
 ) -> io::Result<End> {
-    let mut pace = Pace::new();
+    let mut timer = FrameTimer::new();
     let mut past: Option<A::Events> = None;
     loop {
         let Session { display, clock, .. } = session;
@@ -82,49 +82,49 @@ pub(super) async fn follow<A: Archive>(
         } else if !display.is_reading() {
             past = None;
         }
-        if pace.is_due() {
+        if timer.is_due() {
             surface.draw(&display.frame(surface.size(), clock.now()))?;
-            pace.drawn(display.is_counting());
+            timer.drawn(display.is_counting());
         }
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(End::Done),
             key = next_key(keys) => {
                 if display.input(key, surface.size(), clock.now()) {
-                    // Who leaves before anything was there learns why it was not.
+                    // A user who quits before there was any data learns why there was none.
                     let seen = display.state().has_data();
                     return Ok(if seen { End::Done } else { End::Over });
                 }
-                pace.at_once();
+                timer.at_once();
             }
             () = reached(session.limits.until()) => return Ok(End::Over),
-            () = reached(pace.next) => {}
+            () = reached(timer.next) => {}
             event = events.next() => {
                 let Some(event) = event else { return Ok(End::Over) };
                 session.take(&event);
                 if session.limits.reached() && events.is_settled() {
                     return Ok(End::Over);
                 }
-                pace.soon();
+                timer.soon();
             }
             event = next_of(&mut past) => {
                 display.take_past(event.as_ref(), clock.now());
-                pace.soon();
+                timer.soon();
             }
         }
     }
 }
 
 /// The next event, if there is anything to read.
-async fn next_of(events: &mut Option<impl Events>) -> Option<ClientEvent> {
+async fn next_of(events: &mut Option<impl EventSource>) -> Option<ClientEvent> {
     match events {
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
 }
 
-/// The next key; without an end once there is no keyboard.
-async fn next_key(keys: &mut mpsc::Receiver<Input>) -> Input {
+/// The next key; never ready once there is no keyboard.
+async fn next_key(keys: &mut mpsc::Receiver<TerminalInput>) -> TerminalInput {
     match keys.recv().await {
         Some(key) => key,
         None => std::future::pending().await,
@@ -132,12 +132,12 @@ async fn next_key(keys: &mut mpsc::Receiver<Input>) -> Input {
 }
 
 /// When the next frame is due.
-struct Pace {
+struct FrameTimer {
     next: Option<Instant>,
     last: Option<Instant>,
 }
 
-impl Pace {
+impl FrameTimer {
     fn new() -> Self {
         Self {
             next: Some(Instant::now()),

@@ -5,12 +5,12 @@ use super::style::{Style, Tone};
 
 /// A line that knows its width.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Line {
+pub(super) struct StyledLine {
     spans: Vec<(Tone, String)>,
     width: usize,
 }
 
-impl Line {
+impl StyledLine {
     pub(super) fn new(tone: Tone, text: impl Into<String>) -> Self {
         let mut line = Self::default();
         line.push(tone, text);
@@ -194,7 +194,7 @@ mod tests {
             (5, "デー…"),
             (6, "データ"),
         ] {
-            let line = Line::new(Tone::Plain, "データ").clip(width, COLOUR);
+            let line = StyledLine::new(Tone::Plain, "データ").clip(width, COLOUR);
             assert_eq!(line.render(COLOUR), expected);
             assert!(line.width() <= width);
         }
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn clipping_goes_over_the_meanings() {
-        let mut line = Line::new(Tone::Good, "ab");
+        let mut line = StyledLine::new(Tone::Good, "ab");
         line.push(Tone::Critical, "cdef");
         assert_eq!(
             line.clip(4, COLOUR).render(COLOUR),
@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn without_colour_there_is_no_escape_and_without_unicode_only_ascii() {
-        let mut line = Line::new(Tone::Critical, "54 °C");
+        let mut line = StyledLine::new(Tone::Critical, "54 °C");
         line.push(Tone::Plain, " デ  ");
         assert_eq!(line.render(ASCII), "54  C ??");
     }

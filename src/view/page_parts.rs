@@ -2,12 +2,12 @@
 
 use crate::protocol::{AlertState, Gap, GapReason};
 
-use super::line::{Line, wrap};
 use super::metric::Level;
-use super::moment::Back;
+use super::moment::HowFarBack;
 use super::sanitize::clean;
-use super::state::{Host, Link, Now, Server, Standing, State};
+use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
 use super::style::{Style, Tone};
+use super::styled_line::{StyledLine, wrap};
 use super::units;
 
 /// Where a frame goes.
@@ -39,13 +39,13 @@ pub(super) fn body_height(height: usize) -> usize {
 }
 
 /// A shape, a word and a colour for how a host stands.
-pub(super) fn mark(standing: Standing, style: Style) -> (&'static str, &'static str, Tone) {
+pub(super) fn mark(status: Status, style: Style) -> (&'static str, &'static str, Tone) {
     let glyphs = style.glyphs();
-    match standing {
-        Standing::Live => (glyphs.live, "live", Tone::Good),
-        Standing::Stale => (glyphs.stale, "STALE", Tone::Warn),
-        Standing::Down => (glyphs.down, "DOWN", Tone::Critical),
-        Standing::Over => (glyphs.stale, "ended", Tone::Dim),
+    match status {
+        Status::Live => (glyphs.live, "live", Tone::Good),
+        Status::Stale => (glyphs.stale, "STALE", Tone::Warn),
+        Status::Down => (glyphs.down, "DOWN", Tone::Critical),
+        Status::Over => (glyphs.stale, "ended", Tone::Dim),
     }
 }
 
@@ -62,24 +62,24 @@ pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
 pub(super) const NICE: u8 = 6;
 
 /// A part of a line that may be left out: the highest rank goes first.
-pub(super) struct Part {
+pub(super) struct LinePart {
     pub rank: u8,
-    pub line: Line,
+    pub line: StyledLine,
 }
 
-impl Part {
+impl LinePart {
     pub(super) fn new(rank: u8, tone: Tone, text: impl Into<String>) -> Self {
         Self {
             rank,
-            line: Line::new(tone, text),
+            line: StyledLine::new(tone, text),
         }
     }
 }
 
 /// `left` from the left and the longest of `right` that fits at the right end, in one line.
-pub(super) fn spread(mut left: Vec<Part>, right: &[String], canvas: Canvas) -> Line {
+pub(super) fn spread(mut left: Vec<LinePart>, right: &[String], canvas: Canvas) -> StyledLine {
     let gap = if canvas.width < 60 { 2 } else { 3 };
-    let needed = |left: &[Part], right: usize| {
+    let needed = |left: &[LinePart], right: usize| {
         let texts: usize = left.iter().map(|part| part.line.width() + gap).sum();
         1 + texts + right + usize::from(right > 0)
     };
@@ -97,7 +97,7 @@ pub(super) fn spread(mut left: Vec<Part>, right: &[String], canvas: Canvas) -> L
     let right = right
         .iter()
         .find(|text| needed(&left, text.len()) <= canvas.width);
-    let mut line = Line::new(Tone::Plain, " ");
+    let mut line = StyledLine::new(Tone::Plain, " ");
     for (index, part) in left.into_iter().enumerate() {
         if index > 0 {
             line.push(Tone::Plain, " ".repeat(gap));
@@ -112,8 +112,8 @@ pub(super) fn spread(mut left: Vec<Part>, right: &[String], canvas: Canvas) -> L
 }
 
 /// The line under the header.
-pub(super) fn rule(canvas: Canvas) -> Line {
-    Line::new(Tone::Dim, canvas.style.glyphs().rule.repeat(canvas.width))
+pub(super) fn rule(canvas: Canvas) -> StyledLine {
+    StyledLine::new(Tone::Dim, canvas.style.glyphs().rule.repeat(canvas.width))
 }
 
 /// What is wrong, or should be known.
@@ -125,21 +125,21 @@ pub(super) struct Problem {
 
 impl Problem {
     /// The problem in as many lines as it needs.
-    pub(super) fn lines(&self, canvas: Canvas) -> Vec<Line> {
+    pub(super) fn lines(&self, canvas: Canvas) -> Vec<StyledLine> {
         let tone = self.tone;
         wrap(&self.text, canvas.width.saturating_sub(4))
             .into_iter()
             .enumerate()
             .map(|(index, text)| {
                 let mark = if index == 0 { self.mark } else { " " };
-                Line::new(tone, format!(" {mark} {text}"))
+                StyledLine::new(tone, format!(" {mark} {text}"))
             })
             .collect()
     }
 }
 
 /// What is to be said of servers whose hosts have the same name.
-pub(super) fn namesakes(state: &State, canvas: Canvas) -> impl Iterator<Item = Problem> {
+pub(super) fn namesakes(state: &ViewState, canvas: Canvas) -> impl Iterator<Item = Problem> {
     let mark = canvas.style.glyphs().note;
     state.namesakes.iter().map(move |text| Problem {
         tone: Tone::Warn,
@@ -149,12 +149,12 @@ pub(super) fn namesakes(state: &State, canvas: Canvas) -> impl Iterator<Item = P
 }
 
 /// What is to be said of `host` alone.
-pub(super) fn problems(state: &State, host: &Host, canvas: Canvas) -> Vec<Problem> {
+pub(super) fn problems(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<Problem> {
     let glyphs = canvas.style.glyphs();
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
-    let standing = state.standing(host, canvas.now);
-    if let Some(text) = connection(state, host, standing, canvas.now) {
-        let (mark, _, tone) = mark(standing, canvas.style);
+    let status = state.status(host, canvas.now);
+    if let Some(text) = connection(state, host, status, canvas.now) {
+        let (mark, _, tone) = mark(status, canvas.style);
         problems.push(Problem { tone, mark, text });
     }
     problems.extend(
@@ -180,8 +180,8 @@ pub(super) fn problems(state: &State, host: &Host, canvas: Canvas) -> Vec<Proble
 }
 
 /// Why nothing arrives and what happens next, if nothing arrives.
-fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Option<String> {
-    if standing == Standing::Live {
+fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> Option<String> {
+    if status == Status::Live {
         return None;
     }
     let age = host.age(now);
@@ -193,9 +193,13 @@ fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Optio
     } else {
         ""
     };
-    match state.servers.get(host.server).map(|server| &server.link) {
+    match state
+        .servers
+        .get(host.server)
+        .map(|server| &server.connection)
+    {
         _ if host.over => Some("The stream is over.".into()),
-        Some(Link::Lost {
+        Some(Connection::Lost {
             reason,
             attempt,
             retry_at,
@@ -205,7 +209,7 @@ fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Optio
                 "Connection lost ({reason}). Reconnection attempt {attempt} {when}.{doubt}"
             ))
         }
-        Some(Link::Refused { reason }) => Some(format!("Not trying again: {reason}.{doubt}")),
+        Some(Connection::Refused { reason }) => Some(format!("Not trying again: {reason}.{doubt}")),
         _ => Some(age.map_or_else(
             || "No data yet.".to_owned(),
             |age| format!("No data for {}.{doubt}", units::span(age)),
@@ -214,13 +218,13 @@ fn connection(state: &State, host: &Host, standing: Standing, now: Now) -> Optio
 }
 
 /// Why a server that has named no host has not, and what happens next.
-pub(super) fn server_text(server: &Server, now: Now) -> String {
-    match &server.link {
-        Link::Connecting => "Connecting...".into(),
-        Link::Up => "Connected. No host yet.".into(),
-        Link::Over => "The stream is over.".into(),
-        Link::Refused { reason } => format!("Not trying again: {reason}."),
-        Link::Lost {
+pub(super) fn server_text(server: &ServerState, now: Now) -> String {
+    match &server.connection {
+        Connection::Connecting => "Connecting...".into(),
+        Connection::Up => "Connected. No host yet.".into(),
+        Connection::Over => "The stream is over.".into(),
+        Connection::Refused { reason } => format!("Not trying again: {reason}."),
+        Connection::Lost {
             reason,
             attempt,
             retry_at,
@@ -254,7 +258,7 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
 }
 
 /// The rule that holds, the value that did it, and since when.
-pub(super) fn alert_text(host: &Host, alert: &crate::protocol::Alert) -> String {
+pub(super) fn alert_text(host: &HostState, alert: &crate::protocol::Alert) -> String {
     let mut text = clean(&alert.name);
     let metric = host.find(&alert.metric).map(|index| &host.metrics[index]);
     let label = metric.map_or_else(|| clean(&alert.metric), |metric| metric.label.clone());
@@ -284,33 +288,33 @@ fn gap_text(gap: Gap) -> String {
 }
 
 /// How far back the page is, and whether something is wrong now that it does not show.
-pub(super) fn back_parts(back: Back, canvas: Canvas) -> Vec<Part> {
+pub(super) fn back_parts(back: HowFarBack, canvas: Canvas) -> Vec<LinePart> {
     let shape = canvas.style.glyphs().back;
     let clock = units::clock(back.timestamp);
     let mut text = format!("{shape} {} ago  {clock}", units::span(back.ago));
     if back.timestamp / 86_400_000 != canvas.now.wall / 86_400_000 {
         text = format!("{text}  {}", units::date(back.timestamp));
     }
-    let mut parts = vec![Part::new(0, Tone::Bold, text)];
+    let mut parts = vec![LinePart::new(0, Tone::Bold, text)];
     let glyphs = canvas.style.glyphs();
     if back.alert_now {
         let text = format!("{} alert now", glyphs.alert);
-        parts.push(Part::new(2, Tone::Critical, text));
+        parts.push(LinePart::new(2, Tone::Critical, text));
     }
     if back.stale_now {
         let text = format!("{} stale now", glyphs.stale);
-        parts.push(Part::new(3, Tone::Warn, text));
+        parts.push(LinePart::new(3, Tone::Warn, text));
     }
     parts
 }
 
 /// The line at the bottom: the keys that work here, and what is to be said of the time.
-pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canvas) -> Line {
+pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canvas) -> StyledLine {
     let parts = keys.iter().enumerate().map(|(index, (key, meaning))| {
-        let mut line = Line::new(Tone::Bold, *key);
+        let mut line = StyledLine::new(Tone::Bold, *key);
         line.push(Tone::Dim, format!(" {meaning}"));
         // `q quit` stays to the last.
-        Part {
+        LinePart {
             rank: u8::try_from(index).unwrap_or(u8::MAX),
             line,
         }

@@ -1,4 +1,4 @@
-//! Looking back: a state as it was at a sample that is kept.
+//! Looking back: the state as it was at an earlier sample.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,28 +6,28 @@ use std::time::Duration;
 use crate::protocol::HostName;
 
 use super::history::{Alerts, Point};
-use super::moment::{Back, Moment, Place};
-use super::state::{Host, Link, Now, State};
+use super::moment::{HowFarBack, Moment, StreamPosition};
+use super::state::{Connection, HostState, Now, ViewState};
 
 /// The most samples that are kept of a host: 15 minutes at the shortest interval.
 pub const MOST_KEPT: usize = 4500;
 
-/// The most samples that are kept of all hosts together unasked: a share of it for each.
+/// The most samples kept of all hosts together without a request: each host gets a share.
 const KEPT_OF_ALL: usize = 4 * MOST_KEPT;
 
-/// The shortest silence that counts as one.
+/// The shortest silence that makes a host stale, in milliseconds.
 const LEAST_SILENCE: u64 = 3000;
 
 /// The sample `point` of `host`.
-fn moment_of(host: &Host, point: &Point) -> Moment {
+fn moment_of(host: &HostState, point: &Point) -> Moment {
     Moment {
         host: host.name.clone(),
-        place: point.place,
+        position: point.position,
         timestamp: point.timestamp,
     }
 }
 
-impl State {
+impl ViewState {
     /// The samples of each host that are kept unasked.
     #[must_use]
     pub fn share(&self) -> usize {
@@ -37,11 +37,11 @@ impl State {
 
     /// The hosts of which there are samples, but whose server was never asked for `count` of them; with their servers and
     /// the places of their newest samples.
-    pub fn unasked(&self, count: usize) -> impl Iterator<Item = (usize, HostName, Place)> {
-        let unasked = move |host: &&Host| host.asked < count;
+    pub fn unasked(&self, count: usize) -> impl Iterator<Item = (usize, HostName, StreamPosition)> {
+        let unasked = move |host: &&HostState| host.asked < count;
         self.hosts.values().filter(unasked).filter_map(|host| {
             let newest = host.history.newest_point()?;
-            Some((host.server, host.name.clone(), newest.place))
+            Some((host.server, host.name.clone(), newest.position))
         })
     }
 
@@ -82,7 +82,7 @@ impl State {
     pub fn step(&self, moment: &Moment, by: isize) -> Option<Moment> {
         let host = self.hosts.get(&moment.host)?;
         let points = host.history.points();
-        let here = points.partition_point(|point| point.place <= moment.place);
+        let here = points.partition_point(|point| point.position <= moment.position);
         let there = here.saturating_sub(1).saturating_add_signed(by);
         Some(moment_of(host, points.get(there)?))
     }
@@ -94,7 +94,7 @@ impl State {
         let mut then = self.snapshot_by(|host| {
             let points = host.history.points();
             let count = if host.name == moment.host {
-                points.partition_point(|point| point.place <= moment.place)
+                points.partition_point(|point| point.position <= moment.position)
             } else {
                 let before = |point: &Point| point.timestamp <= moment.timestamp;
                 points.iter().rposition(before).map_or(0, |index| index + 1)
@@ -102,7 +102,7 @@ impl State {
             host.as_it_was(count, moment.timestamp)
         });
         for server in &mut then.servers {
-            (server.link, server.reached) = (Link::Up, true);
+            (server.connection, server.reached) = (Connection::Up, true);
         }
         then.back = self.back(moment, reading);
         // The ages of that time are told by the hosts' clocks.
@@ -116,7 +116,7 @@ impl State {
         self.snapshot_by(|host| host.with_first(host.history.points().len()))
     }
 
-    fn snapshot_by(&self, of: impl Fn(&Host) -> Host) -> Self {
+    fn snapshot_by(&self, of: impl Fn(&HostState) -> HostState) -> Self {
         Self {
             window: self.window,
             back: self.back,
@@ -135,15 +135,15 @@ impl State {
         self.back = live.back(moment, reading);
     }
 
-    fn back(&self, moment: &Moment, reading: bool) -> Option<Back> {
+    fn back(&self, moment: &Moment, reading: bool) -> Option<HowFarBack> {
         let history = &self.hosts.get(&moment.host)?.history;
         let points = history.points();
         let newest = history.newest()?;
-        Some(Back {
+        Some(HowFarBack {
             timestamp: moment.timestamp,
             ago: Duration::from_millis(newest.saturating_sub(moment.timestamp)),
             number: points
-                .partition_point(|point| point.place <= moment.place)
+                .partition_point(|point| point.position <= moment.position)
                 .max(1),
             of: points.len(),
             reading,
@@ -153,7 +153,7 @@ impl State {
     }
 }
 
-impl Host {
+impl HostState {
     /// The host with the window that ended with its first `count` samples.
     fn with_first(&self, count: usize) -> Self {
         let mut host = self.without_history();

@@ -1,26 +1,26 @@
 //! The page of several hosts: one row each, and what is wrong below.
 
 use super::grid::{self, Cell, Column};
-use super::line::Line;
-use super::page::{
-    Canvas, Part, Problem, alert_text, back_parts, countdown, level_mark, mark, namesakes, rule,
-    spread,
+use super::page_parts::{
+    Canvas, LinePart, Problem, alert_text, back_parts, countdown, level_mark, mark, namesakes,
+    rule, spread,
 };
-use super::rows::{Choice, Row, all, rows};
+use super::rows::{Choice, FleetRow, all, rows};
 use super::sanitize::text_width;
 use super::sparkline::{Scale, sparkline};
-use super::state::{Host, Link, Server, Standing, State};
+use super::state::{Connection, HostState, ServerState, Status, ViewState};
 use super::style::Tone;
+use super::styled_line::StyledLine;
 use super::units;
 
 /// The lines of the page in at most `height` of them, without the line at the bottom.
 pub(super) fn page(
-    state: &State,
+    state: &ViewState,
     choice: &Choice,
     selected: Option<usize>,
     height: usize,
     canvas: Canvas,
-) -> Vec<Line> {
+) -> Vec<StyledLine> {
     let rows = rows(state, choice, canvas.now);
     let mut lines = vec![header(state, choice, rows.len(), canvas), rule(canvas)];
     let widths = Widths::new(&rows, canvas);
@@ -36,7 +36,10 @@ pub(super) fn page(
         canvas,
     ));
     if rows.is_empty() && !choice.filter.is_empty() {
-        lines.push(Line::new(Tone::Dim, "    no host has this in its name"));
+        lines.push(StyledLine::new(
+            Tone::Dim,
+            "    no host has this in its name",
+        ));
     }
     lines.append(&mut said);
     lines.truncate(height);
@@ -45,7 +48,7 @@ pub(super) fn page(
 
 /// The problems in words, under a rule. The rows tell of every problem by their shape, so the words get a third of the
 /// room, or what the rows leave over.
-fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<Line> {
+fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<StyledLine> {
     let most = (room / 3).max(room.saturating_sub(rows));
     if problems.is_empty() || most < 2 {
         return Vec::new();
@@ -55,7 +58,7 @@ fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<L
         let mut more = problem.lines(canvas);
         let kept_free = usize::from(told + 1 < problems.len());
         if lines.len() + more.len() + kept_free > most {
-            lines.push(Line::new(
+            lines.push(StyledLine::new(
                 Tone::Dim,
                 format!("   + {} more", problems.len() - told),
             ));
@@ -66,30 +69,34 @@ fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<L
     lines
 }
 
-fn header(state: &State, choice: &Choice, shown: usize, canvas: Canvas) -> Line {
-    let rows: Vec<Row<'_>> = all(state).collect();
-    let count = |standing: Standing| {
+fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> StyledLine {
+    let rows: Vec<FleetRow<'_>> = all(state).collect();
+    let count = |status: Status| {
         rows.iter()
             .filter(|row| match row {
-                Row::Host(host) => state.standing(host, canvas.now) == standing,
-                Row::Server(_, server) => server.standing() == standing,
+                FleetRow::Host(host) => state.status(host, canvas.now) == status,
+                FleetRow::Server(_, server) => server.status() == status,
             })
             .count()
     };
     let states = [
-        (Standing::Live, "live"),
-        (Standing::Stale, "stale"),
-        (Standing::Down, "down"),
-        (Standing::Over, "ended"),
+        (Status::Live, "live"),
+        (Status::Stale, "stale"),
+        (Status::Down, "down"),
+        (Status::Over, "ended"),
     ];
     let mut parts = if choice.filter.is_empty() {
-        vec![Part::new(0, Tone::Bold, format!("{} hosts", rows.len()))]
+        vec![LinePart::new(
+            0,
+            Tone::Bold,
+            format!("{} hosts", rows.len()),
+        )]
     } else {
         let filter = format!("/{}", choice.filter);
         let of = format!("{shown} of {} hosts", rows.len());
         vec![
-            Part::new(1, Tone::Bold, filter),
-            Part::new(0, Tone::Bold, of),
+            LinePart::new(1, Tone::Bold, filter),
+            LinePart::new(0, Tone::Bold, of),
         ]
     };
     parts.extend(
@@ -98,25 +105,25 @@ fn header(state: &State, choice: &Choice, shown: usize, canvas: Canvas) -> Line 
             .into_iter()
             .flat_map(|back| back_parts(back, canvas)),
     );
-    for (standing, word) in states {
-        let count = count(standing);
+    for (status, word) in states {
+        let count = count(status);
         if count > 0 {
-            let (shape, _, tone) = mark(standing, canvas.style);
-            parts.push(Part::new(3, tone, format!("{shape} {count} {word}")));
+            let (shape, _, tone) = mark(status, canvas.style);
+            parts.push(LinePart::new(3, tone, format!("{shape} {count} {word}")));
         }
     }
     let alerts: usize = state.hosts.values().map(|host| host.alerts.len()).sum();
     if alerts > 0 {
         let plural = if alerts == 1 { "" } else { "s" };
         let shape = canvas.style.glyphs().alert;
-        parts.push(Part::new(
+        parts.push(LinePart::new(
             2,
             Tone::Critical,
             format!("{shape} {alerts} alert{plural}"),
         ));
     }
     if canvas.paused {
-        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+        parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
     }
     if state.back.is_some() {
         return spread(parts, &[], canvas); // which tells the time
@@ -135,7 +142,7 @@ struct Widths {
 }
 
 impl Widths {
-    fn new(rows: &[Row<'_>], canvas: Canvas) -> Self {
+    fn new(rows: &[FleetRow<'_>], canvas: Canvas) -> Self {
         let (load, received, more) = match canvas.width {
             0..60 => (false, false, false),
             60..80 => (true, false, false),
@@ -204,13 +211,13 @@ impl Widths {
 }
 
 fn table(
-    state: &State,
-    rows: &[Row<'_>],
+    state: &ViewState,
+    rows: &[FleetRow<'_>],
     selected: Option<usize>,
     visible: usize,
     widths: &Widths,
     canvas: Canvas,
-) -> Vec<Line> {
+) -> Vec<StyledLine> {
     let hides = rows.len() > visible;
     let visible = if hides {
         visible.saturating_sub(1)
@@ -226,7 +233,7 @@ fn table(
         .collect();
     let mut lines = grid::lines(&widths.columns(), &cells, canvas.style);
     if let Some(line) = selected.and_then(|index| lines.get_mut(index.checked_sub(first)?)) {
-        let mut chosen = Line::new(Tone::Plain, ">");
+        let mut chosen = StyledLine::new(Tone::Plain, ">");
         chosen.append(std::mem::take(line).after(1));
         chosen.pad(canvas.width);
         *line = chosen.toned(Tone::Selected);
@@ -239,18 +246,18 @@ fn table(
             first + shown.len(),
             rows.len()
         );
-        lines.push(Line::new(Tone::Dim, text));
+        lines.push(StyledLine::new(Tone::Dim, text));
     }
     lines
 }
 
-fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<Cell> {
-    let (standing, host) = match row {
-        Row::Host(host) => (state.standing(host, canvas.now), Some(*host)),
-        Row::Server(_, server) => (server.standing(), None),
+fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas) -> Vec<Cell> {
+    let (status, host) = match row {
+        FleetRow::Host(host) => (state.status(host, canvas.now), Some(*host)),
+        FleetRow::Server(_, server) => (server.status(), None),
     };
-    let (mut shape, _, mut tone) = mark(standing, canvas.style);
-    if standing == Standing::Live && host.is_some_and(|host| !host.alerts.is_empty()) {
+    let (mut shape, _, mut tone) = mark(status, canvas.style);
+    if status == Status::Live && host.is_some_and(|host| !host.alerts.is_empty()) {
         (shape, tone) = (canvas.style.glyphs().alert, Tone::Critical);
     }
     let mut cells = vec![
@@ -259,7 +266,7 @@ fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<C
         (Tone::Plain, row.name().to_owned()),
     ];
     // Of a host that is down, old values would only mislead.
-    let values = host.filter(|_| standing != Standing::Down);
+    let values = host.filter(|_| status != Status::Down);
     for name in ["cpu", "memory"] {
         cells.extend(percent(values, name));
         if widths.spark > 0 {
@@ -292,7 +299,7 @@ fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<C
     }
     let age = host.and_then(|host| host.age(canvas.now));
     cells.push((Tone::Plain, age.map_or_else(|| "-".to_owned(), units::age)));
-    if standing != Standing::Live {
+    if status != Status::Live {
         let dim = |(index, (tone, text)): (usize, Cell)| {
             (if index == 1 { tone } else { Tone::Dim }, text)
         };
@@ -302,7 +309,7 @@ fn cells(state: &State, row: &Row<'_>, widths: &Widths, canvas: Canvas) -> Vec<C
 }
 
 /// A percentage with the mark of its level before it.
-fn percent(host: Option<&Host>, name: &str) -> [Cell; 2] {
+fn percent(host: Option<&HostState>, name: &str) -> [Cell; 2] {
     let found = host.and_then(|host| Some((host, host.find(name)?)));
     let Some((host, index)) = found else {
         return [(Tone::Plain, String::new()), (Tone::Dim, "-".into())];
@@ -314,7 +321,7 @@ fn percent(host: Option<&Host>, name: &str) -> [Cell; 2] {
     [(tone, mark.into()), (tone, units::brief(value, "%", false))]
 }
 
-fn window(host: &Host, name: &str, width: usize, canvas: Canvas) -> String {
+fn window(host: &HostState, name: &str, width: usize, canvas: Canvas) -> String {
     let Some(index) = host.find(name) else {
         return String::new();
     };
@@ -324,7 +331,7 @@ fn window(host: &Host, name: &str, width: usize, canvas: Canvas) -> String {
 }
 
 /// What is wrong anywhere, a line each: alerts first, then what was lost as a whole, then single hosts.
-fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
+fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
     for host in state.hosts.values() {
         problems.extend(host.alerts.values().map(|alert| Problem {
@@ -334,8 +341,8 @@ fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
         }));
     }
     for (index, server) in state.servers.iter().enumerate() {
-        if let Some((standing, text)) = server_problem(state, index, server, canvas) {
-            let (mark, word, tone) = mark(standing, canvas.style);
+        if let Some((status, text)) = server_problem(state, index, server, canvas) {
+            let (mark, word, tone) = mark(status, canvas.style);
             problems.push(Problem {
                 tone,
                 mark,
@@ -344,15 +351,18 @@ fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
         }
     }
     for host in state.hosts.values() {
-        let standing = state.standing(host, canvas.now);
+        let status = state.status(host, canvas.now);
         let lost = matches!(
-            state.servers.get(host.server).map(|server| &server.link),
-            Some(Link::Lost { .. } | Link::Refused { .. })
+            state
+                .servers
+                .get(host.server)
+                .map(|server| &server.connection),
+            Some(Connection::Lost { .. } | Connection::Refused { .. })
         );
-        if matches!(standing, Standing::Live | Standing::Over) || lost {
+        if matches!(status, Status::Live | Status::Over) || lost {
             continue;
         }
-        let (mark, word, tone) = mark(standing, canvas.style);
+        let (mark, word, tone) = mark(status, canvas.style);
         let text = host.age(canvas.now).map_or_else(
             || {
                 let when = if state.back.is_some() {
@@ -377,13 +387,13 @@ fn problems(state: &State, canvas: Canvas) -> Vec<Problem> {
 
 /// The loss of a server concerns all of its hosts: it is told once.
 fn server_problem(
-    state: &State,
+    state: &ViewState,
     index: usize,
-    server: &Server,
+    server: &ServerState,
     canvas: Canvas,
-) -> Option<(Standing, String)> {
-    let happens = match &server.link {
-        Link::Lost {
+) -> Option<(Status, String)> {
+    let happens = match &server.connection {
+        Connection::Lost {
             reason,
             attempt,
             retry_at,
@@ -391,10 +401,10 @@ fn server_problem(
             let next = countdown(*retry_at, canvas.now, "in ");
             format!("{reason}; attempt {attempt} {next}.")
         }
-        Link::Refused { reason } => format!("{reason}; not trying again."),
-        Link::Connecting | Link::Up | Link::Over => return None,
+        Connection::Refused { reason } => format!("{reason}; not trying again."),
+        Connection::Connecting | Connection::Up | Connection::Over => return None,
     };
-    let hosts: Vec<&Host> = state
+    let hosts: Vec<&HostState> = state
         .hosts
         .values()
         .filter(|host| host.server == index)
@@ -402,20 +412,16 @@ fn server_problem(
     let name = match hosts.as_slice() {
         // What it has is shown as another server's.
         [] if server.shares => return None,
-        [] => return Some((Standing::Down, format!("{}  {happens}", server.name))),
+        [] => return Some((Status::Down, format!("{}  {happens}", server.name))),
         [host] => host.name.to_string(),
         hosts => format!("{} ({} hosts)", server.name, hosts.len()),
     };
     let down = hosts
         .iter()
-        .all(|host| state.standing(host, canvas.now) == Standing::Down);
-    let standing = if down {
-        Standing::Down
-    } else {
-        Standing::Stale
-    };
+        .all(|host| state.status(host, canvas.now) == Status::Down);
+    let status = if down { Status::Down } else { Status::Stale };
     Some((
-        standing,
+        status,
         format!("{name}  {happens} Data shown may be stale."),
     ))
 }

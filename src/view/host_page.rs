@@ -2,13 +2,15 @@
 
 use crate::protocol::System;
 
-use super::line::Line;
 use super::listing::Section;
 use super::metrics;
-use super::page::{Canvas, Part, back_parts, mark, problems, rule, server_text, spread, times};
+use super::page_parts::{
+    Canvas, LinePart, back_parts, mark, problems, rule, server_text, spread, times,
+};
 use super::sections;
-use super::state::{Host, Link, Server, Standing, State};
+use super::state::{Connection, HostState, ServerState, Status, ViewState};
 use super::style::Tone;
+use super::styled_line::StyledLine;
 use super::units;
 
 /// From this width on, the sections stand beside the metrics.
@@ -21,10 +23,10 @@ const GUTTER: usize = 3;
 const FEWEST_ROWS: usize = 6;
 
 /// How the body is divided: for a screen that is too short, the rows of metrics scroll.
-struct Plan {
+struct BodyPlan {
     rows: Vec<usize>,
     visible: usize,
-    sections: Vec<Vec<Line>>,
+    sections: Vec<Vec<StyledLine>>,
     beside: bool,
     table: Canvas,
     air: bool,
@@ -32,16 +34,16 @@ struct Plan {
 
 /// The lines of the page in at most `height` of them, without the line at the bottom.
 pub(super) fn page(
-    state: &State,
-    host: &Host,
+    state: &ViewState,
+    host: &HostState,
     scroll: usize,
     height: usize,
     canvas: Canvas,
-) -> Vec<Line> {
+) -> Vec<StyledLine> {
     let mut lines = head(state, host, canvas);
-    let plan = Plan::new(host, height.saturating_sub(lines.len()), canvas);
+    let plan = BodyPlan::new(host, height.saturating_sub(lines.len()), canvas);
     let mut body = plan.lines(host, scroll);
-    if state.standing(host, canvas.now) != Standing::Live {
+    if state.status(host, canvas.now) != Status::Live {
         body = body.into_iter().map(|line| line.toned(Tone::Dim)).collect();
     }
     lines.append(&mut body);
@@ -50,8 +52,13 @@ pub(super) fn page(
 }
 
 /// How far the metrics can be scrolled on a page of this height.
-pub(super) fn scroll_end(state: &State, host: &Host, height: usize, canvas: Canvas) -> usize {
-    let plan = Plan::new(
+pub(super) fn scroll_end(
+    state: &ViewState,
+    host: &HostState,
+    height: usize,
+    canvas: Canvas,
+) -> usize {
+    let plan = BodyPlan::new(
         host,
         height.saturating_sub(head(state, host, canvas).len()),
         canvas,
@@ -60,7 +67,7 @@ pub(super) fn scroll_end(state: &State, host: &Host, height: usize, canvas: Canv
 }
 
 /// Name and state, a rule, and what is wrong.
-fn head(state: &State, host: &Host, canvas: Canvas) -> Vec<Line> {
+fn head(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<StyledLine> {
     let mut lines = vec![header(state, host, canvas), rule(canvas)];
     for problem in problems(state, host, canvas) {
         lines.append(&mut problem.lines(canvas));
@@ -68,28 +75,28 @@ fn head(state: &State, host: &Host, canvas: Canvas) -> Vec<Line> {
     lines
 }
 
-fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
-    let standing = state.standing(host, canvas.now);
-    let (shape, word, tone) = mark(standing, canvas.style);
-    let age = match (standing, host.age(canvas.now)) {
-        (Standing::Stale | Standing::Down, Some(age)) => format!(" {}", units::span(age)),
+fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
+    let status = state.status(host, canvas.now);
+    let (shape, word, tone) = mark(status, canvas.style);
+    let age = match (status, host.age(canvas.now)) {
+        (Status::Stale | Status::Down, Some(age)) => format!(" {}", units::span(age)),
         _ => String::new(),
     };
     let mut parts = name_parts(state, host.name.as_str(), canvas);
     // Only what is not so is worth a word of the past.
-    if state.back.is_none() || standing != Standing::Live {
-        parts.push(Part::new(0, tone, format!("{shape} {word}{age}")));
+    if state.back.is_none() || status != Status::Live {
+        parts.push(LinePart::new(0, tone, format!("{shape} {word}{age}")));
     }
     if canvas.paused {
-        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+        parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
     }
-    parts.push(Part::new(
+    parts.push(LinePart::new(
         5,
         Tone::Plain,
         format!("every {}", units::interval(host.interval)),
     ));
     if let Some(uptime) = host.value("uptime") {
-        parts.push(Part::new(
+        parts.push(LinePart::new(
             6,
             Tone::Plain,
             format!("up {}", units::uptime(uptime)),
@@ -98,11 +105,11 @@ fn header(state: &State, host: &Host, canvas: Canvas) -> Line {
     if let Some(system) = &host.system {
         let size = size(system);
         if !size.is_empty() {
-            parts.push(Part::new(7, Tone::Dim, size));
+            parts.push(LinePart::new(7, Tone::Dim, size));
         }
         let os = super::sanitize::clean(&system.os);
         if !os.is_empty() {
-            parts.push(Part::new(8, Tone::Dim, os));
+            parts.push(LinePart::new(8, Tone::Dim, os));
         }
     }
     let newest = host.history.newest().filter(|_| state.back.is_none());
@@ -119,8 +126,8 @@ fn size(system: &System) -> String {
     known.join("  ")
 }
 
-impl Plan {
-    fn new(host: &Host, height: usize, canvas: Canvas) -> Self {
+impl BodyPlan {
+    fn new(host: &HostState, height: usize, canvas: Canvas) -> Self {
         let rows = metrics::rows(host);
         let beside = canvas.width >= WIDE;
         let inner = Canvas {
@@ -163,7 +170,7 @@ impl Plan {
         }
     }
 
-    fn lines(&self, host: &Host, scroll: usize) -> Vec<Line> {
+    fn lines(&self, host: &HostState, scroll: usize) -> Vec<StyledLine> {
         let first = scroll.min(self.rows.len() - self.visible);
         let shown = &self.rows[first..first + self.visible];
         let mut left = vec![metrics::titles(host, self.table.width, self.table.style)];
@@ -172,7 +179,7 @@ impl Plan {
             && shown.len() < self.rows.len()
         {
             let arrows = self.table.style.glyphs().up_down;
-            let mut counted = Line::new(
+            let mut counted = StyledLine::new(
                 Tone::Dim,
                 format!(
                     "   {arrows} {}-{} of {}",
@@ -190,7 +197,7 @@ impl Plan {
         let mut right = Vec::new();
         for section in &self.sections {
             if self.air && !(self.beside && right.is_empty()) {
-                right.push(Line::default());
+                right.push(StyledLine::default());
             }
             right.extend(section.iter().cloned());
         }
@@ -202,7 +209,7 @@ impl Plan {
     }
 }
 
-fn lines_of(sections: &[Vec<Line>], air: bool) -> usize {
+fn lines_of(sections: &[Vec<StyledLine>], air: bool) -> usize {
     sections
         .iter()
         .map(|section| section.len() + usize::from(air))
@@ -210,7 +217,7 @@ fn lines_of(sections: &[Vec<Line>], air: bool) -> usize {
 }
 
 /// The sections as tables if all fit below `rows` rows of metrics, else in short, else the first of them.
-fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<Line>>, bool) {
+fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<StyledLine>>, bool) {
     let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
     for air in [true, false] {
         if rows + lines_of(&full, air) <= room {
@@ -224,7 +231,7 @@ fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<Line>>,
 }
 
 /// The sections as tables if all fit into `height`, else in short.
-fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<Line>>, bool) {
+fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<StyledLine>>, bool) {
     let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
     for air in [true, false] {
         if lines_of(&full, air) <= height + usize::from(air) {
@@ -237,7 +244,7 @@ fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<Line>>, bool) {
     )
 }
 
-fn side_by_side(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
+fn side_by_side(left: Vec<StyledLine>, right: Vec<StyledLine>, at: usize) -> Vec<StyledLine> {
     let count = left.len().max(right.len());
     let mut left = left.into_iter();
     let mut right = right.into_iter();
@@ -254,38 +261,42 @@ fn side_by_side(left: Vec<Line>, right: Vec<Line>, at: usize) -> Vec<Line> {
 }
 
 /// What every header begins with: whose page it is, and how far back.
-fn name_parts(state: &State, name: &str, canvas: Canvas) -> Vec<Part> {
-    let line = Line::new(Tone::Bold, name).clip(canvas.width / 2, canvas.style);
-    let mut parts = vec![Part { rank: 0, line }];
+fn name_parts(state: &ViewState, name: &str, canvas: Canvas) -> Vec<LinePart> {
+    let line = StyledLine::new(Tone::Bold, name).clip(canvas.width / 2, canvas.style);
+    let mut parts = vec![LinePart { rank: 0, line }];
     let back = state.back.into_iter();
     parts.extend(back.flat_map(|back| back_parts(back, canvas)));
     parts
 }
 
 /// The page of a server that has named no host.
-pub(super) fn server_page(state: &State, server: &Server, canvas: Canvas) -> Vec<Line> {
-    let (shape, word, tone) = mark(server.standing(), canvas.style);
+pub(super) fn server_page(
+    state: &ViewState,
+    server: &ServerState,
+    canvas: Canvas,
+) -> Vec<StyledLine> {
+    let (shape, word, tone) = mark(server.status(), canvas.style);
     let mut parts = name_parts(state, &server.name, canvas);
-    if !matches!(server.link, Link::Connecting | Link::Up) {
-        parts.push(Part::new(0, tone, format!("{shape} {word}")));
+    if !matches!(server.connection, Connection::Connecting | Connection::Up) {
+        parts.push(LinePart::new(0, tone, format!("{shape} {word}")));
     }
     if canvas.paused {
-        parts.push(Part::new(1, Tone::Warn, "PAUSED"));
+        parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
     }
     let mut lines = vec![spread(parts, &[], canvas), rule(canvas)];
     let text = match state.back {
         Some(_) => "No data from then.".to_owned(),
         None => server_text(server, canvas.now),
     };
-    let tone = if matches!(server.link, Link::Lost { .. }) {
+    let tone = if matches!(server.connection, Connection::Lost { .. }) {
         tone
     } else {
         Tone::Plain
     };
     lines.extend(
-        super::line::wrap(&text, canvas.width.saturating_sub(2))
+        super::styled_line::wrap(&text, canvas.width.saturating_sub(2))
             .into_iter()
-            .map(|text| Line::new(tone, format!(" {text}"))),
+            .map(|text| StyledLine::new(tone, format!(" {text}"))),
     );
     lines
 }

@@ -13,27 +13,27 @@ use crate::view::plain_line;
 
 use super::super::clock::reached;
 use super::super::{announce, data};
-use super::{End, Events, Session};
+use super::{End, EventSource, Session};
 
-/// How a message becomes a line.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// As it came.
+pub(super) enum LineFormat {
+    /// The message as it arrived.
     Json,
     /// Time, host and values.
     Plain,
 }
 
-/// Where lines go.
-pub(super) trait Lines {
-    /// Writes `line` and its end, however long that takes.
+/// Where lines are written.
+pub(super) trait LineOutput {
+    /// Writes `line` and a line break, however long that takes.
     async fn write(&mut self, line: String) -> io::Result<()>;
 }
 
 /// Standard output.
 struct Stdout;
 
-impl Lines for Stdout {
+impl LineOutput for Stdout {
     async fn write(&mut self, mut line: String) -> io::Result<()> {
         line.push('\n');
         data::print(line.into_bytes()).await
@@ -42,22 +42,22 @@ impl Lines for Stdout {
 
 /// Prints lines until the end, a limit or `stop`.
 pub(super) async fn run(
-    events: impl Events,
-    form: Form,
+    events: impl EventSource,
+    format: LineFormat,
     session: &mut Session,
     global: &GlobalArgs,
     stop: &CancellationToken,
 ) -> io::Result<End> {
     let say = |line: &str| announce::say(global, line);
-    follow(events, form, session, &mut Stdout, say, stop).await
+    follow(events, format, session, &mut Stdout, say, stop).await
 }
 
 /// Writes data to `out`, and changes of state to `say`.
 pub(super) async fn follow(
-    mut events: impl Events,
-    form: Form,
+    mut events: impl EventSource,
+    format: LineFormat,
     session: &mut Session,
-    out: &mut impl Lines,
+    out: &mut impl LineOutput,
     mut say: impl FnMut(&str),
     stop: &CancellationToken,
 ) -> io::Result<End> {
@@ -74,7 +74,7 @@ pub(super) async fn follow(
         };
         if let ClientEvent::Message(received) = &event
             && session.limits.wants(&received.host)
-            && let Some(line) = line(form, received, &mut columns)
+            && let Some(line) = line(format, received, &mut columns)
         {
             tokio::select! {
                 biased;
@@ -93,25 +93,26 @@ pub(super) async fn follow(
     }
 }
 
-type Columns = HashMap<HostName, Arc<[MetricInfo]>>;
+/// The metrics that each host has announced, which are the columns of its lines.
+type AnnouncedMetrics = HashMap<HostName, Arc<[MetricInfo]>>;
 
 /// The line for a message, if it has one.
-fn line(form: Form, received: &Received, columns: &mut Columns) -> Option<String> {
+fn line(format: LineFormat, received: &Received, columns: &mut AnnouncedMetrics) -> Option<String> {
     let Received {
         host, message, raw, ..
     } = received;
-    match (form, &message.body) {
-        (Form::Json, Body::Metric { .. } | Body::Alert { .. } | Body::Gap(_) | Body::End) => {
+    match (format, &message.body) {
+        (LineFormat::Json, Body::Metric { .. } | Body::Alert { .. } | Body::Gap(_) | Body::End) => {
             // Whitespace between the tokens of JSON may be a line break; within a string it never is.
             let line = raw.as_str().replace(['\r', '\n'], " ");
             // A terminal would obey some characters that JSON may hold as they are.
             Some(escape_unsafe(&line).into_owned())
         }
-        (Form::Plain, Body::Hello(hello)) => {
+        (LineFormat::Plain, Body::Hello(hello)) => {
             columns.insert(host.clone(), hello.metrics.clone());
             None
         }
-        (Form::Plain, Body::Metric { sample, .. }) => {
+        (LineFormat::Plain, Body::Metric { sample, .. }) => {
             let columns = columns.get(host).map_or(&[][..], |columns| columns);
             Some(plain_line(host, sample, columns))
         }
