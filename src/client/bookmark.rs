@@ -20,10 +20,19 @@ pub(super) struct Bookmark {
     ahead: u64,
     /// The greatest timestamp of the stream, of the messages that were seen here.
     newest: Option<u64>,
-    /// The server's numbers mean nothing, and its messages are counted here.
-    counts_here: bool,
-    /// The server numbers its messages, so it can resume.
-    resumable: bool,
+    numbering: Numbering,
+}
+
+/// Where the numbers of the messages come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Numbering {
+    /// From the server or, where it sends none, from here. It announced no stream, so it cannot resume.
+    #[default]
+    Anonymous,
+    /// From the server, in a stream that it announced: it can resume.
+    Resumable,
+    /// From here, since the server's numbers did not increase; they are ignored for good.
+    Own,
 }
 
 /// How a stream that a server announces relates to the streams before it.
@@ -57,7 +66,7 @@ impl Bookmark {
     ) -> Self {
         let mut bookmark = Self {
             last: Some((stream, seq)),
-            resumable: true,
+            numbering: Numbering::Resumable,
             ..Self::default()
         };
         past.into_iter().for_each(|past| bookmark.remember(past));
@@ -66,7 +75,8 @@ impl Bookmark {
 
     /// The message to resume after, in the server's numbers.
     pub(super) fn position(&self) -> Option<(StreamId, u64)> {
-        let (stream, seq) = self.last.filter(|_| self.resumable)?;
+        let is_resumable = self.numbering == Numbering::Resumable;
+        let (stream, seq) = self.last.filter(|_| is_resumable)?;
         Some((stream, seq.saturating_sub(self.ahead)))
     }
 
@@ -78,7 +88,7 @@ impl Bookmark {
     /// How the announced `stream` relates to those seen here.
     pub(super) fn order_of(&self, stream: StreamId) -> StreamOrder {
         match self.last {
-            _ if self.counts_here => StreamOrder::Follows,
+            _ if self.counts_here() => StreamOrder::Follows,
             Some((last, _)) if last != stream && self.past.contains(&stream) => {
                 StreamOrder::Reappears
             }
@@ -90,7 +100,7 @@ impl Bookmark {
     /// Whether the server's `newest` message of `stream` is older than the last known one.
     pub(super) fn is_past(&self, stream: StreamId, newest: u64) -> bool {
         self.last.is_some_and(|(last, seq)| {
-            last == stream && !self.counts_here && newest.saturating_add(self.ahead) < seq
+            last == stream && !self.counts_here() && newest.saturating_add(self.ahead) < seq
         })
     }
 
@@ -98,7 +108,7 @@ impl Bookmark {
     /// server's numbers are ignored.
     pub(super) fn stream(&self, announced: Option<StreamId>, connection: StreamId) -> StreamId {
         announced
-            .filter(|_| !self.counts_here)
+            .filter(|_| !self.counts_here())
             .unwrap_or(connection)
     }
 
@@ -113,11 +123,11 @@ impl Bookmark {
         let mut stream = self.stream(announced, connection);
         let mut number = None;
         let mut distrusts = false;
-        if let Some(seq) = seq.filter(|_| !self.counts_here) {
+        if let Some(seq) = seq.filter(|_| !self.counts_here()) {
             let given = seq.saturating_add(self.ahead_in(stream, seq));
             distrusts = given > LARGEST_SEQ || self.counts_again(stream, given, timestamp);
             if distrusts {
-                self.counts_here = true;
+                self.numbering = Numbering::Own;
                 stream = connection;
             } else {
                 number = Some(given);
@@ -129,7 +139,13 @@ impl Bookmark {
             return None;
         }
         let gap = self.gap(stream, number);
-        self.resumable = announced.is_some() && seq.is_some() && !self.counts_here;
+        if !self.counts_here() {
+            let is_resumable = announced.is_some() && seq.is_some();
+            self.numbering = match is_resumable {
+                true => Numbering::Resumable,
+                false => Numbering::Anonymous,
+            };
+        }
         self.ahead = self.ahead_in(stream, seq.unwrap_or(1));
         self.advance(stream, number, timestamp);
         Some(NewMessage {
@@ -138,6 +154,11 @@ impl Bookmark {
             gap,
             distrusts,
         })
+    }
+
+    /// Whether the server's numbers are ignored.
+    fn counts_here(&self) -> bool {
+        self.numbering == Numbering::Own
     }
 
     /// The last number, if it belongs to this stream.

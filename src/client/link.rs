@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
@@ -16,67 +17,79 @@ use super::endpoint::Endpoint;
 use super::tracker::{AfterMessage, Tracker};
 use super::{ClientEvent, Credentials, Warning};
 
-/// A silent server is asked for a sign of life at the latest after this.
+/// A server that has been silent for this long is pinged, if not sooner.
 const PING_AFTER: Duration = Duration::from_secs(10);
 
-/// A server from which nothing at all comes for so long after a ping is dead, whatever its socket says.
+/// A server that sends nothing at all for this long after a ping is dead, even if its socket is open.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 
-/// How long a server has to end a connection that it or we have closed.
+/// How long a server has to end a connection that it has closed, and how long the sending of a ping may take.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 
-/// A connection that brings only what another source with the same name says is kept for so long: the right one may yet
-/// speak. Then another attempt may reach it.
+/// How long a connection is kept that delivers only another source with the same name: the right one may yet follow.
+/// After that, another attempt may reach it.
 const REJECTED_FOR: Duration = Duration::from_secs(1);
 
-/// What a request's head holds beside the query: the path, the handshake, a token, what a proxy adds.
+/// Room in a request's head for what is not the query: the path, the handshake, a token, what a proxy adds.
 const HEAD_RESERVE: usize = 8 * 1024;
 
 type Connecting = Pin<Box<dyn Future<Output = Result<ClientSocket, ConnectError>> + Send>>;
 
-/// Follows one server. Its whole state is here, so that [`Link::next`] is cancel safe.
+/// Follows one server. All its state is here, so that [`Link::next`] is cancel safe.
 pub(super) struct Link {
     server: usize,
     endpoint: Endpoint,
     attempts: usize,
-    never_asks: bool,
+    /// Whether ssh may ask the user something in the next attempt.
+    asks: bool,
     backoff: Backoff,
     tracker: Tracker,
     credentials: Credentials,
-    state: State,
-    malformed: u64,
-    /// Whether a message ever came: from then on no refusal is final.
+    state: LinkState,
+    has_reported_malformed: bool,
+    /// Whether a message ever arrived: from then on no refusal is final.
     was_heard: bool,
-    /// Hosts that do not fit in one request, until they have a link of their own.
+    /// Hosts that did not fit into the last request, until they get a link of their own.
     surplus: Option<Tracker>,
 }
 
-enum State {
+enum LinkState {
     /// Waits for its next attempt.
     Waiting(Instant),
     Connecting(Connecting),
-    Open(Box<Open>),
+    Open(Box<OpenConnection>),
     Over,
 }
 
-struct Open {
+struct OpenConnection {
     socket: ClientSocket,
     since: Instant,
-    heard: Instant,
-    pinged: Option<Instant>,
-    delivered: bool,
-    /// The server's close: its code, its reason, and until when the end of the connection is awaited.
-    closed: Option<(u16, String, Instant)>,
+    liveness: Liveness,
 }
 
-/// What an open connection came to.
-enum Turn {
-    Event(ClientEvent),
-    /// Look again.
-    Again,
-    /// A replay was started again: it is asked from its beginning, at once.
-    StartOver,
-    /// The connection is over.
+/// What the client last knew of the server at the other end of an open connection.
+enum Liveness {
+    /// The server was last heard at this time. If it stays silent, it is pinged.
+    Heard(Instant),
+    /// The server was silent, was pinged at this time, and has not been heard since.
+    Pinged(Instant),
+    /// The server has closed the connection, which should end by `until`.
+    Closing {
+        code: u16,
+        reason: String,
+        until: Instant,
+    },
+}
+
+/// What happened on an open connection.
+enum Happened {
+    /// Nothing that the caller needs to know.
+    Nothing,
+    /// Something unreadable arrived, for this reason.
+    Malformed(String),
+    /// A replay was restarted: request it from its beginning, at once.
+    ReplayRestarted,
+    /// The connection is over, for this reason.
     Lost(String),
 }
 
@@ -100,35 +113,34 @@ impl Link {
     ) -> Self {
         let nameless = HostName::nearest(endpoint.address(0).host());
         let tracker = Tracker::new(server, nameless, query, known);
-        let state = State::Waiting(Instant::now());
         Self {
             server,
             endpoint,
             attempts: 0,
-            never_asks: false,
+            asks: true,
             backoff: Backoff::new(retry),
             tracker,
             credentials,
-            state,
-            malformed: 0,
+            state: LinkState::Waiting(Instant::now()),
+            has_reported_malformed: false,
             was_heard: false,
             surplus: None,
         }
     }
 
-    /// A link of its own for the hosts that did not fit in the last request, if there are any.
+    /// A new link for the hosts that did not fit into the last request, if there are any.
     pub(super) fn split_off(&mut self) -> Option<Self> {
         let tracker = self.surplus.take()?;
         Some(Self {
             server: self.server,
             endpoint: self.endpoint.clone(),
             attempts: self.attempts.saturating_sub(1),
-            never_asks: true,
+            asks: false,
             backoff: self.backoff.clone(),
             tracker,
             credentials: self.credentials.clone(),
-            state: State::Waiting(Instant::now()),
-            malformed: self.malformed,
+            state: LinkState::Waiting(Instant::now()),
+            has_reported_malformed: self.has_reported_malformed,
             was_heard: self.was_heard,
             surplus: None,
         })
@@ -139,29 +151,29 @@ impl Link {
         self.server
     }
 
-    /// Whether it has a part of its server's hosts only; another link has the others, and speaks for the server.
+    /// Whether it follows only part of its server's hosts; another link follows the rest and reports on the server.
     pub(super) fn is_part(&self) -> bool {
         self.tracker.is_part()
     }
 
     /// Whether it will not connect again.
     pub(super) fn is_over(&self) -> bool {
-        matches!(self.state, State::Over)
+        matches!(self.state, LinkState::Over)
     }
 
-    /// Whether samples of `host` arrive over it.
+    /// Whether samples of `host` arrive over this link.
     pub(super) fn brings(&self, host: &HostName) -> bool {
-        matches!(self.state, State::Open(_)) && self.tracker.is_fresh(host)
+        matches!(self.state, LinkState::Open(_)) && self.tracker.is_fresh(host)
     }
 
-    /// Nothing of what comes is kept.
+    /// The client only displays.
     pub(super) fn only_show(&mut self) {
         self.tracker.only_show();
     }
 
-    /// Whether the server has reported which hosts it has, or will not be asked again.
+    /// Whether the server has announced its hosts, or will not be tried again.
     pub(super) fn is_settled(&self) -> bool {
-        matches!(self.state, State::Over) || self.tracker.has_heard()
+        matches!(self.state, LinkState::Over) || self.tracker.has_heard()
     }
 
     /// The next event; `None` when the server has ended or refused. Cancel safe.
@@ -179,8 +191,8 @@ impl Link {
             }
             let stale_at = self.tracker.stale_at();
             match &mut self.state {
-                State::Over => return None,
-                State::Waiting(until) => {
+                LinkState::Over => return None,
+                LinkState::Waiting(until) => {
                     let until = *until;
                     if before(stale_at, tokio::time::sleep_until(until))
                         .await
@@ -189,50 +201,59 @@ impl Link {
                         self.connect();
                     }
                 }
-                State::Connecting(connecting) => {
+                LinkState::Connecting(connecting) => {
                     if let Some(result) = before(stale_at, connecting).await {
                         return Some(self.connected(result));
                     }
                 }
-                State::Open(open) => match open
-                    .turn(
-                        stale_at,
-                        &mut self.tracker,
-                        &mut self.malformed,
-                        self.server,
-                    )
-                    .await
-                {
-                    Turn::Event(event) => return Some(event),
-                    Turn::Again => {}
-                    Turn::StartOver => self.state = State::Waiting(Instant::now()),
-                    Turn::Lost(reason) => return Some(self.lost(reason)),
-                },
+                LinkState::Open(open) => {
+                    let happened = open.next(stale_at, &mut self.tracker).await;
+                    if let Some(event) = self.judge(happened) {
+                        return Some(event);
+                    }
+                }
             }
         }
     }
 
-    /// Whether the first attempt may ask something of the person at the terminal.
-    pub(super) fn may_ask(&self) -> bool {
-        self.attempts == 0 && !self.never_asks && self.endpoint.may_ask()
+    /// Acts on what happened on the open connection; the event to report, if any.
+    fn judge(&mut self, happened: Happened) -> Option<ClientEvent> {
+        match happened {
+            Happened::Nothing => None,
+            Happened::Malformed(reason) => {
+                let is_known = std::mem::replace(&mut self.has_reported_malformed, true);
+                let (server, warning) = (self.server, Warning::Malformed { reason });
+                (!is_known).then_some(ClientEvent::Warning { server, warning })
+            }
+            Happened::ReplayRestarted => {
+                self.state = LinkState::Waiting(Instant::now());
+                None
+            }
+            Happened::Lost(reason) => Some(self.lost(reason)),
+        }
     }
 
-    /// From now on no attempt may ask anything.
+    /// Whether ssh may ask the user something in the next attempt.
+    pub(super) fn may_ask(&self) -> bool {
+        self.asks && self.endpoint.may_ask()
+    }
+
+    /// From now on ssh must not ask anything.
     pub(super) fn never_ask(&mut self) {
-        self.never_asks = true;
+        self.asks = false;
     }
 
     fn connect(&mut self) {
         let address = self.endpoint.address(self.attempts).clone();
-        // Later there may be a screen where the question would stand.
-        let may_ask = self.attempts == 0 && !self.never_asks;
+        // After the first attempt there may be a screen where the question would appear.
+        let may_ask = std::mem::take(&mut self.asks);
         self.attempts += 1;
         let room = MAX_HEAD_BYTES
             .saturating_sub(HEAD_RESERVE)
             .saturating_sub(address.url(&Query::default()).len());
         self.surplus = self.tracker.split(room);
         let (query, credentials) = (self.tracker.query(), self.credentials.clone());
-        self.state = State::Connecting(Box::pin(connect(address, query, credentials, may_ask)));
+        self.state = LinkState::Connecting(Box::pin(connect(address, query, credentials, may_ask)));
     }
 
     fn connected(&mut self, result: Result<ClientSocket, ConnectError>) -> ClientEvent {
@@ -245,15 +266,11 @@ impl Link {
                 self.tracker
                     .connected(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
                 let now = Instant::now();
-                let open = Open {
+                self.state = LinkState::Open(Box::new(OpenConnection {
                     socket,
                     since: now,
-                    heard: now,
-                    pinged: None,
-                    delivered: false,
-                    closed: None,
-                };
-                self.state = State::Open(Box::new(open));
+                    liveness: Liveness::Heard(now),
+                }));
                 ClientEvent::Connected {
                     server: self.server,
                 }
@@ -285,7 +302,7 @@ impl Link {
     }
 
     fn refused(&mut self, reason: String) -> ClientEvent {
-        self.state = State::Over;
+        self.state = LinkState::Over;
         ClientEvent::Refused {
             server: self.server,
             reason,
@@ -294,13 +311,16 @@ impl Link {
 
     /// What the end of an open connection means.
     fn lost(&mut self, reason: String) -> ClientEvent {
-        let State::Open(open) = &self.state else {
+        let LinkState::Open(open) = &self.state else {
             return self.refused(reason);
         };
-        let code = open.closed.as_ref().map(|(code, ..)| *code);
+        let code = match open.liveness {
+            Liveness::Closing { code, .. } => Some(code),
+            Liveness::Heard(_) | Liveness::Pinged(_) => None,
+        };
         let is_other = self.tracker.rejected().is_some();
         if code == Some(close::OVER) && !is_other || self.tracker.is_over() {
-            self.state = State::Over;
+            self.state = LinkState::Over;
             return ClientEvent::Ended {
                 server: self.server,
             };
@@ -308,8 +328,9 @@ impl Link {
         if code == Some(close::POLICY) {
             return self.refused(reason);
         }
-        self.was_heard |= open.delivered;
-        self.backoff.lost(open.since.elapsed(), open.delivered);
+        let delivered = self.tracker.has_accepted();
+        self.was_heard |= delivered;
+        self.backoff.lost(open.since.elapsed(), delivered);
         self.retry(reason, Duration::ZERO)
     }
 
@@ -323,7 +344,7 @@ impl Link {
             return self.refused(format!("{reason}{tries}"));
         };
         let retry_in = self.backoff.wait(rand::random::<f64>()).max(at_least);
-        self.state = State::Waiting(Instant::now() + retry_in);
+        self.state = LinkState::Waiting(Instant::now() + retry_in);
         ClientEvent::Lost {
             server: self.server,
             reason,
@@ -341,18 +362,12 @@ async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Ou
     }
 }
 
-impl Open {
-    /// Takes the next thing that happens on the connection.
-    async fn turn(
-        &mut self,
-        stale_at: Option<Instant>,
-        tracker: &mut Tracker,
-        malformed: &mut u64,
-        server: usize,
-    ) -> Turn {
-        let (deadline, _) = self.deadline(tracker);
+impl OpenConnection {
+    /// Waits for the next thing that happens on the connection, but not beyond `stale_at`.
+    async fn next(&mut self, stale_at: Option<Instant>, tracker: &mut Tracker) -> Happened {
+        let deadline = self.deadline(tracker);
         let deadline = stale_at.map_or(deadline, |stale_at| stale_at.min(deadline));
-        // While messages lie ready no timer is set.
+        // No timer is set while messages are ready.
         let frame = match self.socket.next().now_or_never() {
             Some(frame) => Some(frame),
             None => tokio::time::timeout_at(deadline, self.socket.next())
@@ -360,109 +375,89 @@ impl Open {
                 .ok(),
         };
         match frame {
-            Some(Some(Ok(frame))) => self.heard(frame, tracker, malformed, server),
-            Some(Some(Err(error))) => Turn::Lost(self.why(&error)),
-            Some(None) => Turn::Lost(self.why(&tungstenite::Error::ConnectionClosed)),
+            Some(Some(Ok(frame))) => self.heard(frame, tracker),
+            Some(Some(Err(error))) => Happened::Lost(self.why(&error)),
+            Some(None) => Happened::Lost(self.why(&tungstenite::Error::ConnectionClosed)),
             None => self.silence(tracker).await,
         }
     }
 
-    /// When the silence has lasted too long for the state that the connection is in; and whether that is the last word.
-    fn deadline(&self, tracker: &Tracker) -> (Instant, bool) {
-        match (&self.closed, self.pinged) {
-            (Some((.., until)), _) => (*until, true),
-            (None, Some(pinged)) => (pinged + DEAD_AFTER, true),
-            (None, None) => (
-                self.heard
-                    + tracker
-                        .shortest_patience()
-                        .unwrap_or(PING_AFTER)
-                        .min(PING_AFTER),
-                false,
-            ),
-        }
-    }
-
-    async fn silence(&mut self, tracker: &Tracker) -> Turn {
-        let now = Instant::now();
-        let (deadline, last_word) = self.deadline(tracker);
-        if now < deadline {
-            return Turn::Again; // a host is stale
-        }
-        if last_word {
-            let dead = format!("no answer for {} s", DEAD_AFTER.as_secs());
-            return Turn::Lost(
-                self.closed
-                    .as_ref()
-                    .map_or(dead, |(_, reason, _)| reason.clone()),
-            );
-        }
-        self.pinged = Some(now);
-        // A full send buffer towards a dead peer must not hold us up: the deadline decides.
-        match tokio::time::timeout(
-            CLOSE_DEADLINE,
-            self.socket.send(Frame::Ping(Vec::new().into())),
-        )
-        .await
-        {
-            Ok(Err(error)) => Turn::Lost(self.why(&error)),
-            Ok(Ok(())) | Err(_) => Turn::Again,
-        }
-    }
-
-    fn heard(
-        &mut self,
-        frame: Frame,
-        tracker: &mut Tracker,
-        malformed: &mut u64,
-        server: usize,
-    ) -> Turn {
-        self.heard = Instant::now();
-        self.pinged = None;
-        let error = match frame {
-            Frame::Text(text) => match tracker.take(text, self.heard) {
-                Ok(AfterMessage::GoOn) => return self.well(tracker),
-                Ok(AfterMessage::StartOver) => return Turn::StartOver,
-                Err(error) => error.to_string(),
-            },
-            Frame::Binary(_) => "a binary message".into(),
-            Frame::Close(frame) => {
-                let (code, reason) = frame.map_or((1005, String::new()), |f| {
-                    (f.code.into(), f.reason.to_string())
-                });
-                let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
-                let reason = if reason.is_empty() {
-                    format!("closed with code {code}")
-                } else {
-                    reason
-                };
-                self.closed = Some((code, reason, self.heard + CLOSE_DEADLINE));
-                return Turn::Again;
+    /// When the silence will have lasted too long.
+    fn deadline(&self, tracker: &Tracker) -> Instant {
+        match self.liveness {
+            Liveness::Heard(at) => {
+                let patience = tracker.shortest_patience().unwrap_or(PING_AFTER);
+                at + patience.min(PING_AFTER)
             }
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => return Turn::Again,
-        };
-        *malformed += 1;
-        if *malformed == 1 {
-            let warning = Warning::Malformed { reason: error };
-            Turn::Event(ClientEvent::Warning { server, warning })
-        } else {
-            Turn::Again
+            Liveness::Pinged(at) => at + DEAD_AFTER,
+            Liveness::Closing { until, .. } => until,
         }
     }
 
-    /// A message was taken in; whether it is worth to wait for the next one.
-    fn well(&mut self, tracker: &Tracker) -> Turn {
-        self.delivered = tracker.has_accepted();
+    /// Nothing arrived in time.
+    async fn silence(&mut self, tracker: &Tracker) -> Happened {
+        let now = Instant::now();
+        if now < self.deadline(tracker) {
+            return Happened::Nothing; // a host is stale
+        }
+        match &self.liveness {
+            Liveness::Heard(_) => self.ping(now).await,
+            Liveness::Pinged(_) => {
+                Happened::Lost(format!("no answer for {} s", DEAD_AFTER.as_secs()))
+            }
+            Liveness::Closing { reason, .. } => Happened::Lost(reason.clone()),
+        }
+    }
+
+    async fn ping(&mut self, now: Instant) -> Happened {
+        self.liveness = Liveness::Pinged(now);
+        let ping = self.socket.send(Frame::Ping(Vec::new().into()));
+        // The send buffer towards a dead peer may be full. That must not block the client: the deadline decides.
+        match tokio::time::timeout(CLOSE_DEADLINE, ping).await {
+            Ok(Err(error)) => Happened::Lost(self.why(&error)),
+            Ok(Ok(())) | Err(_) => Happened::Nothing,
+        }
+    }
+
+    fn heard(&mut self, frame: Frame, tracker: &mut Tracker) -> Happened {
+        let now = Instant::now();
+        if !matches!(self.liveness, Liveness::Closing { .. }) {
+            self.liveness = Liveness::Heard(now);
+        }
+        match frame {
+            Frame::Text(text) => match tracker.take(text, now) {
+                Ok(AfterMessage::GoOn) => self.check_source(tracker),
+                Ok(AfterMessage::StartOver) => Happened::ReplayRestarted,
+                Err(error) => Happened::Malformed(error.to_string()),
+            },
+            Frame::Binary(_) => Happened::Malformed("a binary message".into()),
+            Frame::Close(frame) => {
+                let until = now + CLOSE_DEADLINE;
+                let (code, reason) = code_and_reason(frame);
+                self.liveness = Liveness::Closing {
+                    code,
+                    reason,
+                    until,
+                };
+                Happened::Nothing
+            }
+            Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Happened::Nothing,
+        }
+    }
+
+    /// Gives the connection up if it delivers only a rejected source.
+    fn check_source(&self, tracker: &Tracker) -> Happened {
         match tracker.rejected() {
-            Some(host) if self.since.elapsed() >= REJECTED_FOR => Turn::Lost(format!(
+            Some(host) if self.since.elapsed() >= REJECTED_FOR => Happened::Lost(format!(
                 "two servers call themselves '{host}': start one with --name"
             )),
-            _ => Turn::Again,
+            _ => Happened::Nothing,
         }
     }
 
+    /// Why the connection ended: the server's own reason, if it gave one.
     fn why(&self, error: &tungstenite::Error) -> String {
-        if let Some((_, reason, _)) = &self.closed {
+        if let Liveness::Closing { reason, .. } = &self.liveness {
             return reason.clone();
         }
         match error {
@@ -474,5 +469,18 @@ impl Open {
             ) => "connection closed".into(),
             other => other.to_string().to_lowercase(),
         }
+    }
+}
+
+/// What a server's close says; 1005 stands for no code.
+fn code_and_reason(frame: Option<CloseFrame>) -> (u16, String) {
+    let (code, reason) = frame.map_or((1005, String::new()), |frame| {
+        (frame.code.into(), frame.reason.to_string())
+    });
+    let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
+    if reason.is_empty() {
+        (code, format!("closed with code {code}"))
+    } else {
+        (code, reason)
     }
 }

@@ -35,14 +35,22 @@ pub(super) struct Tracker {
     part: Option<Part>,
     /// The stream of messages without a `hello`: one for each connection.
     connection: StreamId,
-    /// Whether this connection has brought anything that was wanted, and anything that was rejected.
-    accepted: bool,
-    rejected: Option<HostName>,
+    delivered: Delivered,
     ready: VecDeque<Received>,
     warnings: VecDeque<Warning>,
 }
 
-/// How a connection asks for its part of the hosts.
+/// What a connection has delivered so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Delivered {
+    Nothing,
+    /// Only a stream of this host that another one had already replaced.
+    OnlyRejected(HostName),
+    /// Something that was wanted.
+    Wanted,
+}
+
+/// How a connection requests its part of the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     /// By their names.
@@ -85,8 +93,7 @@ impl Tracker {
             elsewhere: HashSet::new(),
             part: None,
             connection: StreamId(0),
-            accepted: false,
-            rejected: None,
+            delivered: Delivered::Nothing,
             ready: VecDeque::new(),
             warnings: VecDeque::new(),
         }
@@ -169,8 +176,7 @@ impl Tracker {
     /// A connection begins at `now`, in milliseconds since the epoch.
     pub(super) fn connected(&mut self, now: u64) {
         self.connection = StreamId(now.max(self.connection.0 + 1));
-        self.accepted = false;
-        self.rejected = None;
+        self.delivered = Delivered::Nothing;
         for host in self.hosts.values_mut() {
             host.stream = None;
             host.announced_gap = None;
@@ -191,12 +197,15 @@ impl Tracker {
 
     /// Whether this connection has delivered anything that was wanted.
     pub(super) fn has_accepted(&self) -> bool {
-        self.accepted
+        self.delivered == Delivered::Wanted
     }
 
     /// The host whose rejected stream is all that this connection delivers.
     pub(super) fn rejected(&self) -> Option<&HostName> {
-        self.rejected.as_ref().filter(|_| !self.accepted)
+        match &self.delivered {
+            Delivered::OnlyRejected(host) => Some(host),
+            Delivered::Nothing | Delivered::Wanted => None,
+        }
     }
 
     /// Takes a message as it arrived.
@@ -215,7 +224,7 @@ impl Tracker {
             .clone();
         let is_new = !self.hosts.contains_key(&name);
         if self.elsewhere.contains(&name) || is_new && self.part.is_some() {
-            self.accepted = true;
+            self.delivered = Delivered::Wanted;
             return Ok(AfterMessage::GoOn);
         }
         let host = (self.hosts.entry(name.clone()))
@@ -225,10 +234,12 @@ impl Tracker {
             self.warnings.extend(warning);
         }
         if host.is_rejected {
-            self.rejected = Some(name);
+            if self.delivered != Delivered::Wanted {
+                self.delivered = Delivered::OnlyRejected(name);
+            }
             return Ok(AfterMessage::GoOn);
         }
-        self.accepted = true;
+        self.delivered = Delivered::Wanted;
         match &message.body {
             Body::Hello(hello) => {
                 host.stream = Some(hello.stream);
