@@ -1,4 +1,4 @@
-//! What is said on stderr: changes, not repetitions; and what it all came to.
+//! What a client says on stderr about its servers and hosts, changes only; and the exit status that follows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,15 +10,24 @@ use crate::view::{clean, span};
 
 use super::{Exit, Failure};
 
-/// How the servers and hosts stand, as far as it was said.
+/// The state of the servers and hosts, as reported so far.
 #[derive(Debug)]
 pub(super) struct News {
     servers: Vec<ServerNews>,
     stale: HashMap<HostName, Instant>,
-    /// The hosts of which it was said that two servers share their name.
+    /// The hosts already reported as having two servers of their name.
     shared: HashSet<HostName>,
-    refused: Option<String>,
-    observed: bool,
+    outcome: Outcome,
+}
+
+/// What it has all come to so far.
+#[derive(Debug)]
+enum Outcome {
+    NothingObserved,
+    /// A sample arrived, or the user chose to leave.
+    Observed,
+    /// A server refused, for this reason; the first one counts.
+    Refused(String),
 }
 
 #[derive(Debug)]
@@ -26,35 +35,39 @@ struct ServerNews {
     url: String,
     /// The URL as a person would write it.
     name: String,
-    connected: bool,
-    lost_at: Option<Instant>,
-    /// Why the last attempt failed.
-    reason: Option<String>,
+    was_connected: bool,
+    outage: Option<Outage>,
     /// Another server answered in its place.
     rejected: bool,
 }
 
+/// A server that is out of reach.
+#[derive(Debug)]
+struct Outage {
+    since: Instant,
+    /// Why the last attempt failed.
+    reason: String,
+}
+
 impl News {
-    /// Of the servers at `urls`.
+    /// For the servers at `urls`.
     pub(super) fn new(urls: Vec<String>) -> Self {
         let server = |url: String| ServerNews {
             name: short_name(&url),
             url,
-            connected: false,
-            lost_at: None,
-            reason: None,
+            was_connected: false,
+            outage: None,
             rejected: false,
         };
         Self {
             servers: urls.into_iter().map(server).collect(),
             stale: HashMap::new(),
             shared: HashSet::new(),
-            refused: None,
-            observed: false,
+            outcome: Outcome::NothingObserved,
         }
     }
 
-    /// Takes note of `event`; what there is to say about it, in one line.
+    /// Takes note of `event`; returns what there is to say about it, in one line.
     pub(super) fn line(&mut self, event: &ClientEvent) -> Option<String> {
         match event {
             ClientEvent::Connected { server } => self.servers.get_mut(*server)?.connected(),
@@ -63,8 +76,10 @@ impl News {
             ClientEvent::Refused { server, reason } => {
                 let (server, several) = (self.servers.get(*server)?, 1 < self.servers.len());
                 let text = server.cannot_connect(&clean(reason));
-                self.refused.get_or_insert_with(|| text.clone());
-                // The only one is told by the exit.
+                if !matches!(self.outcome, Outcome::Refused(_)) {
+                    self.outcome = Outcome::Refused(text.clone());
+                }
+                // With a single server, the exit says so.
                 several.then_some(text)
             }
             ClientEvent::Warning { server, warning } => self.warning(*server, warning),
@@ -77,7 +92,9 @@ impl News {
                 if !matches!(received.message.body, Body::Metric { .. }) {
                     return again;
                 }
-                self.observed = true;
+                if matches!(self.outcome, Outcome::NothingObserved) {
+                    self.outcome = Outcome::Observed;
+                }
                 let samples_again = self.stale.remove(&received.host).map(|since| {
                     let host = &received.host;
                     format!("{host}: samples again after {}", span(since.elapsed()))
@@ -125,25 +142,24 @@ impl News {
         })
     }
 
-    /// What it all came to.
+    /// How the command ends.
     pub(super) fn exit(self) -> Result<Exit, Failure> {
-        if let Some(refused) = self.refused {
-            return Err(Failure::no_connection(refused));
+        match self.outcome {
+            Outcome::Observed => return Ok(Exit::Done),
+            Outcome::Refused(reason) => return Err(Failure::no_connection(reason)),
+            Outcome::NothingObserved => {}
         }
-        if self.observed {
-            return Ok(Exit::Done);
-        }
-        let failed = |server: &ServerNews| Some(server.cannot_connect(server.reason.as_ref()?));
+        let failed =
+            |server: &ServerNews| Some(server.cannot_connect(&server.outage.as_ref()?.reason));
         let why = self.servers.iter().find_map(failed);
         Err(Failure::no_connection(why.unwrap_or_else(|| {
             "nothing was observed: no sample came".to_owned()
         })))
     }
 
-    /// A person chose to leave: then whatever it came to is what was wanted.
+    /// The user chose to leave: then whatever was observed is what was wanted.
     pub(super) fn leave(&mut self) {
-        self.refused = None;
-        self.observed = true;
+        self.outcome = Outcome::Observed;
     }
 }
 
@@ -152,12 +168,12 @@ impl ServerNews {
         format!("cannot connect to {}: {reason}", self.url)
     }
 
-    /// Whoever answers is another server than the one that was followed: how its connections come and go tells nothing.
+    /// Another server answers than the one that was followed: its connections and losses are not reported.
     fn is_wrong(&mut self) {
         self.rejected = true;
     }
 
-    /// The server that was followed speaks.
+    /// The server that was followed answers again.
     fn is_right(&mut self) -> Option<String> {
         std::mem::take(&mut self.rejected).then(|| self.connected())?
     }
@@ -166,9 +182,8 @@ impl ServerNews {
         if self.rejected {
             return None;
         }
-        let again = std::mem::replace(&mut self.connected, true);
-        self.reason = None;
-        let lost_for = span(self.lost_at.take()?.elapsed());
+        let again = std::mem::replace(&mut self.was_connected, true);
+        let lost_for = span(self.outage.take()?.since.elapsed());
         Some(if again {
             format!("{}: connected again after {lost_for}", self.name)
         } else {
@@ -178,15 +193,15 @@ impl ServerNews {
 
     fn lost(&mut self, reason: &str) -> Option<String> {
         let reason = clean(reason);
-        let first = self.lost_at.is_none();
-        self.lost_at.get_or_insert_with(Instant::now);
-        let line = if self.connected {
+        let line = if self.was_connected {
             format!("{}: connection lost ({reason}); reconnecting", self.name)
         } else {
             format!("{}: cannot connect ({reason}); trying again", self.name)
         };
-        self.reason = Some(reason);
-        (first && !self.rejected).then_some(line)
+        let earlier = self.outage.take().map(|outage| outage.since);
+        let since = earlier.unwrap_or_else(Instant::now);
+        self.outage = Some(Outage { since, reason });
+        (earlier.is_none() && !self.rejected).then_some(line)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod sample_limit;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -178,7 +179,28 @@ struct TerminalReport {
     news: News,
     progress: ProgressLine,
     is_quiet: bool,
-    state: String,
+    state: RecordingState,
+}
+
+/// How the recording stands, for the progress line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RecordingState {
+    Connecting,
+    Live,
+    Stale,
+    /// With the number of the next attempt.
+    Reconnecting(u32),
+}
+
+impl fmt::Display for RecordingState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connecting => f.write_str("connecting"),
+            Self::Live => f.write_str("live"),
+            Self::Stale => f.write_str("stale"),
+            Self::Reconnecting(attempt) => write!(f, "reconnecting, attempt {attempt}"),
+        }
+    }
 }
 
 impl TerminalReport {
@@ -199,18 +221,18 @@ impl TerminalReport {
             news: News::new(urls),
             progress,
             is_quiet: global.quiet,
-            state: "connecting".into(),
+            state: RecordingState::Connecting,
         }
     }
 
     fn take(&mut self, event: &ClientEvent) {
         match event {
-            ClientEvent::Connected { .. } => self.state = "live".into(),
+            ClientEvent::Connected { .. } => self.state = RecordingState::Live,
             ClientEvent::Lost { attempt, .. } => {
-                self.state = format!("reconnecting, attempt {attempt}")
+                self.state = RecordingState::Reconnecting(*attempt)
             }
-            ClientEvent::Stale { .. } => self.state = "stale".into(),
-            ClientEvent::Message(_) if self.state != "live" => self.state = "live".into(),
+            ClientEvent::Stale { .. } => self.state = RecordingState::Stale,
+            ClientEvent::Message(_) => self.state = RecordingState::Live,
             _ => {}
         }
         if let Some(line) = self.news.line(event)
@@ -225,7 +247,7 @@ impl TerminalReport {
             rows,
             bytes,
             gaps,
-            state: &self.state,
+            state: &self.state.to_string(),
         });
     }
 }

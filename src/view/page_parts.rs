@@ -5,7 +5,7 @@ use crate::protocol::{AlertState, Gap, GapReason};
 use super::metric::Level;
 use super::moment::HowFarBack;
 use super::sanitize::clean;
-use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
+use super::state::{Connection, Freshness, HostState, Now, ServerState, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::{StyledLine, wrap};
 use super::units;
@@ -198,7 +198,7 @@ fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> 
         .get(host.server)
         .map(|server| &server.connection)
     {
-        _ if host.over => Some("The stream is over.".into()),
+        _ if host.freshness == Freshness::Over => Some("The stream is over.".into()),
         Some(Connection::Lost {
             reason,
             attempt,

@@ -7,7 +7,7 @@ use crate::protocol::HostName;
 
 use super::history::{Alerts, Point};
 use super::moment::{HowFarBack, Moment, StreamPosition};
-use super::state::{Connection, HostState, Now, ViewState};
+use super::state::{Connection, Freshness, HostState, Now, ViewState};
 
 /// The most samples that are kept of a host: 15 minutes at the shortest interval.
 pub const MOST_KEPT: usize = 4500;
@@ -170,8 +170,11 @@ impl HostState {
         let alerts = point.map_or_else(Alerts::default, |point| point.alerts.clone());
         host.alerts = firing_at(alerts, timestamp);
         host.arrived = arrived.map(Duration::from_millis);
-        host.stale = silence > step.saturating_mul(3).max(LEAST_SILENCE);
-        host.over = false;
+        host.freshness = if silence > step.saturating_mul(3).max(LEAST_SILENCE) {
+            Freshness::Stale
+        } else {
+            Freshness::Fresh
+        };
         host.gap = None;
         host
     }

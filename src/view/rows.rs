@@ -141,7 +141,7 @@ fn is_awaited(state: &ViewState, row: &FleetRow<'_>) -> bool {
     let (server, has_failed) = match row {
         FleetRow::Host(host) => (
             state.servers.get(host.server),
-            host.arrived.is_some() || host.stale,
+            host.arrived.is_some() || host.is_stale(),
         ),
         FleetRow::Server(_, server) => (Some(*server), false),
     };

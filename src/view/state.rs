@@ -69,6 +69,16 @@ pub(super) enum Connection {
     },
 }
 
+/// Whether samples of a host arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Freshness {
+    Fresh,
+    /// No sample arrived for too long, or the connection was lost since the last one.
+    Stale,
+    /// The stream has ended.
+    Over,
+}
+
 /// One host.
 #[derive(Debug, Clone)]
 pub(super) struct HostState {
@@ -84,9 +94,7 @@ pub(super) struct HostState {
     pub alerts: Alerts,
     /// When the newest sample arrived, as [`Now::elapsed`].
     pub arrived: Option<Duration>,
-    /// No sample came for too long, or the connection was lost since the last one.
-    pub stale: bool,
-    pub over: bool,
+    pub freshness: Freshness,
     /// The last announced loss, and when it was announced.
     pub gap: Option<(Gap, Duration)>,
 }
@@ -159,7 +167,7 @@ impl ViewState {
             };
         }
         for host in self.hosts.values_mut().filter(|host| host.server == server) {
-            host.stale = !host.over;
+            host.delay();
         }
     }
 
@@ -171,7 +179,7 @@ impl ViewState {
             };
         }
         for host in self.hosts.values_mut().filter(|host| host.server == server) {
-            host.stale = !host.over;
+            host.delay();
         }
     }
 
@@ -181,21 +189,21 @@ impl ViewState {
             server.connection = Connection::Over;
         }
         for host in self.hosts.values_mut().filter(|host| host.server == server) {
-            host.over = true;
+            host.freshness = Freshness::Over;
         }
     }
 
     /// The recording of `host` is over, though its server may have others.
     pub fn host_ended(&mut self, host: &HostName) {
         if let Some(host) = self.hosts.get_mut(host) {
-            host.over = true;
+            host.freshness = Freshness::Over;
         }
     }
 
     /// No sample of `host` has come for three intervals.
     pub fn stale(&mut self, host: &HostName) {
         if let Some(host) = self.hosts.get_mut(host) {
-            host.stale = !host.over;
+            host.delay();
         }
     }
 
@@ -206,7 +214,9 @@ impl ViewState {
             host.history = History::new(host.history.window());
             (host.arrived, host.gap) = (None, None);
         }
-        host.over = false;
+        if host.freshness == Freshness::Over {
+            host.freshness = Freshness::Fresh;
+        }
         host.interval = Duration::from_millis(hello.interval);
         host.system.clone_from(&hello.system);
         let named = |alert: &Alert| (alert.name.clone(), alert.clone());
@@ -259,7 +269,7 @@ impl ViewState {
     /// Whether ages or countdowns are on the screen, so that it changes without data.
     #[must_use]
     pub fn is_counting(&self) -> bool {
-        self.hosts.values().any(|host| host.stale && !host.over)
+        self.hosts.values().any(HostState::is_stale)
             || self.servers.iter().any(|server| {
                 matches!(
                     server.connection,
@@ -298,12 +308,10 @@ impl ViewState {
 
     /// How `host` stands at `now`.
     pub(super) fn status(&self, host: &HostState, now: Now) -> Status {
-        if host.over {
-            return Status::Over;
-        }
         match host.age(now) {
+            _ if host.freshness == Freshness::Over => Status::Over,
             None => Status::Down,
-            Some(_) if !host.stale => Status::Live,
+            Some(_) if host.freshness == Freshness::Fresh => Status::Live,
             Some(age) if age > host.reach() => Status::Down,
             Some(_) => Status::Stale,
         }
@@ -342,10 +350,20 @@ impl HostState {
             asked: 0,
             alerts: Alerts::default(),
             arrived: None,
-            stale: false,
-            over: false,
+            freshness: Freshness::Fresh,
             gap: None,
         }
+    }
+
+    /// Samples stopped arriving; after the end of the stream, that is as it should be.
+    fn delay(&mut self) {
+        if self.freshness == Freshness::Fresh {
+            self.freshness = Freshness::Stale;
+        }
+    }
+
+    pub(super) fn is_stale(&self) -> bool {
+        self.freshness == Freshness::Stale
     }
 
     /// Whether `hello` is of a replay that was started again, and has not come as far as what is here.
@@ -415,7 +433,9 @@ impl HostState {
             after_gap: false,
         });
         self.arrived = Some(now.elapsed);
-        self.stale = false;
+        if self.is_stale() {
+            self.freshness = Freshness::Fresh;
+        }
     }
 
     /// What is known of a metric that was not announced.
@@ -453,7 +473,7 @@ impl HostState {
     /// The window's cells at `now`: while nothing arrives, time goes on.
     pub(super) fn layout(&self, now: Now) -> WindowLayout {
         let silent = match self.age(now) {
-            Some(age) if self.stale && !self.over => age,
+            Some(age) if self.is_stale() => age,
             _ => Duration::ZERO,
         };
         let missed = silent.as_millis() / self.interval.as_millis().max(1);

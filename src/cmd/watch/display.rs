@@ -10,10 +10,10 @@ use super::archive::{Lookback, PastRequest};
 /// Columns and lines.
 pub(super) type Size = (usize, usize);
 
-/// The samples that Page Up and Page Down go over.
+/// How many samples Page Up and Page Down skip.
 const FAR: isize = 10;
 
-/// The data, what the person at the screen chose, and what is held still.
+/// The data, the user's choices, and the picture that is held.
 #[derive(Debug)]
 pub(super) struct Display {
     live: ViewState,
@@ -23,15 +23,33 @@ pub(super) struct Display {
     style: Style,
 }
 
-/// A picture that stands while data go on being taken.
+/// A picture that stands still while new data arrives.
 #[derive(Debug)]
 struct HeldPicture {
     state: ViewState,
     now: Now,
-    /// What is looked back at; a pause shows what was new when it began.
-    back: Option<Moment>,
-    /// Whether the oldest sample is wanted, whichever that will turn out to be.
-    oldest: bool,
+    subject: Subject,
+}
+
+/// What a held picture shows.
+#[derive(Debug)]
+enum Subject {
+    /// What was newest when the user paused.
+    Pause,
+    /// The sample that the user went back to.
+    Sample(Moment),
+    /// The oldest sample, whichever that turns out to be; this one so far.
+    Oldest(Moment),
+}
+
+impl Subject {
+    /// The sample that is looked back at.
+    fn moment(&self) -> Option<&Moment> {
+        match self {
+            Self::Pause => None,
+            Self::Sample(moment) | Self::Oldest(moment) => Some(moment),
+        }
+    }
 }
 
 impl Display {
@@ -80,7 +98,7 @@ impl Display {
         self.mark_back();
     }
 
-    /// What to begin to read of the past, once for each reading.
+    /// What to request of the past; once per lookback.
     pub(super) fn next_ask(&mut self) -> Option<&PastRequest> {
         self.reading.as_mut()?.begin()
     }
@@ -90,7 +108,7 @@ impl Display {
         self.reading.is_some()
     }
 
-    /// Takes what was read of the past; `None` when there is no more.
+    /// Takes an event of the past; `None` when there is no more.
     pub(super) fn take_past(&mut self, event: Option<&ClientEvent>, now: Now) {
         let Some(reading) = &mut self.reading else {
             return;
@@ -105,27 +123,29 @@ impl Display {
         {
             reading.end(&mut self.live);
         }
-        if more
-            && let Some(held) = &self.held
-            && let Some(moment) = &held.back
-        {
-            let oldest = held.oldest;
-            let oldest_moment = self.live.oldest(&moment.host).filter(|_| oldest);
-            let moment = oldest_moment.unwrap_or_else(|| moment.clone());
-            self.look_at(moment, oldest, now);
+        if more && let Some(held) = &self.held {
+            let subject = match &held.subject {
+                Subject::Pause => return,
+                Subject::Sample(moment) => Subject::Sample(moment.clone()),
+                Subject::Oldest(moment) => {
+                    let oldest = self.live.oldest(&moment.host);
+                    Subject::Oldest(oldest.unwrap_or_else(|| moment.clone()))
+                }
+            };
+            self.look_at(subject, now);
         }
     }
 
-    /// Keeps what is selected and open with its host.
+    /// Keeps the selection and the open page with their host.
     fn follow(&mut self, now: Now) {
         let (state, _) = shown(&self.live, self.held.as_deref(), now);
         self.ui.follow(state);
     }
 
-    /// Takes a key; whether to leave.
+    /// Takes a key. Returns whether to quit.
     pub(super) fn input(&mut self, input: TerminalInput, size: Size, now: Now) -> bool {
         let leaves = self.take_input(input, size, now);
-        // Another state may be shown now.
+        // The key may have changed which state is shown.
         self.follow(now);
         leaves
     }
@@ -179,7 +199,7 @@ impl Display {
         self.ui.is_at_fleet(state, now)
     }
 
-    /// Holds the picture, or lets it go. What is looked back at stands still anyway.
+    /// Pauses, or ends the pause. While looking back, the picture is held anyway.
     fn pause(&mut self, now: Now) {
         if self.is_back() {
             return;
@@ -189,18 +209,17 @@ impl Display {
             None => Some(Box::new(HeldPicture {
                 state: self.live.snapshot(),
                 now,
-                back: None,
-                oldest: false,
+                subject: Subject::Pause,
             })),
         };
         self.ui.paused = self.held.is_some();
     }
 
     fn is_back(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.back.is_some())
+        (self.held.as_ref()).is_some_and(|held| held.subject.moment().is_some())
     }
 
-    /// Goes `by` samples on from what is shown; behind the newest it is live.
+    /// Moves by `by` samples from what is shown; beyond the newest, the display is live again.
     fn travel(&mut self, by: isize, now: Now) {
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         let Some(here) = self
@@ -216,7 +235,7 @@ impl Display {
         match self.live.step(&here, by) {
             Some(there) => {
                 self.read_past_of(&there, now);
-                self.look_at(there, false, now);
+                self.look_at(Subject::Sample(there), now);
             }
             None => self.go_live(),
         }
@@ -228,18 +247,18 @@ impl Display {
         let host = self.ui.subject(state, then);
         if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
             self.read_past_of(&oldest, now);
-            self.look_at(oldest, true, now);
+            self.look_at(Subject::Oldest(oldest), now);
         }
     }
 
-    /// Back to what is new.
+    /// Returns to live data.
     fn go_live(&mut self) {
         if self.is_back() {
             (self.held, self.reading) = (None, None);
         }
     }
 
-    /// Asks for the past of what is on the screen, if it was not asked for yet.
+    /// Requests the past of what is on the screen, unless that is under way.
     fn read_past_of(&mut self, moment: &Moment, now: Now) {
         if self.reading.is_none() {
             self.reading = if self.is_at_fleet(now) {
@@ -250,22 +269,25 @@ impl Display {
         }
     }
 
-    fn look_at(&mut self, moment: Moment, oldest: bool, now: Now) {
-        let (state, now) = self.live.as_it_was(&moment, self.is_reading(), now);
+    /// Shows the state as it was at the sample of `subject`.
+    fn look_at(&mut self, subject: Subject, now: Now) {
+        let Some(moment) = subject.moment() else {
+            return;
+        };
+        let (state, now) = self.live.as_it_was(moment, self.is_reading(), now);
         self.ui.paused = false;
         self.held = Some(Box::new(HeldPicture {
             state,
             now,
-            back: Some(moment),
-            oldest,
+            subject,
         }));
     }
 
-    /// What is looked back at lies further back with every sample.
+    /// With every new sample, the one that is looked back at is further back.
     fn mark_back(&mut self) {
         let reading = self.is_reading();
         if let Some(held) = &mut self.held
-            && let Some(moment) = &held.back
+            && let Some(moment) = held.subject.moment()
         {
             held.state.mark_back(&self.live, moment, reading);
         }
@@ -282,7 +304,7 @@ impl Display {
         frame(state, &self.ui, size.0, size.1, self.style, now)
     }
 
-    /// What to print once: all of it, or as many lines as the screen has.
+    /// What to print once: everything, or as many lines as the screen has.
     pub(super) fn report(&self, width: usize, height: Option<usize>, now: Now) -> Vec<String> {
         report(&self.live, &self.ui, width, height, self.style, now)
     }
