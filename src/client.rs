@@ -7,13 +7,13 @@
 mod advice;
 mod backoff;
 mod bookmark;
+mod byte_channel;
 mod connect;
 pub mod endpoint;
 mod link;
 mod ssh;
 mod tls;
 mod tracker;
-mod transport;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::poll_fn;

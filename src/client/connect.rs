@@ -13,14 +13,14 @@ use tokio_tungstenite::tungstenite::{self, Error};
 
 use crate::protocol::{MAX_MESSAGE_BYTES, Query};
 
+use super::byte_channel::ByteChannel;
 use super::endpoint::{Address, Via};
 use super::ssh;
 use super::tls::HandshakeError;
-use super::transport::Transport;
 use super::{Credentials, advice};
 
 /// An open connection.
-pub(super) type ClientSocket = WebSocketStream<Transport>;
+pub(super) type ClientSocket = WebSocketStream<ByteChannel>;
 
 /// How long a server has to answer the handshake before the next attempt.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -113,17 +113,17 @@ fn request(
     Ok(request)
 }
 
-/// Opens the transport to `address`.
+/// Opens the byte channel to `address`.
 async fn open(
     address: &Address,
     credentials: &Credentials,
     may_ask: bool,
-) -> Result<Transport, ConnectError> {
+) -> Result<ByteChannel, ConnectError> {
     let retry_io = |error| retry(&error, address);
     if let Via::Ssh(target) = address.via() {
         let (_, port) = address.host_port();
         let tunnel = target.open(port, may_ask).map_err(retry_io)?;
-        return Ok(Transport::Ssh(Box::new(tunnel)));
+        return Ok(ByteChannel::Ssh(Box::new(tunnel)));
     }
     let socket = TcpStream::connect(address.host_port())
         .await
@@ -131,14 +131,14 @@ async fn open(
     let _ = socket.set_nodelay(true);
     match (address.via(), &credentials.tls) {
         (Via::Tls, Some(tls)) => match tls.connect(address.host(), socket).await {
-            Ok(stream) => Ok(Transport::Tls(Box::new(stream))),
+            Ok(stream) => Ok(ByteChannel::Tls(Box::new(stream))),
             Err(HandshakeError::Io(error)) => Err(retry_io(error)),
             Err(HandshakeError::Refused(reason)) => Err(ConnectError::Final { reason }),
         },
         (Via::Tls, None) => Err(ConnectError::Final {
             reason: "TLS was not prepared".into(),
         }),
-        _ => Ok(Transport::Plain(socket)),
+        _ => Ok(ByteChannel::Plain(socket)),
     }
 }
 

@@ -116,9 +116,21 @@ mod tests {
 
     #[test]
     fn keys_have_the_meanings_that_the_help_names() {
-        check(KeyCode::Char('c'), KeyModifiers::CONTROL, TerminalInput::Interrupt);
-        check(KeyCode::Char('c'), KeyModifiers::NONE, TerminalInput::Char('c'));
-        check(KeyCode::Char('p'), KeyModifiers::CONTROL, TerminalInput::Other);
+        check(
+            KeyCode::Char('c'),
+            KeyModifiers::CONTROL,
+            TerminalInput::Interrupt,
+        );
+        check(
+            KeyCode::Char('c'),
+            KeyModifiers::NONE,
+            TerminalInput::Char('c'),
+        );
+        check(
+            KeyCode::Char('p'),
+            KeyModifiers::CONTROL,
+            TerminalInput::Other,
+        );
         for (code, expected) in [
             (KeyCode::Char('q'), TerminalInput::Char('q')),
             (KeyCode::Char(' '), TerminalInput::Char(' ')),
@@ -137,7 +149,11 @@ mod tests {
         ] {
             check(code, KeyModifiers::NONE, expected);
         }
-        check(KeyCode::Char('?'), KeyModifiers::SHIFT, TerminalInput::Char('?'));
+        check(
+            KeyCode::Char('?'),
+            KeyModifiers::SHIFT,
+            TerminalInput::Char('?'),
+        );
         check(KeyCode::Left, KeyModifiers::SHIFT, TerminalInput::FarLeft);
         check(KeyCode::Right, KeyModifiers::SHIFT, TerminalInput::FarRight);
     }

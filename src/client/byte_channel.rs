@@ -11,24 +11,24 @@ use tokio_rustls::client::TlsStream;
 use super::ssh::Tunnel;
 
 /// An open connection below the WebSocket.
-pub(super) enum Transport {
+pub(super) enum ByteChannel {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
     Ssh(Box<Tunnel>),
 }
 
-/// Does the same with whichever transport it is.
+/// Does the same with whichever byte channel it is.
 macro_rules! each {
-    ($transport:expr, $it:ident => $do:expr) => {
-        match $transport {
-            Transport::Plain($it) => $do,
-            Transport::Tls($it) => $do,
-            Transport::Ssh($it) => $do,
+    ($channel:expr, $it:ident => $do:expr) => {
+        match $channel {
+            ByteChannel::Plain($it) => $do,
+            ByteChannel::Tls($it) => $do,
+            ByteChannel::Ssh($it) => $do,
         }
     };
 }
 
-impl AsyncRead for Transport {
+impl AsyncRead for ByteChannel {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -38,7 +38,7 @@ impl AsyncRead for Transport {
     }
 }
 
-impl AsyncWrite for Transport {
+impl AsyncWrite for ByteChannel {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
