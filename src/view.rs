@@ -1,8 +1,8 @@
-//! Samples to text: everything that `watch` shows, as a pure function of what it was told.
+//! Samples to text: everything that `watch` shows, as a pure function of its input.
 //!
-//! There is no clock, no terminal and no socket in this room. [`ViewState`] is fed with a client's events, [`Ui`] with the
-//! steps of the person at the screen, and [`frame()`] makes lines of both. Texts of peers are stripped of control and bidi
-//! characters where they enter.
+//! This module has no clock, no terminal and no socket. [`ViewState`] is fed with a client's events, [`Ui`] with the
+//! user's navigation, and [`frame()`] makes lines of both. Control and bidi
+//! characters are stripped from the text of peers on entry.
 
 mod fleet_page;
 mod frame;
@@ -43,5 +43,5 @@ pub use units::{span, value};
 
 use page_parts::Canvas;
 
-/// The samples of each metric that a screen keeps, unless told otherwise: a minute at the usual interval.
+/// How many samples of each metric a screen keeps by default: a minute at the usual interval.
 pub const WINDOW: usize = 30;

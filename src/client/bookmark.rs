@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_a_server_counts_a_recording_counts_from_one_and_up() {
+    fn whatever_a_server_counts_a_recording_counts_up_from_one() {
         const LARGE: u64 = LARGEST_SEQ;
         let connection = CONNECTION.to_string();
         let here = |numbers: &[&str]| -> Vec<String> {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_already_is_not_later_than_all_that_came() {
+    fn a_repeated_message_is_not_later_than_all_before_it() {
         let mut bookmark = Bookmark::default();
         for (seq, timestamp, is_new) in [
             (1, 10, true),
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_begins_or_reappears() {
+    fn a_stream_continues_begins_or_reappears() {
         let mut bookmark = Bookmark::behind(StreamId(50), 3, [StreamId(10), StreamId(20)]);
         for (stream, expected) in [
             (50, StreamOrder::Follows),

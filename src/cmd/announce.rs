@@ -1,4 +1,4 @@
-//! What the two servers say when they listen, and how all commands speak to people.
+//! What the two servers print once they listen, and how all commands report to the user.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use crate::{server, talk};
 use super::next_steps::NextSteps;
 use super::{Failure, data};
 
-/// How long serving waits for the URL to be printed: a full disk has shown itself by then, and a terminal that is not
-/// being read must not keep viewers waiting.
+/// How long serving waits for the URL to be printed: long enough for a full disk to show, and short enough that a
+/// terminal that is not being read does not keep viewers waiting.
 const URL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Prints the URL on stdout, the one line there, and the rest on stderr. A closed pipe is nothing to stop serving for; a stdout
-/// that refuses it is: nobody could learn the address. One that is not being read gets it later.
+/// Prints the URL as the only line on stdout, and the rest on stderr. A closed pipe is no reason to stop serving. A failed
+/// write is, because no one could learn the address. A stdout that is not being read gets the URL later.
 pub(super) async fn listening(
     listeners: &[TcpListener],
     trust: &server::Trust,
@@ -46,7 +46,7 @@ pub(super) async fn listening(
     Ok(())
 }
 
-/// Says something to the person at the terminal, unless they want it quiet.
+/// Tells the user something, unless `--quiet` was given.
 pub(super) fn say(global: &GlobalArgs, text: &str) {
     if !global.quiet {
         talk::say(text);
@@ -63,7 +63,7 @@ pub(super) fn span(duration: Duration) -> String {
     humantime::format_duration(shown).to_string()
 }
 
-/// The most viewers that there were, for a summary.
+/// The highest number of viewers, for a summary.
 pub(super) fn at_most(viewers: u64) -> String {
     let plural = if viewers == 1 { "" } else { "s" };
     format!("at most {viewers} viewer{plural} at a time")

@@ -1,4 +1,4 @@
-//! The time of day, and waiting for a time that may not come.
+//! The time of day, and waiting for an optional time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ pub(super) fn epoch_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Waits until `at`, without an end where there is none.
+/// Waits until `at`; forever if there is none.
 pub(super) async fn reached(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,

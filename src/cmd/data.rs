@@ -1,4 +1,4 @@
-//! Data on stdout. A write may wait for as long as nobody reads; the program goes on to hear signals meanwhile.
+//! Data on stdout. A write may wait for as long as the reader does not read; signals still work meanwhile.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::reached;
 
-/// How long a write in hand may take when it is time to stop: a reader that still reads gets a whole line.
+/// How long a write under way may take once it is time to stop: a reader that still reads gets a whole line.
 const LAST_WRITE: Duration = Duration::from_millis(500);
 
 /// Writes `bytes` to stdout. Dropping this does not take them back.
@@ -21,7 +21,7 @@ pub(super) async fn print(bytes: Vec<u8>) -> io::Result<()> {
     written.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }
 
-/// Waits until a write that still goes on is not to be waited for: `stop` or `limit` came, and some time has passed.
+/// Ready when it is time to abandon a write: some time after `stop` or `limit`.
 pub(super) async fn given_up(stop: &CancellationToken, limit: Option<Instant>) {
     tokio::select! {
         () = stop.cancelled() => {}

@@ -1,4 +1,4 @@
-//! What to do with a server that listens: its addresses, and commands that work when they are copied.
+//! What to do next with a listening server: its addresses, and commands ready to be copied.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -58,7 +58,7 @@ impl<'a> NextSteps<'a> {
         ]
     }
 
-    /// What a client must be told to come here; `None` where it comes by itself.
+    /// The address to give a client; `None` if the client's default is this server.
     fn server(&self) -> Option<String> {
         if self.trust.tls.is_some() {
             return Some(self.url());
@@ -69,7 +69,7 @@ impl<'a> NextSteps<'a> {
         (!is_default || is_overridden).then(|| addr.to_string())
     }
 
-    /// The host for which the certificate is, and the port.
+    /// A host name that the certificate covers, and the port.
     fn named(&self, tls: &Tls) -> String {
         let addr = reachable(self.addr);
         let is_local = self.addr.ip().is_unspecified() || self.addr.ip().is_loopback();
@@ -83,7 +83,7 @@ impl<'a> NextSteps<'a> {
         host.map_or(addr.to_string(), |host| format!("{host}:{}", addr.port()))
     }
 
-    /// Another of the certificate's names that leads here, or may.
+    /// Another name in the certificate that leads here, or may.
     fn other_name(&self, tls: &Tls) -> Option<String> {
         let names = tls.names();
         let ip = |name: &String| name.parse::<IpAddr>().ok();
@@ -115,7 +115,7 @@ fn reachable(mut addr: SocketAddr) -> SocketAddr {
     addr
 }
 
-/// How a shell finds this program: by its name where that leads to it, else by its path.
+/// How a shell finds this program: by its name if that works, otherwise by its path.
 fn program() -> String {
     let own = std::env::current_exe().and_then(std::fs::canonicalize);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -127,7 +127,7 @@ fn program() -> String {
     }
 }
 
-/// A name for a recording that no file has yet.
+/// A file name for a recording that is still free.
 fn free_name(is_taken: impl Fn(&str) -> bool) -> String {
     let numbered = (2..1000).map(|number| format!("incident-{number}.csv"));
     std::iter::once("incident.csv".to_owned())
@@ -141,7 +141,7 @@ fn quoted_path(path: &Path) -> String {
     quoted(&OsStr::to_string_lossy(absolute.as_os_str()))
 }
 
-/// `text` as one word of a shell, which is left as it is where it has nothing that a shell acts on.
+/// `text` as one shell word, quoted only if it contains something that a shell acts on.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_-./:@%+=,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn who_needs_a_token_is_told_where_it_is() {
+    fn the_next_commands_name_the_token_file() {
         let trust = Trust {
             token_file: Some("my token's".into()),
             ..Trust::default()
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_quoted_where_a_shell_would_act_on_it() {
+    fn a_word_is_quoted_if_a_shell_would_act_on_it() {
         for (text, expected) in [
             ("/etc/metrics/token", "/etc/metrics/token"),
             ("größe", "größe"),

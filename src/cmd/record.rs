@@ -20,7 +20,7 @@ use super::{Exit, Failure, announce, configure, data};
 
 use sample_limit::SampleLimit;
 
-/// How often rows are sent to the disk and the sink is checked: both must happen within a second.
+/// How often rows are synced to the disk and the sink is checked: both must happen within a second.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `metrics record`.
@@ -52,7 +52,7 @@ pub struct RecordArgs {
 /// Records until the end, a limit, or `stop`.
 ///
 /// # Errors
-/// When nothing can be written, or nobody can be reached.
+/// When the output cannot be written, or no server can be reached.
 pub async fn run(
     args: RecordArgs,
     global: &GlobalArgs,
@@ -85,7 +85,7 @@ pub async fn run(
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(Exit::Done),
-        // Before there is a progress bar over the questions.
+        // While no progress bar hides ssh's questions.
         () = client.let_ask() => {}
     }
     let started = Instant::now();
@@ -94,7 +94,7 @@ pub async fn run(
     let closed = sink.close().await;
     report.progress.finish();
     match followed.and(closed) {
-        // Whoever reads our stdout may stop: then we are done.
+        // The reader of stdout may stop: then the recording is done.
         Err(error) if error.is_closed_pipe() => return Ok(Exit::Done),
         other => other?,
     }
@@ -139,7 +139,7 @@ async fn follow(
                 report.progress(sink.written());
                 continue;
             }
-            // What comes meanwhile does not wait for the disk: the next round waits on.
+            // Events do not wait for the disk: the next round waits on.
             synced = sink.sync(), if is_sync_due => {
                 is_sync_due = false;
                 synced?;
@@ -174,7 +174,7 @@ async fn follow(
     }
 }
 
-/// What a person at the terminal sees.
+/// What the user sees while recording.
 struct TerminalReport {
     news: News,
     progress: ProgressLine,
@@ -252,7 +252,7 @@ impl TerminalReport {
     }
 }
 
-/// What was recorded, in a line; nothing if nothing was.
+/// What was recorded, in one line; `None` if nothing was.
 fn summary(sink: &dyn Sink, elapsed: Duration) -> Option<String> {
     let Written { rows, gaps, .. } = sink.written();
     let name = sink.name();

@@ -15,13 +15,13 @@ use crate::source::host::{self, Audience, Live, LiveError, Own};
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure};
 
-/// Samples closer than this show the clock's grain rather than the host.
+/// Samples closer together than this show the clock's resolution rather than the host.
 const SHORTEST_INTERVAL: &str = "200ms";
 
-/// Beyond this nobody calls it live.
+/// Beyond this, the metrics are no longer live.
 const LONGEST_INTERVAL: &str = "1h";
 
-/// The processes in a sample that still fits a message.
+/// The most processes that fit into a message.
 const MOST_TOP: u64 = 1000;
 
 /// Flags of `metrics serve`.
@@ -85,7 +85,7 @@ pub async fn run(
         audience: ViewerAudience(viewers.clone()),
     };
     let publisher = hub.publisher(Timeline::Live);
-    // Viewers find the host before its first reading.
+    // So that viewers find the host before its first reading.
     drop(publisher.host(&name));
     let stop_sampling = CancellationToken::new();
     let mut sampling = tokio::spawn(source.run(publisher, stop_sampling.clone()));
@@ -102,7 +102,7 @@ pub async fn run(
     let started = Instant::now();
     tokio::select! {
         served = server::run(listeners, hub, config, viewers.clone(), asked.stop) => served?,
-        // It ends by itself only where it cannot go on.
+        // It ends by itself only on an error.
         ended = &mut sampling => return Err(ended?.err().unwrap_or(LiveError::Died).into()),
     }
     stop_sampling.cancel();

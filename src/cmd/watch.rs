@@ -28,7 +28,7 @@ use display::Display;
 use limits::Limits;
 use line_output::LineFormat;
 
-/// The longest window that is kept of each metric: no screen shows more.
+/// The longest window kept of each metric: no screen shows more.
 const LONGEST_WINDOW: usize = 300;
 
 /// Flags of `metrics watch`.
@@ -60,7 +60,7 @@ pub struct WatchArgs {
 /// Watches until the end, a limit, `q` or `stop`.
 ///
 /// # Errors
-/// When nobody can be reached, or there is nowhere to show it.
+/// When no server can be reached, or the output cannot be written.
 pub async fn run(
     args: WatchArgs,
     global: &GlobalArgs,
@@ -78,7 +78,7 @@ pub async fn run(
     tokio::select! {
         biased;
         () = stop.cancelled() => return Ok(Exit::Done),
-        // Before there is a screen over the questions.
+        // While no screen hides ssh's questions.
         () = client.let_ask() => {}
     }
     let style = Style {
@@ -107,7 +107,7 @@ pub async fn run(
     match end {
         Ok(End::Done) => Ok(Exit::Done),
         Ok(End::Over) => session.news.exit(),
-        // Whoever read our stdout has enough.
+        // The reader of stdout has enough.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
         Err(error) => Err(anyhow::Error::new(error)
             .context("cannot write to stdout")
@@ -118,13 +118,13 @@ pub async fn run(
 /// How a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// What was asked for is done, or somebody left.
+    /// Done as requested, or the user quit.
     Done,
-    /// The servers or the time came to their end: it depends on what was observed.
+    /// The servers or the time ended: the exit status depends on what was observed.
     Over,
 }
 
-/// What a watch keeps on the way.
+/// What a watch keeps while it runs.
 #[derive(Debug)]
 struct Session {
     display: Display,
@@ -134,7 +134,7 @@ struct Session {
 }
 
 impl Session {
-    /// Takes note of an event; what there is to say about it.
+    /// Takes note of an event; returns what there is to say about it.
     fn take(&mut self, event: &ClientEvent) -> Option<String> {
         self.limits.count(event);
         self.display.take(event, self.clock.now());
@@ -143,7 +143,7 @@ impl Session {
 }
 
 impl WatchArgs {
-    /// The samples of each host that are enough.
+    /// How many samples of each host are enough.
     fn samples(&self) -> Option<u64> {
         let once = self.once.then(|| self.client.last.unwrap_or(1).max(1));
         self.client.samples.or(once)
@@ -163,10 +163,10 @@ impl WatchArgs {
     }
 }
 
-/// A client that asks for as much as is shown at first.
+/// A client that requests as much as is shown at first.
 fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     let mut query: Query = args.client.query();
-    // Whoever reads lines wants what happens now: an old alert must not look like a new one, and nothing comes twice.
+    // Line output shows what happens now: an old alert must not look like a new one, and nothing arrives twice.
     if query.last.is_none() && query.since.is_none() && args.format().is_none() {
         query.last = u64::try_from(WINDOW).ok();
     }
@@ -179,7 +179,7 @@ fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     client
 }
 
-/// The samples to keep: as many as were asked for.
+/// How many samples to keep: as many as were requested.
 fn window(client: &ClientArgs) -> usize {
     match (client.last, client.since) {
         (Some(last), _) => usize::try_from(last).unwrap_or(LONGEST_WINDOW),
@@ -189,12 +189,12 @@ fn window(client: &ClientArgs) -> usize {
     .clamp(WINDOW, LONGEST_WINDOW)
 }
 
-/// Where events come from.
+/// Where a watch gets its events.
 trait EventSource {
-    /// The next one; `None` when every server has ended or refused. Cancel safe.
+    /// The next event; `None` when every server has ended or refused. Cancel safe.
     async fn next(&mut self) -> Option<ClientEvent>;
 
-    /// Whether it is known which hosts there are.
+    /// Whether all hosts are known.
     fn is_settled(&self) -> bool {
         true
     }

@@ -46,8 +46,8 @@ pub(super) fn page(
     lines
 }
 
-/// The problems in words, under a rule. The rows tell of every problem by their shape, so the words get a third of the
-/// room, or what the rows leave over.
+/// The problems in words, under a rule. The rows mark every problem by their shape, so the words get a third of the
+/// room, or what the rows leave.
 fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<StyledLine> {
     let most = (room / 3).max(room.saturating_sub(rows));
     if problems.is_empty() || most < 2 {
@@ -265,7 +265,7 @@ fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas)
         (tone, shape.into()),
         (Tone::Plain, row.name().to_owned()),
     ];
-    // Of a host that is down, old values would only mislead.
+    // Old values of a host that is down would only mislead.
     let values = host.filter(|_| status != Status::Down);
     for name in ["cpu", "memory"] {
         cells.extend(percent(values, name));
@@ -385,7 +385,7 @@ fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
     problems
 }
 
-/// The loss of a server concerns all of its hosts: it is told once.
+/// The problem of a lost server: it affects all its hosts, but is shown once.
 fn server_problem(
     state: &ViewState,
     index: usize,

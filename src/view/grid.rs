@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_meaning_covers_its_cell_alone() {
+    fn a_tone_covers_only_its_cell() {
         let columns = [Column::left("", 3), Column::right("", 3)];
         let rows = [vec![
             (Tone::Plain, "デa".to_owned()),

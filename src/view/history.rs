@@ -10,8 +10,8 @@ use super::moment::StreamPosition;
 /// The alerts that fire, by name. Samples share them until one changes.
 pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
 
-/// One sample. There may be thousands of it for each host, so it names no metric: `values` follow the host's. NaN is an
-/// absent value, as is one past the end.
+/// One sample. A host may have thousands, so it names no metrics: `values` are in the order of the host's metrics. NaN
+/// is an absent value, and so is one past the end.
 #[derive(Debug, Clone)]
 pub(super) struct Point {
     pub position: StreamPosition,
@@ -21,7 +21,7 @@ pub(super) struct Point {
     pub top: Box<[Process]>,
     /// What fired then.
     pub alerts: Alerts,
-    /// A loss was announced before it.
+    /// A gap was announced before it.
     pub after_gap: bool,
 }
 
@@ -83,7 +83,7 @@ impl History {
         self.points.back_mut()
     }
 
-    /// Puts what is older than all that is here before it; as much as there is room for. Nothing comes twice.
+    /// Puts older samples before those that are here, as many as there is room for and none twice.
     pub(super) fn put_before(&mut self, mut older: Self) {
         if let Some(oldest) = self.points.front() {
             older
@@ -110,12 +110,12 @@ impl History {
         }
     }
 
-    /// Numbered messages will not come: the next sample stands apart from the last one.
+    /// Messages are missing: the next sample stands apart from the last one.
     pub(super) fn mark_gap(&mut self) {
         self.gap_pending = !self.points.is_empty();
     }
 
-    /// Other metrics follow: the one that was `moved[n]` is `n` now, `None` is a new one.
+    /// Adapts to other metrics: the one at `moved[n]` is at `n` now; `None` is a new one.
     pub(super) fn reorder(&mut self, moved: &[Option<usize>]) {
         for point in &mut self.points {
             let value = |index: &Option<usize>| (*index).and_then(|index| point.value(index));
@@ -150,8 +150,8 @@ impl History {
         steps.get(steps.len().checked_sub(1)? / 2).copied()
     }
 
-    /// Which point each of the window's cells shows, the newest at the right behind `trailing` empty ones. Time that
-    /// has no samples has empty cells.
+    /// Which point each of the window's cells shows: the newest at the right, then `trailing` empty cells. Time without
+    /// samples has empty cells.
     pub(super) fn layout(&self, trailing: usize) -> WindowLayout {
         let mut newest_first = vec![None; trailing.min(self.window)];
         let step = self.step();
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_goes_back_or_stands_still_is_no_hole() {
+    fn time_that_goes_back_or_stands_still_is_not_a_hole() {
         check(5, &[5000, 6000, 2000, 3000, 3000], 0, "56233");
     }
 
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_loss_is_seen_even_where_time_does_not_tell() {
+    fn an_announced_gap_is_visible_even_if_the_times_do_not_show_it() {
         let mut history = History::new(5);
         history.mark_gap();
         for at in [1000, 2000, 3000, 4000] {
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_older_is_put_before_and_only_as_much_as_is_kept() {
+    fn only_older_samples_are_put_before_and_only_as_many_as_are_kept() {
         for (keep, older, newer, expected) in [
             (9, 1..=5, 4..=6, vec![1, 2, 3, 4, 5, 6]),
             (4, 1..=5, 4..=6, vec![3, 4, 5, 6]),
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_there_should_be() {
+    fn no_more_samples_are_kept_than_asked_for() {
         let mut kept = history(4, 1..=9);
         assert_eq!(numbers(&kept), [6, 7, 8, 9]);
         kept.keep(3);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_ends_where_it_should() {
+    fn a_window_ends_at_the_chosen_sample() {
         let kept = history(9, 1..=9);
         assert_eq!(numbers(&kept.window_of_first(5)), [3, 4, 5]);
         assert_eq!(numbers(&kept.window_of_first(99)), [7, 8, 9]);

@@ -19,7 +19,7 @@ const WIDE: usize = 112;
 /// Blanks between the metrics and the sections beside them.
 const GUTTER: usize = 3;
 
-/// So many rows of metrics stay when there is no room for all.
+/// How many rows of metrics stay when there is not enough room.
 const FEWEST_ROWS: usize = 6;
 
 /// How the body is divided: for a screen that is too short, the rows of metrics scroll.
@@ -83,7 +83,7 @@ fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
         _ => String::new(),
     };
     let mut parts = name_parts(state, host.name.as_str(), canvas);
-    // Only what is not so is worth a word of the past.
+    // In the past, "live" goes without saying.
     if state.back.is_none() || status != Status::Live {
         parts.push(LinePart::new(0, tone, format!("{shape} {word}{age}")));
     }
@@ -216,7 +216,7 @@ fn lines_of(sections: &[Vec<StyledLine>], air: bool) -> usize {
         .sum()
 }
 
-/// The sections as tables if all fit below `rows` rows of metrics, else in short, else the first of them.
+/// The sections as tables if all fit below `rows` rows of metrics; otherwise short, and only as many as fit.
 fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<StyledLine>>, bool) {
     let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
     for air in [true, false] {
@@ -230,7 +230,7 @@ fn below_within(all: Vec<Section>, room: usize, rows: usize) -> (Vec<Vec<StyledL
     (short, false)
 }
 
-/// The sections as tables if all fit into `height`, else in short.
+/// The sections as tables if all fit into `height`; otherwise short.
 fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<StyledLine>>, bool) {
     let full: Vec<_> = all.iter().map(|section| section.full.clone()).collect();
     for air in [true, false] {
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_unknown_of_a_machine_is_not_shown_as_none() {
+    fn unknown_cores_and_memory_are_left_out() {
         for (cores, memory, shown) in [
             (8, 1 << 34, "8 cores  16.0 GiB"),
             (0, 1 << 34, "16.0 GiB"),

@@ -1,10 +1,10 @@
-//! Where a sample stands among its host's, and how far back it lies.
+//! The position of a sample in its host's stream, and how far back it is.
 
 use std::time::Duration;
 
 use crate::protocol::{HostName, StreamId};
 
-/// Where a message stands among its host's: the later one is greater.
+/// The position of a message among its host's messages: the later one is greater.
 pub type StreamPosition = (StreamId, u64);
 
 /// A sample to look back at.
@@ -16,7 +16,7 @@ pub struct Moment {
     pub(super) timestamp: u64,
 }
 
-/// How far back a state is.
+/// How far back the shown state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HowFarBack {
     /// The time that is shown, in milliseconds since the epoch.

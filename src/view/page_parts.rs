@@ -38,7 +38,7 @@ pub(super) fn body_height(height: usize) -> usize {
     height.saturating_sub(if height < ROOMY { 1 } else { 2 })
 }
 
-/// A shape, a word and a colour for how a host stands.
+/// A shape, a word and a tone for a status.
 pub(super) fn mark(status: Status, style: Style) -> (&'static str, &'static str, Tone) {
     let glyphs = style.glyphs();
     match status {
@@ -58,7 +58,7 @@ pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
     }
 }
 
-/// From this rank on, a part is only nice to know.
+/// From this rank on, a part is optional.
 pub(super) const NICE: u8 = 6;
 
 /// A part of a line that may be left out: the highest rank goes first.
@@ -116,7 +116,7 @@ pub(super) fn rule(canvas: Canvas) -> StyledLine {
     StyledLine::new(Tone::Dim, canvas.style.glyphs().rule.repeat(canvas.width))
 }
 
-/// What is wrong, or should be known.
+/// Something that is wrong, or that the user should know.
 pub(super) struct Problem {
     pub tone: Tone,
     pub mark: &'static str,
@@ -138,7 +138,7 @@ impl Problem {
     }
 }
 
-/// What is to be said of servers whose hosts have the same name.
+/// Problems with servers whose hosts have the same name.
 pub(super) fn namesakes(state: &ViewState, canvas: Canvas) -> impl Iterator<Item = Problem> {
     let mark = canvas.style.glyphs().note;
     state.namesakes.iter().map(move |text| Problem {
@@ -148,7 +148,7 @@ pub(super) fn namesakes(state: &ViewState, canvas: Canvas) -> impl Iterator<Item
     })
 }
 
-/// What is to be said of `host` alone.
+/// Problems with `host`, and with servers in general.
 pub(super) fn problems(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<Problem> {
     let glyphs = canvas.style.glyphs();
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
@@ -179,7 +179,7 @@ pub(super) fn problems(state: &ViewState, host: &HostState, canvas: Canvas) -> V
     problems
 }
 
-/// Why nothing arrives and what happens next, if nothing arrives.
+/// If nothing arrives: why, and what happens next.
 fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> Option<String> {
     if status == Status::Live {
         return None;
@@ -217,7 +217,7 @@ fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> 
     }
 }
 
-/// Why a server that has named no host has not, and what happens next.
+/// Why a server has named no host yet, and what happens next.
 pub(super) fn server_text(server: &ServerState, now: Now) -> String {
     match &server.connection {
         Connection::Connecting => "Connecting...".into(),
@@ -257,7 +257,7 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
     }
 }
 
-/// The rule that holds, the value that did it, and since when.
+/// The alert's name, the value that triggered it, its rule, and since when.
 pub(super) fn alert_text(host: &HostState, alert: &crate::protocol::Alert) -> String {
     let mut text = clean(&alert.name);
     let metric = host.find(&alert.metric).map(|index| &host.metrics[index]);
@@ -287,7 +287,7 @@ fn gap_text(gap: Gap) -> String {
     }
 }
 
-/// How far back the page is, and whether something is wrong now that it does not show.
+/// How far back the page is, and whether something is wrong now that it doesn't show.
 pub(super) fn back_parts(back: HowFarBack, canvas: Canvas) -> Vec<LinePart> {
     let shape = canvas.style.glyphs().back;
     let clock = units::clock(back.timestamp);
@@ -308,7 +308,7 @@ pub(super) fn back_parts(back: HowFarBack, canvas: Canvas) -> Vec<LinePart> {
     parts
 }
 
-/// The line at the bottom: the keys that work here, and what is to be said of the time.
+/// The line at the bottom: the keys that work here, and a note on the time.
 pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canvas) -> StyledLine {
     let parts = keys.iter().enumerate().map(|(index, (key, meaning))| {
         let mut line = StyledLine::new(Tone::Bold, *key);

@@ -28,15 +28,15 @@ fn moment_of(host: &HostState, point: &Point) -> Moment {
 }
 
 impl ViewState {
-    /// The samples of each host that are kept unasked.
+    /// How many samples of each host are kept without a request.
     #[must_use]
     pub fn share(&self) -> usize {
         let share = KEPT_OF_ALL / self.hosts.len().max(1);
         share.min(MOST_KEPT).max(self.window)
     }
 
-    /// The hosts of which there are samples, but whose server was never asked for `count` of them; with their servers and
-    /// the places of their newest samples.
+    /// The hosts with samples whose server was never asked for `count` of them; with their servers and the positions of
+    /// their newest samples.
     pub fn unasked(&self, count: usize) -> impl Iterator<Item = (usize, HostName, StreamPosition)> {
         let unasked = move |host: &&HostState| host.asked < count;
         self.hosts.values().filter(unasked).filter_map(|host| {
@@ -77,7 +77,7 @@ impl ViewState {
         Some(moment_of(host, host.history.points().front()?))
     }
 
-    /// The sample `by` steps from `moment`, or the oldest where there are not so many; `None` behind the newest.
+    /// The sample `by` steps from `moment`, or the oldest if there are fewer; `None` beyond the newest.
     #[must_use]
     pub fn step(&self, moment: &Moment, by: isize) -> Option<Moment> {
         let host = self.hosts.get(&moment.host)?;
@@ -87,8 +87,8 @@ impl ViewState {
         Some(moment_of(host, points.get(there)?))
     }
 
-    /// Everything as it was at `moment`, and the time then. There were no connections to tell of, and other hosts show
-    /// their last sample before it.
+    /// Everything as it was at `moment`, and the time then. Connections are not part of it, and other hosts show their last
+    /// sample before it.
     #[must_use]
     pub fn as_it_was(&self, moment: &Moment, reading: bool, now: Now) -> (Self, Now) {
         let mut then = self.snapshot_by(|host| {
@@ -105,12 +105,12 @@ impl ViewState {
             (server.connection, server.reached) = (Connection::Up, true);
         }
         then.back = self.back(moment, reading);
-        // The ages of that time are told by the hosts' clocks.
+        // Ages at that time are measured by the hosts' clocks.
         let elapsed = Duration::from_millis(moment.timestamp);
         (then, Now { elapsed, ..now })
     }
 
-    /// What is to be seen now, without all that is older.
+    /// What is visible now, without anything older.
     #[must_use]
     pub fn snapshot(&self) -> Self {
         self.snapshot_by(|host| host.with_first(host.history.points().len()))
@@ -130,7 +130,7 @@ impl ViewState {
         }
     }
 
-    /// Tells a state that was made of `live` how far back it is by now.
+    /// Updates how far back this state, made from `live`, is by now.
     pub fn mark_back(&mut self, live: &Self, moment: &Moment, reading: bool) {
         self.back = live.back(moment, reading);
     }
@@ -154,7 +154,7 @@ impl ViewState {
 }
 
 impl HostState {
-    /// The host with the window that ended with its first `count` samples.
+    /// The host with the window that ended at its first `count` samples.
     fn with_first(&self, count: usize) -> Self {
         let mut host = self.without_history();
         host.history = self.history.window_of_first(count);
@@ -180,7 +180,7 @@ impl HostState {
     }
 }
 
-/// Those of `alerts` that had begun. A `hello` comes before the samples that it is asked for, and names what fires now.
+/// Those of `alerts` that had begun. A `hello` precedes the requested samples but names what fires now.
 fn firing_at(mut alerts: Alerts, timestamp: u64) -> Alerts {
     if alerts.values().any(|alert| timestamp < alert.since) {
         Arc::make_mut(&mut alerts).retain(|_, alert| alert.since <= timestamp);

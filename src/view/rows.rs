@@ -36,7 +36,7 @@ impl FleetRow<'_> {
     }
 }
 
-/// What rows are sorted by, behind what is wrong.
+/// What rows are sorted by, after those with problems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum SortOrder {
     #[default]
@@ -80,12 +80,12 @@ impl SortOrder {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choice {
     pub order: SortOrder,
-    /// What their names have in them, in any case.
+    /// What their names contain, ignoring case.
     pub filter: String,
 }
 
-/// The rows in their order: alerts, stale, down, then the others, and by the order that was chosen among those. By name,
-/// a row moves only when something happens to it; the first sample is no such thing.
+/// The rows in their order: alerts, stale, down, then the others, and within each by the chosen order. By name, a row
+/// moves only when something happens to it; its first sample doesn't count.
 pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<FleetRow<'a>> {
     let filter = choice.filter.to_lowercase();
     let mut rows: Vec<(_, f64, FleetRow<'a>)> = all(state)
@@ -126,7 +126,7 @@ fn urgency(state: &ViewState, row: &FleetRow<'_>, now: Now) -> (bool, u8) {
         FleetRow::Server(_, server) => (false, server.status()),
     };
     let urgency = match status {
-        // Nothing is known to be wrong with it: it waits where it will stand with its samples.
+        // Nothing is known to be wrong with it: it waits where it will be once it has samples.
         Status::Down if is_awaited(state, row) => 1,
         Status::Stale => 3,
         Status::Down => 2,
@@ -136,7 +136,7 @@ fn urgency(state: &ViewState, row: &FleetRow<'_>, now: Now) -> (bool, u8) {
     (alerts, urgency)
 }
 
-/// Whether the first sample may be about to come: the connection is being made or is up, and nothing is late yet.
+/// Whether the first sample may be about to arrive: the connection is being made or is up, and nothing is late yet.
 fn is_awaited(state: &ViewState, row: &FleetRow<'_>) -> bool {
     let (server, has_failed) = match row {
         FleetRow::Host(host) => (
@@ -147,6 +147,6 @@ fn is_awaited(state: &ViewState, row: &FleetRow<'_>) -> bool {
     };
     let is_up =
         |server: &ServerState| matches!(server.connection, Connection::Connecting | Connection::Up);
-    // Nothing will come any more from a time that is over.
+    // Nothing more arrives from the past.
     state.back.is_none() && !has_failed && server.is_some_and(is_up)
 }

@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_reaches_the_terminal_that_is_not_a_character() {
+    fn only_characters_reach_the_terminal() {
         check("a\u{1b}[31mb\u{7}", "a[31mb");
         check("a\r\nb\tc\u{9b}2J", "abc2J");
         check("\u{202e}gnp.exe\u{2066}", "gnp.exe");
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_an_end() {
+    fn a_long_text_is_cut() {
         assert_eq!(clean(&"x".repeat(100_000)).len(), LONGEST);
     }
 

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ceiling_tells_how_much_is_left() {
+    fn a_ceiling_shows_how_much_is_left() {
         let cells = [Some(2.0), Some(4.0)];
         assert_eq!(
             sparkline(&cells, Scale::of(&cells, "", Some(16.0)), BLOCKS),

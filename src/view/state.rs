@@ -1,4 +1,4 @@
-//! What is known of every server and host.
+//! What is known about every server and host.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use super::metric::Metric;
 use super::moment::{HowFarBack, StreamPosition};
 use super::sanitize::clean;
 
-/// The metrics of one host that are kept; a peer that names new ones in every sample does not fill the memory.
+/// The most metrics kept per host, so that a peer that names new ones in every sample does not fill the memory.
 const MAX_METRICS: usize = 4000;
 
-/// A moment, given by the caller: this room has no clock.
+/// The current time, given by the caller: this module has no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Now {
-    /// Monotonic time since any fixed start; ages are counted by it.
+    /// Monotonic time since any fixed start; ages are measured by it.
     pub elapsed: Duration,
     /// Milliseconds since 1970-01-01T00:00:00Z by the viewer's clock; only shown.
     pub wall: u64,
@@ -29,11 +29,11 @@ pub struct Now {
 #[derive(Debug, Clone)]
 pub struct ViewState {
     pub(super) window: usize,
-    /// How far back this is, if it is what was once.
+    /// How far back this is, if it shows the past.
     pub(super) back: Option<HowFarBack>,
     pub(super) servers: Vec<ServerState>,
     pub(super) hosts: BTreeMap<HostName, HostState>,
-    /// What is to be said of servers whose hosts have the same name.
+    /// Messages about servers whose hosts have the same name.
     pub(super) namesakes: Vec<String>,
 }
 
@@ -42,9 +42,9 @@ pub struct ViewState {
 pub(super) struct ServerState {
     pub name: String,
     pub connection: Connection,
-    /// Whether it was ever reached.
+    /// Whether it was ever connected.
     pub reached: bool,
-    /// Whether another server has its hosts: then it is no row of its own.
+    /// Whether another server has its hosts: then it gets no row of its own.
     pub shares: bool,
 }
 
@@ -89,7 +89,7 @@ pub(super) struct HostState {
     pub metrics: Vec<Metric>,
     index: HashMap<Arc<str>, usize>,
     pub history: History,
-    /// How many samples back its server was asked for.
+    /// How many samples back were requested from its server.
     pub asked: usize,
     pub alerts: Alerts,
     /// When the newest sample arrived, as [`Now::elapsed`].
@@ -104,16 +104,16 @@ pub(super) struct HostState {
 pub(super) enum Status {
     /// Samples arrive.
     Live,
-    /// There are data, and they grow old.
+    /// There is data, and it is getting old.
     Stale,
-    /// There never were data, or they are older than the window.
+    /// There never was data, or it is older than the window.
     Down,
-    /// The stream came to its end.
+    /// The stream has ended.
     Over,
 }
 
 impl ViewState {
-    /// Nothing known yet of `servers`, which are shown under these names; `window` samples will be kept of each host.
+    /// Nothing is known yet about `servers`, which are shown under these names; keeps `window` samples of each host.
     #[must_use]
     pub fn new(window: usize, servers: &[String]) -> Self {
         let server = |name: &String| ServerState {
@@ -138,7 +138,7 @@ impl ViewState {
         }
     }
 
-    /// What `server` calls `host` is another source than what the `other` server calls so.
+    /// `server` and the `other` server have different sources called `host`.
     pub fn same_name(&mut self, server: usize, other: usize, host: &HostName) {
         self.same_source(server);
         let name = |index: usize| self.servers.get(index).map(|server| server.name.as_str());
@@ -171,7 +171,7 @@ impl ViewState {
         }
     }
 
-    /// `server` refused, or could not be reached in as many attempts as are allowed: it will not be tried again.
+    /// `server` refused, or could not be reached within the allowed attempts: the client does not retry.
     pub fn refused(&mut self, server: usize, reason: &str) {
         if let Some(server) = self.servers.get_mut(server) {
             server.connection = Connection::Refused {
@@ -200,14 +200,14 @@ impl ViewState {
         }
     }
 
-    /// No sample of `host` has come for three intervals.
+    /// No sample of `host` has arrived for three intervals.
     pub fn stale(&mut self, host: &HostName) {
         if let Some(host) = self.hosts.get_mut(host) {
             host.delay();
         }
     }
 
-    /// `server` tells what `host` is and measures.
+    /// `server` announces `host` and its metrics.
     pub fn hello(&mut self, server: usize, host: &HostName, hello: &Hello) {
         let host = self.host(server, host);
         if host.is_before_what_came(hello) {
@@ -236,7 +236,7 @@ impl ViewState {
         self.host(server, host).take(position, sample, now);
     }
 
-    /// An alert of `host` fires or is resolved; `sample` did it and has, as a rule, come before.
+    /// An alert of `host` fires or is resolved. `sample` triggered it and has usually arrived before.
     pub fn alert(
         &mut self,
         server: usize,
@@ -259,7 +259,7 @@ impl ViewState {
         }
     }
 
-    /// Messages of `host` will not come.
+    /// Messages of `host` are missing.
     pub fn gap(&mut self, server: usize, host: &HostName, gap: Gap, now: Now) {
         let host = self.host(server, host);
         host.gap = Some((gap, now.elapsed));
@@ -278,13 +278,13 @@ impl ViewState {
             })
     }
 
-    /// Whether any sample of any host has come.
+    /// Whether any sample of any host has arrived.
     #[must_use]
     pub fn has_data(&self) -> bool {
         self.hosts.values().any(|host| !host.history.is_empty())
     }
 
-    /// Whether a sample of every known host has come, and every server has named a host or is out of reach.
+    /// Whether a sample of every known host has arrived, and every server has named a host or is out of reach.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let waited_for = |(_, server): (_, &ServerState)| {
@@ -306,7 +306,7 @@ impl ViewState {
         host
     }
 
-    /// How `host` stands at `now`.
+    /// The status of `host` at `now`.
     pub(super) fn status(&self, host: &HostState, now: Now) -> Status {
         match host.age(now) {
             _ if host.freshness == Freshness::Over => Status::Over,
@@ -317,7 +317,7 @@ impl ViewState {
         }
     }
 
-    /// The servers of which no host is known.
+    /// The servers that have named no host.
     pub(super) fn silent_servers(&self) -> impl Iterator<Item = (usize, &ServerState)> {
         let silent = |index| !self.hosts.values().any(|host| host.server == index);
         self.servers
@@ -328,7 +328,7 @@ impl ViewState {
 }
 
 impl ServerState {
-    /// How a server stands that has named no host.
+    /// The status of a server that has named no host.
     pub(super) fn status(&self) -> Status {
         match self.connection {
             Connection::Over => Status::Over,
@@ -366,7 +366,7 @@ impl HostState {
         self.freshness == Freshness::Stale
     }
 
-    /// Whether `hello` is of a replay that was started again, and has not come as far as what is here.
+    /// Whether `hello` belongs to a restarted replay that has not reached the newest sample here.
     fn is_before_what_came(&self, hello: &Hello) -> bool {
         let newest = self.history.newest_point().map(|point| point.position);
         hello.replay.is_some()
@@ -386,7 +386,7 @@ impl HostState {
         }
     }
 
-    /// Adds a metric; not twice, and not without an end.
+    /// Adds a metric, unless it is known or there are too many.
     fn add(&mut self, info: &MetricInfo) -> bool {
         let new = self.metrics.len() < MAX_METRICS && !self.index.contains_key(info.name.as_str());
         if new {
@@ -397,7 +397,7 @@ impl HostState {
         new
     }
 
-    /// Takes over the announced metrics in their order, and moves what the window has of them.
+    /// Adopts the announced metrics in their order, and moves the window's values along.
     fn announce(&mut self, announced: &[MetricInfo]) {
         let before = std::mem::take(&mut self.index);
         self.metrics.clear();
@@ -438,7 +438,7 @@ impl HostState {
         }
     }
 
-    /// What is known of a metric that was not announced.
+    /// Describes a metric that was not announced.
     fn describe(&self, name: &str) -> MetricInfo {
         let cores = self.system.as_ref().map_or(0, |system| system.cores);
         describe(name, usize::try_from(cores).unwrap_or_default())
@@ -470,7 +470,7 @@ impl HostState {
         self.interval.saturating_mul(samples)
     }
 
-    /// The window's cells at `now`: while nothing arrives, time goes on.
+    /// The window's cells at `now`: they move on even while nothing arrives.
     pub(super) fn layout(&self, now: Now) -> WindowLayout {
         let silent = match self.age(now) {
             Some(age) if self.is_stale() => age,

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn clipping_goes_over_the_meanings() {
+    fn clipping_spans_tones() {
         let mut line = StyledLine::new(Tone::Good, "ab");
         line.push(Tone::Critical, "cdef");
         assert_eq!(

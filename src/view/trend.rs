@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn too_little_is_no_trend() {
+    fn too_few_samples_make_no_trend() {
         check(&[], "%", None);
         check(&[1., 2., 3., 4., 5.], "%", None);
         check(&[1., 2., 3., 4., 5., 6., 7.], "%", None);

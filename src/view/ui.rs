@@ -1,4 +1,4 @@
-//! What the person at the screen has chosen.
+//! What the user has chosen.
 
 use super::Canvas;
 use super::host_page;
@@ -22,7 +22,7 @@ pub struct Ui {
     typing: bool,
 }
 
-/// A step that a key asks for.
+/// A step through the pages, as a key requests it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Navigation {
     /// One row up.
@@ -31,7 +31,7 @@ pub enum Navigation {
     Down,
     /// Open what is selected.
     Enter,
-    /// Back to where one came from.
+    /// Back to the page before.
     Back,
 }
 
@@ -43,8 +43,8 @@ pub(super) enum Page<'a> {
 }
 
 impl Ui {
-    /// Follows what was chosen: once a chosen server names its host, that host is the chosen one. To be called whenever
-    /// `state` has changed, and before a key is taken.
+    /// Keeps the choices up to date: once a chosen server names its host, that host is chosen instead. Call it whenever
+    /// `state` has changed, and before taking a key.
     pub fn follow(&mut self, state: &ViewState) {
         for chosen in [&mut self.selected, &mut self.open] {
             if let Some(RowKey::Server(server)) = chosen
@@ -134,7 +134,7 @@ impl Ui {
         self.selected = key;
     }
 
-    /// The page that these choices lead to; a single host needs none.
+    /// The page that these choices lead to. A single host is always open.
     pub(super) fn page<'a>(&self, state: &'a ViewState, now: Now) -> Page<'a> {
         let is_open = |row: &FleetRow<'_>| Some(row.key()) == self.open;
         let open = if all(state).count() == 1 {
@@ -155,7 +155,7 @@ impl Ui {
         }
     }
 
-    /// The host whose samples are the steps in time: the open one, the selected one, or the first.
+    /// The host whose samples are the steps back in time: the open one, the selected one, or the first.
     #[must_use]
     pub fn subject(&self, state: &ViewState, now: Now) -> Option<HostName> {
         let selected = match self.page(state, now) {
@@ -186,12 +186,12 @@ impl Ui {
         self.open.is_some() && all(state).count() > 1
     }
 
-    /// Sorts hosts by what comes next.
+    /// Sorts hosts by the next criterion.
     pub fn sort(&mut self) {
         self.choice.order = self.choice.order.next();
     }
 
-    /// Takes the next keys as letters of the filter.
+    /// From now on, keys are letters of the filter.
     pub fn begin_filter(&mut self) {
         self.typing = true;
     }
@@ -210,12 +210,12 @@ impl Ui {
         }
     }
 
-    /// Takes the last letter of the filter back; without one, the filter.
+    /// Removes the last letter of the filter; if there is none, stops typing.
     pub fn erase_letter(&mut self) {
         self.typing = self.choice.filter.pop().is_some();
     }
 
-    /// The filter is as it should be, or is not wanted.
+    /// Stops typing, and keeps the filter or drops it.
     pub fn end_filter(&mut self, keep: bool) {
         self.typing = false;
         if !keep {

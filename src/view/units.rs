@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_zero_is_not_shown_as_zero() {
+    fn a_small_value_is_not_shown_as_zero() {
         for (number, unit, shown, short) in [
             (0.004, "1/s", "0.004 /s", "0.004 /s"),
             (0.04, "%", "0.04 %", "0.04"),
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_hold_whatever_a_peer_sends() {
+    fn columns_fit_whatever_a_peer_sends() {
         for exponent in -320..=308 {
             for digits in [1.0, 9.994_999, 9.9996, 1.2345] {
                 for sign in [1.0, -1.0] {

@@ -122,14 +122,14 @@ fn a_refusal_says_what_to_write() {
 }
 
 #[test]
-fn through_ssh_the_far_host_is_asked_for_itself() {
+fn through_ssh_the_far_host_is_reached_on_its_loopback() {
     let address: Address = "ssh://ada@web-1/9000".parse().unwrap();
     assert_eq!(address.url(&Query::default()), "ws://127.0.0.1:9000/ws");
     assert_eq!(address.host(), "web-1");
 }
 
 #[test]
-fn a_zone_leads_there_and_is_not_sent() {
+fn a_zone_is_used_to_connect_and_not_sent() {
     let address: Address = "ws://[fe80::1%eth0]:9000/ws".parse().unwrap();
     assert_eq!(address.host_port(), ("fe80::1%eth0".into(), 9000));
     assert_eq!(address.url(&Query::default()), "ws://[fe80::1]:9000/ws");

@@ -11,7 +11,7 @@ pub(super) struct SampleLimit {
 }
 
 impl SampleLimit {
-    /// `limit` samples of each host; `None` for as many as come.
+    /// `limit` samples of each host; `None` for no limit.
     pub(super) fn new(limit: Option<u64>) -> Self {
         Self {
             limit,
@@ -19,7 +19,7 @@ impl SampleLimit {
         }
     }
 
-    /// Counts a message of `host`. Whether it is still wanted.
+    /// Counts a message of `host`. Returns whether it is still wanted.
     pub(super) fn admits(&mut self, host: &HostName, body: &Body) -> bool {
         let Some(limit) = self.limit else {
             return true;
@@ -40,7 +40,7 @@ impl SampleLimit {
                 *samples += u64::from(is_sample);
                 true
             }
-            // No hello came before it, so the sink ignores it.
+            // There was no hello before it, so the sink ignores it.
             None => true,
         }
     }

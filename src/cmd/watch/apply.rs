@@ -1,10 +1,10 @@
-//! Messages as changes of what is known.
+//! Applies messages to the state that is shown.
 
 use crate::client::Received;
 use crate::protocol::Body;
 use crate::view::{Now, ViewState};
 
-/// Takes a message into `state`.
+/// Applies a message to `state`.
 pub(super) fn apply(state: &mut ViewState, received: &Received, now: Now) {
     let (server, host) = (received.server, &received.host);
     let position = |seq: &Option<u64>| (received.stream, seq.unwrap_or_default());

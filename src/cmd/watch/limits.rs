@@ -13,7 +13,7 @@ use crate::protocol::{Body, HostName};
 pub(super) struct Limits {
     samples: Option<u64>,
     until: Option<Instant>,
-    /// Samples so far, of every host that said anything.
+    /// Samples so far of every host that sent anything.
     seen: HashMap<HostName, u64>,
 }
 
@@ -27,12 +27,12 @@ impl Limits {
         }
     }
 
-    /// When the time is over.
+    /// When the duration ends.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Whether this host may still be shown, or has had its samples.
+    /// Whether this host has not had all its samples yet.
     pub(super) fn wants(&self, host: &HostName) -> bool {
         let seen = self.seen.get(host).copied().unwrap_or(0);
         self.samples.is_none_or(|samples| seen < samples)
@@ -46,7 +46,7 @@ impl Limits {
         }
     }
 
-    /// Whether every host has had its samples.
+    /// Whether every host has had all its samples.
     pub(super) fn reached(&self) -> bool {
         self.samples.is_some_and(|samples| {
             !self.seen.is_empty() && self.seen.values().all(|seen| samples <= *seen)

@@ -12,13 +12,13 @@ use super::super::clock::reached;
 use super::super::data;
 use super::{End, EventSource, Session};
 
-/// A server sends what it has in one go: when nothing more comes for this long, that was all.
+/// A server sends what it has in one go: if nothing more arrives for this long, that was all.
 const SETTLED_AFTER: Duration = Duration::from_millis(150);
 
-/// A host that is named but silent for this long after the first sample of any is not there.
+/// A named host that is still silent this long after the first sample of any host counts as absent.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Prints the table when the first samples of all are there.
+/// Prints the table once the first samples of all hosts are there.
 pub(super) async fn run(
     events: impl EventSource,
     session: &mut Session,
@@ -39,11 +39,11 @@ pub(super) async fn run(
         written = data::print(table.into_bytes()) => written?,
         () = data::given_up(stop, None) => {}
     }
-    // Those that were not there are in the table.
+    // The table shows which hosts were absent.
     Ok(End::Done)
 }
 
-/// Takes events until there is a sample of every host, or `stop` says that it is done.
+/// Takes events until there is a sample of every host, or until `stop`.
 pub(super) async fn gather(
     mut events: impl EventSource,
     session: &mut Session,

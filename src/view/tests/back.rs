@@ -85,7 +85,7 @@ fn a_marker_says_how_far_back() {
 }
 
 #[test]
-fn another_day_is_told() {
+fn another_day_is_shown() {
     let mut fixture = Fixture::one_host();
     fixture.now.wall = WALL + 86_400_000;
     let header = &fixture.look_back("web-1", -6).frame(80, 24, PLAIN)[0];
@@ -93,7 +93,7 @@ fn another_day_is_told() {
 }
 
 #[test]
-fn what_is_looked_back_at_lies_further_back_with_every_sample() {
+fn each_new_sample_moves_the_one_looked_at_further_back() {
     let mut fixture = Fixture::one_host();
     let moment = fixture.moment("web-1", -6);
     let mut back = fixture.look_back("web-1", -6);
@@ -116,7 +116,7 @@ fn what_is_looked_back_at_lies_further_back_with_every_sample() {
 }
 
 #[test]
-fn what_is_wrong_now_is_told_while_one_looks_back() {
+fn current_problems_are_shown_while_looking_back() {
     let mut fixture = Fixture::one_host();
     let header = |fixture: &Fixture| fixture.look_back("web-1", -6).frame(80, 24, PLAIN)[0].clone();
     assert!(!header(&fixture).contains(" now"), "{}", header(&fixture));
@@ -140,7 +140,7 @@ fn of_a_server_without_a_host_nothing_is_known() {
 }
 
 #[test]
-fn steps_end_at_the_oldest_and_behind_the_newest() {
+fn steps_end_at_the_oldest_and_beyond_the_newest() {
     let fixture = Fixture::one_host();
     let newest = fixture.state.newest(&Fixture::name("web-1")).unwrap();
     let oldest = fixture.state.oldest(&Fixture::name("web-1"));
@@ -173,7 +173,7 @@ fn other_hosts_show_their_last_sample_before_that_time() {
 }
 
 #[test]
-fn an_alert_fires_from_its_begin_to_its_end() {
+fn an_alert_fires_from_its_start_to_its_end() {
     let fires = |fixture: &Fixture, by| {
         let lines = fixture.look_back("web-1", by).frame(80, 24, PLAIN);
         lines.iter().any(|line| line.contains("ALERT busy"))
@@ -203,7 +203,7 @@ fn read(numbers: std::ops::RangeInclusive<u32>) -> ViewState {
 }
 
 #[test]
-fn what_the_server_held_comes_before_and_nothing_twice() {
+fn what_the_server_held_is_put_before_and_nothing_twice() {
     let mut fixture = Fixture::new(&["web-1"]);
     fixture.hello(0, "web-1", &["cpu", "memory"]);
     fixture.messages = 40;
@@ -228,7 +228,7 @@ fn what_the_server_held_comes_before_and_nothing_twice() {
 }
 
 #[test]
-fn the_memory_of_hosts_has_an_end() {
+fn the_samples_of_all_hosts_are_bounded() {
     let mut fixture = Fixture::new(&["relay"]);
     for n in 0..2 * MOST_KEPT {
         fixture.sample(0, "web-1", 29, &[("cpu", n as f64)]);
@@ -249,7 +249,7 @@ fn the_memory_of_hosts_has_an_end() {
 }
 
 #[test]
-fn a_pause_holds_no_more_than_is_seen() {
+fn a_pause_holds_no_more_than_is_visible() {
     let mut fixture = Fixture::new(&["web-1"]);
     for n in 0..400 {
         fixture.sample(0, "web-1", 29, &[("cpu", f64::from(n))]);

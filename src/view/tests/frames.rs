@@ -312,7 +312,7 @@ fn what_is_left_behind_is_no_longer_than_the_screen() {
 }
 
 #[test]
-fn a_pause_is_said() {
+fn a_pause_is_shown() {
     let mut fixture = Fixture::one_host();
     fixture.ui.paused = true;
     let shown = fixture.frame(40, 20, PLAIN);

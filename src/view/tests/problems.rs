@@ -25,7 +25,7 @@ fn check(fixture: &Fixture, expected: &str) {
 }
 
 #[test]
-fn a_lost_connection_says_why_what_next_and_that_data_are_old() {
+fn a_lost_connection_shows_the_reason_the_next_attempt_and_that_data_is_old() {
     let mut fixture = Fixture::one_host();
     fixture.lose("connection refused");
     check(
@@ -48,7 +48,7 @@ fn silence_on_an_open_connection_is_stale_too() {
 }
 
 #[test]
-fn all_clear_when_samples_come_again() {
+fn problems_disappear_when_samples_arrive_again() {
     let mut fixture = Fixture::one_host();
     fixture.lose("connection refused");
     fixture.state.connected(0);
@@ -59,7 +59,7 @@ fn all_clear_when_samples_come_again() {
 }
 
 #[test]
-fn data_older_than_the_window_are_down() {
+fn a_host_with_data_older_than_the_window_is_down() {
     let mut fixture = Fixture::one_host();
     fixture.lose("no route to host");
     fixture.later(50_000);
@@ -68,7 +68,7 @@ fn data_older_than_the_window_are_down() {
 }
 
 #[test]
-fn an_alert_is_told_with_its_rule_value_and_time() {
+fn an_alert_is_shown_with_its_rule_value_and_time() {
     let mut fixture = Fixture::one_host();
     fixture.fire("web-1");
     check(
@@ -90,7 +90,7 @@ fn problems_come_before_the_metrics() {
 }
 
 #[test]
-fn a_loss_is_told_for_as_long_as_it_is_in_the_window() {
+fn a_gap_is_shown_while_it_is_in_the_window() {
     let mut fixture = Fixture::one_host();
     let gap = Gap {
         from: Some(13),
@@ -146,7 +146,7 @@ fn silence_moves_the_sparkline_on() {
 }
 
 #[test]
-fn the_loss_of_a_server_is_told_once_for_all_of_its_hosts() {
+fn a_lost_server_is_shown_once_for_all_its_hosts() {
     let mut fixture = Fixture::new(&["relay"]);
     fixture.state.connected(0);
     for host in ["a", "b", "c"] {
@@ -216,7 +216,7 @@ fn a_server_without_hello_has_columns_from_its_samples() {
 }
 
 #[test]
-fn texts_of_peers_cannot_speak_to_the_terminal() {
+fn texts_of_peers_cannot_control_the_terminal() {
     let mut fixture = Fixture::new(&["a\u{1b}[2Jb"]);
     let evil = "x\u{1b}]0;y\u{7}\u{202e}z\r\n";
     let hello = crate::protocol::Hello {

@@ -15,7 +15,7 @@ fn an_alert_does_not_count_its_sample_twice() {
 }
 
 #[test]
-fn an_alert_brings_its_sample_where_none_came_before() {
+fn an_alert_brings_its_sample_if_none_arrived_before() {
     let mut fixture = Fixture::new(&["web-1"]);
     fixture.fire_with(
         "web-1",
@@ -86,7 +86,7 @@ fn what_counts_redraws_without_data() {
 }
 
 #[test]
-fn it_is_complete_when_nobody_is_waited_for() {
+fn it_is_complete_when_no_host_is_awaited() {
     let mut fixture = Fixture::new(&["a", "b"]);
     fixture.state.connected(0);
     fixture.hello(0, "a-1", &["cpu"]);
@@ -111,7 +111,7 @@ fn an_ended_stream_is_neither_stale_nor_down() {
 }
 
 #[test]
-fn the_metrics_of_a_host_have_an_end() {
+fn the_metrics_of_a_host_are_bounded() {
     let mut fixture = Fixture::new(&["web-1"]);
     for sample in 0..5_u64 {
         let values = (0..1500_u64)

@@ -49,7 +49,7 @@ fn the_selection_stays_with_its_host() {
 }
 
 #[test]
-fn enter_opens_a_host_and_escape_leads_back() {
+fn enter_opens_a_host_and_escape_returns() {
     let mut fixture = Fixture::fleet();
     fixture.step(Navigation::Down);
     fixture.step(Navigation::Down);
@@ -75,7 +75,7 @@ fn enter_without_a_selection_opens_the_first() {
 }
 
 #[test]
-fn a_single_host_needs_no_opening() {
+fn a_single_host_is_always_open() {
     let mut fixture = Fixture::one_host();
     fixture.step(Navigation::Back);
     check(&fixture, " web-1   ● live");
@@ -83,7 +83,7 @@ fn a_single_host_needs_no_opening() {
 }
 
 #[test]
-fn metrics_scroll_as_far_as_there_are_some() {
+fn metrics_scroll_to_the_last_one() {
     let mut fixture = Fixture::one_host();
     check(&fixture, "   ↑↓ 1-13 of 29");
     check(&fixture, "   CPU ");
@@ -161,7 +161,7 @@ fn busy(values: &[(&str, [f64; 3])]) -> Fixture {
 }
 
 #[test]
-fn hosts_are_sorted_by_what_one_asks_for() {
+fn hosts_are_sorted_by_the_chosen_order() {
     let mut fixture = busy(&[
         ("a", [10.0, 50.0, 3.0]),
         ("b", [30.0, 40.0, 1.0]),
@@ -183,7 +183,7 @@ fn hosts_are_sorted_by_what_one_asks_for() {
 }
 
 #[test]
-fn what_is_wrong_comes_first_in_every_order() {
+fn problems_come_first_in_every_order() {
     let mut fixture = Fixture::fleet();
     for _ in 0..4 {
         assert_eq!(hosts(&fixture)[..2], ["web-2", "db-1"]);
@@ -192,7 +192,7 @@ fn what_is_wrong_comes_first_in_every_order() {
 }
 
 #[test]
-fn a_filter_leaves_the_hosts_that_have_it_in_their_name() {
+fn a_filter_keeps_the_hosts_whose_names_contain_it() {
     let mut fixture = busy(&[("web-1", [1.0; 3]), ("db-1", [1.0; 3]), ("WEB-2", [1.0; 3])]);
     fixture.ui.begin_filter();
     assert!(fixture.ui.is_typing());
@@ -232,7 +232,7 @@ fn erasing_the_whole_filter_ends_it() {
 }
 
 #[test]
-fn steps_in_time_are_those_of_the_host_that_one_looks_at() {
+fn steps_in_time_follow_the_host_on_the_screen() {
     let mut fixture = Fixture::fleet();
     let subject = |fixture: &Fixture| fixture.ui.subject(&fixture.state, fixture.now);
     assert_eq!(subject(&fixture), Some(Fixture::name("web-2")));
@@ -321,7 +321,7 @@ fn a_chosen_server_becomes_the_host_that_it_names() {
 }
 
 #[test]
-fn the_selection_is_of_a_host_whatever_its_row() {
+fn the_selection_follows_its_host_to_any_row() {
     let mut fixture = busy(&[("a", [10.0; 3]), ("b", [20.0; 3]), ("c", [30.0; 3])]);
     fixture.step(Navigation::Down);
     fixture.step(Navigation::Down);
@@ -343,7 +343,7 @@ fn the_selection_is_of_a_host_whatever_its_row() {
 }
 
 #[test]
-fn a_filter_hides_the_selected_host_and_gives_it_back() {
+fn a_filter_hides_the_selected_host_until_it_is_removed() {
     let mut fixture = busy(&[("web-1", [1.0; 3]), ("db-1", [1.0; 3]), ("web-2", [1.0; 3])]);
     fixture.step(Navigation::Down);
     assert_eq!(selected(&fixture).as_deref(), Some("db-1"));

@@ -76,7 +76,7 @@ fn instances_are_a_table_for_each_section() {
 }
 
 #[test]
-fn a_table_that_is_too_wide_goes_on_below() {
+fn a_table_that_is_too_wide_continues_below() {
     let names = ["gpu", "gpuMemory", "gpuPower", "gpuClock", "gpuThrottled"];
     let metrics = names.map(|name| info(&format!("{name}:0"), "W", &format!("{name} 0"), "GPU"));
     let frame = shown(metrics.into(), 44);

@@ -96,7 +96,7 @@ fn every_height_fits() {
 }
 
 #[test]
-fn a_terminal_of_no_size_is_no_reason_to_fail() {
+fn a_terminal_of_size_zero_does_not_fail() {
     for number in 0..SCENES {
         let fixture = scene(number);
         for (width, height) in [(0, 0), (1, 1), (2, 5), (5, 2), (12, 4), (39, 3)] {

@@ -26,7 +26,7 @@ async fn print(
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_is_what_came() {
+async fn json_is_what_arrived() {
     let alert = Alert {
         name: "busy".into(),
         rule: "cpu > 90".into(),
@@ -77,7 +77,7 @@ async fn json_is_what_came() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_has_the_order_of_the_columns() {
+async fn plain_follows_the_order_of_the_columns() {
     let events = vec![
         (0, hello(0, "web-1")),
         (0, metric(0, "web-1", 23.4)),
@@ -97,7 +97,7 @@ async fn plain_has_the_order_of_the_columns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn changes_of_state_are_said_once() {
+async fn changes_of_state_are_reported_once() {
     let events = vec![
         (0, lost(0, 1, 1000)),
         (1000, lost(0, 2, 1000)),
@@ -131,7 +131,7 @@ async fn changes_of_state_are_said_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_host_has_its_samples() {
+async fn each_host_gets_its_samples() {
     let events = vec![
         (0, hello(0, "a")),
         (0, hello(0, "b")),
@@ -174,7 +174,7 @@ impl line_output::LineOutput for Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closed_pipe_is_told_from_other_errors() {
+async fn a_closed_pipe_is_distinguished_from_other_errors() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let stop = CancellationToken::new();
     let mut session = session(&["web-1"], None, None);
@@ -200,7 +200,7 @@ fn fails(session: Session, expected: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_sees_nothing_is_told_why() {
+async fn a_user_who_sees_nothing_learns_why() {
     let run = async |events| {
         let mut session = session(&["web-1"], None, None);
         let (end, ..) = print(Script::ending(events), LineFormat::Plain, &mut session).await;

@@ -25,7 +25,7 @@ async fn once(servers: &[&str], events: Vec<(u64, ClientEvent)>) -> (u128, Strin
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_waits_until_all_that_is_there_has_come() {
+async fn once_waits_for_everything_that_is_there() {
     let (took, shown) = once(
         &["web-1"],
         vec![
@@ -51,7 +51,7 @@ async fn once_waits_until_all_that_is_there_has_come() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_does_not_wait_for_who_is_not_there() {
+async fn once_does_not_wait_for_an_absent_host() {
     let silent = vec![
         (0, connected(0)),
         (0, hello(0, "a")),

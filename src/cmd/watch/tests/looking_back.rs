@@ -75,7 +75,7 @@ fn check(frames: &Frames, time: u128, expected: &[&str]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_step_back_shows_the_sample_before_and_reads_what_the_server_holds() {
+async fn a_step_back_shows_the_previous_sample_and_reads_what_the_server_holds() {
     let shelf = Shelf::of(held(200));
     let keys = [
         (500, TerminalInput::Left),
@@ -104,7 +104,7 @@ async fn a_step_back_shows_the_sample_before_and_reads_what_the_server_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
+async fn end_escape_and_a_step_beyond_the_newest_return_to_live() {
     for (back, key) in [
         (TerminalInput::Left, TerminalInput::End),
         (TerminalInput::Left, TerminalInput::Back),
@@ -128,14 +128,14 @@ async fn end_escape_and_a_step_behind_the_newest_are_live_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn home_waits_for_what_is_oldest() {
+async fn home_waits_for_the_oldest_sample() {
     let frames = watch(live(), &Shelf::of(held(300)), &[(500, TerminalInput::Home)]).await;
     check(&frames, 500, &["◀ 9 s ago", " 1.0 %", "1 of 10"]);
     check(&frames, 850, &["◀ 1 m 39 s ago", " 11.0 %", "1 of 100"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reading_that_was_left_begins_anew_and_one_that_fails_is_over() {
+async fn an_abandoned_lookback_starts_again_and_a_failed_one_ends() {
     let shelf = Shelf::of(held(60_000));
     let keys = [
         (500, TerminalInput::Left),
@@ -156,7 +156,7 @@ async fn a_reading_that_was_left_begins_anew_and_one_that_fails_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_is_where_a_step_back_begins() {
+async fn a_step_back_starts_from_the_pause() {
     let keys = [
         (500, TerminalInput::Char('p')),
         (2500, TerminalInput::Left),

@@ -82,7 +82,7 @@ async fn ages_and_countdowns_are_drawn_every_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn q_leaves() {
+async fn q_quits() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let mut session = session(&["web-1"], None, None);
     let (end, frames) = watch(script, &mut session, &[(700, TerminalInput::Char('q'))]).await;
@@ -90,7 +90,7 @@ async fn q_leaves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_leaves_before_anything_was_there_is_told_why() {
+async fn a_user_who_quits_before_any_data_learns_why_there_was_none() {
     let script = Script::new(vec![(0, lost(0, 1, 5000))]);
     let mut session = session(&["web-1"], None, None);
     let (end, _) = watch(script, &mut session, &[(700, TerminalInput::Char('q'))]).await;
@@ -106,7 +106,7 @@ async fn who_leaves_before_anything_was_there_is_told_why() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pause_holds_the_display_while_data_are_taken() {
+async fn a_pause_holds_the_display_while_data_arrives() {
     let script = Script::new(vec![
         (0, connected(0)),
         (0, metric(0, "web-1", 11.0)),
@@ -226,7 +226,7 @@ async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_goes_on_without_a_keyboard() {
+async fn it_works_without_a_keyboard() {
     let (keyboard, mut keys) = mpsc::channel(1);
     drop(keyboard);
     let script = Script::ending(vec![(1000, metric(0, "web-1", 1.0))]);
