@@ -75,6 +75,22 @@ impl Backoff {
         (self.failed <= allowed).then_some(self.failed)
     }
 
+    /// How many attempts were made in vain, to be put behind the reason why the last one failed.
+    pub(super) fn gave_up(&self) -> String {
+        // What failed first was an attempt, or else a connection.
+        let retries = match self.failed.saturating_sub(1) {
+            0 => return String::new(),
+            1 => "1 retry".into(),
+            retries => format!("{retries} retries"),
+        };
+        if self.ever_connected {
+            format!(" (gave up after {retries})")
+        } else {
+            let attempts = self.failed;
+            format!(" (gave up after {attempts} attempts: the first and {retries})")
+        }
+    }
+
     /// The wait before the next attempt: exponential with full jitter, so that viewers disconnected together do not return
     /// together. `jitter` is in 0.0..1.0.
     pub(super) fn wait(&self, jitter: f64) -> Duration {
@@ -131,6 +147,38 @@ mod tests {
         assert_eq!(backoff.next_attempt(), None);
         backoff.connected();
         assert_eq!(backoff.next_attempt(), Some(10));
+    }
+
+    #[test]
+    fn who_gives_up_tells_attempts_from_retries() {
+        for (retries, at_first, after_a_connection) in [
+            (0, "", ""),
+            (
+                1,
+                " (gave up after 2 attempts: the first and 1 retry)",
+                " (gave up after 1 retry)",
+            ),
+            (
+                9,
+                " (gave up after 10 attempts: the first and 9 retries)",
+                " (gave up after 9 retries)",
+            ),
+        ] {
+            let mut backoff = Backoff::new(Retry {
+                retries: Some(retries),
+                ..Retry::default()
+            });
+            while backoff.next_attempt().is_some() {
+                backoff.lost(Duration::ZERO, false);
+            }
+            assert_eq!(backoff.gave_up(), at_first);
+            backoff.connected();
+            backoff.lost(Duration::from_secs(60), true);
+            while backoff.next_attempt().is_some() {
+                backoff.lost(Duration::ZERO, false);
+            }
+            assert_eq!(backoff.gave_up(), after_a_connection);
+        }
     }
 
     #[test]

@@ -336,12 +336,7 @@ impl Link {
 
     fn retry(&mut self, reason: String, at_least: Duration) -> ClientEvent {
         let Some(attempt) = self.backoff.next_attempt() else {
-            let tries = if self.attempts == 1 {
-                String::new()
-            } else {
-                format!(" ({} attempts)", self.attempts)
-            };
-            return self.refused(format!("{reason}{tries}"));
+            return self.refused(format!("{reason}{}", self.backoff.gave_up()));
         };
         let retry_in = self.backoff.wait(rand::random::<f64>()).max(at_least);
         self.state = LinkState::Waiting(Instant::now() + retry_in);

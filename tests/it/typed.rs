@@ -315,8 +315,14 @@ fn retries_are_counted_after_the_first_attempt() {
     let port = closed_port();
     for (retries, attempts) in [
         ("0", None),
-        ("1", Some("(2 attempts)")),
-        ("3", Some("(4 attempts)")),
+        (
+            "1",
+            Some("(gave up after 2 attempts: the first and 1 retry)"),
+        ),
+        (
+            "3",
+            Some("(gave up after 4 attempts: the first and 3 retries)"),
+        ),
     ] {
         let output = Metrics::record(&format!("127.0.0.1:{port}"))
             .args(["--retries", retries])
