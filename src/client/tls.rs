@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use pinned::Pinned;
+use pinned::{Pinned, is_of_ca};
 
 /// TLS as a client, with the certificates that it trusts. Cloning shares them.
 #[derive(Clone)]
@@ -175,12 +175,10 @@ fn certificate(reason: &CertificateError, host: &str) -> String {
             "the certificate of {host} is by a CA that is not known here: name the CA's or the server's own with --ca-cert FILE"
         ),
         CertificateError::Revoked => format!("the certificate of {host} was revoked"),
-        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
-            format!(
-                "the certificate of {host} is that of a CA, as openssl makes them: make it with \
-             -addext basicConstraints=critical,CA:FALSE"
-            )
-        }
+        reason if is_of_ca(reason) => format!(
+            "the certificate of {host} is that of a CA, as openssl makes them: name that very certificate with --ca-cert FILE, or \
+             make one with -addext basicConstraints=critical,CA:FALSE"
+        ),
         other => format!("the certificate of {host} is no good: {other}"),
     }
 }

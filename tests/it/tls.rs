@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::process::Signal;
 
 use crate::harness::PATIENCE;
-use crate::harness::certificates::{Authority, Pair, Valid};
+use crate::harness::certificates::{Authority, Pair, Valid, sign_as_ca};
 use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Output, Running};
 use crate::harness::recording::write_long;
@@ -100,13 +100,36 @@ fn a_servers_own_certificate_needs_no_authority_but_all_else_must_be_right() {
         (&["127.0.0.1"], Valid::Past, Some("has expired")),
     ] {
         let dir = tempfile::tempdir().unwrap();
-        let pair = Authority::new().sign(dir.path(), names, valid);
-        let server = with(Metrics::serve(), &pair).start();
-        let output = watch(&server, "127.0.0.1", &pair.cert);
-        match reason {
-            None => drop(output.success()),
-            Some(reason) => drop(output.code(3).stdout_is("").stderr_has(reason)),
+        let path = dir.path();
+        for pair in [
+            Authority::new().sign(path, names, valid),
+            sign_as_ca(path, names, valid),
+        ] {
+            let server = with(Metrics::serve(), &pair).start();
+            let output = watch(&server, "127.0.0.1", &pair.cert);
+            match reason {
+                None => drop(output.success()),
+                Some(reason) => drop(output.code(3).stdout_is("").stderr_has(reason)),
+            }
         }
+    }
+}
+
+#[test]
+fn a_certificate_that_calls_itself_that_of_a_ca_is_believed_only_where_it_was_given() {
+    let dir = tempfile::tempdir().unwrap();
+    let others = tempfile::tempdir().unwrap();
+    let pair = sign_as_ca(dir.path(), &["127.0.0.1"], Valid::Now);
+    let server = with(Metrics::serve(), &pair).start();
+    // Of the same name and by somebody else, and as a CA of the same name.
+    let stranger = sign_as_ca(others.path(), &["127.0.0.1"], Valid::Now).cert;
+    for ca in [stranger, Authority::new().write(others.path())] {
+        let output = watch(&server, "127.0.0.1", &ca).code(3);
+        output
+            .stdout_is("")
+            .stderr_has("that of a CA")
+            .stderr_has("--ca-cert FILE")
+            .stderr_has("CA:FALSE");
     }
 }
 

@@ -6,14 +6,24 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
-/// Accepts what `inner` accepts, and also each of the `known` server certificates. For those the issuer does not matter;
-/// everything else, including the name and the dates, must be right.
+/// Accepts what `inner` accepts, and also each of the `known` server certificates. For those the issuer does not matter, and
+/// they may be marked as a CA's, as `openssl req -x509` makes them; the name and the dates must be right.
 #[derive(Debug)]
 pub(super) struct Pinned {
     pub(super) inner: Arc<WebPkiServerVerifier>,
     pub(super) known: Vec<CertificateDer<'static>>,
+}
+
+/// Whether the certificate was rejected because it is marked as a CA's.
+pub(super) fn is_of_ca(reason: &CertificateError) -> bool {
+    match reason {
+        CertificateError::Other(OtherError(reason)) => {
+            reason.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)
+        }
+        _ => false,
+    }
 }
 
 impl ServerCertVerifier for Pinned {
@@ -32,13 +42,14 @@ impl ServerCertVerifier for Pinned {
             ocsp_response,
             now,
         );
-        // The certificate's dates and uses are checked before its issuer is looked up.
-        let is_only_unknown = matches!(
-            verified,
+        // The certificate's dates are checked before anything else.
+        let is_only_unknown = match &verified {
             Err(Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature
-            ))
-        );
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => true,
+            Err(Error::InvalidCertificate(reason)) => is_of_ca(reason),
+            _ => false,
+        };
         if is_only_unknown && self.known.iter().any(|known| known == end_entity) {
             verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
             return Ok(ServerCertVerified::assertion());

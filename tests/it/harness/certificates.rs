@@ -51,23 +51,41 @@ impl Authority {
 
     /// Writes a certificate for `names` and its key into `folder`, over those that are there.
     pub(crate) fn sign(&self, folder: &Path, names: &[&str], valid: Valid) -> Pair {
-        let names: Vec<_> = names.iter().copied().map(String::from).collect();
-        let mut params = CertificateParams::new(names).unwrap();
-        let (from, to) = match valid {
-            Valid::Now => (2000, 4000),
-            Valid::Past => (2000, 2001),
-            Valid::Future => (3999, 4000),
-        };
-        params.not_before = rcgen::date_time_ymd(from, 1, 1);
-        params.not_after = rcgen::date_time_ymd(to, 1, 1);
+        let params = params(names, valid);
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let pair = Pair {
-            cert: folder.join("cert.pem"),
-            key: folder.join("key.pem"),
-        };
-        std::fs::write(&pair.cert, certificate.pem()).unwrap();
-        std::fs::write(&pair.key, key.serialize_pem()).unwrap();
-        pair
+        write(folder, &certificate, &key)
     }
+}
+
+/// Writes a certificate for `names` and its key into `folder` that calls itself that of a CA, as `openssl req -x509` does.
+pub(crate) fn sign_as_ca(folder: &Path, names: &[&str], valid: Valid) -> Pair {
+    let mut params = params(names, valid);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    write(folder, &certificate, &key)
+}
+
+fn params(names: &[&str], valid: Valid) -> CertificateParams {
+    let names: Vec<_> = names.iter().copied().map(String::from).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    let (from, to) = match valid {
+        Valid::Now => (2000, 4000),
+        Valid::Past => (2000, 2001),
+        Valid::Future => (3999, 4000),
+    };
+    params.not_before = rcgen::date_time_ymd(from, 1, 1);
+    params.not_after = rcgen::date_time_ymd(to, 1, 1);
+    params
+}
+
+fn write(folder: &Path, certificate: &Certificate, key: &KeyPair) -> Pair {
+    let pair = Pair {
+        cert: folder.join("cert.pem"),
+        key: folder.join("key.pem"),
+    };
+    std::fs::write(&pair.cert, certificate.pem()).unwrap();
+    std::fs::write(&pair.key, key.serialize_pem()).unwrap();
+    pair
 }
