@@ -212,7 +212,8 @@ fn typed(mut response: Response<Full<Bytes>>, content_type: &'static str) -> Res
     response
 }
 
-/// What a browser asks before a page of another origin may send a token: whether it may.
+/// What a browser asks before a page of another origin may send a token: whether it may. HAProxy asks the same way whether
+/// anybody is there.
 fn preflight(
     request: &Request<Incoming>,
     arrival: Arrival,
@@ -222,6 +223,7 @@ fn preflight(
     shared.config.trust.gate.admit_preflight(&asked)?;
     let mut response = plain(StatusCode::NO_CONTENT, "");
     let headers = response.headers_mut();
+    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     headers.insert(
         ACCESS_CONTROL_ALLOW_METHODS,
         HeaderValue::from_static("GET"),

@@ -51,7 +51,7 @@ fn read(reader: &mut impl BufRead, method: &str) -> Answer {
     };
     let length = answer.header("content-length").map(str::to_owned);
     let is_stream = answer.header("content-type") == Some("text/event-stream");
-    if method == "HEAD" || answer.status() == 304 {
+    if method == "HEAD" || [204, 304].contains(&answer.status()) {
         return answer;
     }
     if let Some(length) = length {
@@ -237,6 +237,33 @@ fn whether_it_is_well_may_be_asked_without_a_host() {
                 assert_eq!(answer.status(), 400, "{path}");
                 assert_eq!(answer.body, "a request needs exactly one Host header\n");
             }
+        }
+    }
+}
+
+/// HAProxy's `option httpchk` as it is: 2xx and 3xx mean that the server is up.
+#[test]
+fn whether_anybody_is_there_may_be_asked_by_options_without_a_host() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("token");
+    std::fs::write(&file, "a-token-for-the-tests").unwrap();
+    let closed = Metrics::serve().arg("--token-file").arg(&file).start();
+    for serve in [&ready(), &closed] {
+        for target in ["/", "*", "/healthz", "http://web-1/"] {
+            for version in ["1.0", "1.1"] {
+                let mut stream = connect(serve.port());
+                write!(stream, "OPTIONS {target} HTTP/{version}\r\n\r\n").unwrap();
+                let answer = read(&mut BufReader::new(stream), "OPTIONS");
+                assert_eq!(answer.status(), 204, "{target}: {}", answer.head);
+                assert_eq!(answer.header("allow"), Some("GET, HEAD"));
+            }
+        }
+        // A page is not let in for want of a name, nor is a name that is not the server's.
+        for lines in ["Origin: http://evil.example\r\n", "Host: a\r\nHost: b\r\n"] {
+            let mut stream = connect(serve.port());
+            write!(stream, "OPTIONS / HTTP/1.0\r\n{lines}\r\n").unwrap();
+            let answer = read(&mut BufReader::new(stream), "OPTIONS");
+            assert_eq!(answer.status(), 400, "{}", answer.head);
         }
     }
 }
