@@ -8,13 +8,15 @@ starts a server with a token and at most 128 MiB (in a cgroup if this user may c
 data), connects 50 viewers, and measures how old samples are when they arrive: first undisturbed, then while
 CONNECTIONS unfinished requests of 64 KiB are opened, and reopened when the server closes them. Prints the resident
 memory before, at its peak, and 2 s after the last request; whether the server survived; the 50th and 99th percentile
-of the ages; and how long a new viewer takes to connect in the middle of the crowd.
+of the ages; and how long new viewers wait for their first sample, by turns from the crowd's address and from another
+one, before and during the attack. A word as a fourth argument picks the scenes whose names contain it.
 """
 import asyncio, json, multiprocessing, os, resource, ssl, struct, subprocess, sys, tempfile, time
 
 BINARY = sys.argv[1] if len(sys.argv) > 1 else "target/release/metrics"
 CROWD = int(sys.argv[2]) if len(sys.argv) > 2 else 3500
 SECONDS = int(sys.argv[3]) if len(sys.argv) > 3 else 20
+ONLY = sys.argv[4] if len(sys.argv) > 4 else ""
 VIEWERS = 50
 LIMIT = 128 * 1024 * 1024
 TOKEN = "0123456789abcdef0123"
@@ -72,8 +74,9 @@ def tls(cert):
     return ssl.create_default_context(cafile=cert) if cert else None
 
 
-async def viewer(port, context, ages):
-    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname="localhost" if context else None)
+async def viewer(port, context, ages, address="127.0.0.1"):
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, local_addr=(address, 0),
+                                                   server_hostname="localhost" if context else None)
     writer.write((f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                   f"Authorization: Bearer {TOKEN}\r\nSec-WebSocket-Version: 13\r\n"
                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode())
@@ -141,21 +144,46 @@ def percentile(ages, share):
     return sorted(ages)[min(int(len(ages) * share), len(ages) - 1)] if ages else float("nan")
 
 
-def knock(port, cert):
-    """How long a new viewer takes to connect and get a sample."""
+def knock(port, cert, address):
+    """How long a new viewer takes to connect and get a sample, in seconds, or why it was refused."""
 
     async def run():
         ages = []
-        task = asyncio.create_task(viewer(port, tls(cert), ages))
+        task = asyncio.create_task(viewer(port, context, ages, address))
         while not ages and not task.done():
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.002)
         if task.done():
             task.result()  # raises why it was refused
         task.cancel()
 
+    context = tls(cert)
     begun = time.time()
-    asyncio.run(asyncio.wait_for(run(), 20))
-    return f"{time.time() - begun:.2f} s"
+    try:
+        asyncio.run(asyncio.wait_for(run(), 20))
+    except Exception as error:
+        return repr(error)
+    return time.time() - begun
+
+
+def knocks(port, cert, until):
+    """New viewers, one after another, by turns from the crowd's address and from another."""
+    waits = {"127.0.0.1": [], "127.0.0.9": []}
+    while time.time() < until:
+        for address, of_address in waits.items():
+            of_address.append(knock(port, cert, address))
+            time.sleep(0.1)
+    return waits
+
+
+def describe(waits):
+    parts = []
+    for address, of_address in waits.items():
+        timed = sorted(wait for wait in of_address if isinstance(wait, float))
+        refused = [wait for wait in of_address if not isinstance(wait, float)]
+        middle, worst = (timed[len(timed) // 2], timed[-1]) if timed else (float("nan"),) * 2
+        parts.append(f"from {address} median {middle:.3f} s, worst {worst:.3f} s of {len(of_address)}, "
+                     f"refused {len(refused)} {' '.join(refused[:1])}".rstrip())
+    return "; ".join(parts)
 
 
 def scene(name, files, body, in_tls):
@@ -171,17 +199,14 @@ def scene(name, files, body, in_tls):
     watching.start()
     time.sleep(3)
     begun = time.time()
-    time.sleep(SECONDS / 2)
+    undisturbed = knocks(port, cert, begun + SECONDS / 2)
     crowd_begins = time.time()
     before = status(serve.pid, "VmRSS")
     until = crowd_begins + SECONDS
     attacking = multiprocessing.Process(target=attack, args=(port, cert if in_tls else None, body, until))
     attacking.start()
-    time.sleep(SECONDS / 2)
-    try:
-        came = knock(port, cert)
-    except Exception as error:
-        came = repr(error)
+    time.sleep(2)
+    came = knocks(port, cert, until - 1)
     attacking.join()
     crowd_ends = time.time()
     lives = serve.poll() is None
@@ -203,7 +228,8 @@ def scene(name, files, body, in_tls):
           f"2 s after{f', {group} with the kernel' if group else ''}\n"
           f"  age of samples, idle: p50 {percentile(idle, 0.5):.1f} ms, p99 {p99[0]:.1f} ms ({len(idle)} samples); "
           f"with {CROWD} unfinished requests: p50 {percentile(busy, 0.5):.1f} ms, p99 {p99[1]:.1f} ms ({len(busy)}); {p99[1] / p99[0]:.2f} x\n"
-          f"  a new viewer among them got a sample after {came}; viewers lost: {len(lost)} {lost[:1]}", flush=True)
+          f"  new viewers, idle: {describe(undisturbed)}\n  new viewers, with them: {describe(came)}\n"
+          f"  viewers lost: {len(lost)} {lost[:1]}", flush=True)
     return lives and not lost and after < before + 16
 
 
@@ -217,9 +243,9 @@ def main():
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
                         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert],
                        check=True, stderr=subprocess.DEVNULL)
-        good = scene("plain", (token, None, None), HALF, False)
-        good &= scene("TLS, ClientHellos", (token, cert, key), HELLO, False)
-        good &= scene("TLS, heads inside", (token, cert, key), HALF, True)
+        scenes = [("plain", (token, None, None), HALF, False), ("TLS, ClientHellos", (token, cert, key), HELLO, False),
+                  ("TLS, heads inside", (token, cert, key), HALF, True)]
+        good = all([scene(*args) for args in scenes if ONLY in args[0]])
     sys.exit(0 if good else 1)
 
 

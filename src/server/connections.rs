@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::door::gate;
 use super::door::head::{self, Kind};
-use super::door::lobby::{Eviction, Ticket};
+use super::door::lobby::{Eviction, Lobby, Ticket};
 use super::door::refusal_log::Cause;
 use super::door::replayed::Replayed;
 use super::door::socket::Socket;
@@ -87,8 +87,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
         match accepted {
             Ok((socket, peer)) => {
                 shared.viewers.accepted();
-                let Some(ticket) = shared.stop.run_until_cancelled(ticket(peer, &shared)).await
-                else {
+                let ticket = ticket(peer, &shared.lobby);
+                let Some(ticket) = shared.stop.run_until_cancelled(ticket).await else {
                     return;
                 };
                 let arrival = Arrival { peer, on_loopback };
@@ -108,13 +108,13 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
     }
 }
 
-/// A place in the lobby. While everybody there has only just come, the kernel keeps those who follow.
-async fn ticket(peer: SocketAddr, shared: &Shared) -> Ticket {
+/// A place in the lobby. Those there who have not had a turn have one before this goes on.
+async fn ticket(peer: SocketAddr, lobby: &Lobby) -> Ticket {
     loop {
-        match shared.lobby.enter(peer.ip()) {
-            Ok(ticket) => return ticket,
-            Err(until) => shared.lobby.room(until).await,
+        if let Some(ticket) = lobby.enter(peer.ip()) {
+            return ticket;
         }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -129,6 +129,7 @@ fn is_peers_fault(error: &io::Error) -> bool {
 
 /// Attends to a connection until it is done or has to make room.
 async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc<Shared>) {
+    ticket.has_its_turn();
     let socket = Socket::plain(socket, ticket.clone());
     let crowd = tokio::select! {
         biased;

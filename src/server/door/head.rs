@@ -1,6 +1,8 @@
 //! The request head, read before it is known who answers it.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 
 use bytes::BytesMut;
 use hyper::header::{HeaderMap, HeaderName, UPGRADE};
@@ -39,7 +41,7 @@ pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<Head> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
         let before = bytes.len();
-        if socket.read_buf(&mut bytes).await? == 0 {
+        if read_in_turn(socket, &mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         // What begins like no request is seen at once, TLS for instance. Otherwise a head is parsed when it is whole:
@@ -54,6 +56,24 @@ pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<Head> {
                 kind: Kind::Other,
             });
         }
+    }
+}
+
+/// Reads some more of a head; of a long one when it is its turn.
+async fn read_in_turn(socket: &mut Socket, bytes: &mut BytesMut) -> io::Result<usize> {
+    loop {
+        let turn = socket.turn().await;
+        if turn.is_none() {
+            return socket.read_buf(bytes).await;
+        }
+        let read = futures_util::poll!(std::pin::pin!(socket.read_buf(bytes)));
+        if let Poll::Ready(read) = read {
+            return read;
+        }
+        drop(turn);
+        // What it waits for may also be memory, which others give back.
+        tokio::task::yield_now().await;
+        poll_fn(|cx| socket.poll_readable(cx)).await?;
     }
 }
 

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::lobby::Ticket;
+use super::lobby::{Ticket, Turn};
 
 /// The most that lies encrypted and unsent for a viewer that does not read, in bytes.
 const MAX_UNSENT: usize = 16 * 1024;
@@ -37,6 +37,8 @@ const READ_AT_ONCE: usize = 4096;
 /// What a handshake waits for.
 enum Wanted {
     Nothing,
+    /// Nothing: what came was taken, and there may be more.
+    Another,
     ToRead,
     ToWrite,
 }
@@ -105,6 +107,11 @@ impl Socket {
         }
     }
 
+    /// Waits for the turn of a long request, see [`Ticket::turn`]. What comes back keeps no hold of the socket.
+    pub(in crate::server) async fn turn(&self) -> Option<Turn> {
+        self.ticket.clone()?.turn().await
+    }
+
     /// Shakes hands. A peer that is refused has been told why, in TLS.
     pub(in crate::server) async fn shake_hands(
         mut self,
@@ -113,27 +120,28 @@ impl Socket {
         let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
         tls.set_buffer_limit(Some(MAX_UNSENT));
         self.tls = Some(Box::new(Mutex::new(tls)));
-        poll_fn(|cx| self.poll_shake_hands(cx)).await?;
+        while self.take_step().await? {}
         Ok(self)
     }
 
-    fn poll_shake_hands(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Goes on with the handshake as far as its turn lets it. Whether it is to go on after that.
+    async fn take_step(&self) -> io::Result<bool> {
         let mut bytes = self.bytes()?;
-        loop {
-            // One step at a time, so that the lock is not held while this waits.
-            let wanted = match self.session() {
-                Some(mut tls) => step(&mut bytes, &mut tls)?,
-                None => return Poll::Ready(Ok(())),
-            };
-            match wanted {
-                Wanted::Nothing => return Poll::Ready(Ok(())),
-                Wanted::ToWrite => ready!(bytes.tcp.poll_write_ready(cx))?,
-                Wanted::ToRead => {
-                    ready!(self.poll_room(cx, READ_AT_ONCE));
-                    ready!(bytes.tcp.poll_read_ready(cx))?;
-                }
-            }
+        let turn = self.turn().await;
+        poll_fn(|cx| self.poll_room(cx, READ_AT_ONCE)).await;
+        // The lock is not held while this waits.
+        let wanted = match self.session() {
+            Some(mut tls) => step(&mut bytes, &mut tls)?,
+            None => return Ok(false),
+        };
+        drop(turn);
+        match wanted {
+            Wanted::Nothing => return Ok(false),
+            Wanted::Another => {}
+            Wanted::ToWrite => bytes.tcp.writable().await?,
+            Wanted::ToRead => bytes.tcp.readable().await?,
         }
+        Ok(true)
     }
 
     /// The same connection in the runtime of the caller. It is a viewer's from now on, and counted elsewhere.
@@ -305,7 +313,7 @@ fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<Wanted>
         let _ = send(tls, bytes);
         io::Error::new(io::ErrorKind::InvalidData, error)
     })?;
-    Ok(Wanted::ToRead)
+    Ok(Wanted::Another)
 }
 
 /// Sends what is encrypted. Whether all of it is out.
