@@ -3,6 +3,7 @@
 pub mod change;
 mod evaluator;
 mod known;
+pub mod notify;
 mod parse;
 mod rule;
 mod rules;

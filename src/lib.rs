@@ -12,12 +12,14 @@
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
 //! * [`talk`]: text for people, on stderr, which nothing waits for.
+//! * [`authorities`]: the certificate authorities that this system trusts.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
 //!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail.
 //!
 //! The binary is the product: this library has no stable API.
 
 pub mod alert;
+pub mod authorities;
 pub mod cli;
 pub mod client;
 pub mod cmd;

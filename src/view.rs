@@ -39,7 +39,7 @@ pub use sanitize::{clean, is_visible};
 pub use state::{Now, ViewState};
 pub use style::Style;
 pub use ui::{Navigation, Ui};
-pub use units::{span, value};
+pub use units::{date, span, timestamp, value};
 
 use page_parts::Canvas;
 

@@ -10,10 +10,12 @@ use std::sync::Arc;
 use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::authorities;
 
 use pinned::{Pinned, is_of_ca};
 
@@ -70,9 +72,7 @@ impl ClientTls {
     /// # Errors
     /// When the file cannot be read or holds no certificate, or when there is no certificate to trust at all.
     pub fn new(ca_cert: Option<&Path>) -> Result<Self, ClientTlsError> {
-        let mut roots = RootCertStore::empty();
-        // Some of a platform's certificates are always odd; the usable ones suffice.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let mut roots = authorities::of_system();
         let known = ca_cert.map(read).transpose()?.unwrap_or_default();
         if let Some(path) = ca_cert {
             let added = roots.add_parsable_certificates(known.iter().cloned());

@@ -220,13 +220,13 @@ pub(super) fn clock(timestamp: u64) -> String {
 }
 
 /// RFC 3339 in UTC with milliseconds; what lies behind the year 9999 is shown as its end.
-pub(super) fn timestamp(timestamp: u64) -> String {
+pub fn timestamp(timestamp: u64) -> String {
     let at = std::time::UNIX_EPOCH + Duration::from_millis(timestamp.min(LAST_TIMESTAMP));
     humantime::format_rfc3339_millis(at).to_string()
 }
 
 /// Year, month and day in UTC.
-pub(super) fn date(at: u64) -> String {
+pub fn date(at: u64) -> String {
     timestamp(at)
         .split('T')
         .next()

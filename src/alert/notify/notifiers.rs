@@ -1,0 +1,229 @@
+//! All notifiers together: a thread of their own, and the way to it.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::alert::Recipient;
+use crate::alert::change::Change;
+use crate::protocol::HostName;
+
+use super::delivery::{Delivery, Tempo, judged};
+use super::inbox::Inbox;
+use super::kind::Kind;
+use super::notice::Notice;
+use super::payload::Payload;
+use super::post::Client;
+use super::program;
+use super::tally::Tally;
+use super::webhook::Webhook;
+
+/// Lookups of names at once. One whose server is silent holds its thread for half a minute.
+const MOST_LOOKUPS: usize = 16;
+
+/// Somebody who is notified.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    /// A program, by its path from the root.
+    Program(PathBuf),
+    /// A URL.
+    Webhook(Webhook),
+}
+
+impl Target {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Program(_) => Kind::Exec,
+            Self::Webhook(webhook) => webhook.kind,
+        }
+    }
+}
+
+/// Its kind, and the program or the host.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Program(path) => write!(f, "{} ({})", Kind::Exec, name_of(path)),
+            Self::Webhook(webhook) => webhook.fmt(f),
+        }
+    }
+}
+
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    crate::protocol::shown(&name.to_string_lossy()).to_string()
+}
+
+/// Why there are no notifiers.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Nobody is trusted.
+    #[error("cannot notify anybody over https: {0}")]
+    Trust(String),
+    /// The system has no thread for them.
+    #[error("cannot start the notifiers")]
+    Thread {
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// Notifies everybody of changes. They work on a thread of their own, and nobody waits for them.
+#[derive(Debug)]
+pub struct Notifiers {
+    inboxes: Vec<Arc<Inbox>>,
+    tally: Arc<Tally>,
+    /// The notifications that are waiting or on their way.
+    open: Arc<watch::Sender<usize>>,
+    /// Ends the thread.
+    _stop: DropGuard,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Notifiers {
+    /// Starts a notifier for each of `targets`.
+    ///
+    /// # Errors
+    /// When the system lacks what they need.
+    pub fn start(targets: Vec<Target>) -> Result<Self, StartError> {
+        Self::start_at(Tempo::default(), targets)
+    }
+
+    pub(super) fn start_at(tempo: Tempo, targets: Vec<Target>) -> Result<Self, StartError> {
+        let client = client_for(&targets).map_err(StartError::Trust)?;
+        let tally = Arc::new(Tally::of(targets.iter().map(Target::kind)));
+        let open = Arc::new(watch::Sender::new(0));
+        let inbox = |target: &Target| {
+            let label = format!("notifier {target}");
+            Arc::new(Inbox::new(
+                target.kind(),
+                label,
+                Arc::clone(&tally),
+                Arc::clone(&open),
+            ))
+        };
+        let inboxes: Vec<_> = targets.iter().map(inbox).collect();
+        let runtime = runtime().map_err(|source| StartError::Thread { source })?;
+        let stop = CancellationToken::new();
+        let (stopped, work) = (stop.clone(), inboxes.clone().into_iter().zip(targets));
+        let run = move || {
+            runtime.block_on(async {
+                let mut notifiers = JoinSet::new();
+                for (inbox, target) in work {
+                    match target {
+                        Target::Program(path) => notifiers.spawn(program::run(inbox, path)),
+                        Target::Webhook(webhook) => {
+                            let client = client.clone();
+                            let delivery = Delivery {
+                                inbox,
+                                webhook,
+                                client,
+                                tempo,
+                                quiet_until: None,
+                            };
+                            notifiers.spawn(delivery.run())
+                        }
+                    };
+                }
+                stopped.cancelled().await;
+            });
+            // A lookup that hangs must not hold up the end.
+            runtime.shutdown_background();
+        };
+        let thread = thread::Builder::new().name("notifiers".into()).spawn(run);
+        Ok(Self {
+            inboxes,
+            tally,
+            open,
+            _stop: stop.drop_guard(),
+            thread: thread.map_err(|source| StartError::Thread { source })?,
+        })
+    }
+
+    /// What became of the notifications.
+    #[must_use]
+    pub fn tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
+    /// Waits until everybody has been notified, at most for `patience`, and ends. The number of notifications that were
+    /// not sent.
+    pub async fn finish(self, patience: Duration) -> usize {
+        let mut open = self.open.subscribe();
+        let _ = tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await;
+        let left = *open.borrow();
+        let Self { _stop, thread, .. } = self;
+        drop(_stop);
+        // It ends at once, and takes programs that are running with it.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        left
+    }
+}
+
+/// Notifies everybody.
+impl Recipient for Notifiers {
+    fn changed(&self, change: Change) {
+        let notice = Arc::new(Notice::of(&change));
+        for inbox in &self.inboxes {
+            inbox.push(Arc::clone(&notice));
+        }
+    }
+}
+
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(MOST_LOOKUPS)
+        .thread_name("notifiers")
+        .build()
+}
+
+fn client_for(targets: &[Target]) -> Result<Client, String> {
+    Client::new(targets.iter().filter_map(|target| match target {
+        Target::Webhook(webhook) => Some(webhook),
+        Target::Program(_) => None,
+    }))
+}
+
+/// Sends each of `targets` one notification in the name of `host`. What each answered, or why it failed, in a line.
+///
+/// # Errors
+/// When the system trusts nobody.
+pub async fn test(
+    targets: &[Target],
+    host: &HostName,
+    timestamp: u64,
+) -> Result<Vec<(String, Result<String, String>)>, StartError> {
+    let client = client_for(targets).map_err(StartError::Trust)?;
+    let notice = Notice::test(host, timestamp);
+    let tests = targets
+        .iter()
+        .map(|target| async { (target.to_string(), test_one(target, &client, &notice).await) });
+    Ok(join_all(tests).await)
+}
+
+async fn test_one(target: &Target, client: &Client, notice: &Notice) -> Result<String, String> {
+    match target {
+        Target::Program(path) => program::notify(path, notice)
+            .await
+            .map(|()| "exit status: 0".into()),
+        Target::Webhook(webhook) => {
+            let payload = Payload::new(webhook.kind, notice, std::time::SystemTime::now());
+            let answer = client.post(webhook, &payload).await;
+            let text = answer.as_ref().map(ToString::to_string);
+            let text = text.unwrap_or_default();
+            judged(answer)
+                .map(|()| text)
+                .map_err(|failed| failed.reason)
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The certificate authorities that this system trusts. Clients of servers and notifiers trust them too.
+
+use rustls::RootCertStore;
+
+/// The system's authorities, or those of the file that `SSL_CERT_FILE` names. Some of a system's certificates are always
+/// odd; those that can be used are.
+#[must_use]
+pub fn of_system() -> RootCertStore {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    roots
+}
