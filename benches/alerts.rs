@@ -18,7 +18,7 @@ const INSTANCES: u32 = 100;
 
 const ROUNDS: u32 = 2000;
 
-/// The best of so many runs counts: the others had company on the machine.
+/// The best of this many runs counts: the others shared the machine.
 const RUNS: usize = 7;
 
 fn main() {

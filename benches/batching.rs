@@ -1,5 +1,5 @@
-//! What batches gain: frames a second that `replay --speed max` delivers to 100 viewers, beside the same frames in one
-//! `write(2)` each: `cargo bench --bench batching [-- ROWS]`.
+//! The gain from batching: the frames per second that `replay --speed max` delivers to 100 viewers, compared with one
+//! `write(2)` per frame: `cargo bench --bench batching [-- ROWS]`.
 //!
 //! Both are read by the same readers, on one thread.
 
@@ -22,7 +22,7 @@ const VIEWERS: usize = 100;
 
 const PASSES: usize = 5;
 
-/// What the server says last.
+/// The server's last text.
 const GOODBYE: &[u8] = b"the recording is over";
 
 fn main() {
@@ -32,7 +32,7 @@ fn main() {
     let frames = load::frames(&bytes);
     let (count, size) = (frames.len(), bytes.len() / frames.len());
     println!("{count} frames of {size} bytes to {VIEWERS} viewers");
-    // By turns, so that whatever else the machine does falls on both.
+    // Alternating, so that other load on the machine affects both.
     let passes = (0..PASSES).map(|_| (replay(recording.path()).1, one_by_one(&frames)));
     let (batched, single): (Vec<_>, Vec<_>) = passes.unzip();
     let (batched, single) = (median(batched), median(single));
@@ -52,7 +52,7 @@ fn median(mut seconds: Vec<f64>) -> f64 {
     seconds[seconds.len() / 2]
 }
 
-/// What one viewer of a replay got, and the seconds until all of them had it.
+/// What one viewer of a replay received, and the seconds until all of them had it.
 fn replay(recording: &Path) -> (Vec<u8>, f64) {
     let count = VIEWERS.to_string();
     let (mut server, port) = load::replay(recording, &["--speed", "max", "--wait", &count]);
@@ -85,7 +85,7 @@ fn one_by_one(frames: &[&[u8]]) -> f64 {
     })
 }
 
-/// Reads all of them to the end; what the first one got, and the seconds since the first byte.
+/// Reads all of them to the end; returns what the first one received, and the seconds since the first byte.
 fn read(streams: Vec<TcpStream>) -> (Vec<u8>, f64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -1,8 +1,8 @@
-//! What a frame to one of many viewers costs, beside a loop that does nothing but `write(2)`:
+//! The cost of a frame to one of many viewers, compared with a loop that only calls `write(2)`:
 //! `cargo bench --bench fanout [-- VIEWERS [SECONDS]]`.
 //!
-//! Both are processes of their own, write frames of the same size 20 times a second and are read by the same readers, by
-//! turns. What counts is the CPU time that the kernel charged to each.
+//! Both are separate processes that write frames of the same size 20 times a second to the same readers, alternately.
+//! The cost is the CPU time that the kernel charges to each.
 
 #![expect(
     clippy::print_stdout,
@@ -29,10 +29,10 @@ const STEP_MS: u64 = 50;
 
 const PASSES: usize = 5;
 
-/// The argument that makes this program the loop to compare with.
+/// The argument that turns this program into the loop.
 const LOOP: &str = "--loop-of-writes";
 
-/// What one pass came to.
+/// The result of one pass.
 struct Cost {
     us_per_frame: f64,
     kib_per_viewer: f64,
@@ -95,7 +95,7 @@ fn of_loop(viewers: usize, seconds: usize, bytes_per_frame: f64) -> Cost {
     measure(server, before, streams, seconds)
 }
 
-/// Reads all streams for a second, and then for so many seconds that count.
+/// Reads all streams for a second, and then measures for `seconds`.
 fn measure(mut server: Child, before: f64, streams: Vec<TcpStream>, seconds: usize) -> Cost {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -135,7 +135,7 @@ fn measure(mut server: Child, before: f64, streams: Vec<TcpStream>, seconds: usi
     let (bytes, cpu, resident) = figures;
     let received = received.borrow();
     let frames = load::frames(&received.1);
-    // The last is of the size of most; a greeting is not.
+    // The last one has the usual size; a greeting doesn't.
     let bytes_per_frame = frames.last().unwrap().len() as f64;
     Cost {
         us_per_frame: cpu.as_secs_f64() * 1e6 / (bytes as f64 / bytes_per_frame),
@@ -164,7 +164,7 @@ fn resident_kib(process: &Child) -> f64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Accepts whoever comes and writes frames of `size` bytes to them, on and on.
+/// Accepts connections and keeps writing frames of `size` bytes to them.
 fn write_on(size: usize) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     println!("127.0.0.1:{}", listener.local_addr().unwrap().port());
@@ -173,7 +173,7 @@ fn write_on(size: usize) {
         for mut stream in listener.incoming().flatten() {
             stream.set_nonblocking(true).unwrap();
             stream.set_nodelay(true).unwrap();
-            stream.write_all(b"\r\n\r\n").unwrap(); // the end of an answer, for the readers
+            stream.write_all(b"\r\n\r\n").unwrap(); // the end of a response head, for the readers
             came.send(stream).unwrap();
         }
     });
@@ -184,7 +184,7 @@ fn write_on(size: usize) {
     loop {
         viewers.extend(coming.try_iter());
         for viewer in &mut viewers {
-            // Full or gone: its loss.
+            // Full or gone: the frame is lost.
             let _ = viewer.write(&frame);
         }
         due += Duration::from_millis(STEP_MS);

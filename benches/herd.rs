@@ -1,8 +1,8 @@
 //! A herd of viewers at a server: `cargo bench --bench herd -- PORT [VIEWERS] [SECONDS] [CA.pem]`.
 //!
-//! Two of three come by WebSocket, the others read the event stream; all by TLS, where a certificate authority is given.
-//! Each one is cut or stops reading every now and then, comes back and resumes. Fails when any has lost a message of
-//! `web-1` without being told, or got one twice. `scripts/soak.sh` runs it.
+//! Two of three use WebSocket, the others the event stream; all use TLS if a certificate authority is given. Each one
+//! is cut or stops reading now and then, reconnects and resumes. Fails if any has lost a message of `web-1` without a
+//! gap, or got one twice. `scripts/soak.sh` runs it.
 
 #![expect(
     clippy::print_stdout,
@@ -23,7 +23,7 @@ use herd::{Habits, Herd, Life, Mischief};
 /// A viewer is cut or freezes about this often.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Long enough that some are let go, short enough that the log still has what they missed.
+/// Long enough that some are disconnected, short enough that the log still has what they missed.
 const FREEZE: Duration = Duration::from_secs(40);
 
 fn main() -> ExitCode {

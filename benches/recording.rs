@@ -1,6 +1,6 @@
-//! What a row costs: `cargo bench --bench recording`.
+//! The cost of a row: `cargo bench --bench recording`.
 //!
-//! A day of samples of 40 columns with eight processes is encoded, decoded, and appended to, and read by Python beside it.
+//! A day of samples of 40 columns with eight processes is encoded, decoded and appended to, and also read by Python.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
@@ -17,7 +17,7 @@ use metrics_toolkit::recording::{Columns, Encoder, Output, Reader, Row};
 /// A day at the default interval of 2 s.
 const ROWS: u32 = 43_200;
 
-/// The best of so many runs counts: the others had company on the machine.
+/// The best of this many runs counts: the others shared the machine.
 const RUNS: usize = 5;
 
 const PYTHON: &str = "

@@ -1,5 +1,5 @@
-//! What a sample costs, in CPU time of this process and its threads: back to back, and after a pause in which the caches
-//! go cold, as they do at an interval of a second.
+//! The CPU time of a sample, of this process and its threads: back to back, and after a pause in which the caches go
+//! cold, as they do at an interval of a second.
 
 use std::io::{self, Write};
 use std::thread::sleep;
@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Microseconds of CPU for each of `times` runs.
+/// Microseconds of CPU time per run, for `times` runs.
 fn cost(times: u32, mut run: impl FnMut()) -> f64 {
     let before = cpu();
     for _ in 0..times {
@@ -50,7 +50,7 @@ fn cost(times: u32, mut run: impl FnMut()) -> f64 {
     (cpu() - before) * 1e6 / f64::from(times)
 }
 
-/// Seconds of CPU that this process has taken.
+/// CPU seconds that this process has used.
 fn cpu() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9

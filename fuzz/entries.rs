@@ -1,10 +1,10 @@
-//! Where bytes from outside come in. The fuzz targets and an ordinary test go through the same functions.
+//! The entry points for bytes from outside. The fuzz targets and an ordinary test use the same functions.
 
 use metrics_toolkit::alert::{Evaluator, KnownMetrics, RuleTexts, parse_rule, read_rules};
 use metrics_toolkit::protocol::{Message, Query, Sample};
 use metrics_toolkit::recording::{Encoder, Reader};
 
-/// A message of a peer: what is understood is said again in the same words, for ever.
+/// A message of a peer: once decoded, it encodes and decodes to the same text for ever.
 pub(crate) fn message(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -19,7 +19,7 @@ pub(crate) fn message(bytes: &[u8]) {
     assert_eq!(text.as_bytes(), again.encode(), "{text}");
 }
 
-/// A recording: what is read is written again, and that is read and written without a change.
+/// A recording: what is read is written again, and that is read and written without changes.
 pub(crate) fn recording(bytes: &[u8]) {
     let once = rewritten(bytes);
     assert!(
@@ -63,7 +63,7 @@ fn rewritten(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The query of a viewer: what is understood is asked again in the same words.
+/// The query of a viewer: once parsed, it is written and parsed the same.
 pub(crate) fn query(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return;
@@ -113,7 +113,7 @@ pub(crate) fn rules(bytes: &[u8]) {
     }
 }
 
-/// A refusal is one line, and what it quotes does nothing to a terminal.
+/// A refusal is one line, and what it quotes is harmless to a terminal.
 fn assert_harmless(refusal: &str) {
     assert!(!refusal.contains(char::is_control), "{refusal:?}");
 }

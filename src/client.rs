@@ -127,7 +127,7 @@ pub enum Warning {
     },
     /// The server is behind the last known message: the client waits for what follows it.
     Ahead {
-        /// Whose message.
+        /// The message's host.
         host: HostName,
     },
 }
@@ -138,11 +138,11 @@ pub enum Warning {
 pub struct Received {
     /// Which of the servers sent it.
     pub server: usize,
-    /// Whose message.
+    /// The message's host.
     pub host: HostName,
     /// The run of the host's source that the number belongs to.
     pub stream: StreamId,
-    /// What it says.
+    /// Its contents.
     pub message: Message,
     /// The text that arrived; for a `hello` or `gap` that the client had to add, what a server would have sent.
     pub raw: Utf8Bytes,

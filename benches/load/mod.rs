@@ -1,4 +1,4 @@
-//! What the benchmarks of the fan-out share: a replay to look at, and viewers of it.
+//! Shared by the benchmarks of the fan-out: a replay and its viewers.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
@@ -62,7 +62,7 @@ pub(crate) fn started(mut command: Command) -> (Child, u16) {
     (server, port.expect("a port"))
 }
 
-/// A viewer that has asked for the stream.
+/// A viewer that has requested the stream.
 pub(crate) fn viewer(port: u16) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
     stream
@@ -74,7 +74,7 @@ pub(crate) fn viewer(port: u16) -> TcpStream {
     stream
 }
 
-/// The messages in what a viewer got, as frames.
+/// The messages that a viewer received, as frames.
 pub(crate) fn frames(bytes: &[u8]) -> Vec<&[u8]> {
     let end = bytes
         .windows(4)

@@ -13,14 +13,14 @@ pub(super) fn on(kind: ErrorKind, address: &Address) -> Option<String> {
     match (kind, address.via()) {
         (_, Via::Ssh(_)) => None,
         (ErrorKind::ConnectionRefused, _) if is_web => Some(format!(
-            "nobody listens on port {port}, which a URL without a port means; try {}",
+            "nothing listens on port {port}, the default of a URL without a port; try {}",
             address.at_port(DEFAULT_PORT)
         )),
         (ErrorKind::ConnectionRefused, _) if address.is_loopback() => Some(format!(
-            "nobody listens on port {port} of this machine; start `metrics serve`, or name the port that it printed"
+            "nothing listens on port {port} of this machine; start `metrics serve`, or name the port that it printed"
         )),
         (ErrorKind::ConnectionRefused, _) => Some(format!(
-            "a server listens on loopback only unless told otherwise; try {}, or start it with -l 0.0.0.0:{port} \
+            "by default a server listens only on loopback; try {}, or start it with -l 0.0.0.0:{port} \
              --token-file FILE",
             through_ssh(address)
         )),

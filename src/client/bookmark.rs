@@ -16,9 +16,9 @@ pub(super) struct Bookmark {
     last: Option<(StreamId, u64)>,
     /// Streams before the last one, in their order.
     past: VecDeque<StreamId>,
-    /// How far our numbers are ahead of the server's in this stream: 1 where it counts from 0.
+    /// How far our numbers are ahead of the server's in this stream: 1 if it counts from 0.
     ahead: u64,
-    /// The greatest timestamp of the stream, of the messages that were seen here.
+    /// The greatest timestamp of the stream among the messages seen here.
     newest: Option<u64>,
     numbering: Numbering,
 }
@@ -230,7 +230,7 @@ mod tests {
 
     const CONNECTION: StreamId = StreamId(5000);
 
-    /// What becomes of numbers of one stream, each a second later than the one before, as `gap? stream:seq`.
+    /// The results for numbers of one stream, each a second after the previous one, as `gap? stream:seq`.
     fn taken(bookmark: &mut Bookmark, seqs: &[u64]) -> Vec<String> {
         let begin = bookmark.newest.map_or(0, |newest| newest + 1);
         let take = |(timestamp, seq): (u64, &u64)| {
@@ -340,8 +340,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is taken can be replayed: numbers from 1, rising within a stream, streams that never come back, and a
-        /// gap exactly where the numbers show one.
+        /// Everything accepted can be replayed: numbers from 1, increasing within a stream, streams that never
+        /// reappear, and a gap exactly where the numbers show one.
         #[test]
         fn what_is_taken_is_a_recording(
             messages in prop::collection::vec((1..4_u64, prop_oneof![0..6_u64, any::<u64>()], 0..9_u64), 0..40),

@@ -79,7 +79,7 @@ pub(super) async fn connect(
     match tokio::time::timeout(deadline, attempt).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Retry {
-            reason: format!("no answer for {} s", deadline.as_secs()),
+            reason: format!("no response for {} s", deadline.as_secs()),
             advice: advice::on(ErrorKind::TimedOut, &address),
             after: None,
         }),
@@ -147,7 +147,7 @@ fn refused(error: Error, address: &Address) -> ConnectError {
     match error {
         Error::Http(response) => refused_by(&response),
         Error::Io(error) => retry(&error, address),
-        // An answer that is not HTTP or not a WebSocket comes from another kind of server: waiting does not help.
+        // A response that isn't HTTP or not a WebSocket comes from another kind of server: waiting doesn't help.
         Error::Protocol(tungstenite::error::ProtocolError::HandshakeIncomplete) => {
             ConnectError::Retry {
                 reason: "connection closed during the handshake".into(),
@@ -191,7 +191,7 @@ fn refused_by(response: &Response) -> ConnectError {
                 said
             };
             format!(
-                "a token is asked for there, name its file with --token-file FILE: {said} (401)"
+                "the server requires a token, name its file with --token-file FILE: {said} (401)"
             )
         }
         ("", _) => status.to_string(),

@@ -54,7 +54,7 @@ pub(super) struct Link {
 }
 
 enum LinkState {
-    /// Waits for its next attempt.
+    /// Waiting for the next attempt.
     Waiting(Instant),
     Connecting(Connecting),
     Open(Box<OpenConnection>),
@@ -146,7 +146,7 @@ impl Link {
         })
     }
 
-    /// The server that is followed.
+    /// The followed server.
     pub(super) fn server(&self) -> usize {
         self.server
     }
@@ -349,7 +349,7 @@ impl Link {
     }
 }
 
-/// The result of `future`, or `None` when `deadline` comes first.
+/// The result of `future`, or `None` if `deadline` passes first.
 async fn before<F: Future>(deadline: Option<Instant>, future: F) -> Option<F::Output> {
     match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, future).await.ok(),
@@ -398,7 +398,7 @@ impl OpenConnection {
         match &self.liveness {
             Liveness::Heard(_) => self.ping(now).await,
             Liveness::Pinged(_) => {
-                Happened::Lost(format!("no answer for {} s", DEAD_AFTER.as_secs()))
+                Happened::Lost(format!("no response for {} s", DEAD_AFTER.as_secs()))
             }
             Liveness::Closing { reason, .. } => Happened::Lost(reason.clone()),
         }
@@ -444,7 +444,7 @@ impl OpenConnection {
     fn check_source(&self, tracker: &Tracker) -> Happened {
         match tracker.rejected() {
             Some(host) if self.since.elapsed() >= REJECTED_FOR => Happened::Lost(format!(
-                "two servers call themselves '{host}': start one with --name"
+                "two servers are called '{host}': start one with --name"
             )),
             _ => Happened::Nothing,
         }

@@ -24,7 +24,7 @@ const MAX_LINE: u64 = 4096;
 pub(super) struct SshTarget {
     pub(super) user: Option<String>,
     pub(super) host: String,
-    /// Where sshd listens; without it, where the user's configuration says.
+    /// The port of sshd; without it, the user's configuration decides.
     pub(super) port: Option<u16>,
 }
 
@@ -70,7 +70,9 @@ impl SshTarget {
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| match error.kind() {
-                ErrorKind::NotFound => SshFailure::error("there is no ssh on this machine".into()),
+                ErrorKind::NotFound => {
+                    SshFailure::error("ssh is not installed on this machine".into())
+                }
                 _ => error,
             })?;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
@@ -154,7 +156,7 @@ async fn last_words(mut child: Child, stderr: ChildStderr, port: u16) -> Option<
     Some(match &*reason {
         refused if refused.contains("open failed: connect failed") => {
             format!(
-                "nobody listens on port {port} of that host's loopback: start `metrics serve` there, or name its port \
+                "nothing listens on port {port} of that host's loopback: start `metrics serve` there, or name its port \
                  as in ssh://HOST/PORT"
             )
         }

@@ -41,7 +41,7 @@ pub enum ClientTlsError {
         source: io::Error,
     },
     /// It holds no certificate.
-    #[error("'{}' holds no certificate in PEM form", path.display())]
+    #[error("'{}' contains no certificate in PEM format", path.display())]
     NoPem {
         /// The file.
         path: PathBuf,
@@ -62,12 +62,12 @@ pub enum ClientTlsError {
 pub(super) enum HandshakeError {
     /// The connection broke.
     Io(io::Error),
-    /// The server is not the one that was asked for, or speaks something else; in one line.
+    /// The server isn't the requested one, or speaks another protocol; in one line.
     Refused(String),
 }
 
 impl ClientTls {
-    /// Trusts the platform's authorities, and those in `ca_cert`, which may also hold a server's own certificate.
+    /// Trusts the platform's authorities, and those in `ca_cert`, which may also contain a server's own certificate.
     ///
     /// # Errors
     /// When the file cannot be read or holds no certificate, or when there is no certificate to trust at all.
@@ -102,14 +102,14 @@ impl ClientTls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Shakes hands with `host`, whose certificate must be for that name.
+    /// Performs the handshake with `host`, whose certificate must be for that name.
     pub(super) async fn connect(
         &self,
         host: &str,
         tcp: TcpStream,
     ) -> Result<TlsStream<TcpStream>, HandshakeError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| {
-            HandshakeError::Refused(format!("'{host}' is no name that a certificate can have"))
+            HandshakeError::Refused(format!("no certificate can be for the name '{host}'"))
         })?;
         let connecting = TlsConnector::from(Arc::clone(&self.0)).connect(name, tcp);
         connecting
@@ -144,7 +144,7 @@ fn handshake_error(error: io::Error, host: &str) -> HandshakeError {
             format!("{host} ended the TLS handshake ({alert:?})")
         }
         rustls::Error::PeerIncompatible(why) => {
-            format!("{host} speaks no TLS that is safe: 1.2 or 1.3 is needed ({why:?})")
+            format!("{host} supports no safe version of TLS: 1.2 or 1.3 is required ({why:?})")
         }
         other => format!("TLS with {host} failed: {other}"),
     })
@@ -170,15 +170,16 @@ fn certificate(reason: &CertificateError, host: &str) -> String {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             format!("the certificate of {host} is not valid yet: is this machine's clock right?")
         }
-        // A bad signature is that of a CA whose name is known here, with another key.
+        // A bad signature comes from a CA with a known name but another key.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
-            "the certificate of {host} is by a CA that is not known here: name the CA's or the server's own with --ca-cert FILE"
+            "the certificate of {host} is from an unknown CA: name the CA's certificate or the server's own with \
+             --ca-cert FILE"
         ),
         CertificateError::Revoked => format!("the certificate of {host} was revoked"),
         reason if is_of_ca(reason) => format!(
-            "the certificate of {host} is that of a CA, as openssl makes them: name that very certificate with --ca-cert FILE, or \
-             make one with -addext basicConstraints=critical,CA:FALSE"
+            "the certificate of {host} is a CA certificate, which openssl creates by default: name that very certificate \
+             with --ca-cert FILE, or create one with -addext basicConstraints=critical,CA:FALSE"
         ),
-        other => format!("the certificate of {host} is no good: {other}"),
+        other => format!("the certificate of {host} is invalid: {other}"),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Tracker {
     hosts: HashMap<HostName, TrackedHost>,
     /// Hosts whose messages arrive over another connection to the same server.
     elsewhere: HashSet<HostName>,
-    /// Set where this connection takes a part of the hosts only: those that are known here.
+    /// Set if this connection takes only a part of the hosts: those known here.
     part: Option<Part>,
     /// The stream of messages without a `hello`: one for each connection.
     connection: StreamId,
@@ -55,7 +55,7 @@ enum Delivered {
 enum Part {
     /// By their names.
     ByName,
-    /// For all that was asked for first, because the server refused the names: one host may be gone.
+    /// With the original query, because the server refused the names: one host may be gone.
     OfAll,
 }
 
@@ -124,8 +124,8 @@ impl Tracker {
         query
     }
 
-    /// Leaves as many hosts here as one request of `room` bytes can resume, and gives the others away, if there are any:
-    /// they are to have a connection of their own.
+    /// Keeps as many hosts as one request of `room` bytes can resume, and returns the others, if there are any, for a
+    /// separate connection.
     pub(super) fn split(&mut self, room: usize) -> Option<Self> {
         let patterns =
             |hosts: &[HostPattern]| hosts.iter().map(|it| it.to_string().len() + 6).sum();
@@ -139,7 +139,7 @@ impl Tracker {
                 let Some((stream, seq)) = host.position() else {
                     return false;
                 };
-                // `after=NAME%3ASTREAM%3ASEQ&`, and `host=NAME&` where hosts are asked for by name.
+                // `after=NAME%3ASTREAM%3ASEQ&`, and `host=NAME&` if hosts are requested by name.
                 taken += 13 + name.as_str().len() + format!("{stream}{seq}").len();
                 taken += self.part.map_or(0, |_| 6 + name.as_str().len());
                 count += 1;
@@ -159,7 +159,7 @@ impl Tracker {
         Some(part)
     }
 
-    /// Asks from now on without the names of the hosts, if it asks by them.
+    /// From now on, requests all hosts instead of their names, if it used names.
     pub(super) fn asks_for_all(&mut self) -> bool {
         let by_name = self.part == Some(Part::ByName);
         if by_name {
@@ -168,7 +168,7 @@ impl Tracker {
         by_name
     }
 
-    /// Whether this is a part that was split off.
+    /// Whether this part was split off.
     pub(super) fn is_part(&self) -> bool {
         self.part.is_some()
     }

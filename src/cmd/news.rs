@@ -97,7 +97,10 @@ impl News {
                 }
                 let samples_again = self.stale.remove(&received.host).map(|since| {
                     let host = &received.host;
-                    format!("{host}: samples again after {}", span(since.elapsed()))
+                    format!(
+                        "{host}: samples arrive again after {}",
+                        span(since.elapsed())
+                    )
                 });
                 again.or(samples_again)
             }
@@ -113,31 +116,31 @@ impl News {
         }
         let name = &self.servers.get(server)?.name;
         Some(match warning {
-            Warning::Malformed { reason } => format!("{name}: skipping what is {}", clean(reason)),
+            Warning::Malformed { reason } => format!("{name}: skipped {}", clean(reason)),
             Warning::TwoSources { host } => {
                 format!(
-                    "{name}: two servers call themselves '{host}': start one with --name; the older is left out"
+                    "{name}: two servers are called '{host}': start one with --name; the older one is ignored"
                 )
             }
             Warning::SameName { host, other } => {
                 let url = &self.servers.get(server)?.url;
                 let other = &self.servers.get(*other)?.url;
                 format!(
-                    "two servers call themselves '{host}': start one with --name; {other} is followed, {url} is left out"
+                    "two servers are called '{host}': start one with --name; {other} is used, {url} is ignored"
                 )
             }
             Warning::SameSource { host, other } => {
                 let other = &self.servers.get(*other)?.name;
-                format!("{name} is the same server as {other}: '{host}' is taken once")
+                format!("{name} is the same server as {other}: '{host}' is used once")
             }
             Warning::SetBack { host } => format!(
-                "{host}: began again with an earlier start time: its clock was set back, or two servers call themselves so"
+                "{host}: restarted with an earlier start time: its clock was set back, or two servers have this name"
             ),
             Warning::CountsAgain { host } => {
-                format!("{host}: the server's numbers do not rise; its messages are numbered here")
+                format!("{host}: the server's numbers do not increase; its messages are renumbered")
             }
             Warning::Ahead { host } => format!(
-                "{host}: the server has not come to the last message known here; waiting for what follows it"
+                "{host}: the server is behind the last message received; waiting for what follows it"
             ),
         })
     }
@@ -153,7 +156,7 @@ impl News {
             |server: &ServerNews| Some(server.cannot_connect(&server.outage.as_ref()?.reason));
         let why = self.servers.iter().find_map(failed);
         Err(Failure::no_connection(why.unwrap_or_else(|| {
-            "nothing was observed: no sample came".to_owned()
+            "nothing was observed: no sample arrived".to_owned()
         })))
     }
 
@@ -185,7 +188,7 @@ impl ServerNews {
         let again = std::mem::replace(&mut self.was_connected, true);
         let lost_for = span(self.outage.take()?.since.elapsed());
         Some(if again {
-            format!("{}: connected again after {lost_for}", self.name)
+            format!("{}: reconnected after {lost_for}", self.name)
         } else {
             format!("{}: connected after {lost_for}", self.name)
         })
@@ -196,7 +199,7 @@ impl ServerNews {
         let line = if self.was_connected {
             format!("{}: connection lost ({reason}); reconnecting", self.name)
         } else {
-            format!("{}: cannot connect ({reason}); trying again", self.name)
+            format!("{}: cannot connect ({reason}); retrying", self.name)
         };
         let earlier = self.outage.take().map(|outage| outage.since);
         let since = earlier.unwrap_or_else(Instant::now);

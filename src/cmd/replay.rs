@@ -91,7 +91,7 @@ impl ReplayArgs {
         let stdin = inputs.iter().filter(|it| **it == Input::Stdin).count();
         if stdin > 1 {
             return Err(Failure::usage(
-                "'-' is given twice: standard input can be read once",
+                "'-' is given twice: standard input can be read only once",
             ));
         }
         let Some(pipe) = inputs.iter().find(|input| input.is_piped()) else {
@@ -125,7 +125,7 @@ impl ReplayArgs {
     fn check_window(&self, first: Option<u64>) -> Result<(), Failure> {
         match (self.start, self.end) {
             (Some(start), Some(end)) if self.window().is_void(first) => Err(Failure::usage(
-                format!("--end {end} is not after --start {start}: nothing is between them"),
+                format!("--end {end} is not after --start {start}: there is nothing between them"),
             )),
             _ => Ok(()),
         }

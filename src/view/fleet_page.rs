@@ -36,10 +36,7 @@ pub(super) fn page(
         canvas,
     ));
     if rows.is_empty() && !choice.filter.is_empty() {
-        lines.push(StyledLine::new(
-            Tone::Dim,
-            "    no host has this in its name",
-        ));
+        lines.push(StyledLine::new(Tone::Dim, "    no host name contains this"));
     }
     lines.append(&mut said);
     lines.truncate(height);
@@ -401,7 +398,7 @@ fn server_problem(
             let next = countdown(*retry_at, canvas.now, "in ");
             format!("{reason}; attempt {attempt} {next}.")
         }
-        Connection::Refused { reason } => format!("{reason}; not trying again."),
+        Connection::Refused { reason } => format!("{reason}; not retrying."),
         Connection::Connecting | Connection::Up | Connection::Over => return None,
     };
     let hosts: Vec<&HostState> = state

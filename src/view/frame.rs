@@ -134,14 +134,17 @@ fn help(canvas: Canvas) -> Vec<StyledLine> {
     };
     for (key, meaning) in [
         ("q, Ctrl-C", "quit"),
-        ("p, space", "pause the display; data go on being taken"),
+        ("p, space", "pause the display; data is still received"),
         (up_down, "select a host, or scroll its metrics"),
         ("Enter", "open the selected host"),
         ("Esc", "back: to live, to all hosts"),
-        (left_right, "a sample back or on; PgUp PgDn, Shift: ten"),
-        ("Home, End", "the oldest sample; live again"),
+        (
+            left_right,
+            "one sample back or forward; PgUp PgDn, Shift: ten",
+        ),
+        ("Home, End", "the oldest sample; back to live"),
         ("s", "sort hosts by name, cpu, memory, load"),
-        ("/", "show only hosts with this in their name"),
+        ("/", "show only hosts whose name contains this"),
     ] {
         let mut line = StyledLine::new(Tone::Bold, format!(" {key:<10}"));
         line.push(Tone::Plain, format!(" {meaning}"));

@@ -285,7 +285,7 @@ pub(super) fn server_page(
     }
     let mut lines = vec![spread(parts, &[], canvas), rule(canvas)];
     let text = match state.back {
-        Some(_) => "No data from then.".to_owned(),
+        Some(_) => "No data from that time.".to_owned(),
         None => server_text(server, canvas.now),
     };
     let tone = if matches!(server.connection, Connection::Lost { .. }) {

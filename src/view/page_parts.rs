@@ -186,7 +186,7 @@ fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> 
     }
     let age = host.age(now);
     if state.back.is_some() && age.is_none() {
-        return Some("No data from then.".into());
+        return Some("No data from that time.".into());
     }
     let doubt = if age.is_some() {
         " Data shown may be stale."
@@ -209,7 +209,7 @@ fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> 
                 "Connection lost ({reason}). Reconnection attempt {attempt} {when}.{doubt}"
             ))
         }
-        Some(Connection::Refused { reason }) => Some(format!("Not trying again: {reason}.{doubt}")),
+        Some(Connection::Refused { reason }) => Some(format!("Not retrying: {reason}.{doubt}")),
         _ => Some(age.map_or_else(
             || "No data yet.".to_owned(),
             |age| format!("No data for {}.{doubt}", units::span(age)),
@@ -223,7 +223,7 @@ pub(super) fn server_text(server: &ServerState, now: Now) -> String {
         Connection::Connecting => "Connecting...".into(),
         Connection::Up => "Connected. No host yet.".into(),
         Connection::Over => "The stream is over.".into(),
-        Connection::Refused { reason } => format!("Not trying again: {reason}."),
+        Connection::Refused { reason } => format!("Not retrying: {reason}."),
         Connection::Lost {
             reason,
             attempt,

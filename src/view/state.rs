@@ -144,7 +144,7 @@ impl ViewState {
         let name = |index: usize| self.servers.get(index).map(|server| server.name.as_str());
         if let (Some(server), Some(other)) = (name(server), name(other)) {
             self.namesakes.push(format!(
-                "Two servers call themselves {host}: {other} is shown, {server} is not. Start one with --name."
+                "Two servers are called {host}: {other} is shown, {server} is not. Start one with --name."
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! The commands that a server prints work when they are copied.
+//! The commands that a server prints work when copied.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::harness::certificates::{Authority, Valid};
 use crate::harness::metrics::{Metrics, Running};
 use crate::harness::recording::plain;
 
-/// A server that was started by a shell in `dir`, with `args`.
+/// A server started by a shell in `dir`, with `args`.
 #[track_caller]
 fn start(dir: &Path, args: &str) -> Running {
     shell(
@@ -38,7 +38,7 @@ fn commands(server: &Running) -> Vec<String> {
     lines[1..4].to_vec()
 }
 
-/// Runs what the server prints, from another directory, and expects each to work.
+/// Runs the commands that the server prints, from another directory, and expects each to work.
 #[track_caller]
 fn follow(server: &Running) {
     let printed = commands(server);
@@ -125,7 +125,7 @@ fn of_a_replay_beside_the_file_that_is_replayed() {
 #[test]
 fn a_link_local_address_is_opened_as_it_is_printed() {
     let Some((address, zone)) = link_local() else {
-        return; // This machine has none: then nobody can listen on one.
+        return; // Without one, this machine cannot listen on one.
     };
     let dir = tempfile::tempdir().unwrap();
     let flags = "--allow-anonymous";

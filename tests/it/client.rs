@@ -1,4 +1,4 @@
-//! The client against servers that behave in every way a server can.
+//! The client against servers that behave in every possible way.
 
 use std::io::{Read, Write};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ fn response(status: &str, headers: &str, body: &str) -> String {
 }
 
 #[test]
-fn a_refusal_that_will_not_heal_is_final() {
+fn a_permanent_refusal_is_final() {
     for status in [
         "302 Found",
         "400 Bad Request",
@@ -74,7 +74,7 @@ fn a_refusal_that_will_not_heal_is_final() {
 }
 
 #[test]
-fn no_refusal_ends_what_has_begun() {
+fn no_refusal_ends_a_session_that_has_begun() {
     for status in [
         "302 Found",
         "400 Bad Request",
@@ -103,7 +103,7 @@ fn no_refusal_ends_what_has_begun() {
 }
 
 #[test]
-fn a_connection_that_brought_nothing_is_no_beginning() {
+fn a_connection_without_messages_does_not_count_as_a_start() {
     let port = each_connection(|number, mut stream| {
         if number == 0 {
             attend(stream, |_, _| {});
@@ -116,7 +116,7 @@ fn a_connection_that_brought_nothing_is_no_beginning() {
 }
 
 #[test]
-fn a_refusal_that_may_heal_is_tried_again() {
+fn a_temporary_refusal_is_retried() {
     for status in [
         "408 Request Timeout",
         "429 Too Many Requests",
@@ -146,7 +146,7 @@ fn it_waits_as_long_as_the_server_asks() {
 }
 
 #[test]
-fn words_of_a_server_are_harmless() {
+fn a_servers_texts_are_harmless() {
     let hostile = "\u{1b}]0;owned\u{7}\u{202e}dlrow\u{1b}[2J\n";
     let (port, _) = refusing(response("403 Forbidden", "", hostile));
     let output = record(port).code(3);
@@ -160,7 +160,7 @@ fn words_of_a_server_are_harmless() {
 }
 
 #[test]
-fn close_codes_say_whether_to_come_back() {
+fn close_codes_say_whether_to_reconnect() {
     for (code, comes_back) in [
         (1000, false),
         (1001, true),
@@ -191,7 +191,7 @@ fn close_codes_say_whether_to_come_back() {
 }
 
 #[test]
-fn it_resumes_behind_the_last_message_and_keeps_what_it_asked_for() {
+fn it_resumes_after_the_last_message_and_keeps_its_query() {
     let port = each_viewer(|number, query, socket| {
         let query: Vec<_> = query.split('&').collect();
         match number {
@@ -216,7 +216,7 @@ fn it_resumes_behind_the_last_message_and_keeps_what_it_asked_for() {
 }
 
 #[test]
-fn what_it_has_already_is_dropped() {
+fn repeated_messages_are_dropped() {
     let port = each_viewer(|number, _, socket| {
         if number == 0 {
             say(
@@ -236,7 +236,7 @@ fn what_it_has_already_is_dropped() {
 }
 
 #[test]
-fn a_hole_that_the_server_hides_is_shown() {
+fn a_hole_that_the_server_does_not_report_is_recorded() {
     let port = each_viewer(|_, _, socket| {
         say(socket, &[HELLO, &metric(1), &metric(5), END]);
         close(socket, 1000, "over");
@@ -249,7 +249,7 @@ fn a_hole_that_the_server_hides_is_shown() {
 }
 
 #[test]
-fn what_it_does_not_understand_is_passed_over() {
+fn unreadable_messages_are_skipped() {
     let port = each_viewer(|_, _, socket| {
         let texts = [
             HELLO,
@@ -276,7 +276,7 @@ fn what_it_does_not_understand_is_passed_over() {
 }
 
 #[test]
-fn fields_that_it_does_not_know_change_nothing() {
+fn unknown_fields_change_nothing() {
     let more = metric(1).replace(r#""seq":1,"#, r#""seq":1,"quality":{"a":[1,{"b":null}]},"#);
     let more = more.replace(
         r#""memory":0"#,
@@ -288,7 +288,7 @@ fn fields_that_it_does_not_know_change_nothing() {
     });
     let rows = parse(&record(port).success().stdout);
     assert_eq!(rows.len(), 1);
-    // The hello announced one column; numbers that came later are kept, anything else is not.
+    // The hello announced one column; later numbers are kept, but nothing else.
     assert_eq!(rows[0].cell("cpu"), "1");
     let extra: serde_json::Value = serde_json::from_str(rows[0].cell("extra")).unwrap();
     assert_eq!(
@@ -298,7 +298,7 @@ fn fields_that_it_does_not_know_change_nothing() {
 }
 
 #[test]
-fn a_message_that_is_too_large_ends_the_connection_and_not_the_program() {
+fn a_message_that_is_too_large_ends_only_the_connection() {
     let port = each_viewer(|number, _, socket| {
         say(socket, &[HELLO, &metric(1 + number as u64)]);
         if number == 0 {
@@ -329,7 +329,7 @@ fn one_server_at_several_addresses() {
 }
 
 #[test]
-fn the_environment_names_the_server_and_a_flag_beats_it() {
+fn the_environment_names_the_server_and_a_flag_overrides_it() {
     let port = each_viewer(|_, _, socket| {
         say(socket, &[HELLO, &metric(1), END]);
         close(socket, 1000, "over");

@@ -1,4 +1,4 @@
-//! What docs/RECORDING.md and README.md say of DuckDB, in the eyes of DuckDB.
+//! What docs/RECORDING.md and README.md say about DuckDB, checked with DuckDB.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use crate::harness::rows::assert_same;
 /// test.sh installs it there.
 const DUCKDB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp/duckdb");
 
-/// DuckDB decides on the type of a column by this many rows.
+/// DuckDB infers the type of a column from this many rows.
 const SAMPLED: usize = 20_480;
 
 /// Runs `sql` in `directory`; each row of the result as a line.
@@ -30,7 +30,7 @@ fn duckdb(directory: &std::path::Path, sql: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A recording whose `cpu` holds whole numbers in all rows but the last.
+/// A recording whose `cpu` has whole numbers in all rows but the last.
 fn whole_but_for_the_last() -> String {
     let mut csv = String::from("timestamp,host,stream,seq,event,cpu,memory,top,extra\n");
     for seq in 1..=SAMPLED {
@@ -43,7 +43,7 @@ fn whole_but_for_the_last() -> String {
 }
 
 #[test]
-fn numbers_are_exact_where_all_rows_are_sampled() {
+fn numbers_are_exact_if_all_rows_are_sampled() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("incident.csv"), whole_but_for_the_last()).unwrap();
     let max = |from: &str| {
@@ -52,7 +52,7 @@ fn numbers_are_exact_where_all_rows_are_sampled() {
             &format!("select max(cpu), max(memory) from {from} where event is null"),
         )
     };
-    // The reason for what the documents say. Should DuckDB cease to round, they can be shorter.
+    // The reason for the advice in the documents. If DuckDB stops rounding, they can be shorter.
     assert_eq!(max("'incident.csv'"), "13 42\n");
     assert_eq!(
         max("read_csv('incident.csv', sample_size=-1)"),
@@ -73,7 +73,7 @@ fn numbers_are_exact_where_all_rows_are_sampled() {
 }
 
 #[test]
-fn what_duckdb_writes_is_replayed_as_it_was() {
+fn a_recording_written_by_duckdb_is_replayed() {
     let dir = tempfile::tempdir().unwrap();
     let csv = whole_but_for_the_last();
     std::fs::write(dir.path().join("incident.csv"), &csv).unwrap();

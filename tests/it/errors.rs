@@ -1,4 +1,4 @@
-//! Every error that a person can run into: what it says, where, and the exit status.
+//! Every error that a user can run into: its text, its stream, and the exit status.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::harness::metrics::{Metrics, Output};
 use crate::harness::recording::plain;
 
-/// The run fails as a usage error or another one, says each of `fragments` on standard error, and nothing on standard
+/// The run fails with the exit status `code`, prints each of `fragments` on standard error, and nothing on standard
 /// output.
 #[track_caller]
 fn check(metrics: Metrics, code: i32, fragments: &[&str]) -> Output {
@@ -29,14 +29,14 @@ fn file(csv: &str) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-/// A port of loopback where nobody listens.
+/// A port on loopback where nothing listens.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
 
 #[test]
-fn a_port_that_is_taken() {
+fn a_port_in_use() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = taken.local_addr().unwrap().to_string();
     check(
@@ -88,7 +88,7 @@ fn an_interval_out_of_range() {
 }
 
 #[test]
-fn a_host_name_that_no_host_can_have() {
+fn an_invalid_host_name() {
     check(
         serve(&["--name", "a/b"]),
         2,
@@ -97,7 +97,7 @@ fn a_host_name_that_no_host_can_have() {
 }
 
 #[test]
-fn a_host_that_the_server_does_not_have() {
+fn an_unknown_host() {
     let (_dir, path) = file(&plain("web-1", 3, 1000));
     let replay = Metrics::replay([&path]).args(["--wait", "1"]).start();
     for command in [Metrics::watch(replay.url()), Metrics::record(replay.url())] {
@@ -116,7 +116,7 @@ fn a_refused_connection_with_once() {
 }
 
 #[test]
-fn nobody_there_after_ten_attempts() {
+fn no_connection_after_ten_attempts() {
     let port = closed_port();
     let output = check(
         Metrics::record(&format!("127.0.0.1:{port}")),
@@ -127,7 +127,7 @@ fn nobody_there_after_ten_attempts() {
 }
 
 #[test]
-fn a_server_that_is_not_one() {
+fn something_other_than_a_server() {
     let page = crate::harness::http::serve_page("<p>hello</p>");
     check(
         Metrics::record(&format!("ws://127.0.0.1:{page}/")),
@@ -137,7 +137,7 @@ fn a_server_that_is_not_one() {
 }
 
 #[test]
-fn an_address_that_is_not_one() {
+fn an_invalid_address() {
     check(Metrics::watch("ftp://web-1"), 2, &["ftp://web-1", "ws://"]);
 }
 
@@ -151,7 +151,7 @@ fn a_file_that_is_not_a_recording() {
 }
 
 #[test]
-fn a_file_that_is_not_there() {
+fn a_missing_file() {
     let (dir, _) = file("");
     let path = dir.path().join("missing.csv");
     let name = path.display().to_string();
@@ -172,7 +172,7 @@ fn a_cell_that_is_not_a_number() {
 }
 
 #[test]
-fn numbers_that_no_message_can_carry() {
+fn numbers_that_no_message_can_have() {
     for wrong in ["NaN", "inf", "1e999", "0x10", " 1"] {
         let csv = plain("web-1", 4, 1000).replacen(",41.5,", &format!(",{wrong},"), 1);
         let (_dir, path) = file(&csv);
@@ -184,7 +184,7 @@ fn numbers_that_no_message_can_carry() {
 }
 
 #[test]
-fn the_line_is_the_one_in_the_file() {
+fn errors_give_the_line_in_the_file() {
     // The cell before it spans two lines of the file.
     let csv = plain("web-1", 5, 1000)
         .replacen(
@@ -224,7 +224,7 @@ fn a_row_of_the_wrong_length() {
     check_malformed(&path, &format!("{}:2:", path.display()));
 }
 
-/// The file may be refused at once or when the replay comes to the row; it is never half believed.
+/// The file may be refused at once or when the replay reaches the row, but never partly accepted.
 #[track_caller]
 fn check_malformed(path: &std::path::Path, expected: &str) {
     let output = Metrics::replay([path]).args(["--speed", "max"]).run();
@@ -241,7 +241,7 @@ fn standard_input_cannot_be_looped() {
 }
 
 #[test]
-fn an_output_that_exists() {
+fn an_existing_output() {
     let (dir, path) = file(&plain("web-1", 3, 1000));
     let replay = Metrics::replay([&path]).args(["--wait", "1"]).start();
     let out = dir.path().join("out.csv");
@@ -279,7 +279,7 @@ fn an_output_that_is_not_a_recording_is_not_appended_to() {
 }
 
 #[test]
-fn a_folder_that_is_not_there() {
+fn a_missing_folder() {
     let (dir, path) = file(&plain("web-1", 3, 1000));
     let replay = Metrics::replay([&path]).args(["--wait", "1"]).start();
     let out = dir.path().join("no/such/out.csv");

@@ -1,5 +1,5 @@
-//! Servers that number their messages in their own way, or tell losses that do not fit: a recording has numbers from 1 that
-//! rise, tells exactly what is missing, and can be replayed as it is.
+//! Servers that number their messages in their own way, or report losses that don't match: a recording has increasing
+//! numbers from 1, reports exactly what is missing, and can be replayed unchanged.
 
 use crate::harness::metrics::{Metrics, Output};
 use crate::harness::rows::{assert_same, parse};
@@ -23,8 +23,8 @@ fn gap(from: u64, to: u64) -> String {
     format!(r#"{{"type":"gap","host":"web-1","from":{from},"to":{to},"reason":"expired"}}"#)
 }
 
-/// What a server says in short: `12` a message, `12!` one that cannot be read, `14-16` a gap, `-` a gap without numbers,
-/// `restart` a gap between streams, `=k4` a hello.
+/// A server's messages in short: `12` a message, `12!` one that cannot be read, `14-16` a gap, `-` a gap without
+/// numbers, `restart` a gap between streams, `=k4` a hello.
 fn texts(script: &str) -> Vec<String> {
     let mut texts = vec![hello("k3")];
     for (at, word) in (1..).zip(script.split_whitespace()) {
@@ -44,7 +44,7 @@ fn texts(script: &str) -> Vec<String> {
     texts
 }
 
-/// A server whose connections say one script each, the last one to the end of the recording.
+/// A server whose connections send one script each; the last one continues to the end of the recording.
 fn server(scripts: &'static [&'static str]) -> String {
     let port = each_viewer(move |number, _, socket| {
         let script = scripts[number.min(scripts.len() - 1)];
@@ -63,7 +63,7 @@ fn server(scripts: &'static [&'static str]) -> String {
     format!("ws://127.0.0.1:{port}/ws")
 }
 
-/// The rows in short: numbers, and what gaps say. A stream that the client made is `*`.
+/// The rows in short: numbers and gaps. A stream that the client created is `*`.
 fn rows(output: &Output) -> String {
     let row = |row: &crate::harness::rows::Row| match row.seq() {
         Some(seq) => match row.cell("stream") {
@@ -95,7 +95,7 @@ fn check(scripts: &'static [&'static str], expected: &str) {
 }
 
 #[test]
-fn the_numbers_say_what_is_missing_whatever_the_server_says() {
+fn the_numbers_decide_what_is_missing() {
     for (script, expected) in [
         ("12 13! 14-16 17", "12 (expired 13-16) 17"),
         ("12 14-16 13! 17", "12 (expired 13-16) 17"),
@@ -122,14 +122,14 @@ fn the_numbers_say_what_is_missing_whatever_the_server_says() {
 }
 
 #[test]
-fn a_gap_before_a_cut_counts_for_nothing() {
+fn a_gap_before_a_cut_is_ignored() {
     check(&["1 2-3", "2 3"], "1 2 3");
     check(&["1 2-3", "4"], "1 (expired 2-3) 4");
     check(&["2-3", "4"], "4");
 }
 
 #[test]
-fn numbers_that_a_recording_cannot_have_are_given_anew() {
+fn numbers_that_a_recording_cannot_have_are_replaced() {
     for (script, expected) in [
         ("0 1 2", "1 2 3"),
         ("0 1 4-4 5", "1 2 (expired 3-5) 6"),
@@ -151,7 +151,7 @@ fn numbers_that_a_recording_cannot_have_are_given_anew() {
 }
 
 #[test]
-fn a_server_that_counts_from_0_is_asked_in_its_own_numbers() {
+fn a_server_that_counts_from_0_is_resumed_with_its_own_numbers() {
     let port = each_viewer(|number, query, socket| {
         let script = if number == 0 {
             "0 1 2"

@@ -1,4 +1,4 @@
-//! The seeds of the fuzz targets, and all that they ever found, through the same entry points.
+//! The seeds of the fuzz targets, and everything they ever found, through the same entry points.
 
 use std::path::Path;
 

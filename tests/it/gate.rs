@@ -1,4 +1,4 @@
-//! Browsers: what a page may read, whoever made it, and by whatever name it calls the server.
+//! Browsers: what a page may read, whatever its origin, and whatever name it uses for the server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,7 +7,7 @@ use crate::harness::PATIENCE;
 use crate::harness::metrics::{Metrics, Running};
 use crate::harness::viewer::Viewer;
 
-/// The status and the reason that a handshake at `path` with these headers gets.
+/// The status and the reason in the response to a handshake at `path` with these headers.
 #[track_caller]
 fn upgrade(server: &Running, path: &str, lines: &[(&str, &str)]) -> (u16, String) {
     let handshake = [
@@ -44,7 +44,7 @@ fn ask(server: &Running, path: &str, lines: &[(&str, &str)]) -> (u16, String) {
     (status, reason)
 }
 
-/// A server that more than this machine can reach.
+/// A server that other machines can reach.
 fn everywhere() -> Metrics {
     Metrics::new().args([
         "serve",
@@ -57,7 +57,7 @@ fn everywhere() -> Metrics {
 }
 
 #[test]
-fn a_name_that_was_made_to_point_here_reads_nothing() {
+fn a_foreign_name_that_points_here_reads_nothing() {
     let server = Metrics::serve().start();
     Viewer::connect(server.url(), "").numbered(1);
     let port = server.port();
@@ -84,7 +84,7 @@ fn a_name_that_was_made_to_point_here_reads_nothing() {
 }
 
 #[test]
-fn addresses_loopback_and_our_own_names_are_answered_to() {
+fn addresses_loopback_and_our_own_names_are_accepted() {
     let own = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let own = own.trim();
     let server = everywhere()
@@ -167,7 +167,7 @@ fn on_loopback_a_dashboard_under_development_passes() {
 }
 
 #[test]
-fn what_is_no_name_and_no_origin_is_no_flag() {
+fn invalid_names_and_origins_are_refused_as_flags() {
     for (flag, value, hint) in [
         ("--allow-host", "https://a", "such as metrics.example.com"),
         ("--allow-host", "a:80", "write a"),

@@ -1,4 +1,4 @@
-//! The exact text of every message: what the crate writes, and that both it and an independent reader understand it.
+//! The exact text of every message: what the crate writes, and what both it and an independent reader read.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use metrics_toolkit::protocol::{
 
 use crate::harness::wire::Wire;
 
-/// The message is written as `json`, read back the same, and strictly what the description allows.
+/// The message is written as `json`, is read back the same, and is strictly what the description allows.
 #[track_caller]
 fn check(body: Body, json: &str) -> Wire {
     let message = Message {
@@ -161,7 +161,7 @@ fn metric_with_absent_values() {
 }
 
 #[test]
-fn alert_with_the_sample_that_did_it() {
+fn alert_with_the_sample_that_triggered_it() {
     check(
         Body::Alert {
             seq: Some(43),

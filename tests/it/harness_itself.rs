@@ -1,4 +1,4 @@
-//! The harness must not be wrong where the binary is right, so it is tried on stand-ins.
+//! The harness itself, tested with stand-ins for the binary.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -30,7 +30,7 @@ fn failure(failing: impl FnOnce() + std::panic::UnwindSafe) -> String {
 }
 
 #[test]
-fn a_server_is_ready_when_it_says_where() {
+fn a_server_is_ready_when_it_prints_its_address() {
     let running = sh("echo ws://127.0.0.1:4711/ws; exec cat").start();
     assert_eq!(
         (running.url(), running.port()),
@@ -41,13 +41,13 @@ fn a_server_is_ready_when_it_says_where() {
 }
 
 #[test]
-fn a_server_that_says_something_else_fails_with_all_that_it_printed() {
+fn a_server_without_a_ready_line_fails_with_everything_it_printed() {
     let told = failure(|| drop(sh("echo ready >&2; echo hello; exit 3").start()));
     assert!(told.contains("hello") && told.contains("sh -c"), "{told}");
 }
 
 #[test]
-fn the_environment_is_the_tests_own() {
+fn the_environment_comes_from_the_test() {
     let out = sh("env; echo oops >&2; exit 2")
         .env("METRICS_SERVER", "x")
         .run();
@@ -72,7 +72,7 @@ fn input_reaches_the_child() {
 }
 
 #[test]
-fn a_terminal_shows_what_a_person_would_see() {
+fn a_terminal_shows_what_would_be_visible() {
     let mut terminal = sh(
         "stty -echo -icanon; printf '\\033[?1049h\\033[?25l\\033[3;5Hhello \\033[31mred'; read -r key; printf '\\033[?25h\\033[?1049l'; stty sane; echo last; exit 7",
     )
@@ -90,7 +90,7 @@ fn a_terminal_shows_what_a_person_would_see() {
     assert!(left.bytes.ends_with(b"last\r\n"));
 }
 
-/// A server that says who connects and sends `bytes` bytes to each, then waits for the peer to leave.
+/// A server that sends `bytes` bytes to each connection, then waits for the peer to leave.
 fn fountain(bytes: usize) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -226,7 +226,7 @@ fn a_timestamp_is_a_date() {
 }
 
 #[test]
-fn a_long_recording_is_written_as_asked() {
+fn a_recording_with_limits_is_written_as_requested() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("long.csv");
     recording::write_long(&path, 1000, 40);

@@ -1,4 +1,4 @@
-//! Two thousand viewers, and what happens to all of them at once.
+//! Two thousand viewers, and events that affect all of them at once.
 
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ fn all(herd: &Herd, what: &str, is_so: impl Fn(&Life) -> bool) {
 }
 
 #[test]
-fn a_cut_costs_nothing_and_a_restart_one_gap() {
+fn a_cut_loses_nothing_and_a_restart_causes_one_gap() {
     raise_descriptors();
     let serve = || {
         Metrics::new()
@@ -51,7 +51,7 @@ fn a_cut_costs_nothing_and_a_restart_one_gap() {
     for life in herd.lives() {
         let (at, code) = life.closes[0];
         assert_eq!((life.closes.len(), code), (1, 1001));
-        // The half of the drain in which they are sent away.
+        // The half of the drain in which they are disconnected.
         let tenth = at.duration_since(begun).as_millis() / 300;
         tenths[tenth.min(9) as usize] += 1;
     }
@@ -88,11 +88,11 @@ fn a_cut_costs_nothing_and_a_restart_one_gap() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_exits_at_once() {
     for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let serve = Metrics::serve().args(["--drain", "1h"]).start();
         let port = serve.port();
-        // Hears that the server goes, and does not let go of it.
+        // Is asked to leave, but stays connected.
         let mut viewer = Raw::connect(port, "");
         serve.signal(signal);
         let code = loop {
@@ -110,14 +110,14 @@ fn a_second_signal_leaves_at_once() {
 }
 
 #[test]
-fn who_comes_while_the_server_goes_is_answered_and_sent_away() {
+fn a_viewer_that_connects_while_the_server_stops_is_answered_and_sent_away() {
     let serve = Metrics::serve().args(["--drain", "10s"]).start();
     let port = serve.port();
     let head = handshake(port, "");
     let (begin, end) = head.split_at(20);
     let mut late = connect(port);
     late.write_all(begin.as_bytes()).unwrap();
-    // Connections are accepted in their order, so the late one is in.
+    // Connections are accepted in order, so the late one has been accepted.
     let mut viewer = Raw::connect(port, "");
     serve.signal(Signal::TERM);
     assert_eq!(viewer.ending().code, Some(1001));
@@ -136,10 +136,10 @@ fn who_comes_while_the_server_goes_is_answered_and_sent_away() {
 }
 
 #[test]
-fn who_answers_the_close_holds_nobody_up() {
+fn a_viewer_that_answers_the_close_delays_nothing() {
     let serve = Metrics::serve().args(["--drain", "1s"]).start();
     let mut viewers: Vec<_> = (0..5).map(|_| Raw::connect(serve.port(), "")).collect();
-    // One who never answers is waited for as long as the drain is.
+    // A viewer that never answers is waited for as long as the drain lasts.
     let _deaf = Raw::connect(serve.port(), "");
     serve.signal(Signal::TERM);
     for viewer in &mut viewers {

@@ -1,4 +1,5 @@
-//! Crowds of peers that never become viewers: how many are let in, what they hold, and who gets in beside them.
+//! Crowds of peers that never become viewers: how many are accepted, the memory they hold, and whether others can still
+//! connect.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -15,24 +16,24 @@ use crate::harness::secure::{Secure, ask, over};
 use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
 
-/// Just too short to be refused for its length.
+/// Just short enough not to be refused for its length.
 const HALF: usize = 63 * 1024;
 
-/// All unfinished heads may hold 8 MiB; the rest is what connections take by themselves, in a debug build.
+/// All unfinished heads may hold 8 MiB; the rest is for the connections themselves, in a debug build.
 const MOST_KIB: u64 = 18 * 1024;
 
-/// Without a bound, 400 halves hold 25 MiB.
+/// Without a limit, 400 unfinished heads would hold 25 MiB.
 const CROWD: usize = 400;
 
-/// The most connections of one address, and some more for everything that is no connection.
+/// The most connections of one address.
 const MOST_OF_AN_ADDRESS: usize = 2048;
 
-/// The ways to begin something and leave it there.
+/// The ways to start something and leave it unfinished.
 #[derive(Debug, Clone, Copy)]
 enum Half {
     /// The first head of a connection.
     Head,
-    /// The head of a request behind one that was answered.
+    /// The head of a request after one that was answered.
     LaterHead,
     /// A ClientHello.
     Hello,
@@ -40,7 +41,7 @@ enum Half {
     HeadInTls,
 }
 
-/// A connection that has said something; its other end may have closed it.
+/// A connection that has sent something; its other end may have closed it.
 enum Begun {
     Plain(TcpStream),
     Tls(Box<Secure>),
@@ -59,7 +60,7 @@ fn head() -> String {
     format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(HALF))
 }
 
-/// A ClientHello of 64 KiB, but for the end, in as few records as it fits.
+/// A ClientHello of 64 KiB without its end, in as few records as possible.
 fn hello() -> Vec<u8> {
     let mut hello = vec![1, 0, 0xff, 0xff, 3, 3];
     hello.resize(HALF, 7);
@@ -75,7 +76,7 @@ impl Half {
         matches!(self, Self::Hello | Self::HeadInTls)
     }
 
-    /// Begins it. Writes may fail: that is what this is about.
+    /// Starts it. Writes may fail, because the server may close the connection.
     fn begin(self, port: u16, ca: &Path) -> Begun {
         let mut stream = connect(port);
         let hurry = Some(Duration::from_secs(5));
@@ -123,7 +124,7 @@ fn scene(tls: bool) -> Scene {
 }
 
 impl Scene {
-    /// Somebody who behaves comes in.
+    /// A well-behaved viewer can connect.
     #[track_caller]
     fn lets_in(&self, tls: bool) {
         let port = self.serve.port();
@@ -160,20 +161,20 @@ fn hold_little(half: Half) {
 }
 
 #[test]
-fn unfinished_heads_hold_little() {
+fn unfinished_heads_hold_little_memory() {
     raise_descriptors();
     hold_little(Half::Head);
     hold_little(Half::LaterHead);
 }
 
 #[test]
-fn unfinished_handshakes_of_tls_hold_little() {
+fn unfinished_tls_handshakes_hold_little_memory() {
     raise_descriptors();
     hold_little(Half::Hello);
     hold_little(Half::HeadInTls);
 }
 
-/// A connection from another address of loopback.
+/// A connection from another loopback address.
 fn connect_from(ip: [u8; 4], port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let from = SocketAddr::new(IpAddr::from(ip), 0);
@@ -194,7 +195,7 @@ fn one_address_has_half_of_the_lobby_and_keeps_nobody_out() {
     let silent: Vec<_> = (0..MOST_OF_AN_ADDRESS + 500)
         .map(|_| connect(port))
         .collect();
-    // Others come in as if nothing were, also from where the crowd is.
+    // Others can connect as usual, even from the crowd's address.
     for ip in [[127, 0, 0, 2], [127, 0, 0, 1]] {
         let answer = ask(&mut connect_from(ip, port), &handshake(port, ""));
         assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");

@@ -1,4 +1,4 @@
-//! Frames that no viewer sends: each is told what was wrong, and nobody else notices.
+//! Frames that no viewer should send: each is answered with what was wrong, and no other viewer notices.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::harness::raw::{Ending, Raw, connect_narrow, frame};
 use crate::harness::steady::Steady;
 use crate::harness::{PATIENCE, wait_for};
 
-/// What a server may spend on somebody who floods it for five seconds; the rest of the machine has it then.
+/// The CPU time that a server may spend on a peer that floods it for five seconds.
 const FLOOD_CPU: Duration = Duration::from_millis(2500);
 
 fn closed(code: u16) -> Ending {
@@ -17,7 +17,7 @@ fn closed(code: u16) -> Ending {
     }
 }
 
-/// Header and mask of a frame that claims `len` bytes.
+/// The header and mask of a frame that announces `len` bytes.
 fn claims(first: u8, len: u64) -> Vec<u8> {
     let mut head = vec![first, 0xff];
     head.extend(len.to_be_bytes());
@@ -78,7 +78,7 @@ fn a_broken_rule_is_named_in_a_close_frame() {
 }
 
 #[test]
-fn a_claim_takes_no_memory() {
+fn an_announced_length_takes_no_memory() {
     let serve = Metrics::serve().start();
     let steady = Steady::watch(serve.url());
     let before = serve.rss_kib();
@@ -98,7 +98,7 @@ fn a_claim_takes_no_memory() {
 }
 
 #[test]
-fn a_message_in_pieces_is_measured_as_a_whole() {
+fn the_limit_on_messages_covers_all_their_fragments() {
     let serve = Metrics::serve().start();
     let mut viewer = Raw::connect(serve.port(), "");
     viewer.send(&frame(0x01, &[b'x'; 2000]));
@@ -108,7 +108,7 @@ fn a_message_in_pieces_is_measured_as_a_whole() {
     assert_eq!(viewer.ending(), closed(1009));
 }
 
-/// Sends `bytes` over and over until the server has had enough, then hears why.
+/// Sends `bytes` over and over until the server closes the connection; returns how it did.
 fn flood(port: u16, opening: &[u8], bytes: &[u8]) -> Ending {
     let mut viewer = Raw::connect(port, "");
     viewer.send(opening);
@@ -135,7 +135,7 @@ fn flood(port: u16, opening: &[u8], bytes: &[u8]) -> Ending {
 }
 
 #[test]
-fn a_flood_is_stopped() {
+fn a_flood_ends_the_connection() {
     let floods = [
         ("pings", frame(0x89, b"are you there")),
         ("pongs", frame(0x8a, b"")),
@@ -169,11 +169,11 @@ fn flood_is_stopped(what: &str, bytes: &[u8]) {
 }
 
 #[test]
-fn who_asks_and_does_not_read_is_let_go() {
+fn a_viewer_that_pings_without_reading_is_disconnected() {
     let serve = Metrics::serve().start();
     let mut viewer = Raw::over(connect_narrow(serve.port()), "");
     let ping = frame(0x89, &[b'x'; 125]);
-    // At a rate that is allowed, and never a byte read.
+    // At an allowed rate, without reading a byte.
     wait_for(
         PATIENCE,
         || {

@@ -23,7 +23,7 @@ fn all_are_closed(streams: &[TcpStream]) {
 }
 
 #[test]
-fn half_open_heads_and_silent_peers_keep_nobody_out() {
+fn unfinished_heads_and_silent_peers_keep_nobody_out() {
     let serve = Metrics::serve().start();
     let steady = Steady::watch(serve.url());
     let peers: Vec<_> = (0..500)
@@ -43,7 +43,7 @@ fn half_open_heads_and_silent_peers_keep_nobody_out() {
 }
 
 #[test]
-fn who_dawdles_is_closed_by_the_deadline() {
+fn a_slow_request_is_closed_at_the_deadline() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     let steady = Steady::watch(serve.url());
@@ -64,7 +64,7 @@ fn who_dawdles_is_closed_by_the_deadline() {
         std::thread::spawn(move || dribble(&mut stream, Some(b'x')))
     })
     .collect();
-    // One that has had its answer, and asks no more.
+    // One that has been answered and sends no more requests.
     let mut idle = connect(port);
     idle.write_all(asked.as_bytes()).unwrap();
     let mut said = [0; 1024];
@@ -86,7 +86,7 @@ fn a_head_that_grows_byte_by_byte_costs_little() {
     let mut stream = connect(serve.port());
     let head = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(60_000));
     stream.write_all(head.as_bytes()).unwrap();
-    // Each byte is a packet of its own, and read by itself.
+    // Each byte is a packet of its own, and is read separately.
     for _ in 0..4000 {
         if stream.write_all(b"x").is_err() {
             break;
@@ -108,7 +108,7 @@ fn a_thousand_that_vanish_leave_nothing_behind() {
     let head = handshake(port, "last=30");
     for n in 0..1000 {
         let mut stream = connect(port);
-        // Before the head, within it, behind it, and as a viewer that was welcomed.
+        // Before the head, within it, after it, and as a connected viewer.
         match n % 10 / 2 {
             0 => {}
             1 => drop(stream.write_all(&head.as_bytes()[..40])),
@@ -139,7 +139,7 @@ fn a_thousand_that_vanish_leave_nothing_behind() {
 }
 
 #[test]
-fn a_long_question_takes_no_lasting_memory() {
+fn a_long_query_takes_no_lasting_memory() {
     let serve = Metrics::serve().start();
     let globs = format!("host=web-1&{}", "host=w*b*1&".repeat(5000));
     let long_glob = format!("host=web-1&host={}", "w*".repeat(25_000));
@@ -149,7 +149,7 @@ fn a_long_question_takes_no_lasting_memory() {
         let query = if n % 2 == 0 { &globs } else { &long_glob };
         let mut stream = connect(serve.port());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // A refusal costs nothing either.
+        // A refusal takes no memory either.
         let _ = stream.write_all(handshake(serve.port(), query).as_bytes());
         let mut answer = [0; 12];
         stream.read_exact(&mut answer).unwrap();

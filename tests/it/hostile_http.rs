@@ -1,4 +1,4 @@
-//! Requests whose answers nobody reads.
+//! Requests whose responses nobody reads.
 
 use std::io::{Read, Write};
 
@@ -10,14 +10,14 @@ use crate::harness::viewer::Viewer;
 use crate::harness::wait_for;
 
 #[test]
-fn recordings_that_nobody_reads_take_bounded_memory() {
+fn unread_recordings_take_bounded_memory() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     write_long(&file, 4000, 40);
     let replay = Metrics::replay([&file])
         .args(["--speed", "max", "--wait", "2", "--retain", "1000h"])
         .start();
-    // Two who have read all of it; the server waits for as many goodbyes, so it is there as long as the test.
+    // Two viewers that have read everything; the server waits for both to close, so it lives as long as the test.
     let (mut first, _second) = (
         Viewer::connect(replay.url(), ""),
         Viewer::connect(replay.url(), "host=nobody-*"),
@@ -42,7 +42,7 @@ fn recordings_that_nobody_reads_take_bounded_memory() {
     println!("{} made, {refused} refused, {grown} KiB", made.len());
     assert!(grown < 32 * 1024, "{grown} KiB");
     assert_eq!(get(replay.port(), "/healthz").0, 200);
-    // Who takes some bytes now and then holds nobody up for ever.
+    // A viewer that takes a few bytes now and then doesn't hold the others up for ever.
     let nobody_waits = || {
         for peer in &mut made {
             let _ = peer.read(&mut [0; 32]);

@@ -1,13 +1,13 @@
-//! A server that puts sequences for a terminal wherever it may say something.
+//! A server that puts terminal escape sequences into every text.
 
 use crate::harness::metrics::Metrics;
 use crate::harness::pty::Left;
 use crate::harness::server::{close, each_viewer, say};
 
-/// What would be seen if it did anything: a title, a cleared screen, reversed text, and CSI as one character.
+/// Sequences with visible effects: a title, a cleared screen, reversed text, and CSI as one character.
 const EVIL: &str = "\\u001b]0;owned\\u0007\\u001b[2J\\u202eevil\u{9b}31m\u{7f}";
 
-/// A server of one host with three samples, two alerts, a gap, and evil in every text.
+/// A server with one host, three samples, two alerts, a gap, and escape sequences in every text.
 fn evil_server() -> String {
     let top = format!(r#""top":[{{"pid":1,"name":"{EVIL}","cpu":99,"memory":9}}]"#);
     let data = |seq: u64| {
@@ -61,7 +61,7 @@ fn assert_harmless(what: &str, text: &str) {
 }
 
 #[test]
-fn what_is_printed_is_harmless() {
+fn printed_text_is_harmless() {
     let url = evil_server();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("out.csv");
@@ -82,7 +82,7 @@ fn what_is_printed_is_harmless() {
     let recorded = std::fs::read_to_string(&file).unwrap();
     assert_harmless("the recording", &recorded);
     assert!(!recorded.contains('\u{1b}'), "{recorded:?}");
-    // What was recorded can be played, and harms nobody on the way.
+    // The recording can be played, and is harmless.
     let replay = Metrics::replay([&file])
         .args(["--speed", "max", "--wait", "1"])
         .start();
@@ -92,7 +92,7 @@ fn what_is_printed_is_harmless() {
 }
 
 #[test]
-fn what_a_terminal_gets_is_harmless() {
+fn output_to_a_terminal_is_harmless() {
     let url = evil_server();
     let dir = tempfile::tempdir().unwrap();
     let mut watch = Metrics::watch(&url).in_terminal(120, 40);

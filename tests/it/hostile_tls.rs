@@ -1,4 +1,4 @@
-//! Peers of a TLS port that never finish, are too old, or do not read.
+//! Peers of a TLS port that never finish, are too old, or don't read.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::harness::secure::{ask, over};
 use crate::harness::wait_for;
 use crate::harness::wire::Wire;
 
-/// How a TLS 1.2 or 1.3 handshake begins: a record, and in it the head of a ClientHello of 508 bytes.
+/// The start of a TLS 1.2 or 1.3 handshake: a record with the head of a ClientHello of 508 bytes.
 const BEGUN_HELLO: &[u8] = &[22, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
 
-/// A server with TLS, one who watches it, and the authority that signed it.
+/// A server with TLS, a viewer, and the authority that signed its certificate.
 struct Scene {
     _dir: tempfile::TempDir,
     serve: Running,
@@ -45,7 +45,7 @@ impl Scene {
         &self.ca
     }
 
-    /// Whoever watches goes on, and has every sample once.
+    /// The viewer continues, and has every sample once.
     #[track_caller]
     fn goes_on(&self) {
         let had = self.watch.stdout().text().lines().count();
@@ -62,7 +62,7 @@ impl Scene {
 }
 
 #[test]
-fn who_dawdles_in_a_handshake_is_closed_by_the_deadline() {
+fn a_slow_handshake_is_closed_at_the_deadline() {
     let scene = Scene::with(&[]);
     let port = scene.serve.port();
     let mut slow = Vec::new();
@@ -75,7 +75,7 @@ fn who_dawdles_in_a_handshake_is_closed_by_the_deadline() {
         slow.push((stream, begun.to_vec()));
         slow.push((silent, Vec::new()));
     }
-    // Who has shaken hands has not asked for anything yet.
+    // After a handshake, nothing has been requested yet.
     let mut late = over(connect(port), scene.ca());
     late.write_all(b"GET /ws HTTP/1.1\r\nX: ").unwrap();
     let threads = slow.into_iter().map(|(mut stream, begun)| {
@@ -94,9 +94,9 @@ fn who_dawdles_in_a_handshake_is_closed_by_the_deadline() {
 }
 
 #[test]
-fn an_old_version_is_refused_with_an_alert() {
+fn an_old_tls_version_is_refused_with_an_alert() {
     let scene = Scene::with(&[]);
-    // TLS 1.1 at most, with suites that it had. Signature algorithms are what is looked at first.
+    // TLS 1.1 at most, with suites of its time. Signature algorithms are checked first.
     let mut hello = vec![3, 2];
     hello.extend([7; 32]);
     hello.extend([0, 0, 6, 0xc0, 0x13, 0xc0, 0x14, 0, 0x2f, 1, 0]);
@@ -117,7 +117,7 @@ fn an_old_version_is_refused_with_an_alert() {
 }
 
 #[test]
-fn frozen_viewers_over_tls_are_let_go_and_disturb_nobody() {
+fn frozen_viewers_over_tls_are_disconnected_and_disturb_nobody() {
     let scene = Scene::with(&["--heartbeat", "1s", "--top", "100"]);
     let port = scene.serve.port();
     let (before, rss) = (scene.serve.descriptors(), scene.serve.rss_kib());

@@ -1,10 +1,10 @@
-//! The fences between the rooms of `src/`, checked by reading the sources.
+//! The import rules between the modules of `src/`, checked by reading the sources.
 
 mod cycles;
 
 use std::path::{Path, PathBuf};
 
-/// The rooms from the top down. A room imports only from levels below its own, `cmd` also from `cli`.
+/// The modules from the top down. A module imports only from levels below its own; `cmd` also imports `cli`.
 const LEVELS: [&[&str]; 6] = [
     &["cmd"],
     &["cli"],
@@ -24,13 +24,13 @@ const LEVELS: [&[&str]; 6] = [
     &["protocol", "disk"],
 ];
 
-/// The parts of the server, of which each imports only from those before it.
+/// The parts of the server, each of which imports only the ones before it.
 const SERVER_PARTS: [&str; 3] = ["door", "viewers", "http"];
 
-/// Crates that one room keeps to itself.
+/// Crates that only one module may use.
 const KEPT: [(&str, &[&str]); 8] = [
     ("sysinfo", &["src/source/host"]),
-    // Its tests compare with it, on Linux.
+    // Tests compare with it, on Linux.
     (
         "procfs",
         &["src/source/host/linux", "src/source/host/tests"],
@@ -43,7 +43,7 @@ const KEPT: [(&str, &[&str]); 8] = [
     ("rustls_native_certs", &["src/authorities"]),
 ];
 
-/// Calls that one place keeps to itself, for a write to either stream may wait for its reader: text for people goes
+/// Calls that only one place may make, because a write to either stream may wait for its reader: text for people goes
 /// through `talk`, data through a thread.
 const CALLS_KEPT: [(&str, &[&str]); 5] = [
     ("io::stderr()", &["src/talk"]),
@@ -63,7 +63,7 @@ const CALLS_KEPT: [(&str, &[&str]); 5] = [
 ];
 
 #[test]
-fn the_rooms_keep_their_fences() {
+fn modules_keep_to_the_import_rules() {
     let mut broken = Vec::new();
     let mut files = 0;
     for (path, text) in sources("src") {
@@ -75,7 +75,7 @@ fn the_rooms_keep_their_fences() {
 }
 
 #[test]
-fn every_room_has_a_level() {
+fn every_module_has_a_level() {
     for (path, _) in sources("src") {
         let room = room(&path);
         assert!(
@@ -195,7 +195,7 @@ fn planted_violations_are_found() {
 }
 
 #[test]
-fn what_is_allowed_passes() {
+fn allowed_imports_pass() {
     for (path, text) in [
         (
             "src/cmd/watch.rs",
@@ -227,7 +227,7 @@ fn what_is_allowed_passes() {
     }
 }
 
-/// What the file at `path` does that it must not.
+/// The rules that the file at `path` breaks.
 fn violations(path: &str, text: &str) -> Vec<String> {
     let code = code(text);
     let mut found = Vec::new();
@@ -264,10 +264,10 @@ fn violations(path: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// The text without line comments; what stands in a comment is not an import.
+/// The text without line comments, which contain no imports.
 fn code(text: &str) -> String {
     let bare = |line: &str| match line.find("//") {
-        // A URL in a string is not a comment, and no code follows one that matters here.
+        // A URL in a string is not a comment, and no relevant code follows it.
         Some(at) if !line[..at].ends_with(':') => line[..at].to_owned(),
         _ => line.to_owned(),
     };
@@ -289,7 +289,7 @@ fn level(room: &str) -> Option<usize> {
     LEVELS.iter().position(|level| level.contains(&room))
 }
 
-/// The rooms that the code names behind `crate::`, and behind `super::` where that is the crate.
+/// The modules that the code names after `crate::`, and after `super::` if that is the crate.
 fn imports(path: &str, code: &str) -> Vec<String> {
     let mut names = behind(code, "crate::");
     if !path.trim_start_matches("src/").contains('/') {
@@ -299,7 +299,7 @@ fn imports(path: &str, code: &str) -> Vec<String> {
     names
 }
 
-/// Commands other than its own that a file of `cmd` names.
+/// Other commands that a file of `cmd` names.
 fn other_commands(path: &str, code: &str) -> Vec<String> {
     if !path.starts_with("src/cmd/") {
         return Vec::new();
@@ -313,7 +313,7 @@ fn other_commands(path: &str, code: &str) -> Vec<String> {
     names
 }
 
-/// The part of the server that a file belongs to, and later parts that it names.
+/// The part of the server that a file belongs to, and the later parts that it names.
 fn later_parts(path: &str, code: &str) -> Vec<(&'static str, String)> {
     let inside = path.strip_prefix("src/server/").unwrap_or_default();
     let own = inside.split(['/', '.']).next();
@@ -373,7 +373,7 @@ fn identifier(text: &str) -> String {
         .collect()
 }
 
-/// Whether the code names the crate `name`, rather than a module of the same name inside another or of its own.
+/// Whether the code names the crate `name`, rather than a module with that name.
 fn uses_crate(code: &str, name: &str) -> bool {
     if code.contains(&format!("mod {name};")) {
         return false;

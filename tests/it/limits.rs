@@ -1,4 +1,4 @@
-//! A server that is full, or has no descriptor left.
+//! A server that is full, or has no descriptors left.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ fn narrow() -> Running {
         .start()
 }
 
-/// Asks to be a viewer; the head and the body of the answer.
+/// Requests the stream; returns the head and the body of the response.
 fn knock(port: u16) -> (String, String) {
     let mut stream = connect(port);
     stream.write_all(handshake(port, "").as_bytes()).unwrap();
@@ -39,7 +39,7 @@ fn knock(port: u16) -> (String, String) {
 }
 
 #[test]
-fn a_full_house_says_so_and_has_room_again() {
+fn a_full_server_says_so_and_admits_viewers_again_later() {
     let serve = narrow();
     let port = serve.port();
     let fit = serve.stderr().wait(PATIENCE, |stderr| {
@@ -66,7 +66,7 @@ fn a_full_house_says_so_and_has_room_again() {
         );
         assert_eq!(get(port, "/healthz").0, 200);
     }
-    // Who leaves makes room.
+    // A viewer that leaves makes room.
     for _ in 0..5 {
         viewers.pop();
         let came = || Some(knock(port)).filter(|(head, _)| head.starts_with("HTTP/1.1 101 "));
@@ -76,7 +76,7 @@ fn a_full_house_says_so_and_has_room_again() {
 }
 
 #[test]
-fn without_a_descriptor_it_waits_and_lives() {
+fn without_a_free_descriptor_it_waits_and_survives() {
     let serve = narrow();
     let port = serve.port();
     let steady = Steady::watch(serve.url());
@@ -88,7 +88,7 @@ fn without_a_descriptor_it_waits_and_lives() {
             .then_some(())
     });
     steady.wait_for_more(5);
-    // Heads have a deadline, and those that wait behind them as well: one after the other gives its descriptor back.
+    // Heads have a deadline, and so have those that wait after them: one after another frees its descriptor.
     assert_eq!(get(port, "/healthz").0, 200);
     let spent = serve.cpu_time() - cpu;
     assert!(spent < Duration::from_secs(2), "{spent:?} of CPU");
@@ -100,11 +100,11 @@ fn without_a_descriptor_it_waits_and_lives() {
 }
 
 #[test]
-fn the_longest_heartbeat_and_drain_stop_nobody() {
+fn the_longest_heartbeat_and_drain_work() {
     let serve = Metrics::serve()
         .args(["--heartbeat", "3650d", "--drain", "3650d"])
         .start();
-    // Pings are spread, so each viewer's would be at another time.
+    // Pings are spread, so each viewer's comes at another time.
     let mut viewers: Vec<_> = (0..3).map(|_| Viewer::connect(serve.url(), "")).collect();
     for viewer in &mut viewers {
         viewer.numbered(2);

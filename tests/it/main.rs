@@ -1,5 +1,5 @@
-//! Integration tests: they run the real binary, talk to it over real sockets and terminals, and judge what comes back
-//! with code that shares nothing with it.
+//! Integration tests: they run the real binary, talk to it over real sockets and terminals, and check the results with
+//! code that shares nothing with it.
 
 #![expect(
     clippy::unwrap_used,

@@ -21,12 +21,12 @@ const HOSTS: usize = 1500;
 /// A request head may be this long.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// A directory in memory, where there is one: so many files are a lot of work for a slow disk.
+/// A directory in memory, if there is one: this many files are a lot of work for a slow disk.
 fn quick_dir() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
-/// The longest names there are.
+/// The longest possible names.
 fn name(index: usize) -> String {
     format!("{:x<59}-{index:04}", "host")
 }
@@ -51,7 +51,7 @@ fn tell(socket: &mut WebSocket<TcpStream>, host: &str, seqs: &[u64]) {
     }
 }
 
-/// Says nothing of what it was not asked for, but everything else, whoever has it already.
+/// Sends every host that was requested, even if another connection has it, and no other.
 fn answer(query: &str, socket: &mut WebSocket<TcpStream>) {
     if !query.contains("host=") {
         tell(socket, "late", &[1, 2]);
@@ -62,7 +62,7 @@ fn answer(query: &str, socket: &mut WebSocket<TcpStream>) {
     while socket.read().is_ok() {}
 }
 
-/// Reads a request that asks for hosts by name, and refuses it; false where it is none.
+/// Reads a request, and refuses it if it asks for hosts by name; returns whether it did.
 fn refuses(mut stream: &TcpStream) -> bool {
     const BY_NAME: &[u8] = b"GET /ws?host=";
     let mut begin = [0; BY_NAME.len()];
@@ -87,7 +87,7 @@ fn refuses(mut stream: &TcpStream) -> bool {
     true
 }
 
-/// Records from a server that breaks the first connection; what the others were asked.
+/// Records from a server that breaks the first connection; returns the other requests.
 fn recorded(is_refusing: bool) -> Vec<String> {
     let queries = Arc::new(Mutex::new(Vec::new()));
     let asked = Arc::clone(&queries);
@@ -132,7 +132,7 @@ fn values<'a>(query: &'a str, key: &str) -> HashSet<&'a str> {
 }
 
 #[test]
-fn every_position_is_asked_for_once_and_new_hosts_still_come() {
+fn every_position_is_requested_once_and_new_hosts_still_arrive() {
     let queries = recorded(false);
     let mut resumed = HashSet::new();
     let mut of_all = 0;
@@ -157,13 +157,13 @@ fn every_position_is_asked_for_once_and_new_hosts_still_come() {
 }
 
 #[test]
-fn a_server_that_lacks_one_of_the_names_is_asked_for_all() {
+fn a_server_without_one_of_the_hosts_is_asked_for_all() {
     let queries = recorded(true);
     assert!(2 < queries.len());
     assert!(queries.iter().all(|query| values(query, "host").is_empty()));
 }
 
-/// A recording of all hosts: so many samples of each, a second apart.
+/// A recording of all hosts: `samples` of each, a second apart.
 fn write_all(path: &Path, samples: u64) {
     let mut csv = String::from("timestamp,host,stream,seq,event,cpu,top,extra\n");
     for seq in 1..=samples {
@@ -177,7 +177,7 @@ fn write_all(path: &Path, samples: u64) {
 
 #[track_caller]
 fn wait_for_all(dir: &Path, rows: usize, recorder: &Running) {
-    // They come in the order of their names, so the last one says enough.
+    // They arrive in the order of their names, so the last one is enough.
     let file = dir.join("host-999.csv");
     let lines = || {
         std::fs::read_to_string(&file)

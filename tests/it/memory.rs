@@ -1,4 +1,4 @@
-//! However long a recording is, both sides hold only a little of it; and however many viewers there are, each takes little.
+//! Both sides of a replay hold only a little of a recording, however long, and each viewer takes little memory.
 
 use std::path::Path;
 use std::time::Duration;
@@ -48,13 +48,14 @@ fn peak(running: &Running) -> u64 {
     running.peak_rss_kib().unwrap_or(0)
 }
 
-/// What a viewer takes at most, in bytes. A release build takes 2 KiB, or 10 under TLS; this one somewhat more.
+/// The most that a viewer may take, in bytes. A release build takes 2 KiB, or 10 under TLS; a debug build somewhat
+/// more.
 const MOST_FOR_A_VIEWER: u64 = 4 * 1024;
 const MOST_UNDER_TLS: u64 = 14 * 1024;
 
 const VIEWERS: usize = 500;
 
-/// What `VIEWERS` viewers take, each.
+/// The memory per viewer of `VIEWERS` viewers.
 #[track_caller]
 fn for_each(serve: &Running, ca: Option<&Path>) -> u64 {
     let habits = Habits {
@@ -68,15 +69,16 @@ fn for_each(serve: &Running, ca: Option<&Path>) -> u64 {
             || "not all have come".into(),
         );
     };
-    // The first few bring the code and the tables that all of them use.
+    // The first few load the code and the tables that all of them use.
     let first = Herd::of(10, serve.port(), habits);
     come(&first);
     let before = serve.rss_kib();
     let herd = Herd::of(VIEWERS, serve.port(), habits);
     come(&herd);
     let grown = serve.rss_kib().saturating_sub(before);
-    println!("{VIEWERS} viewers: {grown} KiB");
-    grown * 1024 / VIEWERS as u64
+    let bytes = grown * 1024 / VIEWERS as u64;
+    println!("{bytes} bytes per viewer");
+    bytes
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Networks, servers and recorders fail; a recording shows it, or shows nothing because nothing was lost.
+//! Networks, servers and recorders fail; a recording shows what was lost, if anything was.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const EVERY_KIND: [Fault; 4] = [
     Fault::Stall(SHORT),
 ];
 
-/// Records everything that `url` has and will have.
+/// Records everything that `url` has and will send.
 fn record(url: &str, out: &Path) -> Metrics {
     Metrics::record(url).args(["--since", "1h", "-o"]).arg(out)
 }
@@ -46,7 +46,7 @@ fn wait_for_cuts(proxy: &Proxy, cuts: u64) {
 }
 
 #[test]
-fn a_live_host_behind_a_bad_network() {
+fn a_live_host_over_a_bad_network() {
     let dir = tempfile::tempdir().unwrap();
     let (beside, behind) = (dir.path().join("beside.csv"), dir.path().join("behind.csv"));
     let serve = Metrics::serve().start();
@@ -70,7 +70,7 @@ fn a_live_host_behind_a_bad_network() {
 }
 
 #[test]
-fn a_replay_behind_a_bad_network() {
+fn a_replay_over_a_bad_network() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     let csv = plain("web-1", 3000, 200);
@@ -90,7 +90,7 @@ fn a_replay_behind_a_bad_network() {
 }
 
 #[test]
-fn losses_told_behind_a_bad_network_are_told_once() {
+fn losses_over_a_bad_network_are_reported_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut dice = Dice::seeded(5);
     let hosts = ["db-1", "web-1", "web-2"];
@@ -116,7 +116,7 @@ fn losses_told_behind_a_bad_network_are_told_once() {
 }
 
 #[test]
-fn a_loss_that_cannot_be_helped_is_shown_with_its_numbers() {
+fn an_unavoidable_loss_is_recorded_with_its_numbers() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     let csv = plain("web-1", 600, 1000);
@@ -144,7 +144,7 @@ fn a_loss_that_cannot_be_helped_is_shown_with_its_numbers() {
     let gap = format!("gap expired {}-{}", before + 1, after - 1);
     assert_eq!(rows[at].cell("event"), gap);
     assert_eq!(rows[at].cell("timestamp"), rows[at + 1].cell("timestamp"));
-    // Everything else is there once, and the recording replays as it is.
+    // Everything else is there once, and the recording replays unchanged.
     let numbered: Vec<_> = rows.iter().filter_map(Row::seq).collect();
     assert_eq!(
         numbered,
@@ -162,7 +162,7 @@ fn a_loss_that_cannot_be_helped_is_shown_with_its_numbers() {
 }
 
 #[test]
-fn a_connection_that_is_dead_and_does_not_say_so() {
+fn a_half_open_connection_is_detected() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
     let serve = Metrics::serve().start();
@@ -176,7 +176,7 @@ fn a_connection_that_is_dead_and_does_not_say_so() {
 }
 
 #[test]
-fn a_server_that_is_killed_and_comes_back() {
+fn a_server_that_is_killed_and_restarted() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
     let serve = Metrics::serve().start();
@@ -205,7 +205,7 @@ fn a_server_that_is_killed_and_comes_back() {
     assert_eq!(gaps[0].cell("event"), "gap restarted");
     let (first, last) = (rows[0].cell("stream"), rows[rows.len() - 1].cell("stream"));
     assert_eq!(gaps[0].cell("stream"), last);
-    // Both are as long, so their order as text is their order as numbers.
+    // Both have the same length, so their order as text is their order as numbers.
     assert!(first < last && first.len() == last.len(), "{first} {last}");
     let next = rows
         .iter()
@@ -214,7 +214,7 @@ fn a_server_that_is_killed_and_comes_back() {
 }
 
 #[test]
-fn a_recorder_that_is_killed_twenty_times() {
+fn a_recorder_killed_twenty_times_loses_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     let csv = plain("web-1", 4000, 200);
@@ -243,7 +243,7 @@ fn a_recorder_that_is_killed_twenty_times() {
 }
 
 #[test]
-fn a_recording_that_ends_anywhere_is_continued() {
+fn a_recording_cut_anywhere_is_continued() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     let csv = plain("web-1", 30, 1000);
@@ -287,7 +287,7 @@ impl Watching {
         Self { stop, thread }
     }
 
-    /// How often there was something to see.
+    /// How often there was something to read.
     fn finish(self) -> usize {
         self.stop.store(true, std::sync::atomic::Ordering::SeqCst);
         self.thread.join().unwrap()

@@ -1,4 +1,4 @@
-//! The same messages by other ways: an event stream, a file to save, and a page for Prometheus.
+//! The same messages in other ways: an event stream, a file to save, and a page for Prometheus.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -38,7 +38,7 @@ fn an_event_stream_has_the_messages_of_a_web_socket() {
     while let Seen::Message(_, text) = viewer.next() {
         messages.push(text);
     }
-    // Where each of them began differs; what is numbered does not.
+    // They began at different points, but the numbered messages are the same.
     let of_type = |text: &str, kinds: &[&str]| {
         kinds
             .iter()
@@ -64,7 +64,7 @@ fn an_event_stream_has_the_messages_of_a_web_socket() {
 }
 
 #[test]
-fn what_a_slow_reader_has_not_read_at_the_end_still_comes() {
+fn a_slow_reader_still_gets_everything_after_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     std::fs::write(&file, plain("web-1", 100, 1000)).unwrap();
@@ -72,7 +72,7 @@ fn what_a_slow_reader_has_not_read_at_the_end_still_comes() {
         .args(["--speed", "max", "--wait", "1"])
         .start();
     let events = Events::over(connect_narrow(replay.port()), "/events", "");
-    // The system has all of it by then, and the reader next to nothing.
+    // By then, the system has all of it, and the reader almost nothing.
     replay.wait().success();
     let events: Vec<_> = events.collect();
     assert_eq!(events.iter().filter_map(position).count(), 100);
@@ -90,7 +90,7 @@ fn the_last_event_id_resumes_exactly() {
         .collect();
     drop(events);
     let second = seen[1].id.as_ref().unwrap();
-    // `after` says something else and is beaten.
+    // `after` differs and is overridden.
     let header = format!("Last-Event-ID: {second}\r\n");
     let path = format!("/events?after={}", seen[3].id.as_ref().unwrap());
     let again = Events::open(serve.port(), &path, &header);
@@ -102,7 +102,7 @@ fn the_last_event_id_resumes_exactly() {
     );
 }
 
-/// Asks for `path` on a connection that stays open.
+/// Requests `path` on a connection that stays open.
 #[track_caller]
 fn ask_on(socket: &TcpStream, path: &str) -> u16 {
     let port = socket.peer_addr().unwrap().port();
@@ -112,9 +112,9 @@ fn ask_on(socket: &TcpStream, path: &str) -> u16 {
 }
 
 #[test]
-fn a_stream_comes_behind_other_requests_of_the_connection() {
+fn a_stream_may_follow_other_requests_on_the_connection() {
     let serve = Metrics::serve().start();
-    // Browsers and proxies use a connection again.
+    // Browsers and proxies reuse a connection.
     let used = || {
         let socket = raw::connect(serve.port());
         assert_eq!(ask_on(&socket, "/healthz"), 200);
@@ -142,7 +142,7 @@ fn a_stream_comes_behind_other_requests_of_the_connection() {
 }
 
 #[test]
-fn an_event_stream_is_of_one_host() {
+fn an_event_stream_carries_one_host() {
     let dir = tempfile::tempdir().unwrap();
     let files = ["a", "b"].map(|host| dir.path().join(format!("{host}.csv")));
     for (host, file) in ["a", "b"].iter().zip(&files) {
@@ -190,7 +190,7 @@ fn only_pages_of_allowed_origins_may_read() {
 }
 
 #[test]
-fn what_is_saved_is_what_record_writes() {
+fn a_saved_recording_is_what_record_writes() {
     let serve = Metrics::serve().start();
     Viewer::connect(serve.url(), "last=9").numbered(5);
     let recorded = Metrics::record(serve.url())
@@ -215,11 +215,11 @@ fn a_saved_replay_is_the_recording() {
     let file = dir.path().join("r.csv");
     let recording = random(&mut Dice::seeded(11), "web-1", 25);
     std::fs::write(&file, &recording.csv).unwrap();
-    // Retained however far its times lie apart; the last row is a day away, so that the log stays.
+    // Retained no matter how far apart its times are; the last row is a day away, so that the log stays.
     let replay = Metrics::replay([&file])
         .args(["--speed", "max", "--wait", "1", "--retain", "90d"])
         .start();
-    // This viewer never says goodbye, so the replay stays for a moment.
+    // This viewer never closes its connection, so the replay stays for a moment.
     let mut viewer = Viewer::connect(replay.url(), "");
     let mut ended = false;
     while !ended {
@@ -233,7 +233,7 @@ fn a_saved_replay_is_the_recording() {
 }
 
 #[test]
-fn prometheus_finds_nothing_to_complain_about() {
+fn promtool_accepts_the_exposition() {
     let serve = Metrics::serve().start();
     Viewer::connect(serve.url(), "").numbered(1);
     let (status, text) = get(serve.port(), "/metrics");
@@ -276,7 +276,7 @@ fn a_prometheus_scrapes_and_answers() {
             .parse::<u16>()
             .ok()
     });
-    // It goes on writing: somebody has to read.
+    // It keeps writing, so somebody has to read.
     std::thread::spawn(move || lines.for_each(drop));
     let asked = std::panic::catch_unwind(|| {
         let port = port.expect("prometheus says where it listens");
@@ -294,7 +294,7 @@ fn a_prometheus_scrapes_and_answers() {
     asked.unwrap();
 }
 
-/// What promtool says against an exposition.
+/// promtool's complaints about an exposition.
 fn complaints(text: &str) -> String {
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -310,7 +310,7 @@ fn complaints(text: &str) -> String {
 }
 
 #[test]
-fn hostile_names_harm_no_scrape() {
+fn hostile_names_do_not_break_a_scrape() {
     let names = [
         r"disk:/mnt/\u001b[31mred\u001b[0m",
         r"disk:/mnt/\\u{1b}[31mred\\u{1b}[0m",

@@ -1,4 +1,4 @@
-//! The page in a browser: it shows what the socket says, and is left with nothing that it must not have.
+//! The page in a browser: it shows what the socket sends, and can do no more than it must.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::harness::recording::{plain, timestamp, write_long};
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::Wire;
 
-/// What the page knows, as the tests ask for it.
+/// A view of the page's state for the tests.
 const PROBE: &str = "
     window.view = () => {
         if (!window.metrics) return {};
@@ -43,14 +43,14 @@ pub(crate) fn open_after(script: &str, port: u16) -> Browser {
     browser
 }
 
-/// A browser that can be asked for the view of the pages that it will open.
+/// A browser whose pages will provide that view.
 #[track_caller]
 pub(crate) fn prepared(mut browser: Browser) -> Browser {
     browser.prepare(PROBE);
     browser
 }
 
-/// (seq, time, value) of what the page keeps of a metric.
+/// (seq, time, value) of the samples that the page keeps of a metric.
 #[track_caller]
 pub(crate) fn series(browser: &mut Browser, name: &str) -> Vec<(u64, u64, f64)> {
     let rows = browser.eval(&format!("series('{name}')"));
@@ -118,7 +118,7 @@ fn its_values_are_those_of_the_socket() {
     assert_clean(&mut browser, &serve);
 }
 
-/// Nothing on the console, so no CSP report either, and nothing asked of anybody else.
+/// Nothing on the console, so no CSP report either, and no requests to other servers.
 #[track_caller]
 fn assert_clean(browser: &mut Browser, server: &Running) {
     assert_eq!(browser.take_errors(), Vec::<String>::new());
@@ -159,7 +159,7 @@ pub(crate) fn with_alert() -> String {
 }
 
 #[test]
-fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
+fn an_alert_is_shown_and_cleared_and_the_end_is_shown() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     std::fs::write(&file, with_alert()).unwrap();
@@ -186,10 +186,10 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
         VIEW,
     );
     assert_eq!(browser.eval("document.title"), "(Ended) web-1");
-    // What could not be read is not shown as 0.
+    // A value that could not be read is not shown as 0.
     let requests = "document.querySelector('[data-metric=requestsPerSecond] .number').textContent";
     assert_eq!(browser.eval(requests), "–");
-    // Nor is what the recording knows nothing of.
+    // Nor is a metric that isn't in the recording.
     let charts = "['usage', 'rates'].map((id) => document.getElementById(id).hidden)";
     assert_eq!(browser.eval(charts), json!([false, true]));
     let view = browser.eval("view()");
@@ -198,7 +198,7 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_told() {
 }
 
 #[test]
-fn what_is_not_zero_is_not_shown_as_zero() {
+fn a_value_that_is_not_zero_is_not_shown_as_zero() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     let csv = "timestamp,host,stream,seq,event,cpu,load1,cpu:0,cpu:1,oomKills,networkSent,top\n\
@@ -275,7 +275,7 @@ fn several_hosts_have_a_switch_and_each_its_history() {
 }
 
 #[test]
-fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
+fn the_page_asks_for_the_token_and_keeps_it_until_the_tab_is_closed() {
     const TOKEN: &str = "a-token-for-the-tests";
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
@@ -316,7 +316,7 @@ fn the_token_is_asked_for_and_kept_as_long_as_the_tab() {
 }
 
 #[test]
-fn hours_of_samples_leave_it_as_small_as_it_was() {
+fn hours_of_samples_do_not_make_it_grow() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("hour.csv");
     write_long(&file, 3600, 20);

@@ -1,5 +1,4 @@
-//! Pages that are not the server's own: a dashboard of somebody's on another host, in a browser that keeps the rules of
-//! origins.
+//! Pages other than the server's own: a dashboard on another host, in a browser that enforces origins.
 
 use std::path::Path;
 
@@ -12,7 +11,7 @@ use crate::harness::metrics::{Metrics, Running};
 
 const TOKEN: &str = "a-token-for-the-tests";
 
-/// A server that asks for a token and lets the pages of one origin look.
+/// A server that requires a token and allows the pages of one origin.
 fn serve(dir: &Path, origin: &str) -> Running {
     let file = dir.join("token");
     std::fs::write(&file, TOKEN).unwrap();
@@ -23,7 +22,7 @@ fn serve(dir: &Path, origin: &str) -> Running {
         .start()
 }
 
-/// Goes to a page that is not on loopback as far as the browser and the server can tell.
+/// Opens a page that doesn't seem to be on loopback, for the browser and the server.
 #[track_caller]
 fn visit(browser: &mut Browser, origin: &str) {
     browser.go(origin);
@@ -31,7 +30,7 @@ fn visit(browser: &mut Browser, origin: &str) {
     browser.wait_until(&there, "location.href");
 }
 
-/// Looks through a WebSocket that offers `protocols` until there are three samples, or it is closed.
+/// Opens a WebSocket that offers `protocols`, until there are three samples, or it is closed.
 #[track_caller]
 fn look(browser: &mut Browser, port: u16, protocols: &[&str]) -> Value {
     let protocols = json!(protocols);
@@ -49,7 +48,7 @@ fn look(browser: &mut Browser, port: u16, protocols: &[&str]) -> Value {
     ))
 }
 
-/// Reads events until there are three samples; the error's name where it may not.
+/// Reads events until there are three samples; returns the error's name if it may not.
 #[track_caller]
 fn read(browser: &mut Browser, port: u16, token: &str) -> Value {
     browser.eval(&format!(
@@ -66,7 +65,7 @@ fn read(browser: &mut Browser, port: u16, token: &str) -> Value {
     ))
 }
 
-/// Pages by two names, and a server that lets those by one of them look, with a token.
+/// Pages under two names, and a server that allows one of them, with a token.
 struct Scene {
     allowed: String,
     foreign: String,
@@ -93,7 +92,7 @@ impl Scene {
 }
 
 #[test]
-fn a_dashboard_on_another_host_looks_where_it_is_allowed_to() {
+fn a_dashboard_on_another_host_works_where_it_is_allowed() {
     let mut scene = Scene::new();
     let (browser, port) = (&mut scene.browser, scene.serve.port());
     visit(browser, &scene.allowed);
@@ -106,19 +105,19 @@ fn a_dashboard_on_another_host_looks_where_it_is_allowed_to() {
         refused
     );
 
-    // The same page by another name, and so of another origin.
+    // The same page under another name, and therefore of another origin.
     visit(browser, &scene.foreign);
     assert_eq!(look(browser, port, &["metrics.v1", TOKEN]), refused);
 }
 
 #[test]
-fn events_are_read_from_another_host_with_the_token_in_a_header() {
+fn a_page_on_another_host_reads_events_with_the_token_in_a_header() {
     let mut scene = Scene::new();
     let (browser, port) = (&mut scene.browser, scene.serve.port());
     visit(browser, &scene.allowed);
     let live = json!({ "status": 200, "type": "text/event-stream" });
     assert_eq!(read(browser, port, TOKEN), live);
-    // It is told why, which a page of another origin is not.
+    // It gets the reason, which a page of another origin doesn't.
     let wrong = read(browser, port, "not-the-right-token");
     let says = "that is not the token of this server\n";
     assert_eq!(wrong, json!({ "status": 401, "says": says }));

@@ -1,4 +1,4 @@
-//! The page to look at: it fits every screen, can be used without a mouse, and the pictures are there for people.
+//! The look of the page: it fits every screen and can be used without a mouse; it saves pictures for people.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const AXE: &str = concat!(
 );
 
 #[test]
-fn it_fits_from_a_telephone_to_a_wall() {
+fn it_fits_every_screen() {
     let serve = Metrics::serve().start();
     let mut browser = open(serve.port());
     browser.wait_until("view().seq > 5", VIEW);

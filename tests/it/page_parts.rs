@@ -1,4 +1,4 @@
-//! The page's files: what is sent, with which headers, and to whom.
+//! The page's files: what is sent, with which headers, and to which clients.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -27,7 +27,7 @@ const PARTS: [(&str, &str); 10] = [
     ("/favicon.svg", "image/svg+xml"),
 ];
 
-/// An answer as it came.
+/// A response as received.
 struct Answer {
     head: String,
     body: Vec<u8>,
@@ -121,7 +121,7 @@ fn every_part_comes_with_its_type_and_strict_headers() {
 }
 
 #[test]
-fn a_part_is_sent_once_and_only_its_head_where_that_is_asked_for() {
+fn a_part_is_sent_once_and_a_head_request_gets_only_its_head() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     for (path, _) in PARTS {
@@ -146,7 +146,7 @@ fn a_part_is_sent_once_and_only_its_head_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_part_is_sent_as_it_was_written_gzipped_where_that_is_accepted() {
+fn a_part_is_sent_unchanged_and_gzipped_where_accepted() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     for (path, content_type) in PARTS {
@@ -172,7 +172,7 @@ fn a_part_is_sent_as_it_was_written_gzipped_where_that_is_accepted() {
     }
 }
 
-/// A cache that took one for the other would give a client what it cannot read.
+/// A cache that confused the two would give a client something that it cannot read.
 #[test]
 fn the_two_forms_of_a_part_have_two_tags() {
     let serve = Metrics::serve().start();
@@ -203,7 +203,7 @@ fn the_two_forms_of_a_part_have_two_tags() {
 }
 
 #[test]
-fn a_part_says_all_that_it_varies_with() {
+fn a_part_lists_everything_it_varies_with() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     let own = format!("{GZIP}Origin: http://localhost:{port}\r\n");
@@ -228,7 +228,7 @@ fn the_policy_names_the_script_in_the_page_by_its_hash() {
 }
 
 #[test]
-fn the_page_needs_no_token_and_what_it_shows_does() {
+fn the_page_needs_no_token_but_its_data_does() {
     let dir = tempfile::tempdir().unwrap();
     let serve = Metrics::serve()
         .arg("--token-file")

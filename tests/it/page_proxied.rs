@@ -1,4 +1,4 @@
-//! The page behind a real nginx, as people configure it: it shows data, or says why there are none.
+//! The page behind a real nginx, as people configure it: it shows data, or says why there is none.
 
 use crate::harness::browser::Browser;
 use crate::harness::http::get;
@@ -32,13 +32,13 @@ fn a_plain_proxy_pass_is_enough() {
     );
     assert_unbroken(&mut browser);
 
-    // It goes on to say what is wrong.
+    // It continues to say what is wrong.
     serve.kill9();
     banner_says(&mut browser, "A proxy in front of the server answered 502");
 }
 
 #[test]
-fn below_any_path_it_shows_the_same() {
+fn it_shows_the_same_below_any_path() {
     let serve = Metrics::serve().start();
     let up = format!("http://127.0.0.1:{}", serve.port());
     let nginx = Nginx::start(&format!(
@@ -50,7 +50,7 @@ fn below_any_path_it_shows_the_same() {
         ("/metrics-app/", false),
         ("/metrics-app", false),
         ("/deep/er/", false),
-        // nginx passes on `/` for this, and `//app.js` for what is below it.
+        // nginx passes on `/` for this, and `//app.js` for files below it.
         ("/deep/er", false),
         ("/plain/", true),
     ] {
@@ -62,7 +62,8 @@ fn below_any_path_it_shows_the_same() {
         browser.eval("document.getElementById('save').click()");
         let saved = "document.getElementById('saved').textContent";
         browser.wait_until(&format!("{saved} === 'Saved.'"), saved);
-        // Without its slash, what the answer's head names is looked for elsewhere before the page can tell.
+        // Without the slash, the files named in the response's head are requested from elsewhere, before the page can
+        // correct that.
         let strays = browser
             .requested()
             .iter()
@@ -72,9 +73,9 @@ fn below_any_path_it_shows_the_same() {
     }
 }
 
-/// `$host` has no port, so the origin of the page is another one to the server.
+/// `$host` has no port, so the server considers the page's origin foreign.
 #[test]
-fn a_proxy_that_drops_the_port_is_told() {
+fn the_page_explains_a_proxy_that_drops_the_port() {
     let serve = Metrics::serve()
         .args(["--allow-host", "metrics.example"])
         .start();
@@ -95,7 +96,7 @@ fn a_proxy_that_drops_the_port_is_told() {
 }
 
 #[test]
-fn scripts_that_do_not_come_are_told_without_one() {
+fn scripts_that_do_not_load_are_reported_without_a_script() {
     let serve = Metrics::serve().start();
     let up = format!("http://127.0.0.1:{}", serve.port());
     let shown = "getComputedStyle(document.getElementById('unstarted')).visibility";
@@ -111,9 +112,9 @@ fn scripts_that_do_not_come_are_told_without_one() {
     }
 }
 
-/// The connection is open, and even its first message does not come.
+/// The connection is open, but not even the first message arrives.
 #[test]
-fn silence_from_the_start_is_told() {
+fn silence_from_the_start_is_reported() {
     const MUTE: &str = "window.WebSocket = class extends WebSocket { set onmessage(heard) {} };";
     let serve = Metrics::serve().start();
     let mut browser = open_after(MUTE, serve.port());
@@ -124,7 +125,7 @@ fn silence_from_the_start_is_told() {
 }
 
 #[test]
-fn why_no_data_come_is_told() {
+fn the_page_says_why_no_data_arrives() {
     let serve = Metrics::serve().start();
     let up = format!("http://127.0.0.1:{}", serve.port());
     let page = format!("location / {{ proxy_pass {up}; }}");
@@ -153,9 +154,9 @@ fn why_no_data_come_is_told() {
     }
 }
 
-/// A proxy that holds events back until its buffers are full.
+/// A proxy that buffers events until its buffers are full.
 #[test]
-fn a_stream_that_is_held_back_is_told() {
+fn the_page_explains_a_stream_that_is_held_back() {
     let serve = Metrics::serve().start();
     let nginx = Nginx::start(&format!(
         "location / {{ proxy_pass http://127.0.0.1:{}; }}

@@ -32,7 +32,7 @@ fn metric(name: &str, unit: &str, label: &str, section: &str) -> Value {
     json!({ "name": name, "unit": unit, "label": label, "section": section })
 }
 
-/// The sample with `seq`, a second behind the one before.
+/// The sample with `seq`, a second after the previous one.
 fn sample(seq: u64) -> String {
     let mut data = json!({
         "timestamp": 1_795_528_800_000 + seq * 1000, "cpu": 12, "memory": 40, "activeUsers": 2, "requestsPerSecond": 3,
@@ -44,7 +44,7 @@ fn sample(seq: u64) -> String {
     json!({ "type": "metric", "host": "web-1", "seq": seq, "data": data }).to_string()
 }
 
-/// The metrics of a later version, of an application, and of somebody who means ill.
+/// The metrics of a later version, of an application, and of a malicious server.
 fn unheard_of() -> Value {
     let mut metrics = vec![
         metric("cpu", "%", "CPU", "CPU"),
@@ -77,7 +77,7 @@ fn unheard_of() -> Value {
     json!(metrics)
 }
 
-/// A browser on the page, and the server that it sees: after 40 samples it says whatever it is told to.
+/// A browser on the page, and its server, which after 40 samples sends what the test wants.
 struct Scene {
     browser: Browser,
     says: Sender<String>,
@@ -234,7 +234,7 @@ fn a_table_of_many_columns_makes_no_screen_wider() {
             browser.wait_until(fits, "document.documentElement.scrollWidth");
         }
     }
-    // None of its letters stands on a line of its own.
+    // None of its letters is on a line of its own.
     browser.look((390, 900), "light");
     let names =
         "[...document.querySelectorAll('#tables tbody th')].map((name) => name.clientWidth)";

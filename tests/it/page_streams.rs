@@ -1,4 +1,4 @@
-//! The page over bad networks: it says what is wrong, comes back by itself, and its charts miss nothing.
+//! The page over bad networks: it says what is wrong, reconnects by itself, and its charts have no holes.
 
 use std::time::{Duration, Instant};
 
@@ -12,22 +12,22 @@ use crate::harness::recording::plain;
 use crate::page::{VIEW, assert_unbroken, open, open_after, series};
 
 const CONNECTED: &str = "view().status === 'Connected' && view().filled && view().seq > 3";
-/// The server is there and no handshake succeeds, as behind a proxy that knows no WebSocket.
+/// The server is up but no handshake succeeds, as behind a proxy without WebSocket support.
 const BLOCKED: &str = "window.WebSocket = class extends WebSocket { \
                        constructor(url, more) { super(url.replace('/ws', '/no'), more) } };";
-/// Would wait for ten minutes before the first retry, and so for longer than any test.
+/// Waits ten minutes before the first retry, which is longer than any test.
 const PATIENT: &str = "Math.random = () => 600;";
 const BANNER: &str = "document.getElementById('banner').innerText";
 
 #[test]
-fn a_server_that_goes_is_told_and_one_that_comes_is_green() {
+fn a_lost_server_is_shown_and_a_new_one_is_green() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     let mut browser = open(serve.port());
     browser.wait_until(CONNECTED, VIEW);
     let stream = browser.eval("view().stream");
     serve.kill9();
-    // The counter goes on, and the banner with it.
+    // The counter continues, and so does the banner.
     browser.wait_until("/^Reconnecting \\([2-9]\\)…$/.test(view().status)", VIEW);
     let banner = browser.eval(BANNER);
     let text = banner.as_str().unwrap();
@@ -53,7 +53,7 @@ fn a_server_that_goes_is_told_and_one_that_comes_is_green() {
         browser.eval("document.getElementById('banner').hidden"),
         true
     );
-    // Both runs are there, from their first samples on: nothing is missing but the pause.
+    // Both runs are there, from their first samples on; only the pause is missing.
     let rows = series(&mut browser, "cpu");
     let restart = rows
         .windows(2)
@@ -90,7 +90,7 @@ fn a_cut_leaves_no_hole() {
 }
 
 #[test]
-fn silence_is_stale_though_the_socket_is_open() {
+fn silence_is_stale_even_with_an_open_socket() {
     let serve = Metrics::serve().start();
     let proxy = Proxy::clear(serve.port());
     let mut browser = open(proxy.port());
@@ -98,7 +98,7 @@ fn silence_is_stale_though_the_socket_is_open() {
     proxy.freeze();
     let frozen = Instant::now();
     browser.wait_until("view().status === 'Stale'", VIEW);
-    // Three intervals, at least 3 s, and half a second until the page looks; the rest is for a busy machine.
+    // Three intervals, at least 3 s, and half a second until the page checks; the rest is for a busy machine.
     let took = frozen.elapsed();
     assert!((2.5..6.0).contains(&took.as_secs_f64()), "{took:?}");
     let banner = browser.eval(BANNER);
@@ -107,7 +107,7 @@ fn silence_is_stale_though_the_socket_is_open() {
         text.starts_with("No new data.") && text.ends_with("Data shown may be stale."),
         "{text}"
     );
-    // It gives that connection up, and the next one has everything.
+    // It gives up on that connection, and the next one has everything.
     browser.wait_until(CONNECTED, VIEW);
     assert!(frozen.elapsed() < Duration::from_secs(20));
     assert_unbroken(&mut browser);
@@ -163,7 +163,7 @@ fn events_of_several_hosts_are_shown_one_host_at_a_time() {
         assert_eq!(series(&mut browser, "cpu")[0].0, 1, "with its history");
         assert_unbroken(&mut browser);
     }
-    // The address names the host that is looked at, and is heeded when it is opened.
+    // The address names the selected host, which is selected again when the address is opened.
     browser.reload();
     browser.wait_until(&shows("web-2"), VIEW);
     assert_unbroken(&mut browser);
@@ -186,7 +186,7 @@ fn it_reconnects_at_once_when_the_network_is_back() {
 }
 
 #[test]
-fn it_reconnects_at_once_when_somebody_looks_at_it() {
+fn it_reconnects_at_once_when_its_tab_is_shown() {
     let serve = Metrics::serve().start();
     let proxy = Proxy::clear(serve.port());
     let mut browser = open_after(PATIENT, proxy.port());
@@ -200,8 +200,8 @@ fn it_reconnects_at_once_when_somebody_looks_at_it() {
 }
 
 #[test]
-fn it_stays_away_once_it_was_thrown_out() {
-    // What a script of somebody's says through the page's socket, which the page itself never does.
+fn it_does_not_reconnect_after_it_broke_the_rules() {
+    // A script that sends something through the page's socket, which the page itself never does.
     const RUDE: &str = "window.WebSocket = class extends WebSocket { \
                         constructor(...all) { super(...all); window.opened = (window.opened ?? 0) + 1; window.first ??= this } };";
     let serve = Metrics::serve().start();
@@ -226,7 +226,7 @@ fn it_stays_away_once_it_was_thrown_out() {
 }
 
 #[test]
-fn a_token_that_was_changed_is_asked_for_at_the_next_connection() {
+fn a_changed_token_is_required_at_the_next_connection() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     let tokens = ["the-first-of-two-tokens", "the-second-of-two-tokens"];
@@ -245,7 +245,7 @@ fn a_token_that_was_changed_is_asked_for_at_the_next_connection() {
     std::fs::write(&file, tokens[1]).unwrap();
     serve.signal(Signal::HUP);
     serve.wait_for_stderr("read the token");
-    // Who is in stays.
+    // Connected viewers stay connected.
     let seq = browser.eval("view().seq");
     browser.wait_until(
         &format!("view().status === 'Connected' && view().seq > {seq} + 3"),
@@ -256,9 +256,9 @@ fn a_token_that_was_changed_is_asked_for_at_the_next_connection() {
     assert_unbroken(&mut browser);
 }
 
-/// Long after this the old position would be passed, and a page that waits for that shows nothing new.
+/// The old position is reached only long after this, and a page that waited for it would show nothing new.
 #[test]
-fn a_replay_that_was_started_again_shows_at_once() {
+fn a_restarted_replay_shows_at_once() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     std::fs::write(&file, plain("web-1", 3000, 1000)).unwrap();

@@ -1,4 +1,4 @@
-//! What `record` does with its files and its patience.
+//! `record`'s files, retries and limits.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::harness::rows::{assert_same, assert_unbroken, parse_whole, read};
 use crate::harness::server::{each_viewer, say};
 use crate::harness::{PATIENCE, wait_for};
 
-/// A replay of `samples` plain samples that begins with its first viewer.
+/// A replay of `samples` plain samples that starts with its first viewer.
 fn replay(dir: &Path, samples: u64, speed: &str) -> (Running, String) {
     let file = dir.join("given.csv");
     let csv = plain("web-1", samples, 1000);
@@ -24,7 +24,7 @@ fn replay(dir: &Path, samples: u64, speed: &str) -> (Running, String) {
 }
 
 #[test]
-fn several_servers_fill_a_folder_and_it_is_continued() {
+fn recordings_of_several_servers_in_a_folder_are_continued() {
     let servers = ["alpha", "beta"].map(|name| Metrics::serve_as(name).start());
     let dir = tempfile::tempdir().unwrap();
     let out = format!("{}/new/", dir.path().display());
@@ -55,7 +55,7 @@ fn several_servers_fill_a_folder_and_it_is_continued() {
 }
 
 #[test]
-fn a_server_that_is_restarted_in_order_is_followed() {
+fn a_restarted_server_is_followed() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
     let serve = Metrics::serve().start();
@@ -81,7 +81,7 @@ fn a_server_that_is_restarted_in_order_is_followed() {
 }
 
 #[test]
-fn a_disk_that_is_full_leaves_whole_rows_and_a_recording_that_goes_on() {
+fn a_full_disk_leaves_whole_rows_and_a_recording_that_can_be_continued() {
     let dir = tempfile::tempdir().unwrap();
     let (replay, csv) = replay(dir.path(), 800, "max");
     let out = dir.path().join("out.csv");
@@ -110,7 +110,7 @@ fn a_disk_that_is_full_leaves_whole_rows_and_a_recording_that_goes_on() {
     assert_same("continued", &csv, &std::fs::read_to_string(&out).unwrap());
 }
 
-/// What others do to an output while nothing is written to it, and what is said of it.
+/// What other programs do to an output while nothing is written to it, and the message about it.
 const TAKEN_AWAY: [(&str, &str); 12] = [
     ("rm out/web-1.csv", "was deleted"),
     ("rm -r out", "was deleted"),
@@ -134,7 +134,7 @@ const TAKEN_AWAY: [(&str, &str); 12] = [
         "was truncated by another program",
     ),
     (
-        // Whichever of the two is seen.
+        // Either of the two may be noticed.
         ": > out/web-1.csv; seq 1000 >> out/web-1.csv",
         "by another program while recording",
     ),
@@ -148,7 +148,7 @@ const TAKEN_AWAY: [(&str, &str); 12] = [
     ),
 ];
 
-/// A server that says three samples of each host, and then nothing.
+/// A server that sends three samples of each host, and then nothing.
 fn falls_silent(hosts: &'static [&str]) -> u16 {
     each_viewer(move |_, _, socket| {
         for host in hosts {
@@ -170,7 +170,7 @@ fn falls_silent(hosts: &'static [&str]) -> u16 {
     })
 }
 
-/// Runs a script of the shell in `dir`.
+/// Runs a shell script in `dir`.
 #[track_caller]
 fn shell(dir: &Path, script: &str) {
     let status = Command::new("sh")
@@ -181,7 +181,7 @@ fn shell(dir: &Path, script: &str) {
 }
 
 #[test]
-fn an_output_that_is_taken_away_is_told_though_nothing_arrives() {
+fn a_lost_output_is_reported_even_if_nothing_arrives() {
     let url = format!("ws://127.0.0.1:{}/ws", falls_silent(&["web-1", "web-2"]));
     let cases = TAKEN_AWAY.map(|(script, said)| {
         let dir = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn an_output_that_is_taken_away_is_told_though_nothing_arrives() {
 }
 
 #[test]
-fn an_output_is_looked_after_before_there_is_anything_to_write() {
+fn an_output_is_checked_before_there_is_anything_to_write() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("x.csv");
     let nothing = each_viewer(|_, _, socket| while socket.read().is_ok() {});
@@ -226,7 +226,7 @@ fn an_output_is_looked_after_before_there_is_anything_to_write() {
             .args(["--append", "-o"])
             .arg(&out)
             .spawn();
-        // Whoever would record into the file, too, is told that somebody does.
+        // A second recorder of the same file gets an error.
         let is_held = || {
             let file = std::fs::File::open(&out).ok()?;
             file.try_lock().is_err().then_some(())
@@ -238,7 +238,7 @@ fn an_output_is_looked_after_before_there_is_anything_to_write() {
 }
 
 #[test]
-fn a_redirected_stdout_that_is_cut_is_told() {
+fn a_truncated_redirected_stdout_is_reported() {
     let url = format!("ws://127.0.0.1:{}/ws", falls_silent(&["web-1"]));
     for (script, said) in [(": > x.csv", "was truncated"), ("rm x.csv", "was deleted")] {
         for redirect in [">", ">>"] {
@@ -262,7 +262,7 @@ fn a_redirected_stdout_that_is_cut_is_told() {
 }
 
 #[test]
-fn a_file_that_is_recorded_into_is_left_to_its_recorder() {
+fn a_file_that_is_being_recorded_into_is_locked() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
     let serve = Metrics::serve().start();
@@ -275,7 +275,7 @@ fn a_file_that_is_recorded_into_is_left_to_its_recorder() {
             .code(1)
             .stderr_has("is being recorded into by another process");
     }
-    // Nobody may write to it, except for whoever has it open.
+    // Nothing may write to it, except programs that have it open.
     shell(dir.path(), "chmod 444 out.csv");
     let before = read(&out).len();
     wait_for_rows(&out, before + 3);
@@ -285,7 +285,7 @@ fn a_file_that_is_recorded_into_is_left_to_its_recorder() {
 }
 
 #[test]
-fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
+fn a_second_signal_ends_a_recorder_whose_output_nobody_reads() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     write_long(&file, 5_000, 40);
@@ -299,7 +299,7 @@ fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
         .spawn()
         .unwrap();
     let pipe = recorder.stdout.take().unwrap();
-    // A pipe holds 64 KiB; when it is nearly full, and no fuller at the next look, a row waits.
+    // A pipe holds 64 KiB; when it is nearly full, and no fuller at the next check, a row is waiting.
     let mut before = 0;
     wait_for(
         PATIENCE,
@@ -314,7 +314,7 @@ fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
     let status = wait_for(
         PATIENCE,
         || {
-            // Two that come at once are one to the kernel.
+            // The kernel merges two that arrive at once.
             let _ = kill_process(Pid::from_child(&recorder), Signal::INT);
             recorder.try_wait().unwrap()
         },
@@ -324,7 +324,7 @@ fn a_second_signal_ends_it_even_where_nobody_reads_its_output() {
 }
 
 #[test]
-fn what_happens_to_the_connection_is_said_once() {
+fn changes_of_the_connection_are_reported_once() {
     let serve = Metrics::serve().start();
     let proxy = Proxy::clear(serve.port());
     for command in [
@@ -347,7 +347,7 @@ fn what_happens_to_the_connection_is_said_once() {
             .stderr()
             .wait(PATIENCE, lost)
             .unwrap_or_else(|| panic!("{}", watch.story()));
-        // A few attempts in vain.
+        // A few failed attempts.
         wait_for_refusals(&proxy, 5);
         proxy.retarget(serve.port());
         let lines = watch.stdout_lines(3).len();
@@ -360,7 +360,7 @@ fn what_happens_to_the_connection_is_said_once() {
     }
 }
 
-/// Waits until the proxy has turned away `n` more connections, as nobody listens behind it.
+/// Waits until the proxy has refused `n` more connections, because nothing listens behind it.
 #[track_caller]
 fn wait_for_refusals(proxy: &Proxy, n: u64) {
     let begin = proxy.refusals();

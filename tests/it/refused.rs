@@ -1,4 +1,4 @@
-//! Who is refused is told in lines that a program which closes the firewall can read.
+//! Refused connections are logged in lines that a program which controls the firewall can read.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::harness::raw::connect;
 
 const TOKEN: &str = "0123456789abcdef0123";
 
-/// Reads lines as fail2ban does: a date at the beginning is taken away, and HOST stands for an address. Prints the
-/// address of each line, or `-`.
+/// Reads lines as fail2ban does: removes a date at the start, and replaces HOST with an expression for addresses.
+/// Prints the address of each line, or `-`.
 const FAIL2BAN: &str = r#"
 import re, sys
 docs, log = sys.argv[1:]
@@ -25,8 +25,8 @@ for line in open(log):
         print((found.group("ip4") or found.group("ip6")) if found else "-")
 "#;
 
-/// The addresses that fail2ban takes from `log` with the expression in the documentation: with the date, as a journal
-/// has it, and without.
+/// The addresses that fail2ban takes from `log` with the expression in the documentation: with the date, and without,
+/// as in a journal.
 fn banned(log: &str) -> Vec<String> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log");
@@ -42,7 +42,7 @@ fn serve(dir: &Path) -> Metrics {
     Metrics::serve().arg("--token-file").arg(file)
 }
 
-/// Says something, and waits for the end.
+/// Sends something, and waits for the end.
 fn say(port: u16, bytes: &[u8]) -> String {
     let mut stream = connect(port);
     stream.write_all(bytes).unwrap();
@@ -51,7 +51,7 @@ fn say(port: u16, bytes: &[u8]) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// The lines of who was refused, without the date.
+/// The lines about refused connections, without the date.
 fn refusals(serve: &Running) -> Vec<String> {
     let text = serve.stderr().text();
     let lines = text
@@ -64,7 +64,7 @@ const UPGRADE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocke
     Sec-WebSocket-Version: 13\r\n";
 
 #[test]
-fn whoever_is_refused_is_told_of_whatever_was_asked() {
+fn every_refused_request_is_logged() {
     let wrong = "Authorization: Bearer 0123456789abcdef9999\r\n";
     let evil = "Origin: http://evil.example\r\n";
     let close = "Connection: close\r\n";
@@ -87,7 +87,7 @@ fn whoever_is_refused_is_told_of_whatever_was_asked() {
     ];
     let dir = tempfile::tempdir().unwrap();
     for (request, headers, status) in cases {
-        // One server for each: an address has few lines.
+        // One server for each, because the lines per address are limited.
         let serve = serve(dir.path()).start();
         let port = serve.port();
         let head = format!("{request} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{headers}\r\n");
@@ -108,7 +108,7 @@ fn whoever_is_refused_is_told_of_whatever_was_asked() {
         let expected = if status == 400 { "-" } else { "127.0.0.1" };
         assert_eq!(banned(line), [expected, expected], "{line}");
     }
-    // A name that somebody else made point here.
+    // A foreign name that points here.
     let serve = Metrics::serve().start();
     say(
         serve.port(),
@@ -118,7 +118,7 @@ fn whoever_is_refused_is_told_of_whatever_was_asked() {
 }
 
 #[test]
-fn who_is_no_http_or_no_tls_is_told_of() {
+fn malformed_http_and_tls_are_logged() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let pair = authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
@@ -149,7 +149,7 @@ fn who_is_no_http_or_no_tls_is_told_of() {
 }
 
 #[test]
-fn an_address_has_few_lines_and_nobody_can_make_up_another() {
+fn an_address_gets_few_lines_and_cannot_be_forged() {
     let dir = tempfile::tempdir().unwrap();
     let serve = serve(dir.path()).start();
     let port = serve.port();
@@ -193,7 +193,7 @@ fn an_address_has_few_lines_and_nobody_can_make_up_another() {
 }
 
 #[test]
-fn the_documented_expression_takes_the_address_and_nothing_else() {
+fn the_documented_expression_matches_only_the_address() {
     for (line, address) in [
         (
             "2026-11-26T10:00:00.123456Z  WARN refused 203.0.113.9: 401 that is not the token of this server",

@@ -1,4 +1,4 @@
-//! A replay that is started again while clients know more of it than it has played.
+//! A replay that is restarted while clients know more of it than it has played.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use crate::harness::recording::plain;
 use crate::harness::rows::assert_same;
 use crate::harness::{PATIENCE, wait_for};
 
-/// A replay that begins with its first viewer.
+/// A replay that starts with its first viewer.
 fn replay(file: &Path, speed: &str) -> Running {
     Metrics::replay([file])
         .args(["--wait", "1", "--speed", speed])
         .start()
 }
 
-/// Puts another replay of `file` in the place of `replay`.
+/// Replaces `replay` with another replay of `file`.
 fn again(replay: Running, file: &Path, speed: &str, proxy: &Proxy) -> Running {
     let again = self::replay(file, speed);
     proxy.retarget(again.port());
@@ -24,7 +24,7 @@ fn again(replay: Running, file: &Path, speed: &str, proxy: &Proxy) -> Running {
 }
 
 #[test]
-fn watch_begins_again_with_it() {
+fn watch_starts_over_with_a_restarted_replay() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     let csv = plain("web-1", 60, 1000);
@@ -37,7 +37,7 @@ fn watch_begins_again_with_it() {
         let watch = Metrics::watch(&proxy.url()).arg(form).spawn();
         watch.stdout_lines(20);
         let shown = watch.stdout_lines(20)[0].clone();
-        // At this speed it would take 20 s to come to where the first one was.
+        // At this speed it would take 20 s to reach the position of the first one.
         let _again = again(begin, &file, "1", &proxy);
         let twice = || {
             (watch
@@ -55,7 +55,7 @@ fn watch_begins_again_with_it() {
 }
 
 #[test]
-fn record_waits_for_what_it_lacks_and_says_so_once() {
+fn record_waits_for_a_server_that_is_behind_and_says_so_once() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     let csv = plain("web-1", 60, 1000);

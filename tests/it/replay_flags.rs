@@ -1,4 +1,4 @@
-//! The flags of `replay`, each by what a viewer sees.
+//! The flags of `replay`, each tested by what a viewer sees.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ impl Files {
     }
 }
 
-/// What `record` makes of a replay with `flags`, and how the replay ended.
+/// The recording of a replay with `flags`, and how the replay ended.
 #[track_caller]
 fn replayed(files: &[PathBuf], flags: &[&str], record: &[&str]) -> (Vec<Row>, Output) {
     let replay = Metrics::replay(files)
@@ -45,12 +45,12 @@ fn column<'a>(rows: &'a [Row], name: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn time_passes_at_the_speed_that_was_asked() {
+fn time_passes_at_the_requested_speed() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 11, 1000));
     let begin = Instant::now();
     let (rows, _) = replayed(std::slice::from_ref(&file), &["--speed", "10"], &[]);
-    // Ten steps of a second at ten times the speed; how much longer it takes is the machine's affair.
+    // Ten steps of a second at ten times the speed; it may take longer on a busy machine.
     assert!(1.0 <= begin.elapsed().as_secs_f64());
     assert_eq!(rows.len(), 11);
     let replay = Metrics::replay([&file])
@@ -63,7 +63,7 @@ fn time_passes_at_the_speed_that_was_asked() {
 }
 
 #[test]
-fn a_part_of_the_time_is_replayed() {
+fn a_part_of_a_recording_is_replayed() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 20, 1000));
     let flags = [
@@ -107,7 +107,7 @@ fn another_name_is_another_stream() {
 }
 
 #[test]
-fn rebased_it_begins_now() {
+fn a_rebased_replay_begins_now() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 5, 1000));
     let before = now_ms();
@@ -119,7 +119,7 @@ fn rebased_it_begins_now() {
     assert_ne!(rows[0].cell("stream"), "k3v9q2");
 }
 
-/// What the first `hello` says of the replay.
+/// The first `hello`'s description of the replay.
 #[track_caller]
 fn told(url: &str) -> Option<Replay> {
     match Viewer::connect(url, "").message() {
@@ -129,7 +129,7 @@ fn told(url: &str) -> Option<Replay> {
 }
 
 #[test]
-fn viewers_are_told_that_it_is_a_replay_and_which() {
+fn hello_describes_the_replay() {
     let files = Files::new();
     let (first, step) = (1_795_528_801_000, 1000);
     let file = files.add("r.csv", &plain("web-1", 20, step));
@@ -165,7 +165,7 @@ fn viewers_are_told_that_it_is_a_replay_and_which() {
 }
 
 #[test]
-fn a_rebased_replay_tells_the_times_that_it_sends() {
+fn a_rebased_replay_announces_the_times_that_it_sends() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 5, 1000));
     let replay = Metrics::replay([&file])
@@ -191,7 +191,7 @@ fn a_rebased_replay_tells_the_times_that_it_sends() {
 }
 
 #[test]
-fn how_long_a_pipe_goes_on_is_not_told() {
+fn the_length_of_a_pipe_is_not_announced() {
     let mut replay = Metrics::replay(["-"]).args(["--wait", "2"]).spawn();
     let mut stdin = replay.stdin().take().unwrap();
     let csv = plain("web-1", 20, 1000);
@@ -250,7 +250,7 @@ fn several_files_merge_by_time() {
         assert_eq!(times(host).count(), 10);
         assert!(times(host).is_sorted(), "{order:?}");
     }
-    // A busy machine may let neighbours change places, never one file pass the other.
+    // On a busy machine neighbours may change places, but one file never overtakes the other.
     let last_of_second = order.iter().rposition(|(host, _)| *host == "web-2");
     assert!(last_of_second < Some(18), "{order:?}");
     let ends = messages
@@ -286,7 +286,7 @@ fn it_waits_for_its_viewers() {
 }
 
 #[test]
-fn viewers_that_do_not_come_are_not_awaited_for_ever() {
+fn missing_viewers_are_not_awaited_for_ever() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 30, 1000));
     let replay = Metrics::replay([&file])
@@ -311,7 +311,7 @@ fn without_wait_it_ends_by_itself() {
 }
 
 #[test]
-fn a_torn_last_row_is_left_out_with_a_warning() {
+fn a_torn_last_row_is_omitted_with_a_warning() {
     let files = Files::new();
     let whole = plain("web-1", 10, 1000);
     for cut in [3, 15, 40] {
@@ -324,18 +324,18 @@ fn a_torn_last_row_is_left_out_with_a_warning() {
 }
 
 #[test]
-fn only_a_missing_line_end_is_no_tear() {
+fn only_a_missing_line_break_is_not_a_torn_row() {
     let files = Files::new();
     let whole = plain("web-1", 10, 1000);
     let file = files.add("r.csv", whole.trim_end());
     let (rows, output) = replayed(&[file], &["--speed", "max"], &[]);
-    // Nobody can know that the last number is whole, so the row does not count.
+    // The last number may be incomplete, so the row doesn't count.
     assert_eq!(rows.len(), 9);
     output.stderr_has("warning");
 }
 
 #[test]
-fn a_late_viewer_gets_what_it_asks_for() {
+fn a_late_viewer_starts_where_its_query_says() {
     let files = Files::new();
     let file = files.add("r.csv", &plain("web-1", 60, 1000));
     let replay = Metrics::replay([&file]).args(["--speed", "20"]).start();
@@ -383,12 +383,12 @@ fn load_levels(columns: &str) -> (Option<f64>, Option<f64>) {
 }
 
 #[test]
-fn load_is_judged_only_where_the_cores_are_known() {
+fn load_has_levels_only_if_the_number_of_cores_is_known() {
     for (columns, levels) in [
         ("load1", (None, None)),
         ("cpu,load1", (None, None)),
         ("cpu:all,cpu:x,load1", (None, None)),
-        // Somebody has cut the others off.
+        // Somebody has removed the others.
         ("cpu:7,load1", (None, None)),
         ("cpu:0,load1", (Some(0.7), Some(1.0))),
         ("cpu:0,cpu:1,cpu:2,cpu:3,load1", (Some(2.8), Some(4.0))),

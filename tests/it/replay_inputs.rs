@@ -1,4 +1,4 @@
-//! What people give `replay` to read: pipes, files that others wrote, files that are no recordings, and parts of them.
+//! The inputs of `replay`: pipes, files of other programs, files that aren't recordings, and parts of recordings.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +20,7 @@ impl Files {
         path
     }
 
-    /// A named pipe through which `bytes` come to whoever opens it first.
+    /// A named pipe that delivers `bytes` to its first reader.
     fn pipe(&self, name: &str, bytes: String) -> PathBuf {
         let path = self.0.path().join(name);
         let made = Command::new("mkfifo").arg(&path).status().unwrap();
@@ -32,7 +32,7 @@ impl Files {
 }
 
 #[test]
-fn a_pipe_is_read_once_as_standard_input_is() {
+fn a_pipe_is_read_once_like_standard_input() {
     let files = Files::new();
     let csv = plain("web-1", 40, 1000);
     let pipe = files.pipe("pipe", csv.clone());
@@ -86,7 +86,7 @@ fn a_pipe_can_be_neither_looped_nor_merged() {
 }
 
 #[test]
-fn files_that_are_no_recordings_are_told_what_they_are() {
+fn the_error_says_what_a_file_is_if_it_is_not_a_recording() {
     let files = Files::new();
     let csv = plain("web-1", 3, 1000);
     for (name, bytes, reason) in [
@@ -156,7 +156,7 @@ fn with_times(csv: &str, separator: &str, fraction: &str, offset: &str) -> Strin
 }
 
 #[test]
-fn times_as_others_write_them_are_replayed_as_our_own() {
+fn times_written_by_other_programs_are_replayed() {
     let files = Files::new();
     let csv = plain("web-1", 5, 1000);
     for (separator, fraction, offset) in [
@@ -189,7 +189,7 @@ fn times_as_others_write_them_are_replayed_as_our_own() {
 }
 
 #[test]
-fn a_part_that_cannot_be_is_a_usage_error() {
+fn an_impossible_part_is_a_usage_error() {
     let files = Files::new();
     let file = files.add("r.csv", plain("web-1", 5, 1000));
     for (flags, reason) in [
@@ -246,7 +246,7 @@ fn a_part_that_cannot_be_is_a_usage_error() {
 }
 
 #[test]
-fn a_long_wait_is_told_and_can_be_capped() {
+fn a_long_wait_is_announced_and_can_be_capped() {
     let files = Files::new();
     let csv = plain("web-1", 6, 1000);
     let stepped = csv

@@ -1,4 +1,4 @@
-//! Recordings whose rows are out of order are put right; nothing is lost and nothing else is changed.
+//! Recordings with displaced rows are put in order; nothing is lost and nothing else is changed.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ impl Files {
     }
 }
 
-/// What `record` makes of a replay of `files`, and how the replay ended.
+/// The recording of a replay of `files`, and how the replay ended.
 #[track_caller]
 fn replayed<P: AsRef<Path>>(files: &[P], flags: &[&str]) -> (String, Output) {
     let files = files.iter().map(|file| file.as_ref());
@@ -114,7 +114,7 @@ fn rows_of_another_time_come_before_those_they_interrupt() {
 }
 
 #[test]
-fn files_that_overlap_bring_each_message_once() {
+fn overlapping_files_send_each_message_once() {
     let files = Files::new();
     let whole = plain("web-1", 60, 1000);
     let part = |range: std::ops::Range<usize>| reordered(&whole, |rows| rows[range].to_vec());
@@ -131,7 +131,7 @@ fn files_that_overlap_bring_each_message_once() {
 }
 
 #[test]
-fn two_rows_of_one_message_that_differ_are_refused() {
+fn two_different_rows_for_one_message_are_refused() {
     let files = Files::new();
     let csv = plain("web-1", 9, 1000);
     let other = csv.lines().nth(4).unwrap().replace(",41.5,", ",41.6,");

@@ -1,4 +1,4 @@
-//! Every path in every form of request: what HTTP/1.0 proxies, health checks and careful clients send.
+//! Every path with every form of request: those of HTTP/1.0 proxies, health checks and careful clients.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::time::{Duration, Instant};
@@ -7,10 +7,10 @@ use crate::harness::metrics::{Metrics, Running};
 use crate::harness::raw::{Raw, connect, frame, handshake};
 use crate::harness::viewer::Viewer;
 
-/// An answer, as far as it was read.
+/// A response, as far as it was read.
 struct Answer {
     head: String,
-    /// Whole; of a stream, up to the first sample.
+    /// The whole body; for a stream, up to the first sample.
     body: String,
 }
 
@@ -34,7 +34,7 @@ impl Answer {
     }
 }
 
-/// Reads an answer whose request had the method `method`.
+/// Reads the response to a request with `method`.
 #[track_caller]
 fn read(reader: &mut impl BufRead, method: &str) -> Answer {
     let mut head = String::new();
@@ -69,7 +69,7 @@ fn read(reader: &mut impl BufRead, method: &str) -> Answer {
     answer
 }
 
-/// What each path answers to a good request.
+/// The response of each path to a valid request.
 const PATHS: [(&str, u16, &str); 9] = [
     ("/", 200, "text/html"),
     ("/app.js", 200, "text/javascript"),
@@ -82,7 +82,7 @@ const PATHS: [(&str, u16, &str); 9] = [
     ("/nope", 404, "text/plain"),
 ];
 
-/// Forms of a request: method, target before the path, version, further lines, and what is behind the head.
+/// Forms of a request: method, target before the path, version, further lines, and what follows the head.
 const FORMS: [(&str, &str, &str, &str, &str); 16] = [
     ("GET", "", "1.1", "", ""),
     ("GET", "", "1.0", "", ""),
@@ -167,7 +167,7 @@ fn every_path_answers_every_form_of_request() {
 }
 
 #[test]
-fn every_path_answers_behind_another_request() {
+fn every_path_answers_after_another_request() {
     let serve = ready();
     let host = format!("127.0.0.1:{}", serve.port());
     for (method, before, version, lines, behind) in FORMS {
@@ -188,9 +188,9 @@ fn every_path_answers_behind_another_request() {
     }
 }
 
-/// An old proxy or client that is told a version it does not know may not read on.
+/// An old proxy or client may not read on after a version that it doesn't know.
 #[test]
-fn a_stream_goes_on_over_every_version() {
+fn a_stream_works_over_every_http_version() {
     let serve = ready();
     for version in ["1.0", "1.1"] {
         let mut stream = BufReader::new(connect(serve.port()));
@@ -207,9 +207,9 @@ fn a_stream_goes_on_over_every_version() {
     }
 }
 
-/// HAProxy's `option httpchk GET /healthz`, and others that give no name.
+/// HAProxy's `option httpchk GET /healthz`, and other clients that send no name.
 #[test]
-fn whether_it_is_well_may_be_asked_without_a_host() {
+fn a_health_check_needs_no_host_header() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     std::fs::write(&file, "a-token-for-the-tests").unwrap();
@@ -269,7 +269,7 @@ fn whether_anybody_is_there_may_be_asked_by_options_without_a_host() {
 }
 
 #[test]
-fn a_handshake_that_is_none_is_told_why() {
+fn a_malformed_handshake_gets_the_reason() {
     let serve = ready();
     let good = handshake(serve.port(), "");
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
@@ -340,14 +340,14 @@ fn a_handshake_that_is_none_is_told_why() {
             assert_eq!(answer.header("sec-websocket-version"), version, "{about}");
             let upgrade = (status == 426).then_some("websocket");
             assert_eq!(answer.header("upgrade"), upgrade, "{about}");
-            // Nothing that follows is taken for a request.
+            // Nothing that follows is treated as a request.
             assert_eq!(stream.read(&mut [0]).unwrap(), 0, "{about}");
         }
     }
 }
 
 #[test]
-fn a_handshake_in_every_good_form_is_a_stream() {
+fn a_handshake_in_every_valid_form_gets_a_stream() {
     let serve = ready();
     let (port, good) = (serve.port(), handshake(serve.port(), ""));
     for (find, replace) in [
@@ -377,7 +377,7 @@ fn a_handshake_in_every_good_form_is_a_stream() {
     }
 }
 
-/// A library that has had a close frame waits for the server to hang up, for ten seconds in Python.
+/// After a close frame, a library waits for the server to close the connection; in Python, for ten seconds.
 #[test]
 fn a_connection_ends_with_its_closing_handshake() {
     // The fault that this test is for took five seconds.

@@ -45,7 +45,7 @@ fn generated_recordings() {
 }
 
 #[test]
-fn in_time_as_well_as_at_once() {
+fn the_result_is_the_same_at_recorded_speed() {
     check("at 2000 times the speed", &generated(99, 150).csv, "2000");
 }
 
@@ -147,7 +147,7 @@ fn from_standard_input() {
 }
 
 #[test]
-fn a_host_that_a_pipe_brings_late_is_taken_to_be_like_the_others() {
+fn a_host_that_appears_late_in_a_pipe_gets_the_interval_of_the_others() {
     use std::io::Write;
     let mut csv = plain("web-1", 30, 500);
     csv.extend(plain("web-2", 10, 500).split_inclusive('\n').skip(1));
@@ -166,7 +166,7 @@ fn a_host_that_a_pipe_brings_late_is_taken_to_be_like_the_others() {
             _ => None,
         })
         .collect();
-    // As often as the replay is fast.
+    // As often as the replay is speeded up.
     let expected = ["web-1", "web-2"].map(|host| (host.to_owned(), 5));
     assert_eq!(intervals, expected);
 }

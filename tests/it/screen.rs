@@ -31,7 +31,7 @@ fn live_cut_stale_and_back() {
     }
     assert!(!shows(&live, "Data shown may be stale"));
 
-    // Nobody listens where new connections go now.
+    // Nothing listens where new connections go now.
     let nowhere = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -72,7 +72,7 @@ fn assert_restored(left: Left, code: u32) {
 }
 
 #[test]
-fn the_terminal_is_restored_however_it_ends() {
+fn the_terminal_is_always_restored() {
     let serve = Metrics::serve().start();
     for end in [
         End::Keys("q"),
@@ -100,16 +100,16 @@ enum End {
 }
 
 #[test]
-fn it_is_full_at_once() {
+fn it_shows_history_at_once() {
     let (_dir, replay) = replay_of(60);
     let mut terminal = watch(replay.url());
-    // A percent of 41.5 is four eighths of the height, thirty times over: none of it was awaited.
+    // A percent of 41.5 is four eighths of the height, thirty times: the history is shown at once.
     terminal.wait_for_text(&"▄".repeat(25));
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
 }
 
-/// A replay that has played its first 40 samples and waits for a viewer of its own before the rest.
+/// A replay that has played its first 40 samples and waits for another viewer before the rest.
 fn replay_of(samples: u64) -> (tempfile::TempDir, Running) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
@@ -145,7 +145,7 @@ fn no_line_wraps_at_any_width() {
 }
 
 #[test]
-fn a_new_size_is_filled_and_nothing_of_the_old_one_stays() {
+fn a_resized_screen_is_redrawn_completely() {
     let serve = Metrics::serve().start();
     let mut terminal = watch(serve.url());
     terminal.wait_for_text("● live");
@@ -165,7 +165,7 @@ fn a_new_size_is_filled_and_nothing_of_the_old_one_stays() {
 }
 
 #[test]
-fn a_pause_holds_the_picture_and_help_covers_it() {
+fn a_pause_freezes_the_screen_and_help_covers_it() {
     let serve = Metrics::serve().start();
     let mut terminal = watch(serve.url());
     terminal.wait_for_text("● live");
@@ -183,7 +183,7 @@ fn a_pause_holds_the_picture_and_help_covers_it() {
     assert_eq!(terminal.wait().code, 0);
 }
 
-/// Moves the cursor to a row and sees where it gets: a row moves when its host is late, as on a busy machine.
+/// Moves the cursor to a row and checks where it is: a row moves when its host is late, as on a busy machine.
 fn select(terminal: &mut Terminal, host: &str) {
     loop {
         let rows = rows(&terminal.screen());
@@ -218,7 +218,7 @@ fn several_hosts_are_rows_and_enter_opens_one() {
     terminal.wait_for("beta alone", |s| shows(s, "beta") && !shows(s, "alpha"));
     terminal.send_keys("\u{1b}");
     terminal.wait_for("both again", |s| shows(s, "alpha") && shows(s, "beta"));
-    // A host that has shown nothing yet would be down at once, not stale.
+    // A host without samples would be down at once, not stale.
     terminal.wait_for("samples of both", |s| shows(s, "2 live"));
     first.kill9();
     let down = terminal.wait_for("a lost host", |s| shows(s, "○"));

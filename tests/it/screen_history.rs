@@ -40,7 +40,7 @@ fn place(screen: &Screen) -> Option<(usize, usize)> {
     Some((words.next()?.parse().ok()?, of))
 }
 
-/// The sample `seq` as a viewer got it: its time of day, `cpu` and `memory`, as the screen writes them.
+/// The sample `seq` as a viewer received it: its time of day, `cpu` and `memory`, as the screen writes them.
 fn as_shown(messages: &[Wire], seq: u64) -> (String, String, String) {
     let data = messages.iter().find_map(|message| match message {
         Wire::Metric {
@@ -69,7 +69,7 @@ fn wait_for_sample(terminal: &Terminal, messages: &[Wire], seq: u64) -> Screen {
     )
 }
 
-/// A replay that has given its first `played` samples to a viewer, and goes on.
+/// A replay that has sent its first `played` samples to a viewer, and continues.
 fn replay(played: usize) -> (tempfile::TempDir, Running, Vec<Wire>) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
@@ -86,7 +86,7 @@ fn one_goes_back_to_what_the_server_holds_while_live_goes_on() {
     let mut terminal = watch(replay.url());
     terminal.wait_for_text("● live");
 
-    // The first sample is far outside of the 30 that the screen began with.
+    // The first sample is far outside the 30 that the screen started with.
     terminal.send_keys(HOME);
     let oldest = wait_for_sample(&terminal, &messages, 1);
     assert!(!shows(&oldest, "● live"), "{}", oldest.contents());
@@ -97,7 +97,7 @@ fn one_goes_back_to_what_the_server_holds_while_live_goes_on() {
     terminal.send_keys(&RIGHT.repeat(4));
     let fifth = wait_for_sample(&terminal, &messages, 5);
 
-    // The picture stands, and tells how many samples there are by now.
+    // The picture stays, and shows how many samples there are by now.
     let (number, before) = place(&fifth).unwrap();
     assert_eq!(number, 5, "{}", fifth.contents());
     terminal.wait_for("20 more samples", |screen| {
@@ -118,14 +118,14 @@ fn one_goes_back_to_what_the_server_holds_while_live_goes_on() {
 }
 
 #[test]
-fn what_a_real_host_measured_first_is_shown_as_a_viewer_got_it() {
+fn looking_back_shows_a_real_hosts_first_samples() {
     let serve = Metrics::serve().start();
     let messages = Viewer::connect(serve.url(), "last=1000").numbered(33);
     let mut terminal = watch(serve.url());
     terminal.wait_for_text("● live");
     terminal.send_keys(HOME);
     wait_for_sample(&terminal, &messages, 1);
-    // Escape is as good as End.
+    // Escape does the same as End.
     terminal.send_keys(ESCAPE);
     terminal.wait_for("live view", |s| shows(s, "● live") && !shows(s, "◀"));
     terminal.send_keys("q");
@@ -174,7 +174,7 @@ fn hosts_are_sorted_and_filtered_and_go_back_together() {
     terminal.send_keys("mm");
     wait_for(&terminal, "1 of 3 hosts", &["gamma"]);
     terminal.send_keys("q");
-    terminal.wait_for_text("no host has this in its name");
+    terminal.wait_for_text("no host name contains this");
     terminal.send_keys("\u{7f}\r\r");
     terminal.wait_for("gamma alone", |s| {
         rows(s)[0].starts_with(" gamma   ● live") && !shows(s, "alpha")

@@ -1,4 +1,4 @@
-//! The server against viewers that behave in every way a viewer can.
+//! The server against viewers that behave in every possible way.
 
 use std::io::{BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -19,7 +19,7 @@ fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// The status of the answer to raw bytes.
+/// The status of the response to raw bytes.
 #[track_caller]
 fn answer(port: u16, request: &str) -> (u16, String) {
     let mut stream = connect(port);
@@ -75,7 +75,7 @@ fn a_refusal_comes_before_the_upgrade_with_a_reason() {
 }
 
 #[test]
-fn a_glob_that_matches_nothing_is_no_error() {
+fn a_glob_that_matches_nothing_is_not_an_error() {
     let serve = Metrics::serve().start();
     let mut viewer = Viewer::connect(serve.url(), "host=nope-*");
     assert_eq!(viewer.next_within(Duration::from_millis(500)), None);
@@ -108,7 +108,7 @@ fn a_head_without_an_end_is_refused() {
     let _ = write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\n");
     let _ = stream.write_all(line.repeat(80).as_bytes());
     let mut said = Vec::new();
-    // A reset is an answer as well: it did not read all of it.
+    // A reset counts as a response: the server didn't read everything.
     let _ = stream.read_to_end(&mut said);
     let said = String::from_utf8_lossy(&said);
     assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{said}");
@@ -134,7 +134,7 @@ fn garbage_does_not_disturb_the_others() {
 }
 
 #[test]
-fn what_a_viewer_says_is_ignored_unless_it_says_too_much() {
+fn data_from_a_viewer_is_ignored_unless_it_is_too_much() {
     let serve = Metrics::serve().start();
     let (mut socket, _) = client(serve.url(), connect(serve.port())).unwrap();
     socket
@@ -201,7 +201,7 @@ fn a_quiet_stream_has_heartbeats() {
 }
 
 #[test]
-fn a_viewer_that_comes_later_has_the_newest_sample_at_once() {
+fn a_later_viewer_gets_the_newest_sample_at_once() {
     let serve = Metrics::new()
         .args(["serve", "-l", "127.0.0.1:0", "--name", "web-1", "-i", "1h"])
         .start();
@@ -215,7 +215,7 @@ fn a_viewer_that_comes_later_has_the_newest_sample_at_once() {
 fn a_resume_is_all_or_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
-    // Ten seconds apart and a retention of 15 minutes: the oldest of 200 are gone, 91 are left.
+    // Ten seconds apart and a retention of 15 minutes: the oldest of 200 samples are gone, 91 remain.
     std::fs::write(&file, plain("web-1", 200, 10_000)).unwrap();
     let replay = Metrics::replay([&file])
         .args(["--wait", "2", "--speed", "max", "--wait-timeout", "30s"])
@@ -247,15 +247,15 @@ fn a_resume_is_all_or_nothing() {
     // What the ring can continue.
     let (seen, seq) = resumed("after=web-1:k3v9q2:150");
     assert_eq!((seen.len(), seq), (1, Some(151)));
-    // What it has forgotten: the loss is told with its numbers, and then comes everything that was kept.
+    // What it no longer has: the loss is reported with its numbers, followed by everything kept.
     let (seen, seq) = resumed("after=web-1:k3v9q2:20");
     let oldest = seq.unwrap();
     assert_eq!(seen[0], gap(Some(21), Some(oldest - 1), Expired));
     assert_eq!(oldest, 110);
-    // Another stream: nobody knows what was lost.
+    // Another stream: what was lost is unknown.
     let (seen, seq) = resumed("after=web-1:a:20");
     assert_eq!((&seen[0], seq), (&gap(None, None, Restarted), Some(oldest)));
-    // Ahead of the newest: nothing comes, not even the end of what it has.
+    // Ahead of the newest: nothing is sent, not even the end of what it has.
     let mut ahead = Viewer::connect(replay.url(), "after=web-1:k3v9q2:500");
     while let Some(Seen::Message(message, _)) = ahead.next_within(Duration::from_millis(500)) {
         assert_eq!(message.seq(), None, "{message:?}");

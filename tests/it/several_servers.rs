@@ -1,4 +1,4 @@
-//! Clients of several servers at once, and servers that mean no good.
+//! Clients of several servers at once, and malicious servers.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -36,7 +36,7 @@ fn every_form_of_watch_follows_all_of_them() {
 }
 
 #[test]
-fn retries_are_made_and_come_to_an_end() {
+fn retries_happen_and_end() {
     let dir = tempfile::tempdir().unwrap();
     let out = format!("{}/out/", dir.path().display());
     for command in [
@@ -68,7 +68,7 @@ fn samples_are_counted_of_every_host_of_every_server() {
 }
 
 #[test]
-fn a_wait_without_end_is_not_waited() {
+fn an_endless_retry_after_is_not_honoured() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let server = listener.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -92,7 +92,7 @@ fn a_wait_without_end_is_not_waited() {
 }
 
 #[test]
-fn a_file_that_may_grow_no_more_is_a_full_disk() {
+fn a_file_at_its_size_limit_counts_as_a_full_disk() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     std::fs::write(&file, plain("web-1", 200, 1000)).unwrap();
@@ -113,7 +113,7 @@ fn a_file_that_may_grow_no_more_is_a_full_disk() {
 }
 
 #[test]
-fn a_recording_under_another_name_is_not_gone_on_with() {
+fn a_recording_of_another_host_is_not_continued() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (
         Metrics::serve_as("alpha").start(),

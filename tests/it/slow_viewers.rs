@@ -1,4 +1,4 @@
-//! Viewers that read little, nothing, or in bursts, beside viewers that keep up.
+//! Viewers that read little, nothing, or in bursts, alongside viewers that keep up.
 
 use std::io::{ErrorKind, Read};
 use std::time::{Duration, Instant};
@@ -21,7 +21,7 @@ fn viewers(port: u16) -> u64 {
     health["viewers"].as_u64().unwrap()
 }
 
-/// Waits until only `left` viewers are there. The most that the kernel held for one of them meanwhile.
+/// Waits until only `left` viewers remain. Returns the most that the kernel buffered for one of them meanwhile.
 #[track_caller]
 fn until_left(serve: &Running, left: u64) -> u64 {
     let mut most = 0;
@@ -38,7 +38,7 @@ fn until_left(serve: &Running, left: u64) -> u64 {
 }
 
 #[test]
-fn a_frozen_viewer_is_let_go_and_disturbs_nobody() {
+fn a_frozen_viewer_is_disconnected_and_disturbs_nobody() {
     let serve = Metrics::serve()
         .args(["--heartbeat", "1s", "--top", "100"])
         .start();
@@ -60,7 +60,7 @@ fn a_frozen_viewer_is_let_go_and_disturbs_nobody() {
     assert!(0 < held && held < MOST_UNSENT, "{held} bytes");
     assert!(grown < 8 * 1024, "{grown} KiB");
     drop((deaf, deaf_events));
-    // It thaws, comes back, and has missed nothing.
+    // It thaws, reconnects, and has missed nothing.
     let had = watch.stdout().text().lines().count();
     watch.signal(Signal::CONT);
     let lines = watch.stdout_lines(had + 70);
@@ -78,7 +78,7 @@ fn a_frozen_viewer_is_let_go_and_disturbs_nobody() {
 }
 
 #[test]
-fn a_pong_that_was_not_asked_for_is_no_answer() {
+fn an_unsolicited_pong_does_not_count_as_an_answer() {
     let serve = Metrics::serve().args(["--heartbeat", "1s"]).start();
     let steady = Steady::watch(serve.url());
     let mut viewer = Raw::connect(serve.port(), "");
@@ -96,7 +96,7 @@ fn a_pong_that_was_not_asked_for_is_no_answer() {
 }
 
 #[test]
-fn a_viewer_that_is_removed_keeps_no_descriptor() {
+fn a_removed_viewer_frees_its_descriptor() {
     let serve = Metrics::serve()
         .args(["--heartbeat", "1s", "--top", "100"])
         .start();
@@ -106,7 +106,7 @@ fn a_viewer_that_is_removed_keeps_no_descriptor() {
         .map(|_| Raw::over(connect_narrow(serve.port()), ""))
         .collect();
     until_left(&serve, 1);
-    // That of the question just asked may still be open.
+    // The descriptor of the last request may still be open.
     let left = serve.descriptors();
     assert!(
         left <= before + 1,
@@ -136,7 +136,7 @@ fn gap_or_close(viewer: &mut Raw) -> Result<(Wire, Wire), u16> {
     }
 }
 
-/// Waits until the kernel has held the same amount for a viewer for a second. Since when it has.
+/// Waits until the amount that the kernel buffers for a viewer hasn't changed for a second. Returns since when.
 #[track_caller]
 fn until_full(port: u16) -> Instant {
     let (mut held, mut since) = (0, Instant::now());
@@ -153,7 +153,7 @@ fn until_full(port: u16) -> Instant {
     )
 }
 
-/// The next message that is a gap, with the one behind it; `None` at the end.
+/// The next gap, with the message after it; `None` at the end.
 fn gap_or_end(events: &mut Events) -> Option<(Wire, Wire)> {
     let mut messages = events.map(|event| Wire::read(&event.data).unwrap());
     let gap = messages.find(|message| matches!(message, Wire::Gap { .. }))?;
@@ -177,9 +177,9 @@ fn tells_what_is_lost((gap, next): (Wire, Wire)) {
     );
 }
 
-/// A viewer that falls behind the ring twice, and what it says of the first time and of the second.
+/// A viewer that falls behind the ring twice; returns the results of both times.
 fn fall_behind_twice<V>(join: impl Fn(u16) -> V, first: impl Fn(&mut V), second: impl Fn(&mut V)) {
-    // No ping interferes. A ring of 30 samples is six seconds, and the socket is full before.
+    // No ping interferes. A ring of 30 samples covers six seconds, and the socket is full earlier.
     let serve = Metrics::serve()
         .args(["--retain", "1s", "--heartbeat", "1h", "--top", "500"])
         .start();
@@ -189,7 +189,7 @@ fn fall_behind_twice<V>(join: impl Fn(u16) -> V, first: impl Fn(&mut V), second:
         for judge in [&first as &dyn Fn(&mut V), &second] {
             let full = until_full(serve.port());
             steady.wait_for_more(31);
-            // A machine that is this slow makes it count as frozen.
+            // On a machine this slow, it counts as frozen.
             if Duration::from_secs(9) < full.elapsed() {
                 continue 'again;
             }
@@ -201,7 +201,7 @@ fn fall_behind_twice<V>(join: impl Fn(u16) -> V, first: impl Fn(&mut V), second:
 }
 
 #[test]
-fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
+fn a_viewer_that_falls_behind_the_ring_gets_a_gap_and_may_continue_once() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             fall_behind_twice(
@@ -221,7 +221,7 @@ fn who_falls_behind_the_ring_is_told_and_goes_on_once() {
 }
 
 #[test]
-fn who_is_behind_gets_many_frames_in_one_write() {
+fn a_viewer_that_is_behind_gets_many_frames_in_one_write() {
     const VIEWERS: usize = 100;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");

@@ -17,7 +17,7 @@ fn closed_port() -> u16 {
 }
 
 #[test]
-fn a_recording_comes_through_byte_for_byte() {
+fn a_recording_is_the_same_byte_for_byte() {
     let sshd = Sshd::start();
     let dir = tempfile::tempdir().unwrap();
     let (csv, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
@@ -34,7 +34,7 @@ fn a_recording_comes_through_byte_for_byte() {
 }
 
 #[test]
-fn a_cut_costs_nothing_and_nothing_is_asked_after_it() {
+fn a_cut_loses_nothing_and_ssh_asks_nothing_afterwards() {
     let sshd = Sshd::start();
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
@@ -48,7 +48,7 @@ fn a_cut_costs_nothing_and_nothing_is_asked_after_it() {
     let output = record.wait().success();
     output
         .stderr_has("connection lost (")
-        .stderr_has("connected again");
+        .stderr_has("reconnected");
     let rows = read(&out);
     assert_unbroken(&rows);
     assert_eq!(rows.len(), 12);
@@ -68,7 +68,7 @@ fn ssh_says_why_there_is_no_connection() {
         sshd.client(watch).run().code(3).stdout_is("")
     };
     let nobody = closed_port();
-    let expected = format!("nobody listens on port {nobody} of that host's loopback");
+    let expected = format!("nothing listens on port {nobody} of that host's loopback");
     watch(&format!("ssh://web/{nobody}")).stderr_has(&expected);
     let refused = format!("ssh://127.0.0.1:{}", closed_port());
     watch(&refused)
@@ -83,7 +83,7 @@ fn ssh_says_why_there_is_no_connection() {
         .env("PATH", "/nonexistent")
         .run()
         .code(3)
-        .stderr_has("there is no ssh");
+        .stderr_has("ssh is not installed");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_host_is_never_an_option() {
 #[test]
 fn ssh_asks_before_the_screen_opens_and_never_later() {
     let sshd = Sshd::start();
-    // What ssh does when it wants a password: it asks on the terminal, whatever its pipes are.
+    // Like ssh when it wants a password: it asks on the terminal, whatever its pipes are.
     sshd.write_ssh(
         "case \"$*\" in *BatchMode=yes*) ;; *) printf 'password: ' > /dev/tty; read answer < /dev/tty; esac",
     );
@@ -128,7 +128,7 @@ fn ssh_asks_before_the_screen_opens_and_never_later() {
     terminal.wait_for("live view again", |screen| {
         screen.contents().contains("● live")
     });
-    // What the server holds is read over a connection of its own, to which the same applies.
+    // The history is read over a connection of its own, to which the same applies.
     let before = sshd.calls().len();
     terminal.send_keys("\u{1b}[D");
     terminal.wait_for("an older sample", |screen| {

@@ -1,4 +1,4 @@
-//! Standard output is data, standard error is talk, and signals end things in order.
+//! Standard output is for data, standard error for text, and signals end a command in order.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,7 +11,7 @@ use crate::harness::recording::plain;
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::Wire;
 
-/// A replay that goes on for minutes, and its folder.
+/// A replay that takes minutes, and its folder.
 fn long_replay() -> (tempfile::TempDir, Running) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
@@ -36,7 +36,7 @@ fn servers_print_one_line_on_standard_output() {
 }
 
 #[test]
-fn a_server_that_stops_says_that_it_may_come_back() {
+fn a_stopping_server_asks_viewers_to_reconnect() {
     let serve = Metrics::serve().start();
     let mut viewer = Viewer::connect(serve.url(), "");
     viewer.numbered(1);
@@ -47,7 +47,7 @@ fn a_server_that_stops_says_that_it_may_come_back() {
 }
 
 #[test]
-fn a_second_signal_ends_the_patience() {
+fn a_second_signal_ends_the_wait() {
     let serve = Metrics::serve().args(["--drain", "1h"]).start();
     // A peer that never answers the close.
     let mut deaf = TcpStream::connect((Ipv4Addr::LOCALHOST, serve.port())).unwrap();
@@ -95,7 +95,7 @@ fn a_reader_that_leaves_ends_it_quietly() {
 }
 
 #[test]
-fn json_lines_are_the_messages_as_they_came() {
+fn json_lines_are_the_messages_as_received() {
     let (_dir, replay) = long_replay();
     let output = Metrics::watch(replay.url())
         .args(["--json", "--samples", "4", "--last", "4"])
@@ -213,7 +213,7 @@ fn a_recorder_sums_up_in_one_line() {
 }
 
 #[test]
-fn signals_end_a_recorder_with_all_that_it_has() {
+fn signals_end_a_recorder_with_a_complete_file() {
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let (_dir, replay) = long_replay();
         let recorder = Metrics::record(replay.url()).spawn();

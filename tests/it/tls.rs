@@ -15,7 +15,7 @@ fn with(metrics: Metrics, pair: &Pair) -> Metrics {
     metrics.arg("--tls-key").arg(&pair.key)
 }
 
-/// One sample over TLS, from a server that is called `name`.
+/// One sample over TLS, from a server named `name`.
 fn watch(server: &Running, name: &str, ca: &Path) -> Output {
     let url = format!("wss://{name}:{}/ws", server.port());
     let watch = Metrics::watch(&url).args(["--plain", "--samples", "1", "--ca-cert"]);
@@ -23,7 +23,7 @@ fn watch(server: &Running, name: &str, ca: &Path) -> Output {
 }
 
 #[test]
-fn a_certificate_is_believed_for_its_names() {
+fn a_certificate_is_trusted_for_its_names() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let ca = authority.write(dir.path());
@@ -42,7 +42,7 @@ fn a_certificate_is_believed_for_its_names() {
 }
 
 #[test]
-fn a_recording_comes_through_byte_for_byte() {
+fn a_recording_is_the_same_byte_for_byte() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let ca = authority.write(dir.path());
@@ -62,7 +62,7 @@ fn a_recording_comes_through_byte_for_byte() {
 }
 
 #[test]
-fn each_way_to_fail_says_what_it_is() {
+fn each_failure_is_explained() {
     let authority = Authority::new();
     for (names, valid, reason) in [
         (
@@ -89,7 +89,7 @@ fn each_way_to_fail_says_what_it_is() {
 }
 
 #[test]
-fn a_servers_own_certificate_needs_no_authority_but_all_else_must_be_right() {
+fn a_servers_own_certificate_needs_no_authority_but_must_be_valid() {
     for (names, valid, reason) in [
         (&["127.0.0.1"][..], Valid::Now, None),
         (
@@ -127,30 +127,30 @@ fn a_certificate_that_calls_itself_that_of_a_ca_is_believed_only_where_it_was_gi
         let output = watch(&server, "127.0.0.1", &ca).code(3);
         output
             .stdout_is("")
-            .stderr_has("that of a CA")
+            .stderr_has("is a CA certificate")
             .stderr_has("--ca-cert FILE")
             .stderr_has("CA:FALSE");
     }
 }
 
 #[test]
-fn an_unknown_authority_is_not_believed() {
+fn an_unknown_authority_is_not_trusted() {
     let dir = tempfile::tempdir().unwrap();
     let pair = Authority::new().sign(dir.path(), &["127.0.0.1"], Valid::Now);
     let server = with(Metrics::serve(), &pair).start();
-    // Others, given by hand, one of them by the same name; and whatever the machine trusts.
+    // Other authorities, given explicitly, one of them with the same name; and those that the machine trusts.
     for name in ["Authority", "Stranger"] {
         let ca = Authority::named(name).write(dir.path());
         let output = watch(&server, "127.0.0.1", &ca).code(3);
         output
             .stdout_is("")
-            .stderr_has("not known here")
+            .stderr_has("unknown CA")
             .stderr_has("--ca-cert");
     }
 }
 
 #[test]
-fn plain_http_to_a_tls_port_is_told_so() {
+fn plain_http_to_a_tls_port_gets_an_explanation() {
     let dir = tempfile::tempdir().unwrap();
     let pair = Authority::new().sign(dir.path(), &["127.0.0.1"], Valid::Now);
     let server = with(Metrics::serve(), &pair).start();
@@ -163,7 +163,7 @@ fn plain_http_to_a_tls_port_is_told_so() {
 }
 
 #[test]
-fn tls_to_a_plain_port_is_told_so() {
+fn tls_to_a_plain_port_is_explained() {
     let dir = tempfile::tempdir().unwrap();
     let ca = Authority::new().write(dir.path());
     let server = Metrics::serve().start();
@@ -173,14 +173,14 @@ fn tls_to_a_plain_port_is_told_so() {
 }
 
 #[test]
-fn sighup_reads_the_certificate_again() {
+fn sighup_rereads_the_certificate() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (first, second) = (Authority::new(), Authority::new());
     let (old, new) = (first.write(old.path()), second.write(new.path()));
     let pair = first.sign(dir.path(), &["127.0.0.1"], Valid::Now);
     let server = with(Metrics::serve(), &pair).start();
-    // Who is in stays in.
+    // Connected viewers stay connected.
     let url = server.url().to_owned();
     let stays = Metrics::watch(&url)
         .args(["--json", "--ca-cert"])
@@ -209,7 +209,7 @@ fn sighup_reads_the_certificate_again() {
 }
 
 #[test]
-fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
+fn a_recording_survives_an_expired_certificate_that_is_renewed() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     let ca = authority.write(dir.path());
@@ -224,7 +224,7 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
     server.signal(Signal::HUP);
     server.wait_for_stderr("read the certificate");
     proxy.cut_all();
-    // It goes on trying although this one is not believed.
+    // It keeps trying although this certificate is not trusted.
     server.wait_for_stderr("CertificateExpired");
     let refused = || server.stderr().text().matches("again.").count();
     authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
@@ -234,11 +234,11 @@ fn a_certificate_that_is_renewed_in_time_costs_a_recording_nothing() {
         || (1 < refused()).then_some(()),
         || server.story(),
     );
-    watch.wait_for_stderr("connected again");
+    watch.wait_for_stderr("reconnected");
 }
 
 #[test]
-fn files_that_do_not_make_a_pair_are_an_error() {
+fn a_certificate_and_key_that_do_not_match_are_an_error() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let authority = Authority::new();
     let pair = authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
@@ -252,7 +252,7 @@ fn files_that_do_not_make_a_pair_are_an_error() {
         .stderr_has("does not belong to the certificate");
     serve(&pair.key, &pair.key)
         .code(1)
-        .stderr_has("holds no certificate");
+        .stderr_has("contains no certificate");
     serve(&pair.cert, &pair.cert)
         .code(1)
         .stderr_has("holds no private key");
@@ -269,5 +269,5 @@ fn files_that_do_not_make_a_pair_are_an_error() {
     let watch = Metrics::watch("wss://127.0.0.1:9")
         .arg("--ca-cert")
         .arg(&pair.key);
-    watch.run().code(1).stderr_has("holds no certificate");
+    watch.run().code(1).stderr_has("contains no certificate");
 }

@@ -1,4 +1,4 @@
-//! Tokens: where they are asked for, where they may stand, and where they never do.
+//! Tokens: where they are required, where they may appear, and where they never do.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -37,7 +37,7 @@ fn bearer(token: &str) -> String {
     format!("Authorization: Bearer {token}\r\n")
 }
 
-/// The status and the body of a request with these header lines; of one that is answered, the head.
+/// The status and the body of the response to a request with these header lines; if it is admitted, the head.
 #[track_caller]
 fn ask(port: u16, path: &str, lines: &str) -> (u16, String) {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
@@ -50,7 +50,7 @@ fn ask(port: u16, path: &str, lines: &str) -> (u16, String) {
     let mut reader = BufReader::new(socket);
     let head = reader.fill_buf().unwrap();
     for (status, line) in [(101, "HTTP/1.1 101 "), (200, "HTTP/1.1 200 ")] {
-        // What follows may never end.
+        // The rest may never end.
         if head.starts_with(line.as_bytes()) {
             return (status, String::from_utf8_lossy(head).into_owned());
         }
@@ -71,7 +71,7 @@ fn close(lines: &str) -> String {
 }
 
 #[test]
-fn every_path_asks_for_the_token_but_the_page_and_the_health() {
+fn every_path_but_the_page_and_the_health_check_requires_the_token() {
     let (_dir, file) = token_file(TOKEN);
     let server = serve(&file).arg("-vv").start();
     let port = server.port();
@@ -114,7 +114,7 @@ fn every_path_asks_for_the_token_but_the_page_and_the_health() {
 }
 
 #[test]
-fn a_stream_asks_for_the_token_in_one_of_two_places() {
+fn a_stream_accepts_the_token_in_either_of_two_places() {
     let (_dir, file) = token_file(TOKEN);
     let server = serve(&file).arg("-vv").start();
     let offer = |offer: &str| upgrade(&format!("Sec-WebSocket-Protocol: {offer}\r\n"));
@@ -169,7 +169,7 @@ fn a_401_names_its_scheme() {
 }
 
 #[test]
-fn a_recorder_with_the_token_gets_everything_and_shows_it_to_nobody() {
+fn a_recorder_with_the_token_gets_everything_and_never_prints_it() {
     let (dir, file) = token_file(TOKEN);
     let (csv, out) = (dir.path().join("r.csv"), dir.path().join("out.csv"));
     std::fs::write(&csv, plain("web-1", 50, 100)).unwrap();
@@ -189,7 +189,7 @@ fn a_recorder_with_the_token_gets_everything_and_shows_it_to_nobody() {
 }
 
 #[test]
-fn a_client_without_the_token_is_told_and_gives_up() {
+fn a_client_without_the_token_gets_the_reason_and_gives_up() {
     let (dir, file) = token_file(TOKEN);
     let server = serve(&file).start();
     let watch = || Metrics::watch(server.url()).args(["--plain", "--samples", "1"]);
@@ -208,7 +208,7 @@ fn a_client_without_the_token_is_told_and_gives_up() {
 }
 
 #[test]
-fn a_token_is_made_once_for_its_owner_alone() {
+fn a_token_is_created_once_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     let mut tokens = Vec::new();
@@ -234,7 +234,7 @@ fn a_token_is_made_once_for_its_owner_alone() {
 }
 
 #[test]
-fn sighup_reads_the_token_again() {
+fn sighup_rereads_the_token() {
     let (_dir, file) = token_file(TOKEN);
     let server = serve(&file).start();
     let mut viewer = Viewer::connect_with(server.url(), &bearer(TOKEN));
@@ -244,7 +244,7 @@ fn sighup_reads_the_token_again() {
     server.wait_for_stderr("read the token");
     let status = |token: &str| ask(server.port(), "/ws", &upgrade(&bearer(token))).0;
     assert_eq!((status(TOKEN), status(OTHER)), (401, 101));
-    // Who was in stays in.
+    // Connected viewers stay connected.
     viewer.numbered(2);
 
     write(&file, "short");
@@ -260,7 +260,7 @@ fn sighup_reads_the_token_again() {
 }
 
 #[test]
-fn a_token_that_everybody_can_read_is_warned_of() {
+fn a_warning_about_a_token_that_everybody_can_read() {
     let (_dir, file) = token_file(TOKEN);
     std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
     let server = serve(&file).start();
@@ -285,7 +285,7 @@ fn a_token_opens_a_server_to_the_network() {
         .arg(&file)
         .start();
     server.wait_for_stderr("the token crosses the network in the clear");
-    // An address that is not of loopback, by its looks.
+    // An address that doesn't look like loopback.
     let url = format!("0.0.0.0:{}", server.port());
     let watch = Metrics::watch(&url).args(["--plain", "--samples", "1", "--token-file"]);
     watch
@@ -296,7 +296,7 @@ fn a_token_opens_a_server_to_the_network() {
 }
 
 #[test]
-fn a_credential_of_systemd_is_found() {
+fn systemds_credential_is_found() {
     let (dir, file) = token_file(TOKEN);
     let server = Metrics::serve()
         .env("CREDENTIALS_DIRECTORY", dir.path())

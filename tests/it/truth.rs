@@ -1,4 +1,4 @@
-//! What `serve` says of this machine agrees with what the kernel, `df` and `who` say, under a load that is known.
+//! The values of `serve` agree with those of the kernel, `df` and `who`, under a known load.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -13,12 +13,12 @@ use crate::harness::metrics::{Metrics, Running};
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::{Data, Wire};
 
-/// How far a reading of the witness may lie from the one that a sample was made of.
+/// The most time between a reading of the witness and that of a sample.
 const SLACK_MS: u64 = 150;
 
 const MIB: u64 = 1024 * 1024;
 
-/// A server and a viewer of it that has seen the first sample.
+/// A server and a viewer that has received the first sample.
 struct Watched {
     serve: Running,
     viewer: Viewer,
@@ -41,7 +41,7 @@ impl Watched {
         }
     }
 
-    /// All samples up to one that was taken a whole interval from now: whatever happened before is in them.
+    /// All samples up to one taken a whole interval from now: they include everything that happened before.
     fn samples_from_now_on(&mut self) -> Vec<Data> {
         let enough = now_ms() + 2 * SLACK_MS;
         let mut samples = vec![self.sample()];
@@ -51,7 +51,7 @@ impl Watched {
         samples
     }
 
-    /// A sample that was taken after this was called.
+    /// A sample taken after this call.
     fn fresh(&mut self) -> Data {
         self.samples_from_now_on().pop().unwrap()
     }
@@ -61,7 +61,7 @@ impl Watched {
     }
 }
 
-/// Reads a number of the kernel's all the time.
+/// Continuously reads a number of the kernel.
 struct Witness {
     readings: Arc<Mutex<Vec<(u64, f64)>>>,
     stop: Arc<AtomicBool>,
@@ -103,7 +103,7 @@ impl Witness {
         range
     }
 
-    /// The least and the most that a counter can have grown from one sample to another.
+    /// The least and the most that a counter can have increased from one sample to another.
     fn growth(&self, from: u64, to: u64) -> (f64, f64) {
         let (first, last) = (self.about(from), self.about(to));
         (last.0 - first.1, last.1 - first.0)
@@ -124,7 +124,7 @@ fn now_ms() -> u64 {
     now.as_millis() as u64
 }
 
-/// What a rate adds up to over the samples behind the first.
+/// The sum of a rate over the samples after the first.
 fn total(samples: &[Data], name: &str) -> f64 {
     let steps = samples.windows(2).map(|pair| {
         let seconds = (pair[1].timestamp - pair[0].timestamp) as f64 / 1000.0;
@@ -141,7 +141,7 @@ fn assert_within(what: &str, value: f64, (low, high): (f64, f64), slack: f64) {
     );
 }
 
-/// The fields behind `name` in a file of `/proc`.
+/// The fields after `name` in a file of `/proc`.
 fn fields(path: &str, name: &str) -> Vec<f64> {
     let text = std::fs::read_to_string(path).unwrap();
     let line = text
@@ -178,13 +178,13 @@ impl Drop for Busy {
 /// Busy and total ticks of all cores since boot.
 fn ticks() -> (f64, f64) {
     let ticks = fields("/proc/stat", "cpu");
-    // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted in user already.
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests are already included in user.
     let total: f64 = ticks[..8].iter().sum();
     (total - ticks[3] - ticks[4], total)
 }
 
 #[test]
-fn a_busy_core_is_seen_as_one() {
+fn a_busy_core_counts_as_one() {
     let mut watched = Watched::start(&["--top", "100"]);
     let busy = Busy::start();
     watched.fresh();
@@ -276,7 +276,7 @@ fn a_file_that_is_written_is_counted() {
     let mut watched = Watched::start(&[]);
     let written = Witness::of(written_to_disks);
     let mut samples = vec![watched.fresh()];
-    // The folder of the build: a temporary folder may lie in memory.
+    // The folder of the build, because a temporary folder may be in memory.
     let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     file.write_all(&vec![1; 64 * MIB as usize]).unwrap();
     file.sync_all().unwrap();
@@ -310,7 +310,7 @@ fn accepted_connections_are_counted() {
         let (far, _) = listener.accept().unwrap();
         drop((near, far));
     }
-    // Its own viewers are no requests to this host.
+    // Its own viewers don't count as requests to this host.
     let _viewers: Vec<_> = (0..20)
         .map(|_| Viewer::connect(watched.serve.url(), ""))
         .collect();

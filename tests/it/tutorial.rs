@@ -1,4 +1,4 @@
-//! Dashboards and servers that exist: both sides of the well-known tutorial, unmodified.
+//! Existing dashboards and servers: both sides of the well-known tutorial, unmodified.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::harness::{PATIENCE, wait_for};
 const STATE: &str = "JSON.stringify(window.state)";
 
 #[test]
-fn its_page_shows_our_host_and_comes_back_by_itself() {
+fn its_page_shows_our_host_and_reconnects_by_itself() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     let mut viewer = Viewer::connect(serve.url(), "last=30");
@@ -25,14 +25,14 @@ fn its_page_shows_our_host_and_comes_back_by_itself() {
     let mut browser = Browser::open(&format!("http://localhost:{page}/?port={port}"));
     browser.wait_until("window.state && state.metrics >= 5", STATE);
 
-    // At once: what it shows first was taken before it connected.
+    // At once: the first sample it shows was taken before it connected.
     assert_eq!(
         browser.eval("state.timestamps[0] <= state.openedAt"),
         true,
         "{}",
         browser.eval(STATE)
     );
-    // Then every sample that there is, once.
+    // Then every sample, once.
     let seen: Vec<u64> = serde_json::from_value(browser.eval("state.timestamps")).unwrap();
     let mut sent = Vec::new();
     while sent.last() != seen.last() {
@@ -73,7 +73,7 @@ fn its_page_shows_a_replay() {
     assert_eq!(browser.eval("state.problems"), json!([]));
 }
 
-/// As a framework does that draws its state once a frame: of two messages in one read only the second is drawn.
+/// Like a framework that draws its state once per frame: of two messages in one read, only the second is drawn.
 const DRAWN: &str = "
     window.drawn = [];
     let newest = null;
@@ -119,7 +119,7 @@ fn its_page_draws_the_sample_before_an_alert() {
         "JSON.stringify(drawn)",
     );
     let metrics = "drawn.filter((message) => message.type === 'metric').length";
-    // A busy machine may draw late now and then. Without a pause it would be none.
+    // A busy machine may sometimes draw late. Without the pause, there would be none.
     let seen = browser.eval(metrics).as_u64().unwrap();
     assert!(seen >= 15, "{seen} of 30");
 }

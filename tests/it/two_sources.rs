@@ -1,4 +1,4 @@
-//! Two servers that call themselves the same: behind one address, or given both.
+//! Two servers with the same name: behind one address, or both given.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,15 +10,16 @@ use crate::harness::proxy::Proxy;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse_whole, read};
 use crate::harness::{PATIENCE, wait_for};
 
-const TOLD: &str = "two servers call themselves 'web': start one with --name";
+const TOLD: &str = "two servers are called 'web': start one with --name";
 
-/// Sends the recorder to another server.
+/// Directs the recorder to another server.
 fn send_to(proxy: &Proxy, server: &Running) {
     proxy.retarget(server.port());
     proxy.cut_all();
 }
 
-/// Waits until the last row of `out` is of another stream than `before`, or of the same one and further. Its stream.
+/// Waits until the last row of `out` belongs to another stream than `before`, or further on in the same one. Returns
+/// its stream.
 #[track_caller]
 fn wait_for_other(out: &Path, before: &str, recorder: &Running) -> String {
     let last = || {
@@ -29,7 +30,7 @@ fn wait_for_other(out: &Path, before: &str, recorder: &Running) -> String {
     wait_for(PATIENCE, last, || recorder.story())
 }
 
-/// Nothing twice, each stream in one piece and without a hole; the streams in their order.
+/// Checks that nothing is repeated and each stream is in one piece without a hole; returns the streams in order.
 #[track_caller]
 fn streams(rows: &[Row]) -> Vec<String> {
     assert_unbroken(rows);
@@ -48,7 +49,7 @@ fn streams(rows: &[Row]) -> Vec<String> {
 }
 
 #[test]
-fn a_stream_that_reappears_is_rejected_and_told() {
+fn a_stream_that_reappears_is_rejected_and_reported() {
     for set_back in [false, true] {
         let dir = tempfile::tempdir().unwrap();
         let out = dir.path().join("out.csv");
@@ -69,7 +70,7 @@ fn a_stream_that_reappears_is_rejected_and_told() {
         let one = wait_for_other(&out, "", &recorder);
         send_to(&proxy, second);
         let two = wait_for_other(&out, &one, &recorder);
-        // Back to the first: a few attempts end there.
+        // Back to the first: a few attempts reach it.
         send_to(&proxy, first);
         recorder.wait_for_stderr(TOLD);
         let connections = proxy.cuts();
@@ -94,7 +95,7 @@ fn a_stream_that_reappears_is_rejected_and_told() {
             .map(|row| row.cell("event"))
             .collect();
         assert_eq!(gaps, ["gap restarted"]);
-        // The streams are known from the file, too.
+        // The streams are also known from the file.
         let bytes = std::fs::read(&out).unwrap();
         proxy.retarget(first.port());
         let recorder = record().spawn();
@@ -126,7 +127,7 @@ fn read_whole(path: &Path) -> Vec<Row> {
 }
 
 #[test]
-fn two_servers_with_the_same_name_are_told_with_their_addresses() {
+fn two_servers_with_the_same_name_are_reported_with_their_addresses() {
     let (one, two) = (
         Metrics::serve_as("web").start(),
         Metrics::serve_as("web").start(),
@@ -148,7 +149,7 @@ fn two_servers_with_the_same_name_are_told_with_their_addresses() {
     let mut screen = Metrics::watch(one.url())
         .arg(two.url())
         .in_terminal(100, 30);
-    let shown = screen.wait_for_text("Two servers call themselves web");
+    let shown = screen.wait_for_text("Two servers are called web");
     assert!(!shown.contents().contains("down"), "{}", shown.contents());
     screen.send_keys("q");
     screen.wait();

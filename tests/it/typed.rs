@@ -1,11 +1,11 @@
-//! What people type: addresses, durations, counts, factors and files. Whatever is refused is refused in one line that says
-//! what to write.
+//! What people type: addresses, durations, counts, factors and files. Every refusal is one line that says what to
+//! write.
 
 use std::net::{Ipv4Addr, TcpListener};
 
 use crate::harness::metrics::{Metrics, Output};
 
-/// The run is a usage error, told in one line that has `expected`.
+/// The run is a usage error, with one line that contains `expected`.
 #[track_caller]
 fn refused(args: &[&str], expected: &str) -> Output {
     let output = Metrics::new().args(args).run().code(2).stdout_is("");
@@ -19,7 +19,7 @@ fn refused(args: &[&str], expected: &str) -> Output {
 }
 
 #[test]
-fn a_duration_that_is_none() {
+fn an_invalid_duration() {
     for (text, expected) in [
         ("5", "'5' has no unit: write 5s"),
         ("-5s", "'-5s' is negative"),
@@ -71,7 +71,7 @@ fn a_duration_outside_its_bounds() {
 }
 
 #[test]
-fn a_count_that_is_none() {
+fn an_invalid_count() {
     for text in [
         "-5",
         "",
@@ -117,7 +117,7 @@ fn a_count_that_is_none() {
 }
 
 #[test]
-fn a_speed_that_is_none() {
+fn an_invalid_speed() {
     for text in ["0", "-1", "nan", "inf", "1e999", "fast", "", "10y"] {
         refused(
             &["replay", "x.csv", "--speed", text],
@@ -127,7 +127,7 @@ fn a_speed_that_is_none() {
 }
 
 #[test]
-fn an_address_to_listen_on_that_is_none() {
+fn an_invalid_listen_address() {
     for (text, expected) in [
         ("127.0.0.1", "write 127.0.0.1:8080"),
         ("::1", "write [::1]:8080"),
@@ -146,15 +146,15 @@ fn an_address_to_listen_on_that_is_none() {
 }
 
 #[test]
-fn a_server_that_is_none() {
+fn an_invalid_server_address() {
     for (text, expected) in [
-        ("", "'' is not a server: write host, host:port"),
+        ("", "'' is not a server address: write host, host:port"),
         ("web 1", "'web 1' is not a server"),
         (
             "bücher.example",
             "'bücher.example' has a name that is not ASCII",
         ),
-        ("web-1:0", "nobody can be reached at port 0"),
+        ("web-1:0", "port 0 cannot be connected to"),
         (
             "web-1:65536",
             "no valid port: write a number from 1 to 65535",
@@ -174,7 +174,7 @@ fn a_server_that_is_none() {
 }
 
 #[test]
-fn a_name_is_shown_as_it_was_typed() {
+fn a_name_is_shown_as_typed() {
     refused(
         &["serve", "--name", "wéb 1"],
         "--name: 'wéb 1' is not a host name",
@@ -215,7 +215,7 @@ fn a_number_without_a_flag() {
 }
 
 #[test]
-fn help_and_versions_are_no_errors() {
+fn help_and_version_are_not_errors() {
     for args in [
         &["--help"][..],
         &["serve", "--help"],
@@ -230,7 +230,7 @@ fn help_and_versions_are_no_errors() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn an_empty_variable_counts_as_unset() {
     let serve = Metrics::serve().env("METRICS_TOKEN_FILE", "").start();
     Metrics::watch(serve.url())
         .args(["--once", "--json"])
@@ -245,7 +245,7 @@ fn an_empty_variable_is_as_good_as_none() {
 }
 
 #[test]
-fn a_port_alone_is_one_of_loopback() {
+fn a_port_alone_means_loopback() {
     let serve = Metrics::new()
         .args(["serve", "-l", "0", "--name", "web-1"])
         .start();
@@ -261,7 +261,7 @@ fn a_port_alone_is_one_of_loopback() {
 }
 
 #[test]
-fn the_address_that_is_printed_is_opened_however_it_is_written() {
+fn the_printed_page_address_works_in_every_form() {
     let serve = Metrics::serve().start();
     let port = serve.port();
     for server in [
@@ -336,13 +336,13 @@ fn retries_are_counted_after_the_first_attempt() {
 }
 
 #[test]
-fn who_is_refused_is_told_what_to_write() {
+fn a_refused_viewer_is_told_what_to_write() {
     let port = closed_port();
     let watch = |server: &str| Metrics::watch(server).arg("--once").run().code(3);
     watch(&format!("127.0.0.1:{port}"))
         .stderr_has("connection refused")
         .stderr_has("start `metrics serve`");
-    // An address of this machine that is not loopback, where there is one.
+    // A non-loopback address of this machine, if there is one.
     let outside = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
         socket
             .connect(("192.0.2.1", 9))
@@ -358,7 +358,7 @@ fn who_is_refused_is_told_what_to_write() {
 }
 
 #[test]
-fn an_output_that_no_recording_can_have() {
+fn an_impossible_output() {
     let serve = Metrics::serve().start();
     let dir = tempfile::tempdir().unwrap();
     for name in [
@@ -400,7 +400,7 @@ fn an_output_that_no_recording_can_have() {
 }
 
 #[test]
-fn a_host_that_is_called_like_a_device_has_a_file_all_the_same() {
+fn a_host_with_the_name_of_a_device_still_has_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let out = format!("{}/", dir.path().display());
     let (one, two) = (
@@ -424,7 +424,7 @@ fn a_host_that_is_called_like_a_device_has_a_file_all_the_same() {
     assert_eq!(rows.lines().count(), 3, "{rows}");
 }
 
-/// A port of loopback where nobody listens.
+/// A port on loopback where nothing listens.
 fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     listener.local_addr().unwrap().port()

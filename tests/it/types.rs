@@ -9,8 +9,8 @@ use crate::harness::metrics::Metrics;
 use crate::harness::recording::random;
 use crate::harness::viewer::{Seen, Viewer};
 
-/// What the compiler says of messages that are written into a program as literals: then it looks for fields that the
-/// types do not have, too.
+/// The compiler's output for messages that are written into a program as literals, so that it also rejects unknown
+/// fields.
 fn compile(messages: &[String]) -> (bool, String) {
     let dir = tempfile::tempdir().unwrap();
     let types = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/protocol.d.ts");
@@ -30,7 +30,7 @@ fn compile(messages: &[String]) -> (bool, String) {
     (output.status.success(), said)
 }
 
-/// A copy of the page's scripts beside the types that they name. It has a folder for itself, so that the compiler finds
+/// A copy of the page's scripts and of the types that they refer to, in a folder of its own, so that the compiler finds
 /// nothing else.
 #[track_caller]
 fn copy_of_page() -> tempfile::TempDir {
@@ -49,7 +49,7 @@ fn copy_of_page() -> tempfile::TempDir {
     dir
 }
 
-/// What the compiler says of the page's scripts, which have their types in comments.
+/// The compiler's output for the page's scripts, which have their types in comments.
 #[track_caller]
 fn check_page(dir: &Path) -> (bool, String) {
     let scripts: Vec<PathBuf> = std::fs::read_dir(dir.join("src/assets"))
@@ -115,7 +115,7 @@ fn frames_have_the_types_that_are_documented() {
 }
 
 #[test]
-fn what_is_not_documented_does_not_compile() {
+fn undocumented_fields_do_not_compile() {
     let (compiles, said) = compile(&[r#"{"type":"end","host":"a","why":"bored"}"#.to_owned()]);
     assert!(!compiles && said.contains("why"), "{said}");
     let (compiles, said) = compile(&[r#"{"type":"gap","host":"a","reason":"lost"}"#.to_owned()]);
@@ -129,9 +129,9 @@ fn the_page_reads_messages_as_they_are_documented() {
     assert!(compiles, "{said}");
 }
 
-/// The compiler says nothing of types that it does not find.
+/// The compiler doesn't complain about types that it cannot find.
 #[test]
-fn a_page_that_reads_what_no_message_has_is_found() {
+fn a_page_that_reads_an_unknown_field_is_found() {
     let dir = copy_of_page();
     let script = dir.path().join("src/assets/state.js");
     let text = std::fs::read_to_string(&script).unwrap();

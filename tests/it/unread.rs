@@ -1,4 +1,4 @@
-//! Whoever does not read what is said, or what is printed, holds up nothing and nobody.
+//! Output that nobody reads, on stdout or stderr, holds up nothing.
 
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use crate::harness::unread::{Unread, WAYS, Way};
 use crate::harness::viewer::Viewer;
 use crate::harness::{PATIENCE, wait_for};
 
-/// Enough that a terminal would be full of the log long before the last.
+/// Enough to fill a terminal with the log long before the last.
 const VIEWERS: usize = 150;
 
 #[track_caller]
@@ -30,13 +30,13 @@ fn stops(running: Running, signal: Signal) {
 }
 
 #[test]
-fn a_server_serves_whoever_reads_its_log() {
+fn a_server_serves_even_if_nobody_reads_its_log() {
     for way in WAYS {
         for (flag, signal) in [("-vv", Signal::INT), ("--color=auto", Signal::TERM)] {
             let unread = Unread::new(way);
             let serve = Metrics::serve().arg(flag).start_into(unread.end());
             for n in 0..VIEWERS {
-                // The first message comes, and a request that is refused is answered.
+                // The first message arrives, and a refused request is answered.
                 drop(Viewer::connect(serve.url(), ""));
                 if n % 10 == 0 {
                     assert_eq!(Viewer::refused(serve.url(), "after=x").0, 400);
@@ -51,7 +51,7 @@ fn a_server_serves_whoever_reads_its_log() {
 }
 
 #[test]
-fn a_log_that_is_read_late_is_whole_or_tells_what_is_missing() {
+fn a_log_that_is_read_late_is_complete_or_says_what_is_missing() {
     let unread = Unread::new(Way::Pipe);
     let serve = Metrics::serve().arg("-v").start_into(unread.end());
     for _ in 0..VIEWERS {
@@ -78,7 +78,7 @@ fn a_log_that_is_read_late_is_whole_or_tells_what_is_missing() {
 }
 
 #[test]
-fn a_server_serves_though_nobody_takes_its_address() {
+fn a_server_serves_even_if_nobody_reads_its_address() {
     for way in WAYS {
         let unread = Unread::new(way);
         let serve = Metrics::serve().spawn_into(unread.end(), unread.end());
@@ -92,7 +92,7 @@ fn a_server_serves_though_nobody_takes_its_address() {
     }
 }
 
-/// The port on which a process listens, as the kernel has it.
+/// The port on which a process listens, according to the kernel.
 fn listening_port(running: &Running) -> Option<u16> {
     let pid = running.pid();
     let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{pid}/fd"))
@@ -117,7 +117,7 @@ fn listening_port(running: &Running) -> Option<u16> {
 }
 
 #[test]
-fn a_recorder_records_whoever_reads_its_progress() {
+fn a_recorder_records_even_if_nobody_reads_its_progress() {
     let serve = Metrics::serve().start();
     let dir = tempfile::tempdir().unwrap();
     for way in WAYS {
@@ -135,7 +135,7 @@ fn a_recorder_records_whoever_reads_its_progress() {
 }
 
 #[test]
-fn who_writes_data_that_nobody_takes_hears_signals() {
+fn signals_are_handled_while_nobody_reads_stdout() {
     let serve = Metrics::serve().start();
     let commands = || {
         [
@@ -159,13 +159,13 @@ fn who_writes_data_that_nobody_takes_hears_signals() {
 }
 
 #[test]
-fn a_table_that_nobody_takes_is_given_up() {
+fn a_table_that_nobody_reads_is_abandoned() {
     for way in WAYS {
         let serve = Metrics::serve().start();
         let unread = Unread::new(way);
         let watch = Metrics::watch(serve.url()).arg("--once");
         let watch = watch.spawn_into(unread.end(), Stdio::null());
-        // With the viewer gone, all there is to print is known.
+        // When the viewer is gone, everything to be printed is known.
         let has_gone = || {
             let (_, text) = get(serve.port(), "/metrics");
             let has = |wanted: &str| text.lines().any(|line| line == wanted);
@@ -176,7 +176,7 @@ fn a_table_that_nobody_takes_is_given_up() {
     }
 }
 
-/// Waits until somebody watches.
+/// Waits until there is a viewer.
 #[track_caller]
 fn has_a_viewer(serve: &Running) {
     let viewers = || {
@@ -190,12 +190,12 @@ fn has_a_viewer(serve: &Running) {
 }
 
 #[test]
-fn a_second_signal_gives_the_screen_back_too() {
+fn a_second_signal_also_restores_the_screen() {
     let serve = Metrics::serve().start();
     let unread = Unread::new(Way::Terminal);
     let watch = Metrics::watch(serve.url()).spawn_on(|| unread.end());
     has_a_viewer(&serve);
-    // Both come while the first one waits for the terminal to take something.
+    // Both arrive while the first write waits for the terminal.
     watch.signal(Signal::TERM);
     watch.signal(Signal::INT);
     let code = watch.wait().status.code().unwrap();
@@ -204,7 +204,7 @@ fn a_second_signal_gives_the_screen_back_too() {
 }
 
 #[test]
-fn a_second_signal_leaves_at_once() {
+fn a_second_signal_exits_at_once() {
     let serve = Metrics::serve().start();
     let unread = Unread::new(Way::Pipe);
     let record = Metrics::record(serve.url()).spawn_into(unread.end(), unread.end());
@@ -216,7 +216,7 @@ fn a_second_signal_leaves_at_once() {
 }
 
 #[test]
-fn a_named_pipe_that_nobody_opens_holds_up_no_signal() {
+fn signals_work_while_nobody_opens_a_named_pipe() {
     let serve = Metrics::serve().start();
     let dir = tempfile::tempdir().unwrap();
     let pipe = dir.path().join("pipe.csv");
@@ -237,7 +237,7 @@ fn a_named_pipe_that_nobody_opens_holds_up_no_signal() {
     stops(record, Signal::INT);
 }
 
-/// Whether SIGINT would be heard rather than kill.
+/// Whether SIGINT would be caught rather than kill.
 fn catches_interrupts(running: &Running) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -246,7 +246,7 @@ fn catches_interrupts(running: &Running) -> bool {
 }
 
 #[test]
-fn an_error_that_nobody_reads_is_an_error() {
+fn an_unread_error_still_sets_the_exit_status() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let nowhere = listener.local_addr().unwrap().to_string();
     drop(listener);
@@ -259,7 +259,7 @@ fn an_error_that_nobody_reads_is_an_error() {
 }
 
 #[test]
-fn a_replay_plays_to_its_end_whoever_reads_its_progress() {
+fn a_replay_plays_to_its_end_even_if_nobody_reads_its_progress() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("plain.csv");
     std::fs::write(&file, plain("web-1", 20, 1000)).unwrap();
@@ -281,12 +281,12 @@ fn a_replay_plays_to_its_end_whoever_reads_its_progress() {
 }
 
 #[test]
-fn a_screen_that_nobody_looks_at_holds_up_no_data_and_is_given_back() {
+fn a_screen_that_is_not_read_delays_no_data_and_is_restored() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("plain.csv");
     std::fs::write(&file, plain("web-1", 200, 1000)).unwrap();
     let unread = Unread::new(Way::Terminal);
-    // It never drops what a viewer has not read: it ends only if the screen goes on to take messages.
+    // It never drops what a viewer hasn't read: it ends only if the screen keeps taking messages.
     let replay = Metrics::replay([&file]).args(["--wait", "1", "--speed", "max"]);
     let replay = replay.start();
     let watch = Metrics::watch(replay.url()).spawn_on(|| unread.end());
@@ -301,7 +301,7 @@ fn a_screen_that_nobody_looks_at_holds_up_no_data_and_is_given_back() {
 }
 
 #[test]
-fn a_screen_that_nobody_looks_at_hears_signals() {
+fn a_screen_that_is_not_read_handles_signals() {
     let serve = Metrics::serve().start();
     for signal in [Signal::INT, Signal::TERM] {
         let unread = Unread::new(Way::Terminal);

@@ -13,7 +13,7 @@ pub(super) const WANTED: &str =
 /// The scheme of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Scheme {
-    /// None was parts: the stream of that host.
+    /// None was given: the stream of that host.
     Bare,
     Ws,
     Wss,
@@ -23,7 +23,7 @@ pub(super) enum Scheme {
     Ssh,
 }
 
-/// The parts of a server as it was parts.
+/// The parts of a server's address as typed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct AddressParts<'a> {
     pub(super) scheme: Scheme,
@@ -77,7 +77,7 @@ impl<'a> AddressParts<'a> {
 
 /// The error for text that is not a server's address.
 pub(super) fn refused(text: &str) -> String {
-    format!("'{}' is not a server: {WANTED}", harmless(text))
+    format!("'{}' is not a server address: {WANTED}", harmless(text))
 }
 
 /// `text` without possible secrets.
@@ -116,7 +116,7 @@ fn scheme(text: &str) -> Result<(Scheme, &str), String> {
     Ok((scheme, rest))
 }
 
-/// The host and the port's digits. An IPv6 address needs no brackets where no port can be meant.
+/// The host and the port's digits. An IPv6 address needs no brackets if it cannot contain a port.
 fn split_port<'a>(text: &str, place: &'a str) -> Result<(&'a str, Option<&'a str>), String> {
     if let Some(behind) = place.strip_prefix('[') {
         let (host, behind) = behind.split_once(']').ok_or_else(|| refused(text))?;
@@ -133,7 +133,7 @@ fn split_port<'a>(text: &str, place: &'a str) -> Result<(&'a str, Option<&'a str
     if !host.contains(':') {
         return Ok((host, Some(port)));
     }
-    // `::1:8080` is an address, too, but hardly the one that is meant.
+    // `::1:8080` is an address too, but hardly the intended one.
     let is_port = port.parse::<u16>().is_ok_and(|port| port >= 1000);
     match is_ipv6(host) && is_port {
         true => Err(format!(
@@ -155,7 +155,7 @@ fn parse_port(text: &str, digits: &str) -> Result<u16, String> {
         Some(0) => Err(port_zero(text)),
         Some(port) => Ok(port),
         None => Err(format!(
-            "'{}' has no valid port: write a number from 1 to 65535 behind the colon",
+            "'{}' has no valid port: write a number from 1 to 65535 after the colon",
             harmless(text)
         )),
     }
@@ -163,7 +163,7 @@ fn parse_port(text: &str, digits: &str) -> Result<u16, String> {
 
 pub(super) fn port_zero(text: &str) -> String {
     format!(
-        "'{}': nobody can be reached at port 0; use the port that the server printed",
+        "'{}': port 0 cannot be connected to; use the port that the server printed",
         harmless(text)
     )
 }
@@ -171,7 +171,7 @@ pub(super) fn port_zero(text: &str) -> String {
 fn check_host(text: &str, host: &str, zone: Option<&str>) -> Result<(), String> {
     if !host.is_ascii() {
         return Err(format!(
-            "'{}' has a name that is not ASCII: write it as DNS has it, which begins with xn--",
+            "'{}' has a name that is not ASCII: write its DNS form, which begins with xn--",
             harmless(text)
         ));
     }
@@ -188,7 +188,7 @@ fn check_host(text: &str, host: &str, zone: Option<&str>) -> Result<(), String> 
     is_host.then_some(()).ok_or_else(|| refused(text))
 }
 
-/// A zone behind `%`, or behind `%25` as URLs have it. The number of an interface is taken as it is.
+/// A zone after `%`, or after `%25` as in URLs. The number of an interface is left unchanged.
 fn decoded_zone(zone: &str) -> &str {
     match zone.strip_prefix("25") {
         Some(name) if name.bytes().any(|byte| !byte.is_ascii_digit()) => name,

@@ -54,7 +54,7 @@ fn a_server_is_named_in_several_ways() {
         let endpoint = text.parse::<Endpoint>();
         let endpoint = endpoint.unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(endpoint.to_string(), url, "{text}");
-        // What is printed means the same when it is typed.
+        // A printed address means the same when typed.
         assert_eq!(url.parse(), Ok(endpoint), "{url}");
     }
 }
@@ -62,7 +62,7 @@ fn a_server_is_named_in_several_ways() {
 #[test]
 fn a_refusal_says_what_to_write() {
     for (text, expected) in [
-        ("", "'' is not a server: write host, host:port"),
+        ("", "'' is not a server address: write host, host:port"),
         (" ", "'' is not a server"),
         ("web 1", "'web 1' is not a server"),
         ("wéb 1", "'wéb 1' has a name that is not ASCII"),
@@ -100,7 +100,7 @@ fn a_refusal_says_what_to_write() {
         ("ssh://ada:secret@web-1", "is not an ssh address"),
         ("ssh://a$(x)@web-1", "is not an ssh address"),
         ("ssh://web-1/ws", "is not an ssh address"),
-        ("ssh://web-1/0", "nobody can be reached at port 0"),
+        ("ssh://web-1/0", "port 0 cannot be connected to"),
         ("ssh://web-1/8080?last=3", "is not an ssh address"),
         ("ssh://@web-1", "is not an ssh address"),
         ("ssh://", "is not a server"),
@@ -111,7 +111,7 @@ fn a_refusal_says_what_to_write() {
             "a name or password does not belong",
         ),
         ("ws://web 1/?token=secret", "is not a server"),
-        ("web-1:0", "nobody can be reached at port 0"),
+        ("web-1:0", "port 0 cannot be connected to"),
         ("web-1,,web-2", "'' is not a server"),
         ("\u{1b}[31mweb", r"'\u{1b}[31mweb' is not a server"),
     ] {

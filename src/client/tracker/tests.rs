@@ -23,7 +23,7 @@ impl Scripted {
         }
     }
 
-    /// What comes out for the texts that went in, abbreviated.
+    /// The results for the given texts, abbreviated.
     fn take(&mut self, texts: &[&str]) -> Vec<String> {
         for text in texts {
             self.tracker.take((*text).into(), self.now).unwrap();

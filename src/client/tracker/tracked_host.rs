@@ -24,7 +24,7 @@ pub(super) struct TrackedHost {
     pub(super) bookmark: Bookmark,
     /// The gap that the server announced before the next message.
     pub(super) announced_gap: Option<(Gap, Utf8Bytes)>,
-    /// What follows comes from another source with the same name.
+    /// Whether the following messages come from another source with the same name.
     pub(super) is_rejected: bool,
     /// Its replay was restarted: it is not resumed.
     pub(super) starts_over: bool,

@@ -45,7 +45,7 @@ pub enum ServerTlsError {
         source: io::Error,
     },
     /// A file holds something else.
-    #[error("'{}' holds no {what} in PEM form", path.display())]
+    #[error("'{}' contains no {what} in PEM format", path.display())]
     Form {
         /// The file.
         path: PathBuf,

@@ -136,7 +136,7 @@ fn of_a_server_without_a_host_nothing_is_known() {
     back.step(Navigation::Enter);
     let lines = back.frame(80, 24, PLAIN);
     assert!(lines[0].starts_with(" db-2   ◀ 12 s ago"), "{}", lines[0]);
-    assert_eq!(lines[2], " No data from then.");
+    assert_eq!(lines[2], " No data from that time.");
 }
 
 #[test]

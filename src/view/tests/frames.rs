@@ -240,7 +240,7 @@ fn a_server_that_was_never_reached() {
     fixture.state.refused(0, "404 no such host");
     assert_eq!(
         fixture.frame(60, 6, PLAIN)[2],
-        " Not trying again: 404 no such host."
+        " Not retrying: 404 no such host."
     );
 }
 

@@ -1,4 +1,4 @@
-//! Chromium without a window, driven over its DevTools protocol.
+//! Headless Chromium, driven over its DevTools protocol.
 
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -13,14 +13,14 @@ use super::metrics::port_of;
 use super::pump::Pump;
 use super::{PATIENCE, http, wait_for};
 
-/// One tab of a browser of its own. All of it ends when this is dropped.
+/// One tab of a browser of its own. The browser ends when this is dropped.
 pub(crate) struct Browser {
     child: Child,
     page: WebSocket<TcpStream>,
     last_id: u64,
-    /// What the console held of errors, and exceptions that nobody caught.
+    /// Errors on the console, and uncaught exceptions.
     errors: Vec<String>,
-    /// The URLs of everything that was asked for, WebSockets included.
+    /// The URLs of everything requested, WebSockets included.
     requested: Vec<String>,
     _profile: tempfile::TempDir,
 }
@@ -40,14 +40,14 @@ impl Browser {
         Self::with(&[])
     }
 
-    /// The same, for which every name in the domain `example` is this machine's loopback: a page of another host that
-    /// needs no network.
+    /// The same, but every name in the domain `example` resolves to this machine's loopback: a page of another host
+    /// without a network.
     #[track_caller]
     pub(crate) fn among_examples() -> Self {
         Self::with(&["--host-resolver-rules=MAP *.example 127.0.0.1"])
     }
 
-    /// The same, which takes any certificate.
+    /// The same, but accepts any certificate.
     #[track_caller]
     pub(crate) fn among_untrusted_examples() -> Self {
         Self::with(&[
@@ -78,7 +78,7 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            // A group of its own, so that its helpers go with it.
+            // A process group of its own, so that its helpers end with it.
             .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("chromium is needed for this test: {error}"));
@@ -113,7 +113,7 @@ impl Browser {
         self.call("Page.navigate", &json!({ "url": url }));
     }
 
-    /// Loads the page anew, and returns once the old one is gone and the new one is there whole.
+    /// Reloads the page, and returns once the old one is gone and the new one is complete.
     #[track_caller]
     pub(crate) fn reload(&mut self) {
         self.eval("window.isOld = true");
@@ -134,7 +134,7 @@ impl Browser {
         );
     }
 
-    /// Takes the network away from the page, or gives it back. The browser tells the page.
+    /// Turns the page's network off or on. The browser notifies the page.
     #[track_caller]
     pub(crate) fn be_offline(&mut self, offline: bool) {
         let conditions = json!({
@@ -162,7 +162,7 @@ impl Browser {
         self.wait_until("!document.hidden", "document.visibilityState");
     }
 
-    /// Makes the window so large, in CSS pixels, and the user one who likes it `light` or `dark`.
+    /// Sets the size of the window, in CSS pixels, and the preferred colour scheme, `light` or `dark`.
     #[track_caller]
     pub(crate) fn look(&mut self, (width, height): (u32, u32), scheme: &str) {
         let metrics =
@@ -195,7 +195,7 @@ impl Browser {
         figure.unwrap()["value"].as_f64().unwrap()
     }
 
-    /// The URLs of everything that was asked for so far.
+    /// The URLs of everything requested so far.
     pub(crate) fn requested(&mut self) -> &[String] {
         self.eval("0");
         &self.requested
@@ -229,7 +229,7 @@ impl Browser {
         }
     }
 
-    /// Errors on the console and uncaught exceptions, since the last time it was asked.
+    /// Errors on the console and uncaught exceptions since the last call.
     pub(crate) fn take_errors(&mut self) -> Vec<String> {
         self.eval("0");
         std::mem::take(&mut self.errors)

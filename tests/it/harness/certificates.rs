@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-/// An authority that nobody trusts unless told so.
+/// An authority that is trusted only if it is named.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
@@ -49,7 +49,7 @@ impl Authority {
         path
     }
 
-    /// Writes a certificate for `names` and its key into `folder`, over those that are there.
+    /// Writes a certificate for `names` and its key into `folder`, overwriting existing ones.
     pub(crate) fn sign(&self, folder: &Path, names: &[&str], valid: Valid) -> Pair {
         let params = params(names, valid);
         let key = KeyPair::generate().unwrap();

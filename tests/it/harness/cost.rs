@@ -33,7 +33,7 @@ impl Running {
     }
 }
 
-/// The most that the kernel holds to be sent by one socket with this local port, in bytes.
+/// The most unsent data that the kernel buffers for one socket with this local port, in bytes.
 pub(crate) fn most_unsent(port: u16) -> u64 {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let local = format!(":{port:04X}");

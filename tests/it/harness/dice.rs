@@ -1,4 +1,4 @@
-//! Randomness that can be thrown again.
+//! Repeatable randomness.
 
 /// A seeded generator (splitmix64). The seed is printed, so a failed test shows it.
 #[derive(Debug, Clone)]

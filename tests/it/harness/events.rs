@@ -1,4 +1,4 @@
-//! A viewer of an event stream, by the letter of the HTML standard as far as this stream uses it.
+//! A viewer of an event stream, strictly by the HTML standard, as far as this stream uses it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Asks for `path` with more header lines; each ends in `\r\n`.
+    /// Requests `path` with more header lines, each of which ends in `\r\n`.
     #[track_caller]
     pub(crate) fn open(port: u16, path: &str, headers: &str) -> Self {
         Self::over(connect(port), path, headers)
@@ -44,7 +44,7 @@ impl Events {
         Self { reader, head }
     }
 
-    /// The rest of a response that is no stream.
+    /// The rest of a response that isn't a stream.
     #[track_caller]
     pub(crate) fn body(mut self) -> String {
         let mut body = String::new();

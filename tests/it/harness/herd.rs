@@ -1,6 +1,6 @@
 //! Thousands of viewers in one thread, each as small as a viewer can be: it reconnects, resumes and counts.
 //!
-//! `benches/herd.rs` drives the same herd at a server for as long as one likes.
+//! `benches/herd.rs` runs the same herd for any length of time.
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// As every client here: full jitter below a ceiling that doubles.
+/// Like every client here: full jitter below a ceiling that doubles.
 const RETRY_BASE: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(30);
 
@@ -37,28 +37,28 @@ pub(crate) struct Life {
     pub(crate) restarted: u64,
     /// `gap expired`.
     pub(crate) expired: u64,
-    /// Messages that were lost and not told, or came twice.
+    /// Messages that were lost without a gap, or arrived twice.
     pub(crate) wrong: u64,
-    /// When it was closed in good order, and with which code.
+    /// When it was closed in order, and with which code.
     pub(crate) closes: Vec<(Instant, u16)>,
 }
 
-/// How the viewers of a herd come, and what they do.
+/// How the viewers of a herd connect, and what they do.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Habits<'a> {
     pub(crate) mischief: Option<Mischief>,
     /// Every third one reads the event stream.
     pub(crate) mixed: bool,
-    /// They speak TLS, and believe who is signed by this.
+    /// They use TLS, and trust certificates signed by this authority.
     pub(crate) ca: Option<&'a Path>,
 }
 
-/// What viewers do of their own accord.
+/// Faults that viewers cause themselves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mischief {
-    /// The mean time between two deeds of one viewer.
+    /// The mean time between two faults of one viewer.
     pub(crate) every: Duration,
-    /// The longest time that a viewer reads nothing.
+    /// The longest time for which a viewer reads nothing.
     pub(crate) freeze: Duration,
 }
 
@@ -75,7 +75,7 @@ struct Shared {
     tls: Option<TlsConnector>,
 }
 
-/// By which transport a viewer comes.
+/// A viewer's transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     WebSocket,
@@ -147,7 +147,7 @@ impl Herd {
                         _ => Way::WebSocket,
                     };
                     tokio::spawn(live(way, life, Arc::clone(&common), order.clone()));
-                    // A herd that is not afraid comes one after the other.
+                    // Without this, connecting would block the other tasks.
                     tokio::task::yield_now().await;
                 }
                 let mut order = order;
@@ -162,7 +162,7 @@ impl Herd {
         }
     }
 
-    /// From now on the server is there.
+    /// From now on, viewers connect to this port.
     pub(crate) fn retarget(&self, port: u16) {
         self.shared.port.store(port, Ordering::SeqCst);
     }
@@ -188,7 +188,7 @@ impl Drop for Herd {
     }
 }
 
-/// Believes who is signed by `ca`.
+/// Trusts certificates signed by `ca`.
 pub(crate) fn tls_config(ca: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_file_iter(ca).unwrap() {
@@ -211,7 +211,7 @@ async fn live(
     let mut attempt = 0;
     loop {
         let before = life.lock().unwrap().messages;
-        // However it ended, what follows is the same.
+        // However it ended, the viewer reconnects.
         let _ = attend(way, &life, &mut order, &shared).await;
         if *order.borrow() == Order::Stop {
             return;
@@ -225,7 +225,7 @@ async fn live(
     }
 }
 
-/// Connects and shakes hands; what came behind the head.
+/// Connects and performs the handshake; returns what followed the head.
 async fn arrive(
     way: Way,
     last: Option<(String, u64)>,
@@ -326,7 +326,7 @@ async fn more(stream: &mut Box<dyn Link>, bytes: &mut Vec<u8>) -> io::Result<()>
     }
 }
 
-/// The first byte, the payload and the length of the first frame, if it is whole.
+/// The first byte, the payload and the length of the first frame, if it is complete.
 fn frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
     let (start, len) = match *bytes.get(1)? {
         126 => (
@@ -343,7 +343,7 @@ fn frame(bytes: &[u8]) -> Option<(u8, &[u8], usize)> {
 }
 
 impl Life {
-    /// Takes what is whole off `bytes`; what to say to it.
+    /// Removes complete frames from `bytes`; returns the reply.
     fn take(&mut self, way: Way, bytes: &mut Vec<u8>) -> Vec<u8> {
         let mut answers = Vec::new();
         match way {
@@ -366,7 +366,7 @@ impl Life {
         answers
     }
 
-    /// Notes a frame; what to say to it.
+    /// Notes a frame; returns the reply.
     fn hear(&mut self, first: u8, payload: &[u8]) -> Option<Vec<u8>> {
         match first & 0x0f {
             1 => self.message(std::str::from_utf8(payload).unwrap()),

@@ -53,12 +53,12 @@ pub(crate) fn response(reader: &mut impl BufRead) -> (u16, String) {
 
 /// Serves `html` on a free port of loopback until the process ends: an origin of its own.
 pub(crate) fn serve_page(html: &'static str) -> u16 {
-    // A browser opens connections before it knows what to ask, and none may hold up the others.
+    // A browser opens connections before it has requests for them, and none may hold up the others.
     each_connection(move |_, mut socket| {
         let mut request = BufReader::new(&socket);
         let mut line = String::new();
         let _ = request.read_line(&mut line);
-        // A favicon that is missing would be an error in the console.
+        // A missing favicon would be an error on the console.
         let (status, body) = if line.starts_with("GET /favicon.ico") {
             ("204 No Content", "")
         } else {

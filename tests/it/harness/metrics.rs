@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::pump::{Pump, first_line};
 use super::{PATIENCE, wait_for};
 
-/// A run of the binary that has not begun.
+/// A run of the binary that hasn't started.
 #[derive(Debug, Clone)]
 pub(crate) struct Metrics {
     program: PathBuf,
@@ -23,7 +23,7 @@ impl Metrics {
         Self::program(env!("CARGO_BIN_EXE_metrics"))
     }
 
-    /// Something else in the binary's place.
+    /// Another program instead of the binary.
     pub(crate) fn program(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
@@ -32,7 +32,7 @@ impl Metrics {
         }
     }
 
-    /// `serve` on a free port of loopback, called `web-1`, with the shortest interval.
+    /// `serve` on a free port of loopback, with the name `web-1` and the shortest interval.
     pub(crate) fn serve() -> Self {
         Self::serve_as("web-1")
     }
@@ -110,7 +110,8 @@ impl Metrics {
         (&self.program, &self.args)
     }
 
-    /// The whole environment of the child. Nothing of the developer's leaks in: no `METRICS_…`, no `NO_COLOR`.
+    /// The whole environment of the child. Nothing of the developer's environment leaks in: no `METRICS_…`, no
+    /// `NO_COLOR`.
     pub(crate) fn environment(&self) -> Vec<(OsString, OsString)> {
         let kept = ["PATH", "HOME", "TMPDIR"]
             .into_iter()
@@ -125,19 +126,19 @@ impl Metrics {
         kept.chain(fixed).chain(self.env.iter().cloned()).collect()
     }
 
-    /// Starts it and does not wait for anything.
+    /// Starts it without waiting for anything.
     #[track_caller]
     pub(crate) fn spawn(self) -> Running {
         self.spawn_into(Stdio::piped(), Stdio::piped())
     }
 
-    /// Starts it with other places for what it prints.
+    /// Starts it with other outputs.
     #[track_caller]
     pub(crate) fn spawn_into(self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Running {
         self.spawn_with(Stdio::piped(), stdout.into(), stderr.into())
     }
 
-    /// Starts it with one terminal, or what stands for one, as all of its streams.
+    /// Starts it with one terminal, or a stand-in for one, as all of its streams.
     #[track_caller]
     pub(crate) fn spawn_on(self, mut end: impl FnMut() -> Stdio) -> Running {
         self.spawn_with(end(), end(), end())
@@ -206,7 +207,7 @@ impl Metrics {
     }
 }
 
-/// A child that runs. It is killed when this is dropped.
+/// A running child. It is killed when this is dropped.
 pub(crate) struct Running {
     child: Child,
     line: String,
@@ -236,7 +237,7 @@ impl Running {
         self.stderr.as_ref().unwrap()
     }
 
-    /// Waits until standard error has `text` in it.
+    /// Waits until standard error contains `text`.
     #[track_caller]
     pub(crate) fn wait_for_stderr(&self, text: &str) {
         let has = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(text).then_some(());

@@ -1,6 +1,6 @@
-//! What the tests stand on: processes, sockets, terminals, a browser, and recordings to feed them.
+//! What the tests are built on: processes, sockets, terminals, a browser, and recordings as input.
 //!
-//! Nothing here imports the crate: a test that judges the binary with the binary's own code would share its mistakes.
+//! Nothing here imports the crate: a test that checks the binary with the binary's own code would share its mistakes.
 
 pub(crate) mod browser;
 pub(crate) mod certificates;
@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
 /// How long anything may take. It bounds a failing test, never a passing one, so it is generous.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Asks until there is an answer, and fails with what `otherwise` tells when there is none within `patience`.
+/// Polls until there is an answer, and fails with the text of `otherwise` if there is none within `patience`.
 #[track_caller]
 pub(crate) fn wait_for<T>(
     patience: Duration,

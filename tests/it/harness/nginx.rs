@@ -9,14 +9,14 @@ use super::certificates::{Authority, Valid};
 use super::pump::Pump;
 use super::{PATIENCE, wait_for};
 
-/// How often another port is tried: somebody may take one between the moment it is found and the moment nginx has it.
+/// How many ports to try: another program may take a port between finding it and starting nginx.
 const TRIES: u32 = 5;
 
-/// What a location has, beside its `proxy_pass`, to let WebSockets through.
+/// What a location needs, besides `proxy_pass`, to let WebSockets through.
 pub(crate) const UPGRADES: &str = "proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; \
                                    proxy_set_header Connection upgrade;";
 
-/// An nginx of the test's own, on a free port of loopback. It ends when this is dropped.
+/// An nginx for the test, on a free port of loopback. It ends when this is dropped.
 pub(crate) struct Nginx {
     child: Child,
     port: u16,
@@ -24,13 +24,13 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// Speaks HTTP. `locations` are those of its one server.
+    /// Speaks HTTP, with the `locations` of its only server.
     #[track_caller]
     pub(crate) fn start(locations: &str) -> Self {
         Self::with("", locations, tempfile::tempdir().unwrap())
     }
 
-    /// Speaks HTTPS, with a certificate for `name` that nobody trusts.
+    /// Speaks HTTPS, with an untrusted certificate for `name`.
     #[track_caller]
     pub(crate) fn start_tls(name: &str, locations: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
@@ -94,7 +94,7 @@ impl Drop for Nginx {
     }
 }
 
-/// One process without a master, and nothing outside its folder.
+/// A single process without a master, and no files outside its folder.
 fn config(port: u16, tls: &str, locations: &str) -> String {
     let ssl = if tls.is_empty() { "" } else { " ssl" };
     format!(

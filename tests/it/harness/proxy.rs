@@ -10,7 +10,7 @@ use socket2::SockRef;
 
 use super::dice::Dice;
 
-/// How often a waiting read looks whether it must stop.
+/// How often a waiting read checks whether it must stop.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A response head is about this long: a budget below it breaks the handshake.
@@ -23,17 +23,17 @@ pub(crate) enum Fault {
     Reset,
     /// Both sides get an orderly end of stream.
     Finish,
-    /// Nothing is forwarded any more and both sockets stay open for this long, then a reset.
+    /// Nothing is forwarded any more, and both sockets stay open for this long, followed by a reset.
     HalfOpen(Duration),
-    /// The client hears nothing but may speak, for this long, then a reset.
+    /// The client receives nothing but may send, for this long, followed by a reset.
     Stall(Duration),
 }
 
-/// When which fault comes: after so many bytes in one direction.
+/// A planned fault: its kind, and after how many bytes in one direction.
 #[derive(Debug, Clone, Copy)]
 struct Doom {
     fault: Fault,
-    /// Counts what the client sends instead of what it gets: the request of the handshake is cut.
+    /// Counts what the client sends instead of what it receives: the request of the handshake is cut.
     upward: bool,
     after_bytes: u64,
 }
@@ -51,7 +51,7 @@ struct Shared {
     planned: Mutex<Plan>,
     /// Raised by `cut_all` and on drop: connections older than this number end.
     epoch: AtomicU64,
-    /// Raised by `freeze`: of connections older than this number nothing is forwarded any more.
+    /// Raised by `freeze`: nothing more is forwarded for connections older than this number.
     frozen: AtomicU64,
     closing: AtomicBool,
 }
@@ -138,7 +138,7 @@ impl Proxy {
         self.shared.cuts.load(Ordering::SeqCst)
     }
 
-    /// Connections that came while nobody listened behind the proxy.
+    /// Connections made while nothing listened behind the proxy.
     pub(crate) fn refusals(&self) -> u64 {
         self.shared.refusals.load(Ordering::SeqCst)
     }
@@ -148,12 +148,12 @@ impl Proxy {
         self.shared.upstream.store(upstream, Ordering::SeqCst);
     }
 
-    /// Forwards nothing more for the connections that there are, and leaves them open.
+    /// Forwards nothing more for existing connections, and leaves them open.
     pub(crate) fn freeze(&self) {
         self.shared.frozen.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Resets every connection there is.
+    /// Resets every existing connection.
     pub(crate) fn cut_all(&self) {
         self.shared.epoch.fetch_add(1, Ordering::SeqCst);
     }
@@ -252,12 +252,12 @@ impl Shared {
                 Err(_) => break,
             }
         }
-        // A peer has gone: the other one is told, and ends the other direction by itself.
+        // A peer is gone: passes that on to the other one, which ends the other direction by itself.
         let _ = to.shutdown(Shutdown::Write);
         false
     }
 
-    /// Lets the fault begin, and waits as long as it lasts.
+    /// Starts the fault, and waits as long as it lasts.
     fn strike(&self, fate: &Fate, epoch: u64) {
         fate.struck.store(true, Ordering::SeqCst);
         let lasts = match fate.doom.map(|doom| doom.fault) {
@@ -272,7 +272,7 @@ impl Shared {
     }
 }
 
-/// What a connection's two directions know of each other.
+/// The state shared by a connection's two directions.
 struct Fate {
     doom: Option<Doom>,
     struck: AtomicBool,
@@ -288,7 +288,7 @@ impl Fate {
         }
     }
 
-    /// Whether this direction is still carried: in a stall the client may speak.
+    /// Whether this direction is still forwarded: in a stall the client may send.
     fn forwards(&self, upward: bool) -> bool {
         !self.struck.load(Ordering::SeqCst)
             || upward && matches!(self.doom.map(|doom| doom.fault), Some(Fault::Stall(_)))

@@ -1,4 +1,4 @@
-//! The binary in a terminal: a pty, and a parser that knows what a person would see.
+//! The binary in a terminal: a pty, and a parser that knows what would be visible.
 
 use std::io::{Read, Write};
 use std::num::NonZeroU16;
@@ -29,11 +29,11 @@ pub(crate) struct Terminal {
 
 struct Sight {
     parser: Parser,
-    /// Every byte, for what no screen shows: the order of things.
+    /// Every byte, for what no screen shows, such as the order of sequences.
     bytes: Vec<u8>,
 }
 
-/// A terminal whose child has gone.
+/// A terminal whose child has exited.
 pub(crate) struct Left {
     pub(crate) code: u32,
     pub(crate) screen: Screen,
@@ -87,7 +87,7 @@ impl Terminal {
         self.seen.lock().unwrap().parser.screen().clone()
     }
 
-    /// Waits until the screen is as `expected`; fails with the screen.
+    /// Waits until the screen is as `expected`; on failure, shows the screen.
     #[track_caller]
     pub(crate) fn wait_for(&self, what: &str, expected: impl Fn(&Screen) -> bool) -> Screen {
         wait_for(
@@ -121,7 +121,7 @@ impl Terminal {
         self.master.resize(size(columns, rows)).unwrap();
     }
 
-    /// Waits until the child exits, and tells how it left the terminal.
+    /// Waits until the child exits, and returns how it left the terminal.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Left {
         let deadline = Instant::now() + PATIENCE;
@@ -137,7 +137,7 @@ impl Terminal {
             }
         };
         let cooked = self.is_cooked();
-        // With the last holder of the slave gone, the reader comes to its end: then all has been seen.
+        // When the last holder of the slave is gone, the reader ends, and everything has been read.
         self.slave = None;
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// What has come out of a pipe so far.
+/// The output of a pipe so far.
 pub(crate) struct Pump {
     shared: Arc<(Mutex<State>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -40,7 +40,7 @@ impl Pump {
         }
     }
 
-    /// Waits until `look` finds something in what has come. `None` when the pipe closes or time is up first.
+    /// Waits until `look` finds something in the output. `None` if the pipe closes or the time is up first.
     pub(crate) fn wait<T>(
         &self,
         patience: Duration,
@@ -60,7 +60,7 @@ impl Pump {
         }
     }
 
-    /// What has come so far, as text.
+    /// The output so far, as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.shared.0.lock().unwrap().bytes).into_owned()
     }

@@ -1,4 +1,4 @@
-//! Python, for what must not be judged by Rust alone.
+//! Python, for checks that must not rely on Rust alone.
 
 use std::ffi::OsStr;
 use std::process::Command;

@@ -1,4 +1,4 @@
-//! A viewer made of bytes: it says what no library would say, and hears exactly what is said.
+//! A viewer made of bytes: it sends what no library would send, and reads exactly what is sent.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
@@ -8,11 +8,11 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use super::PATIENCE;
 
-/// What the kernel may hold for one viewer: a send buffer of 32 KiB, which it doubles, and one segment of up to 64 KiB
-/// that it takes while the buffer is not yet full.
+/// What the kernel may buffer for one viewer: a send buffer of 32 KiB, which it doubles, and one segment of up to 64
+/// KiB that it accepts while the buffer isn't full yet.
 pub(crate) const MOST_UNSENT: u64 = 128 * 1024;
 
-/// What the deadline of a request head comes to on a machine that is busy.
+/// The deadline of a request head on a busy machine.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Whether the server has closed the connection.
@@ -30,7 +30,7 @@ pub(crate) fn is_closed(stream: &TcpStream) -> bool {
     closed
 }
 
-/// Says nothing, or the same byte every 200 ms, until the server closes; how long that took.
+/// Sends nothing, or the same byte every 200 ms, until the server closes; returns how long that took.
 pub(crate) fn dribble(stream: &mut TcpStream, byte: Option<u8>) -> Duration {
     let begun = Instant::now();
     while !is_closed(stream) && begun.elapsed() < SOON {
@@ -49,7 +49,7 @@ pub(crate) fn connect(port: u16) -> TcpStream {
     stream
 }
 
-/// A connection whose side holds next to nothing of what is not read.
+/// A connection whose side buffers almost nothing.
 #[track_caller]
 pub(crate) fn connect_narrow(port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -57,8 +57,8 @@ pub(crate) fn connect_narrow(port: u16) -> TcpStream {
     connected(socket, port)
 }
 
-/// A connection as over a network, in small segments. Those of loopback are larger than a slow peer's window, and the
-/// kernel would take such a peer for one that is gone.
+/// A connection as over a network, in small segments. Loopback's are larger than a slow peer's window, and the kernel
+/// would consider such a peer gone.
 #[track_caller]
 pub(crate) fn connect_afar(port: u16) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -76,7 +76,7 @@ fn connected(socket: Socket, port: u16) -> TcpStream {
     stream
 }
 
-/// Lets go of a connection with a reset.
+/// Closes a connection with a reset.
 pub(crate) fn reset(stream: TcpStream) {
     SockRef::from(&stream)
         .set_linger(Some(Duration::ZERO))
@@ -92,7 +92,7 @@ pub(crate) fn handshake(port: u16, query: &str) -> String {
     )
 }
 
-/// A frame as a client sends it: `first` holds FIN, RSV and opcode. The mask is zero, so the payload can be read.
+/// A frame as a client sends it: `first` contains FIN, RSV and opcode. The mask is zero, so the payload can be read.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![first];
     match payload.len() {
@@ -119,12 +119,12 @@ pub(crate) struct Heard {
     pub(crate) payload: Vec<u8>,
 }
 
-/// How a server ended a connection.
+/// How the server ended a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ending {
     /// The code of its close frame, if there was one.
     pub(crate) code: Option<u16>,
-    /// Messages that it said after its close frame: by RFC 6455, section 5.5.1, none.
+    /// Messages after its close frame: by RFC 6455, section 5.5.1, none.
     pub(crate) afterwards: usize,
 }
 
@@ -154,12 +154,12 @@ impl Raw {
         self.reader.get_ref()
     }
 
-    /// What has been read already, and the connection.
+    /// The data read so far, and the connection.
     pub(crate) fn into_parts(self) -> (Vec<u8>, TcpStream) {
         (self.reader.buffer().to_vec(), self.reader.into_inner())
     }
 
-    /// Sends bytes. A server that has closed already is no failure: what it said is still to be read.
+    /// Sends bytes. It is no failure if the server has closed already: its data can still be read.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> bool {
         self.reader.get_mut().write_all(bytes).is_ok()
     }

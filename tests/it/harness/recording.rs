@@ -1,4 +1,4 @@
-//! Recordings to feed the binary, written from the description of the format by code that shares nothing with it.
+//! Recordings as input for the binary, written from the description of the format by code that shares nothing with it.
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
@@ -10,7 +10,7 @@ use super::wire::CONTRACT;
 /// 2026-11-24T14:00:00Z
 const BEGIN_MS: u64 = 1_795_528_800_000;
 
-/// What a column may be called: metrics of the catalogue, an instance that must be quoted, and one that nobody knows.
+/// Names of columns: metrics of the catalogue, an instance that must be quoted, and an unknown one.
 const MORE_COLUMNS: [&str; 10] = [
     "swap",
     "load1",
@@ -26,7 +26,7 @@ const MORE_COLUMNS: [&str; 10] = [
 
 const PROCESSES: [&str; 5] = ["postgres", "a, b", "kworker/0:1", "\"quoted\"", "ünï\\cödé"];
 
-/// A recording and what is in it.
+/// A recording and its contents.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Recording {
     pub(crate) csv: String,
@@ -50,8 +50,8 @@ pub(crate) fn random(dice: &mut Dice, host: &str, samples: u64) -> Recording {
     writer.recording
 }
 
-/// A recording without surprises: `samples` samples, `step_ms` apart, numbered from 1. The `cpu` of a sample is its
-/// number modulo 100.
+/// A plain recording: `samples` samples, `step_ms` apart, numbered from 1. The `cpu` of a sample is its number modulo
+/// 100.
 pub(crate) fn plain(host: &str, samples: u64, step_ms: u64) -> String {
     let mut csv = String::from(
         "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,top,extra\n",
@@ -123,7 +123,7 @@ impl<'a> Writer<'a> {
         writer
     }
 
-    /// One sample, and whatever may happen around it.
+    /// One sample, and random events around it.
     fn sample(&mut self, dice: &mut Dice) {
         self.now_ms += dice.within(1..5_000);
         if dice.one_in(30) {
@@ -132,7 +132,7 @@ impl<'a> Writer<'a> {
         }
         let begun = !self.recording.numbered.is_empty();
         let restarted = begun && dice.one_in(25);
-        // Only the alert behind a lost sample was kept.
+        // Only the alert after a lost sample was kept.
         let alert_only = begun && dice.one_in(40);
         if restarted {
             self.stream += dice.within(60_000..6_000_000);

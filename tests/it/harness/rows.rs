@@ -1,4 +1,4 @@
-//! What `record` wrote, read with as little as possible: by header, as text.
+//! The output of `record`, read with as little code as possible: by header, as text.
 
 use std::collections::BTreeMap;
 use std::path::Path;

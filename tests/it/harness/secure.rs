@@ -1,4 +1,4 @@
-//! A peer that speaks TLS, and what it says inside byte by byte.
+//! A peer that speaks TLS, with control over every byte inside it.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,7 +12,7 @@ use super::herd::tls_config;
 /// A connection with TLS around it.
 pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
 
-/// TLS over `stream` with a server that is signed by `ca`; the handshake comes with the first byte.
+/// TLS over `stream` with a server whose certificate is signed by `ca`; the handshake happens with the first byte.
 #[track_caller]
 pub(crate) fn over(stream: TcpStream, ca: &Path) -> Secure {
     let loopback = IpAddr::from(std::net::IpAddr::from(Ipv4Addr::LOCALHOST));

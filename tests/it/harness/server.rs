@@ -1,4 +1,4 @@
-//! Servers of a test's own making.
+//! Servers implemented by a test.
 
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(crate) fn each_connection(attend: impl Fn(usize, TcpStream) + Send + Sync + 
     port
 }
 
-/// The same for WebSockets: `attend_viewer` also gets what the client asked for behind `?`.
+/// The same for WebSockets: `attend_viewer` also gets the client's query.
 pub(crate) fn each_viewer(
     attend_viewer: impl Fn(usize, &str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,
 ) -> u16 {
@@ -32,7 +32,7 @@ pub(crate) fn each_viewer(
     })
 }
 
-/// Answers a handshake, and gives `attend` what the client asked for behind `?`.
+/// Answers a handshake, and passes the client's query to `attend`.
 pub(crate) fn attend(stream: TcpStream, attend: impl FnOnce(&str, &mut WebSocket<TcpStream>)) {
     let mut query = String::new();
     #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
@@ -52,8 +52,8 @@ pub(crate) fn attend(stream: TcpStream, attend: impl FnOnce(&str, &mut WebSocket
     }
 }
 
-/// A server that has the page of the real one at `page`, and a stream of a test's own making: `attend_viewer` gets each
-/// WebSocket, and what the client asked for behind `?`.
+/// A server with the page of the real one at `page`, and a stream from the test: `attend_viewer` gets each WebSocket
+/// and the client's query.
 pub(crate) fn page_with_stream(
     page: u16,
     attend_viewer: impl Fn(&str, &mut WebSocket<TcpStream>) + Send + Sync + 'static,

@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex};
 use super::metrics::Metrics;
 use super::server::each_connection;
 
-/// Where Debian has it. sshd wants to be called by its whole path.
+/// Where Debian installs it. sshd requires its whole path.
 const SSHD: &str = "/usr/sbin/sshd";
 
-/// An sshd for the user who runs the test, and a folder with all that belongs to it.
+/// An sshd for the user who runs the test, and a folder with its files.
 pub(crate) struct Sshd {
     folder: tempfile::TempDir,
     port: u16,
@@ -21,7 +21,7 @@ pub(crate) struct Sshd {
 }
 
 impl Sshd {
-    /// Listens itself and hands each connection to an sshd of its own, so that no port is guessed.
+    /// Listens itself and hands each connection to a new sshd, so that no port is guessed.
     pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -35,7 +35,7 @@ impl Sshd {
         );
         std::fs::write(at("sshd_config"), config).unwrap();
         if rustix::process::geteuid().is_root() {
-            // A service manager makes it, where there is one.
+            // A service manager creates it, if there is one.
             std::fs::create_dir_all("/run/sshd").unwrap();
         }
         let sessions = Arc::new(Mutex::new(Vec::new()));
@@ -57,7 +57,7 @@ impl Sshd {
         self.folder.path().join(name)
     }
 
-    /// A configuration for the client, and an `ssh` that reads it and notes what it was called with.
+    /// A configuration for the client, and an `ssh` that uses it and logs its arguments.
     fn write_client(&self) {
         let dir = self.folder.path().display();
         let host_key = std::fs::read_to_string(self.path("host_key.pub")).unwrap();
@@ -90,13 +90,13 @@ impl Sshd {
         metrics.env("PATH", format!("{}:{path}", self.path("bin").display()))
     }
 
-    /// With what `ssh` was called so far.
+    /// The arguments of `ssh` so far.
     pub(crate) fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.path("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
-    /// Takes the user's key away from those that may come in.
+    /// Removes the user's key from the authorized ones.
     pub(crate) fn forget_user(&self) {
         std::fs::write(self.path("authorized_keys"), "").unwrap();
     }

@@ -1,4 +1,4 @@
-//! A viewer that does everything right, beside whatever else a test does to the server.
+//! A well-behaved viewer, alongside whatever else a test does to the server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use super::viewer::{Seen, Viewer};
 use super::wire::Wire;
 use super::{PATIENCE, wait_for};
 
-/// The age at which a sample is late. A busy machine takes its time; a server that waits for somebody takes 10 s.
+/// The age at which a sample is late. A busy machine may be slow; a server that waits for a viewer takes 10 s.
 const LATE: Duration = Duration::from_secs(4);
 
 /// A viewer on a thread of its own.
@@ -46,7 +46,7 @@ impl Steady {
         Self { stop, seen, thread }
     }
 
-    /// Waits until `n` more samples have come.
+    /// Waits until `n` more samples have arrived.
     #[track_caller]
     pub(crate) fn wait_for_more(&self, n: u64) {
         let enough = self.seen.load(Ordering::Relaxed) + n;
@@ -57,7 +57,7 @@ impl Steady {
         );
     }
 
-    /// Leaves. Every sample has come, each once, and none was late.
+    /// Leaves, and checks that every sample arrived once, and none was late.
     #[track_caller]
     pub(crate) fn finish(self) {
         self.wait_for_more(1);

@@ -1,4 +1,4 @@
-//! The server that a dashboard tutorial leads to: no hello, no host, no numbers, any path.
+//! The server from a dashboard tutorial: no hello, no host, no numbers, any path.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl TutorialServer {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
-    /// Drops every connection without a goodbye.
+    /// Drops every connection without a close frame.
     pub(crate) fn cut_all(&self) {
         self.shared.cut.fetch_add(1, Ordering::SeqCst);
     }

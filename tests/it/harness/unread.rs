@@ -9,10 +9,10 @@ use portable_pty::{MasterPty, PtyPair, PtySize, native_pty_system};
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::termios::{LocalModes, tcgetattr};
 
-/// How a stream takes nothing.
+/// How a stream is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
-    /// A pipe, as of `| less`.
+    /// A pipe, as with `| less`.
     Pipe,
     /// A terminal whose window has hung, or in which text is selected.
     Terminal,
@@ -22,7 +22,7 @@ pub(crate) enum Way {
 
 pub(crate) const WAYS: [Way; 3] = [Way::Pipe, Way::Terminal, Way::Stopped];
 
-/// The reading end, which is not read unless a test says so.
+/// The reading end, which is read only when a test says so.
 pub(crate) enum Unread {
     Pipe(PipeReader, std::io::PipeWriter),
     Terminal(PtyPair),
@@ -49,7 +49,7 @@ impl Unread {
                 // Dropping them would type Ctrl-D.
                 std::mem::forget(keys);
                 let slave = slave(&*pair.master);
-                // It is stopped when it takes nothing.
+                // It is stopped when it accepts nothing.
                 fill(&slave, &slave);
                 Self::Terminal(pair)
             }
@@ -73,7 +73,7 @@ impl Unread {
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    /// Everything that comes when it is read at last, after the child has gone.
+    /// Everything that can be read at last, after the child has exited.
     pub(crate) fn read(self) -> String {
         let mut bytes = Vec::new();
         match self {

@@ -1,4 +1,4 @@
-//! A viewer that takes nothing on trust: every message is read strictly.
+//! A strict viewer: every message is checked.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, TcpStream};
@@ -12,7 +12,7 @@ use super::PATIENCE;
 use super::metrics::port_of;
 use super::wire::Wire;
 
-/// How often a waiting read looks at its deadline.
+/// How often a waiting read checks its deadline.
 const TICK: Duration = Duration::from_millis(50);
 
 /// A connected viewer.
@@ -27,7 +27,7 @@ pub(crate) struct Viewer {
 pub(crate) enum Seen {
     /// A message, and its text.
     Message(Wire, String),
-    /// The server closed with this code; `None` when it just went away.
+    /// The server closed with this code; `None` if it vanished.
     Closed(Option<u16>),
 }
 
@@ -50,7 +50,7 @@ impl Viewer {
         }
     }
 
-    /// The status and the reason of a server that does not want this viewer.
+    /// The status and the reason of a server that refuses this viewer.
     #[track_caller]
     pub(crate) fn refused(url: &str, query: &str) -> (u16, String) {
         Self::try_connect(url, query, "")
@@ -88,7 +88,7 @@ impl Viewer {
         }
     }
 
-    /// What comes next.
+    /// The next event.
     #[track_caller]
     pub(crate) fn next(&mut self) -> Seen {
         match self.next_within(PATIENCE) {
@@ -97,7 +97,7 @@ impl Viewer {
         }
     }
 
-    /// What comes next, if anything does in time.
+    /// The next event, if there is one in time.
     #[track_caller]
     pub(crate) fn next_within(&mut self, patience: Duration) -> Option<Seen> {
         let deadline = Instant::now() + patience;

@@ -1,4 +1,4 @@
-//! The wire once more, written from its description and strict: an unknown field is an error here.
+//! The wire once more, written from its description, and strict: an unknown field is an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// The four values that every `data` carries, beside its timestamp.
+/// The four values that every `data` carries, besides its timestamp.
 pub(crate) const CONTRACT: [&str; 4] = ["cpu", "memory", "activeUsers", "requestsPerSecond"];
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -130,7 +130,7 @@ pub(crate) struct Process {
 pub(crate) struct Data {
     pub(crate) timestamp: u64,
     pub(crate) values: BTreeMap<String, f64>,
-    /// The keys as they came.
+    /// The keys as received.
     pub(crate) order: Vec<String>,
     pub(crate) top: Option<Vec<Process>>,
 }
@@ -173,7 +173,7 @@ impl<'de> Deserialize<'de> for Data {
 }
 
 impl Wire {
-    /// Reads a message; what the description does not allow is an error.
+    /// Reads a message; anything that the description doesn't allow is an error.
     pub(crate) fn read(json: &str) -> Result<Self, String> {
         let message: Self =
             serde_json::from_str(json).map_err(|error| format!("{error} in {json}"))?;

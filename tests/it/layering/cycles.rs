@@ -1,8 +1,8 @@
-//! No file of `src/` needs another that needs it in turn, directly or through others.
+//! No two files of `src/` need each other, directly or through others.
 //!
-//! A file needs another when a `use` or a path in it leads to something that the other defines. A re-export needs nothing
-//! by itself, but is followed to where it leads. A module's file and its folder belong together: what a file in the folder
-//! takes from its own parent is not counted, what the parent takes from the folder is. Tests are not counted.
+//! A file needs another when a `use` or a path in it leads to something that the other defines. A re-export needs
+//! nothing by itself, but is followed to its target. A module's file and its folder belong together: what a file in the
+//! folder uses from its own parent doesn't count, but what the parent uses from the folder does. Tests don't count.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,9 +78,9 @@ fn a_cycle_through_others_or_a_re_export_is_found() {
 }
 
 #[test]
-fn what_is_no_cycle_passes() {
+fn imports_without_a_cycle_pass() {
     for files in [
-        // A parent, and what is in its folder.
+        // A parent, and the files in its folder.
         [
             ("src/x.rs", "mod a;\nuse a::A;\nstruct X;"),
             ("src/x/a.rs", "use super::X;"),
@@ -186,7 +186,7 @@ impl Crate {
             .collect()
     }
 
-    /// The file that defines what `path` means in `module`; `None` where it is of another crate.
+    /// The file that defines what `path` means in `module`; `None` if it belongs to another crate.
     fn target(&self, module: &Path, path: &[String], hops: usize) -> Option<Path> {
         let (first, rest) = path.split_first()?;
         let absolute = match first.as_str() {
@@ -209,17 +209,17 @@ impl Crate {
         self.imported(&found, inside, hops).or(Some(found))
     }
 
-    /// Where `path` leads that begins with a name that `module` imports.
+    /// The target of a `path` that begins with a name that `module` imports.
     fn imported(&self, module: &Path, path: &[String], hops: usize) -> Option<Path> {
         let (first, rest) = path.split_first()?;
         let mut imports = self.0.get(module)?.imports.iter();
         let import = imports.find(|import| import.name == *first)?;
-        // A name that is imported from a module of its own name would lead here for ever.
+        // A name imported from a module of the same name would recurse for ever.
         (hops < 8).then(|| self.target(module, &[&import.path, rest].concat(), hops + 1))?
     }
 }
 
-/// What can be reached from `file` in one step or more.
+/// The files that can be reached from `file` in one step or more.
 fn reach<'a>(file: &Path, needs: &'a BTreeMap<&Path, BTreeSet<Path>>) -> BTreeSet<&'a Path> {
     let mut reached = BTreeSet::new();
     let mut next: Vec<&Path> = needs[file].iter().collect();
@@ -254,7 +254,7 @@ impl File {
     }
 }
 
-/// What stands behind a `use` that `line` begins with, and whether it is a re-export.
+/// The tree after the `use` that `line` begins with, and whether it is a re-export.
 fn use_of(line: &str) -> Option<(String, bool)> {
     let line = line.trim_start();
     if let Some(tree) = line.strip_prefix("use ") {
@@ -267,7 +267,7 @@ fn use_of(line: &str) -> Option<(String, bool)> {
     is_whole.then(|| (tree.to_owned(), true))
 }
 
-/// Adds the names of `a::{b, c::{d as e}}` behind `before`.
+/// Adds the names of `a::{b, c::{d as e}}` after `before`.
 fn expand(before: &[String], tree: &str, is_re_export: bool, imports: &mut Vec<Import>) {
     let words = |text: &str| -> Path {
         let words = text

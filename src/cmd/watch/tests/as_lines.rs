@@ -120,12 +120,12 @@ async fn changes_of_state_are_reported_once() {
     assert_eq!(
         said,
         [
-            "web-1: cannot connect (connection refused); trying again",
+            "web-1: cannot connect (connection refused); retrying",
             "web-1: connected after 2 s",
             "web-1: connection lost (connection refused); reconnecting",
-            "web-1: connected again after 14 s",
+            "web-1: reconnected after 14 s",
             "web-1: no sample for three intervals",
-            "web-1: samples again after 3 s",
+            "web-1: samples arrive again after 3 s",
         ]
     );
 }
@@ -207,10 +207,10 @@ async fn a_user_who_sees_nothing_learns_why() {
         assert_eq!(end.unwrap(), End::Over);
         session
     };
-    fails(run(vec![]).await, "nothing was observed: no sample came");
+    fails(run(vec![]).await, "nothing was observed: no sample arrived");
     fails(
         run(vec![(0, connected(0))]).await,
-        "nothing was observed: no sample came",
+        "nothing was observed: no sample arrived",
     );
     fails(
         run(vec![(0, lost(0, 1, 0))]).await,

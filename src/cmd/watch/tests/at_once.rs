@@ -76,7 +76,7 @@ async fn once_does_not_wait_for_an_absent_host() {
     let (took, shown) = once(&["a", "b"], down).await;
     assert_eq!(took, 190);
     assert!(
-        shown.contains("✕ DOWN b  refused; not trying again."),
+        shown.contains("✕ DOWN b  refused; not retrying."),
         "{shown}"
     );
 }
