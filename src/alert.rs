@@ -1,4 +1,4 @@
-//! Alerts: what rules say about samples, and the people who are notified of it.
+//! Alerts: rules about samples, and notifications about their alerts.
 
 pub mod change;
 mod evaluator;
@@ -20,14 +20,14 @@ pub use rules::{DEFAULT, DEFAULT_RULES, RuleTexts, RulesError, read_rules};
 
 use change::Change;
 
-/// Whoever wants to hear of alerts from the rules of this process; recorded ones are not told.
+/// A recipient of alerts from rules in this process; recorded alerts are not passed on.
 pub trait Recipient: Send + Sync {
-    /// Takes note of a change. Called by the thread that samples or replays, so it never waits: what is slow to pass on is
-    /// queued or dropped.
+    /// Notes a change. Called by the thread that samples or replays, so it must not wait: whatever is slow to pass on
+    /// is queued or dropped.
     fn changed(&self, change: Change);
 }
 
-/// Nobody.
+/// No recipient.
 impl Recipient for () {
     fn changed(&self, _: Change) {}
 }

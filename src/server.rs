@@ -1,11 +1,10 @@
 //! The server: one port for every viewer, fed from a [`Hub`].
 //!
-//! It has three parts. The `door` is how a connection comes in: addresses, TLS, the request's head, and whether it is
-//! admitted. `viewers` has those that get messages. `http` answers everything else. The door knows neither of the others,
-//! and viewers know nothing of `http`.
+//! It has three parts. The `door` lets connections in: addresses, TLS, the request's head, and access. `viewers` sends
+//! messages. `http` answers everything else. The door knows neither of the others, and `viewers` doesn't know `http`.
 //!
-//! [`run`] takes bound listeners and a stop signal. Each connection begins on the thread of `connections`, as a task that
-//! reads the request's head within `HEAD_DEADLINE` and takes the connection to its part.
+//! [`run`] takes bound listeners and a stop signal. Each connection begins on the thread of `connections`, as a task
+//! that reads the request's head within `HEAD_DEADLINE` and hands the connection to its part.
 
 mod connections;
 mod door;
@@ -36,12 +35,12 @@ pub use shared::Config;
 pub use viewers::counts::{Counts, Viewers};
 pub use viewers::tally::Tally;
 
-/// Serves viewers until `stop`, then tells them to reconnect elsewhere or later, and waits up to `config.drain`.
+/// Serves viewers until `stop`, then asks them to reconnect elsewhere or later, and waits up to `config.drain`.
 ///
-/// An ended hub's viewers are closed with 1000 as they reach the end; `run` goes on for those still to come.
+/// Once the hub has ended, viewers are closed with 1000 when they reach the end; `run` continues for new ones.
 ///
 /// # Errors
-/// When the thread that lets connections in cannot be started.
+/// When the thread that accepts connections cannot be started.
 pub async fn run(
     listeners: Vec<TcpListener>,
     hub: Hub,
@@ -55,7 +54,7 @@ pub async fn run(
         drain,
         live: !hub.is_lossless(),
     };
-    // Bounded by the seats: nobody comes in without one.
+    // Bounded by the seats: every newcomer has one.
     let (newcomers, coming) = mpsc::unbounded_channel();
     let send_away = CancellationToken::new();
     let fanout = tokio::spawn(Fanout::new(&hub, coming, policy).run(send_away.clone()));
@@ -70,17 +69,17 @@ pub async fn run(
     });
     let under_way = TaskTracker::new();
     let over = CancellationToken::new();
-    // Whoever is still at the door when this function ends is dropped with its thread.
+    // Connections still at the door when this function ends are dropped with its thread.
     let _over = over.clone().drop_guard();
     let closed = connections::open(listeners, Arc::clone(&shared), under_way.clone(), over)?;
     beat(&shared).await;
-    // Listeners are closed before any viewer is sent away, so that a herd that reconnects finds nobody rather than a
-    // server about to go.
+    // Listeners are closed before any viewer is disconnected, so that a reconnecting herd finds no server, rather than
+    // one about to stop.
     let _ = closed.await; // ends with an error, as nothing is ever sent
     send_away.cancel();
     under_way.close();
-    drop(shared); // the last connection under way is the last that can bring a viewer
-    // Viewers that have not answered by then are dropped with the runtime.
+    drop(shared); // only connections in progress can still become viewers
+    // Viewers that haven't answered by then are dropped with the runtime.
     let left = async { tokio::join!(under_way.wait(), fanout) };
     let _ = tokio::time::timeout(drain, left).await;
     Ok(())

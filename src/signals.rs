@@ -15,7 +15,7 @@ pub enum Hangup {
     Reload,
 }
 
-/// What signals asked for.
+/// Requests by signals.
 #[derive(Debug, Clone, Default)]
 pub struct Asked {
     /// To stop.

@@ -7,9 +7,9 @@ use crate::protocol::{Alert, HostName, Process};
 /// An alert that began to fire or was resolved, with what a person wants to know about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
-    /// The host whose samples the rule looks at.
+    /// The host whose samples the rule checks.
     pub host: HostName,
-    /// The alert as it goes over the wire.
+    /// The alert as sent on the wire.
     pub alert: Alert,
     /// When the sample that changed it was taken, in milliseconds since the epoch.
     pub timestamp: u64,

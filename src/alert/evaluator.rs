@@ -10,14 +10,14 @@ use super::rule::{Condition, Level, Rule};
 use super::state::{Active, Moment, Phase, Turn, advance};
 use super::timing::Timing;
 
-/// The most alerts of a host that are pending or fire at once. Others wait until some are resolved, so that a rule for
-/// every one of many instances fills neither the memory nor a `hello`.
+/// The most alerts of a host that may be pending or firing at once. Others wait until some are resolved, so that a rule
+/// for many instances fills neither the memory nor a `hello`.
 pub const MOST_ACTIVE: usize = 1000;
 
 /// An alert that a sample made fire, or resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// As it goes over the wire.
+    /// The alert as sent on the wire.
     pub alert: Alert,
     /// The busiest process, for rules about CPU, or the largest one, for rules about memory.
     pub culprit: Option<Process>,
@@ -27,24 +27,24 @@ pub struct Verdict {
     pub peak: Option<f64>,
 }
 
-/// Asks the rules about each sample of a host, in their order.
+/// Evaluates the rules for each sample of a host, in order.
 #[derive(Debug)]
 pub struct Evaluator {
     rules: Arc<[Rule]>,
     timing: Timing,
-    /// One for each value of the last sample, in its order.
+    /// One per value of the last sample, in its order.
     series: Vec<Series>,
-    /// Those with alerts whose metric is absent now.
+    /// Those with alerts whose metric is currently absent.
     resting: HashMap<Arc<str>, Series>,
     absences: Vec<Absence>,
-    /// Alerts that fire by rules that are gone; the next sample resolves them.
+    /// Firing alerts of removed rules; the next sample resolves them.
     outlived: Vec<Outlived>,
     active: usize,
     busiest: Option<Process>,
     largest: Option<Process>,
 }
 
-/// A metric, and the alerts of the rules that look at it.
+/// A metric, and the alerts of the rules about it.
 #[derive(Debug)]
 struct Series {
     name: Arc<str>,
@@ -54,7 +54,7 @@ struct Series {
 /// One rule and one metric.
 #[derive(Debug)]
 struct Watch {
-    /// The rule's: what nearly every question is decided by.
+    /// The rule's level, which decides almost every evaluation.
     level: Level,
     rule: u32,
     active: Option<Box<Active>>,
@@ -77,7 +77,7 @@ struct Outlived {
 }
 
 impl Evaluator {
-    /// Asks `rules` about samples that are about `interval` milliseconds apart. Nothing fires yet.
+    /// Evaluates `rules` for samples that are about `interval` milliseconds apart. Nothing fires yet.
     #[must_use]
     pub fn new(rules: Arc<[Rule]>, interval: u64) -> Self {
         let mut new = Self {
@@ -95,7 +95,7 @@ impl Evaluator {
         new
     }
 
-    /// Asks `rules` from now on. Alerts of rules that remain as they are go on; the next sample resolves those that fire by
+    /// Evaluates `rules` from now on. Alerts of unchanged rules continue; the next sample resolves firing alerts of the
     /// others.
     pub fn replace(&mut self, rules: Arc<[Rule]>) {
         let before = std::mem::replace(&mut self.rules, rules);
@@ -130,7 +130,7 @@ impl Evaluator {
         }
     }
 
-    /// Takes up an alert where a rule of before left it.
+    /// Resumes an alert of the same rule.
     fn resume(&mut self, rule: u32, metric: Arc<str>, active: Box<Active>) {
         if let Some(absence) = self
             .absences
@@ -148,8 +148,8 @@ impl Evaluator {
         }
     }
 
-    /// What `sample` makes fire and resolves, in the order of the rules and, within a rule, of the sample. `is_after_gap`:
-    /// messages before it are missing.
+    /// The alerts that `sample` fires and resolves, in the order of the rules and, within a rule, of the sample.
+    /// `is_after_gap`: messages before it are missing.
     pub fn judge(&mut self, sample: &Sample, is_after_gap: bool) -> Vec<Verdict> {
         let now = self.timing.tick(sample.timestamp, is_after_gap);
         self.note_processes(sample, now);
@@ -267,7 +267,7 @@ impl Evaluator {
         resolved.collect()
     }
 
-    /// Samples need not list processes each time; until one does again, the last ones stand.
+    /// Samples needn't list processes each time; until one does again, the last list is used.
     fn note_processes(&mut self, sample: &Sample, now: Moment) {
         if let Some(top) = &sample.top {
             let first = |by: fn(&Process) -> f64| {
@@ -301,7 +301,7 @@ impl Evaluator {
         for (name, _) in values {
             let place = known.entry(name.clone());
             let place = place.or_insert_with(|| Some(Series::new(name.clone(), &self.rules)));
-            // A name that comes for the second time in a sample counts as none.
+            // A repeated name in a sample is ignored.
             self.series
                 .push(place.take().unwrap_or_else(Series::nameless));
         }
@@ -324,7 +324,7 @@ impl Evaluator {
 /// An alert that has just begun to fire or was resolved.
 struct Turned {
     rule: u32,
-    /// Of its metric in the sample.
+    /// The index of its metric in the sample.
     place: usize,
     metric: Arc<str>,
     value: Option<f64>,
@@ -332,8 +332,8 @@ struct Turned {
     active: Active,
 }
 
-/// Moves an alert by a sample, unless it would be one too many; where that made it fire or resolved it, what it was.
-/// `count`: of those that are active.
+/// Advances an alert by a sample, unless it would be one too many; returns the alert if that fired or resolved it.
+/// `count`: the number of active alerts.
 fn step(
     active: &mut Option<Box<Active>>,
     count: &mut usize,
@@ -379,7 +379,7 @@ impl Series {
         }
     }
 
-    /// Forgets the alerts of which nothing was known for too long; returns how many.
+    /// Drops the alerts without information for too long; returns how many.
     fn forget_broken(&mut self, rules: &[Rule], now: Moment) -> usize {
         let mut forgotten = 0;
         for watch in &mut self.watches {

@@ -1,9 +1,9 @@
-//! The metrics that a rule may name, and the nearest of them to one that it may not.
+//! The metrics that a rule may name, and suggestions for unknown names.
 
 use crate::protocol::{catalogue, entry, parts, well_known};
 
-/// The metrics that a rule may name: those of the catalogue, and what else the source is known to have, such as the
-/// columns of a recording.
+/// The metrics that a rule may name: those of the catalogue, and others that the source has, such as the columns of a
+/// recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KnownMetrics {
     more: Vec<String>,
@@ -13,20 +13,20 @@ pub struct KnownMetrics {
 /// Why a metric may not be named.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unknown {
-    /// Nothing of this name is known; the nearest name, where one is near.
+    /// The name is unknown; the closest name, if one is close.
     Metric(Option<String>),
     /// It has no instances.
     Instance,
 }
 
 impl KnownMetrics {
-    /// Those of the catalogue alone.
+    /// Only those of the catalogue.
     #[must_use]
     pub fn catalogue() -> Self {
         Self::default()
     }
 
-    /// These as well.
+    /// Adds `names`.
     #[must_use]
     pub fn and(mut self, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let names = names.into_iter().map(|name| name.as_ref().to_owned());
@@ -36,7 +36,7 @@ impl KnownMetrics {
         self
     }
 
-    /// Every metric: for rules that are read before it is known what the source has.
+    /// Every metric: for rules that are read before the source's metrics are known.
     #[must_use]
     pub fn any() -> Self {
         Self {
@@ -45,7 +45,7 @@ impl KnownMetrics {
         }
     }
 
-    /// Whether names that nobody knows pass.
+    /// Whether unknown names are accepted.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.is_open
@@ -75,7 +75,7 @@ impl KnownMetrics {
         let ranked = names.into_iter().map(|name| {
             let known = name.to_lowercase();
             let mut away = distance(&written, &known);
-            // What was not written to its end, or beyond it, is nearer than its length says.
+            // A truncated or extended name is closer than its length suggests.
             if !written.is_empty() && (known.starts_with(&written) || written.starts_with(&known)) {
                 away = away.min(2);
             }
@@ -86,13 +86,13 @@ impl KnownMetrics {
     }
 }
 
-/// A few names, for those who have none.
+/// A few names as examples.
 pub(super) fn examples() -> String {
     let names: Vec<_> = catalogue().iter().take(4).map(|entry| entry.name).collect();
     names.join(", ")
 }
 
-/// How many characters have to be put in, taken out, changed or swapped with their neighbour to make the one text the other.
+/// The number of insertions, deletions, changes and swaps of neighbours that turn one text into the other.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

@@ -18,7 +18,7 @@ const LONGEST: usize = 1000;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("column {column}: {problem}")]
 pub struct RuleError {
-    /// The character that is wrong, from 1.
+    /// The column of the error, from 1.
     pub column: usize,
     /// What is wrong and what to write, in one line.
     pub problem: String,
@@ -27,7 +27,7 @@ pub struct RuleError {
 /// Reads a rule about `known` metrics.
 ///
 /// # Errors
-/// What is wrong first, and what to write instead.
+/// The first error, and what to write instead.
 pub fn parse_rule(text: &str, known: &KnownMetrics) -> Result<Rule, RuleError> {
     let mut scanner = Scanner::new(text);
     if text.len() > LONGEST {
@@ -60,7 +60,7 @@ pub fn parse_rule(text: &str, known: &KnownMetrics) -> Result<Rule, RuleError> {
 }
 
 impl Scanner<'_> {
-    /// Says what is wrong with what is next.
+    /// An error at the current position.
     fn refuse<T>(&self, problem: impl Into<String>) -> Result<T, RuleError> {
         let (column, problem) = (self.column(), problem.into());
         Err(RuleError { column, problem })
@@ -81,7 +81,7 @@ fn refuse_deceptive(text: &str) -> Result<(), RuleError> {
     Err(RuleError { column, problem })
 }
 
-/// The name ends with the first colon that a space follows; one in a quoted metric does not count.
+/// The name ends at the first colon followed by a space; one in a quoted metric doesn't count.
 fn take_name<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str>, RuleError> {
     let rest = scanner.rest();
     let is_end = |(at, _): &(usize, &str)| rest[at + 1..].starts_with([' ', '\t']);
@@ -98,7 +98,7 @@ fn take_name<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str>, RuleError
     Ok(Some(name))
 }
 
-/// The metric, and whether it is in `absent()`.
+/// The metric, and whether it is inside `absent()`.
 fn take_metric(
     scanner: &mut Scanner<'_>,
     known: &KnownMetrics,
@@ -185,7 +185,7 @@ fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<
     }
 }
 
-/// A metric as it is written in a rule.
+/// A metric as written in a rule.
 fn quoted(metric: &str) -> String {
     if metric.contains(|c: char| c.is_whitespace() || "<>=!\"".contains(c)) {
         let escaped = metric.replace('\\', "\\\\").replace('"', "\\\"");
@@ -195,10 +195,10 @@ fn quoted(metric: &str) -> String {
     }
 }
 
-/// What a rule compares with.
+/// The level that a rule compares with.
 struct Measure {
     metric: String,
-    /// The metric's own unit; `None` where it is not known yet.
+    /// The metric's own unit; `None` if unknown so far.
     unit: Option<&'static str>,
 }
 
@@ -213,7 +213,7 @@ impl Measure {
         Self { metric, unit }
     }
 
-    /// A condition that fits, for example.
+    /// An example of a matching condition.
     fn example(&self, number: &str) -> String {
         let unit = unit::usual(self.unit.unwrap_or_default());
         format!("{} > {number}{unit}", self.metric)
@@ -235,7 +235,7 @@ fn contradiction(level: Level, measure: &Measure) -> String {
     )
 }
 
-/// The comparison and the number. One without a unit is in units of `usual`; another changes what is usual.
+/// The comparison and the number. A number without a unit is in units of `usual`; one with a unit changes `usual`.
 fn take_level(
     scanner: &mut Scanner<'_>,
     measure: &Measure,
@@ -404,7 +404,7 @@ fn is_clause(word: &str) -> bool {
     ["for", "clear", "keep"].contains(&word)
 }
 
-/// The words up to the next clause: a duration may have spaces in it, as `1 h 30 min`.
+/// The words up to the next clause: a duration may contain spaces, such as `1 h 30 min`.
 fn take_duration_text<'a>(scanner: &mut Scanner<'a>) -> &'a str {
     scanner.skip_spaces();
     let text = scanner.rest();

@@ -1,15 +1,15 @@
-//! A rule: which metric it looks at, when it is true, and for how long it must be before anybody is told.
+//! A rule: its metric, its condition, and how long the condition must hold before the alert fires.
 
 use wildmatch::WildMatchPattern;
 
 /// A rule about one metric, or about every instance of one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rule {
-    /// What it is called; its text, where it was given no name.
+    /// Its name; its text if it has no name.
     pub name: String,
-    /// The rule as it was written, without its name.
+    /// The rule as written, without its name.
     pub text: String,
-    /// The metrics that it looks at.
+    /// The metrics that it is about.
     pub metric: MetricPattern,
     /// When it is true.
     pub condition: Condition,
@@ -24,9 +24,9 @@ pub struct Rule {
 pub enum Condition {
     /// The value is beyond a level.
     Beyond {
-        /// From where it is true.
+        /// The level from which it is true.
         level: Level,
-        /// From where a firing rule is no longer true; where it is `level` that decides, `None`.
+        /// The level from which a firing rule is no longer true; `None` if `level` decides.
         clear: Option<Level>,
     },
     /// The value is absent from samples.
@@ -56,7 +56,7 @@ pub enum Side {
 }
 
 impl Side {
-    /// As it is written.
+    /// As written.
     #[must_use]
     pub fn sign(self) -> &'static str {
         match self {
@@ -124,7 +124,7 @@ impl Rule {
     }
 }
 
-/// The metrics that a rule looks at: one by its name, or those whose names fit a pattern with `*` in the instance.
+/// The metrics that a rule is about: one name, or a pattern with `*` in the instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct MetricPattern {
     text: String,
@@ -139,19 +139,19 @@ impl MetricPattern {
         Self { text, glob }
     }
 
-    /// As it was written, without quotes.
+    /// As written, without quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Whether it may fit several metrics.
+    /// Whether it may match several metrics.
     #[must_use]
     pub fn is_glob(&self) -> bool {
         self.glob.is_some()
     }
 
-    /// Whether it fits `metric`.
+    /// Whether it matches `metric`.
     #[must_use]
     pub fn fits(&self, metric: &str) -> bool {
         match &self.glob {

@@ -1,4 +1,4 @@
-//! A server's rules: those of its command line and of its file, each with a name of its own.
+//! A server's rules: those of its command line and of its file, each with a unique name.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use super::rule::Rule;
 /// What `--alert` takes for [`DEFAULT_RULES`].
 pub const DEFAULT: &str = "default";
 
-/// What is worth knowing of any host. Each waits long enough that a passing burst tells nobody.
+/// Rules that are useful for any host. Each waits long enough to ignore a short burst.
 pub const DEFAULT_RULES: [&str; 10] = [
     "cpu busy: cpu > 90% for 5m clear < 80",
     "cpu stolen: steal > 20% for 5m clear < 10",
@@ -29,9 +29,9 @@ pub const DEFAULT_RULES: [&str; 10] = [
 /// Rules of a server, before they are read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RuleTexts<'a> {
-    /// Those of the command line; [`DEFAULT`] stands for the shipped list.
+    /// Those of the command line; [`DEFAULT`] means the shipped list.
     pub flags: &'a [String],
-    /// The name and the text of a file: a rule in each line, and comments after `#`.
+    /// The name and the text of a file: one rule per line, and comments after `#`.
     pub file: Option<(&'a str, &'a str)>,
 }
 
@@ -75,7 +75,7 @@ impl RulesError {
 /// Reads rules about `known` metrics.
 ///
 /// # Errors
-/// The first rule that is wrong, or has the name of another.
+/// The first rule that is invalid, or has the name of another.
 pub fn read_rules(texts: RuleTexts<'_>, known: &KnownMetrics) -> Result<Vec<Rule>, RulesError> {
     let mut rules = Vec::new();
     let mut names: HashMap<String, Place<'_>> = HashMap::new();
@@ -119,7 +119,7 @@ impl<'a> RuleTexts<'a> {
     }
 }
 
-/// What stands before a `#` that begins the line or follows white space, outside quotes.
+/// The text before a `#` that begins the line or follows white space, outside quotes.
 fn without_comment(line: &str) -> &str {
     let mut is_quoted = false;
     let mut before = ' ';

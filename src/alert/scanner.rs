@@ -1,6 +1,6 @@
 //! The text of a rule, read from left to right.
 
-/// What is left of a text, and how much of it was read.
+/// The rest of a text, and how much of it has been read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
@@ -25,14 +25,14 @@ impl<'a> Scanner<'a> {
         self.take_while(char::is_whitespace);
     }
 
-    /// Reads the characters that `fit`.
+    /// Reads characters as long as they `fit`.
     pub(super) fn take_while(&mut self, fit: impl Fn(char) -> bool) -> &'a str {
         let rest = self.rest();
         let end = rest.find(|c| !fit(c)).unwrap_or(rest.len());
         self.take(end)
     }
 
-    /// Reads so many bytes, which end with a character.
+    /// Reads `bytes` bytes, which must end with a character.
     pub(super) fn take(&mut self, bytes: usize) -> &'a str {
         let taken = &self.rest()[..bytes];
         self.at += bytes;
@@ -48,7 +48,7 @@ impl<'a> Scanner<'a> {
         is_next
     }
 
-    /// The next word, up to white space, which remains to be read.
+    /// The next word, up to white space, without consuming it.
     pub(super) fn peek_word(&self) -> &'a str {
         let mut ahead = *self;
         ahead.take_while(|c| !c.is_whitespace())

@@ -1,4 +1,4 @@
-//! One alert: of one rule and one metric. Pure: it moves by what samples say at their own times.
+//! One alert: of one rule and one metric. Pure: samples with their own timestamps advance it.
 
 use super::rule::{Condition, Rule};
 
@@ -7,16 +7,16 @@ use super::rule::{Condition, Rule};
 pub(super) struct Moment {
     /// Milliseconds since the epoch.
     pub(super) timestamp: u64,
-    /// Milliseconds since the first sample, by steps forward: what is measured is measured by this, so that a clock that
-    /// was set back lengthens nothing.
+    /// Milliseconds since the first sample, counting only steps forward: all durations are measured with this, so that
+    /// setting the clock back prolongs nothing.
     pub(super) clock: u64,
     /// Counts the samples.
     pub(super) count: u64,
-    /// Samples are missing between this one and the one before it.
+    /// Whether samples are missing between this one and the previous one.
     pub(super) is_after_hole: bool,
 }
 
-/// How far it has come.
+/// The phase of an alert.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Phase {
     /// The rule is true, but not for long enough.
@@ -25,7 +25,7 @@ pub(super) enum Phase {
     Firing,
 }
 
-/// An alert whose rule is true, or was not long ago.
+/// An alert whose rule is true, or recently was.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Active {
     pub(super) phase: Phase,
@@ -33,7 +33,7 @@ pub(super) struct Active {
     pub(super) since: u64,
     /// The same by [`Moment::clock`].
     begun: u64,
-    /// The last sample that said anything of it: its clock and its count.
+    /// The last sample with information about it: its clock and its count.
     seen: (u64, u64),
     /// The clock of the last sample for which it was true, or not yet cleared.
     held: u64,
@@ -41,7 +41,7 @@ pub(super) struct Active {
     pub(super) peak: Option<f64>,
 }
 
-/// What a sample did to an alert.
+/// The effect of a sample on an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// It fires from now on.
@@ -50,8 +50,8 @@ pub(super) enum Turn {
     Resolved,
 }
 
-/// Moves the alert of `rule` by one sample. `value` is the metric's; a rule about absence is asked about every sample, any
-/// other about those with a value.
+/// Advances the alert of `rule` by one sample. `value` is the metric's; a rule about absence is evaluated for every
+/// sample, any other for those with a value.
 pub(super) fn advance(
     active: &mut Option<Box<Active>>,
     rule: &Rule,
@@ -90,7 +90,7 @@ fn is_true(rule: &Rule, value: Option<f64>) -> bool {
     }
 }
 
-/// Whether a firing rule that is not true has still to be cleared.
+/// Whether a firing rule that is no longer true hasn't been cleared yet.
 fn is_uncleared(rule: &Rule, value: Option<f64>) -> bool {
     match rule.condition {
         Condition::Beyond {
@@ -128,7 +128,7 @@ impl Active {
         Some(Turn::Fired)
     }
 
-    /// Whether nothing was said of it for longer than the rule must be true: nobody knows what it was meanwhile.
+    /// Whether there has been no information about it for longer than the rule must be true.
     pub(super) fn is_broken(&self, rule: &Rule, now: Moment) -> bool {
         let (clock, count) = self.seen;
         let is_hole = now.is_after_hole || now.count - count > 1;

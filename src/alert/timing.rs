@@ -2,7 +2,7 @@
 
 use super::state::Moment;
 
-/// How many steps tell how far apart samples are.
+/// How many steps determine the usual distance of samples.
 const STEPS: usize = 5;
 
 /// Follows the samples of a host.
@@ -12,12 +12,12 @@ pub(super) struct Timing {
     last: Option<u64>,
     clock: u64,
     count: u64,
-    /// The last steps forward, in milliseconds; before the first, the one that is expected.
+    /// The last steps forward, in milliseconds; before the first, the expected one.
     steps: Vec<u64>,
 }
 
 impl Timing {
-    /// Of samples that are `interval` milliseconds apart, as long as nothing else is seen.
+    /// For samples that are `interval` milliseconds apart, until the samples show otherwise.
     pub(super) fn new(interval: u64) -> Self {
         Self {
             last: None,
@@ -27,8 +27,8 @@ impl Timing {
         }
     }
 
-    /// The moment of the next sample. Where more than one and a half of the usual steps lie between it and the one before,
-    /// samples are missing, as after the machine was suspended.
+    /// The moment of the next sample. If it is more than one and a half of the usual steps after the previous one,
+    /// samples are missing, as after a suspend.
     pub(super) fn tick(&mut self, timestamp: u64, is_after_gap: bool) -> Moment {
         let step = timestamp.saturating_sub(self.last.replace(timestamp).unwrap_or(timestamp));
         let usual = self.usual_step();
@@ -61,7 +61,7 @@ impl Timing {
 mod tests {
     use super::*;
 
-    /// Which of the samples at these times come after a hole, and the clock of the last.
+    /// Which of the samples at these times follow a hole, and the clock of the last one.
     fn holes(interval: u64, times: &[u64]) -> (Vec<u64>, u64) {
         let mut timing = Timing::new(interval);
         let mut clock = 0;
@@ -77,7 +77,7 @@ mod tests {
     fn a_step_that_is_longer_than_usual_is_a_hole() {
         assert_eq!(holes(10, &[100, 110, 121, 136, 146]), (vec![], 46));
         assert_eq!(holes(10, &[100, 120, 130]), (vec![120], 30));
-        // The interval is another one from now on.
+        // The interval changes here.
         let slower = [0, 10, 20, 60, 100, 140, 180, 220];
         assert_eq!(holes(10, &slower), (vec![60, 100, 140], 220));
     }

@@ -1,4 +1,4 @@
-//! Units that a rule may use beside a metric's own: `12GiB` of bytes, `5m` of seconds.
+//! Units that a rule may use besides a metric's own: `12GiB` of bytes, `5m` of seconds.
 
 /// A unit and how many of a metric's own unit it is.
 type Scale = (&'static str, f64);
@@ -33,7 +33,7 @@ const TIMES: &[Scale] = &[
     ("w", 604_800.0),
 ];
 
-/// How many of `unit`, a metric's own, one `written` is; `None` where the one is no measure of the other.
+/// How many of a metric's own `unit` one `written` unit is; `None` if they don't measure the same thing.
 #[must_use]
 pub(super) fn factor(unit: &str, written: &str) -> Option<f64> {
     if written == unit {
@@ -47,7 +47,7 @@ pub(super) fn factor(unit: &str, written: &str) -> Option<f64> {
         "B" => find(BYTES, written),
         "B/s" => find(BYTES, written.strip_suffix("/s")?),
         "s" => find(TIMES, written),
-        // Divided, so that the whole numbers of milliseconds are met exactly.
+        // Divided, so that whole milliseconds are exact.
         "ms" => find(TIMES, written).map(|seconds| seconds / 1e-3),
         "1/s" => (written == "/s").then_some(1.0),
         "°C" => (written == "C").then_some(1.0),
@@ -55,7 +55,7 @@ pub(super) fn factor(unit: &str, written: &str) -> Option<f64> {
     }
 }
 
-/// A unit for examples: that of a metric, in a size that people use.
+/// A unit for examples: that of a metric, in a common size.
 #[must_use]
 pub(super) fn usual(unit: &str) -> &str {
     match unit {

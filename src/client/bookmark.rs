@@ -343,7 +343,7 @@ mod tests {
         /// Everything accepted can be replayed: numbers from 1, increasing within a stream, streams that never
         /// reappear, and a gap exactly where the numbers show one.
         #[test]
-        fn what_is_taken_is_a_recording(
+        fn accepted_messages_form_a_recording(
             messages in prop::collection::vec((1..4_u64, prop_oneof![0..6_u64, any::<u64>()], 0..9_u64), 0..40),
         ) {
             let mut bookmark = Bookmark::default();

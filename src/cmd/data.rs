@@ -11,7 +11,7 @@ use super::clock::reached;
 /// How long a write under way may take once it is time to stop: a reader that still reads gets a whole line.
 const LAST_WRITE: Duration = Duration::from_millis(500);
 
-/// Writes `bytes` to stdout. Dropping this does not take them back.
+/// Writes `bytes` to stdout. Dropping this doesn't cancel the write.
 pub(super) async fn print(bytes: Vec<u8>) -> io::Result<()> {
     let write = move || {
         let mut out = io::stdout().lock();

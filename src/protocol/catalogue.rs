@@ -1,5 +1,5 @@
-//! Everything that is known of a metric: its name, unit, label and levels, where a screen shows it, and what Prometheus
-//! calls it. A new metric takes a row in `table`, a line where it is read and one where it is derived.
+//! Everything about a metric: its name, unit, label and levels, where a screen shows it, and its name in Prometheus. A
+//! new metric takes a row in `table`, a line where it is read and one where it is derived.
 
 mod table;
 
@@ -19,15 +19,15 @@ pub struct MetricInfo {
     pub unit: String,
     /// What to show a person instead of the key.
     pub label: String,
-    /// The heading under which a screen groups it; empty in what an older server sent.
+    /// The heading under which a screen groups it; empty if an older server sent it.
     pub section: String,
-    /// The level from which the value deserves a look, where there is one.
+    /// The level from which the value deserves attention, if there is one.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_number"
     )]
     pub warn: Option<f64>,
-    /// The level from which the value demands action, where there is one.
+    /// The level from which the value requires action, if there is one.
     #[serde(
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_number"
@@ -37,13 +37,13 @@ pub struct MetricInfo {
 
 /// The headings under which screens group metrics. A server may announce others.
 pub mod section {
-    /// The processors and what waits for them.
+    /// The processors and the tasks waiting for them.
     pub const CPU: &str = "CPU";
     /// Memory and swap space.
     pub const MEMORY: &str = "Memory";
-    /// What is stored on each filesystem.
+    /// The space on each filesystem.
     pub const FILESYSTEMS: &str = "Filesystems";
-    /// The traffic of disks.
+    /// Disk traffic.
     pub const DISKS: &str = "Disks";
     /// The traffic of network interfaces, and connections.
     pub const NETWORK: &str = "Network";
@@ -53,15 +53,15 @@ pub mod section {
     pub const SYSTEM: &str = "System";
     /// The cost of being watched.
     pub const AGENT: &str = "Agent";
-    /// Names that the catalogue lacks.
+    /// Names that are not in the catalogue.
     pub const OTHER: &str = "Other";
 }
 
-/// All that is known of one metric: the only place that knows it. What reads, derives, announces, shows or exposes a
-/// metric takes the rest from here.
+/// Everything about one metric, known only here. Code that reads, derives, announces, shows or exposes the metric takes
+/// it from here.
 #[derive(Debug, Clone, Copy)]
 pub struct Entry {
-    /// The key in a sample, and what stands before the `:` of an instance.
+    /// The key in a sample, and the part before the `:` of an instance.
     pub name: &'static str,
     /// As [`MetricInfo::unit`].
     pub unit: &'static str,
@@ -69,27 +69,27 @@ pub struct Entry {
     pub label: &'static str,
     /// As [`MetricInfo::section`].
     pub section: &'static str,
-    /// Where a screen shows the value of the whole machine.
+    /// Where a screen shows the value for the whole machine.
     pub rank: Rank,
-    /// The Prometheus family of the whole machine.
+    /// The Prometheus family for the whole machine.
     pub exposed: Exposed,
-    /// What is known of `name:instance`, where there are instances.
+    /// The same for `name:instance`, if there are instances.
     pub instances: Option<Instances>,
     levels: Levels,
 }
 
-/// Where a metric stands on the screen of one host. The smaller one comes first.
+/// The position of a metric on the screen of one host. Smaller ones come first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rank {
-    /// In the line above everything else.
+    /// In the header line.
     Header,
-    /// Among the rows that a person looks at first, from 1.
+    /// Among the most important rows, from 1.
     Row(u8),
     /// Below them.
     Later,
 }
 
-/// A Prometheus family. A metric in percent is exposed as a ratio, any other as it is.
+/// A Prometheus family. A metric in percent is exposed as a ratio, any other unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposed {
     /// Its name, which ends with its unit.
@@ -98,10 +98,10 @@ pub struct Exposed {
     pub help: &'static str,
 }
 
-/// What is known of the instances of a metric.
+/// Everything about the instances of a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Instances {
-    /// The title of their column, where a table has a row for each instance.
+    /// The title of their column in a table with a row for each instance.
     pub column: &'static str,
     /// The Prometheus label that names the instance.
     pub label: &'static str,
@@ -117,7 +117,7 @@ enum Levels {
     Percent,
     /// 80 and 90: disks fill slowly and are normal at 75.
     Disk,
-    /// 0.7 and 1.0 for each core; none where their number is unknown.
+    /// 0.7 and 1.0 per core; none if the number of cores is unknown.
     Load,
 }
 
@@ -188,7 +188,7 @@ pub fn well_known() -> impl Iterator<Item = &'static str> {
     catalogue().iter().map(|entry| entry.name)
 }
 
-/// What the catalogue says of the metric `name`, or of the metric whose instance it is.
+/// The catalogue's entry for the metric `name`, or for the metric that it is an instance of.
 #[must_use]
 pub fn entry(name: &str) -> Option<&'static Entry> {
     let (family, _) = parts(name);
@@ -202,17 +202,16 @@ pub fn parts(name: &str) -> (&str, Option<&str>) {
         .map_or((name, None), |(family, instance)| (family, Some(instance)))
 }
 
-/// The number of logical cores that metrics named `names` speak of as `cpu:N`; 0 where it is unknown. Names without core
-/// 0 are what somebody left of a longer list.
+/// The number of logical cores according to the `cpu:N` among `names`; 0 if unknown. Without core 0, the list was cut
+/// down by somebody, so it doesn't count.
 pub fn cores_among<'a>(names: impl IntoIterator<Item = &'a str>) -> usize {
     let number = |name: &str| name.strip_prefix("cpu:")?.parse::<u32>().ok();
     let cores: BTreeSet<u32> = names.into_iter().filter_map(number).collect();
     if cores.contains(&0) { cores.len() } else { 0 }
 }
 
-/// What is known of the metric `name` on a machine with `cores` logical cores; where their number is unknown (0), load
-/// has no levels. An unknown name is its own label, with no unit and no levels, in the
-/// section [`section::OTHER`].
+/// The description of the metric `name` on a machine with `cores` logical cores; if their number is unknown (0), load
+/// has no levels. An unknown name is its own label, with no unit and no levels, in the section [`section::OTHER`].
 #[must_use]
 pub fn describe(name: &str, cores: usize) -> MetricInfo {
     let Some(entry) = entry(name) else {
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn load_is_judged_against_the_cores() {
+    fn levels_of_load_depend_on_the_cores() {
         assert_eq!(
             (describe("load1", 8).warn, describe("load1", 8).critical),
             (Some(5.6), Some(8.0))
@@ -267,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn load_has_no_level_where_the_cores_are_unknown() {
+    fn load_has_no_levels_if_the_number_of_cores_is_unknown() {
         for name in ["load1", "load5", "load15"] {
             let load = describe(name, 0);
             assert_eq!((load.warn, load.critical), (None, None));
@@ -301,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn every_row_says_everything_once() {
+    fn every_row_is_complete_and_unique() {
         let mut names = BTreeSet::new();
         let mut ranks = BTreeSet::new();
         for entry in catalogue() {
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn instances_stand_in_the_section_of_their_metric() {
+    fn instances_are_in_the_section_of_their_metric() {
         for (name, section) in [
             ("cpu", section::CPU),
             ("disk:/var", section::FILESYSTEMS),

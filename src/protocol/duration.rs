@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::shown;
 
-/// What to write, for a text that is nothing like a duration.
+/// What to write instead of a text that is nothing like a duration.
 const WANTED: &str = "write a number and a unit, such as 500ms, 1.5s, 15m or 1h30m";
 
-/// The units, the names of each, and its nanoseconds. There is no month: `5M` would be taken for minutes.
+/// The units, the names of each, and its nanoseconds. There is no month: `5M` would be mistaken for minutes.
 const UNITS: [(&[&str], u128); 9] = [
     (&["ns", "nsec", "nanos"], 1),
     (&["us", "µs", "μs", "usec", "micros"], 1_000),
@@ -22,8 +22,8 @@ const UNITS: [(&[&str], u128); 9] = [
 
 const SECOND: u128 = 1_000_000_000;
 
-/// A duration as people write it: numbers with units, such as `500ms`, `1.5s`, `15m`, `1h30m` or `1 h 30 min`. One that is
-/// too long for the type is the longest that there is.
+/// A duration as people write it: numbers with units, such as `500ms`, `1.5s`, `15m`, `1h30m` or `1 h 30 min`. One that
+/// is too long for the type becomes the longest possible one.
 ///
 /// # Errors
 /// One line that says what is wrong and what to write.
@@ -99,7 +99,7 @@ impl<'a> Decimal<'a> {
         is_number.then_some(Self { whole, fraction })
     }
 
-    /// `unit` so many times, rounded down; the greatest number where there is none so great.
+    /// `self` times `unit`, rounded down, saturating.
     fn times(&self, unit: u128) -> u128 {
         let digit = |c: char| u128::from(c.to_digit(10).unwrap_or(0));
         let mut sum = 0_u128;
@@ -107,7 +107,7 @@ impl<'a> Decimal<'a> {
             sum = sum.saturating_mul(10).saturating_add(digit(c));
         }
         sum = sum.saturating_mul(unit);
-        // Finer than this is less than a nanosecond of a year.
+        // Further digits are less than a nanosecond of a year.
         let fraction: String = self.fraction.chars().take(18).collect();
         let tenths = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
         let fraction: u128 = fraction.parse().unwrap_or(0);
@@ -191,7 +191,7 @@ mod tests {
         }
 
         #[test]
-        fn what_we_write_is_read_back(nanos in 0..30 * 86_400_000_000_000_u64) {
+        fn our_own_output_is_read_back(nanos in 0..30 * 86_400_000_000_000_u64) {
             let duration = Duration::from_nanos(nanos);
             let text = humantime::format_duration(duration).to_string();
             prop_assert_eq!(parse_duration(&text), Ok(duration));

@@ -1,4 +1,4 @@
-//! A message as it lies on the wire: built once, sent to every viewer over every transport.
+//! A message in its wire form: built once, sent to every viewer over every transport.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -7,7 +7,7 @@ use super::Position;
 /// The first byte of an unfragmented text frame: FIN and opcode 1 (RFC 6455, section 5.2).
 const FINAL_TEXT: u8 = 0x81;
 
-/// What stands before a message in an event stream, behind its id.
+/// What precedes a message in an event stream, after its id.
 const EVENT_DATA: &[u8] = b"data: ";
 
 /// What ends an event.
@@ -16,7 +16,7 @@ const EVENT_END: &[u8] = b"\n\n";
 /// A message, ready for a WebSocket and for an event stream. Cloning it shares the bytes.
 ///
 /// Servers do not mask (RFC 6455, section 5.1), so one WebSocket frame serves all viewers. The event of an event stream
-/// holds the same JSON; what differs lies around it:
+/// holds the same JSON; only the framing around it differs:
 ///
 /// ```text
 /// id: web-1:k3v9q2:41\ndata: <frame header>{"type":"metric",…}\n\n
@@ -26,12 +26,12 @@ pub struct Frame {
     bytes: Bytes,
     /// Where the JSON begins.
     json_at: usize,
-    /// How many bytes before the JSON are the frame header.
+    /// The length of the frame header, which ends where the JSON begins.
     header_len: usize,
 }
 
 impl Frame {
-    /// The frame that carries `json`. A numbered message has a `position`, by which an event stream is resumed.
+    /// The frame that carries `json`. A numbered message has a `position`, from which an event stream resumes.
     #[must_use]
     pub fn text(json: &[u8], position: Option<&Position>) -> Self {
         let mut bytes = BytesMut::with_capacity(96 + json.len());
@@ -69,7 +69,7 @@ impl Frame {
             .slice(self.json_at - self.header_len..self.bytes.len() - EVENT_END.len())
     }
 
-    /// As [`Frame::wire`], without counting one more reference: it is done for every viewer of every message.
+    /// As [`Frame::wire`], without another reference count: this is done for every viewer and every message.
     #[must_use]
     pub fn into_wire(mut self) -> Bytes {
         self.bytes.truncate(self.bytes.len() - EVENT_END.len());
@@ -92,7 +92,7 @@ impl Frame {
         &self.bytes[self.json_at..self.bytes.len() - EVENT_END.len()]
     }
 
-    /// The memory that it takes, in bytes, however often it is shared.
+    /// The memory that it takes, in bytes, no matter how often it is shared.
     #[must_use]
     pub fn size(&self) -> usize {
         self.bytes.len()

@@ -20,21 +20,21 @@ pub enum NameError {
         "'{0}' is not a host name: write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
     )]
     Host(String),
-    /// A stream that is no number in base 36.
+    /// A stream that isn't a number in base 36.
     #[error("'{0}' is not a stream: write 1 to 12 of 0-9 a-z")]
     Stream(String),
-    /// A position that does not have three parts.
+    /// A position that doesn't have three parts.
     #[error("'{0}' is not a position: write HOST:STREAM:SEQ")]
     Position(String),
 }
 
-/// A host's name: 1 to 64 of `A-Z a-z 0-9 . _ -`, the first a letter or digit. Safe in a terminal, a URL and, with a
-/// suffix, as a file name.
+/// A host's name: 1 to 64 characters from `A-Z a-z 0-9 . _ -`, starting with a letter or digit. Safe in a terminal, a
+/// URL and, with a suffix, as a file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostName(Arc<str>);
 
 impl HostName {
-    /// A valid name as near to `name` as possible, for a machine whose own name is outside the rules.
+    /// The valid name closest to `name`, for a machine whose own name breaks the rules.
     #[must_use]
     pub fn nearest(name: &str) -> Self {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -51,8 +51,8 @@ impl HostName {
         })
     }
 
-    /// The name for this host's files, without a suffix: its own, or one that no host can have where Windows takes its
-    /// own for a device.
+    /// The name for this host's files, without a suffix: its own, or one that no host can have if Windows would take
+    /// its own for a device.
     #[must_use]
     pub fn file_stem(&self) -> String {
         let mark = if is_device(&self.0) { "_" } else { "" };
@@ -73,7 +73,7 @@ impl HostName {
     }
 }
 
-/// Whether Windows takes a file of this name for a device, whatever its suffix: files are copied there, too.
+/// Whether Windows would take a file of this name for a device, whatever its suffix: files get copied there, too.
 #[must_use]
 pub fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default();
@@ -122,7 +122,7 @@ impl Serialize for HostName {
 }
 
 /// One run of a source: its start in milliseconds since the epoch, written in base 36. A later run of the same host has
-/// a greater one, so the streams of a host are ordered.
+/// a greater id, so the streams of a host are ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
@@ -176,7 +176,7 @@ impl<'de> Deserialize<'de> for StreamId {
     }
 }
 
-/// A message that a viewer has: what follows it is what the viewer lacks. Written `HOST:STREAM:SEQ`.
+/// A message that a viewer has; it lacks everything after it. Written `HOST:STREAM:SEQ`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Whose log.
@@ -227,7 +227,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn files_of_hosts_have_names_that_every_system_takes() {
+    fn files_of_hosts_have_names_that_every_system_accepts() {
         for (host, stem) in [
             ("web-1", "web-1"),
             ("CON", "_CON"),

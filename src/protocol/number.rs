@@ -1,4 +1,4 @@
-//! Numbers as they cross every border: finite, and no more digits than it takes to read the same value back.
+//! Numbers as they are written everywhere: finite, with no more digits than it takes to read the same value back.
 
 use serde::{Serialize, Serializer};
 

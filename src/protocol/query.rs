@@ -1,4 +1,4 @@
-//! What a viewer asks for: the query of `/ws` and of every other path that sends messages.
+//! The query of `/ws` and of every other path that sends messages.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,39 +8,39 @@ use wildmatch::WildMatch;
 
 use super::{HostName, NameError, Position, parse_duration, shown};
 
-/// Where a viewer begins. Hosts that `after` names resume behind that position; the others begin `last` samples or
-/// `since` back, and with neither at the newest sample.
+/// Where a viewer begins. Hosts that `after` names resume after that position; the others start `last` samples or
+/// `since` back, or, with neither, at the newest sample.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Query {
-    /// Hosts wanted; empty for all.
+    /// The requested hosts; empty for all.
     pub hosts: Vec<HostPattern>,
-    /// Resume behind these.
+    /// Resume after these.
     pub after: Vec<Position>,
-    /// Begin this many samples back.
+    /// Start this many samples back.
     pub last: Option<u64>,
-    /// Begin this long ago, by the server's clock.
+    /// Start this long ago, by the server's clock.
     pub since: Option<Duration>,
 }
 
 /// A host's name, or a glob of `*` and `?`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HostPattern {
-    /// Exactly this host. A server that does not have it says so.
+    /// Exactly this host. A server without it says so.
     Literal(HostName),
     /// Every host that matches.
     Glob(Box<str>),
 }
 
-/// The keys under which people try to send a token.
+/// The keys that people try to send a token with.
 const TOKEN_KEYS: [&str; 2] = ["token", "access_token"];
 
-/// Whether the part of a URL behind `?` has a token in it.
+/// Whether the part of a URL after `?` contains a token.
 #[must_use]
 pub fn names_token(query: &str) -> bool {
     form_urlencoded::parse(query.as_bytes()).any(|(key, _)| TOKEN_KEYS.contains(&&*key))
 }
 
-/// How often `host` and `after` may each be there: a viewer's question is kept as long as the viewer.
+/// How often `host` and `after` may each occur: the query is kept as long as the viewer.
 const MAX_REPEATS: usize = 1024;
 
 /// Why a query was refused.
@@ -58,7 +58,7 @@ pub enum QueryError {
     /// Not a duration.
     #[error("since: {0}")]
     Since(String),
-    /// More than anybody has.
+    /// Too many of one key.
     #[error("{0}= more than {MAX_REPEATS} times: open more connections")]
     TooMany(&'static str),
     /// Secrets in URLs end in logs and histories.
@@ -69,12 +69,12 @@ pub enum QueryError {
 }
 
 impl HostPattern {
-    /// Whether `host` is meant.
+    /// Whether it matches `host`.
     #[must_use]
     pub fn matches(&self, host: &HostName) -> bool {
         match self {
             Self::Literal(name) => name == host,
-            // Ready to match it takes a multiple of its room, and every viewer keeps its own.
+            // Compiled, it takes several times the memory, and every viewer keeps its own.
             Self::Glob(glob) => WildMatch::new(glob).matches(host.as_str()),
         }
     }
@@ -85,7 +85,7 @@ impl FromStr for HostPattern {
 
     fn from_str(text: &str) -> Result<Self, NameError> {
         if text.contains(['*', '?']) {
-            // What stands between the wildcards must be able to match a name at all.
+            // The text between the wildcards must be able to match a name at all.
             text.replace(['*', '?'], "x")
                 .chars()
                 .take(64)
@@ -108,7 +108,7 @@ impl fmt::Display for HostPattern {
 }
 
 impl Query {
-    /// Reads the part of a URL behind `?`. Unknown keys are passed over.
+    /// Reads the part of a URL after `?`. Unknown keys are ignored.
     ///
     /// # Errors
     /// One line that names the key and what to write instead.
@@ -148,7 +148,7 @@ impl Query {
     }
 }
 
-/// The query as [`Query::parse`] reads it, without `?`; empty when nothing is asked.
+/// The query as [`Query::parse`] reads it, without `?`; empty for the default.
 impl fmt::Display for Query {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut query = form_urlencoded::Serializer::new(String::new());
@@ -162,7 +162,7 @@ impl fmt::Display for Query {
             query.append_pair("last", &last.to_string());
         }
         if let Some(since) = self.since {
-            // A span of more than some hundred years is too many nanoseconds to be read back with its milliseconds.
+            // A span of more than a few hundred years has too many nanoseconds to be read back with its milliseconds.
             let text = match since.as_secs() {
                 secs @ 10_000_000_000.. => format!("{secs}s"),
                 _ => format!("{}ms", since.as_millis()),
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_key_and_the_cure() {
+    fn a_refusal_names_the_key_and_the_fix() {
         for (query, expected) in [
             ("host=a/b", "host=a/b: 'a/b' is not a host name"),
             (

@@ -1,14 +1,14 @@
-//! Text that somebody else wrote, as a message to people shows it.
+//! Foreign text, as messages to people show it.
 
 use std::fmt;
 
 use super::text::is_unsafe;
 
-/// The longest piece that is repeated, in characters.
+/// The longest piece that is shown, in characters.
 const LONGEST: usize = 200;
 
-/// `text` as it was typed, cut off where it is long. Only characters that act on a terminal or cannot be seen are escaped,
-/// such as `\u{1b}`.
+/// `text` as typed, truncated if long. Only characters that control a terminal or are invisible are escaped, such as
+/// `\u{1b}`.
 #[must_use]
 pub fn shown(text: &str) -> Shown<'_> {
     Shown(text)
@@ -40,12 +40,12 @@ fn write_shown(f: &mut impl fmt::Write, c: char) -> fmt::Result {
 #[must_use]
 pub fn shown_char(c: char) -> String {
     let mut text = String::new();
-    // A String takes everything.
+    // Writing to a String cannot fail.
     let _ = write_shown(&mut text, c);
     text
 }
 
-/// Whether `c` acts on the terminal, reorders the line or cannot be seen: control, bidi and invisible characters.
+/// Whether `c` controls the terminal, reorders the line or is invisible.
 #[must_use]
 pub fn is_deceptive(c: char) -> bool {
     is_unsafe(c)

@@ -1,19 +1,19 @@
-//! Characters that a terminal takes for more than a picture of themselves.
+//! Characters that a terminal doesn't merely display.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Whether `c` may command a terminal or turn around what it shows: a control character, of which some terminals know
-/// those of C1 (U+0080 to U+009F) too, an end of line of Unicode's own, or a character that sets the direction of text.
+/// Whether `c` may control a terminal or reverse what it shows: a control character (some terminals obey those of C1,
+/// U+0080 to U+009F, too), a Unicode line separator, or a character that sets the direction of text.
 #[must_use]
 pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')
 }
 
-/// `text` with `\u009b` in the place of each character that [`is_unsafe`] and not white space of ASCII.
+/// `text` with an escape such as `\u009b` for each character that [`is_unsafe`], except ASCII white space.
 ///
-/// The same text where there are none. JSON remains the same JSON: a raw character of this kind stands only in strings.
+/// The same text if there are none. JSON remains the same JSON, because such raw characters only occur in strings.
 #[must_use]
 pub fn escape_unsafe(text: &str) -> Cow<'_, str> {
     let is_escaped = |c: char| is_unsafe(c) && !matches!(c, '\t' | '\n' | '\r');
@@ -37,7 +37,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn what_a_terminal_might_obey_is_escaped() {
+    fn text_that_a_terminal_might_obey_is_escaped() {
         for (text, expected) in [
             ("web-1 µ ü データ", "web-1 µ ü データ"),
             ("a\tb\r\n", "a\tb\r\n"),

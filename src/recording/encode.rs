@@ -6,13 +6,13 @@ use super::event::push_event;
 use super::row::Row;
 use crate::protocol::{Sample, push_number};
 
-/// Writes the header and the rows of one file. Appends to a buffer of the caller, who writes it in one go.
+/// Writes the header and the rows of one file. Appends to a buffer that the caller writes in one piece.
 #[derive(Debug)]
 pub struct Encoder {
     columns: Columns,
-    /// The values of the row at hand, one for each column; NaN where absent, for no sample carries one.
+    /// The values of the current row, one for each column; NaN if absent, because no sample contains one.
     cells: Vec<f64>,
-    /// Those of its values that have no column, as indexes into the sample.
+    /// Its values without a column, as indexes into the sample.
     others: Vec<usize>,
 }
 
@@ -48,7 +48,7 @@ impl Encoder {
 
     /// Appends one row.
     ///
-    /// Of a value that comes twice the first counts, as in [`Sample::get`]. A time past the year 9999 is written as its
+    /// If a value occurs twice, the first counts, as in [`Sample::get`]. A time after the year 9999 is written as its
     /// end.
     pub fn row(&mut self, row: &Row, out: &mut Vec<u8>) {
         let (host, stream, timestamp, message) = match row {

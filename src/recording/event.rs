@@ -1,10 +1,10 @@
-//! The cell that says what a row is.
+//! The cell that says what kind of row it is.
 
 use super::cell::{push_plain, push_quoted};
 use super::row::Row;
 use crate::protocol::{Alert, Gap, GapReason, Numbered};
 
-/// What the cell `event` says.
+/// The contents of the cell `event`.
 #[derive(Debug, PartialEq)]
 pub(super) enum Event {
     Sample,
@@ -13,7 +13,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// Reads the cell; `None` where it says nothing that is known.
+    /// Reads the cell; `None` if it is unknown.
     pub(super) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             Some(Self::Sample)
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_say_what_is_known() {
+    fn gaps_contain_the_known_numbers() {
         check(GapReason::Expired, Some(13), Some(57), "gap expired 13-57");
         check(GapReason::Expired, None, None, "gap expired");
         check(GapReason::Expired, Some(13), None, "gap expired 13-");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_event() {
+    fn anything_else_is_not_an_event() {
         for bad in [
             "gap",
             "gap ",

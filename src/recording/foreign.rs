@@ -1,9 +1,9 @@
-//! What a file is that is no recording, by its first bytes, and how to make a recording of it.
+//! What kind of file it is, if it isn't a recording, judging by its first bytes, and how to turn it into one.
 
 use super::columns::{HOST, TIMESTAMP};
 use super::time::parse_timestamp;
 
-/// How many of the first bytes are looked at.
+/// How many bytes at the start are examined.
 pub(super) const LOOKED_AT: usize = 512;
 
 /// Compressed files: how they begin, what they are called, and what unpacks them.
@@ -27,7 +27,7 @@ const BINARY: [(&[u8], &str); 6] = [
     (b"%PDF", "a PDF"),
 ];
 
-/// What the file `name` is, that begins with `head`, and what to do; `None` where nothing is known of it.
+/// What the file `name`, which begins with `head`, is, and what to do about it; `None` if unknown.
 pub(super) fn describe(head: &[u8], name: &str) -> Option<String> {
     let starts = |magic: &[u8]| head.starts_with(magic);
     if let Some((_, format, tool)) = COMPRESSED.iter().find(|(magic, ..)| starts(magic)) {
@@ -44,7 +44,7 @@ pub(super) fn describe(head: &[u8], name: &str) -> Option<String> {
     describe_text(&String::from_utf8_lossy(head))
 }
 
-/// The same of a file that is text.
+/// The same for a text file.
 fn describe_text(head: &str) -> Option<String> {
     let head = head.trim_start_matches('\u{feff}');
     match head.trim_start().chars().next()? {
@@ -88,7 +88,7 @@ fn is_utf16(head: &[u8]) -> bool {
     head.len() >= 16 && (nul(0) != nul(1))
 }
 
-/// How to replay what a tool makes of the file.
+/// How to replay the output of a tool for the file.
 fn piped(tool: &str, name: &str) -> String {
     let is_path = std::path::Path::new(name).is_file();
     if is_path {
@@ -98,7 +98,7 @@ fn piped(tool: &str, name: &str) -> String {
     }
 }
 
-/// A name as a shell takes it.
+/// A name quoted for a shell.
 fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "._/-+:@%,=".contains(c);
     if name.chars().all(plain) {

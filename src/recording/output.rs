@@ -1,4 +1,4 @@
-//! What `record` writes to: a file, or standard output.
+//! What `record` writes to: a file or standard output.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Seek};
@@ -20,31 +20,32 @@ pub struct Output {
     file: File,
     /// `None` for standard output.
     path: Option<PathBuf>,
-    /// Not a pipe, a terminal or a device: can be cut and synced.
+    /// Not a pipe, a terminal or a device: can be truncated and synced.
     is_regular: bool,
-    /// What a person sees at once must not command the terminal. Files keep it, so that they replay the same.
+    /// Text on a terminal is escaped, so that it can't control the terminal. Files keep it, so that they replay the
+    /// same.
     is_terminal: bool,
-    /// What the file holds is to be replaced, but stays until there is something to replace it with.
+    /// The contents of the file will be replaced, but stay until there is something to replace them with.
     replaces: AtomicBool,
-    /// This object made the file and nothing is in it yet.
+    /// This object created the file, and it is still empty.
     is_blank: AtomicBool,
-    /// The disk may not have the name yet, though it may have the rows.
+    /// The file's name may not be on the disk yet, even if the rows are.
     is_unlisted: AtomicBool,
-    /// The length that the file has with every write that has begun, and with every one that has ended. They differ only
-    /// during a write, so that another thread can tell our own growth from somebody else's.
+    /// The length of the file including every write that has begun, and including every one that has ended. They differ
+    /// only during a write, so that another thread can tell our own writes from those of other programs.
     begun: AtomicU64,
     ended: AtomicU64,
-    /// Part of a row is at the end of the file, and could not be cut off: before the next row it must be.
+    /// The file ends with part of a row that could not be removed: it must be removed before the next row.
     is_torn: AtomicBool,
-    /// It had a name when it was opened, so that one without any is a deleted one.
+    /// It had a name when it was opened, so if it has none now, it was deleted.
     had_name: bool,
 }
 
 impl Output {
     /// Opens a file for a new recording.
     ///
-    /// One that holds something is replaced only by `force`, and only when the first rows are written. A file that is
-    /// made here and that nothing is written to is removed in the end. Pipes and devices are written to as they are.
+    /// One that isn't empty is replaced only with `force`, and only when the first rows are written. A file that is
+    /// created here and stays empty is removed in the end. Pipes and devices are written to directly.
     ///
     /// # Errors
     /// When it cannot be opened, exists without `force`, or another process records into it.
@@ -66,7 +67,7 @@ impl Output {
         Ok(output)
     }
 
-    /// Opens a file to be read and appended to; it may be new.
+    /// Opens a file for reading and appending; it may be new.
     pub(super) fn open_to_append(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, OutputError> {
         match open_new(&**disk, path) {
             Ok(file) => Self::of_file(disk, file, path, true),
@@ -80,7 +81,7 @@ impl Output {
         }
     }
 
-    /// Standard output, without the line buffer that the standard library puts before it.
+    /// Standard output, without the standard library's line buffer.
     ///
     /// # Errors
     /// When it is closed.
@@ -104,7 +105,7 @@ impl Output {
         if !output.is_regular {
             return Ok(output);
         }
-        // Where the file system has no locks there is nothing to hold against us.
+        // If the filesystem has no locks, this check is skipped.
         if let Err(fs::TryLockError::WouldBlock) = output.file.try_lock() {
             return Err(OutputError::Busy { path: path.into() });
         }
@@ -121,7 +122,7 @@ impl Output {
         let length = match (&path, is_regular) {
             (_, false) => 0,
             (Some(_), true) => metadata.len(),
-            // What we do not write at its end may grow by itself.
+            // If we don't write at its end, it may grow without us.
             (None, true) => (&file).stream_position()?,
         };
         Ok(Self {
@@ -140,11 +141,11 @@ impl Output {
         })
     }
 
-    /// Appends encoded rows with one call of the system (more only where it takes them in parts).
+    /// Appends encoded rows with one system call (more only if the system accepts them in parts).
     ///
     /// # Errors
-    /// When they do not go in, of those the file then has only complete ones; or when the file was cut or written to by
-    /// somebody else, then none of them is in it.
+    /// When they cannot be written; the file then contains only complete ones. Or when another program truncated or
+    /// wrote to the file; it then contains none of them.
     pub fn write(&self, rows: &[u8]) -> Result<(), OutputError> {
         self.check_length()?;
         self.prepare()?;
@@ -162,7 +163,7 @@ impl Output {
         written.map_err(|source| self.cannot_write(source))
     }
 
-    /// Clears the way for the next rows: what they replace goes, and what is left of a row that could not be written.
+    /// Prepares for the next rows: removes what they replace, and the rest of a row that could not be written.
     fn prepare(&self) -> Result<(), OutputError> {
         if self.replaces.load(Ordering::Relaxed) {
             if self.is_regular {
@@ -189,7 +190,7 @@ impl Output {
         })
     }
 
-    /// Writes all of `bytes`; or tells how many were written, and why no more.
+    /// Writes all of `bytes`; an error says how many were written, and why no more.
     fn write_parts(&self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
         let mut written = 0;
         while written < bytes.len() {
@@ -203,16 +204,16 @@ impl Output {
         Ok(())
     }
 
-    /// Cuts the file to `length` bytes.
+    /// Truncates the file to `length` bytes.
     pub(super) fn set_len(&self, length: u64) -> Result<(), OutputError> {
-        // Between the two the file is shorter than one says and longer than the other: neither is held against it.
+        // In between, the file is shorter than one length and longer than the other; neither counts as a change.
         self.ended.store(0, Ordering::SeqCst);
         let cut = self.disk.set_len(&self.file, length);
         self.note_length();
         cut.map_err(|source| self.cannot_write(source))
     }
 
-    /// After a failure only the file knows how long it is. Where it does not tell, no length is held against it.
+    /// After a failure, only the file knows its length. If it can't be asked, no length is checked.
     fn note_length(&self) -> Option<u64> {
         let length = self.file.metadata().ok().map(|it| it.len());
         self.begun
@@ -221,8 +222,8 @@ impl Output {
         length
     }
 
-    /// Takes back what says nothing without the rest of `written`: part of a row, and a header or gap without its message.
-    /// Where that fails too, readers leave it out.
+    /// Removes what means nothing without the rest of `written`: part of a row, and a header or gap without its
+    /// message. If that fails too, readers omit it.
     fn cut_torn_rows(&self, written: &[u8]) {
         let excess = (written.len() - lines::length_of_whole_rows(written)) as u64;
         if 0 < excess && self.is_regular {
@@ -239,10 +240,10 @@ impl Output {
         OutputError::Write { name, source }
     }
 
-    /// Waits until the disk has what was written.
+    /// Waits until everything written is on the disk.
     ///
     /// # Errors
-    /// When the disk does not take it.
+    /// When the disk reports an error.
     pub fn sync(&self) -> Result<(), OutputError> {
         if !self.is_regular {
             return Ok(());
@@ -255,7 +256,7 @@ impl Output {
         })
     }
 
-    /// Makes the name of a new file as durable as its rows will be.
+    /// Makes the name of a new file as durable as its rows.
     fn sync_name(&self) -> io::Result<()> {
         if let Some(path) = &self.path
             && self.is_unlisted.load(Ordering::Relaxed)
@@ -266,11 +267,11 @@ impl Output {
         Ok(())
     }
 
-    /// Checks that the file is still the one that was opened, under its name, and holds what was written to it and nothing
-    /// else: rows for a deleted file would be lost in silence, and rows behind a cut would stand without a header.
+    /// Checks that the file is still the one that was opened, still has its name, and contains exactly what was written
+    /// to it: rows for a deleted file would be lost silently, and rows after a truncation would have no header.
     ///
     /// # Errors
-    /// When it was deleted, moved, replaced, cut or written to.
+    /// When it was deleted, moved, replaced, truncated or written to.
     pub fn check_still_there(&self) -> Result<(), OutputError> {
         if let Some(loss) = self.loss_of_name() {
             return Err(self.lost(loss));
@@ -291,12 +292,12 @@ impl Output {
             return Ok(());
         };
         if bounds() != (at_least, at_most) {
-            return Ok(()); // written to by us meanwhile: the next look tells
+            return Ok(()); // we have written to it meanwhile: the next check decides
         }
         if length < at_least {
             return Err(self.lost(Loss::Truncated));
         }
-        // Others may have a share in our standard output, such as our own standard error.
+        // Others may share our standard output, such as our own standard error.
         if at_most < length && self.path.is_some() {
             return Err(self.lost(Loss::Grown));
         }
@@ -324,7 +325,7 @@ impl Output {
         OutputError::Lost { name, loss }
     }
 
-    /// Whether a write may wait for somebody to read: it does not go to a file.
+    /// Whether a write may have to wait for a reader, because it doesn't go to a file.
     #[must_use]
     pub fn may_wait(&self) -> bool {
         !self.is_regular
@@ -353,7 +354,7 @@ impl Output {
 }
 
 impl Drop for Output {
-    /// Removes a file that would only be in the way of the next attempt.
+    /// Removes an empty file, which would only get in the way of the next attempt.
     fn drop(&mut self) {
         if let Some(path) = &self.path
             && self.is_regular
@@ -366,7 +367,7 @@ impl Drop for Output {
 }
 
 fn open_new(disk: &dyn Disk, path: &Path) -> io::Result<File> {
-    // Appending, so that rows go behind whatever another process does to the file.
+    // Appends, so that rows go to the end whatever another process does to the file.
     let mut options = OpenOptions::new();
     disk.open(path, options.append(true).create_new(true).read(true))
 }
@@ -402,7 +403,7 @@ fn is_same_file(path: &Path, file: &File) -> bool {
     let identity = |it: fs::Metadata| (it.dev(), it.ino());
     match (fs::metadata(path), file.metadata()) {
         (Ok(there), Ok(open)) => identity(there) == identity(open),
-        // Whoever may not look there any more cannot tell; the file itself is open.
+        // Without permission to look there any more, nothing is known; the file itself is open.
         (Err(error), _) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
         (Ok(_), Err(_)) => true,
     }
@@ -414,7 +415,7 @@ fn has_name(metadata: &fs::Metadata) -> bool {
     std::os::unix::fs::MetadataExt::nlink(metadata) > 0
 }
 
-/// Not known here: a file whose name is gone counts as deleted.
+/// Unknown on this platform: a file whose name is gone counts as deleted.
 #[cfg(not(unix))]
 fn has_name(_: &fs::Metadata) -> bool {
     false

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 
 use super::error::ReadError;
 
-/// What became of an output file while it was written to. Nothing more is written to it then.
+/// What happened to an output file while it was being written. Nothing more is written to it after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Loss {
-    /// It has no name any more.
+    /// It no longer has a name.
     #[error("was deleted")]
     Deleted,
     /// It has another name.
     #[error("was moved or renamed (it holds all rows up to now)")]
     Moved,
-    /// It has no name any more, and another file has the one that it had.
+    /// It no longer has a name, and another file has its old one.
     #[error("was replaced by another file")]
     Replaced,
     /// It is shorter than what was written to it, as after logrotate's `copytruncate`.
@@ -28,13 +28,13 @@ pub enum Loss {
 /// Why a recording cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
-    /// The file is there, and holds something.
+    /// The file exists and isn't empty.
     #[error("'{}' exists: use --append to go on with it, or --force to replace it", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// A directory in the place of the file.
+    /// A directory instead of a file.
     #[error("'{0}' is a directory: write '{0}/' for one file per host in it", path.display())]
     Directory {
         /// The directory.
@@ -46,7 +46,7 @@ pub enum OutputError {
         /// The file.
         path: PathBuf,
     },
-    /// Appended rows would not fit what is there.
+    /// Appended rows would not match the existing ones.
     #[error(
         "'{}' has its columns, quotes or line ends not as `metrics record` writes them: record into another file",
         path.display()
@@ -55,10 +55,10 @@ pub enum OutputError {
         /// The file.
         path: PathBuf,
     },
-    /// What is there cannot be gone on with.
+    /// The existing recording cannot be continued.
     #[error("cannot append: {0}; record into another file, or use --force to replace this one")]
     Unreadable(ReadError),
-    /// The directory that the file is to be in does not exist.
+    /// The file's directory does not exist.
     #[error(
         "cannot open '{}': there is no directory '{1}': make it first (mkdir -p '{1}')", path.display(), directory.display()
     )]
@@ -76,7 +76,7 @@ pub enum OutputError {
         /// The cause.
         source: io::Error,
     },
-    /// The rows could not be written. Of those the file has only complete ones.
+    /// The rows could not be written. The file contains only complete ones.
     #[error("cannot write '{name}'")]
     Write {
         /// The file.
@@ -84,7 +84,7 @@ pub enum OutputError {
         /// The cause.
         source: io::Error,
     },
-    /// The rows are written, but maybe not on the disk.
+    /// The rows are written, but may not be on the disk.
     #[error("cannot save '{name}' to the disk")]
     Sync {
         /// The file.
@@ -92,7 +92,7 @@ pub enum OutputError {
         /// The cause.
         source: io::Error,
     },
-    /// Somebody else deleted, moved, cut or wrote to the file.
+    /// Another program deleted, moved, truncated or wrote to the file.
     #[error("'{name}' {loss} while recording")]
     Lost {
         /// The file.

@@ -1,4 +1,4 @@
-//! Going on with a recording: where it ends, and with which columns.
+//! Continuing a recording: where it ends, and with which columns.
 
 use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read, Seek};
@@ -17,15 +17,15 @@ use super::watched::MAX_ROW_BYTES;
 use crate::disk::{Disk, DiskReader};
 use crate::protocol::{Position, StreamId};
 
-/// Large, for the whole file goes through it once.
+/// Large, because the whole file is read through it once.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// An output that was opened to be appended to.
+/// An output that was opened for appending.
 #[derive(Debug)]
 pub struct Appended {
     /// The output.
     pub output: Output,
-    /// Where the recording ends; `None` where there is none yet, so that a header comes first.
+    /// Where the recording ends; `None` if there is none yet, so that a header must be written first.
     pub resume: Option<Resume>,
 }
 
@@ -34,22 +34,22 @@ pub struct Appended {
 pub struct Resume {
     /// The columns that further rows must have.
     pub columns: Columns,
-    /// The last numbered row; `None` where there is only a header.
+    /// The last numbered row; `None` if there is only a header.
     pub last: Option<Position>,
     /// The streams before that of the last row, in their order, each once.
     pub past: Vec<StreamId>,
-    /// How many bytes were cut off behind it: a torn row, or a gap whose message was not written.
+    /// How many bytes after it were removed: a torn row, or a gap whose message was not written.
     pub cut_bytes: u64,
 }
 
 impl Output {
-    /// Opens a recording to go on with it. A missing or empty file is begun.
+    /// Opens a recording to continue it. A missing or empty file becomes a new one.
     ///
-    /// A torn last row and a gap without its message are cut off: both come again. The file is read once from end to end,
-    /// because any of its headers may be the one that counts.
+    /// A torn last row and a gap without its message are removed: both will be received again. The file is read once
+    /// from start to end, because any of its headers may be the one that counts.
     ///
     /// # Errors
-    /// When it cannot be opened, is no recording, was edited into another form, or another process records into it.
+    /// When it cannot be opened, isn't a recording, was edited into another form, or another process records into it.
     pub fn append(disk: &Arc<dyn Disk>, path: &Path) -> Result<Appended, OutputError> {
         let output = Self::open_to_append(disk, path)?;
         if !output.is_regular() {
@@ -99,7 +99,7 @@ struct Scan<'a> {
     streams: Streams,
     line: u64,
     end: u64,
-    /// Behind the last numbered row or header.
+    /// The position after the last numbered row or header.
     keep: u64,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Scan<'a> {
         self.settle()
     }
 
-    /// Takes a complete line.
+    /// Processes a complete line.
     fn take(&mut self, line: &mut Vec<u8>) -> Result<(), ReadError> {
         if self.columns.is_none() || is_header(line) {
             self.settle()?;
@@ -160,7 +160,7 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Reads the last row, which must be one of its header.
+    /// Reads the last row, which must match its header.
     fn settle(&mut self) -> Result<(), ReadError> {
         let Some((bytes, line)) = self.row.take() else {
             return Ok(());
@@ -191,7 +191,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// A line that is cut off is torn; one that goes on is not ours to cut.
+    /// A line that is cut off is torn; one that continues must not be truncated.
     fn too_long(&self) -> ReadError {
         ReadError::Row {
             file: self.file.into(),
@@ -208,10 +208,10 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The streams in a file, found without reading its rows: no cell before theirs is ever quoted.
+/// The streams in a file, found without reading its rows: the cells before theirs are never quoted.
 #[derive(Debug, Default)]
 struct Streams {
-    /// The cell of the row before.
+    /// The cell of the previous row.
     cell: Vec<u8>,
     found: Vec<StreamId>,
 }
@@ -226,7 +226,7 @@ impl Streams {
             return;
         }
         self.cell = cell.to_vec();
-        // What is no stream is told where it matters, in the last row.
+        // An invalid stream is reported where it matters, in the last row.
         let stream = std::str::from_utf8(cell)
             .ok()
             .and_then(|text| text.parse::<StreamId>().ok());

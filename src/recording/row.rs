@@ -5,15 +5,15 @@ use crate::protocol::{Gap, HostName, Numbered, StreamId};
 /// One row of a recording.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Row {
-    /// A message. Values of columns come in the order of the columns, others behind them.
+    /// A message. Values with columns have the order of the columns; the others follow.
     Numbered(Numbered),
-    /// Messages that will not come.
+    /// Missing messages.
     Gap {
         /// Whose messages.
         host: HostName,
         /// The stream of the next message.
         stream: StreamId,
-        /// When the next message was read, in milliseconds since the epoch.
+        /// When the next message's reading was taken, in milliseconds since the epoch.
         timestamp: u64,
         /// What is missing.
         gap: Gap,

@@ -1,4 +1,4 @@
-//! The format as a whole: there and back again.
+//! The format as a whole: round trips.
 
 mod errors;
 mod output;
@@ -89,14 +89,14 @@ fn a_header_in_the_middle_may_change_the_columns() {
 }
 
 #[test]
-fn columns_come_in_any_order_and_only_four_are_needed() {
+fn columns_may_have_any_order_and_only_four_are_required() {
     let file = "cpu,seq,stream,host,timestamp\n1e3,41,k3v9q2,web-1,2026-11-24T14:07:31.204Z\n";
     let (_, rows) = read(file.as_bytes()).unwrap();
     assert_eq!(rows, [sample_row(41, &[("cpu", 1000.0)])]);
 }
 
 #[test]
-fn other_line_ends_marks_and_numbers_are_read() {
+fn other_line_endings_marks_and_numbers_are_read() {
     let file = "\u{feff}timestamp,host,stream,seq,event,cpu,top,extra\r\n\r\n\
                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,41.0,,7.0,,\r\n\n\
                 \u{feff}timestamp,host,stream,seq,event,top,extra,cpu\r\n\
@@ -136,7 +136,7 @@ fn a_last_row_without_a_line_break_is_left_out_even_if_it_reads() {
 }
 
 #[test]
-fn the_bound_on_a_row_is_none_on_the_file() {
+fn the_limit_on_a_row_does_not_limit_the_file() {
     let mut row = sample_row(1, &[("cpu", 1.0)]);
     message(&mut row).unwrap().sample.top = Some(vec![crate::protocol::Process {
         pid: 1,
@@ -169,7 +169,7 @@ proptest! {
     }
 
     #[test]
-    fn quoting_is_that_of_the_csv_crate((columns, rows) in any_file()) {
+    fn quoting_matches_the_csv_crate((columns, rows) in any_file()) {
         let file = encode(&columns, &rows);
         let mut theirs = csv::Writer::from_writer(Vec::new());
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&*file);
@@ -184,7 +184,7 @@ proptest! {
         let mut turned = rows.clone();
         for row in &mut turned {
             if let Some(message) = message(row) {
-                // Stable, so that those without a column keep their order.
+                // A stable sort, so that those without a column keep their order.
                 message.sample.values.sort_by_key(|(name, _)| {
                     std::cmp::Reverse(columns.index_of(name, 0))
                 });

@@ -7,18 +7,18 @@ use crate::protocol::LAST_TIMESTAMP;
 pub enum TimeProblem {
     /// It is not a date and a time.
     NotATime,
-    /// It does not say how far from UTC it is.
+    /// It has no time zone.
     NoOffset,
     /// It is before 1970 or after 9999.
     OutOfRange,
 }
 
 /// Reads a time into milliseconds since the epoch, rounded: RFC 3339, with a space or `t` for the `T`, any number of
-/// digits behind the seconds (or none, or behind a comma), and as offset `Z`, `UTC`, `+01:00`, `+0100` or `+01`, perhaps
-/// behind a space.
+/// decimals of a second (or none, or after a comma), and an offset, `Z`, `UTC`, `+01:00`, `+0100` or `+01`, optionally
+/// after a space.
 ///
 /// # Errors
-/// What is wrong with it. Without an offset it is not taken for UTC: nobody could tell whether it is.
+/// What is wrong with it. A time without an offset is not assumed to be UTC, because it might not be.
 pub fn parse_timestamp(text: &str) -> Result<u64, TimeProblem> {
     let mut rest = Rest(text.as_bytes());
     let local_ms = rest.date_and_time().ok_or(TimeProblem::NotATime)?;
@@ -34,7 +34,7 @@ pub fn parse_timestamp(text: &str) -> Result<u64, TimeProblem> {
 
 const MS_PER_MINUTE: i64 = 60_000;
 
-/// What of a text has not been read yet.
+/// The part of a text that hasn't been read yet.
 struct Rest<'a>(&'a [u8]);
 
 impl Rest<'_> {
@@ -60,7 +60,7 @@ impl Rest<'_> {
         Some(minutes * MS_PER_MINUTE + second * 1000 + ms)
     }
 
-    /// The digits behind the seconds, if there are any, in milliseconds.
+    /// The decimals of a second, if there are any, in milliseconds.
     fn fraction(&mut self) -> Option<i64> {
         if self.one_of(b".,").is_none() {
             return Some(0);
@@ -94,7 +94,7 @@ impl Rest<'_> {
         Some(sign * (hours * 60 + minutes) * MS_PER_MINUTE)
     }
 
-    /// A number of exactly so many digits.
+    /// A number of exactly `digits` digits.
     fn number(&mut self, digits: usize) -> Option<i64> {
         let (number, rest) = self.0.split_at_checked(digits)?;
         self.0 = rest;
@@ -131,7 +131,7 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     let to_year =
         before * 365 + before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400);
     let to_month: i64 = (1..month).map(|month| days_in(year, month)).sum();
-    // 719,162 days lie between 0001-01-01 and the epoch.
+    // There are 719,162 days between 0001-01-01 and the epoch.
     to_year + to_month + day - 1 - 719_162
 }
 
@@ -141,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_are_read_as_others_write_them() {
+    fn times_are_read_as_other_programs_write_them() {
         let noon = 1_795_529_251_204;
         for text in [
             "2026-11-24T14:07:31.204Z",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_time_is_told() {
+    fn the_problem_with_a_time_is_named() {
         for text in [
             "2026-11-24T14:07:31",
             "2026-11-24 14:07:31.204",

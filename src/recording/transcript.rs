@@ -1,16 +1,16 @@
-//! What a viewer receives of one host, as rows.
+//! The messages of one host that a viewer receives, as rows.
 
 use crate::protocol::{Gap, Hello, Numbered};
 
 use super::{Columns, Encoder, Row};
 
 /// Writes the messages of one host as a recording: the header before the first row, and a loss together with the
-/// message behind it.
+/// message after it.
 #[derive(Debug)]
 pub struct Transcript {
     encoder: Encoder,
     header_written: bool,
-    /// Whether a numbered row is there: what is missing before the first one, no numbers show.
+    /// Whether there is a numbered row: before the first one, the numbers don't show what is missing.
     has_rows: bool,
     gap: Option<Gap>,
 }
@@ -28,7 +28,7 @@ impl Transcript {
         }
     }
 
-    /// A recording that is gone on with, with the columns that it has, and with numbered rows or without.
+    /// A recording that is continued, with its columns, and with or without numbered rows.
     #[must_use]
     pub fn resumed(columns: Columns, has_rows: bool) -> Self {
         Self {
@@ -39,12 +39,13 @@ impl Transcript {
         }
     }
 
-    /// Messages will not come. It is written with the next one, unless that is the first: a recording begins with a message.
+    /// Messages are missing. The gap is written with the next message, unless that is the first: a recording begins
+    /// with a message.
     pub fn gap(&mut self, gap: Gap) {
         self.gap = Some(gap);
     }
 
-    /// Appends a numbered message to `out`, and what goes before it. Whether that was a gap.
+    /// Appends a numbered message to `out`, and what precedes it. Returns whether that was a gap.
     pub fn push(&mut self, message: Numbered, out: &mut Vec<u8>) -> bool {
         if !std::mem::replace(&mut self.header_written, true) {
             self.encoder.header(out);

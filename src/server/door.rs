@@ -1,6 +1,6 @@
-//! The door: how a connection comes in, what it asks for, and whether it may.
+//! The door: how a connection comes in, what it requests, and whether it has access.
 //!
-//! Nothing here knows what viewers get or what is answered.
+//! Nothing here knows about messages or responses.
 
 pub mod gate;
 pub(super) mod head;

@@ -1,7 +1,7 @@
-//! Viewers: how they are let in, what each of them gets and when, and when it has to leave.
+//! Viewers: how they connect, what each of them gets and when, and when it is disconnected.
 //!
-//! A viewer comes in by a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), and joins the [`fanout`].
-//! That writes to all viewers, while a small task for each hears what it says ([`reader`]).
+//! A viewer connects with a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), and joins the
+//! [`fanout`]. That writes to all viewers, while a small task per viewer reads from it ([`reader`]).
 
 pub(super) mod admission;
 pub(super) mod counts;

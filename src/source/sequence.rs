@@ -1,4 +1,4 @@
-//! The last stage of every source: messages get their numbers and go to the publisher.
+//! The last stage of every source: messages are numbered and published.
 
 use crate::hub::{Announcement, HostPublisher};
 use crate::protocol::{Alert, Numbered, Sample, StreamId};
@@ -8,14 +8,14 @@ use crate::protocol::{Alert, Numbered, Sample, StreamId};
 pub enum Seq {
     /// The next one.
     Next {
-        /// How many numbers before it are left out, because those messages are missing.
+        /// How many numbers before it are skipped, because those messages are missing.
         missing: u64,
     },
-    /// The one that it has already.
+    /// The one that it already has.
     Kept(u64),
 }
 
-/// The stage before [`Numbered`]: a message on its way from a source, which says what number it gets.
+/// The stage before [`Numbered`]: a message from a source, with a rule for its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unnumbered {
     /// The announced stream, which the number will belong to.
@@ -24,7 +24,7 @@ pub struct Unnumbered {
     pub seq: Seq,
     /// The alert, if it is one.
     pub alert: Option<Box<Alert>>,
-    /// The reading, or the one that changed the alert.
+    /// The sample, or the one that triggered the alert.
     pub sample: Sample,
 }
 
@@ -36,7 +36,7 @@ pub struct NumbersRanOut;
 /// The numbers of one host.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// The last one that was counted.
+    /// The last one given.
     last: u64,
 }
 
@@ -44,13 +44,13 @@ impl Numbers {
     /// The number that `seq` would get now.
     ///
     /// # Errors
-    /// When none is left.
+    /// When there are none left.
     pub fn peek(&self, seq: Seq) -> Result<u64, NumbersRanOut> {
         match seq {
             Seq::Kept(seq) => Ok(seq),
             Seq::Next { missing } => {
                 let next = self.last.saturating_add(missing).saturating_add(1);
-                // The last number has none behind it.
+                // No number follows the last one.
                 (next < u64::MAX).then_some(next).ok_or(NumbersRanOut)
             }
         }
@@ -59,14 +59,14 @@ impl Numbers {
     /// Gives `seq` its number.
     ///
     /// # Errors
-    /// When none is left.
+    /// When there are none left.
     pub fn give(&mut self, seq: Seq) -> Result<u64, NumbersRanOut> {
         self.last = self.peek(seq)?;
         Ok(self.last)
     }
 }
 
-/// One host's way to the hub.
+/// One host's numbered messages on their way to the hub.
 #[derive(Debug)]
 pub struct Sequence {
     publisher: HostPublisher,
@@ -74,7 +74,7 @@ pub struct Sequence {
 }
 
 impl Sequence {
-    /// Numbers from 1 on, for what `publisher` gets.
+    /// Numbers the messages for `publisher` from 1.
     #[must_use]
     pub fn new(publisher: HostPublisher) -> Self {
         Self {
@@ -83,12 +83,12 @@ impl Sequence {
         }
     }
 
-    /// Says what the next messages belong to. A source whose stream changes counts on.
+    /// Describes the messages that follow. When its stream changes, a source continues to count.
     pub fn announce(&self, announcement: Announcement) {
         self.publisher.announce(announcement);
     }
 
-    /// The publisher, for everything but messages.
+    /// The publisher, for everything except messages.
     #[must_use]
     pub fn publisher(&self) -> &HostPublisher {
         &self.publisher
@@ -97,16 +97,16 @@ impl Sequence {
     /// The number that `seq` would get now.
     ///
     /// # Errors
-    /// When none is left.
+    /// When there are none left.
     pub fn peek(&self, seq: Seq) -> Result<u64, NumbersRanOut> {
         self.numbers.peek(seq)
     }
 
-    /// Numbers a message and publishes it, without waking viewers. Whether the log is now past its bounds; see
+    /// Numbers a message and publishes it, without waking viewers. Returns whether the log now exceeds its bounds; see
     /// [`HostPublisher::add`].
     ///
     /// # Errors
-    /// When no number is left.
+    /// When there are no numbers left.
     pub fn add(&mut self, message: Unnumbered) -> Result<bool, NumbersRanOut> {
         let seq = self.numbers.give(message.seq)?;
         Ok(self.publisher.add(Numbered {
@@ -129,7 +129,7 @@ mod tests {
 
     const STREAM: StreamId = StreamId(1);
 
-    /// What a rule about every sample makes of one, before any of it has a number.
+    /// What a rule that fires for every sample produces, before anything has a number.
     fn with_alert(sample: Sample) -> [Unnumbered; 2] {
         let alert = Alert {
             name: "busy".into(),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_can_come_between_two_samples_that_have_no_number_yet() {
+    fn an_alert_can_be_inserted_between_two_unnumbered_samples() {
         let hub = Hub::new(Retention {
             duration: Duration::from_secs(60),
             lossless: false,

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_beats_the_stream() {
+    fn the_flag_overrides_the_stream() {
         let file = tempfile::tempfile().unwrap();
         assert!(is_coloured(Colour::Always, &file));
         assert!(!is_coloured(Colour::Never, &file));

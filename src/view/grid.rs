@@ -1,4 +1,4 @@
-//! Tables: what stands in which column is decided here for the width; comfy-table aligns and cuts it.
+//! Tables: this module chooses the columns for the width; comfy-table aligns and truncates them.
 
 use comfy_table::{CellAlignment, ColumnConstraint, Row, Table, Width, presets};
 
@@ -32,15 +32,15 @@ impl<'a> Column<'a> {
     }
 }
 
-/// What stands in a column, and what it means.
+/// The text of a cell, and its meaning.
 pub(super) type Cell = (Tone, String);
 
-/// The columns that a table takes.
+/// The width of a table.
 pub(super) fn table_width(columns: &[Column<'_>]) -> usize {
     columns.iter().map(|column| column.width).sum::<usize>() + columns.len().saturating_sub(1)
 }
 
-/// The titles of `columns` as a line of their own.
+/// The titles of `columns` as a separate line.
 pub(super) fn titles(columns: &[Column<'_>], style: Style) -> StyledLine {
     let row = columns
         .iter()
@@ -58,13 +58,13 @@ pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) ->
     table
         .load_style(presets::NOTHING)
         .set_truncation_indicator(style.glyphs().ellipsis)
-        // The verdict on colour is not this crate's: it would ask the environment by itself.
+        // comfy-table must not decide about colour: it would check the environment itself.
         .force_no_tty();
     for row in rows {
         let cells = std::iter::zip(columns, row).map(|(column, (_, text))| {
-            // One character too many is enough to be cut, and a text of a peer may have hundreds.
+            // One character too many is enough for truncation, and a peer's text may have hundreds.
             let (text, _) = split_at_column(text, column.width + 2);
-            // A blank that comfy-table may neither break at nor take for padding.
+            // A blank that comfy-table neither breaks at nor treats as padding.
             text.replace(' ', "\u{a0}")
         });
         table.add_row(Row::from(cells.collect::<Vec<_>>()).max_height(1).clone());
@@ -90,7 +90,7 @@ pub(super) fn lines(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) ->
         .collect()
 }
 
-/// Gives every cell of a finished line its meaning back.
+/// Restores the meaning of every cell of a finished line.
 fn restore(text: &str, columns: &[Column<'_>], tones: impl Iterator<Item = Tone>) -> StyledLine {
     let mut line = StyledLine::default();
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! The samples of one host that are kept, and the window: the newest of them, laid out in time.
+//! The kept samples of one host, and the window: the newest of them, laid out in time.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use crate::protocol::{Alert, Process};
 
 use super::moment::StreamPosition;
 
-/// The alerts that fire, by name. Samples share them until one changes.
+/// The firing alerts, by name. Samples share them until one changes.
 pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
 
 /// One sample. A host may have thousands, so it names no metrics: `values` are in the order of the host's metrics. NaN
@@ -17,9 +17,9 @@ pub(super) struct Point {
     pub position: StreamPosition,
     pub timestamp: u64,
     pub values: Box<[f64]>,
-    /// Their names are clean.
+    /// Their names are sanitized.
     pub top: Box<[Process]>,
-    /// What fired then.
+    /// The alerts firing then.
     pub alerts: Alerts,
     /// A gap was announced before it.
     pub after_gap: bool,
@@ -100,7 +100,7 @@ impl History {
     /// The window that ended with the first `count` samples.
     pub(super) fn window_of_first(&self, count: usize) -> Self {
         let count = count.min(self.points.len());
-        // One more, so that a hole before the window is seen.
+        // One more, so that a hole before the window is visible.
         let begin = count.saturating_sub(self.window + 1);
         Self {
             window: self.window,
@@ -136,8 +136,8 @@ impl History {
         self.points.back()?.value(index)
     }
 
-    /// The usual time between two samples in milliseconds, by their own timestamps. A replay's are those of the
-    /// recording, at whatever speed it plays, so they cannot be compared with the announced interval.
+    /// The usual time between two samples in milliseconds, by their own timestamps. A replay's timestamps are those of
+    /// the recording, at any speed, so they can't be compared with the announced interval.
     pub(super) fn step(&self) -> Option<u64> {
         let begin = self.points.len().saturating_sub(self.window);
         let newest = || self.points.range(begin..);
@@ -199,7 +199,7 @@ impl Point {
     }
 }
 
-/// What [`History::layout`] found; one for all metrics of a host.
+/// The result of [`History::layout`]; the same for all metrics of a host.
 #[derive(Debug, Clone)]
 pub(super) struct WindowLayout(Vec<Option<usize>>);
 
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_at_the_right() {
+    fn the_newest_sample_is_on_the_right() {
         check(4, &[], 0, "....");
         check(4, &[1000], 0, "...1");
         check(4, &[1000, 2000, 3000], 0, ".123");

@@ -1,4 +1,4 @@
-//! The metrics that a host has several of, such as one for each device, and a table with a row for each instance.
+//! Metrics with several instances, such as one per device, and a table with a row for each instance.
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
 
-/// Below this width of the names, a table has no more than the columns that it must have.
+/// If the names have less than this width, a table has only the required columns.
 const NAMES: usize = 13;
 
-/// The widest title of a column or section that is not cut.
+/// The widest title of a column or section that is not truncated.
 const TITLE: usize = 12;
 
-/// So many tables a section has at most; a peer may announce a thousand metrics.
+/// The most tables of a section; a peer may announce a thousand metrics.
 const MOST_TABLES: usize = 4;
 
 /// The metrics of one section that have instances.
@@ -36,24 +36,24 @@ pub(super) struct Family<'a> {
     metrics: Vec<usize>,
 }
 
-/// An instance that has a value: the name to show, the value, and how it stands against its levels.
+/// An instance with a value: the name to show, the value, and its level.
 pub(super) struct Instance {
     pub name: String,
     pub value: f64,
     pub level: Level,
 }
 
-/// How a section is called, and whether its table is continued where the width does not suffice.
+/// The titles of a section, and whether its table continues if the width is not enough.
 pub(super) struct Look {
     /// Above the names.
     pub head: String,
-    /// Before the items, where there is no table.
+    /// Before the items, if there is no table.
     pub short: String,
     pub is_whole: bool,
 }
 
-/// The sections of `host` that have instances, in the order in which they are announced. In each, the metrics of the
-/// catalogue come first, in its order.
+/// The sections of `host` that have instances, in announced order. In each, the metrics of the catalogue come first, in
+/// its order.
 pub(super) fn groups(host: &HostState) -> Vec<Group<'_>> {
     let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places = HashMap::new();
@@ -97,7 +97,7 @@ impl<'a> Group<'a> {
 }
 
 impl Family<'_> {
-    /// The title of its column: the catalogue's, or the label without the name of the section or of an instance.
+    /// The title of its column: that of the catalogue, or the label without the name of the section or instance.
     fn title(&self, host: &HostState) -> String {
         if let Some(each) = entry(self.name).and_then(|entry| entry.instances) {
             return each.column.to_owned();
@@ -148,7 +148,7 @@ pub(super) fn of(host: &HostState, family: &Family<'_>) -> Vec<Instance> {
     family.metrics.iter().filter_map(instance).collect()
 }
 
-/// One instance: its name, and the metrics that it has a value of, by the place of their family.
+/// One instance: its name, and the metrics that have a value, by the index of their family.
 struct InstanceRow {
     name: String,
     values: HashMap<usize, usize>,
@@ -178,7 +178,7 @@ fn rows(host: &HostState, families: &[Family<'_>]) -> Vec<InstanceRow> {
 }
 
 impl InstanceRow {
-    /// The value of the family at `place`, or a dash, with how it stands against its levels.
+    /// The value of the family at `place`, or a dash, with its level.
     fn value(&self, place: usize, host: &HostState) -> (Level, String) {
         let value = self.values.get(&place).and_then(|&index| {
             let value = host.history.value(index)?;
@@ -236,7 +236,7 @@ pub(super) fn table(
 }
 
 impl InstanceRow {
-    /// The instance in a few words: what it has of the first two metrics.
+    /// The instance in short form: its values of the first two metrics.
     fn item(&self, host: &HostState, titles: &[String]) -> StyledLine {
         let mut item = StyledLine::new(Tone::Plain, self.name.as_str());
         for (place, title) in titles.iter().enumerate().take(2) {
@@ -261,7 +261,7 @@ impl InstanceRow {
     }
 }
 
-/// How many of the first `families` a table has room for: two at any rate, and a third one that is a short percentage.
+/// How many of the first `families` a table has room for: always two, and a third one if it is a short percentage.
 fn fitting(host: &HostState, families: &[Family<'_>], titles: &[String], canvas: Canvas) -> usize {
     let mut used = 2;
     let fits = |(place, (family, title)): &(usize, (&Family<'_>, &String))| {

@@ -1,4 +1,4 @@
-//! How the items of a section are laid out: one behind the other in a few lines, or as a table.
+//! The layout of a section's items: one after another in a few lines, or as a table.
 
 use super::grid::{self, Cell, Column};
 use super::page_parts::Canvas;
@@ -6,7 +6,7 @@ use super::sanitize::text_width;
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
 
-/// How far the items of a short section are indented behind its title.
+/// The indentation of the items of a short section after its title.
 pub(super) const INDENT: usize = 8;
 
 /// A section: as a table, and in as few lines as possible.
@@ -15,7 +15,7 @@ pub(super) struct Section {
     pub short: Vec<StyledLine>,
 }
 
-/// Items one behind the other, in at most `most` lines; what does not fit is counted.
+/// Items one after another, in at most `most` lines; the rest is counted.
 pub(super) fn flow(
     title: &str,
     items: &[StyledLine],
@@ -63,7 +63,7 @@ pub(super) fn flow(
     lines
 }
 
-/// A title and a table, the first column as wide as is left.
+/// A title and a table whose first column takes the remaining width.
 pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) -> Vec<StyledLine> {
     let mut lines = vec![grid::titles(columns, style)];
     lines.extend(grid::lines(columns, rows, style));
@@ -76,7 +76,7 @@ fn indented(line: StyledLine) -> StyledLine {
     indented
 }
 
-/// The width of a table's first column, when the others take `others` of the canvas.
+/// The width of a table's first column if the others take `others` columns of the canvas.
 pub(super) fn first(canvas: Canvas, names: impl Iterator<Item = String>, others: usize) -> usize {
     let widest = names.map(|name| text_width(&name)).max().unwrap_or(0);
     let room = canvas.width.saturating_sub(others + 2).max(4);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn items_flow_over_as_many_lines_as_there_may_be() {
+    fn items_fill_as_many_lines_as_allowed() {
         check(24, 2, &["one", "two"], &[" TOP    one  two"]);
         check(
             24,
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn items_that_do_not_fit_are_counted() {
         check(
             24,
             1,

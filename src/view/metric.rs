@@ -1,4 +1,4 @@
-//! What is known of one metric of a host.
+//! A metric of a host.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use crate::protocol::{MetricInfo, Rank, entry, section};
 
 use super::sanitize::clean;
 
-/// One metric of a host. Its texts are clean.
+/// One metric of a host. Its texts are sanitized.
 #[derive(Debug, Clone)]
 pub(super) struct Metric {
-    /// The key as the wire has it, to look up and to group by; never shown.
+    /// The key as on the wire, for lookups and grouping; never shown.
     pub key: Arc<str>,
     pub label: String,
     pub unit: String,
-    /// The heading that it stands below; the catalogue's where it knows the metric.
+    /// The heading that it is listed under; the catalogue's if it has the metric.
     pub section: Cow<'static, str>,
     pub rank: Rank,
     pub warn: Option<f64>,
     pub critical: Option<f64>,
 }
 
-/// How a value stands against its levels.
+/// How a value compares with its levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     Normal,
@@ -53,7 +53,7 @@ impl Metric {
         }
     }
 
-    /// How `value` stands against the levels.
+    /// How `value` compares with the levels.
     pub(super) fn level(&self, value: f64) -> Level {
         let reaches = |level: Option<f64>| level.is_some_and(|level| value >= level);
         if reaches(self.critical) {

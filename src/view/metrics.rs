@@ -15,8 +15,8 @@ use super::styled_line::StyledLine;
 use super::trend::{Trend, trend};
 use super::units;
 
-/// The metrics that have a row of their own, in the order of the rows: what a person looks at first, then as the host
-/// announces them, then those of sections that the catalogue lacks, section by section. Instances have no row here.
+/// The metrics with a row of their own, in the order of the rows: the most important ones, then in announced order,
+/// then those of sections that aren't in the catalogue, section by section. Instances have no row here.
 pub(super) fn rows(host: &HostState) -> Vec<usize> {
     let mut sections = HashMap::new();
     let mut rows = Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn rows(host: &HostState) -> Vec<usize> {
     rows.into_iter().map(|(.., index)| index).collect()
 }
 
-/// What stands in a column of the table.
+/// The contents of a column of the table.
 #[derive(Clone, Copy, PartialEq)]
 enum Field {
     Level,
@@ -48,7 +48,7 @@ enum Field {
     Window,
 }
 
-/// The columns that `width` has room for. The widest label is never cut where it need not be.
+/// The columns that fit into `width`. The widest label isn't truncated unnecessarily.
 fn columns(host: &HostState, width: usize) -> Vec<(Field, Column<'static>)> {
     let label = |least: usize, most: usize| {
         let widest = rows(host)
@@ -84,7 +84,7 @@ fn plain(columns: &[(Field, Column<'static>)]) -> Vec<Column<'static>> {
     columns.iter().map(|(_, column)| *column).collect()
 }
 
-/// The columns that the table takes of `width`.
+/// The part of `width` that the table takes.
 pub(super) fn width(host: &HostState, width: usize) -> usize {
     grid::table_width(&plain(&columns(host, width)))
 }
@@ -116,7 +116,7 @@ struct MetricRow<'a> {
     metric: &'a Metric,
     now: Option<f64>,
     cells: Vec<Option<f64>>,
-    /// What the sparkline reaches to at least.
+    /// The least value that the sparkline reaches to.
     ceiling: Option<f64>,
     whole: bool,
 }

@@ -7,10 +7,10 @@ use crate::protocol::{HostName, StreamId};
 /// The position of a message among its host's messages: the later one is greater.
 pub type StreamPosition = (StreamId, u64);
 
-/// A sample to look back at.
+/// A sample in the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {
-    /// Whose sample.
+    /// The sample's host.
     pub host: HostName,
     pub(super) position: StreamPosition,
     pub(super) timestamp: u64,
@@ -21,15 +21,15 @@ pub struct Moment {
 pub(super) struct HowFarBack {
     /// The time that is shown, in milliseconds since the epoch.
     pub timestamp: u64,
-    /// How long before the newest sample that was.
+    /// How long before the newest sample.
     pub ago: Duration,
-    /// Which sample, from 1, of how many.
+    /// The number of the sample, from 1, and how many there are.
     pub number: usize,
     pub of: usize,
-    /// Whether older samples are on their way.
+    /// Whether older samples are being read.
     pub reading: bool,
     /// Whether an alert fires now.
     pub alert_now: bool,
-    /// Whether a host is stale or a server out of reach now.
+    /// Whether a host is stale or a server unreachable now.
     pub stale_now: bool,
 }

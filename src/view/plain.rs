@@ -7,8 +7,8 @@ use crate::protocol::{HostName, MetricInfo, Sample, push_number};
 use super::sanitize::clean;
 use super::units;
 
-/// `timestamp host cpu=23.4 memory=61.2 …`, in the order of `metrics`; what was not announced follows. An absent value
-/// keeps its place: `swap=`.
+/// `timestamp host cpu=23.4 memory=61.2 …`, in the order of `metrics`; unannounced ones follow. An absent value keeps
+/// its place: `swap=`.
 #[must_use]
 pub fn plain_line(host: &HostName, sample: &Sample, metrics: &[MetricInfo]) -> String {
     let mut line = format!("{} {host}", units::timestamp(sample.timestamp));
@@ -34,7 +34,7 @@ pub fn plain_line(host: &HostName, sample: &Sample, metrics: &[MetricInfo]) -> S
 }
 
 fn push(line: &mut String, name: &str, value: Option<f64>) {
-    // A mount point may have a blank in it; a field may not.
+    // A mount point may contain a blank; a field may not.
     let name = clean(name).replace(char::is_whitespace, "_");
     let mut digits = Vec::new();
     if let Some(value) = value {

@@ -9,7 +9,7 @@ use super::history::{Alerts, Point};
 use super::moment::{HowFarBack, Moment, StreamPosition};
 use super::state::{Connection, Freshness, HostState, Now, ViewState};
 
-/// The most samples that are kept of a host: 15 minutes at the shortest interval.
+/// The most samples kept per host: 15 minutes at the shortest interval.
 pub const MOST_KEPT: usize = 4500;
 
 /// The most samples kept of all hosts together without a request: each host gets a share.
@@ -45,7 +45,7 @@ impl ViewState {
         })
     }
 
-    /// Puts what `past` has of `name` before what is here; its server was asked for `asked` samples.
+    /// Inserts the samples of `name` from `past` before the existing ones; its server was asked for `asked` samples.
     pub fn put_before(&mut self, past: &mut Self, name: &HostName, asked: usize) {
         let share = self.share();
         let (Some(host), Some(mut past)) = (self.hosts.get_mut(name), past.hosts.remove(name))

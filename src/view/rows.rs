@@ -1,4 +1,4 @@
-//! The rows of the page of several hosts: which of them, in which order.
+//! The rows of the page of several hosts: which ones, and in which order.
 
 use std::cmp::Reverse;
 
@@ -6,11 +6,11 @@ use crate::protocol::HostName;
 
 use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
 
-/// What a row of the page stands for.
+/// What a row of the page represents.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum RowKey {
     Host(HostName),
-    /// A server that has named no host.
+    /// A server without known hosts.
     Server(usize),
 }
 
@@ -76,7 +76,7 @@ impl SortOrder {
     }
 }
 
-/// Which rows are wanted, and in which order.
+/// Which rows to show, and in which order.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choice {
     pub order: SortOrder,
@@ -110,7 +110,7 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
     rows.into_iter().map(|(.., row)| row).collect()
 }
 
-/// Every host, and every server that has named none.
+/// Every host, and every server without known hosts.
 pub(super) fn all(state: &ViewState) -> impl Iterator<Item = FleetRow<'_>> {
     let servers = state.silent_servers();
     state

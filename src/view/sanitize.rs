@@ -4,11 +4,11 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::protocol::is_deceptive;
 
-/// The longest text that is taken from a peer, in characters; no column is wider.
+/// The longest text accepted from a peer, in characters; no column is wider.
 const LONGEST: usize = 300;
 
-/// `text` without what could move the cursor, reorder the line or deceive the eye: control, bidi and invisible
-/// characters. In what remains every character has a width of its own, so that columns can be counted.
+/// `text` without control, bidi and invisible characters, which could move the cursor, reorder the line or deceive the
+/// reader. Every remaining character has its own width, so that columns can be counted.
 pub fn clean(text: &str) -> String {
     let kept: String = text
         .chars()
@@ -19,25 +19,25 @@ pub fn clean(text: &str) -> String {
     if kept.width() == counted {
         return kept;
     }
-    // Ligatures and joined emoji: terminals do not agree on their width.
+    // Ligatures and joined emoji: terminals disagree about their width.
     kept.chars()
         .map(|c| if c.is_ascii() { c } else { '?' })
         .collect()
 }
 
-/// The columns that `c` takes.
+/// The width of `c`, in columns.
 pub(super) fn char_width(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// The columns that `text` takes, for text that is [`clean`] or ours.
+/// The width of `text`, in columns; it must be [`clean`] or our own.
 pub(super) fn text_width(text: &str) -> usize {
     text.chars().map(char_width).sum()
 }
 
-/// Whether `c` is seen where it stands: it controls nothing, reorders nothing and hides nothing.
+/// Whether `c` is visible where it is: it controls nothing, reorders nothing and hides nothing.
 pub fn is_visible(c: char) -> bool {
-    // Vowel signs stay, stacks of diacritics go.
+    // Vowel signs stay, stacked diacritics are removed.
     !is_deceptive(c) && (char_width(c) > 0 || c.is_alphanumeric())
 }
 
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_visible_stays() {
+    fn visible_characters_stay() {
         check("web-1.example.com", "web-1.example.com");
         check("データベース /var", "データベース /var");
         check("Größe °C", "Größe °C");

@@ -1,5 +1,5 @@
-//! What a host has several of: cores, filesystems, disks, networks, sensors, processes, and whatever else it announces
-//! instances of. The first ones have a look of their own; all others are a table for each section.
+//! Metrics with instances: cores, filesystems, disks, networks, sensors, processes, and anything else that a host
+//! announces. The known ones have their own layout; each other section gets a table.
 
 use crate::protocol::{catalogue, section};
 
@@ -13,7 +13,7 @@ use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
 
-/// The sections that `host` has something for, the most important first.
+/// The sections of `host` that aren't empty, the most important first.
 pub(super) fn all(host: &HostState, canvas: Canvas) -> Vec<Section> {
     let mut groups = instances::groups(host);
     let mut sections: Vec<Section> = [
@@ -40,7 +40,7 @@ pub(super) fn all(host: &HostState, canvas: Canvas) -> Vec<Section> {
     sections
 }
 
-/// Takes the instances of the metric that leads `section` out of `groups`: what remains has no look of its own.
+/// Removes the instances of the leading metric of `section` from `groups`: what remains has no layout of its own.
 fn take_leading(groups: &mut [Group<'_>], host: &HostState, section: &str) -> Vec<Instance> {
     let leads =
         |entry: &&crate::protocol::Entry| entry.section == section && entry.instances.is_some();
@@ -52,7 +52,7 @@ fn take_leading(groups: &mut [Group<'_>], host: &HostState, section: &str) -> Ve
     family.map_or_else(Vec::new, |family| instances::of(host, &family))
 }
 
-/// The metrics of `section` that have instances, which usually are rates in two directions and a third value.
+/// The metrics of `section` that have instances, usually rates in two directions and a third value.
 fn two_ways(
     groups: &mut [Group<'_>],
     host: &HostState,
@@ -69,7 +69,7 @@ fn two_ways(
     instances::table(host, &families, &look, canvas)
 }
 
-/// A section that this program has no look for.
+/// A section without a layout of its own.
 fn others(group: &Group<'_>, host: &HostState, canvas: Canvas) -> Option<Section> {
     let title = group.section.to_uppercase();
     let look = Look {
@@ -125,7 +125,7 @@ fn cores(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option<S
     })
 }
 
-/// One block for each core, when there are too many to name.
+/// One block per core, if there are too many to name.
 fn strip_lines(blocks: &[StyledLine], canvas: Canvas) -> Vec<StyledLine> {
     let width = canvas.width.saturating_sub(INDENT).max(1);
     blocks

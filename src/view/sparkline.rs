@@ -1,4 +1,4 @@
-//! A metric's window in one line of blocks.
+//! A metric's window as a line of blocks.
 
 use super::style::Style;
 
@@ -10,8 +10,8 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Percent is always 0 to 100: an idle host must look idle, and degrees are read the same way. Anything else
-    /// reaches from 0 to its peak in `cells`, or to `ceiling` where there is one to compare with.
+    /// Percent is always 0 to 100, so that an idle host looks idle; degrees are treated the same. Anything else reaches
+    /// from 0 to its peak in `cells`, or to `ceiling`, if there is one.
     pub(super) fn of(cells: &[Option<f64>], unit: &str, ceiling: Option<f64>) -> Self {
         if matches!(unit, "%" | "°C") {
             return Self {
@@ -26,7 +26,7 @@ impl Scale {
         }
     }
 
-    /// The block for `value`: a real sample is never blank, so that a blank means a missing one.
+    /// The block for `value`: a real sample is never blank, so a blank means a missing one.
     pub(super) fn block(self, value: f64, style: Style) -> char {
         let blocks = &style.glyphs().blocks;
         // Halves, because the difference of two finite numbers may be infinite.
@@ -41,7 +41,7 @@ impl Scale {
     }
 }
 
-/// One character for each of `cells`, the newest at the right; a missing sample is a blank.
+/// One character for each of `cells`, the newest on the right; a missing sample is a blank.
 pub(super) fn sparkline(cells: &[Option<f64>], scale: Scale, style: Style) -> String {
     let block = |cell: &Option<f64>| cell.map_or(' ', |value| scale.block(value, style));
     cells.iter().map(block).collect()
@@ -74,7 +74,7 @@ mod tests {
     };
 
     fn check(cells: &[f64], unit: &str, expected: &str) {
-        // A NaN stands for a missing cell.
+        // NaN represents a missing cell.
         let cells: Vec<_> = cells
             .iter()
             .map(|&v| Some(v).filter(|v| !v.is_nan()))
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn rates_reach_to_their_peak() {
+    fn the_scale_of_rates_reaches_their_peak() {
         check(&[0.0, 7e6, 14e6], "B/s", "▁▄█");
         check(&[0.0, 0.0], "B/s", "▁▁");
         check(&[-4.0, 0.0, 4.0], "", "▁▄█");
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bar_is_as_long_as_asked() {
+    fn a_bar_has_the_requested_length() {
         for (percent, expected) in [
             (0.0, "░░░░"),
             (49.0, "██░░"),

@@ -25,7 +25,7 @@ pub struct Now {
     pub wall: u64,
 }
 
-/// Everything that a frame shows of the data, fed with a client's events.
+/// All the data that a frame shows, updated with a client's events.
 #[derive(Debug, Clone)]
 pub struct ViewState {
     pub(super) window: usize,
@@ -51,19 +51,19 @@ pub(super) struct ServerState {
 /// The connection to a server.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Connection {
-    /// The first attempt is under way.
+    /// The first attempt is in progress.
     Connecting,
     Up,
     Lost {
         reason: String,
-        /// The attempt that comes next.
+        /// The number of the next attempt.
         attempt: u32,
-        /// When it comes, as [`Now::elapsed`].
+        /// When it takes place, as [`Now::elapsed`].
         retry_at: Duration,
     },
     /// Its stream is over.
     Over,
-    /// It will not be tried again.
+    /// It will not be retried.
     Refused {
         reason: String,
     },
@@ -95,7 +95,7 @@ pub(super) struct HostState {
     /// When the newest sample arrived, as [`Now::elapsed`].
     pub arrived: Option<Duration>,
     pub freshness: Freshness,
-    /// The last announced loss, and when it was announced.
+    /// The last reported loss, and when it was reported.
     pub gap: Option<(Gap, Duration)>,
 }
 
@@ -131,7 +131,7 @@ impl ViewState {
         }
     }
 
-    /// `server` has a source under two addresses.
+    /// `server` is the same source as another address.
     pub fn same_source(&mut self, server: usize) {
         if let Some(server) = self.servers.get_mut(server) {
             server.shares = true;
@@ -266,7 +266,7 @@ impl ViewState {
         host.history.mark_gap();
     }
 
-    /// Whether ages or countdowns are on the screen, so that it changes without data.
+    /// Whether ages or countdowns are shown, so that the screen changes without data.
     #[must_use]
     pub fn is_counting(&self) -> bool {
         self.hosts.values().any(HostState::is_stale)
@@ -454,7 +454,7 @@ impl HostState {
         self.history.value(self.find(name)?)
     }
 
-    /// The first processes of the newest sample.
+    /// The top processes of the newest sample.
     pub(super) fn top(&self) -> &[Process] {
         self.history.newest_point().map_or(&[], |point| &point.top)
     }

@@ -1,9 +1,9 @@
-//! Shapes and colours: what a stream can show, and what each meaning looks like on it.
+//! Shapes and colours: the abilities of a stream, and how it shows each meaning.
 
-/// What the stream that a frame goes to can show.
+/// The abilities of the stream that a frame is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Whether colours and attributes are written. Without them nothing is lost: every colour has a shape beside it.
+    /// Whether colours and attributes are written. Nothing is lost without them: every colour has a matching shape.
     pub colour: bool,
     /// Whether block characters are written; otherwise everything is ASCII.
     pub unicode: bool,
@@ -30,7 +30,7 @@ pub(super) struct Glyphs {
     pub ellipsis: &'static str,
     pub up_down: &'static str,
     pub left_right: &'static str,
-    /// Of what is not now.
+    /// Marks a past state.
     pub back: &'static str,
     /// From the lowest to the highest.
     pub blocks: [char; 8],
@@ -76,7 +76,7 @@ const ASCII: Glyphs = Glyphs {
     rest: ".",
 };
 
-/// What a piece of text means; the user's theme decides on the shade.
+/// The meaning of a piece of text; the user's theme determines the shade.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -89,7 +89,7 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The parameters of its SGR sequence; empty for text as it is.
+    /// The parameters of its SGR sequence; empty for plain text.
     pub(super) fn sgr(self) -> &'static str {
         match self {
             Self::Plain => "",

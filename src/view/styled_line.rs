@@ -1,4 +1,4 @@
-//! A line of the frame: text with its meanings, counted in columns.
+//! A line of the frame: text with meanings, measured in columns.
 
 use super::sanitize::{char_width, text_width};
 use super::style::{Style, Tone};
@@ -50,7 +50,7 @@ impl StyledLine {
         Self::new(tone, text)
     }
 
-    /// At most `width` columns; what does not fit ends in an ellipsis.
+    /// At most `width` columns; longer text ends in an ellipsis.
     #[must_use]
     pub(super) fn clip(self, width: usize, style: Style) -> Self {
         if self.width <= width {
@@ -84,7 +84,7 @@ impl StyledLine {
         rest
     }
 
-    /// The text with its sequences. Blanks at the end are left out.
+    /// The text with its escape sequences, without trailing blanks.
     pub(super) fn render(&self, style: Style) -> String {
         let mut out = String::new();
         let visible = self.spans.len() - self.blank_tail();
@@ -125,7 +125,7 @@ fn fitting(text: &str, room: usize) -> usize {
     text.len()
 }
 
-/// A peer's text on a terminal without Unicode, column for column.
+/// A peer's text for a terminal without Unicode, column by column.
 fn to_ascii(text: &str) -> String {
     let mut ascii = String::with_capacity(text.len());
     for c in text.chars() {
@@ -138,7 +138,7 @@ fn to_ascii(text: &str) -> String {
     ascii
 }
 
-/// `text` in lines of at most `width` columns, broken between words where there are some.
+/// `text` in lines of at most `width` columns, broken between words if possible.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(2);
     let mut lines = vec![String::new()];

@@ -1,4 +1,4 @@
-//! Whole frames, as a person sees them.
+//! Whole frames, as users see them.
 
 mod back;
 mod fixture;

@@ -1,15 +1,15 @@
-//! Whether a metric rises, falls or stays.
+//! Whether a metric rises, falls or stays the same.
 
-/// How many samples are compared with as many before them.
+/// How many samples are compared with the same number before them.
 const SPAN: usize = 5;
 
-/// A mean of fewer says nothing.
+/// The mean of fewer samples is meaningless.
 const ENOUGH: usize = 3;
 
-/// Percent points that do not count as a change.
+/// Percentage points that don't count as a change.
 const BAND_POINTS: f64 = 2.0;
 
-/// The share of the earlier mean that does not count as a change.
+/// The share of the earlier mean that doesn't count as a change.
 const BAND_SHARE: f64 = 0.05;
 
 /// The direction of a metric.
@@ -21,7 +21,7 @@ pub(super) enum Trend {
 }
 
 /// Compares the mean of the last five `cells` with the five before. The dead band keeps the arrow from flickering.
-/// `None` while there is too little to compare.
+/// `None` if there are too few samples.
 pub(super) fn trend(cells: &[Option<f64>], unit: &str) -> Option<Trend> {
     let split = cells.len().checked_sub(SPAN)?;
     let now = mean(&cells[split..])?;
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn check(cells: &[f64], unit: &str, expected: Option<Trend>) {
-        // A negative cell stands for a missing one.
+        // A negative cell represents a missing one.
         let cells: Vec<_> = cells
             .iter()
             .map(|&v| Some(v).filter(|v| *v >= 0.0))

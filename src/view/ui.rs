@@ -7,10 +7,10 @@ use super::rows::{Choice, FleetRow, RowKey, all, rows};
 use super::state::{HostState, Now, ServerState, ViewState};
 use crate::protocol::HostName;
 
-/// The choices: what is selected, what is open, how far it is scrolled.
+/// The user's choices: the selected and the open row, and the scroll position.
 #[derive(Debug, Clone, Default)]
 pub struct Ui {
-    /// Whether the display stands still.
+    /// Whether the display is paused.
     pub paused: bool,
     /// Whether the help is shown.
     pub help: bool,
@@ -18,7 +18,7 @@ pub struct Ui {
     open: Option<RowKey>,
     scroll: usize,
     choice: Choice,
-    /// Whether keys are letters of the filter.
+    /// Whether keys are typed into the filter.
     typing: bool,
 }
 
@@ -29,7 +29,7 @@ pub enum Navigation {
     Up,
     /// One row down.
     Down,
-    /// Open what is selected.
+    /// Open the selected row.
     Enter,
     /// Back to the page before.
     Back,
@@ -55,7 +55,7 @@ impl Ui {
         }
     }
 
-    /// Takes a step on a screen of this size.
+    /// Performs a step on a screen of this size.
     pub fn step(
         &mut self,
         step: Navigation,
@@ -79,7 +79,7 @@ impl Ui {
                     now,
                 );
                 let end = host_page::scroll_end(state, host, body_height(height), canvas);
-                // The page may have become longer since.
+                // The page may have grown since then.
                 let scroll = self.scroll.min(end);
                 match step {
                     Navigation::Up => self.scroll = scroll.saturating_sub(1),
@@ -196,7 +196,7 @@ impl Ui {
         self.typing = true;
     }
 
-    /// Whether keys are letters of the filter.
+    /// Whether keys are typed into the filter.
     #[must_use]
     pub fn is_typing(&self) -> bool {
         self.typing
@@ -204,7 +204,7 @@ impl Ui {
 
     /// Adds a letter to the filter.
     pub fn type_letter(&mut self, letter: char) {
-        // No name of a host is longer.
+        // No host name is longer.
         if self.choice.filter.chars().count() < 64 && letter.is_ascii_graphic() {
             self.choice.filter.push(letter);
         }
@@ -227,7 +227,7 @@ impl Ui {
         &self.choice
     }
 
-    /// The filter as far as it is typed.
+    /// The filter typed so far.
     pub(super) fn typing(&self) -> Option<&str> {
         self.typing.then_some(self.choice.filter.as_str())
     }

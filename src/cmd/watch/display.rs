@@ -67,7 +67,7 @@ impl Display {
         &self.live
     }
 
-    /// Takes an event that came at `now`.
+    /// Handles an event that arrived at `now`.
     pub(super) fn take(&mut self, event: &ClientEvent, now: Now) {
         match event {
             ClientEvent::Connected { server } => self.live.connected(*server),
@@ -310,7 +310,7 @@ impl Display {
     }
 }
 
-/// What is on the screen while the display is held, or not.
+/// The state on the screen, frozen or live.
 fn shown<'a>(live: &'a ViewState, held: Option<&'a HeldPicture>, now: Now) -> (&'a ViewState, Now) {
     held.map_or((live, now), |held| (&held.state, held.now))
 }

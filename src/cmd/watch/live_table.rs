@@ -64,7 +64,7 @@ pub(super) async fn run(
     closed.map(|()| end)
 }
 
-/// Draws what events and keys make of the display, until one of them or `stop` ends it.
+/// Updates and draws the display with events and keys, until one of them or `stop` ends it.
 pub(super) async fn follow<A: Archive>(
     mut events: impl EventSource,
     archive: &A,
@@ -115,7 +115,7 @@ pub(super) async fn follow<A: Archive>(
     }
 }
 
-/// The next event, if there is anything to read.
+/// The next event, if a reading is in progress.
 async fn next_of(events: &mut Option<impl EventSource>) -> Option<ClientEvent> {
     match events {
         Some(events) => events.next().await,
@@ -149,12 +149,12 @@ impl FrameTimer {
         self.next.is_some_and(|next| next <= Instant::now())
     }
 
-    /// Something changed: a key is answered at once.
+    /// Something changed because of a key: redraw at once.
     fn at_once(&mut self) {
         self.next = Some(Instant::now());
     }
 
-    /// Something changed: more may follow.
+    /// Something changed: redraw soon, because more may follow.
     fn soon(&mut self) {
         let at = self
             .last

@@ -1,4 +1,4 @@
-//! Files that grow: created, gone on with, cut off, full and gone.
+//! Files that grow: created, continued, truncated, full and deleted.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::recording::{Appended, Columns, Encoder, Output, OutputError, Reader, 
 
 use super::rows::{encode, gap_row, sample_row};
 
-/// Where the child of the test with the bounded file writes to.
+/// Where the child process of the test with the size limit writes to.
 const BOUNDED: &str = "METRICS_TEST_BOUNDED_FILE";
 
-/// A place for one file, empty but for what the test puts there.
+/// A directory for one file, empty except for what the test puts there.
 struct Place(TempDir);
 
 impl Place {
@@ -79,7 +79,7 @@ fn append(place: &Place) -> (Output, Resume) {
 }
 
 #[test]
-fn a_new_file_has_what_was_written_at_once() {
+fn a_new_file_has_the_rows_at_once() {
     let place = Place::new();
     let output = create(&place.path(), false).unwrap();
     output.write(b"a\n").unwrap();
@@ -93,7 +93,7 @@ fn a_new_file_has_what_was_written_at_once() {
 }
 
 #[test]
-fn what_exists_is_replaced_only_by_force_and_only_by_rows() {
+fn an_existing_file_is_replaced_only_with_force_and_only_by_rows() {
     let place = Place::with(b"precious\n");
     let error = create(&place.path(), false).unwrap_err();
     assert_eq!(
@@ -110,7 +110,7 @@ fn what_exists_is_replaced_only_by_force_and_only_by_rows() {
 }
 
 #[test]
-fn a_file_that_nothing_was_written_to_is_not_in_the_way() {
+fn an_empty_file_is_removed() {
     let place = Place::new();
     drop(create(&place.path(), false).unwrap());
     assert!(!place.path().exists());
@@ -138,7 +138,7 @@ fn only_one_process_records_into_a_file() {
 }
 
 #[test]
-fn a_recording_is_gone_on_with_behind_its_last_row() {
+fn a_recording_is_continued_after_its_last_row() {
     let place = Place::with(&three_rows());
     let (output, resume) = append(&place);
     assert_eq!(resume.columns, columns());
@@ -151,7 +151,7 @@ fn a_recording_is_gone_on_with_behind_its_last_row() {
 }
 
 #[test]
-fn wherever_a_crash_cuts_a_recording_it_is_gone_on_with() {
+fn a_recording_cut_anywhere_by_a_crash_is_continued() {
     let whole = three_rows();
     let ends: Vec<usize> = (whole.iter().enumerate())
         .filter(|&(_, &byte)| byte == b'\n')
@@ -277,7 +277,7 @@ fn a_directory_or_no_directory_is_named() {
     );
 }
 
-/// What somebody else may do to a file that is written to, and what is said of it; nothing where it does no harm.
+/// What another program may do to a file that is being written, and the message about it; none if it does no harm.
 #[cfg(unix)]
 const DONE_BY_OTHERS: &[(&str, Option<&str>)] = &[
     ("rm x.csv", Some("was deleted")),
@@ -315,7 +315,7 @@ const DONE_BY_OTHERS: &[(&str, Option<&str>)] = &[
 
 #[cfg(unix)]
 #[test]
-fn what_others_do_to_a_file_is_noticed_and_nothing_more_is_written() {
+fn changes_by_other_programs_are_noticed_and_end_the_recording() {
     for &(script, expected) in DONE_BY_OTHERS {
         let parent = tempfile::tempdir().unwrap();
         let directory = parent.path().join("place");
@@ -369,7 +369,7 @@ fn all_bytes(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 }
 
 #[test]
-fn a_file_that_is_still_to_be_replaced_is_watched_too() {
+fn a_file_that_is_yet_to_be_replaced_is_checked_too() {
     let place = Place::with(b"precious\n");
     let output = create(&place.path(), true).unwrap();
     output.check_still_there().unwrap();
@@ -382,9 +382,9 @@ fn a_file_that_is_still_to_be_replaced_is_watched_too() {
     assert_eq!(place.bytes(), b"even more precious\n");
 }
 
-/// One thread looks while another writes: our own growth is nobody else's.
+/// One thread checks while another writes: our own writes must not look like another program's.
 #[test]
-fn looking_while_it_is_written_to_is_no_false_alarm() {
+fn checking_during_a_write_raises_no_false_alarm() {
     let place = Place::with(b"old\n");
     let output = create(&place.path(), true).unwrap();
     std::thread::scope(|scope| {
@@ -414,8 +414,8 @@ fn a_full_device_is_named() {
     }
 }
 
-/// The kernel itself takes a part of the last batch and refuses the rest, as it does on a full disk: the test runs itself
-/// as a child whose files may not grow.
+/// The kernel accepts part of the last batch and refuses the rest, as on a full disk: the test runs itself as a child
+/// with a limit on file sizes.
 #[cfg(unix)]
 #[test]
 fn a_file_that_cannot_grow_keeps_complete_rows_only() {
@@ -462,7 +462,7 @@ fn a_file_that_cannot_grow_keeps_complete_rows_only() {
         encode(&columns(), &rows)
     };
     assert_eq!(file, with(rows.len()));
-    // Shells count in blocks of 512 or of 1024 bytes.
+    // Shells count in blocks of 512 or 1024 bytes.
     let limit = if file.len() > 2048 { 4096 } else { 2048 };
     let one_more = with(rows.len() + 1);
     assert!(one_more.len() > limit, "what fits of a batch stays");

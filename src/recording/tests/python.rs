@@ -1,4 +1,4 @@
-//! The same format in the eyes of Python's csv module.
+//! The same format, read and written by Python's csv module.
 
 use std::io::{Seek, Write};
 use std::process::{Command, Stdio};
@@ -82,7 +82,7 @@ fn expected_rows() -> Vec<Row> {
 }
 
 #[test]
-fn what_python_writes_is_read() {
+fn rows_written_by_python_are_read() {
     for style in ["default", "all", "nonnumeric", "unix", "excel"] {
         let file = python(&["write", style], b"");
         let (columns, rows) = read(&file).unwrap_or_else(|error| panic!("{style}: {error}"));
@@ -92,7 +92,7 @@ fn what_python_writes_is_read() {
 }
 
 #[test]
-fn python_reads_the_cells_and_writes_them_the_same() {
+fn python_reads_and_writes_the_same_cells() {
     let mut runner = TestRunner::deterministic();
     let (mut names, mut rows) = (Vec::new(), Vec::new());
     for _ in 0..100 {

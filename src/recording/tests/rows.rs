@@ -1,4 +1,4 @@
-//! Rows for tests: plain ones, and any that there can be.
+//! Rows for tests: plain ones and random ones.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ pub(super) fn read(file: &[u8]) -> Result<(Columns, Vec<Row>), ReadError> {
     Ok((reader.columns().clone(), rows))
 }
 
-/// Columns, and rows of several hosts and streams whose values are in the order in which they are read.
+/// Columns, and rows of several hosts and streams, with their values in the order in which they are read.
 pub(super) fn any_file() -> impl Strategy<Value = (Columns, Vec<Row>)> {
     (vec(any_name(), 0..8), vec(any_name(), 0..4)).prop_flat_map(|(names, others)| {
         let columns = Columns::new(&names);

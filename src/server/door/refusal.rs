@@ -1,13 +1,13 @@
-//! A request that is not answered as it was asked.
+//! A request that is refused.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderName, HeaderValue};
 
-/// Why a request is refused, and what its sender is told.
+/// Why a request is refused, and the response to it.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::server) struct Refusal {
     pub(in crate::server) status: StatusCode,
-    /// One line without a full stop. It names the flag that would let the viewer in, and never the token.
+    /// One line without a full stop. It names the flag that would admit the viewer, and never contains the token.
     pub(in crate::server) reason: String,
     /// Headers that belong to the status.
     pub(in crate::server) headers: Vec<(HeaderName, HeaderValue)>,

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::socket::Socket;
 
-/// Gives `head` to the reader before anything else of the socket. Writes go straight through.
+/// Returns `head` to the reader before anything else from the socket. Writes go straight through.
 #[derive(Debug)]
 pub(in crate::server) struct Replayed {
     head: BytesMut,
@@ -21,12 +21,12 @@ impl Replayed {
         Self { head, socket }
     }
 
-    /// What came first and has not been read.
+    /// The first bytes that haven't been read yet.
     pub(in crate::server) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// The socket, without what came first: it has been kept, or whatever follows the head is of no interest.
+    /// The socket, without the first bytes: they have been kept, or anything after the head is irrelevant.
     pub(in crate::server) fn into_socket(self) -> Socket {
         self.socket
     }
@@ -45,7 +45,7 @@ impl AsyncRead for Replayed {
         buf.put_slice(&self.head[..len]);
         self.head.advance(len);
         if self.head.is_empty() {
-            self.head = BytesMut::new(); // the buffer is not kept for the life of the viewer
+            self.head = BytesMut::new(); // frees the buffer, which a viewer no longer needs
         }
         Poll::Ready(Ok(()))
     }

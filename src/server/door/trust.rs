@@ -1,4 +1,4 @@
-//! What protects a server, in one piece: the gate, the token behind it, and TLS.
+//! A server's protection as a whole: the gate, its token, and TLS.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use crate::token;
 use super::gate::Gate;
 use super::tls::Tls;
 
-/// Who may look, and whether others can listen. Cloning shares it.
+/// Access control and TLS. Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub struct Trust {
-    /// Who may look.
+    /// Access control.
     pub gate: Arc<Gate>,
-    /// Where the gate's token came from.
+    /// The file of the gate's token.
     pub token_file: Option<PathBuf>,
-    /// TLS around every connection; without it they are plain.
+    /// TLS for every connection; without it they are plain.
     pub tls: Option<Arc<Tls>>,
 }
 
 impl Trust {
-    /// Reads the token, the certificate and the key again. What cannot be read stays as it was; the result has a line
-    /// for each of them, an error for one that was kept.
+    /// Rereads the token, the certificate and the key. What cannot be read stays unchanged; the result has a line for
+    /// each of them, or an error for one that was kept.
     #[must_use]
     pub fn reload(&self) -> Vec<anyhow::Result<String>> {
         let token = self.token_file.as_ref().map(|path| {

@@ -1,4 +1,4 @@
-//! A peer has to take an answer at some pace: who reads it byte by byte would hold its memory for hours.
+//! A peer has to read a response at a minimum pace: reading it byte by byte would hold its memory for hours.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -9,22 +9,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How often the pace is looked at while something waits to be taken.
+/// How often the pace is checked while something waits to be read.
 const SPAN: Duration = Duration::from_secs(10);
 
-/// What a peer takes at least in that time, in bytes: 16 KiB a second, which is a slow mobile connection.
+/// The least that a peer must take in that time, in bytes: 16 KiB/s, a slow mobile connection.
 const LEAST: usize = 160 * 1024;
 
 /// A stream whose writes fail once the peer is too slow.
 pub(in crate::server) struct Paced<S, F> {
     stream: S,
-    /// Is told when everything is out.
+    /// Called when everything has been sent.
     on_flushed: F,
-    /// The end of the current span; `None` while nothing waits.
+    /// The end of the current span; `None` if nothing waits.
     span: Option<Pin<Box<Sleep>>>,
-    /// What was taken in the current span, in bytes.
+    /// The bytes taken in the current span.
     taken: usize,
-    /// Something was written since the last flush.
+    /// Whether something was written since the last flush.
     has_written: bool,
 }
 
@@ -43,7 +43,7 @@ impl<S, F> Paced<S, F> {
         self.stream
     }
 
-    /// Passes on what a write came to, unless it waits for a peer that is too slow.
+    /// Passes on the result of a write, unless it waits for a peer that is too slow.
     fn pace<T>(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if done.is_ready() {
             return done;
@@ -98,7 +98,7 @@ impl<S: AsyncWrite + Unpin, F: Fn() + Unpin> AsyncWrite for Paced<S, F> {
         self.stream.is_write_vectored()
     }
 
-    /// With everything out nothing waits any more.
+    /// When everything has been sent, nothing waits any more.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
         ready!(self.pace(cx, flushed))?;
@@ -123,7 +123,7 @@ mod tests {
 
     static ANSWER: [u8; 1024 * 1024] = [7; 1024 * 1024];
 
-    /// What writing an answer comes to whose reader takes `bytes` every second, and how long it takes.
+    /// The result of writing a response whose reader takes `bytes` per second, and how long it takes.
     async fn written(bytes: usize) -> (io::Result<()>, Duration) {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         tokio::spawn(async move {
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_too_slowly_gets_no_more() {
+    async fn a_slow_reader_is_cut_off() {
         for bytes in [1, 1024, 15 * 1024] {
             let (result, took) = written(bytes).await;
             assert_eq!(result.unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_reads_steadily_gets_it_all() {
+    async fn a_steady_reader_gets_everything() {
         let (result, took) = written(20 * 1024).await;
         result.unwrap();
         assert!(took > 5 * SPAN, "{took:?}");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn between_two_answers_nobody_is_slow() {
+    async fn a_peer_between_two_responses_is_not_slow() {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let mut ours = Paced::new(ours, || {});
         let mut taken = [0; 2048];

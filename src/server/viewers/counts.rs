@@ -1,4 +1,4 @@
-//! Who is connected, and who was.
+//! Counts of viewers, now and so far.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +7,14 @@ use tokio::sync::watch;
 
 use super::tally::Tally;
 
-/// Viewers as they come and go.
+/// Counts of viewers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Connected now.
     pub connected: u64,
     /// The most that were connected at once.
     pub most: u64,
-    /// Left after they had been told the end, and said goodbye.
+    /// Disconnected after they got `end` and completed the close.
     pub finished: u64,
 }
 
@@ -39,7 +39,7 @@ impl Viewers {
         *self.counts.borrow()
     }
 
-    /// What has been done for them.
+    /// The counters of the server's work.
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
@@ -55,7 +55,7 @@ impl Viewers {
         self.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A seat for one more viewer, if there are fewer than `max`.
+    /// A seat for one more viewer, if fewer than `max` are taken.
     pub(in crate::server) fn enter(&self, max: u64) -> Option<Seat> {
         let entered = self.counts.send_if_modified(|counts| {
             let free = counts.connected < max;
@@ -78,12 +78,12 @@ pub(in crate::server) struct Seat {
 }
 
 impl Seat {
-    /// What is done for viewers is counted here.
+    /// The counters of the server's work.
     pub(in crate::server) fn tally(&self) -> &Tally {
         &self.viewers.tally
     }
 
-    /// The viewer has been told the end and has said goodbye.
+    /// The viewer got `end` and has completed the close.
     pub(in crate::server) fn finish(&mut self) {
         self.finished = true;
     }

@@ -1,5 +1,5 @@
-//! How a connection becomes a viewer. Both transports take the same steps: the head is parsed, the gate admits the request,
-//! the transport says what greets the viewer and what it asks for, it gets a seat, and the fan-out takes it in.
+//! How a connection becomes a viewer. Both transports take the same steps: the head is parsed, the gate admits the
+//! request, the transport provides the greeting and the query, the viewer gets a seat, and it joins the fan-out.
 
 use bytes::Bytes;
 
@@ -15,8 +15,8 @@ use crate::server::door::refusal::Refusal;
 use crate::server::door::replayed::Replayed;
 use crate::server::shared::{Arrival, Shared};
 
-/// Makes a viewer of the connection and hands it to the fan-out. The connection comes back where the request is refused:
-/// the answer is the HTTP side's.
+/// Turns the connection into a viewer and hands it to the fan-out. If the request is refused, returns the connection,
+/// and the HTTP side responds.
 pub(in crate::server) fn welcome(
     stream: Replayed,
     transport: Transport,
@@ -31,10 +31,10 @@ pub(in crate::server) fn welcome(
                 subscription,
                 seat,
                 transport,
-                // It goes out with the first messages: one write less for each of a herd.
+                // Sent with the first messages: one write less for each viewer of a herd.
                 greeting,
             };
-            // A fan-out that is gone takes nobody: the server stops.
+            // If the fan-out is gone, the server is stopping.
             let _ = shared.newcomers.send(newcomer);
             None
         }
@@ -42,7 +42,7 @@ pub(in crate::server) fn welcome(
     }
 }
 
-/// What greets the viewer, and its place.
+/// The greeting and the place of the viewer.
 fn admit(
     head: &[u8],
     transport: Transport,

@@ -1,4 +1,4 @@
-//! What is on its way to one viewer.
+//! The data waiting to be sent to one viewer.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -10,7 +10,7 @@ use crate::protocol::Frame;
 /// The most buffers that one write takes (`IOV_MAX` is 1024; more than this gains nothing).
 const SLICES: usize = 64;
 
-/// How messages reach a viewer.
+/// How messages are sent to a viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Transport {
     WebSocket,
@@ -18,21 +18,21 @@ pub(in crate::server) enum Transport {
     EventStream,
 }
 
-/// Whole WebSocket frames, in order, of which the first may be half written; or pieces of events.
+/// Whole WebSocket frames in order, the first of which may be partly written; or pieces of events.
 ///
-/// All that is ever written to a viewer goes through its outbox, so a control frame never lands inside another frame.
+/// Everything written to a viewer goes through its outbox, so a control frame never lands inside another frame.
 #[derive(Debug, Default)]
 pub(in crate::server) struct Outbox {
-    /// Empty where nothing is on its way. It has a place of its own: a viewer that keeps up has one frame at a time, and
-    /// needs no room for more.
+    /// Empty if nothing is waiting. It is separate because a viewer that keeps up has one frame at a time, and needs no
+    /// capacity for more.
     first: Bytes,
     rest: VecDeque<Bytes>,
-    /// How many bytes of the first frame the socket has taken.
+    /// How many bytes of the first frame have been written.
     written: usize,
 }
 
 impl Outbox {
-    /// Takes in a frame. An empty one would stand for the end of the outbox, so it is passed over.
+    /// Adds a frame. An empty one would look like the end of the outbox, so it is skipped.
     pub(in crate::server) fn push(&mut self, frame: Bytes) {
         if frame.is_empty() {
             return;
@@ -44,7 +44,7 @@ impl Outbox {
         }
     }
 
-    /// Takes in messages as they go over `transport`.
+    /// Adds messages in the form of `transport`.
     pub(in crate::server) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
         match transport {
             Transport::WebSocket => frames
@@ -57,7 +57,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets the frames that have not been begun.
+    /// Removes the frames that haven't been started.
     pub(in crate::server) fn keep_begun(&mut self) {
         self.rest.clear();
         if self.written == 0 {
@@ -65,8 +65,8 @@ impl Outbox {
         }
     }
 
-    /// Gives `write` as much as it takes, many frames at once. Whether everything is out; not so when `write` would
-    /// block.
+    /// Passes `write` as much as it takes, many frames at once. Returns whether everything has been written; false if
+    /// `write` would block.
     pub(in crate::server) fn drain(
         &mut self,
         mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
@@ -74,7 +74,7 @@ impl Outbox {
         while !self.first.is_empty() {
             let first = IoSlice::new(&self.first[self.written..]);
             let written = if self.rest.is_empty() {
-                write(&[first]) // a viewer that keeps up, nearly always
+                write(&[first]) // nearly always, because most viewers keep up
             } else {
                 let mut slices = [first; SLICES];
                 for (slice, frame) in slices[1..].iter_mut().zip(&self.rest) {
@@ -91,7 +91,7 @@ impl Outbox {
             }
         }
         if self.rest.capacity() > 0 {
-            self.rest = VecDeque::new(); // a viewer that has caught up needs no room for being behind
+            self.rest = VecDeque::new(); // a viewer that has caught up needs no capacity
         }
         Ok(true)
     }
@@ -112,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// However little a socket takes at a time, the bytes come out in order, once.
+        /// However little a socket takes at a time, the bytes are written in order, once.
         #[test]
         fn bytes_come_out_in_order(
             frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..150),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_frame_that_was_begun_is_ended() {
+    fn only_a_partly_written_frame_is_completed() {
         let mut outbox = Outbox::default();
         outbox.push(Bytes::from_static(b"abc"));
         outbox.push(Bytes::from_static(b"def"));

@@ -1,4 +1,4 @@
-//! Systems other than Linux: what sysinfo tells. Everything else is absent there.
+//! Systems other than Linux: what sysinfo can read. Everything else is absent there.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -14,13 +14,13 @@ use super::labels::{Labelled, Labels};
 use super::reading::{Cpu, Interface, Memory, Reading, Space, Swap, Task};
 use super::spaces::{Mount, PATIENCE, Spaces};
 
-/// How long the list of mounts holds.
+/// How long the list of mounts stays valid.
 const LIST_AGE: Duration = Duration::from_secs(10);
 
-/// How long the list of sensors holds. Their values are read for every sample.
+/// How long the list of sensors stays valid. Their values are read for every sample.
 const SENSORS_AGE: Duration = Duration::from_secs(60);
 
-/// What is kept between readings.
+/// The state kept between readings.
 pub(super) struct Machine {
     lists_tasks: bool,
     system: Option<System>,
@@ -35,7 +35,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Processes are read only where `lists_tasks`.
+    /// Processes are read only if `lists_tasks`.
     pub(super) fn new(lists_tasks: bool) -> Self {
         Self {
             lists_tasks,
@@ -91,7 +91,7 @@ impl Machine {
         let Some(system) = &mut self.system else {
             return;
         };
-        // Asked again too soon, sysinfo repeats what it said; asked first, it has nothing to compare with.
+        // Asked again too soon, sysinfo repeats its answer; the first time, it has nothing to compare with.
         let before = self.cpu_read.replace(reading.at);
         system.refresh_cpu_usage();
         let elapsed = before.map(|before| reading.at.saturating_duration_since(before));
@@ -115,7 +115,7 @@ impl Machine {
             total,
             available: system.available_memory().min(total),
         });
-        // What it calls used is a difference that may wrap.
+        // Its used swap is a difference that may wrap.
         reading.swap = (swap != 0).then(|| Swap {
             total: swap,
             used: swap.saturating_sub(system.free_swap()),

@@ -1,5 +1,5 @@
-//! Every file that is read × every way in which it may be bad: nothing but its own values may suffer, and those are
-//! absent, or the same, or what they could really be.
+//! Every file that is read × every way in which it may be corrupt: only its own values may be affected, and they must
+//! be absent, unchanged or plausible.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +14,8 @@ use super::reading::Space;
 use super::top::top;
 use super::{Own, read};
 
-/// A file below the root, what it says first and then, the names that come from it, and whether it has lines of which
-/// each stands for itself.
+/// A file below the root, its first and second contents, the names that come from it, and whether its lines are
+/// independent of each other.
 struct File {
     path: &'static str,
     first: &'static str,
@@ -53,13 +53,13 @@ const MEMORY: &[&str] = &["memory", "memoryUsed", "memoryAvailable"];
 const DISKS: &[&str] = &["diskRead", "diskWritten", "diskBusy"];
 const NETWORK: &[&str] = &["networkReceived", "networkSent", "networkErrors"];
 
-/// Everything that a reading opens, but what only tells devices apart (links and directories).
+/// Everything that a reading opens, except what only tells devices apart (links and directories).
 const FILES: &[File] = &[
     lines(
         "proc/stat",
         "cpu 10 0 10 100 5 0 0 0 0 0\ncpu0 5 0 5 50 5 0 0 0 0 0\ncpu1 5 0 5 50 0 0 0 0 0 0\nintr 9 9\nctxt 1\n",
         "cpu 60 0 20 190 10 0 0 2 0 0\ncpu0 30 0 10 95 10 0 0 1 0 0\ncpu1 30 0 10 95 0 0 0 1 0 0\nintr 9 9\nctxt 1\n",
-        // The number of cores is also what shares of processes are shares of.
+        // The shares of processes also depend on the number of cores.
         &["cpu", "iowait", "steal", "agentCpu", "top"],
     ),
     lines(
@@ -121,7 +121,7 @@ const FILES: &[File] = &[
         "proc/self/mountinfo",
         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
-        // It also says whether processes are hidden.
+        // It also shows whether processes are hidden.
         &["disk", "processCount", "top"],
     ),
     single(
@@ -193,8 +193,8 @@ fn root() -> tempfile::TempDir {
     root
 }
 
-/// What a machine whose files are below `root` tells two seconds after a reading of the first texts, when it has the
-/// later ones, and `bad` has happened to them before either.
+/// The values of a machine whose files are below `root`: a reading of the first contents, and two seconds later one of
+/// the second. `before` and `after` run before each.
 fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, Option<f64>> {
     let space = Space {
         used: 3,
@@ -214,7 +214,7 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     after();
     let mut next = read(&mut machine, Own::default());
     next.at = prev.at + Duration::from_secs(2);
-    // The one clock that is not below the root.
+    // The only clock that isn't below the root.
     next.agent.cpu = prev.agent.cpu;
     let mut values = derive(&prev, &next).all();
     for process in top(&prev, &next, 5).into_iter().flatten() {
@@ -224,7 +224,7 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     values
 }
 
-/// The ways in which a text may be bad.
+/// The ways in which a text may be corrupt.
 fn faults(file: &File) -> Vec<(String, Vec<u8>)> {
     let text = file.then;
     let mut faults = vec![("empty".to_owned(), Vec::new())];
@@ -250,7 +250,7 @@ fn faults(file: &File) -> Vec<(String, Vec<u8>)> {
     faults
 }
 
-/// Where each of what blanks and signs keep apart begins and ends.
+/// The start and end of each token, separated by blanks and punctuation.
 fn tokens(text: &str) -> Vec<(usize, usize)> {
     let is_between = |c: char| c.is_whitespace() || "=:,".contains(c);
     let starts = text
@@ -278,7 +278,7 @@ fn compare(
         assert_eq!(bad.get(name), Some(value), "{}: {fault}: {name}", file.path);
     }
     for (name, value) in bad.iter().filter(|(name, _)| is_own(name)) {
-        // No value may be what no machine has; shares are bounded anyhow.
+        // No value may be impossible; shares are bounded anyway.
         let is_sane = value.is_none_or(|value| (-60.0..1e10).contains(&value));
         assert!(is_sane, "{}: {fault}: {name} = {value:?}", file.path);
     }
@@ -289,7 +289,7 @@ fn compare(
 }
 
 #[test]
-fn the_fixture_says_everything_that_it_should() {
+fn the_fixture_is_complete() {
     let root = root();
     let good = values(root.path(), || {}, || {});
     let expected = [
@@ -320,7 +320,7 @@ fn the_fixture_says_everything_that_it_should() {
 }
 
 #[test]
-fn a_bad_file_spoils_no_value_but_its_own() {
+fn a_corrupt_file_affects_only_its_own_values() {
     each(FILES.iter(), |file| {
         let root = root();
         let good = values(root.path(), || {}, || {});
@@ -328,7 +328,7 @@ fn a_bad_file_spoils_no_value_but_its_own() {
         let missing = values(root.path(), || fs::remove_file(&path).unwrap(), || {});
         compare(file, "missing", &good, &missing);
         for (fault, text) in faults(file) {
-            // What is read once has to be bad from the start; what changes goes bad later.
+            // What is read once must be corrupt from the start; what changes becomes corrupt later.
             let bad = if file.first == file.then {
                 values(root.path(), || write(&path, &text), || {})
             } else {
@@ -339,7 +339,7 @@ fn a_bad_file_spoils_no_value_but_its_own() {
     });
 }
 
-/// Tries `file` after file on threads: a reading waits for the thread that asks filesystems.
+/// Tests the files on several threads: a reading waits for the thread that queries filesystems.
 fn each<'a>(files: impl Iterator<Item = &'a File>, test: impl Fn(&File) + Sync) {
     std::thread::scope(|scope| {
         for file in files {
@@ -350,7 +350,7 @@ fn each<'a>(files: impl Iterator<Item = &'a File>, test: impl Fn(&File) + Sync) 
 }
 
 #[test]
-fn a_bad_line_costs_nothing() {
+fn an_invalid_line_affects_nothing_else() {
     each(FILES.iter().filter(|file| file.has_lines), |file| {
         let root = root();
         let good = values(root.path(), || {}, || {});

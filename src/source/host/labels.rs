@@ -1,32 +1,32 @@
-//! The names of devices: two devices are always two instances, whatever they are called.
+//! The names of devices: two devices are always two instances, whatever their labels.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Beyond this many names, those of devices that are gone are forgotten.
+/// Beyond this many names, those of removed devices are forgotten.
 const REMEMBERED: usize = 1024;
 
-/// A device that is to be named.
+/// A device to be named.
 pub(super) struct Labelled {
-    /// Tells it from all others, and is the same at every reading.
+    /// Identifies the device, and is the same at every reading.
     pub(super) key: Vec<u8>,
-    /// What people call it.
+    /// Its label, for people.
     pub(super) label: Vec<u8>,
-    /// What tells it from others with the same label.
+    /// The name that distinguishes it from others with the same label.
     pub(super) device: String,
 }
 
-/// The names that devices were given. Once given, a name stays, so that no column of a table or recording is renamed by
-/// a device that comes later.
+/// The names given to devices. A name never changes, so that a later device doesn't rename a column of a table or
+/// recording.
 #[derive(Default)]
 pub(super) struct Labels {
     given: HashMap<Vec<u8>, Arc<str>>,
 }
 
 impl Labels {
-    /// The names of `devices`: the label of each, with its device where others have the same label.
+    /// The names of `devices`: the label of each, with its device name if others have the same label.
     ///
-    /// A label that is no UTF-8 becomes the text that is nearest to it, which may be that of another.
+    /// A label that isn't UTF-8 is converted lossily, and may then equal that of another device.
     pub(super) fn name(&mut self, devices: &[Labelled]) -> Vec<Arc<str>> {
         self.forget(devices);
         let mut taken: HashSet<Arc<str>> = self.given.values().cloned().collect();
@@ -54,8 +54,8 @@ impl Labels {
         names.collect()
     }
 
-    /// The names of devices whose names the system keeps apart, as bytes: only names that are not UTF-8 could collide. Elsewhere
-    /// than on Linux the system gives names as text.
+    /// The names of devices whose byte names are unique in the system: only names that aren't UTF-8 can collide.
+    /// Systems other than Linux give names as text.
     #[cfg(any(target_os = "linux", test))]
     pub(super) fn of_bytes<'a>(&mut self, names: impl Iterator<Item = &'a [u8]>) -> Vec<Arc<str>> {
         let devices = names.map(|name| Labelled {
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_collide_are_told_by_device() {
+    fn colliding_labels_are_distinguished_by_device() {
         let devices = [
             device("a", b"Composite", "nvme0"),
             device("b", b"Composite", "nvme1"),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stays_when_another_device_comes() {
+    fn a_name_stays_when_another_device_appears() {
         let mut labels = Labels::default();
         let first = device("a", b"Composite", "nvme0");
         assert_eq!(*labels.name(&[first])[0], *"Composite");
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_no_text_stay_apart() {
+    fn names_that_are_not_text_stay_distinct() {
         let mut labels = Labels::default();
         let names: [&[u8]; 4] = [b"a\xff", b"a\xfe", "a\u{fffd}".as_bytes(), b"eth0"];
         let given = labels.of_bytes(names.into_iter());
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_is_forgotten_at_last() {
+    fn removed_devices_are_eventually_forgotten() {
         let mut labels = Labels::default();
         for number in 0..3 * REMEMBERED {
             labels.of_bytes([format!("veth{number}").as_bytes()].into_iter());

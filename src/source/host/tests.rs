@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::protocol::{describe, well_known};
 
-/// A sampler with its baseline some time ago, so that every clock has moved. The time is spent computing.
+/// A sampler whose baseline is some time ago, so that every clock has advanced. The time is spent computing.
 fn sampler(top: usize) -> Sampler {
     let sampler = Sampler::new(Options { top });
     compute(Duration::from_millis(300));
@@ -65,7 +65,7 @@ fn the_first_sample_is_whole() {
 }
 
 #[test]
-fn a_sample_right_behind_another_tells_no_rate() {
+fn a_sample_directly_after_another_has_no_rates() {
     let mut sampler = sampler(0);
     sampler.previous.at += Duration::from_secs(60);
     let sample = sampler.sample(Own::default());
@@ -86,7 +86,7 @@ fn own_figures_are_passed_on() {
 }
 
 #[test]
-fn a_process_that_computes_is_listed_with_its_share() {
+fn a_busy_process_is_listed_with_its_share() {
     let mut sampler = sampler(10_000);
     let top = sampler.sample(Own::default()).top.unwrap();
     assert!(
@@ -100,7 +100,7 @@ fn a_process_that_computes_is_listed_with_its_share() {
 }
 
 #[test]
-fn the_list_is_no_longer_than_asked() {
+fn the_list_has_at_most_the_requested_length() {
     let top = sampler(3).sample(Own::default()).top.unwrap();
     assert!((3..=6).contains(&top.len()), "{top:?}");
 }
@@ -139,7 +139,7 @@ fn the_portable_machine_reads_what_it_can() {
 }
 
 #[test]
-fn a_sampler_may_live_on_a_thread_of_its_own() {
+fn a_sampler_can_run_on_a_thread_of_its_own() {
     let (send, receive) = mpsc::channel();
     let mut sampler = sampler(0);
     std::thread::spawn(move || send.send(sampler.sample(Own::default())));
@@ -148,7 +148,7 @@ fn a_sampler_may_live_on_a_thread_of_its_own() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn where_nothing_can_be_read_nothing_is_said() {
+fn without_readable_files_there_are_no_values() {
     let root = tempfile::tempdir().unwrap();
     let roots = linux::Roots::below(root.path(), Arc::new(|_| None));
     let options = Options { top: 5 };
@@ -186,7 +186,7 @@ mod truth {
     }
 
     #[test]
-    fn memory_is_what_the_kernel_says() {
+    fn memory_agrees_with_the_kernel() {
         let mut sampler = sampler(0);
         let sample = sampler.sample(Own::default());
         let slack = 0.05 * meminfo("MemTotal");
@@ -250,7 +250,7 @@ mod truth {
     }
 
     #[test]
-    fn the_agents_share_is_what_its_clock_says() {
+    fn the_agents_share_comes_from_its_cpu_clock() {
         let most_from = own_cpu();
         let mut sampler = Sampler::new(Options { top: 0 });
         let (begun, least_from) = (sampler.previous.at, own_cpu());
@@ -270,7 +270,7 @@ mod truth {
     }
 
     #[test]
-    fn a_core_that_computes_is_seen() {
+    fn a_busy_core_is_visible() {
         let mut sampler = Sampler::new(Options { top: 0 });
         compute(Duration::from_millis(500));
         let sample = sampler.sample(Own::default());
@@ -310,7 +310,7 @@ mod truth {
         let most_to = passive_opens();
         let seconds = (sampler.previous.at - begun).as_secs_f64();
         let accepted = sample.get("requestsPerSecond").unwrap() * seconds;
-        // Others on this machine connect as they like: they are in the counts on both sides.
+        // Other programs on this machine may connect at any time; both counts include them.
         let least = (least_to - least_from - OWN) as f64 - 1.0;
         let most = (most_to - most_from - OWN) as f64 + 1.0;
         assert!(CONNECTIONS <= least_to - least_from);
@@ -321,14 +321,14 @@ mod truth {
     }
 
     #[test]
-    fn no_process_is_read_unless_asked() {
+    fn processes_are_read_only_on_request() {
         let sampler = Sampler::new(Options { top: 0 });
         assert_eq!(sampler.previous.processes, None);
         assert!(sampler.previous.process_count.is_some());
     }
 
     #[test]
-    fn a_child_that_started_since_has_its_share() {
+    fn a_new_child_process_is_listed_with_its_share() {
         let mut sampler = Sampler::new(Options { top: 10_000 });
         let script = "i=0; while :; do i=$((i+1)); done";
         let child = std::process::Command::new("sh")

@@ -1,4 +1,4 @@
-//! The processes that take most. Pure.
+//! The processes that use most. Pure.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -7,18 +7,18 @@ use crate::protocol::{Process, round_nonzero};
 
 use super::reading::{Reading, Task};
 
-/// Start times are cut to this grain, in seconds.
+/// Start times are truncated to this resolution, in seconds.
 const GRAIN: f64 = 0.01;
 
-/// The first `count` processes by CPU and the first `count` by memory, each once, the busiest first. `None` where
-/// processes could not be listed.
+/// The top `count` processes by CPU and the top `count` by memory, each once, the busiest first. `None` if processes
+/// could not be listed.
 pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Option<Vec<Process>> {
     let tasks = next.processes.as_ref()?;
     let shares: Vec<f64> = tasks
         .iter()
         .map(|task| cpu_share(prev, next, task))
         .collect();
-    // Among idle processes the big ones are of interest, not those with the lowest numbers.
+    // Among idle processes, the large ones are of interest, not those with the lowest numbers.
     let by_cpu = |&a: &usize, &b: &usize| {
         falling(shares[a], shares[b])
             .then(tasks[b].memory.cmp(&tasks[a].memory))
@@ -40,7 +40,7 @@ pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Option<Vec<Pr
     Some(processes)
 }
 
-/// The places of the first `count` of `len` by `order`.
+/// The indices of the first `count` of `len` by `order`.
 fn first(len: usize, count: usize, order: impl Fn(&usize, &usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..len).collect();
     if count < len {
@@ -54,7 +54,7 @@ fn falling(a: f64, b: f64) -> Ordering {
     b.total_cmp(&a)
 }
 
-/// In percent of the whole machine; 0 where it cannot be told yet.
+/// In percent of the whole machine; 0 if not known yet.
 fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
     let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
     let machine = seconds * next.cores.len().max(1) as f64;
@@ -67,7 +67,7 @@ fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
     round_nonzero((100.0 * used / machine).clamp(0.0, 100.0), 0.01)
 }
 
-/// Seconds of CPU since the reading before.
+/// CPU seconds since the previous reading.
 fn cpu_used(prev: &Reading, task: &Task) -> Option<f64> {
     let before = prev.processes.as_deref().unwrap_or_default();
     let before = before.binary_search_by_key(&task.pid, |task| task.pid);
@@ -82,7 +82,8 @@ fn cpu_used(prev: &Reading, task: &Task) -> Option<f64> {
         Some(before) if before.started == task.started => {
             Some(task.cpu.checked_sub(before.cpu)?.as_secs_f64())
         }
-        // Started since, so all that it has used falls into this step: short-lived processes are often the culprits.
+        // Started since then, so all that it has used belongs to this step: short-lived processes are often the
+        // culprits.
         _ if prev.since_boot? - GRAIN <= task.started => Some(task.cpu.as_secs_f64()),
         _ => None,
     }
@@ -115,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Two readings one second apart on a machine of two cores and 1000 MiB.
+    /// Two readings one second apart on a machine with two cores and 1000 MiB.
     fn check(before: Vec<Task>, after: Vec<Task>, count: usize, expected: &[(u32, f64, f64)]) {
         let mut prev = Reading::begin();
         prev.since_boot = Some(100.0);
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_processes_are_told_by_number() {
+    fn equal_processes_are_ordered_by_number() {
         check(
             vec![],
             vec![task(4, 0.0, 0, 9), task(7, 0.0, 0, 9), task(9, 0.0, 0, 9)],
@@ -172,17 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_came_from_nowhere_has_no_cpu_yet() {
+    fn an_older_process_seen_for_the_first_time_has_no_cpu_yet() {
         check(vec![], vec![task(5, 3.0, 60_000, 10)], 5, &[(5, 0.0, 1.0)]);
     }
 
     #[test]
-    fn a_process_that_started_since_counts_whole() {
+    fn a_new_process_counts_in_full() {
         check(vec![], vec![task(5, 100.5, 400, 10)], 5, &[(5, 20.0, 1.0)]);
     }
 
     #[test]
-    fn a_number_that_was_given_again_is_another_process() {
+    fn a_reused_number_is_another_process() {
         check(
             vec![task(5, 3.0, 60_000, 10)],
             vec![task(5, 100.5, 200, 10)],
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_little_a_process_takes_is_not_nothing() {
+    fn a_small_share_of_a_process_is_not_zero() {
         let mut small = task(8, 0.0, 10, 0);
         small.memory = 4096;
         let mut prev = Reading::begin();
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_list_nobody_is_named() {
+    fn without_a_list_no_process_is_listed() {
         let reading = Reading::begin();
         assert_eq!(top(&reading, &reading, 5), None);
     }

@@ -7,16 +7,16 @@ use tokio::time::Instant;
 
 use crate::protocol::shown;
 
-/// Factors that make sense: a minute in 17 hours, and a month in less than three seconds.
+/// Sensible factors: from a minute in 17 hours to a month in less than three seconds.
 const FACTORS: RangeInclusive<f64> = 0.001..=1_000_000.0;
 
-/// A replay that is late by more than this, as after a suspend, goes on from where it is.
+/// A replay that is late by more than this, as after a suspend, continues from where it is.
 const MOST_LATE: Duration = Duration::from_secs(1);
 
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
-    /// As many times as fast as it was recorded.
+    /// This many times as fast as it was recorded.
     Factor(f64),
     /// As fast as the viewers read.
     Max,
@@ -52,7 +52,7 @@ impl Speed {
         }
     }
 
-    /// `ms` of recorded time, as it passes at this speed; at least 1.
+    /// `ms` of recorded time at this speed; at least 1.
     pub(super) fn scaled(self, ms: u64) -> u64 {
         match self {
             #[expect(
@@ -67,8 +67,7 @@ impl Speed {
     }
 }
 
-/// Turns recorded time into times to send at. It slips rather than bursts: what could not be sent in time moves all
-/// that follows.
+/// Turns recorded time into send times. It slips rather than bursts: a late message delays everything after it.
 #[derive(Debug)]
 pub(super) struct Pace {
     speed: Speed,
@@ -76,7 +75,7 @@ pub(super) struct Pace {
     max_pause: Option<Duration>,
     /// When recorded time 0 is.
     origin: Instant,
-    /// What has been taken off pauses that were longer.
+    /// The total time cut from longer pauses.
     skipped: Duration,
     /// The recorded time of the last message.
     last: u64,
@@ -93,7 +92,7 @@ impl Pace {
         }
     }
 
-    /// When the next message, at `ms` of recorded time, is due; `None` for at once.
+    /// When the next message, at `ms` of recorded time, is due; `None` means at once.
     pub(super) fn due(&mut self, ms: u64, now: Instant) -> Option<Instant> {
         let last = std::mem::replace(&mut self.last, ms);
         if let Some(longest) = self.max_pause
@@ -109,7 +108,7 @@ impl Pace {
         (due > now).then_some(due)
     }
 
-    /// Viewers held the replay up: the message at `ms` leaves only `now`.
+    /// Viewers held the replay up: the message at `ms` is sent only `now`.
     pub(super) fn held_up(&mut self, ms: u64, now: Instant) {
         if let Some(due) = self.at(ms) {
             self.origin += now.saturating_duration_since(due);
@@ -129,7 +128,7 @@ impl Pace {
 
     fn at(&self, ms: u64) -> Option<Instant> {
         let after = self.after(ms)?.saturating_sub(self.skipped);
-        // What is too far away to be counted will not be waited for to its end either.
+        // A time too far away to be represented won't be reached anyway.
         let far_away = || self.origin + Duration::from_secs(86_400 * 365);
         Some(self.origin.checked_add(after).unwrap_or_else(far_away))
     }
@@ -162,26 +161,26 @@ mod tests {
         let mut pace = Pace::new(Speed::Factor(2.0), None, start);
         assert_eq!(pace.due(0, start), None);
         assert_eq!(pace.due(4000, start), Some(start + 2000 * MS));
-        // A little late does not move what follows.
+        // Being slightly late doesn't delay what follows.
         assert_eq!(pace.due(4000, start + 2100 * MS), None);
         assert_eq!(pace.due(6000, start + 2100 * MS), Some(start + 3000 * MS));
     }
 
     #[test]
-    fn a_longer_pause_is_cut_and_moves_all_that_follows() {
+    fn a_longer_pause_is_cut_and_moves_everything_after_it() {
         let start = Instant::now();
         let mut pace = Pace::new(Speed::Factor(2.0), Some(5000 * MS), start);
         assert_eq!(pace.due(0, start), None);
         assert_eq!(pace.due(8000, start), Some(start + 4000 * MS));
         assert_eq!(pace.due(3_608_000, start), Some(start + 9000 * MS));
         assert_eq!(pace.due(3_610_000, start), Some(start + 10_000 * MS));
-        // The same message again, as after viewers held it up, cuts nothing more.
+        // The same message again, as after viewers held it up, cuts no more.
         pace.held_up(3_610_000, start + 12_000 * MS);
         assert_eq!(pace.due(u64::MAX, start), Some(start + 17_000 * MS));
     }
 
     #[test]
-    fn a_hold_up_moves_all_that_follows() {
+    fn a_hold_up_delays_everything_after_it() {
         let start = Instant::now();
         let mut pace = Pace::new(Speed::Factor(1.0), None, start);
         pace.held_up(1000, start + 9000 * MS);

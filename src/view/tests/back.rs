@@ -4,7 +4,7 @@ use super::fixture::{ASCII, Fixture, PLAIN, WALL};
 use crate::protocol::StreamId;
 use crate::view::{MOST_KEPT, Navigation, ViewState, WINDOW};
 
-/// What a frame says between its header and its keys.
+/// The lines of a frame between its header and its keys.
 fn body(fixture: &Fixture) -> Vec<String> {
     let lines = fixture.frame(80, 60, PLAIN);
     lines[1..lines.len() - 1].to_vec()
@@ -24,14 +24,14 @@ fn numbers(fixture: &Fixture, host: &str) -> Vec<u64> {
 }
 
 #[test]
-fn everything_is_as_it_was_when_that_sample_was_the_newest() {
+fn looking_back_shows_everything_as_it_was() {
     let mut fixture = Fixture::new(&["web-1"]);
     fixture.state.connected(0);
     fixture.hello(0, "web-1", &["cpu", "cpu:0", "disk:/", "networkSent:eth0"]);
     let mut seen = Vec::new();
     for n in 0..70_u32 {
         fixture.later(2000);
-        // A metric comes late, values are missing, and there is a hole in the time.
+        // A metric appears late, values are missing, and there is a hole in time.
         let mut values = vec![
             ("cpu", f64::from(n)),
             ("cpu:0", f64::from(n % 9) * 11.0),
@@ -55,7 +55,7 @@ fn everything_is_as_it_was_when_that_sample_was_the_newest() {
         }
         seen.push(body(&fixture));
     }
-    // A metric that came later has a row without a value.
+    // A metric that appeared later has a row without a value.
     let known = |lines: &[String]| -> Vec<String> {
         let late = |line: &&String| !line.contains("late");
         lines.iter().filter(late).cloned().collect()
@@ -71,7 +71,7 @@ fn everything_is_as_it_was_when_that_sample_was_the_newest() {
 }
 
 #[test]
-fn a_marker_says_how_far_back() {
+fn a_marker_shows_how_far_back() {
     let fixture = Fixture::one_host();
     let back = fixture.look_back("web-1", -6);
     let lines = back.frame(80, 24, PLAIN);
@@ -130,7 +130,7 @@ fn current_problems_are_shown_while_looking_back() {
 }
 
 #[test]
-fn of_a_server_without_a_host_nothing_is_known() {
+fn a_server_without_known_hosts_has_no_state() {
     let mut back = Fixture::fleet().look_back("web-1", -6);
     back.step(Navigation::Down);
     back.step(Navigation::Enter);
@@ -161,7 +161,7 @@ fn other_hosts_show_their_last_sample_before_that_time() {
         let row = lines[3..].iter().find(|line| line.contains(host));
         row.unwrap().clone()
     };
-    // db-1 was lost 12 s before: of the connections of then nothing is known, but its samples end.
+    // db-1 was lost 12 s earlier: past connections are unknown, but its samples end.
     let lines = fixture.look_back("web-1", -1).frame(80, 24, PLAIN);
     assert!(lines[0].starts_with(" 4 hosts   ◀ 2 s ago"), "{}", lines[0]);
     assert!(row(&lines, "web-1").contains(" 28.0 "), "{lines:#?}");
@@ -178,7 +178,7 @@ fn an_alert_fires_from_its_start_to_its_end() {
         let lines = fixture.look_back("web-1", by).frame(80, 24, PLAIN);
         lines.iter().any(|line| line.contains("ALERT busy"))
     };
-    // A hello names what fires now, before the samples that were asked for: this alert began 33 s ago.
+    // A hello names the alerts firing now, before the requested samples: this alert began 33 s ago.
     let mut fixture = Fixture::new(&["web-1"]);
     fixture.hello_with_alert("web-1");
     for n in 0..30 {
@@ -239,7 +239,7 @@ fn the_samples_of_all_hosts_are_bounded() {
     }
     fixture.sample(0, "web-1", 29, &[("cpu", 1.0)]);
     assert_eq!(numbers(&fixture, "web-1").len(), WINDOW);
-    // Who asks for a host keeps it.
+    // A host that is in use stays.
     let host = Fixture::name("web-1");
     fixture
         .state

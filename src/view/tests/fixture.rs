@@ -46,13 +46,13 @@ impl Fixture {
         }
     }
 
-    /// Where the next message stands.
+    /// The place of the next message.
     pub(super) fn position(&mut self) -> StreamPosition {
         self.messages += 1;
         (StreamId(1), self.messages)
     }
 
-    /// A live host with everything that a Linux server has.
+    /// A live host with all metrics of a Linux server.
     pub(super) fn one_host() -> Self {
         let mut fixture = Self::new(&["web-1"]);
         fixture.state.connected(0);
@@ -133,7 +133,7 @@ impl Fixture {
         self.state.hello(server, &Self::name(host), &hello);
     }
 
-    /// A host of which the busy alert fires when it is first heard of.
+    /// A host whose `busy` alert fires in its first hello.
     pub(super) fn hello_with_alert(&mut self, host: &str) {
         let hello = Hello {
             interval: 2000,
@@ -221,7 +221,7 @@ impl Fixture {
         fixture
     }
 
-    /// A host whose names and numbers are as bad as the wire allows.
+    /// A host with the worst names and numbers that the wire allows.
     pub(super) fn hostile() -> Self {
         let wide = "データベース\u{202e}\u{1b}[31m".repeat(6);
         let mut fixture = Self::new(&[&wide]);
@@ -320,7 +320,7 @@ impl Fixture {
         self.state.step(&newest, by).unwrap()
     }
 
-    /// What is shown of the sample of `host` that is `by` steps from its newest.
+    /// The view back at the sample of `host` that is `by` steps from its newest.
     pub(super) fn look_back(&self, host: &str, by: isize) -> Self {
         let moment = self.moment(host, by);
         let (state, now) = self.state.as_it_was(&moment, false, self.now);
@@ -412,7 +412,7 @@ fn process(pid: u32, name: &str, cpu: f64, memory: f64) -> Process {
     }
 }
 
-/// Something plausible for `name` that moves with `n`.
+/// A plausible value for `name` that changes with `n`.
 fn value(name: &str, n: f64) -> f64 {
     let (family, instance) = name.split_once(':').unwrap_or((name, ""));
     let wave = (n / 4.0).sin();

@@ -1,9 +1,9 @@
-//! Frames, character for character.
+//! Frames, character by character.
 
 use super::fixture::{ASCII, COLOUR, Fixture, PLAIN};
 use crate::view::{Style, report};
 
-/// Compares with the file `name`, in which the lines stand as they are shown.
+/// Compares with the file `name`, which contains the lines as shown.
 #[track_caller]
 fn check(fixture: &Fixture, width: usize, height: usize, style: Style, expected: &str) {
     let shown = fixture.frame(width, height, style).join("\n") + "\n";
@@ -97,7 +97,7 @@ fn several_hosts_on_a_narrow_terminal_in_ascii() {
 }
 
 #[test]
-fn many_hosts_do_not_hide_what_is_wrong() {
+fn many_hosts_do_not_hide_problems() {
     let fixture = Fixture::many(300);
     check(
         &fixture,
@@ -223,7 +223,7 @@ fn the_help() {
 }
 
 #[test]
-fn a_server_that_was_never_reached() {
+fn a_server_that_was_never_connected() {
     let mut fixture = Fixture::new(&["web-1"]);
     let shown = fixture.frame(60, 6, PLAIN);
     assert_eq!(shown[0], " web-1");
@@ -298,7 +298,7 @@ fn a_report_has_all_metrics_and_no_keys() {
 }
 
 #[test]
-fn what_is_left_behind_is_no_longer_than_the_screen() {
+fn the_last_frame_is_no_longer_than_the_screen() {
     let fixture = Fixture::one_host();
     let shown = report(
         &fixture.state,

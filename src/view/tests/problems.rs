@@ -1,4 +1,4 @@
-//! What is said when something is wrong.
+//! Messages about problems.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ fn an_alert_is_shown_with_its_rule_value_and_time() {
 }
 
 #[test]
-fn problems_come_before_the_metrics() {
+fn problems_are_listed_before_the_metrics() {
     let mut fixture = Fixture::one_host();
     fixture.fire("web-1");
     fixture.lose("connection refused");

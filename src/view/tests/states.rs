@@ -1,4 +1,4 @@
-//! What events make of the state.
+//! How events change the state.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ fn a_hello_replaces_the_alerts_and_keeps_the_window() {
 }
 
 #[test]
-fn what_counts_redraws_without_data() {
+fn counting_texts_are_redrawn_without_data() {
     let mut fixture = Fixture::new(&["web-1"]);
     assert!(fixture.state.is_counting(), "connecting");
     fixture.state.connected(0);

@@ -1,4 +1,4 @@
-//! What keys make of the page.
+//! How keys change the page.
 
 use super::fixture::{Fixture, PLAIN};
 use crate::view::Navigation;
@@ -108,7 +108,7 @@ fn metrics_scroll_to_the_last_one() {
 }
 
 #[test]
-fn the_selected_of_many_is_on_the_screen() {
+fn the_selected_of_many_hosts_is_visible() {
     let mut fixture = Fixture::many(300);
     for _ in 0..200 {
         fixture.step(Navigation::Down);
@@ -276,7 +276,7 @@ fn rows_keep_their_places_while_hosts_connect() {
     assert_eq!(all_rows(&fixture), expected);
     fixture.step(Navigation::Down);
     fixture.step(Navigation::Down);
-    // The last one is the fastest, and the first gets its sample long after its name.
+    // The last one is the fastest; the first one gets its sample long after its name.
     for (server, host) in [(2, "gamma"), (0, "alpha"), (1, "beta")] {
         fixture.state.connected(server);
         fixture.hello(server, host, &["cpu"]);
@@ -289,14 +289,14 @@ fn rows_keep_their_places_while_hosts_connect() {
         assert_eq!(all_rows(&fixture), expected, "{host} has a sample");
         assert_eq!(selected(&fixture).as_deref(), Some("beta"));
     }
-    // What fails to connect is another matter.
+    // A failed connection is different.
     fixture.lose_server(2, "connection reset");
     assert_eq!(all_rows(&fixture), ["gamma", "alpha", "beta"]);
     assert_eq!(selected(&fixture).as_deref(), Some("beta"));
 }
 
 #[test]
-fn a_chosen_server_becomes_the_host_that_it_names() {
+fn a_selected_server_becomes_the_host_that_it_announces() {
     for opens in [false, true] {
         let mut fixture = Fixture::new(&["10.0.0.1", "10.0.0.2"]);
         fixture.step(Navigation::Down);
@@ -308,7 +308,7 @@ fn a_chosen_server_becomes_the_host_that_it_names() {
         fixture.hello(1, "web-7", &["cpu"]);
         fixture.ui.follow(&fixture.state);
         fixture.sample(1, "web-7", 1, &[("cpu", 50.0)]);
-        // A second host of the same server, and a name before it, change nothing.
+        // A second host of the same server, and an earlier name, change nothing.
         fixture.sample(1, "web-1", 1, &[("cpu", 50.0)]);
         fixture.ui.follow(&fixture.state);
         if opens {
@@ -353,7 +353,7 @@ fn a_filter_hides_the_selected_host_until_it_is_removed() {
     assert_eq!(selected(&fixture), None, "no other takes its place");
     fixture.ui.end_filter(false);
     assert_eq!(selected(&fixture).as_deref(), Some("db-1"));
-    // Enter opens what can be seen.
+    // Enter opens a visible row.
     fixture.ui.begin_filter();
     "web".chars().for_each(|c| fixture.ui.type_letter(c));
     fixture.ui.end_filter(true);

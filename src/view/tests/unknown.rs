@@ -1,4 +1,4 @@
-//! Metrics that this program has never heard of.
+//! Metrics that this program doesn't know.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ fn info(name: &str, unit: &str, label: &str, section: &str) -> MetricInfo {
     }
 }
 
-/// The text of a frame of a host that announces `metrics`, the `n`th of which is `n` + 1.
+/// The text of a frame of a host that announces `metrics`, the `n`th of which has the value `n` + 1.
 fn shown(metrics: Vec<MetricInfo>, width: usize) -> String {
     let mut fixture = Fixture::new(&["web-1"]);
     fixture.state.connected(0);
@@ -42,7 +42,7 @@ fn shown(metrics: Vec<MetricInfo>, width: usize) -> String {
     lines.join("\n")
 }
 
-/// Where each of `texts` stands in `frame`; one below the other.
+/// Checks that `texts` are in `frame`, one below the other.
 #[track_caller]
 fn check_order(frame: &str, texts: &[&str]) {
     let mut rest = frame;
@@ -111,7 +111,7 @@ fn other_metrics_are_rows_by_section_below_those_of_the_catalogue() {
 }
 
 #[test]
-fn a_server_that_names_no_section_is_laid_out_by_the_catalogue() {
+fn a_server_without_sections_is_laid_out_by_the_catalogue() {
     let names = [
         "cpu",
         "cpu:0",

@@ -1,4 +1,4 @@
-//! No line is ever wider than the terminal, whatever is shown.
+//! No line is ever wider than the terminal.
 
 use proptest::prelude::*;
 use unicode_width::UnicodeWidthStr;
@@ -8,7 +8,7 @@ use crate::view::{Navigation, Style};
 
 const SCENES: usize = 10;
 
-/// Everything that a terminal may have to show.
+/// All kinds of contents.
 fn scene(number: usize) -> Fixture {
     match number {
         0 => Fixture::one_host(),
@@ -43,7 +43,7 @@ fn scene(number: usize) -> Fixture {
     }
 }
 
-/// The columns of `line` without its colours; fails on any other sequence.
+/// The width of `line` without its colours; fails on any other sequence.
 fn columns(line: &str) -> usize {
     let mut text = String::new();
     let mut rest = line;
@@ -76,7 +76,7 @@ fn check(fixture: &Fixture, width: usize, height: usize, style: Style) {
 fn every_width_fits() {
     for number in 0..SCENES {
         let fixture = scene(number);
-        // The large scenes take every third width, each another.
+        // The large scenes use every third width, each a different one.
         let every = if matches!(number, 3 | 6 | 9) { 3 } else { 1 };
         for width in (40 + number % every..=300).step_by(every) {
             let style = [COLOUR, PLAIN, ASCII][width % 3];

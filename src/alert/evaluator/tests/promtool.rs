@@ -3,8 +3,8 @@
 //! A threshold with a `for` is the same in both: the time counts from the first sample for which it is true, the alert fires
 //! at the first sample at which that long has passed, and the first false sample ends it. Where we differ:
 //!
-//! * An absent value: we neither fire nor resolve on it. Prometheus looks back for up to five minutes and takes the last value
-//!   for the current one; after that, or after a staleness marker, the alert is resolved.
+//! * An absent value: we neither fire nor resolve on it. Prometheus looks back for up to five minutes and uses the last
+//!   value as the current one; after that, or after a staleness marker, the alert is resolved.
 //! * `keep` counts from the last true sample, `keep_firing_for` from the first false one, an interval later.
 //! * `clear` has no counterpart in a single rule.
 //! * `absent()` of ours needs a `for` and never fires on a gap in the samples themselves.

@@ -12,7 +12,7 @@ use super::script::{Frames, Script, connected, keyboard, numbered, refused, sess
 use crate::terminal::TerminalInput;
 use crate::view::MOST_KEPT;
 
-/// An archive that has `events` once, and remembers what it was asked for.
+/// An archive that has `events` once, and remembers the requests.
 struct Shelf {
     events: RefCell<Option<Script>>,
     asked: RefCell<Vec<(Option<String>, usize)>>,
@@ -38,7 +38,7 @@ impl Archive for Shelf {
     }
 }
 
-/// A host whose samples 101 to 110 come at once, and three more a second apart.
+/// A host whose samples 101 to 110 arrive at once, and three more a second apart.
 fn live() -> Script {
     let mut events = vec![(0, connected(0))];
     events.extend((101..=110).map(|seq| (0, numbered("web-1", seq))));
@@ -93,7 +93,7 @@ async fn a_step_back_shows_the_previous_sample_and_reads_what_the_server_holds()
     check(&frames, 800, &["◀ 2 s ago", " 8.0 %", "98 of 100"]);
     check(&frames, 900, &["◀ 12 s ago", " 98.0 %", "88 of 100"]);
     check(&frames, 950, &["◀ 11 s ago", " 99.0 %", "89 of 100"]);
-    // Live went on, and is not shown.
+    // Live data continued, but isn't shown.
     check(&frames, 3000, &["◀ 14 s ago", " 99.0 %", "89 of 103"]);
     let asked = shelf.asked.borrow();
     assert_eq!(
@@ -145,7 +145,7 @@ async fn an_abandoned_lookback_starts_again_and_a_failed_one_ends() {
     ];
     let frames = watch(live(), &shelf, &keys).await;
     check(&frames, 500, &["reading older  9 of 10"]);
-    // Later readings of this archive end at once and bring nothing, so the next step asks again.
+    // Later readings of this archive end at once without events, so the next step asks again.
     check(&frames, 850, &["◀ 2 s ago", "  8 of 10"]);
     assert!(!frames.at(850).contains("reading"), "{}", frames.at(850));
     assert_eq!(shelf.asked.borrow().len(), 3);

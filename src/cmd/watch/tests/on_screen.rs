@@ -140,7 +140,7 @@ async fn a_pause_holds_the_display_while_data_arrives() {
         "{}",
         at(2500)
     );
-    // The maximum tells that the one in between was taken, and the minimum the first.
+    // The maximum shows that the one in between was received, and the minimum that the first one was.
     assert!(at(2500).contains("11.0     33.0"), "{}", at(2500));
 }
 

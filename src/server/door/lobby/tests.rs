@@ -6,7 +6,7 @@ fn ip(n: u8) -> IpAddr {
     [192, 0, 2, n].into()
 }
 
-/// What each of `tickets` has been told.
+/// The eviction, if any, of each of `tickets`.
 fn told(tickets: &[Ticket]) -> Vec<Option<Eviction>> {
     let told = |ticket: &Ticket| {
         let state = ticket.0.lobby.state();
@@ -65,7 +65,7 @@ async fn a_full_lobby_loses_one_of_the_address_that_has_most() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_has_had_an_answer_goes_first_and_who_waits_for_one_last() {
+async fn answered_connections_are_evicted_first_and_waiting_ones_last() {
     let lobby = Lobby::default();
     let guests = fill(&lobby, ip(1), MOST_OF_AN_ADDRESS);
     attend(&guests);
@@ -98,7 +98,7 @@ async fn a_small_request_does_not_wait_for_those_that_make_room() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_one_that_holds_most_makes_room() {
+async fn the_largest_connection_makes_room() {
     let lobby = Lobby::default();
     let guests = fill(&lobby, ip(1), 129);
     let head = 64 * 1024;
@@ -117,7 +117,7 @@ async fn the_one_that_holds_most_makes_room() {
     assert_eq!(gone(&guests), [0], "one is enough");
     let mut guests = guests.into_iter();
     drop(guests.next());
-    // Whole requests hold nothing any more.
+    // Complete requests no longer hold memory.
     let second = guests.next().unwrap();
     second.answering();
     assert!(lobby.state().held == 127 * head - head);
@@ -128,7 +128,7 @@ async fn the_one_that_holds_most_makes_room() {
 }
 
 #[test]
-fn hosts_are_told_apart_as_the_network_tells_them() {
+fn hosts_are_compared_as_the_network_compares_them() {
     let of = |text: &str| Neighbour::from(text.parse::<IpAddr>().unwrap());
     assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:2"));
     assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use crate::protocol::HostName;
 use crate::view::is_visible;
 
-/// The labels of a value: its host, and perhaps one more.
+/// The labels of a value: its host, and optionally one more.
 pub(super) fn labels(host: &HostName, instance: Option<(&str, &str)>) -> String {
     match instance {
         None => format!("host=\"{host}\""),
@@ -14,7 +14,7 @@ pub(super) fn labels(host: &HostName, instance: Option<(&str, &str)>) -> String 
     }
 }
 
-/// As the format asks, and what a person would not see, or be deceived by, as `\u{1b}`.
+/// Escaped as the format requires, and with invisible or deceptive characters as `\u{1b}`.
 fn escaped(value: &str) -> String {
     let mut escaped = String::with_capacity(value.len());
     for c in value.chars() {
@@ -32,7 +32,7 @@ fn escaped(value: &str) -> String {
     escaped
 }
 
-/// One family of gauges; nothing at all where there is no value.
+/// One family of gauges; nothing at all if there are no values.
 pub(super) fn gauge(
     text: &mut String,
     name: &str,
@@ -57,9 +57,9 @@ pub(super) fn family_of(
     if values.peek().is_none() {
         return;
     }
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    // A series that came twice would make Prometheus refuse everything.
+    // A repeated series would make Prometheus reject everything.
     let mut told = HashSet::new();
     for (labels, value) in values {
         if told.contains(&labels) {

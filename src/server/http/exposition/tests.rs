@@ -58,8 +58,8 @@ fn a_label_has_no_character_that_deceives() {
 }
 
 #[test]
-fn a_series_is_told_once() {
-    // As somebody might call a mount to make the scrape fail.
+fn a_series_is_exposed_once() {
+    // Names that somebody might give a mount to make the scrape fail.
     let lines = exposed(&[("disk:/a\u{1b}", 1.0), ("disk:/a\\u{1b}", 2.0)]);
     assert_eq!(
         lines,

@@ -1,5 +1,4 @@
-//! The two forms in which a part of the page is sent, plain and gzipped, and which of them a client wants (RFC 9110,
-//! section 12.5.3).
+//! The two forms of a part of the page, plain and gzipped, and which one a client wants (RFC 9110, section 12.5.3).
 
 use std::io::Write;
 
@@ -7,15 +6,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::header::{ACCEPT_ENCODING, HeaderMap};
 
-/// `text` as a gzip file without name and time, so that the same text always gives the same bytes.
+/// `text` as a gzip file without name and time, so that the same text always produces the same bytes.
 pub(super) fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(text)?;
     encoder.finish()
 }
 
-/// Whether a client wants gzip: it accepts it, and does not prefer the plain text. A client that names no encoding gets
-/// the plain text, and so does one whose wishes cannot be read: everybody understands it.
+/// Whether a client wants gzip: it accepts it, and doesn't prefer plain text. A client that names no encoding gets
+/// plain text, which everybody understands, and so does one with a malformed header.
 pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(ACCEPT_ENCODING).iter();
     let wishes: Vec<(String, f32)> = lines
@@ -33,7 +32,7 @@ pub(super) fn wants_gzip(headers: &HeaderMap) -> bool {
     gzip > 0.0 && gzip >= plain
 }
 
-/// The coding in lower case, and its weight from 0 to 1: `gzip;q=0.5`. A weight that cannot be read is 0.
+/// The coding in lower case, and its weight from 0 to 1: `gzip;q=0.5`. An invalid weight counts as 0.
 fn wish(text: &str) -> (String, f32) {
     let mut fields = text.split(';').map(str::trim);
     let coding = fields.next().unwrap_or_default().to_ascii_lowercase();
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_else_gets_plain_text() {
+    fn all_other_clients_get_plain_text() {
         for line in [
             "",
             "identity",

@@ -1,34 +1,34 @@
-//! How many processes there are, also where the kernel hides those of others from us.
+//! How many processes there are, even if the kernel hides those of others from us.
 //!
-//! /proc may be mounted with `hidepid=`: then an ordinary user sees only his own processes in it, or sees the others
-//! without being allowed to look inside. What is listed there is not the machine.
+//! /proc may be mounted with `hidepid=`: then ordinary users see only their own processes in it, or see the others
+//! without access to them. The list is then not that of the machine.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a look at the mount of /proc holds.
+/// How long the options of the mount of /proc stay valid.
 const LOOK_AGE: Duration = Duration::from_secs(60);
 
-/// The PID namespace that the kernel makes first: `PROC_PID_INIT_INO`.
+/// The kernel's first PID namespace: `PROC_PID_INIT_INO`.
 const FIRST_NAMESPACE: &str = "pid:[4026531836]";
 
-/// The user namespace that the kernel makes first: `PROC_USER_INIT_INO`.
+/// The kernel's first user namespace: `PROC_USER_INIT_INO`.
 const FIRST_USERS: &str = "user:[4026531837]";
 
-/// A directory has itself and its entry in the one above as links.
+/// A directory's own links: itself and its entry in the parent.
 const OWN_LINKS: u64 = 2;
 
-/// The bit of `CAP_SYS_PTRACE`, for which nothing is hidden.
+/// The bit of `CAP_SYS_PTRACE`, which reveals everything.
 const SYS_PTRACE: u64 = 1 << 19;
 
-/// What of other users' processes we see.
+/// What we can see of other users' processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sight {
     /// Everything.
     All,
-    /// That they are there, and no more.
+    /// That they exist, and no more.
     Numbers,
     /// Nothing.
     Nothing,
@@ -41,7 +41,7 @@ pub(super) struct Census {
 }
 
 impl Census {
-    /// `proc` is where /proc is mounted.
+    /// `proc` is the mount point of /proc.
     pub(super) fn new(proc: impl Into<PathBuf>) -> Self {
         Self {
             proc: proc.into(),
@@ -49,7 +49,7 @@ impl Census {
         }
     }
 
-    /// What we see at `now`.
+    /// What we can see at `now`.
     pub(super) fn sight(&mut self, now: Instant) -> Sight {
         match self.look {
             Some((at, sight)) if now.saturating_duration_since(at) < LOOK_AGE => sight,
@@ -66,7 +66,7 @@ impl Census {
             let text = fs::read(self.proc.join(file)).unwrap_or_default();
             String::from_utf8_lossy(&text).into_owned()
         };
-        // Power over one's own user namespace is none over the processes of the machine.
+        // Capabilities in one's own user namespace give no access to the processes of the machine.
         let is_fenced_in = self.is_link("self/ns/pid", FIRST_NAMESPACE)
             && !self.is_link("self/ns/user", FIRST_USERS);
         sight(&read("self/mountinfo"), &read("self/status"), !is_fenced_in)
@@ -76,8 +76,8 @@ impl Census {
         fs::read_link(self.proc.join(link)).is_ok_and(|found| found == Path::new(target))
     }
 
-    /// The processes of the machine, where the list shows only ours: the kernel counts a link of /proc for each of them
-    /// and each fixed directory. It counts all PID namespaces, so this is right only in the first; `None` elsewhere.
+    /// The number of processes of the machine, if the list shows only ours: /proc has one link for each of them and for
+    /// each fixed directory. That includes all PID namespaces, so it is right only in the first one; `None` elsewhere.
     pub(super) fn count_hidden(&self) -> Option<u64> {
         if !self.is_link("self/ns/pid", FIRST_NAMESPACE) {
             return None;
@@ -90,16 +90,16 @@ impl Census {
                 !is_process && entry.file_type().is_ok_and(|kind| kind.is_dir())
             })
         });
-        // Without any, only processes are shown (`subset=pid`), and nobody knows how many directories there are.
+        // Without any, only processes are shown (`subset=pid`), and the number of directories is unknown.
         let fixed = Some(fixed.count() as u64).filter(|fixed| *fixed != 0)?;
         links.checked_sub(OWN_LINKS)?.checked_sub(fixed)
     }
 }
 
-/// What one who has `status`, which is /proc/self/status, sees in the /proc of `mounts`, which is /proc/self/mountinfo.
-/// `is_capable`: whether its capabilities hold for the processes there.
+/// What a process with `status` (/proc/self/status) sees in the /proc of `mounts` (/proc/self/mountinfo). `is_capable`:
+/// whether its capabilities apply to the processes there.
 fn sight(mounts: &str, status: &str, is_capable: bool) -> Sight {
-    // The last one lies on top.
+    // The last one is on top.
     let mut options = mounts.lines().rev().filter_map(proc_options);
     let options = options.next().unwrap_or_default();
     let option = |name: &str| {
@@ -122,7 +122,7 @@ fn sight(mounts: &str, status: &str, is_capable: bool) -> Sight {
     let group = option("gid").unwrap_or("0");
     let is_exempt = !matches!(option("hidepid"), Some("4" | "ptraceable"));
     let groups = field("Groups").unwrap_or_default().split_ascii_whitespace();
-    // Real, effective, saved, and that for files, which decides.
+    // Real, effective, saved, and filesystem group; the last one decides.
     let own = field("Gid").and_then(|groups| groups.split_ascii_whitespace().nth(3));
     if is_exempt && groups.chain(own).any(|mine| mine == group) {
         return Sight::All;
@@ -130,7 +130,7 @@ fn sight(mounts: &str, status: &str, is_capable: bool) -> Sight {
     hidden
 }
 
-/// The options of the filesystem, if `line` of mountinfo is the mount of /proc.
+/// The options of the filesystem, if this `line` of mountinfo is the mount of /proc.
 fn proc_options(line: &str) -> Option<&str> {
     let (mount, filesystem) = line.split_once(" - ")?;
     let is_proc = mount.split(' ').nth(4)? == "/proc";
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_hidden_is_known_by_the_mount_and_by_who_we_are() {
+    fn what_is_hidden_depends_on_the_mount_and_our_rights() {
         for (options, status, expected) in [
             ("rw", ORDINARY, Sight::All),
             ("rw,hidepid=0", ORDINARY, Sight::All),
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn links_count_what_the_list_shows_here() {
+    fn the_link_count_matches_the_list_here() {
         let census = Census::new("/proc");
         let listed = || {
             let entries = fs::read_dir("/proc").unwrap().flatten();
@@ -193,7 +193,7 @@ mod tests {
             names.filter(|name| name.parse::<u32>().is_ok()).count() as u64
         };
         let (before, counted, after) = (listed(), census.count_hidden(), listed());
-        // In a container the links count everybody's, so nothing is said.
+        // In a container the links count all processes, so there is no count.
         if let Some(counted) = counted {
             let (fewest, most) = (before.min(after) - 20, before.max(after) + 20);
             assert!(
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_links_say_nothing_there_is_no_count() {
+    fn without_meaningful_links_there_is_no_count() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Census::new(dir.path()).count_hidden(), None);
         let ns = dir.path().join("self/ns");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_holds_for_a_while() {
+    fn the_options_of_a_mount_are_cached() {
         let dir = tempfile::tempdir().unwrap();
         let own = dir.path().join("self");
         fs::create_dir_all(&own).unwrap();

@@ -1,4 +1,4 @@
-//! Small trees of files that stand for /proc and /sys.
+//! Small file trees that stand in for /proc and /sys.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ pub(in crate::source::host) fn tree(paths: &[&str]) -> tempfile::TempDir {
     root
 }
 
-/// Makes the file and the directories above it.
+/// Creates the file and its parent directories.
 pub(in crate::source::host) fn write(path: &Path, text: &[u8]) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();

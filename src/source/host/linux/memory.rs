@@ -1,4 +1,4 @@
-//! Memory: that of the machine, and that of a container, which is what its cgroup may have, and has.
+//! Memory: of the machine, and of a container, as the limit and usage of its cgroup.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use super::proc_file::value;
 use super::text::{fields, lines, number, split_once};
 use crate::source::host::reading::{Memory, Swap};
 
-/// What /proc/meminfo says, in bytes; `None` for a line that is missing or makes no sense.
+/// The contents of /proc/meminfo, in bytes; `None` for a missing or invalid line.
 #[derive(Debug, Default)]
 pub(super) struct Meminfo {
     total: Option<u64>,
@@ -25,8 +25,8 @@ pub(super) struct Meminfo {
 }
 
 impl Meminfo {
-    /// `text` is /proc/meminfo. By hand, since sysinfo repeats the last value where a line is missing, and its used swap
-    /// wraps where more is free than there is, as in containers whose limit was lowered.
+    /// `text` is /proc/meminfo. Parsed by hand, because sysinfo repeats the last value if a line is missing, and its
+    /// used swap wraps if more is free than the total, as in containers whose limit was lowered.
     pub(super) fn parse(text: &[u8], skip: &dyn Fn(&[u8])) -> Self {
         let mut info = Self::default();
         for line in lines(text) {
@@ -63,12 +63,12 @@ impl Meminfo {
         })
     }
 
-    /// Physical memory; 0 where it cannot be told.
+    /// Physical memory; 0 if unknown.
     pub(super) fn physical(&self) -> u64 {
         self.total.unwrap_or(0)
     }
 
-    /// Never more available than there is.
+    /// Never reports more available than the total.
     pub(super) fn memory(&self) -> Option<Memory> {
         let total = self.total.filter(|total| *total != 0)?;
         let available = if self.has_available {
@@ -82,7 +82,7 @@ impl Meminfo {
         })
     }
 
-    /// What old kernels leave to their readers, as `free` did it then.
+    /// The estimate that old kernels leave to their users, as `free` did it then.
     fn estimate(&self) -> Option<u64> {
         let parts = [self.free?, self.buffers?, self.cached?];
         let parts = parts.into_iter().chain(self.reclaimable);
@@ -90,7 +90,7 @@ impl Meminfo {
         Some(sum.saturating_sub(self.shared.unwrap_or(0)))
     }
 
-    /// `None` also where no swap is set up. None is used where more is free than there is.
+    /// `None` also if there is no swap. If more is free than the total, none is used.
     pub(super) fn swap(&self) -> Option<Swap> {
         let total = self.swap_total.filter(|total| *total != 0)?;
         Some(Swap {
@@ -108,10 +108,10 @@ fn kibibytes(size: &[u8]) -> Option<u64> {
     count.checked_mul(1024).filter(|_| is_kib)
 }
 
-/// The control group at the root of what is mounted: inside a container, its own. On a host that root has no limit, and a
-/// service that is limited there still reports the host.
+/// The control group at the root of the mount: inside a container, its own. On a host, that root has no limit, and a
+/// service with a limit still reports the host.
 ///
-/// sysinfo tells a limit too, but counts cached files as used, so that a container that reads files looks full.
+/// sysinfo reads a limit too, but counts cached files as used, so a container that reads files looks full.
 pub(super) struct Cgroup {
     versions: [Version; 2],
 }
@@ -120,12 +120,12 @@ struct Version {
     limit: PathBuf,
     used: PathBuf,
     stat: PathBuf,
-    /// What in `used` the kernel gives back first: file pages not in recent use.
+    /// The part of `used` that the kernel reclaims first: file pages not in recent use.
     reclaimable: &'static str,
 }
 
 impl Cgroup {
-    /// `root` is where control groups are mounted.
+    /// `root` is the mount point of the control groups.
     pub(super) fn new(root: impl AsRef<Path>) -> Self {
         let root = root.as_ref();
         let v1 = root.join("memory");
@@ -147,7 +147,7 @@ impl Cgroup {
         }
     }
 
-    /// `None` where nothing limits below the `physical` memory, in bytes.
+    /// `None` if there is no limit below the `physical` memory, in bytes.
     pub(super) fn limited(&self, physical: u64) -> Option<Limited> {
         self.versions
             .iter()
@@ -155,18 +155,18 @@ impl Cgroup {
     }
 }
 
-/// The memory of a cgroup that has a limit; `None` where it cannot be told.
+/// The memory of a cgroup that has a limit; `None` if unknown.
 pub(super) type Limited = Option<Memory>;
 
 impl Version {
     fn limited(&self, physical: u64) -> Option<Limited> {
-        // The word `max` is no number, and version 1 says a number that no machine has. With none, nothing would run.
+        // The word `max` isn't a number, and version 1 reports a number that no machine has. With 0, nothing would run.
         let total = value(&self.limit).filter(|limit| (1..physical).contains(limit))?;
         Some(self.memory(total, physical))
     }
 
     fn memory(&self, total: u64, physical: u64) -> Limited {
-        // A little above the limit is usual, above what the machine has it is no number of bytes in use.
+        // Slightly more than the limit is normal; more than the machine has cannot be a number of bytes in use.
         let used: u64 = value(&self.used).filter(|used| *used <= physical)?;
         let working_set = used.saturating_sub(self.reclaimable()?);
         Some(Memory {
@@ -175,11 +175,11 @@ impl Version {
         })
     }
 
-    /// In bytes; `None` where it cannot be told.
+    /// In bytes; `None` if unknown.
     fn reclaimable(&self) -> Option<u64> {
         let stat = match fs::read(&self.stat) {
             Ok(stat) => stat,
-            // Some sandboxes have no such file.
+            // Some sandboxes don't have this file.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(0),
             Err(_) => return None,
         };
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn version_2_gives_cached_files_back() {
+    fn version_2_counts_cached_files_as_available() {
         check(
             &[
                 ("memory.max", "1000\n"),
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn over_the_limit_nothing_is_available() {
+    fn nothing_is_available_over_the_limit() {
         check(
             &[("memory.max", "1000\n"), ("memory.current", "1100\n")],
             Some((1000, 0)),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_no_answer() {
+    fn no_limit_means_no_cgroup_memory() {
         check(&[], None);
         check(
             &[("memory.max", "max\n"), ("memory.current", "900\n")],
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_wraps_where_more_is_free_than_there_is() {
+    fn nothing_wraps_if_more_is_free_than_the_total() {
         let text = "MemTotal: 524288 kB\nMemFree: 434000 kB\nMemAvailable: 490000 kB\n\
                     SwapTotal: 1048576 kB\nSwapFree: 1048580 kB\n";
         assert_eq!(
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_kernel_leaves_it_to_the_reader() {
+    fn an_old_kernel_leaves_the_estimate_to_us() {
         let text = "MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\nShmem: 7 kB\nSReclaimable: 2 kB\n";
         assert_eq!(meminfo(text).0, Some((100, 30)));
         let text = text.replace("Shmem: 7", "Shmem: 70");
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_is_absent() {
+    fn contradictory_numbers_are_absent() {
         for bad in [
             "x kB",
             "-1 kB",

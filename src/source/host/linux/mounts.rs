@@ -14,13 +14,14 @@ use super::text::{lines, number};
 use crate::source::host::labels::Labels;
 use crate::source::host::spaces::Mount;
 
-/// Filesystems on a server or a pool, which have no block device of their own. Those of FUSE are told by their prefix.
+/// Filesystems on a server or a pool, which have no block device of their own. Those of FUSE are recognised by their
+/// prefix.
 const WITHOUT_DEVICE: [&str; 14] = [
     "9p", "afs", "bcachefs", "beegfs", "ceph", "cifs", "gpfs", "lustre", "nfs", "nfs4", "smb3",
     "smbfs", "virtiofs", "zfs",
 ];
 
-/// FUSE filesystems that hold nothing: views of other things.
+/// FUSE filesystems without contents of their own: views of other things.
 const VIEWS: [&str; 6] = [
     "fuse.gvfsd-fuse",
     "fuse.lxcfs",
@@ -33,10 +34,10 @@ const VIEWS: [&str; 6] = [
 /// Read-only images, always full.
 const IMAGES: [&str; 5] = ["cramfs", "erofs", "iso9660", "romfs", "squashfs"];
 
-/// Block devices that are no disks.
+/// Block devices that are not disks.
 const NO_DISKS: [&str; 3] = ["/dev/loop", "/dev/ram", "/dev/zram"];
 
-/// Where containers and the system keep mounts that are nobody's filesystem.
+/// Where containers and the system keep mounts that aren't filesystems of their own.
 const HIDDEN_BELOW: [&str; 6] = [
     "/dev",
     "/proc",
@@ -49,10 +50,10 @@ const HIDDEN_BELOW: [&str; 6] = [
 /// Single files that container engines mount from the host's disk.
 const ENGINE_FILES: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
-/// The mounts of this process, read again when the kernel says that they changed.
+/// The mounts of this process, read again when the kernel reports a change.
 pub(super) struct Mounts {
     file: ProcFile,
-    /// What the kernel knows of block devices, by their numbers.
+    /// The kernel's directory of block devices, by number.
     devices: PathBuf,
     labels: Labels,
     known: Known,
@@ -70,9 +71,9 @@ impl Mounts {
         }
     }
 
-    /// Brings the list up to date. `buffer` is room to be used again.
+    /// Updates the list. `buffer` is reused.
     pub(super) fn refresh(&mut self, buffer: &mut Vec<u8>) {
-        // The change is asked for before the text is read, so none is missed.
+        // Asks for changes before it reads the text, so that none is missed.
         if self.has_changed() || self.list.is_none() {
             let (file, labels, known) = (&self.file, &mut self.labels, &mut self.known);
             let is_read_only =
@@ -95,31 +96,31 @@ impl Mounts {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        // Unable to ask: read.
+        // If it can't ask, it reads.
         poll(&mut changed, Some(&at_once)) != Ok(0)
     }
 }
 
 /// A line of /proc/self/mountinfo.
 ///
-/// By hand, since the procfs crate is handed text: one mount point that is no UTF-8 would take all others along.
+/// Parsed by hand, because the procfs crate takes text: one mount point that isn't UTF-8 would make all others fail.
 struct Info<'a> {
     id: i32,
     parent: i32,
     /// Major and minor number.
     device: &'a str,
-    /// The directory of the filesystem that is mounted.
+    /// The directory within the filesystem that is mounted.
     root: &'a [u8],
     path: PathBuf,
     kind: &'a [u8],
     source: &'a [u8],
-    /// Those of the filesystem, whichever mount it is seen through.
+    /// The options of the filesystem, the same for all its mounts.
     options: &'a [u8],
 }
 
 impl<'a> Info<'a> {
-    /// id, parent, device, root, mount point, options of the mount, any number of tags, a hyphen, kind, source, options
-    /// of the filesystem; a blank between two, so that a source may be empty.
+    /// id, parent, device, root, mount point, options of the mount, any number of tags, a hyphen, type, source, options
+    /// of the filesystem; separated by single blanks, so that a source may be empty.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = line.split(|byte| *byte == b' ');
         let id = number(fields.next()?)?;
@@ -155,13 +156,12 @@ impl<'a> Info<'a> {
     }
 }
 
-/// The mount point that a device goes by. It goes by that one for as long as it is mounted there: a later mount, as a
-/// bind mount at a shorter path, must not rename a column.
+/// The mount point that a device is named by, for as long as it is mounted there: a later mount, such as a bind mount
+/// at a shorter path, must not rename a column.
 type Known = HashMap<String, PathBuf>;
 
-/// The real filesystems in `text`, which is /proc/self/mountinfo, by mount point. Of several mounts of one device, the
-/// one that is `known` counts, or else the one that shows most of it; the others are bind mounts, subvolumes or
-/// namespaces of it.
+/// The real filesystems in `text` (/proc/self/mountinfo), by mount point. Of several mounts of one device, the `known`
+/// one counts, otherwise the one that shows most of it; the others are bind mounts, subvolumes or namespaces.
 fn real(
     text: &[u8],
     labels: &mut Labels,
@@ -201,7 +201,7 @@ fn real(
     mounts.collect()
 }
 
-/// The mounts that are not hidden below another: later lines lie on top of earlier ones with the same mount point.
+/// The mounts that are not hidden by another: later lines are on top of earlier ones with the same mount point.
 fn visible<'a>(text: &'a [u8], skip: &dyn Fn(&[u8])) -> Vec<Info<'a>> {
     let mut visible: HashMap<PathBuf, Info> = HashMap::new();
     for line in lines(text) {
@@ -212,7 +212,7 @@ fn visible<'a>(text: &'a [u8], skip: &dyn Fn(&[u8])) -> Vec<Info<'a>> {
             None => skip(line),
         }
     }
-    // What is mounted within a directory is out of reach once another mount lies on that directory.
+    // Mounts within a directory are out of reach once something is mounted over that directory.
     let places: HashSet<(i32, &Path)> = visible
         .values()
         .map(|info| (info.parent, &*info.path))
@@ -256,14 +256,14 @@ fn is_on_disk(info: &Info) -> bool {
     info.source.starts_with(b"/dev/") && !NO_DISKS.iter().any(is_no_disk)
 }
 
-/// In a container the overlay at `/` is the one filesystem of its own.
+/// In a container, the overlay at `/` is its only filesystem.
 fn is_container(info: &Info) -> bool {
     info.kind == b"overlay" && info.path == Path::new("/")
 }
 
-/// An image can never be written, so that it cannot fill up, and is full by nature: by its kind, as an overlay that has
-/// no layer to write to (composefs), on a device that is read-only itself (dm-verity, a disc), or as a read-only
-/// filesystem in user space. One that was only mounted or, after an error, remounted read-only counts on.
+/// An image can never be written, so it cannot fill up, and is always full: because of its type, as an overlay without
+/// a writable layer (composefs), on a read-only device (dm-verity, a disc), or as a read-only filesystem in user space.
+/// A filesystem that is merely mounted or, after an error, remounted read-only still counts.
 fn can_fill(info: &Info, is_read_only: &dyn Fn(&str) -> bool) -> bool {
     let is_image = info.is_kind(&IMAGES)
         || (info.kind == b"overlay" && !info.has_option("upperdir="))
@@ -272,7 +272,7 @@ fn can_fill(info: &Info, is_read_only: &dyn Fn(&str) -> bool) -> bool {
     !is_image
 }
 
-/// The kernel writes blanks, line ends and backslashes as three octal digits behind a backslash.
+/// The kernel writes blanks, line breaks and backslashes as a backslash and three octal digits.
 fn unescape(escaped: &[u8]) -> PathBuf {
     let mut plain = Vec::with_capacity(escaped.len());
     let mut rest = escaped;
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_mount_renames_nothing() {
+    fn a_later_mount_does_not_rename_a_disk() {
         const ROOT: &str = "33 1 8:1 / / rw - ext4 /dev/sda1 rw";
         const DATA: &str = "40 33 8:2 / /srv/data rw - ext4 /dev/sda2 rw";
         const PART: &str = "40 33 8:2 /part /srv/part rw - ext4 /dev/sda2 rw";
@@ -325,7 +325,7 @@ mod tests {
         };
         check(&[ROOT, DATA], &["/", "/srv/data"]);
         check(&[ROOT, DATA, BOUND], &["/", "/srv/data"]);
-        // It is there no more, so it needs another name, and keeps that one.
+        // It is no longer mounted there, so it gets another name, and keeps that one.
         check(&[ROOT, BOUND], &["/", "/mnt"]);
         check(&[ROOT, BOUND, DATA, PART], &["/", "/mnt"]);
         check(&[ROOT, BOUND, DATA, COVER], &["/", "/mnt", "/srv/data"]);
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_device_counts_once_where_most_of_it_shows() {
+    fn a_device_counts_once_at_the_mount_that_shows_most_of_it() {
         check(
             &[
                 "40 33 8:1 /srv/data /data rw - ext4 /dev/sda1 rw",
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_name_takes_no_other_mount_along() {
+    fn an_invalid_name_affects_no_other_mount() {
         let text = b"91 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
             92 91 0:51 / /mnt/a\xff rw - fuse.x x\xfe rw\n\
             93 91 0:52 / /mnt/a\xfe rw - fuse.x  rw\n\
@@ -457,7 +457,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_cannot_fill_up() {
+    fn a_read_only_image_does_not_count() {
         check(
             &[
                 "10 1 0:30 / / ro,relatime - overlay composefs ro,lowerdir=/l,redirect_dir=on",
@@ -476,7 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_below_another_mount_is_out_of_reach() {
+    fn a_hidden_mount_is_out_of_reach() {
         check(
             &[
                 "20 1 8:1 / / rw - ext4 /dev/sda1 rw",

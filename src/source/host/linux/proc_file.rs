@@ -1,14 +1,14 @@
-//! A file that the kernel writes anew for everyone who reads it from the start.
+//! A file that the kernel generates for each read from its start.
 
 use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// The room for one read; most files fit into one.
+/// The size of one read; most files fit into one.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// No file in sysfs that holds one value is longer.
+/// No sysfs file with a single value is longer.
 const VALUE_BYTES: usize = 128;
 
 /// How much of a bad line is shown.
@@ -22,7 +22,7 @@ pub(super) struct ProcFile {
 }
 
 impl ProcFile {
-    /// A file that does not exist, or may not be read, never has a text.
+    /// A file that doesn't exist or may not be read never has any text.
     pub(super) fn open(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
         Self {
@@ -36,7 +36,7 @@ impl ProcFile {
         self.file.as_ref()
     }
 
-    /// What it says now. `buffer` is room to be used again.
+    /// Its current contents. `buffer` is reused.
     pub(super) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let file = self.file.as_ref()?;
         let mut len = 0;
@@ -52,14 +52,14 @@ impl ProcFile {
         Some(&buffer[..len])
     }
 
-    /// Its one value, read with one call and parsed.
+    /// Its only value, read with one call and parsed.
     pub(super) fn value<T: std::str::FromStr>(&self) -> Option<T> {
         let mut text = [0; VALUE_BYTES];
         let len = self.file.as_ref()?.read_at(&mut text, 0).ok()?;
         super::text::number(text[..len].trim_ascii())
     }
 
-    /// Reports that `line` is skipped. Only the first of a file is reported: the next reading would bring it again.
+    /// Reports that `line` is skipped. Only the first one of a file is reported: every reading would find it again.
     pub(super) fn skip(&self, line: &[u8]) {
         if !self.has_reported.replace(true) {
             let excerpt = &line[..line.len().min(EXCERPT_BYTES)];
@@ -74,7 +74,7 @@ impl ProcFile {
     }
 }
 
-/// The one value of the file at `path`, which is read once. Bytes that are no text make no value.
+/// The only value of the file at `path`, which is read once. Bytes that aren't text give no value.
 pub(super) fn value<T: std::str::FromStr>(path: &Path) -> Option<T> {
     ProcFile::open(path).value()
 }
@@ -85,7 +85,7 @@ mod tests {
     use std::io::Write;
 
     #[test]
-    fn it_is_read_whole_and_again() {
+    fn it_is_read_completely_and_again() {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         let long = "0123456789abcdef".repeat(3000);
         file.write_all(long.as_bytes()).unwrap();
@@ -98,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_says_nothing() {
+    fn a_missing_file_has_no_text() {
         let file = ProcFile::open("/proc/no-such-file");
         assert_eq!(file.read(&mut Vec::new()), None);
         assert_eq!(file.value::<u64>(), None);
     }
 
     #[test]
-    fn a_bad_line_is_reported_once() {
+    fn an_invalid_line_is_reported_once() {
         let file = ProcFile::open("/proc/no-such-file");
         assert!(!file.has_reported());
         file.skip(&[b'\xff'; 1000]);

@@ -1,14 +1,14 @@
-//! Who is logged in by what logind keeps: a file for each session, of lines `NAME=value`.
+//! The logged-in users according to logind, which keeps a file for each session with lines `NAME=value`.
 //!
-//! Its own library reads the same files; it is C, and loads what else systemd has.
+//! Its own library reads the same files, but is written in C and loads much else of systemd.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The users with a session in `dir`, which is /run/systemd/sessions; nobody where there is no logind. `is_running`
-/// tells whether a process is there. An error: there are sessions, and they may not be read.
+/// The users with a session in `dir` (/run/systemd/sessions); nobody if there is no logind. `is_running` tells whether
+/// a process exists. An error means that there are sessions that may not be read.
 pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<BTreeSet<Vec<u8>>> {
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
@@ -17,7 +17,7 @@ pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<
     let mut users = BTreeSet::new();
     for entry in entries {
         let entry = entry?;
-        // Beside a session there may be a pipe that holds it (`1.ref`), which would block us, and a file being written.
+        // Beside a session there may be a pipe (`1.ref`), which would block us, and a file being written.
         let is_session = !entry.file_name().as_encoded_bytes().contains(&b'.');
         if !is_session || !entry.file_type()?.is_file() {
             continue;
@@ -32,8 +32,8 @@ pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<
     Ok(users)
 }
 
-/// The user of a session that a person is in. Greeters, lock screens, services and cron jobs have sessions too, and one
-/// is `closing` while processes outlive it.
+/// The user of a person's session. Greeters, lock screens, services and cron jobs have sessions too, and a session is
+/// `closing` while processes outlive it.
 fn user(session: &[u8], is_running: impl Fn(i32) -> bool) -> Option<Vec<u8>> {
     let value = |name: &str| {
         let mut lines = session.split(|byte| *byte == b'\n');
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn people_count_and_what_is_none_does_not() {
+    fn only_sessions_of_people_count() {
         let dir = tempfile::tempdir().unwrap();
         for (name, text) in [
             ("1", session("ann", "user", "active", 10)),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beside_the_sessions_is_left_alone() {
+    fn other_files_beside_the_sessions_are_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let pipe = dir.path().join("1.ref");
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
@@ -98,13 +98,13 @@ mod tests {
     }
 
     #[test]
-    fn without_logind_there_is_nobody() {
+    fn without_logind_there_are_no_users() {
         let users = users(Path::new("/run/no-such-directory"), |_| true);
         assert_eq!(users.unwrap(), BTreeSet::new());
     }
 
     #[test]
-    fn what_cannot_be_read_is_an_error() {
+    fn unreadable_sessions_are_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
         assert!(users(file.path(), |_| true).is_err());
     }

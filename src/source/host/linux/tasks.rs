@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::text::{fields, number, rsplit_once, split_once};
 use crate::source::host::reading::Task;
 
-/// No line of /proc/PID/stat is longer.
+/// The maximum length of /proc/PID/stat.
 const STAT_BYTES: usize = 4096;
 
 /// How many there are in `proc`.
@@ -17,10 +17,10 @@ pub(super) fn count(proc: &Path) -> Option<u64> {
     Some(numbers(proc)?.count() as u64)
 }
 
-/// All of those in `proc`, by rising number. One that ends meanwhile is left out. `buffer` is room to be used again.
+/// All processes in `proc`, in ascending order. One that ends meanwhile is omitted. `buffer` is reused.
 ///
-/// sysinfo opens three files for each process and reads /proc/stat once more: 5 ms for 100 processes, against 1.4 for the
-/// one file that has everything.
+/// sysinfo opens three files for each process and reads /proc/stat once more: 5 ms for 100 processes, against 1.4 ms
+/// for the one file that has everything.
 pub(super) fn list(proc: &Path, buffer: &mut Vec<u8>) -> Option<Vec<Task>> {
     buffer.resize(STAT_BYTES.max(buffer.len()), 0);
     let mut path = String::new();
@@ -41,8 +41,8 @@ fn numbers(proc: &Path) -> Option<impl Iterator<Item = u32>> {
     Some(entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()))
 }
 
-/// `stat` is /proc/PID/stat: number, name in parentheses, then fields that proc_pid_stat(5) numbers from 3 on. A name may
-/// be any bytes. The procfs crate has no process where one of the 50 fields is not as it expects.
+/// `stat` is /proc/PID/stat: number, name in parentheses, then fields that proc_pid_stat(5) numbers from 3 on. A name
+/// may be any bytes. The procfs crate rejects a process if one of the 50 fields isn't as expected.
 fn task(stat: &[u8]) -> Option<Task> {
     let (pid, rest) = split_once(stat, b'(')?;
     let (name, rest) = rsplit_once(rest, b')')?;
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_any_bytes_and_a_number_is_one_or_there_is_no_process() {
+    fn a_name_may_be_any_bytes_but_numbers_must_be_valid() {
         let line = |number: &str| {
             let fields =
                 format!(") S 1 7 7 0 -1 0 0 0 0 0 {number} 50 0 0 20 0 3 0 1234 4096000 25 1 1\n");
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_stat_is_no_process() {
+    fn an_invalid_stat_file_gives_no_process() {
         assert_eq!(task(b""), None);
         assert_eq!(task(b"7 (a) S 1"), None);
     }

@@ -1,9 +1,10 @@
-//! Who is logged in: the registry that `who` reads, and the sessions that logind knows.
+//! The logged-in users: the registry that `who` reads, and logind's sessions.
 //!
-//! Newer systems have no registry, and some services (small SSH servers, terminals) enter people only there, so both
+//! Newer systems have no registry, and some services (small SSH servers, terminals) only use the registry, so both
 //! count.
 //!
-//! It is read by hand: the crate for it (utmp-rs) brings nine others, among them a calendar, for two fields of a record.
+//! It is parsed by hand: the crate for it (utmp-rs) brings nine others, including a calendar, for two fields of a
+//! record.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,7 +16,7 @@ use rustix::process::{Pid, test_kill_process};
 
 use super::sessions;
 
-/// Where systems keep it; the first that is there is used.
+/// The places where systems keep it; the first that exists is used.
 const PATHS: [&str; 2] = ["run/utmp", "var/run/utmp"];
 
 /// The size of a record, as glibc lays it out for each architecture.
@@ -29,7 +30,7 @@ const RECORD_BYTES: usize = if cfg!(any(
     384
 };
 
-/// The kind of record that stands for a login.
+/// The type of a login record.
 const USER_PROCESS: i16 = 7;
 
 /// Where logind keeps a file for each session.
@@ -38,8 +39,8 @@ const SESSIONS: &str = "run/systemd/sessions";
 /// The longest name of a user in the registry.
 const NAME_BYTES: usize = 32;
 
-/// How many different users are logged in below `root`, which is `/`: 0 where nobody keeps count, `None` where one who
-/// does may not be read.
+/// How many different users are logged in below `root` (normally `/`): 0 if there is no registry at all, `None` if one
+/// exists but may not be read.
 pub(super) fn logged_in(root: &Path) -> Option<u64> {
     let registry = registry(root).ok()?;
     let mut users = distinct(&registry, is_running);
@@ -51,7 +52,7 @@ pub(super) fn logged_in(root: &Path) -> Option<u64> {
     Some(users.len() as u64)
 }
 
-/// The first registry that is there; empty where none is.
+/// The first registry that exists; empty if there is none.
 fn registry(root: &Path) -> io::Result<Vec<u8>> {
     for path in PATHS {
         match fs::read(root.join(path)) {
@@ -62,7 +63,7 @@ fn registry(root: &Path) -> io::Result<Vec<u8>> {
     Ok(Vec::new())
 }
 
-/// The different names in `registry` whose session is still there: a session that was killed leaves its record behind.
+/// The different names in `registry` whose session still exists: a killed session leaves its record behind.
 fn distinct(registry: &[u8], is_running: impl Fn(i32) -> bool) -> BTreeSet<Vec<u8>> {
     let records = registry.chunks_exact(RECORD_BYTES);
     let names = records.filter_map(|record| {
@@ -76,7 +77,7 @@ fn distinct(registry: &[u8], is_running: impl Fn(i32) -> bool) -> BTreeSet<Vec<u
 }
 
 fn is_running(session: i32) -> bool {
-    // Another user's process may not be signalled, and is there.
+    // Another user's process may not be signalled, but exists.
     Pid::from_raw(session).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
@@ -109,7 +110,7 @@ mod tests {
         assert_eq!(distinct(&[], |_| true).len(), 0);
     }
 
-    /// Below a root with the `registry` and `sessions`, where they are given.
+    /// Checks a root with the given `registry` and `sessions`.
     #[track_caller]
     fn check(registry: Option<&[&str]>, sessions: Option<&[&str]>, expected: Option<u64>) {
         let me = i32::try_from(std::process::id()).unwrap();
@@ -132,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn those_whom_anybody_knows_are_logged_in_once() {
+    fn users_known_to_either_source_count_once() {
         check(None, None, Some(0));
         check(None, Some(&[]), Some(0));
         check(Some(&["ann", "bob"]), None, Some(2));

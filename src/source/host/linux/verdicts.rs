@@ -1,4 +1,4 @@
-//! What sysfs knows of devices, kept for a while.
+//! What sysfs says about devices, cached for a while.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::source::host::labels::Labels;
 
-/// How long a verdict on a device holds. New names are judged at once.
+/// How long a verdict on a device stays valid. New names are judged at once.
 pub(super) const VERDICT_AGE: Duration = Duration::from_secs(60);
 
 /// Verdicts by the kernel's name of the device, so that sysfs is not walked for every sample.
@@ -25,8 +25,8 @@ impl<T: Copy> Verdicts<T> {
         }
     }
 
-    /// Judges what is new among `names`, and all of them when the verdicts are old, or when something is new and
-    /// `depend`: what comes may be made of what was there. `judge` is told a name and all names.
+    /// Judges new `names`, and all of them when the verdicts are old, or when there is a new one and verdicts `depend`
+    /// on each other: a new device may be built from existing ones. `judge` gets a name and all names.
     pub(super) fn refresh<'a>(
         &mut self,
         names: impl Iterator<Item = &'a [u8]> + Clone,
@@ -56,7 +56,7 @@ impl<T: Copy> Verdicts<T> {
         }
     }
 
-    /// What is known of a name that was among those of the last refresh.
+    /// The verdict on a name that was in the last refresh.
     pub(super) fn of(&self, name: &[u8]) -> Option<(Arc<str>, T)> {
         let (name, verdict) = self.judged.get(name)?;
         Some((name.clone(), *verdict))

@@ -1,26 +1,26 @@
-//! The cache of ZFS, which the kernel does not count as available though it shrinks when memory is needed.
+//! The cache of ZFS, which the kernel doesn't count as available, although it shrinks when memory is needed.
 
 use std::fs;
 use std::path::Path;
 
 use crate::source::host::reading::Memory;
 
-/// Adds to what is available what the cache can give back at once: all above its minimum, as htop counts it. `stats` is
-/// /proc/spl/kstat/zfs/arcstats, which is there where ZFS is.
+/// Adds what the cache can release at once to the available memory: everything above its minimum, as htop counts it.
+/// `stats` is /proc/spl/kstat/zfs/arcstats, which exists if ZFS is loaded.
 ///
-/// Nothing else of that kind is missing from `MemAvailable`: page cache and reclaimable slabs are in it, btrfs and others
-/// cache there, and huge pages that are reserved serve nobody else.
+/// Nothing else like this is missing from `MemAvailable`: it includes the page cache and reclaimable slabs, where btrfs
+/// and others cache, and reserved huge pages are of no use to others.
 pub(super) fn add_cache(memory: &mut Memory, stats: &Path) {
     let text = fs::read(stats).unwrap_or_default();
     let shrinkable = shrinkable(&text).unwrap_or(0);
     let used = memory.total.saturating_sub(memory.available);
-    // A cache larger than all that is used is that of another machine: the host's, seen from a container.
+    // A cache larger than all used memory belongs to another machine: the host, seen from a container.
     if shrinkable <= used {
         memory.available += shrinkable;
     }
 }
 
-/// Bytes above the minimum, by lines of name, type and value.
+/// Bytes above the minimum, from lines of name, type and value.
 fn shrinkable(stats: &[u8]) -> Option<u64> {
     let value = |wanted: &str| {
         let mut lines = stats.split(|byte| *byte == b'\n');
@@ -73,13 +73,13 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_adds_nothing() {
+    fn implausible_statistics_add_nothing() {
         check(b"", 2 * GIB);
         check(b"size 4 9663676416\n", 2 * GIB);
         check(b"size 4 x\nc_min 4 1\n", 2 * GIB);
         check(b"size 4 18446744073709551616\nc_min 4 1\n", 2 * GIB);
         check(&[b"\xff 4 1\n", &*stats(9 * GIB, GIB)].concat(), 10 * GIB);
-        // As a container sees the cache of its host.
+        // As seen in a container: the host's cache.
         check(&stats(15 * GIB, 0), 2 * GIB);
         check(&stats(u64::MAX, 0), 2 * GIB);
     }

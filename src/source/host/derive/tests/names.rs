@@ -5,7 +5,7 @@ use crate::protocol::{catalogue, entry, parts};
 use crate::source::host::derive::derive;
 use crate::source::host::reading::{Memory, Pressure, Reading, Space, Swap};
 
-/// A reading that found all that there is. The pattern names every field, so that a new one cannot be left out.
+/// A reading in which everything is present. The pattern names every field, so that a new one cannot be forgotten.
 fn everything(count: u64) -> Reading {
     let mut reading = Reading::begin();
     full(count)(&mut reading);

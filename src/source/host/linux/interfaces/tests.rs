@@ -81,7 +81,7 @@ fn verdicts_expire() {
     );
 }
 
-/// The names that count of those in a container whose sysfs has `paths`, with the interface `x/master` in `masters`.
+/// Which names count in a container whose sysfs has `paths`, with the interface `x/master` in `masters`.
 #[track_caller]
 fn check(paths: &[&str], masters: &[(&str, &str)], expected: &[&str]) {
     let root = tree(paths);
@@ -101,7 +101,7 @@ fn check(paths: &[&str], masters: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn no_layer_counts_beside_what_it_is_made_of() {
+fn a_layer_does_not_count_in_addition_to_its_parts() {
     let bridge = ["lo/", "eth0/", "br0/bridge/", "br0/lower_eth0/"];
     check(&bridge, &[("eth0", "br0")], &["eth0"]);
     let bond = [
@@ -144,12 +144,12 @@ fn no_layer_counts_beside_what_it_is_made_of() {
     ];
     check(&stacked, &[("eth0.7", "br7")], &["eth0"]);
     check(&["eth0/", "dummy0/", "ifb0/"], &[], &["eth0"]);
-    // In a container of its own, with what it is made of elsewhere.
+    // In a container of its own, with its parent outside.
     check(&["macvlan0/"], &[], &["macvlan0"]);
 }
 
 #[test]
-fn a_containers_containers_are_counted_where_they_leave_it() {
+fn a_containers_containers_are_counted_at_its_uplink() {
     let docker = [
         "eth0/",
         "docker0/bridge/",
@@ -173,7 +173,7 @@ fn a_containers_containers_are_counted_where_they_leave_it() {
 }
 
 #[test]
-fn a_tunnel_counts_only_without_what_carries_it() {
+fn a_tunnel_counts_only_without_its_carrier() {
     let root = tree(&[
         "eth0/type",
         "tun0/tun_flags",
@@ -220,7 +220,7 @@ fn a_virtual_switch_repeats_its_ports() {
 }
 
 #[test]
-fn without_sysfs_names_have_to_do() {
+fn without_sysfs_names_decide() {
     let root = tree(&[]);
     let check = |names: &[&str], expected: &[&str]| {
         let mut interfaces = Interfaces::new(root.path());
@@ -241,7 +241,7 @@ fn without_sysfs_names_have_to_do() {
 }
 
 #[test]
-fn a_bad_name_or_line_takes_no_other_along() {
+fn an_invalid_name_or_line_affects_no_other() {
     let root = tree(&[]);
     let good = b": 10 1 2 0 0 0 0 0 20 1 3 0 0 0 0 0\n";
     let mut text = b"Inter-| Receive\n face |bytes\n".to_vec();
