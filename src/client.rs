@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::protocol::{HostName, Message, Query, ResumePoint, StreamId};
+use crate::protocol::{HostName, Query, ResumePoint, StreamId, Update};
 use crate::token::Token;
 
 pub use backoff::Retry;
@@ -132,18 +132,17 @@ pub enum Warning {
     },
 }
 
-/// A message as it arrived. `metric` and `alert` always have a host and a number, from the client if the server sends
-/// none, and never arrive twice.
+/// A message that arrived. No sample and no alert arrives twice; where the server does not number them, the client does.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// Which of the servers sent it.
     pub server: usize,
     /// The message's host.
     pub host: HostName,
-    /// The run of the host's source that the number belongs to.
+    /// The run of the host's source that it belongs to.
     pub stream: StreamId,
     /// Its contents.
-    pub message: Message,
+    pub update: Update,
     /// The text that arrived; for a `hello` or `gap` that the client had to add, what a server would have sent.
     pub raw: Utf8Bytes,
 }

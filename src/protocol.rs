@@ -36,6 +36,7 @@ mod shown;
 #[cfg(test)]
 mod tests;
 mod text;
+mod update;
 
 pub use catalogue::{
     Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
@@ -44,7 +45,9 @@ pub use catalogue::{
 pub use decode::DecodeError;
 pub use duration::parse_duration;
 pub use frame::Frame;
-pub use message::{Alert, AlertState, Body, Gap, GapReason, Hello, Message, Replay, System};
+pub use message::{
+    Alert, AlertState, Body, Gap, GapReason, Hello, Message, Replay, System, Unplaced,
+};
 pub use names::{HostName, NameError, Position, ResumePoint, StreamId, is_device};
 pub use number::{push_number, round_nonzero, round_rate, round_to};
 pub use numbered::Numbered;
@@ -52,6 +55,7 @@ pub use query::{HostPattern, Query, QueryError, names_token};
 pub use sample::{LAST_TIMESTAMP, Process, Sample};
 pub use shown::{is_deceptive, shown, shown_char};
 pub use text::{escape_unsafe, is_unsafe};
+pub use update::Update;
 
 /// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
 pub const VERSION: u32 = 1;

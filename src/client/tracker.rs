@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::protocol::{
     Body, DecodeError, Hello, HostName, HostPattern, Message, Position, Query, ResumePoint, Sample,
-    StreamId, describe,
+    StreamId, Unplaced, Update, describe,
 };
 
 use super::bookmark::Bookmark;
@@ -240,40 +240,36 @@ impl Tracker {
             return Ok(AfterMessage::GoOn);
         }
         self.delivered = Delivered::Wanted;
-        match &message.body {
+        let update = match message.body {
             Body::Hello(hello) => {
-                host.stream = Some(hello.stream);
-                host.set_interval(hello.interval);
-                if self.only_shows
-                    && hello.replay.is_some()
-                    && host.bookmark.is_past(hello.stream, hello.newest)
-                {
-                    if !host.starts_over {
-                        self.start_over();
-                        return Ok(AfterMessage::StartOver);
-                    }
-                    host.bookmark = Bookmark::default();
+                if host.begin(&hello, self.only_shows) {
+                    self.start_over();
+                    return Ok(AfterMessage::StartOver);
                 }
-                host.starts_over = false;
+                Update::Hello(hello)
             }
             Body::Gap(gap) => {
                 // The numbers decide: it is passed on before the next message if they agree.
-                host.announced_gap = Some((*gap, raw));
+                host.announced_gap = Some((gap, raw));
                 return Ok(AfterMessage::GoOn);
             }
-            Body::End => host.ended = true,
-            Body::Metric { .. } | Body::Alert { .. } => {
+            Body::End => {
+                host.ended = true;
+                Update::End
+            }
+            Body::Numbered(message) => {
                 self.number(name, is_new, message, raw, now);
                 return Ok(AfterMessage::GoOn);
             }
-            Body::Heartbeat { .. } | Body::Unknown => {}
-        }
+            Body::Heartbeat { seq, sample } => Update::Heartbeat { seq, sample },
+            Body::Unknown => return Ok(AfterMessage::GoOn),
+        };
         let stream = host.bookmark.stream(host.stream, self.connection);
         self.ready.push_back(Received {
             server: self.server,
             host: name,
             stream,
-            message,
+            update,
             raw,
         });
         Ok(AfterMessage::GoOn)
@@ -284,29 +280,27 @@ impl Tracker {
         &mut self,
         name: HostName,
         is_new: bool,
-        mut message: Message,
+        message: Unplaced,
         raw: Utf8Bytes,
         now: Instant,
     ) {
-        let (Body::Metric { seq, sample } | Body::Alert { seq, sample, .. }) = &mut message.body
-        else {
-            return;
-        };
         let Some(host) = self.hosts.get_mut(&name) else {
             return;
         };
         if host.stream.is_none() && is_new {
             host.set_interval(Hello::default().interval);
-            let hello = greet(self.server, &name, self.connection, sample);
+            let hello = greet(self.server, &name, self.connection, &message.sample);
             self.ready.push_back(hello);
         }
         let told = host.announced_gap.take();
         let is_first = host.bookmark.is_new();
-        let taken = host
-            .bookmark
-            .take(host.stream, self.connection, *seq, sample.timestamp);
+        let taken = host.bookmark.take(
+            host.stream,
+            self.connection,
+            message.seq,
+            message.sample.timestamp,
+        );
         let Some(next) = taken else { return };
-        *seq = Some(next.seq);
         host.fresh_since = Some(now);
         host.reported.is_ahead = false;
         if next.distrusts {
@@ -325,19 +319,19 @@ impl Tracker {
             }
             (None, _) => None,
         };
-        let received = |body, raw| Received {
+        let (host, stream, seq) = (name.clone(), next.stream, next.seq);
+        let message = message.at(Position { host, stream, seq });
+        let received = |update, raw| Received {
             server: self.server,
             host: name.clone(),
             stream: next.stream,
-            message: Message {
-                host: Some(name.clone()),
-                body,
-            },
+            update,
             raw,
         };
-        let gap = gap.map(|(gap, raw)| received(Body::Gap(gap), raw));
+        let gap = gap.map(|(gap, raw)| received(Update::Gap(gap), raw));
         self.ready.extend(gap);
-        self.ready.push_back(received(message.body, raw));
+        self.ready
+            .push_back(received(Update::Numbered(message), raw));
     }
 
     /// Requests everything from its beginning; what was shown is still known.
@@ -399,20 +393,6 @@ impl Tracker {
     }
 }
 
-/// A message that the server should have sent but did not.
-fn added(server: usize, host: &HostName, stream: StreamId, body: Body) -> Received {
-    Received {
-        server,
-        host: host.clone(),
-        stream,
-        raw: encode(host, body.clone()),
-        message: Message {
-            host: Some(host.clone()),
-            body,
-        },
-    }
-}
-
 fn encode(host: &HostName, body: Body) -> Utf8Bytes {
     let host = Some(host.clone());
     Utf8Bytes::try_from(Message { host, body }.encode()).unwrap_or_default()
@@ -425,16 +405,18 @@ fn greet(server: usize, host: &HostName, stream: StreamId, sample: &Sample) -> R
         .iter()
         .map(|(name, _)| describe(name, 1))
         .collect();
-    added(
-        server,
-        host,
+    let hello = Box::new(Hello {
         stream,
-        Body::Hello(Box::new(Hello {
-            stream,
-            metrics,
-            ..Hello::default()
-        })),
-    )
+        metrics,
+        ..Hello::default()
+    });
+    Received {
+        server,
+        host: host.clone(),
+        stream,
+        raw: encode(host, Body::Hello(hello.clone())),
+        update: Update::Hello(hello),
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tokio::time::Instant;
 
 use crate::client::{ClientEvent, Warning};
-use crate::protocol::{Body, HostName};
+use crate::protocol::HostName;
 use crate::view::{clean, span};
 
 use super::{Exit, Failure};
@@ -89,7 +89,7 @@ impl News {
             }
             ClientEvent::Message(received) => {
                 let again = self.servers.get_mut(received.server)?.is_right();
-                if !matches!(received.message.body, Body::Metric { .. }) {
+                if !received.update.is_sample() {
                     return again;
                 }
                 if matches!(self.outcome, Outcome::NothingObserved) {

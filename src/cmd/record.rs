@@ -149,17 +149,12 @@ async fn follow(
         };
         let Some(event) = event else { return Ok(()) };
         report.take(&event);
-        if let ClientEvent::Message(Received {
-            host,
-            stream,
-            message,
-            ..
-        }) = event
-            && samples.admits(&host, &message.body)
+        if let ClientEvent::Message(Received { host, update, .. }) = event
+            && samples.admits(&host, &update)
         {
             tokio::select! {
                 biased;
-                taken = sink.take(host, stream, message.body) => taken?,
+                taken = sink.take(host, update) => taken?,
                 () = data::given_up(stop, limit) => {
                     if stop.is_cancelled() {
                         report.news.leave();

@@ -98,8 +98,10 @@ fn read(subscription: &mut Subscription) -> Vec<String> {
 fn short(message: &Message) -> String {
     match &message.body {
         Body::Hello(hello) => format!("hello {}", hello.stream),
-        Body::Metric { seq, .. } => seq.unwrap().to_string(),
-        Body::Alert { seq, .. } => format!("alert {}", seq.unwrap()),
+        Body::Numbered(message) => {
+            let kind = message.alert.as_ref().map_or("", |_| "alert ");
+            format!("{kind}{}", message.seq.unwrap())
+        }
         Body::Heartbeat { seq, .. } => format!("heartbeat {}", seq.unwrap()),
         Body::Gap(Gap {
             from: Some(from),
@@ -453,7 +455,7 @@ proptest! {
                 let message = Message::decode(std::str::from_utf8(frame.json()).unwrap()).unwrap();
                 match message.body {
                     Body::Hello(hello) => stream = Some(hello.stream),
-                    Body::Metric { seq, .. } => had.push((stream.or(had.last().map(|last| last.0)).unwrap(), seq.unwrap())),
+                    Body::Numbered(it) => had.push((stream.or(had.last().map(|last| last.0)).unwrap(), it.seq.unwrap())),
                     Body::Gap(_) => told += 1,
                     _ => {}
                 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     Alert, AlertState, Body, Gap, GapReason, Hello, Message, MetricInfo, NameError, Replay, Sample,
-    StreamId, System,
+    StreamId, System, Unplaced,
 };
 
 /// Why a text is not a message.
@@ -126,17 +126,22 @@ impl TryFrom<Incoming<'_>> for Message {
         let seq = incoming.seq;
         let body = match &*incoming.kind {
             "hello" => Body::Hello(Box::new(incoming.hello()?)),
-            "metric" => Body::Metric {
+            "metric" => Body::Numbered(Unplaced {
                 seq,
+                alert: None,
                 sample: incoming.sample("metric")?,
-            },
+            }),
             "alert" => {
                 let sample = incoming.sample("alert")?;
                 let alert = incoming
                     .alert
                     .take()
                     .unwrap_or_else(|| Box::new(Alert::unexplained(&sample)));
-                Body::Alert { seq, alert, sample }
+                Body::Numbered(Unplaced {
+                    seq,
+                    alert: Some(alert),
+                    sample,
+                })
             }
             "heartbeat" => Body::Heartbeat {
                 seq,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Alert, Body, Frame, GapReason, Hello, HostName, Message, Numbered, Sample};
+use super::{Alert, Body, Frame, GapReason, Hello, HostName, Message, Numbered, Sample, Unplaced};
 
 impl Message {
     /// The message as JSON.
@@ -126,8 +126,9 @@ impl<'a> From<&'a Message> for Outgoing<'a> {
                 hello: Some(hello),
                 ..blank("hello")
             },
-            Body::Metric { seq, sample } => Self::numbered(host, *seq, None, sample),
-            Body::Alert { seq, alert, sample } => Self::numbered(host, *seq, Some(alert), sample),
+            Body::Numbered(Unplaced { seq, alert, sample }) => {
+                Self::numbered(host, *seq, alert.as_deref(), sample)
+            }
             Body::Heartbeat { seq, sample } => blank("heartbeat").with(*seq, sample),
             Body::Gap(gap) => Self {
                 from: gap.from,

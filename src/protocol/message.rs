@@ -21,22 +21,8 @@ pub struct Message {
 pub enum Body {
     /// Precedes a host's first message, and comes again whenever its stream, interval or metrics change.
     Hello(Box<Hello>),
-    /// A sample.
-    Metric {
-        /// The number in the stream.
-        seq: Option<u64>,
-        /// The reading.
-        sample: Sample,
-    },
-    /// A rule began or ceased to hold; comes right behind the sample that did it.
-    Alert {
-        /// The number in the stream.
-        seq: Option<u64>,
-        /// The rule and its state.
-        alert: Box<Alert>,
-        /// The sample that did it.
-        sample: Sample,
-    },
+    /// A sample, or a rule that began or ceased to hold: an alert comes right behind the sample that caused it.
+    Numbered(Unplaced),
     /// Nothing is new, and the server lives.
     Heartbeat {
         /// The number of the newest message.
@@ -50,6 +36,19 @@ pub enum Body {
     End,
     /// A type of a later version. Readers pass it over.
     Unknown,
+}
+
+/// What the wire says of a numbered message, a [`Numbered`](super::Numbered) without its place: its host is in the
+/// [`Message`] around it, or known from the
+/// address, its stream in the `hello` before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unplaced {
+    /// The number in the stream; `None` only from servers that do not number their messages.
+    pub seq: Option<u64>,
+    /// The alert; `None` in a sample.
+    pub alert: Option<Box<Alert>>,
+    /// The sample, or the one that caused the alert.
+    pub sample: Sample,
 }
 
 /// Who speaks for a host, and what is to come.

@@ -1,6 +1,6 @@
 //! The messages that have a number.
 
-use super::{Alert, HostName, Position, Sample, StreamId};
+use super::{Alert, HostName, Position, Sample, StreamId, Unplaced};
 
 /// A numbered message: a sample, or an alert with the sample that caused it.
 ///
@@ -21,13 +21,29 @@ pub struct Numbered {
 }
 
 impl Numbered {
-    /// Where a viewer resumes that has this message.
+    /// Where a viewer that has this message resumes.
     #[must_use]
     pub fn position(&self) -> Position {
         Position {
             host: self.host.clone(),
             stream: self.stream,
             seq: self.seq,
+        }
+    }
+}
+
+impl Unplaced {
+    /// The message in its place.
+    #[must_use]
+    pub fn at(self, position: Position) -> Numbered {
+        let Self { alert, sample, .. } = self;
+        let Position { host, stream, seq } = position;
+        Numbered {
+            host,
+            stream,
+            seq,
+            alert,
+            sample,
         }
     }
 }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Alert, AlertState, Body, CONTRACT, Gap, GapReason, Hello, HostName, Message, MetricInfo,
-    Process, Sample, StreamId, System,
+    Process, Sample, StreamId, System, Unplaced,
 };
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -104,16 +104,21 @@ fn any_gap() -> impl Strategy<Value = Gap> {
     })
 }
 
+fn any_unplaced() -> impl Strategy<Value = Unplaced> {
+    let alert = prop::option::of(any_alert().prop_map(Box::new));
+    (any::<Option<u64>>(), alert, any_sample()).prop_map(|(seq, alert, sample)| Unplaced {
+        seq,
+        alert,
+        sample,
+    })
+}
+
 fn any_body() -> impl Strategy<Value = Body> {
     let seq = || any::<Option<u64>>();
     prop_oneof![
         any_hello().prop_map(|hello| Body::Hello(Box::new(hello))),
-        (seq(), any_sample()).prop_map(|(seq, sample)| Body::Metric { seq, sample }),
-        (seq(), any_alert(), any_sample()).prop_map(|(seq, alert, sample)| Body::Alert {
-            seq,
-            alert: Box::new(alert),
-            sample
-        }),
+        any_unplaced().prop_map(Body::Numbered),
+        any_unplaced().prop_map(Body::Numbered),
         (seq(), any_sample()).prop_map(|(seq, sample)| Body::Heartbeat { seq, sample }),
         any_gap().prop_map(Body::Gap),
         Just(Body::End),
@@ -132,7 +137,7 @@ proptest! {
 
     #[test]
     fn a_dashboard_finds_five_numbers_in_every_sample(seq: u64, sample in any_sample()) {
-        let message = Message { host: None, body: Body::Metric { seq: Some(seq), sample: sample.clone() } };
+        let message = Message { host: None, body: Body::Numbered(Unplaced { seq: Some(seq), alert: None, sample: sample.clone() }) };
         let wire: serde_json::Value = serde_json::from_slice(&message.encode()).unwrap();
         prop_assert!(wire["data"]["timestamp"].is_u64());
         for name in CONTRACT {
@@ -170,7 +175,12 @@ fn unknown_types_and_fields_are_passed_over() {
         Body::Unknown
     );
     let text = r#"{"type":"metric","new":{"a":[1]},"seq":1,"data":{"timestamp":5,"cpu":2,"note":"x","list":[1],"o":{"a":1},"n":null,"b":true}}"#;
-    let Body::Metric { sample, .. } = decoded(text) else {
+    let Body::Numbered(Unplaced {
+        alert: None,
+        sample,
+        ..
+    }) = decoded(text)
+    else {
         panic!("{text}")
     };
     assert_eq!(sample.values, [("cpu".into(), 2.0)]);
@@ -179,11 +189,11 @@ fn unknown_types_and_fields_are_passed_over() {
 #[test]
 fn a_bare_message_is_enough() {
     let text = r#"{"type":"alert","data":{"timestamp":5.9,"cpu":97,"memory":1,"activeUsers":2,"requestsPerSecond":3}}"#;
-    let Body::Alert {
+    let Body::Numbered(Unplaced {
         seq: None,
-        alert,
+        alert: Some(alert),
         sample,
-    } = decoded(text)
+    }) = decoded(text)
     else {
         panic!("{text}")
     };
@@ -196,7 +206,12 @@ fn a_bare_message_is_enough() {
 #[test]
 fn what_is_named_absent_is_absent() {
     let text = r#"{"type":"metric","data":{"timestamp":1,"cpu":0,"memory":5},"absent":["cpu"]}"#;
-    let Body::Metric { sample, .. } = decoded(text) else {
+    let Body::Numbered(Unplaced {
+        alert: None,
+        sample,
+        ..
+    }) = decoded(text)
+    else {
         panic!("{text}")
     };
     assert_eq!(sample.values, [("memory".into(), 5.0)]);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::descriptors;
 use crate::disk::Disk;
-use crate::protocol::{Body, Hello, HostName, Numbered, ResumePoint, StreamId};
+use crate::protocol::{Hello, HostName, ResumePoint, Update};
 use crate::recording::{Output, OutputError};
 
 use super::destination::{Destination, Existing};
@@ -92,42 +92,19 @@ impl Files {
         }
     }
 
-    async fn write(
-        &mut self,
-        host: HostName,
-        stream: StreamId,
-        body: Body,
-    ) -> Result<(), SinkError> {
-        let numbered = |seq, alert, sample| Numbered {
-            host: host.clone(),
-            stream,
-            seq,
-            alert,
-            sample,
-        };
-        let message = match body {
-            Body::Hello(hello) => return self.add(host, &hello),
-            Body::Gap(gap) => {
-                if let Some(file) = self.files.get_mut(&host) {
-                    file.gap(gap);
-                }
-                return Ok(());
-            }
-            Body::Metric {
-                seq: Some(seq),
-                sample,
-            } => numbered(seq, None, sample),
-            Body::Alert {
-                seq: Some(seq),
-                alert,
-                sample,
-            } => numbered(seq, Some(alert), sample),
-            _ => return Ok(()),
-        };
-        match self.files.get_mut(&host) {
-            Some(file) => file.write(message).await,
-            None => Ok(()),
+    async fn write(&mut self, host: HostName, update: Update) -> Result<(), SinkError> {
+        if let Update::Hello(hello) = update {
+            return self.add(host, &hello);
         }
+        let Some(file) = self.files.get_mut(&host) else {
+            return Ok(());
+        };
+        match update {
+            Update::Gap(gap) => file.gap(gap),
+            Update::Numbered(message) => file.write(message).await?,
+            Update::Hello(_) | Update::Heartbeat { .. } | Update::End => {}
+        }
+        Ok(())
     }
 
     /// Starts to check the files and sync what was written, unless a sync is in progress: data doesn't wait for a slow
@@ -174,13 +151,8 @@ impl Sink for Files {
         self.opened.iter().filter_map(point).collect()
     }
 
-    fn take(
-        &mut self,
-        host: HostName,
-        stream: StreamId,
-        body: Body,
-    ) -> BoxFuture<'_, Result<(), SinkError>> {
-        self.write(host, stream, body).boxed()
+    fn take(&mut self, host: HostName, update: Update) -> BoxFuture<'_, Result<(), SinkError>> {
+        self.write(host, update).boxed()
     }
 
     fn sync(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::protocol::{Body, HostName, ResumePoint, StreamId};
+use crate::protocol::{HostName, ResumePoint, Update};
 
 use super::error::SinkError;
 
@@ -13,7 +13,7 @@ pub trait Sink: Send {
     /// Where the contents end, one point per host: a client resumes there.
     fn positions(&self) -> Vec<ResumePoint>;
 
-    /// Takes a message of `host`. A `hello` must precede a host's first message. When this returns without an error, a
+    /// Takes what was learnt of `host`. A hello must precede a host's first message. When this returns without an error, a
     /// numbered message is in the sink, though it may not be on the disk; a gap is kept and written with the next
     /// message; anything else is ignored.
     ///
@@ -22,12 +22,7 @@ pub trait Sink: Send {
     ///
     /// # Errors
     /// When the message cannot be written, or doesn't belong here.
-    fn take(
-        &mut self,
-        host: HostName,
-        stream: StreamId,
-        body: Body,
-    ) -> BoxFuture<'_, Result<(), SinkError>>;
+    fn take(&mut self, host: HostName, update: Update) -> BoxFuture<'_, Result<(), SinkError>>;
 
     /// Waits until everything taken so far is safe, and checks that it is still there. Dropping this loses nothing: the
     /// work continues, and the next call waits for it.

@@ -8,7 +8,9 @@ use tempfile::TempDir;
 
 use crate::disk::Disk;
 use crate::disk::faulty::{FaultyDisk, at_every_operation};
-use crate::protocol::{Body, Gap, GapReason, Hello, HostName, Sample, StreamId, describe};
+use crate::protocol::{
+    Gap, GapReason, Hello, HostName, Numbered, Sample, StreamId, Update, describe,
+};
 use crate::recording::{Reader, Row};
 
 use super::files::Files;
@@ -214,13 +216,13 @@ async fn take_all(sink: &mut dyn Sink, hosts: &[&str]) -> Result<(), SinkError> 
             metrics: [describe("cpu", 1)].into(),
             ..Hello::default()
         };
-        sink.take(host.clone(), STREAM, Body::Hello(Box::new(hello)))
+        sink.take(host.clone(), Update::Hello(Box::new(hello)))
             .await?;
         for seq in NUMBERS.into_iter().filter(|seq| last < *seq) {
             if seq == 5 {
-                sink.take(host.clone(), STREAM, Body::Gap(GAP)).await?;
+                sink.take(host.clone(), Update::Gap(GAP)).await?;
             }
-            sink.take(host.clone(), STREAM, sample(seq)).await?;
+            sink.take(host.clone(), sample(&host, seq)).await?;
             if seq % 2 == 0 {
                 sink.sync().await?;
             }
@@ -235,12 +237,17 @@ const GAP: Gap = Gap {
     reason: GapReason::Expired,
 };
 
-fn sample(seq: u64) -> Body {
+fn sample(host: &HostName, seq: u64) -> Update {
     let sample = Sample {
         timestamp: 1_764_000_000_000 + seq * 1000,
         values: vec![("cpu".into(), 12.5)],
         top: None,
     };
-    let seq = Some(seq);
-    Body::Metric { seq, sample }
+    Update::Numbered(Numbered {
+        host: host.clone(),
+        stream: STREAM,
+        seq,
+        alert: None,
+        sample,
+    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use metrics_toolkit::protocol::{
     Alert, AlertState, Body, Gap, GapReason, Hello, Message, MetricInfo, Process, Sample, System,
+    Unplaced,
 };
 
 use crate::harness::wire::Wire;
@@ -113,10 +114,11 @@ fn hello_of_a_replay() {
 #[test]
 fn metric() {
     let read = check(
-        Body::Metric {
+        Body::Numbered(Unplaced {
             seq: Some(41),
+            alert: None,
             sample: whole(),
-        },
+        }),
         &format!(r#"{{"type":"metric","host":"web-1","seq":41,"data":{WHOLE}}}"#),
     );
     let Wire::Metric { data, .. } = read else {
@@ -139,10 +141,11 @@ fn metric_with_processes() {
     };
     let data = WHOLE.trim_end_matches('}');
     check(
-        Body::Metric {
+        Body::Numbered(Unplaced {
             seq: Some(1),
+            alert: None,
             sample,
-        },
+        }),
         &format!(
             r#"{{"type":"metric","host":"web-1","seq":1,"data":{data},"top":[{{"pid":812,"name":"a \"b\"","cpu":12.5,"memory":3}}]}}}}"#
         ),
@@ -152,10 +155,11 @@ fn metric_with_processes() {
 #[test]
 fn metric_with_absent_values() {
     check(
-        Body::Metric {
+        Body::Numbered(Unplaced {
             seq: Some(42),
+            alert: None,
             sample: sample(&[("cpu", 0.0), ("load1", 1.92)]),
-        },
+        }),
         r#"{"type":"metric","host":"web-1","seq":42,"data":{"timestamp":1795529251204,"cpu":0,"load1":1.92,"memory":0,"activeUsers":0,"requestsPerSecond":0},"absent":["memory","activeUsers","requestsPerSecond"]}"#,
     );
 }
@@ -163,11 +167,11 @@ fn metric_with_absent_values() {
 #[test]
 fn alert_with_the_sample_that_triggered_it() {
     check(
-        Body::Alert {
+        Body::Numbered(Unplaced {
             seq: Some(43),
-            alert: Box::new(alert(AlertState::Firing)),
+            alert: Some(Box::new(alert(AlertState::Firing))),
             sample: whole(),
-        },
+        }),
         &format!(r#"{{"type":"alert","host":"web-1","seq":43,"alert":{FIRING},"data":{WHOLE}}}"#),
     );
 }
@@ -180,11 +184,11 @@ fn alert_without_a_level() {
         ..alert(AlertState::Resolved)
     };
     check(
-        Body::Alert {
+        Body::Numbered(Unplaced {
             seq: Some(44),
-            alert: Box::new(alert),
+            alert: Some(Box::new(alert)),
             sample: whole(),
-        },
+        }),
         &format!(
             r#"{{"type":"alert","host":"web-1","seq":44,"alert":{{"name":"busy","rule":"cpu > 90 for 30s","state":"resolved","metric":"cpu","since":1795529221204}},"data":{WHOLE}}}"#
         ),

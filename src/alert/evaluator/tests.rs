@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::alert::{KnownMetrics, parse_rule};
-use crate::protocol::Message;
+use crate::protocol::{Body, Message};
 
 /// Milliseconds between two samples of the tables.
 const STEP: u64 = 10_000;
@@ -206,9 +206,10 @@ fn an_alert_says_what_happened() {
 fn what_the_wire_fills_in_is_absent() {
     let text = r#"{"type":"metric","seq":1,"data":{"timestamp":1,"cpu":0,"memory":5,"activeUsers":0,"requestsPerSecond":0},
         "absent":["cpu","requestsPerSecond"]}"#;
-    let crate::protocol::Body::Metric { sample, .. } = Message::decode(text).unwrap().body else {
+    let Body::Numbered(message) = Message::decode(text).unwrap().body else {
         panic!("a metric");
     };
+    let sample = message.sample;
     let mut evaluator = evaluator(&[
         "a: cpu < 10",
         "b: activeUsers < 10",

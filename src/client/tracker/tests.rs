@@ -31,17 +31,18 @@ impl Scripted {
         std::iter::from_fn(|| self.tracker.pop())
             .map(|received| {
                 let stream = received.stream;
-                match received.message.body {
-                    Body::Hello(_) => format!("hello {stream}"),
-                    Body::Metric { seq, .. } => {
-                        format!("{}:{stream}:{}", received.host, seq.unwrap())
+                match received.update {
+                    Update::Hello(_) => format!("hello {stream}"),
+                    Update::Numbered(message) => {
+                        assert_eq!((&message.host, message.stream), (&received.host, stream));
+                        message.position().to_string()
                     }
-                    Body::Gap(Gap {
+                    Update::Gap(Gap {
                         from: Some(from),
                         to: Some(to),
                         ..
                     }) => format!("gap {from}-{to}"),
-                    Body::Gap(gap) => format!("gap {:?}", gap.reason).to_lowercase(),
+                    Update::Gap(gap) => format!("gap {:?}", gap.reason).to_lowercase(),
                     other => format!("{other:?}"),
                 }
             })

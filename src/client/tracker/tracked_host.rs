@@ -64,6 +64,22 @@ impl TrackedHost {
             .max(STALE_AT_LEAST);
     }
 
+    /// Begins the messages that `hello` announces. Whether its replay was restarted, so that it has to be requested from
+    /// its beginning first: that is only for clients that show and keep nothing.
+    pub(super) fn begin(&mut self, hello: &Hello, only_shows: bool) -> bool {
+        self.stream = Some(hello.stream);
+        self.set_interval(hello.interval);
+        if only_shows && hello.replay.is_some() && self.bookmark.is_past(hello.stream, hello.newest)
+        {
+            if !self.starts_over {
+                return true;
+            }
+            self.bookmark = Bookmark::default();
+        }
+        self.starts_over = false;
+        false
+    }
+
     pub(super) fn position(&self) -> Option<(StreamId, u64)> {
         self.bookmark.position().filter(|_| !self.starts_over)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::protocol::{Body, HostName};
+use crate::protocol::{HostName, Update};
 
 /// Counts the samples of each host up to a limit.
 pub(super) struct SampleLimit {
@@ -20,24 +20,20 @@ impl SampleLimit {
     }
 
     /// Counts a message of `host`. Returns whether it is still wanted.
-    pub(super) fn admits(&mut self, host: &HostName, body: &Body) -> bool {
+    pub(super) fn admits(&mut self, host: &HostName, update: &Update) -> bool {
         let Some(limit) = self.limit else {
             return true;
         };
-        let is_sample = match body {
-            Body::Metric { .. } => true,
-            Body::Alert { .. } => false,
-            _ => {
-                if matches!(body, Body::Hello(_)) && !self.samples.contains_key(host) {
-                    self.samples.insert(host.clone(), 0);
-                }
-                return true;
+        let Update::Numbered(message) = update else {
+            if matches!(update, Update::Hello(_)) && !self.samples.contains_key(host) {
+                self.samples.insert(host.clone(), 0);
             }
+            return true;
         };
         match self.samples.get_mut(host) {
             Some(samples) if *samples >= limit => false,
             Some(samples) => {
-                *samples += u64::from(is_sample);
+                *samples += u64::from(message.alert.is_none());
                 true
             }
             // There was no hello before it, so the sink ignores it.
@@ -56,21 +52,26 @@ impl SampleLimit {
 
 #[cfg(test)]
 mod tests {
-    use crate::protocol::Sample;
+    use crate::protocol::{Numbered, Sample, StreamId};
 
     use super::*;
 
     #[test]
     fn each_host_has_its_own_limit_and_alerts_do_not_count() {
         let host = |name: &str| name.parse::<HostName>().unwrap();
-        let sample = || Body::Metric {
-            seq: Some(1),
-            sample: Sample::default(),
+        let sample = || {
+            Update::Numbered(Numbered {
+                host: host("a"),
+                stream: StreamId(1),
+                seq: 1,
+                alert: None,
+                sample: Sample::default(),
+            })
         };
-        let hello = || Body::Hello(Box::default());
+        let hello = || Update::Hello(Box::default());
         let mut limit = SampleLimit::new(Some(2));
         assert!(!limit.is_reached(), "no host is known");
-        for (name, body, is_wanted, is_reached) in [
+        for (name, update, is_wanted, is_reached) in [
             ("a", hello(), true, false),
             ("a", sample(), true, false),
             ("b", hello(), true, false),
@@ -81,7 +82,7 @@ mod tests {
             ("a", sample(), false, false),
             ("b", sample(), true, true),
         ] {
-            assert_eq!(limit.admits(&host(name), &body), is_wanted, "{name}");
+            assert_eq!(limit.admits(&host(name), &update), is_wanted, "{name}");
             assert_eq!(limit.is_reached(), is_reached, "{name}");
         }
         let mut unlimited = SampleLimit::new(None);

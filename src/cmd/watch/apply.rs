@@ -1,21 +1,26 @@
 //! Applies messages to the state that is shown.
 
 use crate::client::Received;
-use crate::protocol::Body;
+use crate::protocol::{Numbered, Update};
 use crate::view::{Now, ViewState};
 
 /// Applies a message to `state`.
 pub(super) fn apply(state: &mut ViewState, received: &Received, now: Now) {
     let (server, host) = (received.server, &received.host);
-    let position = |seq: &Option<u64>| (received.stream, seq.unwrap_or_default());
-    match &received.message.body {
-        Body::Hello(hello) => state.hello(server, host, hello),
-        Body::Metric { seq, sample } => state.sample(server, host, position(seq), sample, now),
-        Body::Alert { seq, alert, sample } => {
-            state.alert(server, host, position(seq), alert, sample, now);
-        }
-        Body::Gap(gap) => state.gap(server, host, *gap, now),
-        Body::End => state.host_ended(host),
-        Body::Heartbeat { .. } | Body::Unknown => {}
+    match &received.update {
+        Update::Hello(hello) => state.hello(server, host, hello),
+        Update::Numbered(Numbered {
+            stream,
+            seq,
+            alert,
+            sample,
+            ..
+        }) => match alert {
+            None => state.sample(server, host, (*stream, *seq), sample, now),
+            Some(alert) => state.alert(server, host, (*stream, *seq), alert, sample, now),
+        },
+        Update::Gap(gap) => state.gap(server, host, *gap, now),
+        Update::End => state.host_ended(host),
+        Update::Heartbeat { .. } => {}
     }
 }

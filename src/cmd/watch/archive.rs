@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::client::{Client, Credentials, Endpoint, Received, Retry};
-use crate::protocol::{Body, HostName, HostPattern, Query};
+use crate::protocol::{HostName, HostPattern, Query, Update};
 use crate::view::{Now, StreamPosition, ViewState};
 
 use super::EventSource;
@@ -97,10 +97,10 @@ impl Lookback {
     /// Takes a message. Once a host's past reaches what is known, moves it into `live` and returns true.
     pub(super) fn take(&mut self, received: &Received, live: &mut ViewState, now: Now) -> bool {
         apply(&mut self.past, received, now);
-        let (Body::Metric { seq, .. } | Body::Alert { seq, .. }) = received.message.body else {
+        let Update::Numbered(message) = &received.update else {
             return false;
         };
-        let position = (received.stream, seq.unwrap_or_default());
+        let position = (message.stream, message.seq);
         let host = &received.host;
         if self.until.get(host).is_none_or(|until| position < *until) {
             return false;

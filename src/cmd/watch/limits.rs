@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::{ClientEvent, Received};
-use crate::protocol::{Body, HostName};
+use crate::protocol::HostName;
 
 /// `--samples` and `--duration`.
 #[derive(Debug)]
@@ -40,9 +40,9 @@ impl Limits {
 
     /// Counts `event`.
     pub(super) fn count(&mut self, event: &ClientEvent) {
-        if let ClientEvent::Message(Received { host, message, .. }) = event {
+        if let ClientEvent::Message(Received { host, update, .. }) = event {
             let seen = self.seen.entry(host.clone()).or_insert(0);
-            *seen += u64::from(matches!(message.body, Body::Metric { .. }));
+            *seen += u64::from(update.is_sample());
         }
     }
 

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::GlobalArgs;
 use crate::client::{ClientEvent, Received};
-use crate::protocol::{Body, HostName, MetricInfo, escape_unsafe};
+use crate::protocol::{HostName, MetricInfo, Numbered, Update, escape_unsafe};
 use crate::view::plain_line;
 
 use super::super::clock::reached;
@@ -99,20 +99,27 @@ type AnnouncedMetrics = HashMap<HostName, Arc<[MetricInfo]>>;
 /// The line for a message, if it has one.
 fn line(format: LineFormat, received: &Received, columns: &mut AnnouncedMetrics) -> Option<String> {
     let Received {
-        host, message, raw, ..
+        host, update, raw, ..
     } = received;
-    match (format, &message.body) {
-        (LineFormat::Json, Body::Metric { .. } | Body::Alert { .. } | Body::Gap(_) | Body::End) => {
+    match (format, update) {
+        (LineFormat::Json, Update::Numbered(_) | Update::Gap(_) | Update::End) => {
             // Whitespace between the tokens of JSON may be a line break; within a string it never is.
             let line = raw.as_str().replace(['\r', '\n'], " ");
             // A terminal would obey some characters that JSON may hold as they are.
             Some(escape_unsafe(&line).into_owned())
         }
-        (LineFormat::Plain, Body::Hello(hello)) => {
+        (LineFormat::Plain, Update::Hello(hello)) => {
             columns.insert(host.clone(), hello.metrics.clone());
             None
         }
-        (LineFormat::Plain, Body::Metric { sample, .. }) => {
+        (
+            LineFormat::Plain,
+            Update::Numbered(Numbered {
+                alert: None,
+                sample,
+                ..
+            }),
+        ) => {
             let columns = columns.get(host).map_or(&[][..], |columns| columns);
             Some(plain_line(host, sample, columns))
         }

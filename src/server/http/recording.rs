@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::hub::{Batch, Hub};
-use crate::protocol::{Body, HostName, HostPattern, Message, Numbered, Query, StreamId};
+use crate::protocol::{Body, HostName, HostPattern, Message, Position, Query, StreamId};
 use crate::recording::Transcript;
 
 use crate::server::door::gate::AccessRequest;
@@ -81,7 +81,8 @@ fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
         let batch = subscription.read(&mut frames, BATCH_BYTES);
         for frame in frames.drain(..) {
             let json = std::str::from_utf8(frame.json()).unwrap_or_default();
-            // What this server has encoded it can decode.
+            // The log holds frames alone: beside each the message itself would take about as much memory again. What this
+            // server has encoded it can decode.
             if let Ok(message) = Message::decode(json) {
                 take(&mut transcript, host, message.body, &mut rows);
             }
@@ -100,37 +101,17 @@ fn take(
     body: Body,
     rows: &mut Vec<u8>,
 ) {
-    let numbered = |stream, seq, alert, sample| Numbered {
-        host: host.clone(),
-        stream,
-        seq,
-        alert,
-        sample,
-    };
     match (body, transcript) {
         (Body::Hello(hello), transcript @ None) => {
             *transcript = Some((hello.stream, Transcript::new(&hello)));
         }
         (Body::Hello(hello), Some((stream, _))) => *stream = hello.stream,
         (Body::Gap(gap), Some((_, transcript))) => transcript.gap(gap),
-        (
-            Body::Metric {
-                seq: Some(seq),
-                sample,
-            },
-            Some((stream, transcript)),
-        ) => {
-            transcript.push(numbered(*stream, seq, None, sample), rows);
-        }
-        (
-            Body::Alert {
-                seq: Some(seq),
-                alert,
-                sample,
-            },
-            Some((stream, transcript)),
-        ) => {
-            transcript.push(numbered(*stream, seq, Some(alert), sample), rows);
+        (Body::Numbered(message), Some((stream, transcript))) => {
+            if let Some(seq) = message.seq {
+                let (host, stream) = (host.clone(), *stream);
+                transcript.push(message.at(Position { host, stream, seq }), rows);
+            }
         }
         _ => {}
     }

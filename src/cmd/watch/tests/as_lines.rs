@@ -6,10 +6,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::line_output::{self, LineFormat};
 use super::super::{End, Session};
-use super::script::{Script, connected, hello, lost, metric, received, sample, session, stale};
+use super::script::{
+    Script, connected, hello, lost, message, metric, received, sample, session, stale,
+};
 use crate::client::ClientEvent;
 use crate::cmd::Exit;
-use crate::protocol::{Alert, AlertState, Body, Gap, GapReason};
+use crate::protocol::{Alert, AlertState, Gap, GapReason, Update};
 
 /// Runs the lines over `script`; what was written and said.
 async fn print(
@@ -43,17 +45,9 @@ async fn json_is_what_arrived() {
     };
     let wanted = [
         metric(0, "web-1", 97.0),
-        received(
-            0,
-            "web-1",
-            Body::Alert {
-                seq: Some(2),
-                alert: Box::new(alert),
-                sample: sample(97.0),
-            },
-        ),
-        received(0, "web-1", Body::Gap(gap)),
-        received(0, "web-1", Body::End),
+        received(0, "web-1", message("web-1", 2, Some(alert), sample(97.0))),
+        received(0, "web-1", Update::Gap(gap)),
+        received(0, "web-1", Update::End),
     ];
     let raw = |event: &ClientEvent| match event {
         ClientEvent::Message(received) => format!("{}\n", received.raw),
@@ -62,7 +56,7 @@ async fn json_is_what_arrived() {
     let expected: String = wanted.iter().map(raw).collect();
     let mut events = vec![(0, connected(0)), (0, hello(0, "web-1"))];
     events.extend(wanted.map(|event| (0, event)));
-    let heartbeat = Body::Heartbeat {
+    let heartbeat = Update::Heartbeat {
         seq: Some(2),
         sample: sample(1.0),
     };

@@ -14,7 +14,9 @@ use super::super::live_table::Surface;
 use super::super::{EventSource, Session, SessionClock};
 use crate::client::{ClientEvent, Received};
 use crate::cmd::news::News;
-use crate::protocol::{Body, Hello, HostName, Message, Sample, StreamId, describe};
+use crate::protocol::{
+    Alert, Body, Hello, HostName, Message, Numbered, Sample, StreamId, Update, describe,
+};
 use crate::terminal::TerminalInput;
 use crate::view::Style;
 
@@ -134,18 +136,40 @@ pub(super) fn host(name: &str) -> HostName {
     name.parse().unwrap()
 }
 
-pub(super) fn received(server: usize, name: &str, body: Body) -> ClientEvent {
-    let message = Message {
-        host: Some(host(name)),
-        body,
+pub(super) fn received(server: usize, name: &str, update: Update) -> ClientEvent {
+    let written = |body| {
+        let host = Some(host(name));
+        Message { host, body }.encode()
     };
-    let raw = String::from_utf8(message.encode()).unwrap();
+    let raw = match &update {
+        Update::Hello(hello) => written(Body::Hello(hello.clone())),
+        Update::Numbered(message) => message.encode(),
+        Update::Heartbeat { seq, sample } => written(Body::Heartbeat {
+            seq: *seq,
+            sample: sample.clone(),
+        }),
+        Update::Gap(gap) => written(Body::Gap(*gap)),
+        Update::End => written(Body::End),
+    };
     ClientEvent::Message(Received {
         server,
         host: host(name),
-        stream: StreamId(1),
-        message,
-        raw: raw.into(),
+        stream: STREAM,
+        update,
+        raw: String::from_utf8(raw).unwrap().into(),
+    })
+}
+
+const STREAM: StreamId = StreamId(1);
+
+/// A numbered message of `name`.
+pub(super) fn message(name: &str, seq: u64, alert: Option<Alert>, sample: Sample) -> Update {
+    Update::Numbered(Numbered {
+        host: host(name),
+        stream: STREAM,
+        seq,
+        alert: alert.map(Box::new),
+        sample,
     })
 }
 
@@ -158,15 +182,7 @@ pub(super) fn sample(cpu: f64) -> Sample {
 }
 
 pub(super) fn metric(server: usize, name: &str, cpu: f64) -> ClientEvent {
-    let sample = sample(cpu);
-    received(
-        server,
-        name,
-        Body::Metric {
-            seq: Some(1),
-            sample,
-        },
-    )
+    received(server, name, message(name, 1, None, sample(cpu)))
 }
 
 /// Sample `seq` of `name`: a second after the one before, and with its number modulo 100 as `cpu`.
@@ -176,8 +192,7 @@ pub(super) fn numbered(name: &str, seq: u64) -> ClientEvent {
         timestamp: sample.timestamp + seq * 1000,
         ..sample
     };
-    let seq = Some(seq);
-    received(0, name, Body::Metric { seq, sample })
+    received(0, name, message(name, seq, None, sample))
 }
 
 pub(super) fn refused(server: usize) -> ClientEvent {
@@ -210,7 +225,7 @@ pub(super) fn hello(server: usize, name: &str) -> ClientEvent {
         metrics: ["memory", "cpu"].map(|name| describe(name, 1)).into(),
         ..Hello::default()
     };
-    received(server, name, Body::Hello(Box::new(hello)))
+    received(server, name, Update::Hello(Box::new(hello)))
 }
 
 pub(super) fn connected(server: usize) -> ClientEvent {
