@@ -1,6 +1,7 @@
 //! The import rules between the modules of `src/`, checked by reading the sources.
 
 mod cycles;
+mod sizes;
 
 use std::path::{Path, PathBuf};
 
@@ -95,97 +96,100 @@ fn the_harness_shares_nothing_with_the_crate() {
     assert!(5 < files, "only {files} files found");
 }
 
+/// Files that break a fence: the path, the text, and what is said about it.
+const PLANTED: [(&str, &str, &str); 19] = [
+    (
+        "src/protocol/x.rs",
+        "use crate::hub::Hub;",
+        "protocol imports hub",
+    ),
+    (
+        "src/hub.rs",
+        "use crate::{\n    protocol::Frame,\n    server::ws,\n};",
+        "hub imports server",
+    ),
+    (
+        "src/view/table.rs",
+        "fn f() { crate::client::follow(); }",
+        "view imports client",
+    ),
+    (
+        "src/server/ws.rs",
+        "use crate::client::Event;",
+        "server imports client",
+    ),
+    (
+        "src/hub.rs",
+        "use super::source::Host;",
+        "hub imports source",
+    ),
+    (
+        "src/signals.rs",
+        "use crate::cmd::Exit;",
+        "signals imports cmd",
+    ),
+    (
+        "src/server/door/gate.rs",
+        "use crate::server::http::page;",
+        "server/door imports server/http",
+    ),
+    (
+        "src/server/viewers.rs",
+        "use super::http;",
+        "server/viewers imports server/http",
+    ),
+    (
+        "src/cmd/watch.rs",
+        "use crate::cmd::record::Args;",
+        "cmd/watch imports cmd/record",
+    ),
+    (
+        "src/cmd/watch.rs",
+        "use super::record::Args;",
+        "cmd/watch imports cmd/record",
+    ),
+    (
+        "src/sink/files.rs",
+        "use crate::client::Received;",
+        "sink imports client",
+    ),
+    (
+        "src/server/ws.rs",
+        "use sysinfo::System;",
+        "sysinfo outside",
+    ),
+    (
+        "src/cmd/record.rs",
+        "let reader = csv::Reader::from_path(p);",
+        "csv outside",
+    ),
+    (
+        "src/cmd/watch.rs",
+        "crossterm::terminal::enable_raw_mode()",
+        "crossterm outside",
+    ),
+    ("src/cli.rs", "#[arg(long, env = \"LISTEN\")]", "LISTEN"),
+    (
+        "src/cmd/announce.rs",
+        "writeln!(io::stderr(), \"ready\")",
+        "io::stderr() outside",
+    ),
+    ("src/main.rs", "eprintln!(\"error\");", "eprint outside"),
+    (
+        "src/cmd/serve.rs",
+        "writeln!(std::io::stdout(), \"{url}\")",
+        "io::stdout() outside",
+    ),
+    (
+        "src/cmd/watch.rs",
+        "let mut out = io::stdout().lock();",
+        "stdout().lock outside",
+    ),
+];
+
 #[test]
 fn planted_violations_are_found() {
-    for (path, text, expected) in [
-        (
-            "src/protocol/x.rs",
-            "use crate::hub::Hub;",
-            "protocol imports hub",
-        ),
-        (
-            "src/hub.rs",
-            "use crate::{\n    protocol::Frame,\n    server::ws,\n};",
-            "hub imports server",
-        ),
-        (
-            "src/view/table.rs",
-            "fn f() { crate::client::follow(); }",
-            "view imports client",
-        ),
-        (
-            "src/server/ws.rs",
-            "use crate::client::Event;",
-            "server imports client",
-        ),
-        (
-            "src/hub.rs",
-            "use super::source::Host;",
-            "hub imports source",
-        ),
-        (
-            "src/signals.rs",
-            "use crate::cmd::Exit;",
-            "signals imports cmd",
-        ),
-        (
-            "src/server/door/gate.rs",
-            "use crate::server::http::page;",
-            "server/door imports server/http",
-        ),
-        (
-            "src/server/viewers.rs",
-            "use super::http;",
-            "server/viewers imports server/http",
-        ),
-        (
-            "src/cmd/watch.rs",
-            "use crate::cmd::record::Args;",
-            "cmd/watch imports cmd/record",
-        ),
-        (
-            "src/cmd/watch.rs",
-            "use super::record::Args;",
-            "cmd/watch imports cmd/record",
-        ),
-        (
-            "src/sink/files.rs",
-            "use crate::client::Received;",
-            "sink imports client",
-        ),
-        (
-            "src/server/ws.rs",
-            "use sysinfo::System;",
-            "sysinfo outside",
-        ),
-        (
-            "src/cmd/record.rs",
-            "let reader = csv::Reader::from_path(p);",
-            "csv outside",
-        ),
-        (
-            "src/cmd/watch.rs",
-            "crossterm::terminal::enable_raw_mode()",
-            "crossterm outside",
-        ),
-        ("src/cli.rs", "#[arg(long, env = \"LISTEN\")]", "LISTEN"),
-        (
-            "src/cmd/announce.rs",
-            "writeln!(io::stderr(), \"ready\")",
-            "io::stderr() outside",
-        ),
-        ("src/main.rs", "eprintln!(\"error\");", "eprint outside"),
-        (
-            "src/cmd/serve.rs",
-            "writeln!(std::io::stdout(), \"{url}\")",
-            "io::stdout() outside",
-        ),
-        (
-            "src/cmd/watch.rs",
-            "let mut out = io::stdout().lock();",
-            "stdout().lock outside",
-        ),
-    ] {
+    for (path, text, expected) in PLANTED {
         let found = violations(path, text);
         assert!(
             found.len() == 1 && found[0].contains(expected),
@@ -386,6 +390,15 @@ fn uses_crate(code: &str, name: &str) -> bool {
 
 /// Every Rust file below `folder` of the package, with its text.
 fn sources(folder: &str) -> Vec<(String, String)> {
+    files(folder, &["rs"])
+}
+
+/// Every file below `folder` of the package whose name ends like this, with its text.
+fn files(folder: &str, extensions: &[&str]) -> Vec<(String, String)> {
+    let is_wanted = |path: &Path| {
+        let extension = path.extension().and_then(|it| it.to_str());
+        extension.is_some_and(|it| extensions.contains(&it))
+    };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut found = Vec::new();
     let mut folders: Vec<PathBuf> = vec![root.join(folder)];
@@ -394,7 +407,7 @@ fn sources(folder: &str) -> Vec<(String, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|ext| ext == "rs") {
+            } else if is_wanted(&path) {
                 let name = path.strip_prefix(root).unwrap().display().to_string();
                 found.push((name, std::fs::read_to_string(&path).unwrap()));
             }

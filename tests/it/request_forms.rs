@@ -268,6 +268,9 @@ fn whether_anybody_is_there_may_be_asked_by_options_without_a_host() {
     }
 }
 
+/// The key of [`handshake`].
+const NONCE: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+
 #[test]
 fn a_malformed_handshake_gets_the_reason() {
     let serve = ready();
@@ -276,30 +279,10 @@ fn a_malformed_handshake_gets_the_reason() {
     for (find, replace, status, says) in [
         (key, "", 400, "Sec-WebSocket-Key"),
         (key, &key.repeat(2), 400, "exactly one Sec-WebSocket-Key"),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "short",
-            400,
-            "16 bytes in base64",
-        ),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "!!!!IHNhbXBsZSBub25jZQ==",
-            400,
-            "16 bytes in base64",
-        ),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "dGhlIHNhbXBsZSBub25jZXM=",
-            400,
-            "16 bytes in base64",
-        ),
-        (
-            "dGhlIHNhbXBsZSBub25jZQ==",
-            "dGhlIHNhbXBsZSBub25jZXMh",
-            400,
-            "16 bytes in base64",
-        ),
+        (NONCE, "short", 400, "16 bytes in base64"),
+        (NONCE, "!!!!IHNhbXBsZSBub25jZQ==", 400, "16 bytes in base64"),
+        (NONCE, "dGhlIHNhbXBsZSBub25jZXM=", 400, "16 bytes in base64"),
+        (NONCE, "dGhlIHNhbXBsZSBub25jZXMh", 400, "16 bytes in base64"),
         ("Version: 13", "Version: 8", 426, "version 13"),
         ("Version: 13", "Version: 13, 8", 426, "version 13"),
         ("Sec-WebSocket-Version: 13\r\n", "", 426, "version 13"),
@@ -328,22 +311,28 @@ fn a_malformed_handshake_gets_the_reason() {
     ] {
         for path in ["/ws?", "/?"] {
             let request = good.replacen(find, replace, 1).replace("/ws?", path);
-            let mut stream = connect(serve.port());
-            stream.write_all(request.as_bytes()).unwrap();
-            let mut stream = BufReader::new(stream);
-            let answer = read(&mut stream, "GET");
-            let about = format!("{request}{}{}", answer.head, answer.body);
-            assert_eq!(answer.status(), status, "{about}");
-            assert!(answer.body.contains(says), "{about}");
-            assert_eq!(answer.body.lines().count(), 1, "{about}");
-            let version = (says == "version 13").then_some("13");
-            assert_eq!(answer.header("sec-websocket-version"), version, "{about}");
-            let upgrade = (status == 426).then_some("websocket");
-            assert_eq!(answer.header("upgrade"), upgrade, "{about}");
-            // Nothing that follows is treated as a request.
-            assert_eq!(stream.read(&mut [0]).unwrap(), 0, "{about}");
+            refuses(serve.port(), &request, status, says);
         }
     }
+}
+
+/// Whether a handshake gets `status` and one line that `says` why.
+#[track_caller]
+fn refuses(port: u16, request: &str, status: u16, says: &str) {
+    let mut stream = connect(port);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut stream = BufReader::new(stream);
+    let answer = read(&mut stream, "GET");
+    let about = format!("{request}{}{}", answer.head, answer.body);
+    assert_eq!(answer.status(), status, "{about}");
+    assert!(answer.body.contains(says), "{about}");
+    assert_eq!(answer.body.lines().count(), 1, "{about}");
+    let version = (says == "version 13").then_some("13");
+    assert_eq!(answer.header("sec-websocket-version"), version, "{about}");
+    let upgrade = (status == 426).then_some("websocket");
+    assert_eq!(answer.header("upgrade"), upgrade, "{about}");
+    // Nothing that follows is treated as a request.
+    assert_eq!(stream.read(&mut [0]).unwrap(), 0, "{about}");
 }
 
 #[test]

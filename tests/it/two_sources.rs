@@ -96,20 +96,8 @@ fn a_stream_that_reappears_is_rejected_and_reported() {
             .collect();
         assert_eq!(gaps, ["gap restarted"]);
         // The streams are also known from the file.
-        let bytes = std::fs::read(&out).unwrap();
         proxy.retarget(first.port());
-        let recorder = record().spawn();
-        recorder.wait_for_stderr(TOLD);
-        assert!(
-            bytes == std::fs::read(&out).unwrap(),
-            "{}",
-            recorder.story()
-        );
-        send_to(&proxy, second);
-        wait_for_rows(&out, rows.len() + 2);
-        recorder.signal(Signal::INT);
-        recorder.wait().success();
-        assert_eq!(streams(&read(&out)).len(), 2);
+        go_on(&record, &proxy, second, &out);
         let replay = Metrics::replay([&out])
             .args(["--speed", "max", "--wait", "1"])
             .start();
@@ -120,6 +108,19 @@ fn a_stream_that_reappears_is_rejected_and_reported() {
             again.text(),
         );
     }
+}
+
+/// Goes on with the recording `out`, first at the server that was left, then at `second`.
+fn go_on(record: &dyn Fn() -> Metrics, proxy: &Proxy, second: &Running, out: &Path) {
+    let (bytes, rows) = (std::fs::read(out).unwrap(), read(out).len());
+    let recorder = record().spawn();
+    recorder.wait_for_stderr(TOLD);
+    assert!(bytes == std::fs::read(out).unwrap(), "{}", recorder.story());
+    send_to(proxy, second);
+    wait_for_rows(out, rows + 2);
+    recorder.signal(Signal::INT);
+    recorder.wait().success();
+    assert_eq!(streams(&read(out)).len(), 2);
 }
 
 fn read_whole(path: &Path) -> Vec<Row> {

@@ -94,143 +94,146 @@ fn rules_are_read() {
     }
 }
 
+/// Rules that are refused: the text, the column, and what is said about it.
+const REFUSED: [(&str, usize, &str); 49] = [
+    (
+        "",
+        1,
+        "the rule ends before its metric: write a rule such as cpu > 90 for 30s",
+    ),
+    ("name: ", 7, "the rule ends before its metric"),
+    (
+        ": cpu > 90",
+        1,
+        "no name before the colon: write NAME: cpu > 90",
+    ),
+    ("cpu: > 90", 6, "here should be the metric"),
+    ("> 90", 1, "here should be the metric"),
+    (
+        "cpuu > 90",
+        1,
+        "no metric 'cpuu' is known; the nearest is cpu: write cpu",
+    ),
+    (
+        "hot: memori > 90",
+        6,
+        "no metric 'memori' is known; the nearest is memory",
+    ),
+    ("absent(cpux) for 1m", 8, "the nearest is cpu"),
+    (
+        "frobnicate > 1",
+        1,
+        "no metric 'frobnicate' is known: write one that samples carry, such as cpu, iowait",
+    ),
+    (
+        "a: cpu: > 1",
+        4,
+        "nothing follows the colon of 'cpu:': write cpu, or cpu:* for each instance",
+    ),
+    (
+        "memory:0 > 1",
+        1,
+        "memory has no instances: write memory instead of 'memory:0'",
+    ),
+    ("cp* > 1", 1, "the * is before the colon"),
+    (
+        "cpu > 5GiB",
+        8,
+        "cpu is measured in %, not in 'GiB': write cpu > 5%",
+    ),
+    (
+        "memoryUsed > 50%",
+        16,
+        "memoryUsed is measured in B, not in '%': write memoryUsed > 50GiB",
+    ),
+    (
+        "networkSent > 5MiB",
+        16,
+        "is measured in B/s, not in 'MiB': write networkSent > 5MiB/s",
+    ),
+    (
+        "load1 > 5%",
+        10,
+        "load1 is a plain number, without the unit '%': write load1 > 5",
+    ),
+    ("cpu > 1,000", 8, "not in ',000': write cpu > 1%"),
+    ("cpu > 90 until 5m", 10, "not in 'until'"),
+    ("cpu", 4, "here should be >, >=, < or <=: write cpu > 90%"),
+    (
+        "cpu 90",
+        5,
+        "here should be >, >=, < or <=: write cpu > 90%",
+    ),
+    ("cpu == 90", 5, "'==' is no comparison"),
+    ("cpu => 90", 5, "'=>' is no comparison"),
+    ("cpu >", 6, "here should be a number: write cpu > 90%"),
+    ("cpu > for 5m", 7, "'for' is not a number"),
+    ("cpu > NaN", 7, "'NaN' is not a number: write cpu > 90%"),
+    ("cpu > inf", 7, "'inf' is not a number"),
+    ("cpu > -", 7, "'-' is not a number"),
+    ("cpu > 1e999", 7, "'1e999' is too large"),
+    (
+        "cpu > 90% for",
+        14,
+        "here should be a duration: write for 30s",
+    ),
+    ("cpu > 90 for 30", 14, "'30' has no unit: write 30s"),
+    ("cpu > 90 for soon", 14, "'soon' is not a duration"),
+    ("cpu > 90 keep 5m for 1m", 18, "'for' is in the wrong place"),
+    ("cpu > 90 for 1m for 2m", 17, "'for' is in the wrong place"),
+    (
+        "cpu > 90% and memory > 5",
+        11,
+        "'and' is not understood here",
+    ),
+    (
+        "cpu > 90 clear < 95",
+        10,
+        "true and cleared at once: write clear <= 90%",
+    ),
+    ("cpu > 90 clear > 80", 10, "write clear <= 90%"),
+    ("cpu < 10 clear <= 20", 10, "write clear >= 10%"),
+    (
+        "memoryUsed > 5GiB clear < 40%",
+        29,
+        "memoryUsed is measured in B, not in '%'",
+    ),
+    (
+        "absent(cpu)",
+        12,
+        "absent() needs a time: write absent(cpu) for 1m",
+    ),
+    ("absent(cpu) for 0s", 19, "absent() needs a time"),
+    (
+        "absent(cpu for 1m",
+        11,
+        "absent( is not closed: write absent(cpu) for 1m",
+    ),
+    ("absent(cpu:*) for 1m", 8, "absent() takes one metric"),
+    ("absent(cpu) > 5", 13, "'>' is not understood here"),
+    (
+        "absent(cpu) for 1m clear < 5",
+        20,
+        "absent() has no level to clear",
+    ),
+    ("\"disk:/x > 90", 1, "the quote is not closed"),
+    ("\"disk:/x\\", 1, "the quote is not closed"),
+    ("é: cpuu > 5", 4, "the nearest is cpu"),
+    (
+        "cpu\u{1b}[2J > 5",
+        4,
+        r"the character '\u{1b}' cannot be seen",
+    ),
+    (
+        "a\u{202e}b: cpu > 5",
+        2,
+        r"the character '\u{202e}' cannot be seen",
+    ),
+];
+
 #[test]
 fn a_refusal_gives_the_place_and_the_fix() {
-    for (text, column, expected) in [
-        (
-            "",
-            1,
-            "the rule ends before its metric: write a rule such as cpu > 90 for 30s",
-        ),
-        ("name: ", 7, "the rule ends before its metric"),
-        (
-            ": cpu > 90",
-            1,
-            "no name before the colon: write NAME: cpu > 90",
-        ),
-        ("cpu: > 90", 6, "here should be the metric"),
-        ("> 90", 1, "here should be the metric"),
-        (
-            "cpuu > 90",
-            1,
-            "no metric 'cpuu' is known; the nearest is cpu: write cpu",
-        ),
-        (
-            "hot: memori > 90",
-            6,
-            "no metric 'memori' is known; the nearest is memory",
-        ),
-        ("absent(cpux) for 1m", 8, "the nearest is cpu"),
-        (
-            "frobnicate > 1",
-            1,
-            "no metric 'frobnicate' is known: write one that samples carry, such as cpu, iowait",
-        ),
-        (
-            "a: cpu: > 1",
-            4,
-            "nothing follows the colon of 'cpu:': write cpu, or cpu:* for each instance",
-        ),
-        (
-            "memory:0 > 1",
-            1,
-            "memory has no instances: write memory instead of 'memory:0'",
-        ),
-        ("cp* > 1", 1, "the * is before the colon"),
-        (
-            "cpu > 5GiB",
-            8,
-            "cpu is measured in %, not in 'GiB': write cpu > 5%",
-        ),
-        (
-            "memoryUsed > 50%",
-            16,
-            "memoryUsed is measured in B, not in '%': write memoryUsed > 50GiB",
-        ),
-        (
-            "networkSent > 5MiB",
-            16,
-            "is measured in B/s, not in 'MiB': write networkSent > 5MiB/s",
-        ),
-        (
-            "load1 > 5%",
-            10,
-            "load1 is a plain number, without the unit '%': write load1 > 5",
-        ),
-        ("cpu > 1,000", 8, "not in ',000': write cpu > 1%"),
-        ("cpu > 90 until 5m", 10, "not in 'until'"),
-        ("cpu", 4, "here should be >, >=, < or <=: write cpu > 90%"),
-        (
-            "cpu 90",
-            5,
-            "here should be >, >=, < or <=: write cpu > 90%",
-        ),
-        ("cpu == 90", 5, "'==' is no comparison"),
-        ("cpu => 90", 5, "'=>' is no comparison"),
-        ("cpu >", 6, "here should be a number: write cpu > 90%"),
-        ("cpu > for 5m", 7, "'for' is not a number"),
-        ("cpu > NaN", 7, "'NaN' is not a number: write cpu > 90%"),
-        ("cpu > inf", 7, "'inf' is not a number"),
-        ("cpu > -", 7, "'-' is not a number"),
-        ("cpu > 1e999", 7, "'1e999' is too large"),
-        (
-            "cpu > 90% for",
-            14,
-            "here should be a duration: write for 30s",
-        ),
-        ("cpu > 90 for 30", 14, "'30' has no unit: write 30s"),
-        ("cpu > 90 for soon", 14, "'soon' is not a duration"),
-        ("cpu > 90 keep 5m for 1m", 18, "'for' is in the wrong place"),
-        ("cpu > 90 for 1m for 2m", 17, "'for' is in the wrong place"),
-        (
-            "cpu > 90% and memory > 5",
-            11,
-            "'and' is not understood here",
-        ),
-        (
-            "cpu > 90 clear < 95",
-            10,
-            "true and cleared at once: write clear <= 90%",
-        ),
-        ("cpu > 90 clear > 80", 10, "write clear <= 90%"),
-        ("cpu < 10 clear <= 20", 10, "write clear >= 10%"),
-        (
-            "memoryUsed > 5GiB clear < 40%",
-            29,
-            "memoryUsed is measured in B, not in '%'",
-        ),
-        (
-            "absent(cpu)",
-            12,
-            "absent() needs a time: write absent(cpu) for 1m",
-        ),
-        ("absent(cpu) for 0s", 19, "absent() needs a time"),
-        (
-            "absent(cpu for 1m",
-            11,
-            "absent( is not closed: write absent(cpu) for 1m",
-        ),
-        ("absent(cpu:*) for 1m", 8, "absent() takes one metric"),
-        ("absent(cpu) > 5", 13, "'>' is not understood here"),
-        (
-            "absent(cpu) for 1m clear < 5",
-            20,
-            "absent() has no level to clear",
-        ),
-        ("\"disk:/x > 90", 1, "the quote is not closed"),
-        ("\"disk:/x\\", 1, "the quote is not closed"),
-        ("é: cpuu > 5", 4, "the nearest is cpu"),
-        (
-            "cpu\u{1b}[2J > 5",
-            4,
-            r"the character '\u{1b}' cannot be seen",
-        ),
-        (
-            "a\u{202e}b: cpu > 5",
-            2,
-            r"the character '\u{202e}' cannot be seen",
-        ),
-    ] {
+    for (text, column, expected) in REFUSED {
         let error = parse(text).expect_err(text);
         assert!(error.problem.contains(expected), "{text}: {error}");
         assert_eq!(error.column, column, "{text}: {error}");

@@ -71,8 +71,7 @@ fn a_cell_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn a_cell_of_the_format_itself_that_cannot_be_read_is_named() {
-    let at = |rest: &str| format!("{START},{rest}");
+fn a_cell_that_says_whose_and_which_message_it_is_is_named() {
     check_row(
         "24.11.2026 14:07,web-1,k3v9q2,2,,7,,",
         "column 'timestamp': '24.11.2026 14:07' is not a time in UTC; write it like 2026-11-24T14:07:31.204Z",
@@ -96,12 +95,17 @@ fn a_cell_of_the_format_itself_that_cannot_be_read_is_named() {
     );
     for seq in ["", "0", "-1", "1.5"] {
         check_row(
-            &at(&format!("{seq},,7,,")),
+            &format!("{START},{seq},,7,,"),
             &format!(
                 "column 'seq': '{seq}' is not the number of a message; they count from 1, and only a gap has none"
             ),
         );
     }
+}
+
+#[test]
+fn a_cell_that_says_what_happened_is_named() {
+    let at = |rest: &str| format!("{START},{rest}");
     check_row(
         &at("2,gap lost,7,,"),
         "column 'event': 'gap lost' is not an event; leave it empty or write 'alert {…}', 'gap expired 13-57' or \
