@@ -125,6 +125,7 @@ export interface AlertMessage {
   absent?: string[];
 }
 
+/** Identified by its name and its metric: a rule about instances has an alert for each. */
 export interface Alert {
   name: string;
   /** The rule as written. */
@@ -132,9 +133,11 @@ export interface Alert {
   state: "firing" | "resolved";
   /** The metric that the rule is about. */
   metric: string;
+  /** The metric's value in the sample; missing if it is absent. */
   value?: number;
+  /** The number in the rule, in the metric's own unit; missing in a rule about absence. */
   threshold?: number;
-  /** Milliseconds since 1970. */
+  /** The time of the first sample for which the rule was true, in milliseconds since 1970. */
   since: number;
 }
 

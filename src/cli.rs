@@ -1,6 +1,7 @@
 //! The command line: the flag groups that commands share. Each command's own flags are beside it in [`crate::cmd`].
 
 mod access;
+mod alerts;
 mod explain;
 mod values;
 
@@ -14,6 +15,7 @@ use crate::server::listen::ListenAddr;
 use crate::terminal::Colour;
 
 pub use access::{ClientAccessArgs, ServerAccessArgs};
+pub use alerts::{AlertArgs, WrittenRules};
 pub use explain::{explain, parse};
 pub use values::{LONGEST, MANY, count, duration, duration_in};
 
@@ -81,6 +83,10 @@ pub struct ServerArgs {
     /// The access flags.
     #[command(flatten)]
     pub access: ServerAccessArgs,
+
+    /// When to alert.
+    #[command(flatten)]
+    pub alerts: AlertArgs,
 }
 
 /// Flags of the two clients, `watch` and `record`.

@@ -1,5 +1,6 @@
 //! The four commands, and how a command ends.
 
+mod alerts;
 mod announce;
 mod clock;
 mod configure;

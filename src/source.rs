@@ -4,6 +4,7 @@
 //! [`Publisher`]. Whatever it reads becomes an [`Unnumbered`] message first and gets its number in a [`Sequence`], right
 //! before the publisher; what looks at messages or adds some stands between the two.
 
+pub mod alerts;
 pub mod host;
 pub mod recording;
 mod sequence;

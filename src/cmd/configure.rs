@@ -11,6 +11,7 @@ use crate::descriptors;
 use crate::server::{self, gate::OwnName};
 use crate::source::host;
 
+use super::alerts::RulesInForce;
 use super::{Failure, announce};
 
 /// How the server behaves. Says so if fewer viewers fit than were asked for.
@@ -34,22 +35,32 @@ pub(super) fn server(
     }
 }
 
-/// What protects the server that `args` describe. Its files are reloaded whenever `reload` asks for it.
+/// What protects the server that `args` describe.
 pub(super) fn server_trust(
     args: &ServerArgs,
     global: &GlobalArgs,
-    reload: Arc<Notify>,
 ) -> Result<server::Trust, Failure> {
     let own = OwnName::new(|| host::host_name().to_string());
     let (trust, notices) = args.access.trust(&args.listen, own)?;
     for notice in notices {
         announce::say(global, &notice);
     }
-    let (reloaded, global) = (trust.clone(), global.clone());
+    Ok(trust)
+}
+
+/// Reloads the files of `trust` and `rules` whenever `asked` to.
+pub(super) fn reload(
+    asked: Arc<Notify>,
+    trust: server::Trust,
+    rules: Option<RulesInForce>,
+    global: &GlobalArgs,
+) {
+    let global = global.clone();
     tokio::spawn(async move {
         loop {
-            reload.notified().await;
-            for result in reloaded.reload() {
+            asked.notified().await;
+            let rules = rules.as_ref().and_then(RulesInForce::reload);
+            for result in trust.reload().into_iter().chain(rules) {
                 match result {
                     Ok(done) => announce::say(&global, &format!("Reload: {done}.")),
                     Err(error) => {
@@ -59,7 +70,6 @@ pub(super) fn server_trust(
             }
         }
     });
-    Ok(trust)
 }
 
 /// The credentials of the client that `args` describe.

@@ -2,11 +2,13 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::KnownMetrics;
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Publisher, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
@@ -14,6 +16,7 @@ use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
+use crate::source::alerts::Alerting;
 use crate::source::recording::{
     Bound, Feed, Input, LongWait, Numbering, Observer, Order, Playback, Played, Run, Speed, Survey,
     Tempo, Window, survey,
@@ -21,6 +24,7 @@ use crate::source::recording::{
 
 use crate::terminal::{self, ProgressLine};
 
+use super::alerts::{self, RulesInForce};
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure};
 
@@ -83,7 +87,7 @@ pub struct ReplayArgs {
 impl ReplayArgs {
     /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
-        self.server.access.can_reload()
+        self.server.access.can_reload() || self.server.alerts.can_reload()
     }
 
     fn inputs(&self) -> Result<Vec<Input>, Failure> {
@@ -131,10 +135,11 @@ impl ReplayArgs {
         }
     }
 
-    fn run(&self, inputs: Vec<Input>) -> Run {
+    /// `has_rules`: recorded alerts give way to what rules find.
+    fn run(&self, inputs: Vec<Input>, has_rules: bool) -> Run {
         let now = epoch_ms();
         let order = Order::default();
-        let fresh = self.again || self.rebase || self.name.is_some();
+        let fresh = self.again || self.rebase || self.name.is_some() || has_rules;
         Run {
             inputs,
             order,
@@ -174,10 +179,11 @@ pub async fn run(
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
-    let trust = configure::server_trust(&args.server, global, reload)?;
+    let written = alerts::written(&args.server.alerts)?;
+    let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
-        prepared = prepare(args.run(inputs)) => prepared?,
+        prepared = prepare(args.run(inputs, written.is_some())) => prepared?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
     for warning in &prepared.survey.warnings {
@@ -185,8 +191,14 @@ pub async fn run(
     }
     args.check_window(prepared.survey.first)?;
     check(&prepared.survey, &args)?;
+    let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);
+    let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
+    let rules = rules.transpose()?;
+    let alerting = rules.as_ref().map(|rules| rules.alerting(Arc::new(())));
+    configure::reload(reload, trust.clone(), rules, global);
 
-    let played = broadcast(&args, global, (listeners, trust), prepared, stop).await?;
+    let served = (listeners, trust);
+    let played = broadcast(&args, global, served, (prepared, alerting), stop).await?;
     if let Some(line) = played {
         announce::say(global, &line);
     }
@@ -198,7 +210,7 @@ async fn broadcast(
     args: &ReplayArgs,
     global: &GlobalArgs,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    Prepared { survey, playback }: Prepared,
+    (Prepared { survey, playback }, alerting): (Prepared, Option<Alerting>),
     stop: CancellationToken,
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
@@ -220,7 +232,7 @@ async fn broadcast(
         global,
         cuts_pauses: args.max_pause.is_some(),
     };
-    let mut feed = Feed::new(playback, tempo, replay, epoch_ms, observer);
+    let mut feed = Feed::new(playback, tempo, replay, epoch_ms, observer, alerting);
     let publisher = hub.publisher(Timeline::Recorded);
     feed.announce_hosts(&publisher, &survey);
     let serving = CancellationToken::new();

@@ -1,9 +1,11 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::KnownMetrics;
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
@@ -12,6 +14,7 @@ use crate::signals;
 use crate::source::Source;
 use crate::source::host::{self, Audience, Live, LiveError, Own};
 
+use super::alerts::{self, RulesInForce};
 use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure};
 
@@ -51,7 +54,7 @@ pub struct ServeArgs {
 impl ServeArgs {
     /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
-        self.server.access.can_reload()
+        self.server.access.can_reload() || self.server.alerts.can_reload()
     }
 }
 
@@ -66,7 +69,11 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
-    let trust = configure::server_trust(&args.server, global, asked.reload)?;
+    let written = alerts::written(&args.server.alerts)?;
+    let known = KnownMetrics::catalogue();
+    let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
+    let rules = rules.transpose()?;
+    let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let name = args.name.unwrap_or_else(host::host_name);
     let hub = Hub::new(Retention {
@@ -83,7 +90,9 @@ pub async fn run(
             top: usize::try_from(args.top).unwrap_or(usize::MAX),
         },
         audience: ViewerAudience(viewers.clone()),
+        alerting: rules.as_ref().map(|rules| rules.alerting(Arc::new(()))),
     };
+    configure::reload(asked.reload, trust.clone(), rules, global);
     let publisher = hub.publisher(Timeline::Live);
     // So that viewers find the host before its first reading.
     drop(publisher.host(&name));

@@ -183,9 +183,20 @@ impl Ring {
     }
 
     fn note_alert(&mut self, alert: Alert) {
-        self.firing.retain(|firing| firing.name != alert.name);
+        let is_same = |firing: &Alert| firing.name == alert.name && firing.metric == alert.metric;
+        self.firing.retain(|firing| !is_same(firing));
         if alert.state == AlertState::Firing {
             self.firing.push(alert);
+        }
+    }
+
+    /// What fires now in `stream`; nothing in one that is over.
+    fn firing_in(&self, stream: StreamId) -> Vec<Alert> {
+        let current = self.announcement.as_ref();
+        if current.is_some_and(|current| current.stream == stream) {
+            self.firing.clone()
+        } else {
+            Vec::new()
         }
     }
 
@@ -394,7 +405,7 @@ impl Ring {
             system: announcement.system.clone(),
             replay: announcement.replay,
             metrics: Arc::clone(&announcement.metrics),
-            alerts: self.firing.clone(),
+            alerts: self.firing_in(stream),
             unavailable: announcement.unavailable.to_vec(),
             ..Hello::default()
         }

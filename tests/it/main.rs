@@ -10,6 +10,7 @@
 
 mod harness;
 
+mod alerts;
 mod banner;
 mod client;
 mod duckdb;

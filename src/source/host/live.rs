@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
-use crate::protocol::{HostName, StreamId};
+use crate::protocol::{HostName, Sample, StreamId};
 
-use super::super::{Seq, Sequence, Source, Unnumbered};
+use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
+use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
 use super::{Options, Own, Sampler};
 
 /// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
@@ -42,6 +44,8 @@ pub struct Live<A> {
     pub options: Options,
     /// For whom.
     pub audience: A,
+    /// The rules about its samples, if there are any.
+    pub alerting: Option<Alerting>,
 }
 
 /// Why a live host failed.
@@ -86,6 +90,7 @@ impl<A: Audience> Live<A> {
         let mut sampler = Sampler::new(self.options);
         let mut metrics = sampler.metrics();
         sequence.announce(self.announcement(&sampler));
+        let mut alerts = self.host_alerts();
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
         let mut samples = 0;
         while let Err(RecvTimeoutError::Timeout) =
@@ -99,6 +104,9 @@ impl<A: Audience> Live<A> {
                 metrics = sampler.metrics();
                 sequence.announce(self.announcement(&sampler));
             }
+            let found = alerts.as_mut().map(|it| it.judge(&sample, false));
+            let found = found.filter(|found| !found.is_empty());
+            let found = found.map(|found| (found, sample.clone()));
             let message = Unnumbered {
                 stream: self.stream,
                 seq: Seq::Next { missing: 0 },
@@ -111,26 +119,63 @@ impl<A: Audience> Live<A> {
             publisher.wake();
             samples += 1;
             due = next_due(due, self.interval, Instant::now());
+            if let (Some(alerts), Some((found, sample))) = (&alerts, found) {
+                // Who hangs up meanwhile still gets them.
+                let left = due.saturating_duration_since(Instant::now());
+                let _ = stopped.recv_timeout(pause_within(left));
+                if self.publish(found, &sample, alerts, &mut sequence).is_err() {
+                    break;
+                }
+            }
         }
         samples
     }
 
+    fn host_alerts(&self) -> Option<HostAlerts> {
+        let alerting = self.alerting.clone()?;
+        let interval = whole_ms(self.interval);
+        Some(HostAlerts::new(
+            alerting,
+            self.name.clone(),
+            interval,
+            false,
+        ))
+    }
+
+    /// Publishes what was `found` about `sample`.
+    fn publish(
+        &self,
+        found: Vec<Change>,
+        sample: &Sample,
+        alerts: &HostAlerts,
+        sequence: &mut Sequence,
+    ) -> Result<(), NumbersRanOut> {
+        for change in found {
+            sequence.add(message_of(&change, self.stream, sample))?;
+            alerts.tell(change);
+        }
+        sequence.publisher().wake();
+        Ok(())
+    }
+
     fn announcement(&self, sampler: &Sampler) -> Announcement {
-        let ms = |duration: Duration| {
-            u64::try_from(duration.as_millis())
-                .unwrap_or(u64::MAX)
-                .max(1)
-        };
         Announcement {
             stream: self.stream,
-            interval: ms(self.interval),
-            heartbeat: ms(self.heartbeat),
+            interval: whole_ms(self.interval),
+            heartbeat: whole_ms(self.heartbeat),
             system: Some(sampler.system()),
             replay: None,
             metrics: sampler.metrics(),
             unavailable: sampler.unavailable().into(),
         }
     }
+}
+
+/// In milliseconds, at least 1.
+fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis())
+        .unwrap_or(u64::MAX)
+        .max(1)
 }
 
 /// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up

@@ -9,11 +9,13 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
-use crate::protocol::{HostName, Replay, StreamId, cores_among, describe};
+use crate::protocol::{HostName, Replay, Sample, StreamId, cores_among, describe};
 use crate::recording::{Columns, ReadError};
 
-use super::super::{NumbersRanOut, Sequence, Source};
+use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
+use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
 use super::pace::{Pace, Speed};
 use super::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
@@ -22,10 +24,6 @@ const BATCH: usize = 64;
 
 /// Batches that wait between the reading thread and the hub.
 const BATCHES_AHEAD: usize = 4;
-
-/// How long after its metric an alert is sent, where there is time: dashboards that keep only the newest message, as the
-/// state of a page, would otherwise not draw the metric. They draw within a sixtieth of a second, busy ones more slowly.
-const ALERT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A wait that is longer than this and than three intervals is reported, so that nobody takes it for a hang.
 const LONG_WAIT: Duration = Duration::from_secs(5);
@@ -103,6 +101,8 @@ struct Player<O> {
     is_metric_last: bool,
     hosts: HashMap<HostName, Host>,
     intervals: BTreeMap<HostName, u64>,
+    /// Rules that are asked instead of playing the recorded alerts.
+    alerting: Option<Alerting>,
 }
 
 /// One host, and what was last announced of it.
@@ -110,16 +110,28 @@ struct Host {
     sequence: Sequence,
     interval: u64,
     announced: Option<(StreamId, Columns)>,
+    alerts: Option<HostAlerts>,
+    /// What recorded alerts that were left out said of what is missing before them.
+    left_out: Hole,
+}
+
+/// What is missing before a message.
+#[derive(Debug, Default)]
+struct Hole {
+    messages: u64,
+    is_gap: bool,
 }
 
 impl<O: Observer> Feed<O> {
-    /// Plays `playback` by `tempo`; viewers learn that it is `replay`.
+    /// Plays `playback` by `tempo`; viewers learn that it is `replay`. If there are rules, numbers are fresh, and the alerts
+    /// are what they find rather than what was recorded.
     pub fn new(
         playback: Playback,
         tempo: Tempo,
         replay: Replay,
         now: fn() -> u64,
         observer: O,
+        alerting: Option<Alerting>,
     ) -> Self {
         let player = Player {
             tempo,
@@ -128,6 +140,7 @@ impl<O: Observer> Feed<O> {
             is_metric_last: false,
             hosts: HashMap::new(),
             intervals: BTreeMap::new(),
+            alerting,
         };
         Self {
             playback,
@@ -163,10 +176,13 @@ impl<O: Observer> Player<O> {
             let surveyed = self.intervals.get(name);
             let interval = surveyed.or_else(|| self.intervals.values().next());
             let interval = interval.copied().unwrap_or(DEFAULT_INTERVAL_MS);
+            let alerting = self.alerting.clone();
             Host {
                 sequence: Sequence::new(publisher.host(name)),
                 interval: self.tempo.speed.scaled(interval),
                 announced: None,
+                alerts: alerting.map(|it| HostAlerts::new(it, name.clone(), interval, true)),
+                left_out: Hole::default(),
             }
         })
     }
@@ -234,11 +250,13 @@ impl<O: Observer> Player<O> {
                 Read::Rows(plays) => {
                     for play in plays {
                         let due = Duration::from_millis(play.due);
-                        if let Err(error) = self.play(publisher, play, &mut pace).await {
-                            let warnings = vec![format!("the replay ends early: {error}")];
-                            return Ok(Played { messages, warnings });
+                        match self.play(publisher, play, &mut pace).await {
+                            Ok(played) => messages += played,
+                            Err(error) => {
+                                let warnings = vec![format!("the replay ends early: {error}")];
+                                return Ok(Played { messages, warnings });
+                            }
                         }
-                        messages += 1;
                         self.observer.played(due, messages);
                     }
                     publisher.wake();
@@ -250,12 +268,16 @@ impl<O: Observer> Player<O> {
         Err(ReplayError::Unfinished)
     }
 
+    /// Plays a message, and the alerts that follow it. Returns how many messages that made.
     async fn play(
         &mut self,
         publisher: &Publisher,
-        play: Play,
+        mut play: Play,
         pace: &mut Pace,
-    ) -> Result<(), NumbersRanOut> {
+    ) -> Result<u64, NumbersRanOut> {
+        if !self.host(publisher, &play.host).admits(&mut play) {
+            return Ok(0);
+        }
         let seq = self
             .host(publisher, &play.host)
             .sequence
@@ -278,25 +300,85 @@ impl<O: Observer> Player<O> {
             tokio::time::sleep(pause).await;
         }
         self.is_metric_last = play.message.alert.is_none();
-        self.announce(publisher, &play.host, play.message.stream, &play.columns);
-        let sequence = &mut self.host(publisher, &play.host).sequence;
-        if sequence.add(play.message)? {
+        let stream = play.message.stream;
+        self.announce(publisher, &play.host, stream, &play.columns);
+        let host = self.host(publisher, &play.host);
+        let found = host.found(&play);
+        host.add(publisher, play.message, play.due, pace).await?;
+        let Some((found, sample)) = found else {
+            return Ok(1);
+        };
+        if let Some(pause) = self.pause(publisher, &play.host) {
             publisher.wake();
-            sequence.publisher().room().await;
-            pace.held_up(play.due, Instant::now());
+            tokio::time::sleep(pause).await;
         }
-        Ok(())
+        let host = self.host(publisher, &play.host);
+        let count = found.len() as u64;
+        for change in found {
+            let message = message_of(&change, stream, &sample);
+            host.add(publisher, message, play.due, pace).await?;
+            if let Some(alerts) = &host.alerts {
+                alerts.tell(change);
+            }
+        }
+        Ok(1 + count)
     }
 
-    /// For an alert right behind its metric: no more than a quarter of the time between two samples, so that nothing is
-    /// late.
+    /// For an alert right behind its metric.
     fn pause_before(&mut self, publisher: &Publisher, play: &Play) -> Option<Duration> {
         let is_behind_metric = play.message.alert.is_some() && self.is_metric_last;
-        if !is_behind_metric || self.tempo.speed == Speed::Max {
-            return None;
+        let pause = self.pause(publisher, &play.host);
+        pause.filter(|_| is_behind_metric)
+    }
+
+    /// Between a metric and its alert.
+    fn pause(&mut self, publisher: &Publisher, host: &HostName) -> Option<Duration> {
+        let interval = Duration::from_millis(self.host(publisher, host).interval);
+        (self.tempo.speed != Speed::Max).then(|| pause_within(interval))
+    }
+}
+
+impl Host {
+    /// Whether a message is played: a recorded alert is not where rules are asked. Holes keep their size.
+    fn admits(&mut self, play: &mut Play) -> bool {
+        if self.alerts.is_none() {
+            return true;
         }
-        let quarter = Duration::from_millis(self.host(publisher, &play.host).interval / 4);
-        Some(ALERT_PAUSE.min(quarter))
+        let Seq::Next { missing } = &mut play.message.seq else {
+            return true;
+        };
+        *missing = missing.saturating_add(self.left_out.messages);
+        play.is_after_gap |= self.left_out.is_gap;
+        let is_played = play.message.alert.is_none();
+        self.left_out = Hole::default();
+        if !is_played {
+            self.left_out.messages = *missing;
+            self.left_out.is_gap = play.is_after_gap;
+        }
+        is_played
+    }
+
+    /// What the rules find about the sample of a message, with that sample; `None` where it is nothing.
+    fn found(&mut self, play: &Play) -> Option<(Vec<Change>, Sample)> {
+        let sample = &play.message.sample;
+        let found = self.alerts.as_mut()?.judge(sample, play.is_after_gap);
+        (!found.is_empty()).then(|| (found, sample.clone()))
+    }
+
+    /// Publishes a message, and waits where viewers have to read first.
+    async fn add(
+        &mut self,
+        publisher: &Publisher,
+        message: Unnumbered,
+        due: u64,
+        pace: &mut Pace,
+    ) -> Result<(), NumbersRanOut> {
+        if self.sequence.add(message)? {
+            publisher.wake();
+            self.sequence.publisher().room().await;
+            pace.held_up(due, Instant::now());
+        }
+        Ok(())
     }
 }
 

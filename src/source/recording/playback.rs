@@ -55,6 +55,8 @@ pub struct Play {
     pub message: Unnumbered,
     /// Milliseconds since the first message, by steps forward: when it is due at speed 1.
     pub due: u64,
+    /// Messages before it are missing, or another recorded stream begins with it.
+    pub is_after_gap: bool,
 }
 
 /// The messages of a [`Run`], in their order.
@@ -206,11 +208,13 @@ impl Playback {
             mut sample,
         } = recorded;
         let last = self.hosts.entry(host.clone()).or_default();
-        let missing = match last.replace((stream, seq)) {
+        let last = last.replace((stream, seq));
+        let missing = match last {
             // The hole keeps its size.
             Some((before, last)) if before == stream => seq.saturating_sub(last).saturating_sub(1),
             _ => 0,
         };
+        let is_after_gap = missing > 0 || last.is_some_and(|(before, _)| before != stream);
         let (due, timestamp) = self.clock.tick(sample.timestamp, self.run.rebase_to);
         let (host, stream, seq) = match &self.run.numbering {
             Numbering::Kept => (host, stream, Seq::Kept(seq)),
@@ -237,6 +241,7 @@ impl Playback {
                 sample,
             },
             due,
+            is_after_gap,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What is in the recordings, found out before they are served.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
 use crate::protocol::{HostName, Numbered, StreamId};
 use crate::recording::{Columns, ReadError};
@@ -30,6 +31,8 @@ pub struct Survey {
     pub times: Option<Times>,
     /// What was cut off, moved and left out, in a line each.
     pub warnings: Vec<String>,
+    /// The names of all values.
+    pub metrics: BTreeSet<Arc<str>>,
 }
 
 /// The times of rows, in milliseconds since the epoch.
@@ -70,6 +73,8 @@ pub struct HostSurvey {
     pub columns: Columns,
     /// Milliseconds between two samples: the median of the first 10 steps forward, at least 1.
     pub interval: u64,
+    /// The columns whose names were noted last.
+    noted: Columns,
     known: HashSet<StreamId>,
     last: u64,
     steps: Vec<u64>,
@@ -123,19 +128,42 @@ impl Survey {
     pub(super) fn note(&mut self, message: &Numbered, columns: Columns) {
         let (host, stream) = (&message.host, message.stream);
         let timestamp = message.sample.timestamp;
+        self.note_metrics(message, &columns);
         if let Some(known) = self.hosts.get_mut(host) {
+            known.noted = columns;
             known.note(stream, timestamp);
         } else {
             let (streams, known) = (vec![stream], HashSet::from([stream]));
             let new = HostSurvey {
                 streams,
                 known,
+                noted: columns.clone(),
                 columns,
                 interval: DEFAULT_INTERVAL_MS,
                 last: timestamp,
                 steps: Vec::new(),
             };
             self.hosts.insert(host.clone(), new);
+        }
+    }
+
+    fn note_metrics(&mut self, message: &Numbered, columns: &Columns) {
+        let names = columns.names();
+        let host = self.hosts.get(&message.host);
+        if host.is_none_or(|host| host.noted != *columns) {
+            self.metrics.extend(names.iter().cloned());
+        }
+        // Values that have no column come last.
+        let values = message.sample.values.iter().rev();
+        let is_extra = |name: &str| {
+            columns
+                .index_of(name, names.len().saturating_sub(1))
+                .is_none()
+        };
+        for (name, _) in values.take_while(|(name, _)| is_extra(name)) {
+            if !self.metrics.contains(name) {
+                self.metrics.insert(name.clone());
+            }
         }
     }
 
