@@ -1,6 +1,5 @@
 //! A webhook's notifications, one after the other, each tried again until it arrives or is too old.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -79,38 +78,33 @@ impl Delivery {
     /// Alertmanager wants to hear of what fires again and again.
     async fn run_with_repeats(mut self) {
         let inbox = Arc::clone(&self.inbox);
-        let mut firing = BTreeMap::<Identity, Arc<Notice>>::new();
         let mut repeats = interval_at(Instant::now() + self.tempo.repeat, self.tempo.repeat);
         repeats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut repeat_failed = false;
         loop {
             tokio::select! {
                 biased;
-                notice = inbox.queue.next() => {
-                    if notice.is_firing() {
-                        firing.insert(identity(&notice), Arc::clone(&notice));
-                    } else {
-                        firing.remove(&identity(&notice));
-                    }
-                    let result = self.deliver(&notice).await;
-                    inbox.finished(&notice, result);
-                }
-                _ = repeats.tick(), if !firing.is_empty() => {
-                    let result = self.repeat(firing.values()).await;
+                _ = repeats.tick() => {
+                    let result = self.repeat().await;
                     if let (Err(reason), false) = (&result, repeat_failed) {
                         inbox.will_retry(reason);
                     }
                     repeat_failed = result.is_err();
+                }
+                notice = inbox.queue.next() => {
+                    let result = self.deliver(&notice).await;
+                    inbox.finished(&notice, result);
                 }
             }
         }
     }
 
     /// Posts all that fires once; the next time is near enough.
-    async fn repeat(&mut self, firing: impl Iterator<Item = &Arc<Notice>>) -> Result<(), String> {
-        let firing: Vec<&Notice> = firing.map(Arc::as_ref).collect();
+    async fn repeat(&mut self) -> Result<(), String> {
+        let firing = self.inbox.firing_now();
         for some in firing.chunks(MOST_IN_ONE) {
-            let payload = Payload::alerts(some, SystemTime::now());
+            let some: Vec<&Notice> = some.iter().map(Arc::as_ref).collect();
+            let payload = Payload::alerts(&some, SystemTime::now());
             self.attempt(&payload)
                 .await
                 .map_err(|failed| failed.reason)?;
@@ -189,14 +183,6 @@ pub(super) fn judged(answer: Result<Answer, String>) -> Result<(), Failed> {
         reason: format!("{answer}{hint}"),
         may_heal,
     })
-}
-
-/// What makes two changes those of one alert.
-type Identity = (String, String, String);
-
-fn identity(notice: &Notice) -> Identity {
-    let (host, alert) = (&notice.change.host, &notice.change.alert);
-    (host.to_string(), alert.name.clone(), alert.metric.clone())
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What one notifier has still to do, and what became of the rest.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -24,7 +25,12 @@ pub(super) struct Inbox {
     /// The notifications that are waiting or on their way, of all notifiers together.
     open: Arc<watch::Sender<usize>>,
     drops: Mutex<Drops>,
+    /// What fires, as far as we were told, whatever became of the notices. Only Alertmanager wants to know.
+    firing: Mutex<BTreeMap<Identity, Arc<Notice>>>,
 }
+
+/// What makes two changes those of one alert: its host, name and metric.
+type Identity = (String, String, String);
 
 /// Dropped notifications that nobody has been told of.
 #[derive(Debug, Default)]
@@ -47,17 +53,40 @@ impl Inbox {
             tally,
             open,
             drops: Mutex::default(),
+            firing: Mutex::default(),
         }
     }
 
     /// Takes a notice, and does not wait.
     pub(super) fn push(&self, notice: Arc<Notice>) {
+        if self.kind == Kind::Alertmanager {
+            self.note(&notice);
+        }
         if self.queue.push(notice) {
             self.tally.count(self.kind, Fate::Dropped);
             self.complain();
         } else {
             self.open.send_modify(|open| *open += 1);
         }
+    }
+
+    fn note(&self, notice: &Arc<Notice>) {
+        let (host, alert) = (&notice.change.host, &notice.change.alert);
+        let identity = (host.to_string(), alert.name.clone(), alert.metric.clone());
+        if notice.is_firing() {
+            self.firing().insert(identity, Arc::clone(notice));
+        } else {
+            self.firing().remove(&identity);
+        }
+    }
+
+    /// The alerts that fire now.
+    pub(super) fn firing_now(&self) -> Vec<Arc<Notice>> {
+        self.firing().values().cloned().collect()
+    }
+
+    fn firing(&self) -> MutexGuard<'_, BTreeMap<Identity, Arc<Notice>>> {
+        self.firing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn complain(&self) {
@@ -99,5 +128,29 @@ impl Inbox {
     /// It did not work for a `reason`, and will be tried again.
     pub(super) fn will_retry(&self, reason: &str) {
         tracing::warn!("{}: {reason}; trying again", self.label);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alert::notify::notice::tests::{firing, resolved};
+
+    #[test]
+    fn what_fires_is_known_when_its_notice_was_dropped() {
+        let tally = Arc::new(Tally::of([Kind::Alertmanager]));
+        let inbox = Inbox::new(Kind::Alertmanager, String::new(), tally, Arc::default());
+        let mut lasting = firing();
+        lasting.alert.name = "lasting".into();
+        inbox.push(Arc::new(Notice::of(&lasting)));
+        for number in 0..300 {
+            for mut change in [firing(), resolved()] {
+                change.alert.metric = format!("cpu:{number}");
+                inbox.push(Arc::new(Notice::of(&change)));
+            }
+        }
+        let firing = inbox.firing_now();
+        let names: Vec<_> = firing.iter().map(|it| &*it.change.alert.name).collect();
+        assert_eq!(names, ["lasting"]);
     }
 }

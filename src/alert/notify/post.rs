@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::select_ok;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
@@ -26,6 +27,12 @@ use super::webhook::Webhook;
 
 /// A request that has not been answered by then has failed: name, connection, TLS, request and response together.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// The time that an address of a host has before the next one is tried.
+const HEAD_START: Duration = Duration::from_millis(250);
+
+/// The addresses of a host that are tried.
+const MOST_ADDRESSES: usize = 8;
 
 /// What is read of a response, in bytes. Its status says enough.
 const MOST_READ: usize = 64 * 1024;
@@ -80,10 +87,8 @@ impl Client {
         payload: &Payload,
     ) -> Result<Answer, String> {
         let posting = async {
-            let address = (webhook.host.as_str(), webhook.port);
-            let tcp = TcpStream::connect(address)
-                .await
-                .map_err(|error| in_words(&error))?;
+            let tcp = connect(&webhook.host, webhook.port).await;
+            let tcp = tcp.map_err(|error| in_words(&error))?;
             let _ = tcp.set_nodelay(true);
             match &self.0 {
                 Some(connector) if webhook.tls => {
@@ -99,6 +104,26 @@ impl Client {
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())))
     }
+}
+
+/// Connects to the first of the host's addresses that answers. Each is given a little time before the next is tried as well:
+/// where IPv6 leads nowhere, IPv4 is tried within the deadline.
+async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
+    let addresses = tokio::net::lookup_host((host, port)).await?;
+    let attempts = addresses
+        .take(MOST_ADDRESSES)
+        .zip(0..)
+        .map(|(address, before)| {
+            Box::pin(async move {
+                tokio::time::sleep(HEAD_START * before).await;
+                TcpStream::connect(address).await
+            })
+        });
+    let attempts: Vec<_> = attempts.collect();
+    if attempts.is_empty() {
+        return Err(io::Error::other("the name has no address"));
+    }
+    select_ok(attempts).await.map(|(stream, _)| stream)
 }
 
 fn connector() -> Result<TlsConnector, String> {

@@ -316,6 +316,17 @@ async fn nobody_listening_is_no_end() {
 }
 
 #[tokio::test]
+async fn an_address_that_leads_nowhere_holds_nothing_up() {
+    let server = Server::start(&[OK]);
+    // On Linux `localhost` is ::1 too, where nobody listens.
+    let url = format!("json=http://localhost:{}/", server.port);
+    let notifiers = start(vec![Target::Webhook(url.parse().unwrap())]);
+    notifiers.changed(firing());
+    let counts = finish(notifiers).await;
+    assert_eq!(counts[0], ("sent", 1));
+}
+
+#[tokio::test]
 async fn alertmanager_hears_again_of_what_fires() {
     let server = Server::start(&[OK]);
     let notifiers = start(vec![server.target("alertmanager")]);
