@@ -55,7 +55,8 @@ forbidden() {
     fi
 }
 
-install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus tsc:node-typescript \
+install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
+    prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript \
     /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip
 
 step 'forbidden words'

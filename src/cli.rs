@@ -3,6 +3,7 @@
 mod access;
 mod alerts;
 mod explain;
+mod notify;
 mod values;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::terminal::Colour;
 pub use access::{ClientAccessArgs, ServerAccessArgs};
 pub use alerts::{AlertArgs, WrittenRules};
 pub use explain::{explain, parse};
+pub use notify::NotifyArgs;
 pub use values::{LONGEST, MANY, count, duration, duration_in};
 
 /// Flags that every command takes.
@@ -87,6 +89,10 @@ pub struct ServerArgs {
     /// When to alert.
     #[command(flatten)]
     pub alerts: AlertArgs,
+
+    /// Who is notified.
+    #[command(flatten)]
+    pub notify: NotifyArgs,
 }
 
 /// Flags of the two clients, `watch` and `record`.

@@ -7,6 +7,7 @@ mod configure;
 mod data;
 mod news;
 mod next_steps;
+mod notify;
 pub mod record;
 pub mod replay;
 pub mod serve;

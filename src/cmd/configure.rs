@@ -32,6 +32,7 @@ pub(super) fn server(
         max_viewers,
         unhealthy_after,
         trust,
+        notifications: Arc::default(),
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
+use crate::alert::notify::Tally;
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Publisher, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
@@ -17,6 +18,7 @@ use crate::server::{self, Counts, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
 use crate::source::alerts::Alerting;
+use crate::source::host;
 use crate::source::recording::{
     Bound, Feed, Input, LongWait, Numbering, Observer, Order, Playback, Played, Run, Speed, Survey,
     Tempo, Window, survey,
@@ -26,7 +28,7 @@ use crate::terminal::{self, ProgressLine};
 
 use super::alerts::{self, RulesInForce};
 use super::clock::epoch_ms;
-use super::{Exit, Failure, announce, configure};
+use super::{Exit, Failure, announce, configure, notify};
 
 /// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
 const ROWS_AHEAD: usize = 11;
@@ -180,6 +182,11 @@ pub async fn run(
         );
     }
     let written = alerts::written(&args.server.alerts)?;
+    let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
+    if args.server.notify.notify_test {
+        let name = args.name.unwrap_or_else(host::host_name);
+        return notify::test(&targets, &name).await;
+    }
     let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let prepared = tokio::select! {
@@ -194,11 +201,29 @@ pub async fn run(
     let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);
     let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
     let rules = rules.transpose()?;
-    let alerting = rules.as_ref().map(|rules| rules.alerting(Arc::new(())));
+    let notifiers = notify::start(targets)?;
+    let recipient = notify::recipient(notifiers.as_ref());
+    let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
     configure::reload(reload, trust.clone(), rules, global);
 
     let served = (listeners, trust);
-    let played = broadcast(&args, global, served, (prepared, alerting), stop).await?;
+    let tally = notify::tally(notifiers.as_ref());
+    let played = broadcast(
+        &args,
+        global,
+        served,
+        (prepared, alerting, tally),
+        stop.clone(),
+    )
+    .await?;
+    let patience = match played {
+        Some(_) => args.wait_timeout,
+        None => args.server.drain,
+    };
+    tokio::select! {
+        () = notify::finish(notifiers.as_ref(), patience, global) => {}
+        () = stop.cancelled(), if played.is_some() => {}
+    }
     if let Some(line) = played {
         announce::say(global, &line);
     }
@@ -210,7 +235,7 @@ async fn broadcast(
     args: &ReplayArgs,
     global: &GlobalArgs,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    (Prepared { survey, playback }, alerting): (Prepared, Option<Alerting>),
+    (Prepared { survey, playback }, alerting, tally): (Prepared, Option<Alerting>, Arc<Tally>),
     stop: CancellationToken,
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
@@ -219,7 +244,8 @@ async fn broadcast(
     });
     let viewers = Viewers::default();
     announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
-    let config = configure::server(&args.server, trust, None, global);
+    let mut config = configure::server(&args.server, trust, None, global);
+    config.notifications = tally;
     let replay = described(args, &survey, playback.numbering());
     let tempo = Tempo {
         speed: args.speed,

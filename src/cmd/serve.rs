@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
+use crate::alert::notify::Tally;
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
 use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
+use crate::source::alerts::Alerting;
 use crate::source::host::{self, Audience, Live, LiveError, Own};
 
 use super::alerts::{self, RulesInForce};
 use super::clock::epoch_ms;
-use super::{Exit, Failure, announce, configure};
+use super::{Exit, Failure, announce, configure, notify};
 
 /// Samples closer together than this show the clock's resolution rather than the host.
 const SHORTEST_INTERVAL: &str = "200ms";
@@ -70,12 +73,37 @@ pub async fn run(
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     let written = alerts::written(&args.server.alerts)?;
+    let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
+    let name = args.name.clone().unwrap_or_else(host::host_name);
+    if args.server.notify.notify_test {
+        return notify::test(&targets, &name).await;
+    }
     let known = KnownMetrics::catalogue();
     let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
     let rules = rules.transpose()?;
     let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
-    let name = args.name.unwrap_or_else(host::host_name);
+    let notifiers = notify::start(targets)?;
+    let recipient = notify::recipient(notifiers.as_ref());
+    let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
+    configure::reload(asked.reload, trust.clone(), rules, global);
+    let tally = notify::tally(notifiers.as_ref());
+    let served = (listeners, trust);
+    let summary = broadcast(&args, global, &name, served, (alerting, tally), asked.stop).await?;
+    notify::finish(notifiers.as_ref(), args.server.drain, global).await;
+    announce::say(global, &summary);
+    Ok(Exit::Done)
+}
+
+/// Serves the host as `name`, and what the rules find about it. What it came to, in a line.
+async fn broadcast(
+    args: &ServeArgs,
+    global: &GlobalArgs,
+    name: &HostName,
+    (listeners, trust): (Vec<TcpListener>, server::Trust),
+    (alerting, tally): (Option<Alerting>, Arc<Tally>),
+    stop: CancellationToken,
+) -> Result<String, Failure> {
     let hub = Hub::new(Retention {
         duration: args.server.retain,
         lossless: false,
@@ -90,12 +118,11 @@ pub async fn run(
             top: usize::try_from(args.top).unwrap_or(usize::MAX),
         },
         audience: ViewerAudience(viewers.clone()),
-        alerting: rules.as_ref().map(|rules| rules.alerting(Arc::new(()))),
+        alerting,
     };
-    configure::reload(asked.reload, trust.clone(), rules, global);
     let publisher = hub.publisher(Timeline::Live);
     // So that viewers find the host before its first reading.
-    drop(publisher.host(&name));
+    drop(publisher.host(name));
     let stop_sampling = CancellationToken::new();
     let mut sampling = tokio::spawn(source.run(publisher, stop_sampling.clone()));
     announce::listening(
@@ -107,10 +134,11 @@ pub async fn run(
     .await?;
 
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
-    let config = configure::server(&args.server, trust, Some(unhealthy_after), global);
+    let mut config = configure::server(&args.server, trust, Some(unhealthy_after), global);
+    config.notifications = tally;
     let started = Instant::now();
     tokio::select! {
-        served = server::run(listeners, hub, config, viewers.clone(), asked.stop) => served?,
+        served = server::run(listeners, hub, config, viewers.clone(), stop) => served?,
         // It ends by itself only on an error.
         ended = &mut sampling => return Err(ended?.err().unwrap_or(LiveError::Died).into()),
     }
@@ -118,11 +146,9 @@ pub async fn run(
     let samples = sampling.await??;
     let lived = announce::span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);
-    announce::say(
-        global,
-        &format!("Stopped after {lived}: {samples} samples, {viewers}."),
-    );
-    Ok(Exit::Done)
+    Ok(format!(
+        "Stopped after {lived}: {samples} samples, {viewers}."
+    ))
 }
 
 /// The viewers, as the sampler sees them.

@@ -171,7 +171,7 @@ async fn answer(
             Ok(attachment(&host, rows))
         }
         (&Method::GET | &Method::HEAD, "/metrics") => {
-            let text = exposition::text(&shared.hub, &shared.viewers);
+            let text = exposition::text(&shared.hub, &shared.viewers, &shared.config.notifications);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
         }
         // The streams themselves have been taken before.

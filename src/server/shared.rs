@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::notify;
 use crate::hub::Hub;
 
 use super::door::lobby::Lobby;
@@ -32,6 +34,8 @@ pub struct Config {
     pub unhealthy_after: Option<Duration>,
     /// Who may look, and whether others can listen.
     pub trust: Trust,
+    /// What became of notifications of alerts.
+    pub notifications: Arc<notify::Tally>,
 }
 
 /// What every connection shares.

@@ -70,6 +70,7 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
         max_viewers: 100,
         unhealthy_after: None,
         trust: Trust::default(),
+        notifications: Arc::default(),
     };
     let stop = CancellationToken::new();
     tokio::spawn(run(

@@ -32,6 +32,7 @@ mod limits;
 mod many_hosts;
 mod memory;
 mod nothing_lost;
+mod notify;
 mod other_ways;
 mod page;
 mod page_elsewhere;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -85,8 +85,9 @@ pub struct Notifiers {
     /// The notifications that are waiting or on their way.
     open: Arc<watch::Sender<usize>>,
     /// Ends the thread.
-    _stop: DropGuard,
-    thread: thread::JoinHandle<()>,
+    stop: CancellationToken,
+    _guard: DropGuard,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl Notifiers {
@@ -144,8 +145,11 @@ impl Notifiers {
             inboxes,
             tally,
             open,
-            _stop: stop.drop_guard(),
-            thread: thread.map_err(|source| StartError::Thread { source })?,
+            stop: stop.clone(),
+            _guard: stop.drop_guard(),
+            thread: Mutex::new(Some(
+                thread.map_err(|source| StartError::Thread { source })?,
+            )),
         })
     }
 
@@ -157,14 +161,20 @@ impl Notifiers {
 
     /// Waits until everybody has been notified, at most for `patience`, and ends. The number of notifications that were
     /// not sent.
-    pub async fn finish(self, patience: Duration) -> usize {
+    pub async fn finish(&self, patience: Duration) -> usize {
         let mut open = self.open.subscribe();
         let _ = tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await;
         let left = *open.borrow();
-        let Self { _stop, thread, .. } = self;
-        drop(_stop);
-        // It ends at once, and takes programs that are running with it.
-        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        self.stop.cancel();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread {
+            // It ends at once, and takes programs that are running with it.
+            let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+        }
         left
     }
 }

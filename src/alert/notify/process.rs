@@ -20,6 +20,15 @@ const GONE_WITHIN: Duration = Duration::from_secs(1);
 /// What is kept of what the program writes to its standard error, in bytes.
 const MOST_HEARD: usize = 4 * 1024;
 
+/// What is read of it at once, in bytes.
+const READ_AT_ONCE: usize = 16 * 1024;
+
+/// A program that writes more than this, in bytes, is read at a pace that costs little, by a pause after each read.
+const FREE_SPEECH: usize = 256 * 1024;
+
+/// That pause: 3 MB a second.
+const BREATH: Duration = Duration::from_millis(5);
+
 /// Runs `program` in a process group of its own, with `input` on its standard input. Whatever is left of the group when the
 /// program has ended is killed.
 ///
@@ -71,8 +80,13 @@ async fn feed(stdin: Option<ChildStdin>, input: Vec<u8>) {
 /// Reads to the end, so that the program never waits, and keeps the last [`MOST_HEARD`] bytes.
 async fn hear(stderr: &mut Option<ChildStderr>, heard: &mut Vec<u8>) {
     let Some(stderr) = stderr else { return };
-    let mut buffer = [0; MOST_HEARD];
+    let mut buffer = vec![0; READ_AT_ONCE];
+    let mut total = 0;
     while let Ok(read @ 1..) = stderr.read(&mut buffer).await {
+        total += read;
+        if FREE_SPEECH < total {
+            tokio::time::sleep(BREATH).await;
+        }
         heard.extend_from_slice(&buffer[..read]);
         let surplus = heard.len().saturating_sub(MOST_HEARD);
         heard.drain(..surplus);

@@ -5,6 +5,7 @@
 mod format;
 mod own;
 
+use crate::alert::notify;
 use crate::hub::Hub;
 use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
 use crate::server::viewers::counts::Viewers;
@@ -15,7 +16,11 @@ use format::{gauge, labels};
 pub(in crate::server) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The whole exposition.
-pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers) -> String {
+pub(in crate::server) fn text(
+    hub: &Hub,
+    viewers: &Viewers,
+    notifications: &notify::Tally,
+) -> String {
     let samples = hub.newest();
     let mut text = String::with_capacity(8 * 1024);
     for entry in catalogue() {
@@ -34,6 +39,7 @@ pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers) -> String {
         taken,
     );
     own::write(viewers, &mut text);
+    own::write_notifications(notifications, &mut text);
     text
 }
 

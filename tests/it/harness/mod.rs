@@ -2,6 +2,7 @@
 //!
 //! Nothing here imports the crate: a test that checks the binary with the binary's own code would share its mistakes.
 
+pub(crate) mod alertmanager;
 pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod cost;
@@ -25,6 +26,7 @@ pub(crate) mod steady;
 pub(crate) mod tutorial;
 pub(crate) mod unread;
 pub(crate) mod viewer;
+pub(crate) mod webhook;
 pub(crate) mod wire;
 
 use std::time::{Duration, Instant};

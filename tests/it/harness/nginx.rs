@@ -1,6 +1,7 @@
 //! A real nginx before a server.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
@@ -20,7 +21,7 @@ pub(crate) const UPGRADES: &str = "proxy_http_version 1.1; proxy_set_header Upgr
 pub(crate) struct Nginx {
     child: Child,
     port: u16,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Nginx {
@@ -34,7 +35,9 @@ impl Nginx {
     #[track_caller]
     pub(crate) fn start_tls(name: &str, locations: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let pair = Authority::new().sign(dir.path(), &[name], Valid::Now);
+        let authority = Authority::new();
+        authority.write(dir.path());
+        let pair = authority.sign(dir.path(), &[name], Valid::Now);
         let files = format!(
             "ssl_certificate {}; ssl_certificate_key {};",
             pair.cert.display(),
@@ -71,11 +74,7 @@ impl Nginx {
                 || stderr.text(),
             );
             if is_up {
-                return Self {
-                    child,
-                    port,
-                    _dir: dir,
-                };
+                return Self { child, port, dir };
             }
             said = stderr.text();
         }
@@ -84,6 +83,11 @@ impl Nginx {
 
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The certificate of the authority that signed its own.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.dir.path().join("ca.pem")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::alert::notify;
 use crate::server::viewers::counts::Viewers;
 use crate::server::viewers::tally::Tally;
 
@@ -81,6 +82,20 @@ fn write_tally(tally: &Tally, text: &mut String) {
     ] {
         single(text, (name, "gauge", help), number(us) / 1e6);
     }
+}
+
+/// Appends what became of notifications; nothing if there are no notifiers.
+pub(super) fn write_notifications(notifications: &notify::Tally, text: &mut String) {
+    #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
+    let counts = notifications.counts().map(|(kind, result, count)| {
+        (format!("kind=\"{kind}\",result=\"{result}\""), count as f64)
+    });
+    let help = "Notifications of alerts, by kind of notifier and by what became of them.";
+    family_of(
+        text,
+        ("metrics_notifications_total", "counter", help),
+        counts,
+    );
 }
 
 fn write_refusals(tally: &Tally, text: &mut String) {
