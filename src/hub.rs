@@ -19,11 +19,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
+use crate::locks::lock;
+use crate::millis::in_millis;
 use crate::protocol::{HostName, HostPattern, Numbered, Query};
 
 pub use past::{Past, PastFrom, PastMessage, PastMessages, Wanted};
@@ -78,12 +80,6 @@ struct Log {
     ring: Mutex<Ring>,
     /// Tells a waiting source that a reader has moved on or gone.
     room: Notify,
-}
-
-/// A panic elsewhere must not take the other viewers down: the data behind a poisoned lock are whole, since nothing
-/// that is done under it can panic half-way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Hub {
@@ -229,7 +225,7 @@ impl Hub {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.shared.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        in_millis(self.shared.started.elapsed())
     }
 }
 

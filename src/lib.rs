@@ -15,6 +15,7 @@
 //! * [`authorities`]: the certificate authorities that this system trusts.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
 //!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail.
+//! * Rules that several rooms need: [`locks`], [`millis`].
 //!
 //! The binary is the product: this library has no stable API.
 
@@ -26,6 +27,8 @@ pub mod cmd;
 pub mod descriptors;
 pub mod disk;
 pub mod hub;
+pub mod locks;
+pub mod millis;
 pub mod protocol;
 pub mod recording;
 pub mod server;

@@ -2,13 +2,14 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
+use crate::millis::epoch_millis;
 use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
 
 use super::backoff::{Backoff, Retry};
@@ -260,11 +261,7 @@ impl Link {
         match result {
             Ok(socket) => {
                 self.backoff.connected();
-                let wall = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .unwrap_or_default();
-                self.tracker
-                    .connected(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX));
+                self.tracker.connected(epoch_millis());
                 let now = Instant::now();
                 self.state = LinkState::Open(Box::new(OpenConnection {
                     socket,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::cli::GlobalArgs;
+use crate::millis::in_millis;
 use crate::{server, talk};
 
 use super::next_steps::NextSteps;
@@ -56,7 +57,7 @@ pub(super) fn say(global: &GlobalArgs, text: &str) {
 /// A time span for people: `500ms`, `2s`, `12m 4s`.
 pub(super) fn span(duration: Duration) -> String {
     let shown = if duration < Duration::from_secs(10) {
-        Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+        Duration::from_millis(in_millis(duration))
     } else {
         Duration::from_secs(duration.as_secs())
     };

@@ -8,7 +8,6 @@ use crate::alert::notify::{self, Notifiers, Target};
 use crate::cli::{GlobalArgs, NotifyArgs};
 use crate::protocol::HostName;
 
-use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, data};
 
 /// Who is to be notified; `has_rules` if there is anything to notify of.
@@ -37,7 +36,7 @@ pub(super) fn targets(
 
 /// Notifies each of `targets` once in the name of `host`, and prints what each responded.
 pub(super) async fn test(targets: &[Target], host: &HostName) -> Result<Exit, Failure> {
-    let responses = notify::test(targets, host, epoch_ms()).await?;
+    let responses = notify::test(targets, host, epoch_millis()).await?;
     let all_good = responses.iter().all(|(_, response)| response.is_ok());
     let line = |(target, response): &(String, Result<String, String>)| match response {
         Ok(response) => format!("{target}: {response}\n"),

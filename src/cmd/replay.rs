@@ -12,6 +12,7 @@ use crate::alert::KnownMetrics;
 use crate::alert::notify::Tally;
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Publisher, Retention, Timeline};
+use crate::millis::epoch_millis;
 use crate::protocol::{DEFAULT_PORT, HostName, Replay, StreamId};
 use crate::recording::ReadError;
 use crate::server::{self, Counts, Viewers, listen};
@@ -27,7 +28,6 @@ use crate::source::recording::{
 use crate::terminal::{self, ProgressLine};
 
 use super::alerts::{self, RulesInForce};
-use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure, notify};
 
 /// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
@@ -139,7 +139,7 @@ impl ReplayArgs {
 
     /// `has_rules`: recorded alerts give way to what rules find.
     fn run(&self, inputs: Vec<Input>, has_rules: bool) -> Run {
-        let now = epoch_ms();
+        let now = epoch_millis();
         let order = Order::default();
         let fresh = self.again || self.rebase || self.name.is_some() || has_rules;
         Run {
@@ -258,7 +258,7 @@ async fn broadcast(
         global,
         cuts_pauses: args.max_pause.is_some(),
     };
-    let mut feed = Feed::new(playback, tempo, replay, epoch_ms, observer, alerting);
+    let mut feed = Feed::new(playback, tempo, replay, epoch_millis, observer, alerting);
     let publisher = hub.publisher(Timeline::Recorded);
     feed.announce_hosts(&publisher, &survey);
     let serving = CancellationToken::new();
@@ -304,7 +304,7 @@ fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numbering) -> Repla
         // Time goes on from the first row, by steps forward.
         Numbering::Fresh { .. } => {
             let opening = if args.rebase {
-                epoch_ms()
+                epoch_millis()
             } else {
                 times.opening
             };

@@ -10,6 +10,7 @@ use crate::alert::KnownMetrics;
 use crate::alert::notify::Tally;
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
 use crate::hub::{Hub, Retention, Timeline};
+use crate::millis::epoch_millis;
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
 use crate::server::{self, Viewers, listen};
 use crate::signals;
@@ -18,7 +19,6 @@ use crate::source::alerts::Alerting;
 use crate::source::host::{self, Audience, Live, LiveError, Own};
 
 use super::alerts::{self, RulesInForce};
-use super::clock::epoch_ms;
 use super::{Exit, Failure, announce, configure, notify};
 
 /// Samples closer together than this show the clock's resolution rather than the host.
@@ -111,7 +111,7 @@ async fn broadcast(
     let viewers = Viewers::default();
     let source = Live {
         name: name.clone(),
-        stream: StreamId(epoch_ms()),
+        stream: StreamId(epoch_millis()),
         interval: args.interval,
         heartbeat: args.server.heartbeat,
         options: host::Options {

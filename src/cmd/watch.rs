@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, ClientEvent, Credentials};
+use crate::millis::epoch_millis;
 use crate::protocol::Query;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
-use super::clock::epoch_ms;
 use super::news::{News, short_name};
 use super::{Exit, Failure, configure};
 
@@ -222,7 +222,7 @@ impl SessionClock {
     fn now(self) -> Now {
         Now {
             elapsed: self.0.elapsed(),
-            wall: epoch_ms(),
+            wall: epoch_millis(),
         }
     }
 }

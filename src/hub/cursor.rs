@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
+use crate::locks::lock;
+use crate::millis::in_millis;
 use crate::protocol::{Body, Frame, Gap, GapReason, HostName, Message, Query, StreamId};
 
 use super::past::{Next, PastEntry, PastFrom, Reading, Wanted};
 use super::ring::{Announcement, Ring};
-use super::{Hub, Log, lock};
+use super::{Hub, Log};
 
 #[derive(Debug)]
 pub(super) struct Cursor {
@@ -55,7 +56,7 @@ impl Cursor {
                     (!ring.continues(stream, seq)).then_some(PastFrom::After(stream, seq))
                 }
                 (None, None, Some(back)) => {
-                    ring.before_since(in_ms(back), now).map(PastFrom::Since)
+                    ring.before_since(in_millis(back), now).map(PastFrom::Since)
                 }
                 (None, count, _) => ring.before_last(count.unwrap_or(1)).map(PastFrom::Last),
             };
@@ -79,7 +80,7 @@ impl Cursor {
         let next = match (resumed, query.last, query.since) {
             (Some(position), ..) => ring.behind(position.stream, position.seq),
             (None, Some(count), _) => ring.last_samples(count),
-            (None, None, Some(back)) => ring.since(in_ms(back), now),
+            (None, None, Some(back)) => ring.since(in_millis(back), now),
             (None, None, None) => ring.last_samples(1),
         };
         let next = Arc::new(AtomicU64::new(next));
@@ -358,10 +359,6 @@ impl Cursor {
         }
         .frame()
     }
-}
-
-fn in_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Cursor {

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
     Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Numbered, Replay, Sample,
     StreamId, System,
@@ -202,7 +202,7 @@ impl Ring {
 
     /// Drops what is past the bounds. Whether something had to stay because a reader has still to read it.
     pub(super) fn evict(&mut self) -> bool {
-        let retain = u64::try_from(self.retention.duration.as_millis()).unwrap_or(u64::MAX);
+        let retain = in_millis(self.retention.duration);
         let mut unread = None;
         while self.entries.len() > 1
             && let Some(front) = self.entries.front()
@@ -377,8 +377,7 @@ impl Ring {
             return None;
         }
         let Some((_, newest)) = &self.newest else {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
-            return Some(u64::try_from(now.as_millis()).ok()?.saturating_sub(back));
+            return Some(epoch_millis().saturating_sub(back));
         };
         let age = match self.timeline {
             Timeline::Live => now.saturating_sub(self.clock),

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 
+use crate::locks::lock;
 use crate::protocol::{Frame, Query};
 
+use super::Hub;
 use super::cursor::{Cursor, Standing};
-use super::{Hub, lock};
 
 /// A viewer's places in the logs of the hosts that it wants.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ mod paced;
 mod page;
 mod recording;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -17,6 +17,8 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
+use crate::locks::lock;
+use crate::millis::in_millis;
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::door::gate::{AccessRequest, HEALTH_PATH};
@@ -91,10 +93,6 @@ pub(super) async fn serve(
     bytes.extend_from_slice(&parts.read_buf);
     bytes.extend_from_slice(stream.head());
     Some((kind, Replayed::new(bytes, stream.into_socket())))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The answer to one request, also where that is a refusal.
@@ -249,7 +247,7 @@ fn health(shared: &Shared) -> Response<Full<Bytes>> {
     };
     let viewers = shared.viewers.now().connected;
     let body =
-        serde_json::json!({ "status": word, "silence": silence.as_millis(), "viewers": viewers });
+        serde_json::json!({ "status": word, "silence": in_millis(silence), "viewers": viewers });
     let mut response = plain(status, format!("{body}\n"));
     response
         .headers_mut()

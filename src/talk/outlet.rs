@@ -1,8 +1,10 @@
 //! A stream written by a thread of its own, so that nothing else waits for its reader.
 
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
+
+use crate::locks::{lock, unpoisoned};
 
 /// The most that may wait to be written, in bytes: more than any burst, and little compared to the program.
 const MOST_BYTES: usize = 256 * 1024;
@@ -105,7 +107,7 @@ impl Outlet {
         let mut step = (state.steps, begun);
         while state.has_work() && state.has_writer {
             let waited = self.shared.changed.wait_timeout(state, LOOK_EVERY);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state = unpoisoned(waited).0;
             if state.steps != step.0 {
                 step = (state.steps, Instant::now());
             }
@@ -141,7 +143,7 @@ impl State {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The writer's main loop.
@@ -169,7 +171,7 @@ impl Shared {
         state.is_writing = false;
         self.changed.notify_all();
         while !state.has_more() {
-            state = (self.changed.wait(state)).unwrap_or_else(PoisonError::into_inner);
+            state = unpoisoned(self.changed.wait(state));
         }
         state.is_writing = true;
         state.is_new = false;

@@ -1,7 +1,7 @@
 //! The progress of `record` and `replay`: one line on stderr, only on a terminal.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use indicatif::{
@@ -9,6 +9,8 @@ use indicatif::{
 };
 
 use super::ability::columns_of_stderr;
+use crate::locks::lock;
+use crate::millis::in_millis;
 use crate::talk;
 
 /// How often the spinner turns: often enough to look alive, and cheap over a slow line.
@@ -73,7 +75,7 @@ impl ProgressLine {
     }
 
     fn bar(target: ProgressDrawTarget, name: &str, total: Duration, unicode: bool) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(milliseconds(total)), target);
+        let bar = ProgressBar::with_draw_target(Some(in_millis(total)), target);
         let blocks = if unicode { "█░" } else { "#." };
         let template = "{prefix}  {bar:24}  {percent:>3} %  {eta_precise} left  {wide_msg}";
         bar.set_style(style(template).progress_chars(blocks));
@@ -108,7 +110,7 @@ impl ProgressLine {
         if self.bar.is_hidden() {
             return;
         }
-        self.bar.set_position(milliseconds(position));
+        self.bar.set_position(in_millis(position));
         self.bar.set_message(text.to_owned());
     }
 
@@ -177,13 +179,13 @@ impl TermLike for OneLineTerminal {
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock(&self.0);
         line.push_str(text);
         Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut line = lock(&self.0);
         talk::progress(line.trim_end());
         line.clear();
         Ok(())
@@ -193,10 +195,6 @@ impl TermLike for OneLineTerminal {
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants, and each one is drawn in a test.
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
-fn milliseconds(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

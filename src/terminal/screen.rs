@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, Once, OnceLock, PoisonError};
+use std::sync::{Mutex, Once, OnceLock};
 
 use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::queue;
@@ -15,6 +15,7 @@ use crossterm::terminal::{
 use unicode_width::UnicodeWidthChar;
 
 use super::ability::size;
+use crate::locks::lock;
 use crate::talk::Outlet;
 
 /// Whether the terminal is ours: it is restored once, by whichever caller is first.
@@ -83,7 +84,7 @@ impl Drop for Screen {
 /// restoring it, this waits, because the process may end right after.
 pub fn restore() {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = (ONE_AT_A_TIME.lock()).unwrap_or_else(PoisonError::into_inner);
+    let _turn = lock(&ONE_AT_A_TIME);
     if TAKEN.swap(false, Ordering::SeqCst) {
         terminal().show([].into());
         terminal().push(leave().unwrap_or_default());

@@ -1,5 +1,6 @@
 //! What the pages have in common: the line at the top, the problems, the line at the bottom.
 
+use crate::millis::in_millis;
 use crate::protocol::{AlertState, Gap, GapReason};
 
 use super::metric::Level;
@@ -247,12 +248,7 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
         "now".into()
     } else {
         // A countdown that starts at 5 and ends at 1.
-        let rest = std::time::Duration::from_secs(
-            rest.as_millis()
-                .div_ceil(1000)
-                .try_into()
-                .unwrap_or(u64::MAX),
-        );
+        let rest = std::time::Duration::from_secs(in_millis(rest).div_ceil(1000));
         format!("{before}{}", units::span(rest))
     }
 }

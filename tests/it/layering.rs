@@ -22,7 +22,7 @@ const LEVELS: [&[&str]; 6] = [
         "signals",
         "descriptors",
     ],
-    &["protocol", "disk"],
+    &["protocol", "disk", "locks", "millis"],
 ];
 
 /// The parts of the server, each of which imports only the ones before it.

@@ -9,7 +9,7 @@ mod authority;
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use hyper::header::{
     AUTHORIZATION, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN, SEC_WEBSOCKET_PROTOCOL,
@@ -17,6 +17,7 @@ use hyper::header::{
 };
 use hyper::{StatusCode, Uri};
 
+use crate::locks::unpoisoned;
 use crate::protocol::{QueryError, SUBPROTOCOL, names_token, shown};
 use crate::token::Digest;
 
@@ -141,7 +142,7 @@ impl Gate {
 
     /// Asks for another token from now on. Viewers that are in stay.
     pub fn change_token(&self, digest: Digest) {
-        *self.token.write().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+        *unpoisoned(self.token.write()) = Some(digest);
     }
 
     /// Whether the request may be answered.
@@ -190,7 +191,7 @@ impl Gate {
     }
 
     fn digest(&self) -> Option<Digest> {
-        *self.token.read().unwrap_or_else(PoisonError::into_inner)
+        *unpoisoned(self.token.read())
     }
 
     /// What the request shows; `None` where no token is asked for.

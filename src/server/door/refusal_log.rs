@@ -5,10 +5,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::locks::lock;
 
 use super::lobby::Neighbour;
 
@@ -82,7 +84,7 @@ impl RefusalLog {
     /// How many refusals a line stands for beside its own; `None` where none is due.
     fn is_due(&self, ip: IpAddr, cause: Cause) -> Option<u64> {
         let (key, now) = ((ip.into(), cause.is_about_trust()), Instant::now());
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = lock(&self.0);
         if let Some(line) = said.of.get_mut(&key) {
             if now < line.at + SAY_AGAIN {
                 line.more += 1;

@@ -4,13 +4,15 @@ use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, ready};
 
 use rustls::{ServerConfig, ServerConnection};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+
+use crate::locks::lock;
 
 use super::lobby::{Ticket, Turn};
 
@@ -186,7 +188,7 @@ impl Socket {
 
     fn session(&self) -> Option<MutexGuard<'_, ServerConnection>> {
         let tls = self.tls.as_ref()?;
-        Some(tls.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(lock(tls))
     }
 
     /// Reads what is there without waiting.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
@@ -11,6 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::locks::unpoisoned;
 
 use super::socket::Socket;
 
@@ -89,7 +91,7 @@ impl Tls {
     /// As [`Tls::load`]; then what was read before stays in use.
     pub fn reload(&self) -> Result<(), ServerTlsError> {
         let config = Arc::new(read(&self.cert, &self.key)?);
-        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *unpoisoned(self.config.write()) = config;
         Ok(())
     }
 
@@ -141,7 +143,7 @@ impl Tls {
             let reason = "plain HTTP on a TLS port";
             return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
         }
-        let config = Arc::clone(&*self.config.read().unwrap_or_else(PoisonError::into_inner));
+        let config = Arc::clone(&*unpoisoned(self.config.read()));
         socket.shake_hands(config).await
     }
 }

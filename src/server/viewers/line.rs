@@ -6,13 +6,15 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use tokio::io::ReadBuf;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
+
+use crate::locks::lock;
 
 use super::patience::{DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_REPLIES_BYTES};
 use crate::server::door::socket::Socket;
@@ -103,7 +105,7 @@ impl ViewerLine {
 
     /// Takes what is to be replied.
     pub(in crate::server) fn take_replies(&self) -> Option<Bytes> {
-        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut replies = lock(&self.replies);
         (!replies.is_empty()).then(|| std::mem::take(&mut *replies).into())
     }
 
@@ -190,7 +192,7 @@ impl ViewerLine {
     }
 
     fn reply(&self, bytes: &[u8]) -> io::Result<usize> {
-        let mut replies = self.replies.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut replies = lock(&self.replies);
         if replies.len() + bytes.len() > MAX_REPLIES_BYTES {
             return Err(io::Error::other("the viewer asks and does not read"));
         }

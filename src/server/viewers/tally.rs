@@ -1,9 +1,11 @@
 //! What the server has done since its start.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+
+use crate::locks::lock;
 
 /// Counters of one server. All only grow, but for the timing of the newest sample.
 #[derive(Debug, Default)]
@@ -35,13 +37,12 @@ impl Tally {
     }
 
     pub(in crate::server) fn refused(&self, status: u16) {
-        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = lock(&self.refusals);
         *refusals.entry(status).or_default() += 1;
     }
 
     /// Requests refused, by HTTP status.
     pub(in crate::server) fn refusals(&self) -> BTreeMap<u16, u64> {
-        let refusals = self.refusals.lock();
-        refusals.unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.refusals).clone()
     }
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
+use crate::millis::in_millis;
 use crate::protocol::{HostName, Sample, StreamId};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
@@ -173,9 +174,7 @@ impl<A: Audience> Live<A> {
 
 /// In milliseconds, at least 1.
 fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(1)
+    in_millis(duration).max(1)
 }
 
 /// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up

@@ -3,7 +3,9 @@
 //! A field is `None`, or a list lacks an entry, where the system did not say. One shape on every platform.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
+
+use crate::millis::epoch_millis;
 
 /// One look at the machine.
 #[derive(Debug, Clone)]
@@ -47,12 +49,9 @@ pub(super) struct Reading {
 impl Reading {
     /// A reading that has found nothing yet.
     pub(super) fn begin() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         Self {
             at: Instant::now(),
-            timestamp: u64::try_from(wall.as_millis()).unwrap_or(u64::MAX),
+            timestamp: epoch_millis(),
             cpu: None,
             cores: Vec::new(),
             memory: None,

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
+use crate::millis::in_millis;
 use crate::protocol::{HostName, Replay, Sample, StreamId, cores_among, describe};
 use crate::recording::{Columns, ReadError};
 
@@ -194,9 +195,7 @@ impl<O: Observer> Player<O> {
         stream: StreamId,
         columns: &Columns,
     ) {
-        let heartbeat = u64::try_from(self.tempo.heartbeat.as_millis())
-            .unwrap_or(u64::MAX)
-            .max(1);
+        let heartbeat = in_millis(self.tempo.heartbeat).max(1);
         let replay = Some(self.replay);
         let host = self.host(publisher, name);
         let is_announced = host

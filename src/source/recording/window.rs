@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::millis::in_millis;
 use crate::protocol::parse_duration;
 use crate::recording::{TimeProblem, parse_timestamp};
 
@@ -54,7 +55,7 @@ impl FromStr for Bound {
         let is_like_a_duration =
             text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['-', ':', '/', '.']);
         parse_duration(text)
-            .map(|offset| Self::Offset(u64::try_from(offset.as_millis()).unwrap_or(u64::MAX)))
+            .map(|offset| Self::Offset(in_millis(offset)))
             .map_err(|reason| {
                 if is_like_a_duration {
                     return reason;
