@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cli::GlobalArgs;
 use crate::sink::SinkError;
+use crate::wording;
 use crate::{signals, talk};
 
 /// How a command ended, as the shell sees it.
@@ -84,12 +85,9 @@ impl fmt::Display for Failure {
             if index > 0 {
                 f.write_str(": ")?;
             }
-            let text = cause.to_string();
-            match text.split_once(" (os error") {
-                Some((plain, _)) if cause.is::<std::io::Error>() => {
-                    f.write_str(&plain.to_lowercase())?;
-                }
-                _ => f.write_str(&text)?,
+            match cause.downcast_ref() {
+                Some(error) => f.write_str(&wording::cause(error))?,
+                None => write!(f, "{cause}")?,
             }
         }
         Ok(())

@@ -15,7 +15,7 @@
 //! * [`authorities`]: the certificate authorities that this system trusts.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
 //!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail.
-//! * Rules that several rooms need: [`locks`], [`millis`].
+//! * Rules that several rooms need: [`locks`], [`loopback`], [`millis`], [`wording`].
 //!
 //! The binary is the product: this library has no stable API.
 
@@ -28,6 +28,7 @@ pub mod descriptors;
 pub mod disk;
 pub mod hub;
 pub mod locks;
+pub mod loopback;
 pub mod millis;
 pub mod protocol;
 pub mod recording;
@@ -39,3 +40,4 @@ pub mod talk;
 pub mod terminal;
 pub mod token;
 pub mod view;
+pub mod wording;

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 
 use crate::protocol::{MAX_MESSAGE_BYTES, Query};
+use crate::wording::{cause, exact_span, lookup_cause};
 
 use super::byte_channel::ByteChannel;
 use super::endpoint::{Address, Via};
@@ -79,7 +80,7 @@ pub(super) async fn connect(
     match tokio::time::timeout(deadline, attempt).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Retry {
-            reason: format!("no response for {} s", deadline.as_secs()),
+            reason: format!("no response for {}", exact_span(deadline)),
             advice: advice::on(ErrorKind::TimedOut, &address),
             after: None,
         }),
@@ -228,16 +229,9 @@ pub(super) fn describe_io(error: &io::Error) -> String {
         ErrorKind::TimedOut => "connection timed out".into(),
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => "no route to the host".into(),
         ErrorKind::UnexpectedEof => "connection closed".into(),
-        _ => {
-            let text = error.to_string();
-            match text.strip_prefix("failed to lookup address information: ") {
-                Some(why) => format!("name not found: {why}"),
-                None => text
-                    .split(" (os error")
-                    .next()
-                    .unwrap_or_default()
-                    .to_lowercase(),
-            }
-        }
+        _ => match lookup_cause(error) {
+            Some(why) => format!("name not found: {why}"),
+            None => cause(error),
+        },
     }
 }

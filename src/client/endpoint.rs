@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+use crate::loopback::{is_localhost, is_loopback};
 use crate::protocol::{DEFAULT_PORT, Query, WEBSOCKET_PATH, names_token};
 
 use super::ssh::SshTarget;
@@ -220,8 +221,8 @@ impl Address {
     /// Whether it is certainly this machine.
     pub(super) fn is_loopback(&self) -> bool {
         match self.host.parse::<IpAddr>() {
-            Ok(ip) => ip.to_canonical().is_loopback(),
-            Err(_) => self.host.eq_ignore_ascii_case("localhost"),
+            Ok(ip) => is_loopback(ip),
+            Err(_) => is_localhost(&self.host),
         }
     }
 

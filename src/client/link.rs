@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::{self, Message as Frame};
 
 use crate::millis::epoch_millis;
 use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
+use crate::wording::exact_span;
 
 use super::backoff::{Backoff, Retry};
 use super::connect::{ClientSocket, ConnectError, connect, describe_io};
@@ -395,7 +396,7 @@ impl OpenConnection {
         match &self.liveness {
             Liveness::Heard(_) => self.ping(now).await,
             Liveness::Pinged(_) => {
-                Happened::Lost(format!("no response for {} s", DEAD_AFTER.as_secs()))
+                Happened::Lost(format!("no response for {}", exact_span(DEAD_AFTER)))
             }
             Liveness::Closing { reason, .. } => Happened::Lost(reason.clone()),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::cli::GlobalArgs;
-use crate::millis::in_millis;
+use crate::wording::counted;
 use crate::{server, talk};
 
 use super::next_steps::NextSteps;
@@ -54,18 +54,7 @@ pub(super) fn say(global: &GlobalArgs, text: &str) {
     }
 }
 
-/// A time span for people: `500ms`, `2s`, `12m 4s`.
-pub(super) fn span(duration: Duration) -> String {
-    let shown = if duration < Duration::from_secs(10) {
-        Duration::from_millis(in_millis(duration))
-    } else {
-        Duration::from_secs(duration.as_secs())
-    };
-    humantime::format_duration(shown).to_string()
-}
-
 /// The highest number of viewers, for a summary.
 pub(super) fn at_most(viewers: u64) -> String {
-    let plural = if viewers == 1 { "" } else { "s" };
-    format!("at most {viewers} viewer{plural} at a time")
+    format!("at most {} at a time", counted(viewers, "viewer"))
 }

@@ -10,6 +10,7 @@ use crate::client::{Credentials, Endpoint};
 use crate::descriptors;
 use crate::server::{self, gate::OwnName};
 use crate::source::host;
+use crate::wording::{counted, one_or_more};
 
 use super::alerts::RulesInForce;
 use super::{Failure, announce};
@@ -23,8 +24,10 @@ pub(super) fn server(
 ) -> server::Config {
     let max_viewers = descriptors::viewers_that_fit(args.max_viewers);
     if max_viewers < args.max_viewers {
-        let limit = "fit under this process's limit of open files (ulimit -n)";
-        announce::say(global, &format!("At most {max_viewers} viewers {limit}."));
+        let viewers = counted(max_viewers, "viewer");
+        let fit = one_or_more(max_viewers, "fits", "fit");
+        let limit = "under this process's limit of open files (ulimit -n)";
+        announce::say(global, &format!("At most {viewers} {fit} {limit}."));
     }
     server::Config {
         heartbeat: args.heartbeat,

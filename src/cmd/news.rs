@@ -6,7 +6,8 @@ use tokio::time::Instant;
 
 use crate::client::{ClientEvent, Warning};
 use crate::protocol::HostName;
-use crate::view::{clean, span};
+use crate::view::clean;
+use crate::wording::span;
 
 use super::{Exit, Failure};
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
+use crate::loopback::is_loopback;
 use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH, shown_char};
 use crate::server::Trust;
 use crate::server::tls::Tls;
@@ -72,7 +73,7 @@ impl<'a> NextSteps<'a> {
     /// A host name that the certificate covers, and the port.
     fn named(&self, tls: &Tls) -> String {
         let addr = reachable(self.addr);
-        let is_local = self.addr.ip().is_unspecified() || self.addr.ip().is_loopback();
+        let is_local = self.addr.ip().is_unspecified() || is_loopback(self.addr.ip());
         let host = if tls.is_for(&addr.ip().to_string()) {
             None
         } else if is_local && tls.is_for("localhost") {

@@ -13,6 +13,7 @@ use crate::client::{Client, ClientEvent, Received};
 use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
 use crate::talk;
 use crate::terminal::{self, ProgressLine, Recorded};
+use crate::wording::{counted, exact_span};
 
 use super::clock::reached;
 use super::news::{News, short_name};
@@ -253,10 +254,8 @@ fn summary(sink: &dyn Sink, elapsed: Duration) -> Option<String> {
     let name = sink.name();
     let gaps = match gaps {
         0 => String::new(),
-        1 => ", 1 gap".to_owned(),
-        more => format!(", {more} gaps"),
+        gaps => format!(", {}", counted(gaps, "gap")),
     };
-    let plural = if rows == 1 { "" } else { "s" };
-    let span = announce::span(elapsed);
-    (rows > 0).then(|| format!("Wrote {name}: {rows} row{plural} in {span}{gaps}."))
+    let (lines, span) = (counted(rows, "row"), exact_span(elapsed));
+    (rows > 0).then(|| format!("Wrote {name}: {lines} in {span}{gaps}."))
 }

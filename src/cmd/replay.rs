@@ -26,6 +26,7 @@ use crate::source::recording::{
 };
 
 use crate::terminal::{self, ProgressLine};
+use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
 use super::{Exit, Failure, announce, configure, notify};
@@ -293,7 +294,8 @@ async fn broadcast(
         return Err(nothing(args));
     }
     let viewers = announce::at_most(viewers.now().most);
-    Ok(Some(format!("Replayed {messages} messages to {viewers}.")))
+    let messages = counted(messages, "message");
+    Ok(Some(format!("Replayed {messages} to {viewers}.")))
 }
 
 /// What viewers are told of the replay.
@@ -338,7 +340,7 @@ struct Told<'a> {
 impl Observer for Told<'_> {
     fn played(&self, due: Duration, messages: u64) {
         if !self.progress.is_hidden() {
-            self.progress.played(due, &format!("{messages} messages"));
+            self.progress.played(due, &counted(messages, "message"));
         }
     }
 
@@ -350,7 +352,7 @@ impl Observer for Told<'_> {
         };
         let text = format!(
             "Waiting {} for the next message, {} of {} at {}{cure}.",
-            announce::span(next.wait),
+            exact_span(next.wait),
             next.seq,
             next.host,
             humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(next.timestamp)),
@@ -372,8 +374,9 @@ async fn play(
     })
     .await
     {
-        let (timeout, here) = (announce::span(args.wait_timeout), viewers.now().connected);
-        let reason = format!("{here} of {} viewers came within {timeout}", args.wait);
+        let (timeout, here) = (exact_span(args.wait_timeout), viewers.now().connected);
+        let awaited = counted(args.wait, "viewer");
+        let reason = format!("{here} of {awaited} came within {timeout}");
         return Err(Failure::no_connection(reason));
     }
     let Some(played) = feed.run(publisher, stop).await? else {
@@ -458,7 +461,7 @@ fn hosts(args: &ReplayArgs, survey: &Survey) -> String {
     match (&args.name, survey.hosts.len()) {
         (Some(name), _) => name.to_string(),
         (None, ..=5) => names.join(", "),
-        (None, many) => format!("{many} hosts"),
+        (None, many) => counted(many, "host"),
     }
 }
 
@@ -466,7 +469,7 @@ fn what(args: &ReplayArgs, survey: &Survey) -> String {
     let rows = if survey.rows == 0 {
         String::new()
     } else {
-        format!(" ({} rows)", survey.rows)
+        format!(" ({})", counted(survey.rows, "row"))
     };
     format!("Replaying {}{rows}.", hosts(args, survey))
 }

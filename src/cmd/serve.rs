@@ -17,6 +17,7 @@ use crate::signals;
 use crate::source::Source;
 use crate::source::alerts::Alerting;
 use crate::source::host::{self, Audience, Live, LiveError, Own};
+use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
 use super::{Exit, Failure, announce, configure, notify};
@@ -128,7 +129,7 @@ async fn broadcast(
     announce::listening(
         &listeners,
         &trust,
-        &format!("Serving {name} every {}.", announce::span(args.interval)),
+        &format!("Serving {name} every {}.", exact_span(args.interval)),
         global,
     )
     .await?;
@@ -144,11 +145,10 @@ async fn broadcast(
     }
     stop_sampling.cancel();
     let samples = sampling.await??;
-    let lived = announce::span(started.elapsed());
+    let lived = exact_span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);
-    Ok(format!(
-        "Stopped after {lived}: {samples} samples, {viewers}."
-    ))
+    let samples = counted(samples, "sample");
+    Ok(format!("Stopped after {lived}: {samples}, {viewers}."))
 }
 
 /// The viewers, as the sampler sees them.

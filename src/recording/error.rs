@@ -5,6 +5,7 @@ use std::io;
 
 use super::time::TimeProblem;
 use crate::protocol::shown_char;
+use crate::wording::counted;
 
 /// The longest piece of a refused cell that an error shows, in characters.
 const SHOWN_CHARS: usize = 40;
@@ -93,7 +94,7 @@ impl HeaderProblem {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
     /// Cells too many or too few.
-    #[error("has {found} cells, the header has {expected}")]
+    #[error("has {}, the header has {expected}", counted(*found, "cell"))]
     Cells {
         /// Cells in the row.
         found: usize,

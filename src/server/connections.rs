@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::door::gate;
+use crate::loopback::is_loopback;
+use crate::wording::exact_span;
+
 use super::door::head::{self, Kind};
 use super::door::lobby::{Eviction, Lobby, Ticket};
 use super::door::refusal_log::Cause;
@@ -76,7 +78,7 @@ pub(super) fn open(
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
     let local = listener.local_addr();
-    let on_loopback = local.is_ok_and(|addr| gate::is_loopback(addr.ip()));
+    let on_loopback = local.is_ok_and(|addr| is_loopback(addr.ip()));
     let mut said: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
@@ -154,7 +156,7 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
             return tracing::debug!(%peer, "no request within the deadline");
         }
         Err(_) => {
-            let reason = format!("no whole request within {} s", HEAD_DEADLINE.as_secs());
+            let reason = format!("no whole request within {}", exact_span(HEAD_DEADLINE));
             return shared.refused(peer, Cause::Connection, &reason);
         }
     };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use crate::locks::{lock, unpoisoned};
+use crate::wording::{counted, one_or_more};
 
 /// The most that may wait to be written, in bytes: more than any burst, and little compared to the program.
 const MOST_BYTES: usize = 256 * 1024;
@@ -179,8 +180,8 @@ impl Shared {
         let mut texts = std::mem::take(&mut state.texts);
         let dropped = std::mem::take(&mut state.dropped);
         if dropped > 0 {
-            let plural = if dropped == 1 { " is" } else { "s are" };
-            let note = format!("{dropped} line{plural} missing here: stderr was not being read\n");
+            let (lines, are) = (counted(dropped, "line"), one_or_more(dropped, "is", "are"));
+            let note = format!("{lines} {are} missing here: stderr was not being read\n");
             texts.push(note.into_bytes());
         }
         (texts, Arc::clone(&state.picture))

@@ -12,6 +12,7 @@ use super::ability::columns_of_stderr;
 use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::talk;
+use crate::wording::{counted, one_or_more};
 
 /// How often the spinner turns: often enough to look alive, and cheap over a slow line.
 const TURN_EVERY: Duration = Duration::from_millis(200);
@@ -122,15 +123,13 @@ impl ProgressLine {
 
 impl Recorded<'_> {
     fn to_text(self, rate: f64) -> String {
-        let plural = |count| if count == 1 { "" } else { "s" };
         format!(
-            "{} row{}  {}  {}  {} gap{}  {}",
+            "{} {}  {}  {}  {}  {}",
             HumanCount(self.rows),
-            plural(self.rows),
+            one_or_more(self.rows, "row", "rows"),
             DecimalBytes(self.bytes),
             crate::view::value(rate, "1/s"),
-            self.gaps,
-            plural(self.gaps),
+            counted(self.gaps, "gap"),
             self.state
         )
     }

@@ -1,5 +1,7 @@
 //! The page of several hosts: one row each, and what is wrong below.
 
+use crate::wording::{self, span};
+
 use super::grid::{self, Cell, Column};
 use super::page_parts::{
     Canvas, LinePart, Problem, alert_text, back_parts, countdown, level_mark, mark, namesakes,
@@ -86,11 +88,11 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
         vec![LinePart::new(
             0,
             Tone::Bold,
-            format!("{} hosts", rows.len()),
+            wording::counted(rows.len(), "host"),
         )]
     } else {
         let filter = format!("/{}", choice.filter);
-        let of = format!("{shown} of {} hosts", rows.len());
+        let of = format!("{shown} of {}", wording::counted(rows.len(), "host"));
         vec![
             LinePart::new(1, Tone::Bold, filter),
             LinePart::new(0, Tone::Bold, of),
@@ -111,12 +113,11 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
     }
     let alerts: usize = state.hosts.values().map(|host| host.alerts.len()).sum();
     if alerts > 0 {
-        let plural = if alerts == 1 { "" } else { "s" };
         let shape = canvas.style.glyphs().alert;
         parts.push(LinePart::new(
             2,
             Tone::Critical,
-            format!("{shape} {alerts} alert{plural}"),
+            format!("{shape} {}", wording::counted(alerts, "alert")),
         ));
     }
     if canvas.paused {
@@ -373,7 +374,7 @@ fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
                 format!(
                     "{word} {}  no data for {}. Data shown may be stale.",
                     host.name,
-                    units::span(age)
+                    span(age)
                 )
             },
         );
@@ -411,7 +412,11 @@ fn server_problem(
         [] if server.shares => return None,
         [] => return Some((Status::Down, format!("{}  {happens}", server.name))),
         [host] => host.name.to_string(),
-        hosts => format!("{} ({} hosts)", server.name, hosts.len()),
+        hosts => format!(
+            "{} ({})",
+            server.name,
+            wording::counted(hosts.len(), "host")
+        ),
     };
     let down = hosts
         .iter()

@@ -1,5 +1,7 @@
 //! A whole screen.
 
+use crate::wording::exact_span;
+
 use super::fleet_page;
 use super::host_page;
 use super::moment::HowFarBack;
@@ -8,7 +10,6 @@ use super::state::{Now, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
 use super::ui::{Page, Ui};
-use super::units;
 
 /// The screen at `now`: exactly `height` lines, none wider than `width` columns.
 #[must_use]
@@ -92,7 +93,7 @@ fn pages(
             let lines = host_page::page(state, host, ui.scroll(), height, canvas);
             (
                 lines,
-                Some(format!("last {}", units::interval(host.reach()))),
+                Some(format!("last {}", exact_span(host.reach()))),
             )
         }
         Page::Server(server) => (host_page::server_page(state, server, canvas), None),

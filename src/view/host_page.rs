@@ -1,6 +1,7 @@
 //! The page of one host.
 
 use crate::protocol::System;
+use crate::wording::{counted, exact_span, span};
 
 use super::listing::Section;
 use super::metrics;
@@ -79,7 +80,7 @@ fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
     let status = state.status(host, canvas.now);
     let (shape, word, tone) = mark(status, canvas.style);
     let age = match (status, host.age(canvas.now)) {
-        (Status::Stale | Status::Down, Some(age)) => format!(" {}", units::span(age)),
+        (Status::Stale | Status::Down, Some(age)) => format!(" {}", span(age)),
         _ => String::new(),
     };
     let mut parts = name_parts(state, host.name.as_str(), canvas);
@@ -93,7 +94,7 @@ fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
     parts.push(LinePart::new(
         5,
         Tone::Plain,
-        format!("every {}", units::interval(host.interval)),
+        format!("every {}", exact_span(host.interval)),
     ));
     if let Some(uptime) = host.value("uptime") {
         parts.push(LinePart::new(
@@ -119,7 +120,7 @@ fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
 
 /// `8 cores  16.0 GiB`, without what is unknown.
 fn size(system: &System) -> String {
-    let cores = (system.cores != 0).then(|| format!("{} cores", system.cores));
+    let cores = (system.cores != 0).then(|| counted(system.cores, "core"));
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
     let memory = (system.memory != 0).then(|| units::value(system.memory as f64, "B"));
     let known: Vec<String> = cores.into_iter().chain(memory).collect();

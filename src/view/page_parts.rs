@@ -2,6 +2,7 @@
 
 use crate::millis::in_millis;
 use crate::protocol::{AlertState, Gap, GapReason};
+use crate::wording::span;
 
 use super::metric::Level;
 use super::moment::HowFarBack;
@@ -213,7 +214,7 @@ fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> 
         Some(Connection::Refused { reason }) => Some(format!("Not retrying: {reason}.{doubt}")),
         _ => Some(age.map_or_else(
             || "No data yet.".to_owned(),
-            |age| format!("No data for {}.{doubt}", units::span(age)),
+            |age| format!("No data for {}.{doubt}", span(age)),
         )),
     }
 }
@@ -249,7 +250,7 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
     } else {
         // A countdown that starts at 5 and ends at 1.
         let rest = std::time::Duration::from_secs(in_millis(rest).div_ceil(1000));
-        format!("{before}{}", units::span(rest))
+        format!("{before}{}", span(rest))
     }
 }
 
@@ -287,7 +288,7 @@ fn gap_text(gap: Gap) -> String {
 pub(super) fn back_parts(back: HowFarBack, canvas: Canvas) -> Vec<LinePart> {
     let shape = canvas.style.glyphs().back;
     let clock = units::clock(back.timestamp);
-    let mut text = format!("{shape} {} ago  {clock}", units::span(back.ago));
+    let mut text = format!("{shape} {} ago  {clock}", span(back.ago));
     if back.timestamp / 86_400_000 != canvas.now.wall / 86_400_000 {
         text = format!("{text}  {}", units::date(back.timestamp));
     }

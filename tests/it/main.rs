@@ -13,6 +13,7 @@ mod harness;
 mod alerts;
 mod banner;
 mod client;
+mod counts;
 mod duckdb;
 mod errors;
 mod foreign;

@@ -8,7 +8,6 @@
 mod authority;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
 use hyper::header::{
@@ -342,11 +341,6 @@ fn needs_token(shown: PresentedToken) -> Refusal {
 /// The beginning of what a viewer said. It is of plain characters by now.
 fn clip(text: &impl fmt::Display) -> String {
     text.to_string().chars().take(SHOWN_CHARS).collect()
-}
-
-/// Whether only this machine can reach `ip`.
-pub(in crate::server) fn is_loopback(ip: IpAddr) -> bool {
-    ip.to_canonical().is_loopback()
 }
 
 #[cfg(test)]

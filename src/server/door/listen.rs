@@ -7,7 +7,9 @@ use std::str::FromStr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
+use crate::loopback::is_loopback;
 use crate::protocol::{DEFAULT_PORT, shown};
+use crate::wording::{cause, lookup_cause};
 
 /// Connections that wait to be accepted. The usual 128 would make a herd of reconnecting viewers lose its first
 /// packets and wait whole seconds.
@@ -83,20 +85,18 @@ impl FromStr for ListenAddr {
             let (host, digits) = split(text)?;
             let port = port(digits)?;
             let resolved = (host, port).to_socket_addrs();
-            let resolved = resolved
-                .map_err(|error| format!("cannot resolve '{}': {}", shown(host), plain(&error)))?;
+            let resolved = resolved.map_err(|error| {
+                format!(
+                    "cannot resolve '{}': {}",
+                    shown(host),
+                    lookup_cause(&error).unwrap_or_else(|| cause(&error))
+                )
+            })?;
             Place::At(resolved.collect())
         };
         let text = text.to_owned();
         Ok(Self { text, place })
     }
-}
-
-/// The system's reason, without what it prefixes to every failure to resolve a name.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let prefix = "failed to lookup address information: ";
-    text.strip_prefix(prefix).unwrap_or(&text).to_owned()
 }
 
 fn port(digits: &str) -> Result<u16, String> {
@@ -182,7 +182,7 @@ impl ListenAddr {
     pub fn is_loopback(&self) -> bool {
         match &self.place {
             Place::Loopback(_) => true,
-            Place::At(resolved) => resolved.iter().all(|addr| addr.ip().is_loopback()),
+            Place::At(resolved) => resolved.iter().all(|addr| is_loopback(addr.ip())),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::protocol::Query;
 use super::counts::Seat;
 use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
+use crate::wording::{counted, one_or_more};
 
 /// When a viewer that found the server full may ask again, in seconds.
 const FULL_FOR: HeaderValue = HeaderValue::from_static("5");
@@ -29,7 +30,11 @@ pub(in crate::server) fn seat(
         subscription.map_err(|error| Refusal::new(StatusCode::NOT_FOUND, error.to_string()))?;
     let max = shared.config.max_viewers;
     let seat = shared.viewers.enter(max).ok_or_else(|| {
-        let reason = format!("full: {max} viewers are here");
+        let reason = format!(
+            "full: {} {} here",
+            counted(max, "viewer"),
+            one_or_more(max, "is", "are")
+        );
         let headers = vec![(RETRY_AFTER, FULL_FOR)];
         Refusal {
             headers,

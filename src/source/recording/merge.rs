@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::protocol::{HostName, Numbered, StreamId};
 use crate::recording::{Columns, ReadError, RowProblem};
+use crate::wording::{self, one_or_more};
 
 use super::Input;
 use super::chain::Key;
@@ -240,18 +241,19 @@ impl Merged {
         self.inputs.iter().flat_map(|opened| {
             let file = opened.source.file();
             let of = |count: u64, one: &str, many: &str| {
-                let what = if count == 1 { one } else { many };
-                (count > 0).then(|| format!("{file}: {count} {what}"))
+                let rows = wording::counted(count, "row");
+                let what = one_or_more(count, one, many);
+                (count > 0).then(|| format!("{file}: {rows} {what}"))
             };
             let moved = of(
                 opened.moved,
-                "row was out of order; it is replayed in its place by stream and seq",
-                "rows were out of order; they are replayed in their place by stream and seq",
+                "was out of order; it is replayed in its place by stream and seq",
+                "were out of order; they are replayed in their place by stream and seq",
             );
             let repeated = of(
                 opened.repeated,
-                "row repeats a message; it is left out",
-                "rows repeat a message; they are left out",
+                "repeats a message; it is left out",
+                "repeat a message; they are left out",
             );
             [opened.source.torn(), moved, repeated]
                 .into_iter()

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::loopback::{is_localhost, is_loopback};
 use crate::protocol::shown;
 
 /// Who a URL points to: an address, or a name in lower case without a last dot.
@@ -36,11 +37,11 @@ impl Name {
         is_name.then(|| Self::Dns(name.to_ascii_lowercase()))
     }
 
-    /// Whether it can only mean the machine that asks. Browsers resolve `localhost` and what is below it themselves.
+    /// Whether it can only mean the machine that asks.
     pub(super) fn is_loopback(&self) -> bool {
         match self {
-            Self::Ip(ip) => ip.is_loopback(),
-            Self::Dns(name) => name == "localhost" || name.ends_with(".localhost"),
+            Self::Ip(ip) => is_loopback(*ip),
+            Self::Dns(name) => is_localhost(name),
         }
     }
 }

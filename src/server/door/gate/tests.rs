@@ -384,20 +384,6 @@ fn a_changed_token_is_asked_for_at_once() {
 }
 
 #[test]
-fn what_is_loopback() {
-    for (ip, expected) in [
-        ("127.0.0.1", true),
-        ("127.8.8.8", true),
-        ("::1", true),
-        ("::ffff:127.0.0.1", true),
-        ("0.0.0.0", false),
-        ("192.0.2.7", false),
-    ] {
-        assert_eq!(is_loopback(ip.parse().unwrap()), expected, "{ip}");
-    }
-}
-
-#[test]
 fn a_host_that_was_renamed_answers_to_its_new_name() {
     let now = Arc::new(RwLock::new("db-1.example.com".to_owned()));
     let asked = Arc::clone(&now);
