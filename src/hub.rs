@@ -52,6 +52,16 @@ pub struct UnknownHost {
     there: String,
 }
 
+/// The first names of `hosts`, for a sentence that says which hosts there are.
+pub fn some_names<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
+    let names: Vec<_> = hosts.into_iter().map(HostName::as_str).take(10).collect();
+    if names.is_empty() {
+        "none yet".to_owned()
+    } else {
+        names.join(", ")
+    }
+}
+
 /// The logs of all hosts of a server. Cloning it shares them.
 #[derive(Debug, Clone)]
 pub struct Hub {
@@ -145,15 +155,9 @@ impl Hub {
             if let HostPattern::Literal(wanted) = pattern
                 && !logs.contains_key(wanted)
             {
-                let names: Vec<_> = logs.keys().map(HostName::as_str).take(10).collect();
-                let there = if names.is_empty() {
-                    "none yet".to_owned()
-                } else {
-                    names.join(", ")
-                };
                 return Err(UnknownHost {
                     wanted: wanted.clone(),
-                    there,
+                    there: some_names(logs.keys()),
                 });
             }
         }

@@ -1,6 +1,7 @@
 //! Everything that is not a WebSocket, by hyper.
 
 mod exposition;
+mod health;
 mod paced;
 mod page;
 mod recording;
@@ -18,7 +19,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use crate::locks::lock;
-use crate::millis::in_millis;
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::door::gate::{AccessRequest, HEALTH_PATH};
@@ -30,6 +30,18 @@ use super::door::replayed::Replayed;
 use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::{admission, events, ws};
 use paced::Paced;
+
+const RECORDING_PATH: &str = "/recording.csv";
+const METRICS_PATH: &str = "/metrics";
+
+/// The paths beside those of the page.
+const PATHS: [&str; 5] = [
+    WEBSOCKET_PATH,
+    EVENTS_PATH,
+    RECORDING_PATH,
+    METRICS_PATH,
+    HEALTH_PATH,
+];
 
 /// What hyper takes for a connection of which it waits for a request, in bytes: its smallest buffer.
 const CONNECTION_BYTES: usize = 8 * 1024;
@@ -159,39 +171,41 @@ async fn answer(
     asked: &AccessRequest<'_>,
     shared: &Shared,
 ) -> Result<Response<Full<Bytes>>, Refusal> {
-    if let Some(response) = page::answer(request) {
-        return Ok(response);
+    let path = asked.path();
+    if !asked.is_page && !PATHS.contains(&path) {
+        return Err(not_found());
     }
-    match (request.method(), asked.path()) {
-        (&Method::GET | &Method::HEAD, HEALTH_PATH) => Ok(health(shared)),
-        (&Method::GET | &Method::HEAD, "/recording.csv") => {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let only = "only GET and HEAD are answered here";
+        let allowed = (ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only).with(allowed));
+    }
+    match path {
+        HEALTH_PATH => Ok(health::answer(shared)),
+        RECORDING_PATH => {
             let (host, rows) = recording::make(asked, shared).await?;
             Ok(attachment(&host, rows))
         }
-        (&Method::GET | &Method::HEAD, "/metrics") => {
+        METRICS_PATH => {
             let text = exposition::text(&shared.hub, &shared.viewers, &shared.config.notifications);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
         }
-        // The streams themselves have been taken before.
-        (&Method::HEAD, EVENTS_PATH) => {
+        // Only its head is asked for here: the streams themselves have been taken before.
+        EVENTS_PATH => {
             admission::seat(events::query(asked, shared)?, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
-        (&Method::GET | &Method::HEAD, WEBSOCKET_PATH) => Err(ws::needs_upgrade(
+        WEBSOCKET_PATH => Err(ws::needs_upgrade(
             "this is a WebSocket: connect with `metrics watch` or any WebSocket client; a proxy in between has to pass \
              Upgrade on",
         )),
-        (_, HEALTH_PATH | "/recording.csv" | "/metrics" | EVENTS_PATH | WEBSOCKET_PATH) => {
-            let only = "only GET and HEAD are answered here";
-            let allowed = (ALLOW, HeaderValue::from_static("GET, HEAD"));
-            Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only).with(allowed))
-        }
-        _ => {
-            let there =
-                "not found: there are /, /ws, /events, /recording.csv, /metrics and /healthz";
-            Err(Refusal::new(StatusCode::NOT_FOUND, there))
-        }
+        _ => page::answer(request).ok_or_else(not_found),
     }
+}
+
+fn not_found() -> Refusal {
+    let there = "not found: there are /, /ws, /events, /recording.csv, /metrics and /healthz";
+    Refusal::new(StatusCode::NOT_FOUND, there)
 }
 
 /// Rows to save as a file of the host's name.
@@ -231,28 +245,6 @@ fn preflight(
         HeaderValue::from_static("authorization, last-event-id"),
     );
     Ok(response)
-}
-
-/// Whether samples arrive.
-fn health(shared: &Shared) -> Response<Full<Bytes>> {
-    let silence = shared.hub.silence();
-    let healthy = shared
-        .config
-        .unhealthy_after
-        .is_none_or(|limit| silence < limit);
-    let (status, word) = if healthy {
-        (StatusCode::OK, "ok")
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "stale")
-    };
-    let viewers = shared.viewers.now().connected;
-    let body =
-        serde_json::json!({ "status": word, "silence": in_millis(silence), "viewers": viewers });
-    let mut response = plain(status, format!("{body}\n"));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }
 
 fn plain(status: StatusCode, line: impl Into<Bytes>) -> Response<Full<Bytes>> {

@@ -10,10 +10,10 @@ use std::sync::{LazyLock, OnceLock};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap,
     HeaderName, HeaderValue, IF_NONE_MATCH, LINK, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
 use crate::server::door::{gate, head};
 
@@ -131,16 +131,13 @@ fn find(path: &str) -> Option<&'static Part> {
     PARTS.iter().find(|part| part.path == path)
 }
 
-/// The answer to a request for a part of the page that the gate has admitted; `None` for other paths.
+/// The answer to a GET or HEAD of a part of the page that the gate has admitted; `None` for other paths.
 pub(in crate::server) fn answer(request: &Request<Incoming>) -> Option<Response<Full<Bytes>>> {
-    find(head::path(request.uri())).map(|part| respond(part, request.method(), request.headers()))
+    find(head::path(request.uri())).map(|part| respond(part, request.headers()))
 }
 
-fn respond(part: &Part, method: &Method, asked: &HeaderMap) -> Response<Full<Bytes>> {
-    let mut response = match *method {
-        Method::GET | Method::HEAD => part_as_asked(part, asked),
-        _ => method_not_allowed(),
-    };
+fn respond(part: &Part, asked: &HeaderMap) -> Response<Full<Bytes>> {
+    let mut response = part_as_asked(part, asked);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
@@ -176,19 +173,6 @@ fn part_as_asked(part: &Part, asked: &HeaderMap) -> Response<Full<Bytes>> {
     if let Some(links) = PRELOAD.as_ref().filter(|_| part.content_type == HTML) {
         headers.insert(LINK, links.clone());
     }
-    response
-}
-
-fn method_not_allowed() -> Response<Full<Bytes>> {
-    let line = Bytes::from_static(b"only GET and HEAD are answered here\n");
-    let mut response = Response::new(Full::new(line));
-    *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-    let headers = response.headers_mut();
-    headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-    headers.insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
     response
 }
 

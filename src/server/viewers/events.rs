@@ -7,6 +7,7 @@ use bytes::Bytes;
 use hyper::header::{HeaderMap, ORIGIN};
 use hyper::{Request, StatusCode};
 
+use crate::hub::some_names;
 use crate::protocol::{HostName, HostPattern, Position, Query};
 
 use super::admission;
@@ -57,33 +58,17 @@ pub(in crate::server) fn only_host(query: &Query, shared: &Shared) -> Result<Hos
     match (wanted.next(), wanted.next()) {
         (Some(host), None) => Ok(host.clone()),
         (None, _) => {
-            let there = if hosts.is_empty() {
-                "none yet".to_owned()
-            } else {
-                names(&hosts)
-            };
-            Err(Refusal::new(
-                StatusCode::NOT_FOUND,
-                format!("no such host here; there is {there}"),
-            ))
+            let reason = format!("no such host here; there is {}", some_names(&hosts));
+            Err(Refusal::new(StatusCode::NOT_FOUND, reason))
         }
         (Some(_), Some(_)) => {
             let reason = format!(
                 "an event stream is of one host: add host=NAME, one of {}",
-                names(&hosts)
+                some_names(&hosts)
             );
             Err(Refusal::new(StatusCode::BAD_REQUEST, reason))
         }
     }
-}
-
-fn names(hosts: &[HostName]) -> String {
-    hosts
-        .iter()
-        .take(10)
-        .map(HostName::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// The response's head and the first line of the stream, which ends with the connection: that every version of HTTP knows.
