@@ -187,7 +187,7 @@ fn log_to_stderr(global: &GlobalArgs) {
     // Fails only where a logger is there already, as in a test.
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
-        .with_writer(|| talk::Log)
+        .with_writer(|| talk::LogWriter)
         .with_target(false)
         .try_init();
 }

@@ -63,9 +63,9 @@ pub fn flush() {
 
 /// The output of a logger: one line per write. Doesn't wait.
 #[derive(Debug, Clone, Copy)]
-pub struct Log;
+pub struct LogWriter;
 
-impl Write for Log {
+impl Write for LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(line);
         stderr().push(escape_unsafe(&text).into_owned().into_bytes());

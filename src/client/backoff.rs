@@ -86,8 +86,8 @@ impl Backoff {
         if self.ever_connected {
             format!(" (gave up after {retries})")
         } else {
-            let attempts = self.failed;
-            format!(" (gave up after {attempts} attempts: the first and {retries})")
+            let attempts = counted(self.failed, "attempt");
+            format!(" (gave up after {attempts}: the first and {retries})")
         }
     }
 

@@ -12,11 +12,11 @@ use super::{Disk, SystemDisk};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The operation fails once.
-    Once(Cause),
+    Once(FaultKind),
     /// It and everything after it fail.
-    FromThenOn(Cause),
+    FromThenOn(FaultKind),
     /// A write takes half of its bytes, and the next write fails: a full disk.
-    Half(Cause),
+    Half(FaultKind),
     /// A write takes half of its bytes, and nothing fails.
     Short,
     /// A read or write is interrupted by a signal, and nothing fails.
@@ -25,14 +25,14 @@ pub(crate) enum Fault {
 
 /// The error of the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
+pub(crate) enum FaultKind {
     Io,
     Full,
     Quota,
     Permission,
 }
 
-impl Cause {
+impl FaultKind {
     fn error(self) -> io::Error {
         match self {
             Self::Io => io::Error::from_raw_os_error(5),
@@ -44,14 +44,14 @@ impl Cause {
 }
 
 const FAULTS: [Fault; 10] = [
-    Fault::Once(Cause::Io),
-    Fault::Once(Cause::Full),
-    Fault::Once(Cause::Quota),
-    Fault::Once(Cause::Permission),
-    Fault::FromThenOn(Cause::Io),
-    Fault::FromThenOn(Cause::Full),
-    Fault::Half(Cause::Full),
-    Fault::Half(Cause::Quota),
+    Fault::Once(FaultKind::Io),
+    Fault::Once(FaultKind::Full),
+    Fault::Once(FaultKind::Quota),
+    Fault::Once(FaultKind::Permission),
+    Fault::FromThenOn(FaultKind::Io),
+    Fault::FromThenOn(FaultKind::Full),
+    Fault::Half(FaultKind::Full),
+    Fault::Half(FaultKind::Quota),
     Fault::Short,
     Fault::Interrupted,
 ];
@@ -121,7 +121,7 @@ impl FaultyDisk {
         }
     }
 
-    fn fail(&self, operation: &'static str, cause: Cause) -> io::Error {
+    fn fail(&self, operation: &'static str, cause: FaultKind) -> io::Error {
         self.failed.lock().unwrap().push(operation);
         cause.error()
     }

@@ -18,9 +18,9 @@ use tokio_util::task::TaskTracker;
 use crate::loopback::is_loopback;
 use crate::wording::exact_span;
 
-use super::door::head::{self, Kind};
+use super::door::head::{self, RequestKind};
 use super::door::lobby::{Eviction, Lobby, Ticket};
-use super::door::refusal_log::Cause;
+use super::door::refusal_log::RefusalCause;
 use super::door::replayed::Replayed;
 use super::door::socket::Socket;
 use super::http;
@@ -142,7 +142,7 @@ async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc
         Eviction::Connections => "it made room for another: too many connections ask for nothing",
         Eviction::Memory => "it made room for others: unfinished requests hold too much memory",
     };
-    shared.refused(arrival.peer, Cause::Connection, &reason);
+    shared.refused(arrival.peer, RefusalCause::Connection, &reason);
 }
 
 async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &Arc<Shared>) {
@@ -157,14 +157,14 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
         }
         Err(_) => {
             let reason = format!("no whole request within {}", exact_span(HEAD_DEADLINE));
-            return shared.refused(peer, Cause::Connection, &reason);
+            return shared.refused(peer, RefusalCause::Connection, &reason);
         }
     };
     while let Some((kind, stream)) = asked {
         let transport = match kind {
-            Kind::WebSocket => Transport::WebSocket,
-            Kind::EventStream => Transport::EventStream,
-            Kind::Other => {
+            RequestKind::WebSocket => Transport::WebSocket,
+            RequestKind::EventStream => Transport::EventStream,
+            RequestKind::Other => {
                 // In a box: most connections need no room for it, and it is large.
                 asked = Box::pin(http::serve(stream, None, arrival, ticket, shared)).await;
                 continue;
@@ -179,7 +179,11 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
 }
 
 /// Shakes hands where there is TLS, and reads the first head; `None` where there is none to be had.
-async fn arrive(socket: Socket, peer: SocketAddr, shared: &Shared) -> Option<(Kind, Replayed)> {
+async fn arrive(
+    socket: Socket,
+    peer: SocketAddr,
+    shared: &Shared,
+) -> Option<(RequestKind, Replayed)> {
     let mut socket = match &shared.config.trust.tls {
         Some(tls) => match Box::pin(tls.accept(socket)).await {
             Ok(socket) => {
@@ -188,7 +192,7 @@ async fn arrive(socket: Socket, peer: SocketAddr, shared: &Shared) -> Option<(Ki
             }
             Err(error) => {
                 if error.kind() == io::ErrorKind::InvalidData {
-                    shared.refused(peer, Cause::Tls, &error);
+                    shared.refused(peer, RefusalCause::Tls, &error);
                 } else {
                     tracing::debug!(%peer, %error, "no handshake");
                 }

@@ -22,10 +22,10 @@ use crate::locks::lock;
 use crate::protocol::{EVENTS_PATH, HostName, MAX_HEAD_BYTES, WEBSOCKET_PATH};
 
 use super::door::gate::{AccessRequest, HEALTH_PATH};
-use super::door::head::{self, Head, Kind};
+use super::door::head::{self, RequestHead, RequestKind};
 use super::door::lobby::Ticket;
 use super::door::refusal::Refusal;
-use super::door::refusal_log::Cause;
+use super::door::refusal_log::RefusalCause;
 use super::door::replayed::Replayed;
 use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::{admission, events, ws};
@@ -60,9 +60,9 @@ pub(super) async fn serve(
     arrival: Arrival,
     ticket: &Ticket,
     shared: &Arc<Shared>,
-) -> Option<(Kind, Replayed)> {
+) -> Option<(RequestKind, Replayed)> {
     ticket.takes(CONNECTION_BYTES);
-    let (refused, stream_asked) = (Mutex::new(refused), Mutex::new(None::<Head>));
+    let (refused, stream_asked) = (Mutex::new(refused), Mutex::new(None::<RequestHead>));
     let (refused, stream_asked) = (&refused, &stream_asked);
     let answering = service_fn(|request: Request<Incoming>| async move {
         ticket.answering();
@@ -92,9 +92,9 @@ pub(super) async fn serve(
     };
     let Err(error) = result else { return None };
     let asked = lock(stream_asked).take();
-    let Some(Head { mut bytes, kind }) = asked else {
+    let Some(RequestHead { mut bytes, kind }) = asked else {
         if error.is_parse() {
-            shared.refused(arrival.peer, Cause::Status(400), &error);
+            shared.refused(arrival.peer, RefusalCause::Status(400), &error);
         } else {
             tracing::debug!(%error, "an HTTP connection ended early");
         }

@@ -13,7 +13,7 @@ use crate::hub::Hub;
 
 use super::door::lobby::Lobby;
 use super::door::refusal::Refusal;
-use super::door::refusal_log::{Cause, RefusalLog};
+use super::door::refusal_log::{RefusalCause, RefusalLog};
 use super::door::trust::Trust;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
@@ -52,7 +52,7 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Tells of a peer that was refused.
-    pub(super) fn refused(&self, peer: SocketAddr, cause: Cause, reason: &dyn fmt::Display) {
+    pub(super) fn refused(&self, peer: SocketAddr, cause: RefusalCause, reason: &dyn fmt::Display) {
         self.refusals.note(peer.ip(), cause, reason);
     }
 
@@ -60,7 +60,7 @@ impl Shared {
     pub(super) fn refused_request(&self, peer: SocketAddr, refusal: &Refusal) {
         let status = refusal.status.as_u16();
         self.viewers.tally().refused(status);
-        self.refused(peer, Cause::Status(status), &refusal.reason);
+        self.refused(peer, RefusalCause::Status(status), &refusal.reason);
     }
 }
 

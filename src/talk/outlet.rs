@@ -26,20 +26,20 @@ const AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// or a screen, of which only the newest matters.
 #[derive(Debug)]
 pub struct Outlet {
-    shared: Arc<Shared>,
+    shared: Arc<SharedBacklog>,
     /// Whether the stream would accept a write now; false if unknown.
     takes_more: fn() -> bool,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+struct SharedBacklog {
+    state: Mutex<Backlog>,
     changed: Condvar,
     erase: &'static [u8],
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Backlog {
     texts: Vec<Vec<u8>>,
     bytes: usize,
     /// Lines dropped since the texts were last taken.
@@ -65,7 +65,7 @@ impl Outlet {
         erase: &'static [u8],
         takes_more: fn() -> bool,
     ) -> Self {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(SharedBacklog {
             state: Mutex::default(),
             changed: Condvar::new(),
             erase,
@@ -132,7 +132,7 @@ impl Outlet {
     }
 }
 
-impl State {
+impl Backlog {
     fn has_work(&self) -> bool {
         self.is_writing || self.has_more()
     }
@@ -142,8 +142,8 @@ impl State {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl SharedBacklog {
+    fn lock(&self) -> MutexGuard<'_, Backlog> {
         lock(&self.state)
     }
 

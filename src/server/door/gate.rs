@@ -24,7 +24,7 @@ use super::head;
 use super::refusal::Refusal;
 
 pub use authority::{AllowedHost, Origin};
-use authority::{Authority, Name};
+use authority::{Authority, UrlHost};
 
 /// The path that says whether the server is well.
 pub(in crate::server) const HEALTH_PATH: &str = "/healthz";
@@ -36,7 +36,7 @@ const SHOWN_CHARS: usize = 100;
 #[derive(Debug, Default)]
 pub struct Gate {
     token: RwLock<Option<Digest>>,
-    names: Vec<Name>,
+    names: Vec<UrlHost>,
     own: OwnName,
     origins: Vec<Origin>,
 }
@@ -45,7 +45,7 @@ pub struct Gate {
 /// name that it had at the start may go on with that.
 #[derive(Clone, Default)]
 pub struct OwnName {
-    first: Vec<Name>,
+    first: Vec<UrlHost>,
     ask: Option<Arc<dyn Fn() -> String + Send + Sync>>,
 }
 
@@ -64,14 +64,14 @@ impl OwnName {
         }
     }
 
-    fn is(&self, name: &Name) -> bool {
+    fn is(&self, name: &UrlHost) -> bool {
         let is_now = |ask: &Arc<dyn Fn() -> String + Send + Sync>| names_of(&ask()).contains(name);
         self.first.contains(name) || self.ask.as_ref().is_some_and(is_now)
     }
 }
 
 /// The full name and what stands before its first dot. A name of one part cannot be anybody else's.
-fn names_of(own: &str) -> Vec<Name> {
+fn names_of(own: &str) -> Vec<UrlHost> {
     let short = own.split('.').next().unwrap_or_default();
     let parse = |own: &str| own.parse().ok().map(|AllowedHost(own)| own);
     [own, short].into_iter().filter_map(parse).collect()
@@ -209,7 +209,7 @@ impl Gate {
             return Ok(());
         };
         let is_known =
-            matches!(name, Name::Ip(_)) || name.is_loopback() || self.names.contains(name);
+            matches!(name, UrlHost::Ip(_)) || name.is_loopback() || self.names.contains(name);
         if is_known || self.own.is(name) {
             return Ok(());
         }

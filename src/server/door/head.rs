@@ -19,15 +19,15 @@ const MAX_HEADERS: usize = 100;
 
 /// What a connection began with.
 #[derive(Debug)]
-pub(in crate::server) struct Head {
+pub(in crate::server) struct RequestHead {
     /// Everything read so far: the head, and whatever came with it.
     pub(in crate::server) bytes: BytesMut,
-    pub(in crate::server) kind: Kind,
+    pub(in crate::server) kind: RequestKind,
 }
 
 /// Who answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Kind {
+pub(in crate::server) enum RequestKind {
     /// A WebSocket handshake, whether it is well-formed or not.
     WebSocket,
     /// A request for an event stream.
@@ -37,7 +37,7 @@ pub(in crate::server) enum Kind {
 }
 
 /// Reads up to the end of the request head, or to where it is clear that there will be none.
-pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<Head> {
+pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<RequestHead> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
         let before = bytes.len();
@@ -48,12 +48,12 @@ pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<Head> {
         // parsing at every byte of one that dribbles in would be work that grows with its square.
         let worth_parsing = before == 0 || has_end(&bytes[before.saturating_sub(3)..]);
         if worth_parsing && let Some(kind) = classify(&bytes) {
-            return Ok(Head { bytes, kind });
+            return Ok(RequestHead { bytes, kind });
         }
         if bytes.len() >= MAX_HEAD_BYTES {
-            return Ok(Head {
+            return Ok(RequestHead {
                 bytes,
-                kind: Kind::Other,
+                kind: RequestKind::Other,
             });
         }
     }
@@ -86,26 +86,26 @@ fn has_end(bytes: &[u8]) -> bool {
 }
 
 /// Who answers the request that `bytes` begin with; `None` while the head is incomplete.
-fn classify(bytes: &[u8]) -> Option<Kind> {
+fn classify(bytes: &[u8]) -> Option<RequestKind> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     match request.parse(bytes) {
         Ok(httparse::Status::Complete(_)) => {
-            Some(build(&request).map_or(Kind::Other, |request| kind_of(&request)))
+            Some(build(&request).map_or(RequestKind::Other, |request| kind_of(&request)))
         }
         Ok(httparse::Status::Partial) => None,
-        Err(_) => Some(Kind::Other),
+        Err(_) => Some(RequestKind::Other),
     }
 }
 
 /// Whatever its version, its target's form and its body: a body is passed over, as the connection ends with the stream.
-fn kind_of<B>(request: &Request<B>) -> Kind {
+fn kind_of<B>(request: &Request<B>) -> RequestKind {
     if wants_websocket(request.headers()) {
-        Kind::WebSocket
+        RequestKind::WebSocket
     } else if request.method() == Method::GET && path(request.uri()) == EVENTS_PATH {
-        Kind::EventStream
+        RequestKind::EventStream
     } else {
-        Kind::Other
+        RequestKind::Other
     }
 }
 
@@ -131,9 +131,9 @@ pub(in crate::server) fn path(uri: &Uri) -> &str {
 }
 
 /// The head of a request that hyper has read, as it came, if it asks for a stream.
-pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
+pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<RequestHead> {
     let kind = kind_of(request);
-    if kind == Kind::Other {
+    if kind == RequestKind::Other {
         return None;
     }
     let mut bytes = BytesMut::new();
@@ -150,19 +150,19 @@ pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<Head> {
         }
     }
     bytes.extend_from_slice(b"\r\n");
-    Some(Head { bytes, kind })
+    Some(RequestHead { bytes, kind })
 }
 
 /// A request as it came, for those who answer it without an HTTP library.
 #[derive(Debug)]
-pub(in crate::server) struct Parsed {
+pub(in crate::server) struct ParsedRequest {
     pub(in crate::server) request: Request<()>,
     /// Whether bytes followed its head.
     pub(in crate::server) has_more: bool,
 }
 
 /// The request that `bytes` begin with; a refusal where it is not valid.
-pub(in crate::server) fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
+pub(in crate::server) fn parse(bytes: &[u8]) -> Result<ParsedRequest, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     let length = match request.parse(bytes) {
@@ -170,7 +170,7 @@ pub(in crate::server) fn parse(bytes: &[u8]) -> Result<Parsed, Refusal> {
         _ => None,
     };
     let parsed = length.and_then(|length| {
-        Some(Parsed {
+        Some(ParsedRequest {
             request: build(&request)?,
             has_more: length < bytes.len(),
         })
@@ -205,39 +205,42 @@ mod tests {
         for end in 1..HANDSHAKE.len() {
             assert_eq!(classify(&HANDSHAKE.as_bytes()[..end]), None, "{end}");
         }
-        assert_eq!(classify(HANDSHAKE.as_bytes()), Some(Kind::WebSocket));
+        assert_eq!(classify(HANDSHAKE.as_bytes()), Some(RequestKind::WebSocket));
     }
 
     #[test]
     fn a_stream_is_recognised_in_every_form() {
         for (request, kind) in [
-            ("GET /events HTTP/1.1", Kind::EventStream),
-            ("GET /events?host=a HTTP/1.0", Kind::EventStream),
-            ("GET http://a/events HTTP/1.1", Kind::EventStream),
-            ("GET //events HTTP/1.1", Kind::EventStream),
+            ("GET /events HTTP/1.1", RequestKind::EventStream),
+            ("GET /events?host=a HTTP/1.0", RequestKind::EventStream),
+            ("GET http://a/events HTTP/1.1", RequestKind::EventStream),
+            ("GET //events HTTP/1.1", RequestKind::EventStream),
             (
                 "GET /events HTTP/1.1\r\nContent-Length: 0",
-                Kind::EventStream,
+                RequestKind::EventStream,
             ),
             (
                 "GET /events HTTP/1.1\r\nExpect: 100-continue",
-                Kind::EventStream,
+                RequestKind::EventStream,
             ),
-            ("HEAD /events HTTP/1.1", Kind::Other),
-            ("GET /events/ HTTP/1.1", Kind::Other),
-            ("GET /event HTTP/1.1", Kind::Other),
-            ("POST /ws HTTP/1.1\r\nUpgrade: websocket", Kind::WebSocket),
+            ("HEAD /events HTTP/1.1", RequestKind::Other),
+            ("GET /events/ HTTP/1.1", RequestKind::Other),
+            ("GET /event HTTP/1.1", RequestKind::Other),
+            (
+                "POST /ws HTTP/1.1\r\nUpgrade: websocket",
+                RequestKind::WebSocket,
+            ),
             (
                 "GET /ws HTTP/1.0\r\nUpgrade: foo, WebSocket",
-                Kind::WebSocket,
+                RequestKind::WebSocket,
             ),
-            ("GET /ws HTTP/1.1\r\nUpgrade: h2c", Kind::Other),
-            ("GET /ws HTTP/1.1", Kind::Other),
+            ("GET /ws HTTP/1.1\r\nUpgrade: h2c", RequestKind::Other),
+            ("GET /ws HTTP/1.1", RequestKind::Other),
         ] {
             let head = format!("{request}\r\nHost: a\r\n\r\n");
             assert_eq!(classify(head.as_bytes()), Some(kind), "{request}");
         }
         let tls = b"\x16\x03\x01\x02\x00";
-        assert_eq!(classify(tls), Some(Kind::Other), "TLS is no HTTP");
+        assert_eq!(classify(tls), Some(RequestKind::Other), "TLS is no HTTP");
     }
 }

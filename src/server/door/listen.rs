@@ -34,11 +34,11 @@ const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {
     text: String,
-    place: Place,
+    place: ListenPlace,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum ListenPlace {
     /// This port of 127.0.0.1 and, where the machine has IPv6, of ::1.
     Loopback(u16),
     At(Vec<SocketAddr>),
@@ -48,7 +48,7 @@ enum Place {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Somebody else does.
-    #[error("cannot listen on {addr}: address already in use; another `metrics` may be running there, and `-l {ip}:0` takes any free port", ip = Bracketed(addr.ip()))]
+    #[error("cannot listen on {addr}: address already in use; another `metrics` may be running there, and `-l {ip}:0` takes any free port", ip = BracketedIp(addr.ip()))]
     Taken {
         /// The address.
         addr: SocketAddr,
@@ -63,9 +63,9 @@ pub enum ListenError {
     },
 }
 
-struct Bracketed(IpAddr);
+struct BracketedIp(IpAddr);
 
-impl fmt::Display for Bracketed {
+impl fmt::Display for BracketedIp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             IpAddr::V4(ip) => ip.fmt(f),
@@ -80,7 +80,7 @@ impl FromStr for ListenAddr {
     fn from_str(text: &str) -> Result<Self, String> {
         let text = text.trim_ascii();
         let place = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            Place::Loopback(port(text)?)
+            ListenPlace::Loopback(port(text)?)
         } else {
             let (host, digits) = split(text)?;
             let port = port(digits)?;
@@ -92,7 +92,7 @@ impl FromStr for ListenAddr {
                     lookup_cause(&error).unwrap_or_else(|| cause(&error))
                 )
             })?;
-            Place::At(resolved.collect())
+            ListenPlace::At(resolved.collect())
         };
         let text = text.to_owned();
         Ok(Self { text, place })
@@ -181,8 +181,8 @@ impl ListenAddr {
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match &self.place {
-            Place::Loopback(_) => true,
-            Place::At(resolved) => resolved.iter().all(|addr| is_loopback(addr.ip())),
+            ListenPlace::Loopback(_) => true,
+            ListenPlace::At(resolved) => resolved.iter().all(|addr| is_loopback(addr.ip())),
         }
     }
 }
@@ -196,8 +196,8 @@ pub fn bind(addrs: &[ListenAddr], default_port: u16) -> Result<Vec<TcpListener>,
         return bind_loopback(default_port);
     }
     let bound = addrs.iter().map(|addr| match &addr.place {
-        Place::Loopback(port) => bind_loopback(*port),
-        Place::At(resolved) => resolved.iter().copied().map(bind_one).collect(),
+        ListenPlace::Loopback(port) => bind_loopback(*port),
+        ListenPlace::At(resolved) => resolved.iter().copied().map(bind_one).collect(),
     });
     let bound: Vec<Vec<_>> = bound.collect::<Result<_, _>>()?;
     Ok(bound.into_iter().flatten().collect())

@@ -74,15 +74,15 @@ pub(in crate::server) enum Eviction {
 
 /// Who is in the lobby. Cloning shares it.
 #[derive(Debug, Clone, Default)]
-pub(in crate::server) struct Lobby(Arc<Inner>);
+pub(in crate::server) struct Lobby(Arc<LobbyCore>);
 
 #[derive(Debug)]
-struct Inner {
-    state: Mutex<State>,
+struct LobbyCore {
+    state: Mutex<LobbyState>,
     long_reads: Arc<Semaphore>,
 }
 
-impl Default for Inner {
+impl Default for LobbyCore {
     fn default() -> Self {
         Self {
             state: Mutex::default(),
@@ -92,8 +92,8 @@ impl Default for Inner {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    guests: Slab<Arrival>,
+struct LobbyState {
+    guests: Slab<Guest>,
     /// How many of each address stay. Those that have been told to leave are not counted.
     of_address: HashMap<Neighbour, usize>,
     staying: usize,
@@ -103,7 +103,7 @@ struct State {
 }
 
 #[derive(Debug)]
-struct Arrival {
+struct Guest {
     address: Neighbour,
     /// The earlier this is, the sooner it has to make room.
     patience_ends: Instant,
@@ -119,7 +119,7 @@ struct Arrival {
 
 /// A place in the lobby, until the last clone is dropped.
 #[derive(Debug, Clone)]
-pub(in crate::server) struct Ticket(Arc<Place>);
+pub(in crate::server) struct Ticket(Arc<Stay>);
 
 /// The turn of a long request, until it is dropped.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ pub(in crate::server) struct Turn(
 );
 
 #[derive(Debug)]
-struct Place {
+struct Stay {
     lobby: Lobby,
     key: usize,
     leave: Arc<Notify>,
@@ -148,7 +148,7 @@ impl Lobby {
             state.make_room(most)?;
         }
         let leave = Arc::<Notify>::default();
-        let key = state.guests.insert(Arrival {
+        let key = state.guests.insert(Guest {
             address,
             patience_ends: now + GRACE,
             has_had_a_turn: false,
@@ -160,7 +160,7 @@ impl Lobby {
         state.staying += 1;
         *state.of_address.entry(address).or_default() += 1;
         let lobby = self.clone();
-        Some(Ticket(Arc::new(Place { lobby, key, leave })))
+        Some(Ticket(Arc::new(Stay { lobby, key, leave })))
     }
 
     /// Takes back a descriptor, if somebody can be sent away.
@@ -173,12 +173,12 @@ impl Lobby {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, LobbyState> {
         lock(&self.0.state)
     }
 }
 
-impl State {
+impl LobbyState {
     /// Tells the connection of `address` that has had the most time to leave; `None` where none has had a turn.
     fn make_room(&mut self, address: Neighbour) -> Option<()> {
         let can_leave = self.guests.iter().filter(|(_, arrival)| {
@@ -215,7 +215,7 @@ impl State {
     }
 
     /// Notes what a connection holds now.
-    fn hold(&mut self, key: usize, change: impl FnOnce(&mut Arrival)) {
+    fn hold(&mut self, key: usize, change: impl FnOnce(&mut Guest)) {
         let Some(arrival) = self.guests.get_mut(key) else {
             return;
         };
@@ -348,7 +348,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Place {
+impl Drop for Stay {
     fn drop(&mut self) {
         let mut state = self.lobby.state();
         if let Some(arrival) = state.guests.try_remove(self.key) {
@@ -360,7 +360,7 @@ impl Drop for Place {
             }
         }
         if state.guests.is_empty() {
-            *state = State::default(); // after a crowd nothing is kept of its size
+            *state = LobbyState::default(); // after a crowd nothing is kept of its size
         }
     }
 }

@@ -25,7 +25,7 @@ const REASON_CHARS: usize = 200;
 
 /// What a peer was refused for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Cause {
+pub(in crate::server) enum RefusalCause {
     /// A request, with this HTTP status.
     Status(u16),
     /// A TLS handshake.
@@ -34,14 +34,14 @@ pub(in crate::server) enum Cause {
     Connection,
 }
 
-impl Cause {
+impl RefusalCause {
     /// Attempts at the token have lines of their own, so that other faults cannot hide them.
     fn is_about_trust(self) -> bool {
         matches!(self, Self::Status(401 | 403))
     }
 }
 
-impl fmt::Display for Cause {
+impl fmt::Display for RefusalCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(status) => status.fmt(f),
@@ -53,10 +53,10 @@ impl fmt::Display for Cause {
 
 /// Which lines have been written lately.
 #[derive(Debug, Default)]
-pub(in crate::server) struct RefusalLog(Mutex<Said>);
+pub(in crate::server) struct RefusalLog(Mutex<LoggedRefusals>);
 
 #[derive(Debug, Default)]
-struct Said {
+struct LoggedRefusals {
     of: HashMap<(Neighbour, bool), LastLine>,
     /// Refusals that are told of nobody since the last line: too many addresses come.
     untold: u64,
@@ -71,7 +71,12 @@ struct LastLine {
 
 impl RefusalLog {
     /// Writes a line for a refusal, unless the address has just had one.
-    pub(in crate::server) fn note(&self, ip: IpAddr, cause: Cause, reason: &dyn fmt::Display) {
+    pub(in crate::server) fn note(
+        &self,
+        ip: IpAddr,
+        cause: RefusalCause,
+        reason: &dyn fmt::Display,
+    ) {
         if let Some(more) = self.is_due(ip, cause) {
             let (ip, reason) = (ip.to_canonical(), plain(reason));
             match more {
@@ -82,7 +87,7 @@ impl RefusalLog {
     }
 
     /// How many refusals a line stands for beside its own; `None` where none is due.
-    fn is_due(&self, ip: IpAddr, cause: Cause) -> Option<u64> {
+    fn is_due(&self, ip: IpAddr, cause: RefusalCause) -> Option<u64> {
         let (key, now) = ((ip.into(), cause.is_about_trust()), Instant::now());
         let mut said = lock(&self.0);
         if let Some(line) = said.of.get_mut(&key) {
@@ -131,7 +136,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_address_has_a_line_now_and_then() {
         let refusals = RefusalLog::default();
-        let due = |n, status| refusals.is_due(ip(n), Cause::Status(status));
+        let due = |n, status| refusals.is_due(ip(n), RefusalCause::Status(status));
         assert_eq!(due(1, 401), Some(0));
         for _ in 0..5 {
             assert_eq!(due(1, 401), None);
@@ -151,7 +156,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_thousand_addresses_are_remembered() {
         let refusals = RefusalLog::default();
-        let due = |n| refusals.is_due(ip(n), Cause::Tls);
+        let due = |n| refusals.is_due(ip(n), RefusalCause::Tls);
         let lines = (0..10_240).filter_map(due).count();
         assert_eq!(lines, MOST);
         assert!(refusals.0.lock().unwrap().of.len() <= MOST);

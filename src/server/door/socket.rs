@@ -37,7 +37,7 @@ pub(in crate::server) struct Socket {
 const READ_AT_ONCE: usize = 4096;
 
 /// What a handshake waits for.
-enum Wanted {
+enum HandshakeNeed {
     Nothing,
     /// Nothing: what came was taken, and there may be more.
     Another,
@@ -138,10 +138,10 @@ impl Socket {
         };
         drop(turn);
         match wanted {
-            Wanted::Nothing => return Ok(false),
-            Wanted::Another => {}
-            Wanted::ToWrite => bytes.tcp.writable().await?,
-            Wanted::ToRead => bytes.tcp.readable().await?,
+            HandshakeNeed::Nothing => return Ok(false),
+            HandshakeNeed::Another => {}
+            HandshakeNeed::ToWrite => bytes.tcp.writable().await?,
+            HandshakeNeed::ToRead => bytes.tcp.readable().await?,
         }
         Ok(true)
     }
@@ -296,17 +296,19 @@ impl Socket {
 }
 
 /// Goes on with a handshake as far as that is possible without waiting.
-fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<Wanted> {
+fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<HandshakeNeed> {
     if !send(tls, bytes)? {
-        return Ok(Wanted::ToWrite);
+        return Ok(HandshakeNeed::ToWrite);
     }
     if !tls.is_handshaking() {
-        return Ok(Wanted::Nothing);
+        return Ok(HandshakeNeed::Nothing);
     }
     match tls.read_tls(bytes) {
         Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Wanted::ToRead),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Ok(HandshakeNeed::ToRead);
+        }
         Err(error) => return Err(error),
     }
     let processed = tls.process_new_packets();
@@ -315,7 +317,7 @@ fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<Wanted>
         let _ = send(tls, bytes);
         io::Error::new(io::ErrorKind::InvalidData, error)
     })?;
-    Ok(Wanted::Another)
+    Ok(HandshakeNeed::Another)
 }
 
 /// Sends what is encrypted. Whether all of it is out.

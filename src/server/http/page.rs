@@ -19,45 +19,45 @@ use crate::server::door::{gate, head};
 
 /// A source file of the page.
 #[derive(Debug)]
-struct Part {
+struct PagePart {
     path: &'static str,
     content_type: &'static str,
     source: &'static str,
     /// The source as it is sent. Made when it is first asked for, so that nothing is compressed at the start.
-    forms: OnceLock<Forms>,
+    forms: OnceLock<PartForms>,
 }
 
-impl Part {
-    fn forms(&self) -> &Forms {
-        self.forms.get_or_init(|| Forms::of(self.source))
+impl PagePart {
+    fn forms(&self) -> &PartForms {
+        self.forms.get_or_init(|| PartForms::of(self.source))
     }
 }
 
 /// What is sent of a part: the source as it was written, and the same gzipped.
 #[derive(Debug)]
-struct Forms {
-    plain: Form,
-    gzipped: Option<Form>,
+struct PartForms {
+    plain: PartForm,
+    gzipped: Option<PartForm>,
 }
 
-impl Forms {
+impl PartForms {
     fn of(source: &'static str) -> Self {
         let gzipped = encoding::gzip(source.as_bytes());
         Self {
-            plain: Form::new(Bytes::from_static(source.as_bytes())),
-            gzipped: gzipped.ok().map(|bytes| Form::new(bytes.into())),
+            plain: PartForm::new(Bytes::from_static(source.as_bytes())),
+            gzipped: gzipped.ok().map(|bytes| PartForm::new(bytes.into())),
         }
     }
 }
 
 #[derive(Debug)]
-struct Form {
+struct PartForm {
     body: Bytes,
     /// The entity tag, which is that of these very bytes: each form has its own.
     tag: String,
 }
 
-impl Form {
+impl PartForm {
     fn new(body: Bytes) -> Self {
         let tag = entity_tag(&body);
         Self { body, tag }
@@ -74,7 +74,7 @@ macro_rules! part {
         part!($path, $content_type, $path)
     };
     ($path:literal, $content_type:expr, $file:literal) => {
-        Part {
+        PagePart {
             path: $path,
             content_type: $content_type,
             source: include_str!(concat!("../../assets/", $file)),
@@ -83,7 +83,7 @@ macro_rules! part {
     };
 }
 
-static PARTS: [Part; 10] = [
+static PARTS: [PagePart; 10] = [
     part!("/", HTML, "index.html"),
     part!("/app.css", CSS),
     part!("/app.js", SCRIPT),
@@ -127,7 +127,7 @@ pub(in crate::server) fn has(path: &str) -> bool {
     find(path).is_some()
 }
 
-fn find(path: &str) -> Option<&'static Part> {
+fn find(path: &str) -> Option<&'static PagePart> {
     PARTS.iter().find(|part| part.path == path)
 }
 
@@ -136,7 +136,7 @@ pub(in crate::server) fn answer(request: &Request<Incoming>) -> Option<Response<
     find(head::path(request.uri())).map(|part| respond(part, request.headers()))
 }
 
-fn respond(part: &Part, asked: &HeaderMap) -> Response<Full<Bytes>> {
+fn respond(part: &PagePart, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let mut response = part_as_asked(part, asked);
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
@@ -149,7 +149,7 @@ fn respond(part: &Part, asked: &HeaderMap) -> Response<Full<Bytes>> {
 }
 
 /// The form that the client wants, or only that nothing has changed since it last asked.
-fn part_as_asked(part: &Part, asked: &HeaderMap) -> Response<Full<Bytes>> {
+fn part_as_asked(part: &PagePart, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let forms = part.forms();
     let gzipped = forms.gzipped.as_ref();
     let gzipped = gzipped.filter(|_| encoding::wants_gzip(asked));
@@ -227,7 +227,7 @@ mod tests {
         assert!(sent < MAX_BYTES_SENT, "{sent} bytes");
     }
 
-    fn gzipped_bytes(part: &Part) -> usize {
+    fn gzipped_bytes(part: &PagePart) -> usize {
         let form = part.forms().gzipped.as_ref();
         form.map_or(usize::MAX, |form| form.body.len())
     }

@@ -20,9 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Head, Hub};
 use crate::protocol::close;
 
-use super::line::{Notice, Parting, ViewerLine};
+use super::line::{Parting, ReaderNotice, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
-use super::viewer::{Newcomer, Progress, Viewer};
+use super::viewer::{FeedProgress, Newcomer, Viewer};
 
 /// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
 /// all sockets are asked first whether there is anything.
@@ -53,8 +53,8 @@ pub(in crate::server) struct Fanout {
     /// Viewers that are waited for, each until its socket takes more.
     waiting: FuturesUnordered<Wait>,
     newcomers: mpsc::UnboundedReceiver<Newcomer>,
-    notices: mpsc::UnboundedReceiver<Notice>,
-    tell: mpsc::UnboundedSender<Notice>,
+    notices: mpsc::UnboundedReceiver<ReaderNotice>,
+    tell: mpsc::UnboundedSender<ReaderNotice>,
     frames: Vec<crate::protocol::Frame>,
     /// Nobody can come any more.
     is_closed: bool,
@@ -143,10 +143,10 @@ impl Fanout {
         }
     }
 
-    fn hear(&mut self, notice: Notice) {
+    fn hear(&mut self, notice: ReaderNotice) {
         match notice {
-            Notice::Reply(key) => self.feed(key),
-            Notice::Gone {
+            ReaderNotice::Reply(key) => self.feed(key),
+            ReaderNotice::Gone {
                 key,
                 serial,
                 parting,
@@ -217,10 +217,10 @@ impl Fanout {
             return;
         }
         let wait = match viewer.feed(&mut self.frames, self.policy.live) {
-            Ok(Progress::Up) => return,
-            Ok(Progress::Over) => return self.part(key, "is done", false),
-            Ok(Progress::Blocked) => None,
-            Ok(Progress::Behind(due)) => due,
+            Ok(FeedProgress::Up) => return,
+            Ok(FeedProgress::Over) => return self.part(key, "is done", false),
+            Ok(FeedProgress::Blocked) => None,
+            Ok(FeedProgress::Behind(due)) => due,
             Err(_) => return self.remove(key, "connection lost"),
         };
         viewer.is_waited_for = true;

@@ -21,7 +21,7 @@ use crate::server::door::socket::Socket;
 
 /// What the reading side tells the fan-out of the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::server) enum Notice {
+pub(in crate::server) enum ReaderNotice {
     /// There is something to reply.
     Reply(usize),
     /// The viewer is gone. The key may be another viewer's by now; the serial number is not.
@@ -50,7 +50,7 @@ pub(in crate::server) struct ViewerLine {
     serial: u64,
     socket: Socket,
     replies: Mutex<Vec<u8>>,
-    notices: mpsc::UnboundedSender<Notice>,
+    notices: mpsc::UnboundedSender<ReaderNotice>,
     leave: Notify,
     leave_code: AtomicU16,
     /// A close frame has been said, or is about to be: no message may follow it.
@@ -67,7 +67,7 @@ impl ViewerLine {
     pub(in crate::server) fn new(
         (key, serial): (usize, u64),
         socket: Socket,
-        notices: mpsc::UnboundedSender<Notice>,
+        notices: mpsc::UnboundedSender<ReaderNotice>,
     ) -> Self {
         Self {
             key,
@@ -184,7 +184,7 @@ impl ViewerLine {
     /// Tells the fan-out that the viewer is gone.
     pub(in crate::server) fn gone(&self, parting: Parting) {
         // A fan-out that is gone itself needs no telling.
-        let _ = self.notices.send(Notice::Gone {
+        let _ = self.notices.send(ReaderNotice::Gone {
             key: self.key,
             serial: self.serial,
             parting,
@@ -197,7 +197,7 @@ impl ViewerLine {
             return Err(io::Error::other("the viewer asks and does not read"));
         }
         if replies.is_empty() {
-            let _ = self.notices.send(Notice::Reply(self.key));
+            let _ = self.notices.send(ReaderNotice::Reply(self.key));
         }
         replies.extend_from_slice(bytes);
         Ok(bytes.len())

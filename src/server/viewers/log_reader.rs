@@ -24,7 +24,7 @@ pub(super) struct LogReader {
 }
 
 /// What one read came to.
-pub(super) struct Outcome {
+pub(super) struct LogRead {
     pub(super) batch: Batch,
     /// When the viewer may have more; `None` for at once.
     pub(super) next_batch: Option<Instant>,
@@ -54,11 +54,11 @@ impl LogReader {
     }
 
     /// Reads one batch into `frames`, and counts it. After a batch of a live host there is a pause.
-    pub(super) fn read(&mut self, frames: &mut Vec<Frame>, live: bool, tally: &Tally) -> Outcome {
+    pub(super) fn read(&mut self, frames: &mut Vec<Frame>, live: bool, tally: &Tally) -> LogRead {
         let batch = self.subscription.read(frames, BATCH_BYTES);
         self.count(frames.len(), tally);
         self.next_batch = (live && batch == Batch::More).then(|| Instant::now() + CATCH_UP_PAUSE);
-        Outcome {
+        LogRead {
             batch,
             next_batch: self.next_batch,
             has_lost_again: self.overruns.note(self.subscription.overruns()),

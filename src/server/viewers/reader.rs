@@ -20,7 +20,7 @@ use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
 const TOO_MUCH: &str = "that is too much";
 
 /// Without the wrapping that makes it a `Stream`, which costs each viewer two allocations and a longer task.
-type Stream = WebSocket<ReadSide>;
+type ViewerSocket = WebSocket<ReadSide>;
 
 /// Viewers say nothing but control frames, so small buffers do. tungstenite fills its read buffer with zeros before
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
@@ -72,7 +72,10 @@ pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
 }
 
 /// What a viewer says next; an error where that is nothing more.
-fn poll_next(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<tungstenite::Result<Message>> {
+fn poll_next(
+    stream: &mut ViewerSocket,
+    cx: &mut Context<'_>,
+) -> Poll<tungstenite::Result<Message>> {
     // A viewer that always has something to say must not keep the others waiting.
     let turn = ready!(tokio::task::coop::poll_proceed(cx));
     loop {
@@ -141,7 +144,7 @@ fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
 /// Boxed, as [`goodbye`].
 fn throw_out(
     line: &Arc<ViewerLine>,
-    mut stream: Stream,
+    mut stream: ViewerSocket,
     code: u16,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = Parting> + Send>> {
@@ -167,7 +170,7 @@ fn throw_out(
 ///
 /// Boxed, so that viewers who are not leaving need no room for it.
 fn goodbye(
-    mut stream: Stream,
+    mut stream: ViewerSocket,
     code: u16,
     reason: &'static str,
 ) -> Pin<Box<dyn Future<Output = bool> + Send>> {

@@ -13,7 +13,7 @@ use crate::hub::{Batch, Subscription};
 use crate::protocol::{Frame, close};
 
 use super::counts::Seat;
-use super::line::{Notice, ViewerLine};
+use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
 use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE};
@@ -57,7 +57,7 @@ enum Stage {
 }
 
 /// What feeding a viewer came to.
-pub(in crate::server) enum Progress {
+pub(in crate::server) enum FeedProgress {
     /// It has everything.
     Up,
     /// There is more than one batch. The next one may be had at this time, or at once.
@@ -76,7 +76,7 @@ impl Viewer {
     pub(in crate::server) fn new(
         newcomer: Newcomer,
         name: (usize, u64),
-        tell: mpsc::UnboundedSender<Notice>,
+        tell: mpsc::UnboundedSender<ReaderNotice>,
         first_ping: Duration,
     ) -> io::Result<Self> {
         let Newcomer {
@@ -112,19 +112,19 @@ impl Viewer {
         &mut self,
         frames: &mut Vec<Frame>,
         live: bool,
-    ) -> io::Result<Progress> {
+    ) -> io::Result<FeedProgress> {
         if self.line.is_closing() {
             self.stop_reading();
         }
         // What greets a viewer goes out with its first messages, in one write.
         if !self.is_new() && !self.flush()? {
-            return Ok(Progress::Blocked);
+            return Ok(FeedProgress::Blocked);
         }
         let Stage::Reading(log) = &mut self.stage else {
             return Ok(self.rest());
         };
         if let Some(due) = log.pause() {
-            return Ok(Progress::Behind(Some(due)));
+            return Ok(FeedProgress::Behind(Some(due)));
         }
         let read = log.read(frames, live, self.seat.tally());
         self.outbox.extend(frames, self.transport);
@@ -137,10 +137,10 @@ impl Viewer {
                 if batch == Batch::End {
                     self.over();
                 }
-                Ok(Progress::Blocked)
+                Ok(FeedProgress::Blocked)
             }
-            (true, Batch::More) => Ok(Progress::Behind(read.next_batch)),
-            (true, Batch::Waiting | Batch::Head) => Ok(Progress::Up),
+            (true, Batch::More) => Ok(FeedProgress::Behind(read.next_batch)),
+            (true, Batch::Waiting | Batch::Head) => Ok(FeedProgress::Up),
             (true, Batch::End) => {
                 self.over();
                 Ok(self.rest())
@@ -173,11 +173,11 @@ impl Viewer {
 
     /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
     /// transport has one.
-    fn rest(&self) -> Progress {
+    fn rest(&self) -> FeedProgress {
         self.line.all_said();
         match self.transport {
-            Transport::WebSocket => Progress::Up,
-            Transport::EventStream => Progress::Over,
+            Transport::WebSocket => FeedProgress::Up,
+            Transport::EventStream => FeedProgress::Over,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::protocol::{Query, WEBSOCKET_PATH, shown};
 
 use super::admission;
 use crate::server::door::gate::{AccessRequest, Admission};
-use crate::server::door::head::{self, Parsed};
+use crate::server::door::head::{self, ParsedRequest};
 use crate::server::door::refusal::Refusal;
 
 /// The characters of 16 bytes in base64, without the padding.
@@ -21,7 +21,7 @@ const KEY_CHARS: usize = 22;
 
 /// The answer to the handshake of an admitted request, and what the viewer asks for.
 pub(super) fn greet(
-    parsed: &Parsed,
+    parsed: &ParsedRequest,
     asked: &AccessRequest<'_>,
     admission: &Admission,
 ) -> Result<(Bytes, Query), Refusal> {
@@ -39,7 +39,7 @@ pub(super) fn greet(
 }
 
 /// What is wrong with the form of a handshake (RFC 6455, section 4.2.1); its key where nothing is.
-fn check(Parsed { request, has_more }: &Parsed) -> Result<&HeaderValue, Refusal> {
+fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderValue, Refusal> {
     let bad = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
     if request.method() != Method::GET {
         let reason = "a WebSocket begins with GET";

@@ -9,12 +9,12 @@ use crate::protocol::shown;
 
 /// Who a URL points to: an address, or a name in lower case without a last dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Name {
+pub(super) enum UrlHost {
     Ip(IpAddr),
     Dns(String),
 }
 
-impl Name {
+impl UrlHost {
     /// Reads a name, or an address with its brackets where it has them in a URL.
     fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
@@ -46,7 +46,7 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for UrlHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
@@ -59,7 +59,7 @@ impl fmt::Display for Name {
 /// What a `Host` header says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authority {
-    pub(super) name: Name,
+    pub(super) name: UrlHost,
     pub(super) port: Option<u16>,
 }
 
@@ -83,14 +83,14 @@ impl Authority {
             }
             None => (text, None),
         };
-        let name = Name::parse(name)?;
+        let name = UrlHost::parse(name)?;
         Some(Self { name, port })
     }
 }
 
 /// A name by which viewers may call the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AllowedHost(pub(super) Name);
+pub struct AllowedHost(pub(super) UrlHost);
 
 impl FromStr for AllowedHost {
     type Err = String;
@@ -111,7 +111,7 @@ impl FromStr for AllowedHost {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
-    pub(super) name: Name,
+    pub(super) name: UrlHost,
     port: Option<u16>,
 }
 
