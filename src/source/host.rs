@@ -23,7 +23,7 @@ use self::linux as platform;
 
 use std::sync::Arc;
 
-use self::columns::Columns;
+use self::columns::SampleColumns;
 use self::derive::derive;
 use self::reading::Reading;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
@@ -51,7 +51,7 @@ pub struct Sampler {
     options: Options,
     machine: platform::Machine,
     previous: Reading,
-    columns: Columns,
+    columns: SampleColumns,
 }
 
 impl Sampler {
@@ -63,7 +63,7 @@ impl Sampler {
 
     fn of(mut machine: platform::Machine, options: Options) -> Self {
         let previous = read(&mut machine, Own::default());
-        let columns = Columns::new(&derive(&previous, &previous), previous.cores.len());
+        let columns = SampleColumns::new(&derive(&previous, &previous), previous.cores.len());
         Self {
             options,
             machine,

@@ -10,7 +10,7 @@ use crate::protocol::{MetricInfo, describe, round_nonzero, round_rate, well_know
 /// A name as derivation makes it: written `family` or `family:instance`. Families of the catalogue are not allocated;
 /// one that an application brings is owned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Name {
+pub(super) enum ValueName {
     /// The whole machine.
     Total(Cow<'static, str>),
     /// A core by its number.
@@ -19,7 +19,7 @@ pub(super) enum Name {
     Device(Cow<'static, str>, Arc<str>),
 }
 
-impl Name {
+impl ValueName {
     /// The metric `family` of the core `number`.
     pub(super) fn core(family: impl Into<Cow<'static, str>>, number: u32) -> Self {
         Self::Core(family.into(), number)
@@ -31,19 +31,19 @@ impl Name {
     }
 }
 
-impl From<&'static str> for Name {
+impl From<&'static str> for ValueName {
     fn from(family: &'static str) -> Self {
         Self::Total(family.into())
     }
 }
 
-impl From<String> for Name {
+impl From<String> for ValueName {
     fn from(family: String) -> Self {
         Self::Total(family.into())
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for ValueName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Total(family) => f.write_str(family),
@@ -56,31 +56,31 @@ impl fmt::Display for Name {
 /// What two readings say. A name is there whenever the machine has the metric, its value only where it could be told.
 /// Whatever a value is rounded to, one that is not 0 stays so.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Values(Vec<(Name, Option<f64>)>);
+pub(super) struct DerivedValues(Vec<(ValueName, Option<f64>)>);
 
-impl Values {
+impl DerivedValues {
     /// A share in percent: kept within 0 and 100, rounded to 0.01.
-    pub(super) fn percent(&mut self, name: impl Into<Name>, value: Option<f64>) {
+    pub(super) fn percent(&mut self, name: impl Into<ValueName>, value: Option<f64>) {
         self.fine(name, value.map(|percent| percent.clamp(0.0, 100.0)));
     }
 
     /// A value rounded to 0.01.
-    pub(super) fn fine(&mut self, name: impl Into<Name>, value: Option<f64>) {
+    pub(super) fn fine(&mut self, name: impl Into<ValueName>, value: Option<f64>) {
         self.push(name.into(), value, 0.01);
     }
 
     /// A value rounded to 1.
-    pub(super) fn whole(&mut self, name: impl Into<Name>, value: Option<f64>) {
+    pub(super) fn whole(&mut self, name: impl Into<ValueName>, value: Option<f64>) {
         self.push(name.into(), value, 1.0);
     }
 
     /// Events per second, rounded so that rare ones stay: see [`round_rate`].
-    pub(super) fn rate(&mut self, name: impl Into<Name>, value: Option<f64>) {
+    pub(super) fn rate(&mut self, name: impl Into<ValueName>, value: Option<f64>) {
         let value = value.filter(|value| value.is_finite());
         self.0.push((name.into(), value.map(round_rate)));
     }
 
-    fn push(&mut self, name: Name, value: Option<f64>, step: f64) {
+    fn push(&mut self, name: ValueName, value: Option<f64>, step: f64) {
         let value = value.filter(|value| value.is_finite());
         let rounded = value.map(|value| round_nonzero(value, step));
         self.0.push((name, rounded));
@@ -115,22 +115,22 @@ impl Values {
 
 /// Every name that was ever seen, in the order in which samples carry them: the well-known totals, then instances, then
 /// whatever came later.
-pub(super) struct Columns {
-    places: HashMap<Name, usize>,
+pub(super) struct SampleColumns {
+    places: HashMap<ValueName, usize>,
     names: Vec<Arc<str>>,
     infos: Arc<[MetricInfo]>,
 }
 
-impl Columns {
+impl SampleColumns {
     /// The columns of a machine that says `first`, with `cores` logical cores.
-    pub(super) fn new(first: &Values, cores: usize) -> Self {
+    pub(super) fn new(first: &DerivedValues, cores: usize) -> Self {
         let mut columns = Self {
             places: HashMap::new(),
             names: Vec::new(),
             infos: Arc::new([]),
         };
-        let totals = well_known().map(Name::from);
-        let said = |name: &Name| first.0.iter().any(|(known, _)| known == name);
+        let totals = well_known().map(ValueName::from);
+        let said = |name: &ValueName| first.0.iter().any(|(known, _)| known == name);
         for name in totals.filter(said) {
             columns.place(&name);
         }
@@ -139,7 +139,7 @@ impl Columns {
     }
 
     /// Appends the names of `values` that are new.
-    pub(super) fn admit(&mut self, values: &Values, cores: usize) {
+    pub(super) fn admit(&mut self, values: &DerivedValues, cores: usize) {
         for (name, _) in &values.0 {
             self.place(name);
         }
@@ -150,7 +150,7 @@ impl Columns {
         }
     }
 
-    fn place(&mut self, name: &Name) {
+    fn place(&mut self, name: &ValueName) {
         if !self.places.contains_key(name) {
             self.places.insert(name.clone(), self.names.len());
             self.names.push(name.to_string().into());
@@ -158,7 +158,7 @@ impl Columns {
     }
 
     /// The values that could be told, in order. All names were admitted before.
-    pub(super) fn arrange(&self, values: &Values) -> Vec<(Arc<str>, f64)> {
+    pub(super) fn arrange(&self, values: &DerivedValues) -> Vec<(Arc<str>, f64)> {
         let mut slots = vec![None; self.names.len()];
         for (name, value) in &values.0 {
             if let Some(&place) = self.places.get(name) {
@@ -188,11 +188,11 @@ impl Columns {
 mod tests {
     use super::*;
 
-    fn device(family: &'static str, device: &str) -> Name {
-        Name::device(family, device.into())
+    fn device(family: &'static str, device: &str) -> ValueName {
+        ValueName::device(family, device.into())
     }
 
-    fn names(columns: &Columns) -> Vec<String> {
+    fn names(columns: &SampleColumns) -> Vec<String> {
         columns
             .infos()
             .iter()
@@ -202,19 +202,19 @@ mod tests {
 
     #[test]
     fn totals_come_first_and_later_names_last() {
-        let mut first = Values::default();
+        let mut first = DerivedValues::default();
         first.percent(device("disk", "/"), Some(40.0));
-        first.percent(Name::core("cpu", 0), None);
+        first.percent(ValueName::core("cpu", 0), None);
         first.percent("disk", Some(40.0));
         first.percent("cpu", None);
-        let mut columns = Columns::new(&first, 2);
+        let mut columns = SampleColumns::new(&first, 2);
         assert_eq!(names(&columns), ["cpu", "disk", "disk:/", "cpu:0"]);
         let before = columns.infos();
 
         columns.admit(&first, 2);
         assert!(Arc::ptr_eq(&before, &columns.infos()));
 
-        let mut later = Values::default();
+        let mut later = DerivedValues::default();
         later.percent("swap", Some(1.0));
         later.percent(device("disk", "/mnt"), Some(70.0));
         columns.admit(&later, 2);
@@ -227,17 +227,17 @@ mod tests {
 
     #[test]
     fn a_name_from_outside_has_a_column_as_any_other() {
-        let mut first = Values::default();
+        let mut first = DerivedValues::default();
         first.percent(String::from("cpu"), Some(1.0));
         first.whole(format!("queue.{}", "depth"), Some(3.0));
         first.whole(
-            Name::device(String::from("queue"), "mail".into()),
+            ValueName::device(String::from("queue"), "mail".into()),
             Some(2.0),
         );
-        let columns = Columns::new(&first, 1);
+        let columns = SampleColumns::new(&first, 1);
         assert_eq!(names(&columns), ["cpu", "queue.depth", "queue:mail"]);
 
-        let mut next = Values::default();
+        let mut next = DerivedValues::default();
         next.percent("cpu", Some(5.0));
         next.whole(String::from("queue.depth"), Some(4.0));
         let arranged = columns.arrange(&next);
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn what_was_never_said_is_missing_until_it_is() {
-        let mut columns = Columns::new(&Values::default(), 1);
+        let mut columns = SampleColumns::new(&DerivedValues::default(), 1);
         assert_eq!(columns.missing().len(), well_known().count());
-        let mut values = Values::default();
+        let mut values = DerivedValues::default();
         values.percent("cpu", None);
         columns.admit(&values, 1);
         assert!(!columns.missing().contains(&"cpu".to_owned()));
@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_is_not_zero_is_not_rounded_to_it() {
-        let mut values = Values::default();
+        let mut values = DerivedValues::default();
         values.percent("diskBusy", Some(0.004));
         values.percent("iowait", Some(0.000_278_9));
         values.whole("networkSent", Some(0.3));
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn values_are_rounded_finite_and_percent_bounded() {
-        let mut values = Values::default();
+        let mut values = DerivedValues::default();
         values.percent("cpu", Some(100.4));
         values.percent("swap", Some(-0.1));
         values.percent("memory", Some(f64::NAN));

@@ -6,8 +6,8 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::columns::{Name, Values};
-use super::reading::{Cpu, Disk, Interface, Reading, Ticks};
+use super::columns::{DerivedValues, ValueName};
+use super::reading::{Cpu, DiskCounters, Interface, Reading, Ticks};
 
 /// Two readings closer than this tell no rates: the clock's grain would dominate. In seconds.
 const SHORTEST_STEP: f64 = 0.001;
@@ -20,14 +20,14 @@ const PLAUSIBLE_CELSIUS: RangeInclusive<f64> = -60.0..=150.0;
 const STEEPEST: f64 = 1e15;
 
 /// Every metric that `next` speaks of, with its value where the step from `prev` gives one.
-pub(super) fn derive(prev: &Reading, next: &Reading) -> Values {
+pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
-    let step = Step {
+    let step = ReadingPair {
         prev,
         next,
         seconds: Some(seconds).filter(|seconds| SHORTEST_STEP <= *seconds),
     };
-    let mut values = Values::default();
+    let mut values = DerivedValues::default();
     step.cpu(&mut values);
     step.memory(&mut values);
     step.spaces(&mut values);
@@ -39,21 +39,21 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> Values {
     values
 }
 
-struct Step<'a> {
+struct ReadingPair<'a> {
     prev: &'a Reading,
     next: &'a Reading,
     /// By the monotonic clock; `None` where it is too short.
     seconds: Option<f64>,
 }
 
-impl Step<'_> {
+impl ReadingPair<'_> {
     /// Per second.
     fn rate(&self, before: u64, now: u64) -> Option<f64> {
         let rate = now.checked_sub(before)? as f64 / self.seconds?;
         (rate <= STEEPEST).then_some(rate)
     }
 
-    fn cpu(&self, values: &mut Values) {
+    fn cpu(&self, values: &mut DerivedValues) {
         let before = self.prev.cpu;
         if let Some(now) = self.next.cpu {
             values.percent("cpu", busy(before, now));
@@ -67,11 +67,11 @@ impl Step<'_> {
         for &(number, now) in &self.next.cores {
             let before = before.binary_search_by_key(&number, |&(number, _)| number);
             let before = before.ok().map(|place| self.prev.cores[place].1);
-            values.percent(Name::core("cpu", number), busy(before, now));
+            values.percent(ValueName::core("cpu", number), busy(before, now));
         }
     }
 
-    fn memory(&self, values: &mut Values) {
+    fn memory(&self, values: &mut DerivedValues) {
         if let Some(memory) = self.next.memory {
             let used = memory.total.saturating_sub(memory.available);
             values.percent("memory", percent(used, memory.total));
@@ -88,7 +88,7 @@ impl Step<'_> {
         }
     }
 
-    fn spaces(&self, values: &mut Values) {
+    fn spaces(&self, values: &mut DerivedValues) {
         let shares = self.next.spaces.iter().map(|(mount, space)| {
             let share = space.and_then(|s| percent(s.used, s.used.saturating_add(s.available)));
             (mount, share)
@@ -103,11 +103,11 @@ impl Step<'_> {
             );
         }
         for (mount, share) in shares {
-            values.percent(Name::device("disk", mount.clone()), share);
+            values.percent(ValueName::device("disk", mount.clone()), share);
         }
     }
 
-    fn disks(&self, values: &mut Values) {
+    fn disks(&self, values: &mut DerivedValues) {
         let rates = |counter| self.rates(&self.prev.disks, &self.next.disks, counter);
         let read = rates(|disk| disk.read);
         let written = rates(|disk| disk.written);
@@ -123,20 +123,20 @@ impl Step<'_> {
             values.percent("diskBusy", busiest.map(busy_share));
         }
         for device in read {
-            values.whole(Name::device("diskRead", device.name), device.rate);
+            values.whole(ValueName::device("diskRead", device.name), device.rate);
         }
         for device in written {
-            values.whole(Name::device("diskWritten", device.name), device.rate);
+            values.whole(ValueName::device("diskWritten", device.name), device.rate);
         }
         for device in busy {
             values.percent(
-                Name::device("diskBusy", device.name),
+                ValueName::device("diskBusy", device.name),
                 device.rate.map(busy_share),
             );
         }
     }
 
-    fn networks(&self, values: &mut Values) {
+    fn networks(&self, values: &mut DerivedValues) {
         let rates = |counter| self.rates(&self.prev.interfaces, &self.next.interfaces, counter);
         let received = rates(|interface| interface.received);
         let sent = rates(|interface| interface.sent);
@@ -147,17 +147,20 @@ impl Step<'_> {
             values.rate("networkErrors", sum(&errors));
         }
         for device in received {
-            values.whole(Name::device("networkReceived", device.name), device.rate);
+            values.whole(
+                ValueName::device("networkReceived", device.name),
+                device.rate,
+            );
         }
         for device in sent {
-            values.whole(Name::device("networkSent", device.name), device.rate);
+            values.whole(ValueName::device("networkSent", device.name), device.rate);
         }
         for device in errors {
-            values.rate(Name::device("networkErrors", device.name), device.rate);
+            values.rate(ValueName::device("networkErrors", device.name), device.rate);
         }
     }
 
-    fn kernel(&self, values: &mut Values) {
+    fn kernel(&self, values: &mut DerivedValues) {
         let (prev, next) = (self.prev, self.next);
         if let Some(now) = next.tcp {
             let before = prev.tcp;
@@ -196,7 +199,7 @@ impl Step<'_> {
         }
     }
 
-    fn temperatures(&self, values: &mut Values) {
+    fn temperatures(&self, values: &mut DerivedValues) {
         let sensors = self.next.temperatures.iter().map(|(sensor, celsius)| {
             let plausible = celsius.filter(|celsius| PLAUSIBLE_CELSIUS.contains(celsius));
             (sensor, plausible)
@@ -206,11 +209,11 @@ impl Step<'_> {
             values.fine("temperature", known.reduce(f64::max));
         }
         for (sensor, celsius) in sensors {
-            values.fine(Name::device("temperature", sensor.clone()), celsius);
+            values.fine(ValueName::device("temperature", sensor.clone()), celsius);
         }
     }
 
-    fn agent(&self, values: &mut Values) {
+    fn agent(&self, values: &mut DerivedValues) {
         let (before, now) = (self.prev.agent, self.next.agent);
         if let Some(now) = now.cpu {
             let used = before.cpu.and_then(|before| now.checked_sub(before));
@@ -258,7 +261,7 @@ trait Device {
     fn name(&self) -> &Arc<str>;
 }
 
-impl Device for Disk {
+impl Device for DiskCounters {
     fn name(&self) -> &Arc<str> {
         &self.name
     }

@@ -47,7 +47,7 @@ pub(super) struct Machine {
     text: Vec<u8>,
     roots: Roots,
     proc: PathBuf,
-    files: Files,
+    files: ProcFiles,
     mounts: Mounts,
     spaces: Spaces,
     disks: Disks,
@@ -57,7 +57,7 @@ pub(super) struct Machine {
     sensors: Sensors,
 }
 
-struct Files {
+struct ProcFiles {
     stat: ProcFile,
     meminfo: ProcFile,
     loadavg: ProcFile,
@@ -70,7 +70,7 @@ struct Files {
     pressure: [ProcFile; 3],
 }
 
-impl Files {
+impl ProcFiles {
     fn open(roots: &Roots) -> Self {
         let proc = |path: &str| ProcFile::open(roots.proc(path));
         Self {
@@ -100,7 +100,7 @@ impl Machine {
             lists_tasks,
             text: Vec::with_capacity(16 * 1024),
             proc: roots.proc(""),
-            files: Files::open(&roots),
+            files: ProcFiles::open(&roots),
             mounts: Mounts::open(&roots),
             spaces: Spaces::new(roots.ask.clone(), roots.patience),
             disks: Disks::new(roots.sys("block")),

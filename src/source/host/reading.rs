@@ -27,7 +27,7 @@ pub(super) struct Reading {
     /// Real filesystems by mount point; `None` for one that did not answer in time.
     pub(super) spaces: Vec<(Arc<str>, Option<Space>)>,
     /// Whole physical disks.
-    pub(super) disks: Vec<Disk>,
+    pub(super) disks: Vec<DiskCounters>,
     /// The interfaces that count.
     pub(super) interfaces: Vec<Interface>,
     pub(super) tcp: Option<Tcp>,
@@ -123,7 +123,7 @@ pub(super) struct Space {
 
 /// Counters of a disk since boot.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Disk {
+pub(super) struct DiskCounters {
     pub(super) name: Arc<str>,
     /// In bytes.
     pub(super) read: u64,

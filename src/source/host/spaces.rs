@@ -33,11 +33,11 @@ pub(super) struct Mount {
 }
 
 /// Asks one filesystem; may block for ever.
-pub(super) type Ask = Arc<dyn Fn(&Path) -> Option<Space> + Send + Sync>;
+pub(super) type AskSpace = Arc<dyn Fn(&Path) -> Option<Space> + Send + Sync>;
 
 /// The threads, what they were asked and what they said.
 pub(super) struct Spaces {
-    ask: Ask,
+    ask: AskSpace,
     patience: Duration,
     answers: Receiver<Answer>,
     answer: Sender<Answer>,
@@ -55,7 +55,7 @@ struct Answer {
 }
 
 impl Spaces {
-    pub(super) fn new(ask: Ask, patience: Duration) -> Self {
+    pub(super) fn new(ask: AskSpace, patience: Duration) -> Self {
         let (answer, answers) = mpsc::channel();
         Self {
             quick: Lane::open(&ask, &answer),
@@ -150,7 +150,7 @@ struct Request {
 }
 
 impl Lane {
-    fn open(ask: &Ask, answer: &Sender<Answer>) -> Self {
+    fn open(ask: &AskSpace, answer: &Sender<Answer>) -> Self {
         let (requests, requested) = mpsc::channel();
         let (ask, answer) = (Arc::clone(ask), answer.clone());
         let serve = move || {
@@ -181,7 +181,7 @@ impl Lane {
     }
 }
 
-fn serve(request: Request, ask: &Ask, answer: &Sender<Answer>) {
+fn serve(request: Request, ask: &AskSpace, answer: &Sender<Answer>) {
     for mount in request.mounts {
         if request.withdrawn.load(Ordering::Relaxed) {
             return;

@@ -15,8 +15,8 @@ fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
     })
 }
 
-fn disk(name: &str, read: u64, written: u64, busy: u64) -> Disk {
-    Disk {
+fn disk(name: &str, read: u64, written: u64, busy: u64) -> DiskCounters {
+    DiskCounters {
         name: name.into(),
         read,
         written,

@@ -9,7 +9,7 @@ use std::time::Instant;
 use super::proc_file::value;
 use super::text::{fields, lines, number};
 use super::verdicts::Verdicts;
-use crate::source::host::reading::Disk;
+use crate::source::host::reading::DiskCounters;
 
 /// The unit of /proc/diskstats, whatever the sector of the disk.
 const SECTOR_BYTES: u64 = 512;
@@ -31,22 +31,22 @@ impl Disks {
     /// The counters of whole physical disks in `text`, which is /proc/diskstats.
     ///
     /// The procfs crate has no line if one is bad, which one is when the kernel counts requests below 0.
-    pub(super) fn read(&mut self, text: &[u8], now: Instant, skip: &dyn Fn(&[u8])) -> Vec<Disk> {
+    pub(super) fn read(&mut self, text: &[u8], now: Instant, skip: &dyn Fn(&[u8])) -> Vec<DiskCounters> {
         let stats = lines(text).filter_map(|line| {
-            let stat = Stat::parse(line);
+            let stat = DiskLine::parse(line);
             if stat.is_none() {
                 skip(line);
             }
             stat
         });
-        let stats: Vec<Stat> = stats.collect();
+        let stats: Vec<DiskLine> = stats.collect();
         let names = stats.iter().map(|stat| stat.name);
         self.verdicts.refresh(names, now, false, |name, _| {
             is_physical_disk(&self.root, name)
         });
         let disks = stats.into_iter().filter_map(|stat| {
             let (name, is_physical) = self.verdicts.of(stat.name)?;
-            is_physical.then(|| Disk {
+            is_physical.then(|| DiskCounters {
                 name,
                 read: stat.read.saturating_mul(SECTOR_BYTES),
                 written: stat.written.saturating_mul(SECTOR_BYTES),
@@ -58,7 +58,7 @@ impl Disks {
 }
 
 /// What is of interest in a line.
-struct Stat<'a> {
+struct DiskLine<'a> {
     name: &'a [u8],
     /// In sectors.
     read: u64,
@@ -68,7 +68,7 @@ struct Stat<'a> {
     busy: u64,
 }
 
-impl<'a> Stat<'a> {
+impl<'a> DiskLine<'a> {
     /// major minor name, then reads: completed merged sectors ms, writes: likewise, in flight, busy ms, weighted ms.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let mut fields = fields(line).skip(2);

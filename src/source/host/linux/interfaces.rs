@@ -59,7 +59,7 @@ const TUNNEL_NAMES: [&str; 15] = [
 const OPEN_VSWITCH: &[u8] = b"ovs-system";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum InterfaceKind {
     /// With hardware behind it.
     Physical,
     /// A container's way out: its other end is elsewhere.
@@ -75,7 +75,7 @@ enum Kind {
 /// The interfaces of /sys/class/net.
 pub(super) struct Interfaces {
     root: PathBuf,
-    verdicts: Verdicts<Kind>,
+    verdicts: Verdicts<InterfaceKind>,
     has_hardware: bool,
 }
 
@@ -102,13 +102,13 @@ impl Interfaces {
         let stats = lines(text)
             .filter(|line| !is_header(line))
             .filter_map(|line| {
-                let stat = Stat::parse(line);
+                let stat = InterfaceLine::parse(line);
                 if stat.is_none() {
                     skip(line);
                 }
                 stat
             });
-        let stats: Vec<Stat> = stats.collect();
+        let stats: Vec<InterfaceLine> = stats.collect();
         let names = stats.iter().map(|stat| stat.name);
         self.verdicts
             .refresh(names, now, !self.has_hardware, |name, all| {
@@ -118,19 +118,23 @@ impl Interfaces {
             let (name, kind) = self.verdicts.of(stat.name)?;
             Some((kind, stat.interface(name)))
         });
-        let judged: Vec<(Kind, Interface)> = judged.collect();
+        let judged: Vec<(InterfaceKind, Interface)> = judged.collect();
         let has = |wanted| judged.iter().any(|&(kind, _)| kind == wanted);
-        self.has_hardware |= has(Kind::Physical);
+        self.has_hardware |= has(InterfaceKind::Physical);
         let counted = if self.has_hardware {
-            Kind::Physical
+            InterfaceKind::Physical
         } else {
             // A port of a bridge beside an uplink leads to a container in here, whose packets to the world the uplink
             // counts. A tunnel counts where what carries it is elsewhere.
-            let kinds = [Kind::Uplink, Kind::Port, Kind::Tunnel];
+            let kinds = [
+                InterfaceKind::Uplink,
+                InterfaceKind::Port,
+                InterfaceKind::Tunnel,
+            ];
             kinds
                 .into_iter()
                 .find(|kind| has(*kind))
-                .unwrap_or(Kind::Uplink)
+                .unwrap_or(InterfaceKind::Uplink)
         };
         let counted = judged.into_iter().filter(|&(kind, _)| kind == counted);
         let mut interfaces: Vec<Interface> = counted.map(|(_, interface)| interface).collect();
@@ -146,7 +150,7 @@ fn is_header(line: &[u8]) -> bool {
 }
 
 /// What is of interest in a line.
-struct Stat<'a> {
+struct InterfaceLine<'a> {
     name: &'a [u8],
     /// In bytes.
     received: u64,
@@ -156,7 +160,7 @@ struct Stat<'a> {
     errors: u64,
 }
 
-impl<'a> Stat<'a> {
+impl<'a> InterfaceLine<'a> {
     /// `name:`, then received: bytes packets errs drop fifo frame compressed multicast, sent: bytes packets errs and so
     /// on. A name may hold a colon itself, as aliases do.
     fn parse(line: &'a [u8]) -> Option<Self> {
@@ -185,23 +189,23 @@ impl<'a> Stat<'a> {
 }
 
 /// What the interface `name`, one of `all`, is.
-fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> Kind {
+fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> InterfaceKind {
     let dir = root.join(OsStr::from_bytes(name));
     let Ok(entries) = fs::read_dir(&dir) else {
         return kind_by_name(name, all);
     };
     let is_type = value(&dir.join("type"));
     if name == b"lo" || is_type == Some(LOOPBACK) {
-        return Kind::Layer;
+        return InterfaceKind::Layer;
     }
     // An interface with a device may speak for another: a virtual function beneath the paravirtual interface of the same
     // network would count everything twice. A bond has no device, its members have.
     if dir.join("device").exists() {
         let is_spoken_for = dir.join("master/device").exists();
         return if is_spoken_for {
-            Kind::Layer
+            InterfaceKind::Layer
         } else {
-            Kind::Physical
+            InterfaceKind::Physical
         };
     }
     // The kernel links what an interface is made of, as far as that is in the same network namespace.
@@ -210,15 +214,19 @@ fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> Kind {
         entry.as_bytes().starts_with(b"lower_") || entry == "bridge" || entry == "bonding"
     });
     if is_layer || is_named(name, &["dummy", "ifb"]) || is_of_open_vswitch(&dir, name, all) {
-        return Kind::Layer;
+        return InterfaceKind::Layer;
     }
     if is_type.is_some_and(|kind| kind != ETHERNET) || is_tunnel(&dir) {
-        return Kind::Tunnel;
+        return InterfaceKind::Tunnel;
     }
     let master = dir.join("master");
     let is_port = master.join("bridge").exists()
         || fs::read_link(master).is_ok_and(|master| master.ends_with("ovs-system"));
-    if is_port { Kind::Port } else { Kind::Uplink }
+    if is_port {
+        InterfaceKind::Port
+    } else {
+        InterfaceKind::Uplink
+    }
 }
 
 /// A tap belongs to a program of this machine, which sends what it gets through another interface.
@@ -239,16 +247,16 @@ fn is_of_open_vswitch(dir: &Path, name: &[u8], all: &[&[u8]]) -> bool {
 }
 
 /// Where sysfs is missing or shows another network namespace.
-fn kind_by_name(name: &[u8], all: &[&[u8]]) -> Kind {
+fn kind_by_name(name: &[u8], all: &[&[u8]]) -> InterfaceKind {
     // A VLAN is called after what it is on; so is an alias.
     let is_on =
         |separator| rsplit_once(name, separator).is_some_and(|(parent, _)| all.contains(&parent));
     if name == b"lo" || is_on(b'.') || is_on(b':') || is_named(name, &LAYER_NAMES) {
-        Kind::Layer
+        InterfaceKind::Layer
     } else if is_named(name, &TUNNEL_NAMES) {
-        Kind::Tunnel
+        InterfaceKind::Tunnel
     } else {
-        Kind::Uplink
+        InterfaceKind::Uplink
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::fs::StatVfs;
 
 use crate::source::host::reading::Space;
-use crate::source::host::spaces::{Ask, PATIENCE};
+use crate::source::host::spaces::{AskSpace, PATIENCE};
 
 /// The directories that everything is read below, and whom to ask how full a filesystem is: those of this machine, or
 /// a small tree that a test has made.
@@ -15,7 +15,7 @@ use crate::source::host::spaces::{Ask, PATIENCE};
 pub(in crate::source::host) struct Roots {
     /// `/`.
     root: PathBuf,
-    pub(super) ask: Ask,
+    pub(super) ask: AskSpace,
     /// How long a sample waits for one filesystem's answer.
     pub(super) patience: Duration,
 }
@@ -32,7 +32,7 @@ impl Roots {
 
     /// `proc`, `sys` and `run` below `root`.
     #[cfg(test)]
-    pub(in crate::source::host) fn below(root: impl Into<PathBuf>, ask: Ask) -> Self {
+    pub(in crate::source::host) fn below(root: impl Into<PathBuf>, ask: AskSpace) -> Self {
         Self {
             root: root.into(),
             ask,

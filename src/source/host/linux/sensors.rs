@@ -60,7 +60,7 @@ impl Sensors {
     }
 
     fn relist(&mut self) {
-        let mut found: Vec<Found> = numbered(&self.chips, "hwmon")
+        let mut found: Vec<FoundSensor> = numbered(&self.chips, "hwmon")
             .into_iter()
             .flat_map(|(_, chip)| of_chip(&chip))
             .collect();
@@ -101,13 +101,13 @@ impl Sensor {
     }
 }
 
-struct Found {
+struct FoundSensor {
     labelled: Labelled,
     input: PathBuf,
 }
 
 /// The temperatures of one chip, as the kernel's hwmon/sysfs-interface describes them.
-fn of_chip(chip: &Path) -> Vec<Found> {
+fn of_chip(chip: &Path) -> Vec<FoundSensor> {
     let entry = file_name(chip);
     let link = fs::read_link(chip.join("device")).ok();
     let device = link.as_deref().map_or_else(|| entry.clone(), file_name);
@@ -119,7 +119,7 @@ fn of_chip(chip: &Path) -> Vec<Found> {
             let place = format!(" temp{number}");
             [&chip_name, place.as_bytes()].concat()
         });
-        Found {
+        FoundSensor {
             labelled: Labelled {
                 // The kernel's number of a chip may be given again, to another.
                 key: [format!("{entry} {device} {number} ").as_bytes(), &label].concat(),
@@ -132,11 +132,11 @@ fn of_chip(chip: &Path) -> Vec<Found> {
     found.collect()
 }
 
-fn of_zone(zone: &Path) -> Option<Found> {
+fn of_zone(zone: &Path) -> Option<FoundSensor> {
     let device = file_name(zone);
     let input = zone.join("temp");
     let label = text(&zone.join("type")).unwrap_or_else(|| device.clone().into_bytes());
-    input.exists().then(|| Found {
+    input.exists().then(|| FoundSensor {
         labelled: Labelled {
             key: [format!("{device} ").as_bytes(), &label].concat(),
             label,
