@@ -39,11 +39,7 @@ pub use sanitize::{clean, is_visible};
 pub use state::{Now, ViewState};
 pub use style::Style;
 pub use ui::{Navigation, Ui};
-<<<<<<< HEAD
 pub use units::{date, timestamp, value};
-=======
-pub use units::value;
->>>>>>> 4f95da7 (Word counts, times and causes by one rule each)
 
 use page_parts::Canvas;
 

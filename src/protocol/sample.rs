@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::ser::SerializeMap;
@@ -12,6 +13,13 @@ use super::number::Number;
 
 /// The last millisecond that a recording can write: 9999-12-31T23:59:59.999Z.
 pub const LAST_TIMESTAMP: u64 = 253_402_300_799_999;
+
+/// A time in milliseconds since the epoch as RFC 3339 writes it, in UTC; a later one than [`LAST_TIMESTAMP`] as that.
+#[must_use]
+pub fn rfc3339(timestamp: u64) -> impl fmt::Display {
+    let since = Duration::from_millis(timestamp.min(LAST_TIMESTAMP));
+    humantime::format_rfc3339_millis(UNIX_EPOCH + since)
+}
 
 /// One reading of a host. In a message it is `data`: a flat object of numbers, and `top`.
 #[derive(Debug, Clone, PartialEq, Default)]

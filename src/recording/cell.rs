@@ -4,13 +4,12 @@ use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
 use super::columns::Columns;
-use crate::protocol::{LAST_TIMESTAMP, escape_unsafe, push_number};
+use crate::protocol::{escape_unsafe, push_number, rfc3339};
 
 /// Appends `value` as it displays, unquoted.
 pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
@@ -97,8 +96,7 @@ impl Write for Quoted<'_> {
 
 /// Appends a time in milliseconds since the epoch.
 pub(super) fn push_timestamp(out: &mut Vec<u8>, ms: u64) {
-    let time = UNIX_EPOCH + Duration::from_millis(ms.min(LAST_TIMESTAMP));
-    push_plain(out, humantime::format_rfc3339_millis(time));
+    push_plain(out, rfc3339(ms));
 }
 
 /// Reads a message's number. The `.0` is what data frames make of whole numbers beside an empty cell.
@@ -176,6 +174,7 @@ impl<'de> Visitor<'de> for ExtraReader<'_> {
 mod tests {
     use super::super::time::parse_timestamp;
     use super::*;
+    use crate::protocol::LAST_TIMESTAMP;
     use proptest::prelude::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::LAST_TIMESTAMP;
+use crate::protocol::rfc3339;
 use crate::wording::span;
 
 /// The widest number that [`parts`] gives, in columns.
@@ -200,8 +200,7 @@ pub(super) fn clock(timestamp: u64) -> String {
 
 /// RFC 3339 in UTC with milliseconds; what lies behind the year 9999 is shown as its end.
 pub fn timestamp(timestamp: u64) -> String {
-    let at = std::time::UNIX_EPOCH + Duration::from_millis(timestamp.min(LAST_TIMESTAMP));
-    humantime::format_rfc3339_millis(at).to_string()
+    rfc3339(timestamp).to_string()
 }
 
 /// Year, month and day in UTC.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::alert::change::Change;
 use crate::protocol::{Alert, AlertState, HostName, MetricInfo, Process, describe, section, shown};
-use crate::view::{date, span, value};
+use crate::view::{date, value};
+use crate::wording::span;
 
 /// The longest piece of somebody else's text in a notification, in characters: chats cut messages off.
 const LONGEST_NAME: usize = 120;

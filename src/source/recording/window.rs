@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::millis::in_millis;
-use crate::protocol::parse_duration;
+use crate::protocol::{parse_duration, rfc3339};
 use crate::recording::{TimeProblem, parse_timestamp};
 
 /// Which part of the recordings is played.
@@ -70,10 +70,7 @@ impl FromStr for Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::At(at) => {
-                let at = UNIX_EPOCH + Duration::from_millis(at);
-                write!(f, "{}", humantime::format_rfc3339_millis(at))
-            }
+            Self::At(at) => rfc3339(at).fmt(f),
             Self::Offset(offset) => {
                 write!(
                     f,

@@ -3,7 +3,7 @@
 //! Each takes what is to be told of a line that makes no sense. Such a line, or a number that is none, costs the values
 //! that it holds and no others.
 
-use super::text::{fields, lines, measure, number};
+use super::text::{fields, lines, measure, number, or_skip};
 use crate::source::host::reading::{Cpu, Tcp, Ticks};
 
 /// No machine has more tasks, so no load is higher: the kernel's limit of process numbers.
@@ -83,21 +83,14 @@ pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
             accepted: field("PassiveOpens")?,
         })
     };
-    let tcp = tcp();
-    if tcp.is_none() {
-        skip(values);
-    }
-    tcp
+    or_skip(tcp(), values, skip)
 }
 
 /// /proc/vmstat, of which the procfs crate makes a map of 200 names.
 pub(super) fn oom_kills(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
     let line = lines(text).find(|line| line.starts_with(b"oom_kill "))?;
     let kills = fields(line).nth(1).and_then(number);
-    if kills.is_none() {
-        skip(line);
-    }
-    kills
+    or_skip(kills, line, skip)
 }
 
 /// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks is missing
@@ -106,10 +99,7 @@ pub(super) fn pressure(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<f64> {
     let line = lines(text).find(|line| line.starts_with(b"some "))?;
     let share = fields(line).find_map(|field| field.strip_prefix(b"avg10="));
     let share = share.and_then(measure).filter(|share| *share <= 100.0);
-    if share.is_none() {
-        skip(line);
-    }
-    share
+    or_skip(share, line, skip)
 }
 
 /// /proc/loadavg: over 1, 5 and 15 minutes.
@@ -119,10 +109,7 @@ pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
     let load = (|| Some([next()?, next()?, next()?]))();
     // What is cut off has nothing behind.
     let load = load.filter(|_| fields.next().is_some());
-    if load.is_none() {
-        skip(text);
-    }
-    load
+    or_skip(load, text, skip)
 }
 
 /// /proc/uptime: seconds since boot that have passed whole.
@@ -132,19 +119,13 @@ pub(super) fn uptime(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
     let whole = seconds.and_then(|seconds| seconds.split(|byte| *byte == b'.').next());
     let uptime: Option<u64> = whole.and_then(number);
     let uptime = uptime.filter(|seconds| *seconds <= MOST_SECONDS && fields.next().is_some());
-    if uptime.is_none() {
-        skip(text);
-    }
-    uptime
+    or_skip(uptime, text, skip)
 }
 
 /// /proc/self/statm: resident memory in pages.
 pub(super) fn resident(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
     let pages = fields(text).nth(1).and_then(number);
-    if pages.is_none() {
-        skip(text);
-    }
-    pages
+    or_skip(pages, text, skip)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::proc_file::value;
-use super::text::{fields, lines, number};
+use super::text::{fields, lines, number, or_skip};
 use super::verdicts::Verdicts;
 use crate::source::host::reading::DiskCounters;
 
@@ -32,13 +32,7 @@ impl Disks {
     ///
     /// The procfs crate has no line if one is bad, which one is when the kernel counts requests below 0.
     pub(super) fn read(&mut self, text: &[u8], now: Instant, skip: &dyn Fn(&[u8])) -> Vec<DiskCounters> {
-        let stats = lines(text).filter_map(|line| {
-            let stat = DiskLine::parse(line);
-            if stat.is_none() {
-                skip(line);
-            }
-            stat
-        });
+        let stats = lines(text).filter_map(|line| or_skip(DiskLine::parse(line), line, skip));
         let stats: Vec<DiskLine> = stats.collect();
         let names = stats.iter().map(|stat| stat.name);
         self.verdicts.refresh(names, now, false, |name, _| {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::proc_file::value;
-use super::text::{fields, lines, number, rsplit_once};
+use super::text::{fields, lines, number, or_skip, rsplit_once};
 use super::verdicts::Verdicts;
 use crate::source::host::reading::Interface;
 
@@ -101,13 +101,7 @@ impl Interfaces {
     ) -> Vec<Interface> {
         let stats = lines(text)
             .filter(|line| !is_header(line))
-            .filter_map(|line| {
-                let stat = InterfaceLine::parse(line);
-                if stat.is_none() {
-                    skip(line);
-                }
-                stat
-            });
+            .filter_map(|line| or_skip(InterfaceLine::parse(line), line, skip));
         let stats: Vec<InterfaceLine> = stats.collect();
         let names = stats.iter().map(|stat| stat.name);
         self.verdicts

@@ -28,6 +28,14 @@ pub(super) fn measure(field: &[u8]) -> Option<f64> {
     (value.is_finite() && 0.0 <= value).then_some(value)
 }
 
+/// What was read from `line`; where that is nothing, `skip` reports the line.
+pub(super) fn or_skip<T>(found: Option<T>, line: &[u8], skip: &dyn Fn(&[u8])) -> Option<T> {
+    if found.is_none() {
+        skip(line);
+    }
+    found
+}
+
 /// What stands before and behind the first `separator` in `text`.
 pub(super) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let place = text.iter().position(|byte| *byte == separator)?;
