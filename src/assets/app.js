@@ -3,7 +3,7 @@
 import { Chart } from "./chart.js";
 import { Connection, request, webSocket } from "./connection.js";
 import { append, byId, setText } from "./dom.js";
-import { clock, text, unbroken, uptime } from "./format.js";
+import { clock, counted, text, unbroken, uptime } from "./format.js";
 import { State } from "./state.js";
 import { renderCards, renderTables } from "./values.js";
 
@@ -265,7 +265,7 @@ function showHost(host) {
   const facts = [
     system?.os,
     system?.kernel,
-    system?.cores && `${system.cores} cores`,
+    system?.cores && counted(system.cores, "core"),
     system?.memory && text(system.memory, "B"),
     up >= 0 && `up ${uptime(up)}`,
     `every ${interval / 1000} s`,

@@ -84,6 +84,16 @@ export function text(value, unit) {
 }
 
 /**
+ * A number with its noun: "1 core", "8 cores".
+ *
+ * @param {number} number
+ * @param {string} noun with a regular plural
+ */
+export function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/**
  * The same words on one line.
  *
  * @param {string} words
