@@ -28,7 +28,7 @@ use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::protocol::{HostName, HostPattern, Numbered, Query};
 
-pub use past::{Past, PastFrom, PastMessage, PastMessages, Wanted};
+pub use past::{Past, PastFrom, PastMessage, PastMessages, PastRequest};
 pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
@@ -65,14 +65,14 @@ pub fn some_names<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
 /// The logs of all hosts of a server. Cloning it shares them.
 #[derive(Debug, Clone)]
 pub struct Hub {
-    shared: Arc<Shared>,
+    shared: Arc<HubState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct HubState {
     retention: Retention,
     past: Option<Arc<dyn Past>>,
-    logs: Mutex<BTreeMap<HostName, Arc<Log>>>,
+    logs: Mutex<BTreeMap<HostName, Arc<HostLog>>>,
     /// How many hosts there are: a subscription looks for new ones only when this has moved.
     host_count: AtomicU64,
     /// Moves whenever anything is there to read.
@@ -85,7 +85,7 @@ struct Shared {
 
 /// One host's log.
 #[derive(Debug)]
-struct Log {
+struct HostLog {
     host: HostName,
     ring: Mutex<Ring>,
     /// Tells a waiting source that a reader has moved on or gone.
@@ -106,7 +106,7 @@ impl Hub {
     }
 
     fn of(retention: Retention, past: Option<Arc<dyn Past>>) -> Self {
-        let shared = Shared {
+        let shared = HubState {
             retention,
             past,
             logs: Mutex::default(),
@@ -131,12 +131,12 @@ impl Hub {
     }
 
     /// The log of `host`, which is there from now on.
-    fn log(&self, host: &HostName, timeline: Timeline) -> Arc<Log> {
+    fn log(&self, host: &HostName, timeline: Timeline) -> Arc<HostLog> {
         let mut logs = lock(&self.shared.logs);
         let log = logs.entry(host.clone()).or_insert_with(|| {
             self.shared.host_count.fetch_add(1, Ordering::Release);
             let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
-            Arc::new(Log {
+            Arc::new(HostLog {
                 host: host.clone(),
                 ring,
                 room: Notify::new(),
@@ -181,7 +181,8 @@ impl Hub {
     /// The newest sample of each host.
     #[must_use]
     pub fn newest(&self) -> Vec<(HostName, crate::protocol::Sample)> {
-        let newest = |log: Arc<Log>| Some((log.host.clone(), lock(&log.ring).newest()?.clone()));
+        let newest =
+            |log: Arc<HostLog>| Some((log.host.clone(), lock(&log.ring).newest()?.clone()));
         self.logs().into_iter().filter_map(newest).collect()
     }
 
@@ -218,7 +219,7 @@ impl Hub {
         self.shared.started.elapsed().saturating_sub(newest)
     }
 
-    fn logs(&self) -> Vec<Arc<Log>> {
+    fn logs(&self) -> Vec<Arc<HostLog>> {
         lock(&self.shared.logs).values().cloned().collect()
     }
 
@@ -260,7 +261,7 @@ impl Publisher {
 #[derive(Debug)]
 pub struct HostPublisher {
     hub: Hub,
-    log: Arc<Log>,
+    log: Arc<HostLog>,
 }
 
 impl HostPublisher {

@@ -77,7 +77,7 @@ pub use encode::Encoder;
 pub use error::{CellProblem, HeaderProblem, ReadError, RowProblem};
 pub use output::Output;
 pub use output_error::{Loss, OutputError};
-pub use reader::{Place, Reader, TornRow};
+pub use reader::{Reader, RowPlace, TornRow};
 pub use resume::{Appended, Resume};
 pub use row::Row;
 pub use time::{TimeProblem, parse_timestamp};

@@ -11,7 +11,7 @@ use ring::digest;
 use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 
-pub use file::{Found, TokenError, read, read_for_server, read_or_create};
+pub use file::{FoundToken, TokenError, read, read_for_server, read_or_create};
 
 /// Shorter ones can be guessed.
 const MIN_CHARS: usize = 16;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::millis::in_millis;
 use crate::protocol::{entry, is_deceptive, parse_duration, shown};
 
 use super::known::{self, KnownMetrics, Unknown};
@@ -430,7 +431,7 @@ fn take_duration(scanner: &mut Scanner<'_>, clause: &str) -> Result<u64, RuleErr
     }
     let duration = parse_duration(text).or_else(|reason| at.refuse(reason))?;
     let up = duration.saturating_add(Duration::from_nanos(999_999));
-    Ok(u64::try_from(up.as_millis()).unwrap_or(u64::MAX))
+    Ok(in_millis(up))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::server;
 use crate::server::gate::{AllowedHost, Gate, Origin, OwnName};
 use crate::server::listen::ListenAddr;
 use crate::server::tls::Tls;
-use crate::token::{self, Found};
+use crate::token::{self, FoundToken};
 
 /// Flags of the two servers.
 #[derive(Debug, Clone, Args)]
@@ -163,7 +163,7 @@ impl ClientAccessArgs {
     }
 }
 
-fn exposed(path: &std::path::Path, found: &Found) -> Option<String> {
+fn exposed(path: &std::path::Path, found: &FoundToken) -> Option<String> {
     let path = path.display();
     let who_can = match (found.is_exposed, found.is_writable) {
         (_, true) => "others can write",

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::wording::counted;
+
 /// A connection that lasted this long resets the backoff: the next loss starts with a short wait again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 

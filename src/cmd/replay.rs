@@ -21,8 +21,8 @@ use crate::source::Source;
 use crate::source::alerts::Alerting;
 use crate::source::host;
 use crate::source::recording::{
-    Bound, Feed, Input, LongWait, Numbering, Observer, Order, Playback, Played, Run, Speed, Survey,
-    Tempo, Window, survey,
+    Bound, Feed, Input, LongWait, Numbering, Observer, Playback, PlaybackOptions, Played, RowOrder,
+    Speed, Survey, Tempo, Window, survey,
 };
 
 use crate::terminal::{self, ProgressLine};
@@ -139,11 +139,11 @@ impl ReplayArgs {
     }
 
     /// `has_rules`: recorded alerts give way to what rules find.
-    fn run(&self, inputs: Vec<Input>, has_rules: bool) -> Run {
+    fn run(&self, inputs: Vec<Input>, has_rules: bool) -> PlaybackOptions {
         let now = epoch_millis();
-        let order = Order::default();
+        let order = RowOrder::default();
         let fresh = self.again || self.rebase || self.name.is_some() || has_rules;
-        Run {
+        PlaybackOptions {
             inputs,
             order,
             window: self.window(),
@@ -403,7 +403,7 @@ struct Prepared {
 }
 
 /// Looks through the recordings and opens them again, on a thread that may block.
-async fn prepare(mut run: Run) -> Result<Prepared, Failure> {
+async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
     let prepared = tokio::task::spawn_blocking(move || {
         if run.inputs.iter().any(Input::is_piped) {
             let mut playback = Playback::new(run)?;

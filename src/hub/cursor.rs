@@ -7,13 +7,13 @@ use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::protocol::{Body, Frame, Gap, GapReason, HostName, Message, Query, StreamId};
 
-use super::past::{Next, PastEntry, PastFrom, Reading, Wanted};
+use super::past::{PastEntry, PastFrom, PastNext, PastReading, PastRequest};
 use super::ring::{Announcement, Ring};
-use super::{Hub, Log};
+use super::{HostLog, Hub};
 
 #[derive(Debug)]
 pub(super) struct Cursor {
-    log: Arc<Log>,
+    log: Arc<HostLog>,
     /// The index of the next entry to read; shared with the ring, whose source may wait for it.
     next: Arc<AtomicU64>,
     /// The last message that the viewer has.
@@ -27,14 +27,14 @@ pub(super) struct Cursor {
     overruns: u32,
     gaps: u32,
     /// Reads what is older than the ring.
-    reading: Option<Box<Reading>>,
+    reading: Option<Box<PastReading>>,
     /// The last message that the viewer had when the past was asked last. Asked for the same again, it would have nothing.
     asked: Option<(StreamId, u64)>,
 }
 
 /// What a cursor came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum CursorStanding {
     /// There is more than fitted.
     More,
     /// The past is being read.
@@ -46,7 +46,7 @@ pub(super) enum Standing {
 impl Cursor {
     /// A cursor where `query` says, or in the past where the ring does not reach back so far. `since=` counts from `now`,
     /// in milliseconds of the monotonic clock.
-    pub(super) fn new(hub: &Hub, log: Arc<Log>, query: &Query, now: u64) -> Self {
+    pub(super) fn new(hub: &Hub, log: Arc<HostLog>, query: &Query, now: u64) -> Self {
         let mut cursor = Self::in_ring(hub, log, query, now);
         if hub.shared.past.is_some() {
             let log = Arc::clone(&cursor.log);
@@ -70,7 +70,7 @@ impl Cursor {
     }
 
     /// A cursor where `query` says, as far as the ring reaches back.
-    pub(super) fn in_ring(hub: &Hub, log: Arc<Log>, query: &Query, now: u64) -> Self {
+    pub(super) fn in_ring(hub: &Hub, log: Arc<HostLog>, query: &Query, now: u64) -> Self {
         let lossless = hub.shared.retention.lossless;
         let mut ring = lock(&log.ring);
         let resumed = query
@@ -141,7 +141,7 @@ impl Cursor {
         frames: &mut Vec<Frame>,
         budget: &mut usize,
         over: bool,
-    ) -> Standing {
+    ) -> CursorStanding {
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
         if let Some(standing) = self.read_past(&ring, frames, budget) {
@@ -156,8 +156,8 @@ impl Cursor {
             drop(ring);
             self.turn_to_past(hub, PastFrom::After(stream, seq), before);
             return match self.reading {
-                Some(_) => Standing::Waiting,
-                None => Standing::More,
+                Some(_) => CursorStanding::Waiting,
+                None => CursorStanding::More,
             };
         }
         let standing = self.read_ring(&ring, frames, budget, over);
@@ -174,7 +174,7 @@ impl Cursor {
         frames: &mut Vec<Frame>,
         budget: &mut usize,
         over: bool,
-    ) -> Standing {
+    ) -> CursorStanding {
         let next = self.next.load(Ordering::Relaxed);
         self.overruns += u32::from(next < ring.start() && self.has_read);
         self.has_read = true;
@@ -193,7 +193,7 @@ impl Cursor {
         }
         self.next.store(next, Ordering::Relaxed);
         if next != ring.head() {
-            return Standing::More;
+            return CursorStanding::More;
         }
         // Metrics that appeared without a message yet, or a heartbeat.
         self.announce(ring, next, frames);
@@ -202,7 +202,7 @@ impl Cursor {
             self.ended = true;
             frames.push(self.frame(Body::End));
         }
-        Standing::Head
+        CursorStanding::Head
     }
 
     /// Reads on in the past. `None` where the ring goes on.
@@ -211,21 +211,21 @@ impl Cursor {
         ring: &Ring,
         frames: &mut Vec<Frame>,
         budget: &mut usize,
-    ) -> Option<Standing> {
+    ) -> Option<CursorStanding> {
         let mut reading = self.reading.take()?;
         let standing = loop {
             if *budget == 0 {
-                break Standing::More;
+                break CursorStanding::More;
             }
             match reading.next() {
-                Next::NotYet => break Standing::Waiting,
-                Next::Over => return None,
-                Next::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
+                PastNext::NotYet => break CursorStanding::Waiting,
+                PastNext::Over => return None,
+                PastNext::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
                     // The ring has this one and all that follow.
                     self.next.store(ring.start(), Ordering::Relaxed);
                     return None;
                 }
-                Next::Entry(entry) => self.send_past(ring, &entry, frames, budget),
+                PastNext::Entry(entry) => self.send_past(ring, &entry, frames, budget),
             }
         };
         self.reading = Some(reading);
@@ -266,13 +266,13 @@ impl Cursor {
     /// Begins to read in the past, on a thread.
     fn turn_to_past(&mut self, hub: &Hub, from: PastFrom, before: Option<(StreamId, u64)>) {
         self.asked = self.last;
-        let wanted = Wanted {
+        let wanted = PastRequest {
             host: self.log.host.clone(),
             from,
             before,
         };
         let past = hub.shared.past.as_ref();
-        self.reading = past.and_then(|past| Reading::begin(hub, past, wanted).map(Box::new));
+        self.reading = past.and_then(|past| PastReading::begin(hub, past, wanted).map(Box::new));
     }
 
     /// Sends a message, and what is missing before it.

@@ -26,7 +26,7 @@ pub trait Past: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// When it cannot be read. The viewer then gets what the ring holds, and the gap before that.
-    fn read(&self, wanted: &Wanted) -> io::Result<PastMessages>;
+    fn read(&self, wanted: &PastRequest) -> io::Result<PastMessages>;
 }
 
 /// What [`Past::read`] gives.
@@ -34,7 +34,7 @@ pub type PastMessages = Box<dyn Iterator<Item = io::Result<PastMessage>>>;
 
 /// What a viewer wants of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PastRequest {
     /// Whose messages.
     pub host: HostName,
     /// Where to begin.
@@ -48,7 +48,7 @@ pub struct Wanted {
 pub enum PastFrom {
     /// Behind this message. Where that is not known, with the oldest there is: the viewer is told what it lost.
     After(StreamId, u64),
-    /// With the sample so many samples before [`Wanted::before`], or with the oldest there is.
+    /// With the sample so many samples before [`PastRequest::before`], or with the oldest there is.
     Last(u64),
     /// With the first message of this time or later, in milliseconds since the epoch, by its own timestamp.
     Since(u64),
@@ -78,7 +78,7 @@ impl PastEntry {
 }
 
 /// What is there of the past.
-pub(super) enum Next {
+pub(super) enum PastNext {
     /// This one is.
     Entry(PastEntry),
     /// Nothing yet; the hub wakes its viewers when there is.
@@ -89,14 +89,14 @@ pub(super) enum Next {
 
 /// One viewer's reading in the past. Dropping it ends the thread.
 #[derive(Debug)]
-pub(super) struct Reading {
+pub(super) struct PastReading {
     batches: Receiver<Vec<PastEntry>>,
     batch: VecDeque<PastEntry>,
 }
 
-impl Reading {
+impl PastReading {
     /// Begins to read. `None` where there is no thread for it.
-    pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: Wanted) -> Option<Self> {
+    pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: PastRequest) -> Option<Self> {
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let (hub, past) = (hub.clone(), Arc::clone(past));
         let read = move || {
@@ -118,15 +118,15 @@ impl Reading {
     }
 
     /// Takes the next message.
-    pub(super) fn next(&mut self) -> Next {
+    pub(super) fn next(&mut self) -> PastNext {
         loop {
             if let Some(entry) = self.batch.pop_front() {
-                return Next::Entry(entry);
+                return PastNext::Entry(entry);
             }
             match self.batches.try_recv() {
                 Ok(batch) => self.batch = batch.into(),
-                Err(TryRecvError::Empty) => return Next::NotYet,
-                Err(TryRecvError::Disconnected) => return Next::Over,
+                Err(TryRecvError::Empty) => return PastNext::NotYet,
+                Err(TryRecvError::Disconnected) => return PastNext::Over,
             }
         }
     }
@@ -136,7 +136,7 @@ impl Reading {
 fn send_all(
     hub: &Hub,
     past: &dyn Past,
-    wanted: &Wanted,
+    wanted: &PastRequest,
     sender: &SyncSender<Vec<PastEntry>>,
 ) -> io::Result<()> {
     let (mut batch, mut bytes, mut failed) = (Vec::new(), 0, None);

@@ -47,7 +47,7 @@ pub struct Announcement {
 }
 
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct RingEntry {
     pub(super) frame: Frame,
     pub(super) seq: u64,
     pub(super) is_sample: bool,
@@ -56,7 +56,7 @@ pub(super) struct Entry {
     pub(super) announcement: Arc<Announcement>,
 }
 
-impl Entry {
+impl RingEntry {
     pub(super) fn stream(&self) -> StreamId {
         self.announcement.stream
     }
@@ -66,7 +66,7 @@ impl Entry {
 pub(super) struct Ring {
     retention: Retention,
     timeline: Timeline,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<RingEntry>,
     /// The index of the first entry, counted from the first that ever was.
     first: u64,
     bytes: usize,
@@ -171,7 +171,7 @@ impl Ring {
         }
         self.bytes += frame.size();
         self.samples += usize::from(is_sample);
-        self.entries.push_back(Entry {
+        self.entries.push_back(RingEntry {
             frame,
             seq,
             is_sample,
@@ -280,7 +280,7 @@ impl Ring {
         self.first + self.entries.len() as u64
     }
 
-    pub(super) fn entry(&self, index: u64) -> Option<&Entry> {
+    pub(super) fn entry(&self, index: u64) -> Option<&RingEntry> {
         let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
         self.entries.get(offset)
     }
@@ -333,7 +333,7 @@ impl Ring {
         let Some(place) = self.place(stream, seq) else {
             return self.first;
         };
-        let had = |entry: &Entry| {
+        let had = |entry: &RingEntry| {
             self.place(entry.stream(), entry.seq)
                 .is_some_and(|other| other <= place)
         };

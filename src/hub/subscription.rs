@@ -8,7 +8,7 @@ use crate::locks::lock;
 use crate::protocol::{Frame, Query};
 
 use super::Hub;
-use super::cursor::{Cursor, Standing};
+use super::cursor::{Cursor, CursorStanding};
 
 /// A viewer's places in the logs of the hosts that it wants.
 #[derive(Debug)]
@@ -68,8 +68,8 @@ impl Subscription {
         let (mut more, mut waiting) = (false, false);
         for cursor in &mut self.cursors {
             let standing = cursor.read(&self.hub, frames, &mut budget, over);
-            more |= standing == Standing::More;
-            waiting |= standing == Standing::Waiting;
+            more |= standing == CursorStanding::More;
+            waiting |= standing == CursorStanding::Waiting;
         }
         let all_ended = over && self.cursors.iter().all(Cursor::is_ended);
         match (more, waiting, all_ended) {

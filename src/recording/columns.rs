@@ -21,10 +21,10 @@ pub(super) const TRAILING: [&str; 2] = [TOP, EXTRA];
 
 /// The value columns of a file, in their order. Cloning shares them.
 #[derive(Debug, Clone)]
-pub struct Columns(Arc<Inner>);
+pub struct Columns(Arc<ColumnNames>);
 
 #[derive(Debug)]
-struct Inner {
+struct ColumnNames {
     names: Vec<Arc<str>>,
     index: HashMap<Arc<str>, usize>,
 }
@@ -37,7 +37,7 @@ impl Columns {
     /// one that sets the direction of text, because a person reads it, and those that begin with `=`, `+`, `-` or `@`,
     /// because a spreadsheet would run them. Their values go to `extra`.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
-        let mut inner = Inner {
+        let mut inner = ColumnNames {
             names: Vec::new(),
             index: HashMap::new(),
         };
@@ -55,7 +55,7 @@ impl Columns {
     /// The columns of a header, whose names are known to differ.
     pub(super) fn of_header(names: Vec<Arc<str>>) -> Self {
         let index = names.iter().cloned().zip(0..).collect();
-        Self(Arc::new(Inner { names, index }))
+        Self(Arc::new(ColumnNames { names, index }))
     }
 
     /// The names, in their order.

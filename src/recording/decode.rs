@@ -7,7 +7,7 @@ use csv::StringRecord;
 
 use super::cell::{ExtraReader, parse_seq};
 use super::columns::{Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved};
-use super::error::{CellProblem, HeaderProblem, RowProblem, Shown};
+use super::error::{CellProblem, Excerpt, HeaderProblem, RowProblem};
 use super::event::Event;
 use super::row::Row;
 use super::time::parse_timestamp;
@@ -15,7 +15,7 @@ use crate::protocol::{HostName, Numbered, Sample};
 
 /// The header that a row is below, to read the row again.
 #[derive(Debug, Clone)]
-pub struct Heading(pub(super) Arc<Layout>);
+pub struct Heading(pub(super) Arc<CellLayout>);
 
 impl Heading {
     /// The value columns of its rows.
@@ -33,7 +33,7 @@ impl Heading {
 
 /// Which cell of a row holds what.
 #[derive(Debug, PartialEq)]
-pub(super) struct Layout {
+pub(super) struct CellLayout {
     /// How many cells a row has.
     cells: usize,
     /// How many of them have a name. Those behind are empty, as spreadsheets leave them.
@@ -50,7 +50,7 @@ pub(super) struct Layout {
     pub(super) columns: Columns,
 }
 
-impl Layout {
+impl CellLayout {
     /// Reads a header.
     pub(super) fn of(header: &StringRecord) -> Result<Self, HeaderProblem> {
         let names: Vec<&str> = (0..header.len()).map(|cell| text(header, cell)).collect();
@@ -120,7 +120,7 @@ fn check_names(names: &[&str]) -> Result<(), HeaderProblem> {
             return Err(HeaderProblem::Unnamed(cell + 1));
         }
         if !seen.insert(name) {
-            return Err(HeaderProblem::Twice(Shown::new(name)));
+            return Err(HeaderProblem::Twice(Excerpt::new(name)));
         }
     }
     Ok(())
@@ -149,7 +149,7 @@ pub(super) struct Decoder {
 }
 
 impl Decoder {
-    pub(super) fn new(layout: Layout) -> Self {
+    pub(super) fn new(layout: CellLayout) -> Self {
         Self {
             heading: Heading(Arc::new(layout)),
             host: None,
@@ -157,7 +157,7 @@ impl Decoder {
         }
     }
 
-    pub(super) fn layout(&self) -> &Layout {
+    pub(super) fn layout(&self) -> &CellLayout {
         &self.heading.0
     }
 
@@ -173,7 +173,7 @@ impl Decoder {
         if let Some(cell) = unnamed.find(|&cell| !text(row, cell).is_empty()) {
             return Err(RowProblem::Unnamed {
                 column: cell + 1,
-                value: Shown::new(text(row, cell)),
+                value: Excerpt::new(text(row, cell)),
             });
         }
         let timestamp = parse_timestamp(text(row, layout.timestamp))
@@ -281,8 +281,8 @@ impl Decoder {
 
     fn refuse(&self, row: &StringRecord, cell: usize, problem: CellProblem) -> RowProblem {
         RowProblem::Cell {
-            column: Shown::new(self.layout().name_of(cell)),
-            value: Shown::new(text(row, cell)),
+            column: Excerpt::new(self.layout().name_of(cell)),
+            value: Excerpt::new(text(row, cell)),
             problem,
         }
     }

@@ -66,7 +66,7 @@ pub enum HeaderProblem {
     Lacks(&'static str),
     /// The same name for two columns.
     #[error("the header has two columns '{0}'")]
-    Twice(Shown),
+    Twice(Excerpt),
     /// A column without a name, counted from 1.
     #[error("column {0} of the header has no name; take it out or name it")]
     Unnamed(usize),
@@ -110,7 +110,7 @@ pub enum RowProblem {
         /// The column, from 1.
         column: usize,
         /// What the cell says.
-        value: Shown,
+        value: Excerpt,
     },
     /// A header in the middle that is none.
     #[error("{0}")]
@@ -137,15 +137,15 @@ pub enum RowProblem {
     #[error("column '{column}': not UTF-8")]
     NotUtf8 {
         /// The name of its column.
-        column: Shown,
+        column: Excerpt,
     },
     /// A cell that cannot be read.
     #[error("column '{column}': '{value}' {problem}")]
     Cell {
         /// The name of its column.
-        column: Shown,
+        column: Excerpt,
         /// What the cell says.
-        value: Shown,
+        value: Excerpt,
         /// What is wrong with it.
         problem: CellProblem,
     },
@@ -234,9 +234,9 @@ impl From<TimeProblem> for CellProblem {
 
 /// Text of a file as an error shows it: what acts on a terminal is escaped, and it is cut where it is long.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown(String);
+pub struct Excerpt(String);
 
-impl Shown {
+impl Excerpt {
     pub(super) fn new(text: &str) -> Self {
         let mut shown: String = text.chars().take(SHOWN_CHARS).map(shown_char).collect();
         if text.chars().nth(SHOWN_CHARS).is_some() {
@@ -246,7 +246,7 @@ impl Shown {
     }
 }
 
-impl fmt::Display for Shown {
+impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -259,12 +259,12 @@ mod tests {
     #[test]
     fn what_a_file_says_is_shown_escaped_and_short() {
         assert_eq!(
-            Shown::new("a\u{1b}[31m\"\u{202e}").to_string(),
+            Excerpt::new("a\u{1b}[31m\"\u{202e}").to_string(),
             r#"a\u{1b}[31m"\u{202e}"#
         );
-        assert_eq!(Shown::new(&"x".repeat(40)).to_string(), "x".repeat(40));
+        assert_eq!(Excerpt::new(&"x".repeat(40)).to_string(), "x".repeat(40));
         assert_eq!(
-            Shown::new(&"x".repeat(41)).to_string(),
+            Excerpt::new(&"x".repeat(41)).to_string(),
             "x".repeat(40) + "…"
         );
     }

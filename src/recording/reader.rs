@@ -8,11 +8,11 @@ use std::path::Path;
 use csv::{ErrorKind, Position, ReaderBuilder, StringRecord, Terminator};
 
 use super::columns::Columns;
-use super::decode::{Decoder, Heading, Layout};
-use super::error::{HeaderProblem, ReadError, RowProblem, Shown};
+use super::decode::{CellLayout, Decoder, Heading};
+use super::error::{Excerpt, HeaderProblem, ReadError, RowProblem};
 use super::foreign;
 use super::row::Row;
-use super::watched::Watched;
+use super::watched::WatchedInput;
 use crate::protocol::Numbered;
 
 /// Large enough that a read of the disk is worth its call, small enough to stay in the second-level cache.
@@ -24,7 +24,7 @@ const BUFFER_BYTES_OF_A_ROW: usize = 4 * 1024;
 /// Reads the rows of a recording, one after the other, in constant memory. Ends at the first error.
 #[derive(Debug)]
 pub struct Reader<R> {
-    csv: csv::Reader<Watched<R>>,
+    csv: csv::Reader<WatchedInput<R>>,
     file: String,
     row: StringRecord,
     decoder: Decoder,
@@ -34,7 +34,7 @@ pub struct Reader<R> {
 
 /// Where a row begins in its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct RowPlace {
     /// Bytes before it.
     pub byte: u64,
     /// Where the parser counts from, to give the same line numbers again.
@@ -101,7 +101,7 @@ impl<R: Read> Reader<R> {
             .flexible(true)
             .terminator(Terminator::Any(b'\n'))
             .buffer_capacity(buffer_bytes)
-            .from_reader(Watched::new(input));
+            .from_reader(WatchedInput::new(input));
         let mut header = StringRecord::new();
         match read_layout(&mut csv, &mut header) {
             Ok(Ok(layout)) => Ok(Self {
@@ -132,9 +132,9 @@ impl<R: Read> Reader<R> {
     }
 
     /// Where the row that came last begins.
-    pub fn place(&self) -> Place {
+    pub fn place(&self) -> RowPlace {
         let position = self.row.position();
-        Place {
+        RowPlace {
             byte: position.map_or(0, Position::byte),
             line: position.map_or(1, Position::line),
         }
@@ -165,7 +165,7 @@ impl<R: Read> Reader<R> {
         while self.read_record()? {
             match self.decoder.row(&self.row) {
                 Ok(row) => return Ok(Some(row)),
-                Err(_) if Layout::is_header(&self.row) => self.change_layout()?,
+                Err(_) if CellLayout::is_header(&self.row) => self.change_layout()?,
                 Err(problem) => return Err(self.error(problem)),
             }
         }
@@ -174,7 +174,7 @@ impl<R: Read> Reader<R> {
 
     fn change_layout(&mut self) -> Result<(), ReadError> {
         let mut layout =
-            Layout::of(&self.row).map_err(|problem| self.error(RowProblem::Header(problem)))?;
+            CellLayout::of(&self.row).map_err(|problem| self.error(RowProblem::Header(problem)))?;
         if layout.columns == *self.columns() {
             // The same object tells those who keep it that nothing changed.
             layout.columns = self.columns().clone();
@@ -228,7 +228,7 @@ impl<R: Read> Reader<R> {
                 file,
                 line: line.unwrap_or(here),
                 problem: RowProblem::NotUtf8 {
-                    column: Shown::new(self.decoder.layout().name_of(err.field())),
+                    column: Excerpt::new(self.decoder.layout().name_of(err.field())),
                 },
             },
             ErrorKind::Io(_) if self.csv.get_ref().is_exhausted() => ReadError::Row {
@@ -252,7 +252,11 @@ impl<R: Read + Seek> Reader<R> {
     ///
     /// # Errors
     /// When it is not there any more, or cannot be read.
-    pub fn message_at(&mut self, place: Place, heading: &Heading) -> Result<Numbered, ReadError> {
+    pub fn message_at(
+        &mut self,
+        place: RowPlace,
+        heading: &Heading,
+    ) -> Result<Numbered, ReadError> {
         let mut position = Position::new();
         position.set_byte(place.byte).set_line(place.line);
         let failed = |source| ReadError::Io {
@@ -274,19 +278,19 @@ impl<R: Read + Seek> Reader<R> {
 }
 
 fn read_layout<R: Read>(
-    csv: &mut csv::Reader<Watched<R>>,
+    csv: &mut csv::Reader<WatchedInput<R>>,
     header: &mut StringRecord,
-) -> Result<Result<Layout, HeaderProblem>, std::io::Error> {
+) -> Result<Result<CellLayout, HeaderProblem>, std::io::Error> {
     let problem = match csv.read_record(header) {
         Ok(true) if csv.get_ref().at_end() => {
             // A file that could not become a recording says so first. Other faults may be of the cut alone: half of
             // 'cpu:0' is a second 'cpu'.
-            match Layout::of(header) {
+            match CellLayout::of(header) {
                 Err(problem @ HeaderProblem::Lacks(_)) => problem,
                 _ => HeaderProblem::CutOff,
             }
         }
-        Ok(true) => return Ok(Layout::of(header)),
+        Ok(true) => return Ok(CellLayout::of(header)),
         Ok(false) => HeaderProblem::Empty,
         Err(error) => match error.into_kind() {
             ErrorKind::Io(source) if !csv.get_ref().is_exhausted() => return Err(source),

@@ -10,7 +10,7 @@ pub(super) const MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
 
 /// An input that remembers its end and bounds the bytes of a row.
 #[derive(Debug)]
-pub(super) struct Watched<R> {
+pub(super) struct WatchedInput<R> {
     input: R,
     at_end: bool,
     allowed: usize,
@@ -18,7 +18,7 @@ pub(super) struct Watched<R> {
     head: Vec<u8>,
 }
 
-impl<R> Watched<R> {
+impl<R> WatchedInput<R> {
     pub(super) fn new(input: R) -> Self {
         Self {
             input,
@@ -49,7 +49,7 @@ impl<R> Watched<R> {
     }
 }
 
-impl<R: Read> Read for Watched<R> {
+impl<R: Read> Read for WatchedInput<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.is_exhausted() {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -70,7 +70,7 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
-impl<R: Seek> Seek for Watched<R> {
+impl<R: Seek> Seek for WatchedInput<R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.at_end = false;
         self.input.seek(to)

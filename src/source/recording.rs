@@ -20,9 +20,9 @@ mod window;
 use std::path::{Path, PathBuf};
 
 pub use feed::{Feed, LongWait, Observer, Played, ReplayError, Tempo};
-pub use order::Order;
+pub use order::RowOrder;
 pub use pace::Speed;
-pub use playback::{Numbering, Play, Playback, Run};
+pub use playback::{Numbering, Play, Playback, PlaybackOptions};
 pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, Times, survey};
 pub use window::{Bound, Window};
 

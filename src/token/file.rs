@@ -76,7 +76,7 @@ pub enum TokenError {
 
 /// A token and the state of its file.
 #[derive(Debug)]
-pub struct Found {
+pub struct FoundToken {
     /// The token.
     pub token: Token,
     /// Whether it was just created.
@@ -91,11 +91,11 @@ pub struct Found {
 ///
 /// # Errors
 /// When the file cannot be read or contains something else.
-pub fn read(path: &Path) -> Result<Found, TokenError> {
+pub fn read(path: &Path) -> Result<FoundToken, TokenError> {
     read_from(&SystemDisk, path)
 }
 
-fn read_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
+fn read_from(disk: &dyn Disk, path: &Path) -> Result<FoundToken, TokenError> {
     let failed = |source| TokenError::Read {
         path: path.into(),
         source,
@@ -122,7 +122,7 @@ fn read_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
         path: path.into(),
         source,
     })?;
-    Ok(Found {
+    Ok(FoundToken {
         token,
         is_new: false,
         is_exposed: has_mode(&meta, 0o004),
@@ -135,11 +135,11 @@ fn read_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
 ///
 /// # Errors
 /// As [`read`], and when others can write it.
-pub fn read_for_server(path: &Path) -> Result<Found, TokenError> {
+pub fn read_for_server(path: &Path) -> Result<FoundToken, TokenError> {
     read_for_server_from(&SystemDisk, path)
 }
 
-fn read_for_server_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
+fn read_for_server_from(disk: &dyn Disk, path: &Path) -> Result<FoundToken, TokenError> {
     match read_from(disk, path) {
         Ok(found) if found.is_writable => Err(TokenError::Writable { path: path.into() }),
         other => other,
@@ -150,17 +150,17 @@ fn read_for_server_from(disk: &dyn Disk, path: &Path) -> Result<Found, TokenErro
 ///
 /// # Errors
 /// When the file can be neither read nor created, or contains something else.
-pub fn read_or_create(path: &Path) -> Result<Found, TokenError> {
+pub fn read_or_create(path: &Path) -> Result<FoundToken, TokenError> {
     read_or_create_on(&SystemDisk, path)
 }
 
-fn read_or_create_on(disk: &dyn Disk, path: &Path) -> Result<Found, TokenError> {
+fn read_or_create_on(disk: &dyn Disk, path: &Path) -> Result<FoundToken, TokenError> {
     match read_for_server_from(disk, path) {
         Err(TokenError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => {}
         other => return other,
     }
     match create(disk, path) {
-        Ok(token) => Ok(Found {
+        Ok(token) => Ok(FoundToken {
             token,
             is_new: true,
             is_exposed: false,

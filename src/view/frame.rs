@@ -91,10 +91,7 @@ fn pages(
                 keys.push((glyphs.up_down, "scroll"));
             }
             let lines = host_page::page(state, host, ui.scroll(), height, canvas);
-            (
-                lines,
-                Some(format!("last {}", exact_span(host.reach()))),
-            )
+            (lines, Some(format!("last {}", exact_span(host.reach()))))
         }
         Page::Server(server) => (host_page::server_page(state, server, canvas), None),
     };

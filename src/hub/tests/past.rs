@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, mpsc};
 
 use super::*;
-use crate::hub::{Past, PastFrom, PastMessage, PastMessages, Wanted};
+use crate::hub::{Past, PastFrom, PastMessage, PastMessages, PastRequest};
 
 /// At one message a second the ring holds 41.
 const RETAIN: Duration = Duration::from_secs(40);
@@ -17,7 +17,7 @@ type Meanwhile = Box<dyn FnMut(u64) -> io::Result<()> + Send>;
 #[derive(Default)]
 struct FakePast {
     messages: Mutex<Vec<PastMessage>>,
-    wanted: Mutex<Vec<Wanted>>,
+    wanted: Mutex<Vec<PastRequest>>,
     /// Reads on into the ring, rather than ending where that begins.
     overlaps: bool,
     /// Called before each message, on the thread that reads.
@@ -39,7 +39,7 @@ fn name(message: &PastMessage) -> (StreamId, u64) {
 struct Shared(Arc<FakePast>);
 
 impl Past for Shared {
-    fn read(&self, wanted: &Wanted) -> io::Result<PastMessages> {
+    fn read(&self, wanted: &PastRequest) -> io::Result<PastMessages> {
         let past = Arc::clone(&self.0);
         past.wanted.lock().unwrap().push(wanted.clone());
         let messages = past.messages.lock().unwrap();
@@ -183,7 +183,7 @@ fn what_the_ring_has_is_not_looked_for_in_the_past() {
     world.check("since=39s", &["hello s1", "61..100"]);
     assert_eq!(*world.past.0.wanted.lock().unwrap(), []);
     world.check("last=42", &["hello s1", "59..100"]);
-    let wanted = Wanted {
+    let wanted = PastRequest {
         host: host("a"),
         from: PastFrom::Last(1),
         before: Some(("s1".parse().unwrap(), 60)),
@@ -312,7 +312,7 @@ impl Drop for TellsDrop {
 }
 
 impl Past for Endless {
-    fn read(&self, _: &Wanted) -> io::Result<PastMessages> {
+    fn read(&self, _: &PastRequest) -> io::Result<PastMessages> {
         let (count, tells) = (Arc::clone(&self.0), TellsDrop(self.1.clone()));
         let announcement = Arc::new(announcement("s0"));
         Ok(Box::new((1..).map(move |seq| {

@@ -1,21 +1,21 @@
 //! The most rows that can be left where they are.
 
 /// Where a row belongs among those of its host: the rank of its stream, and its number.
-pub(super) type Key = (u32, u64);
+pub(super) type RowRank = (u32, u64);
 
 /// Rows that stay together.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Link {
-    pub(super) first: Key,
-    pub(super) last: Key,
+pub(super) struct ChainLink {
+    pub(super) first: RowRank,
+    pub(super) last: RowRank,
     /// How many rows they are.
     pub(super) weight: u64,
 }
 
 /// Which of `links` are in the heaviest chain: links in the order given, each of which begins where or after the one
 /// before it ends. Takes n log n steps.
-pub(super) fn heaviest(links: &[Link]) -> Vec<bool> {
-    let mut ends: Vec<Key> = links.iter().map(|link| link.last).collect();
+pub(super) fn heaviest(links: &[ChainLink]) -> Vec<bool> {
+    let mut ends: Vec<RowRank> = links.iter().map(|link| link.last).collect();
     ends.sort_unstable();
     ends.dedup();
     let mut best = Prefixes(vec![(0, NONE); ends.len()]);
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn link(first: u64, last: u64, weight: u64) -> Link {
-        Link {
+    fn link(first: u64, last: u64, weight: u64) -> ChainLink {
+        ChainLink {
             first: (0, first),
             last: (0, last),
             weight,

@@ -100,14 +100,14 @@ struct Player<O> {
     observer: O,
     /// The last message was a metric.
     is_metric_last: bool,
-    hosts: HashMap<HostName, Host>,
+    hosts: HashMap<HostName, FedHost>,
     intervals: BTreeMap<HostName, u64>,
     /// Rules that are asked instead of playing the recorded alerts.
     alerting: Option<Alerting>,
 }
 
 /// One host, and what was last announced of it.
-struct Host {
+struct FedHost {
     sequence: Sequence,
     interval: u64,
     announced: Option<(StreamId, Columns)>,
@@ -171,14 +171,14 @@ impl<O: Observer> Feed<O> {
 }
 
 impl<O: Observer> Player<O> {
-    fn host(&mut self, publisher: &Publisher, name: &HostName) -> &mut Host {
+    fn host(&mut self, publisher: &Publisher, name: &HostName) -> &mut FedHost {
         self.hosts.entry(name.clone()).or_insert_with(|| {
             // One that a pipe brings late was not surveyed; most often it is sampled like the others.
             let surveyed = self.intervals.get(name);
             let interval = surveyed.or_else(|| self.intervals.values().next());
             let interval = interval.copied().unwrap_or(DEFAULT_INTERVAL_MS);
             let alerting = self.alerting.clone();
-            Host {
+            FedHost {
                 sequence: Sequence::new(publisher.host(name)),
                 interval: self.tempo.speed.scaled(interval),
                 announced: None,
@@ -337,7 +337,7 @@ impl<O: Observer> Player<O> {
     }
 }
 
-impl Host {
+impl FedHost {
     /// Whether a message is played: a recorded alert is not where rules are asked. Holes keep their size.
     fn admits(&mut self, play: &mut Play) -> bool {
         if self.alerts.is_none() {

@@ -8,9 +8,9 @@ use crate::recording::{Columns, ReadError, RowProblem};
 use crate::wording::{self, one_or_more};
 
 use super::Input;
-use super::chain::Key;
-use super::order::{Order, Ranks, Runs};
-use super::ordered::{Found, Source, Spot};
+use super::chain::RowRank;
+use super::order::{Ranks, RowOrder, Runs};
+use super::ordered::{FoundRow, RowSource, Spot};
 
 /// The cure for a row out of place in what can be read only once.
 const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
@@ -31,8 +31,8 @@ pub(super) struct Merged {
 
 /// An input, and the row of it that waits for its turn.
 struct Opened {
-    source: Source,
-    head: Option<Found>,
+    source: RowSource,
+    head: Option<FoundRow>,
     /// Rows that were out of place.
     moved: u64,
     /// Rows whose message came already.
@@ -53,18 +53,18 @@ struct Last {
 
 impl Merged {
     /// Opens the inputs, which are in `order`.
-    pub(super) fn new(inputs: &[Input], order: &Order) -> Result<Self, ReadError> {
+    pub(super) fn new(inputs: &[Input], order: &RowOrder) -> Result<Self, ReadError> {
         Self::open(inputs, order, false)
     }
 
     /// Opens the inputs to find out whether they are in order.
     pub(super) fn to_survey(inputs: &[Input]) -> Result<Self, ReadError> {
-        Self::open(inputs, &Order::default(), true)
+        Self::open(inputs, &RowOrder::default(), true)
     }
 
-    fn open(inputs: &[Input], order: &Order, is_lenient: bool) -> Result<Self, ReadError> {
+    fn open(inputs: &[Input], order: &RowOrder, is_lenient: bool) -> Result<Self, ReadError> {
         let open = |(at, input)| {
-            let mut source = Source::open(input, order.plan(at), is_lenient)?;
+            let mut source = RowSource::open(input, order.plan(at), is_lenient)?;
             Ok(Opened {
                 head: source.next()?,
                 source,
@@ -110,7 +110,7 @@ impl Merged {
             heads.filter_map(|(input, opened)| Some((input, opened.head.as_ref()?)))
         };
         // Ties go to the file that was named first.
-        let time = |found: &Found| (found.timestamp(), found.message.host.clone());
+        let time = |found: &FoundRow| (found.timestamp(), found.message.host.clone());
         let (input, earliest) = heads().min_by_key(|(_, found)| time(found))?;
         // A clock may have been set back: another file may have what comes before it.
         let host = &earliest.message.host;
@@ -123,19 +123,19 @@ impl Merged {
         Some(first.0)
     }
 
-    fn key(&self, found: &Found) -> Key {
+    fn key(&self, found: &FoundRow) -> RowRank {
         let ranks = self.ranks.get(&found.message.host);
         let rank = ranks.and_then(|ranks| ranks.get(&found.message.stream));
         (rank.copied().unwrap_or_default(), found.message.seq)
     }
 
     /// Whether it is known in which order two rows of a host belong.
-    fn is_ranked(&self, one: &Found, other: &Found) -> bool {
+    fn is_ranked(&self, one: &FoundRow, other: &FoundRow) -> bool {
         one.message.stream == other.message.stream || self.ranks.contains_key(&one.message.host)
     }
 
     /// Whether a row is the next of its host. One that came already is counted.
-    fn is_new(&mut self, input: usize, found: &Found) -> Result<bool, ReadError> {
+    fn is_new(&mut self, input: usize, found: &FoundRow) -> Result<bool, ReadError> {
         let is_pipe = self.inputs[input].source.is_pipe();
         let keep = || is_pipe.then(|| found.message.clone());
         let Some(last) = self.last.get_mut(&found.message.host) else {
@@ -181,7 +181,7 @@ impl Merged {
     }
 
     /// Checks that a row says the same as the last one of its host, whose message it repeats.
-    fn check_same(&mut self, input: usize, found: &Found) -> Result<(), ReadError> {
+    fn check_same(&mut self, input: usize, found: &FoundRow) -> Result<(), ReadError> {
         let Some(last) = self.last.get(&found.message.host) else {
             return Ok(());
         };
@@ -200,7 +200,7 @@ impl Merged {
         Err(self.error(input, found, problem))
     }
 
-    fn displaced(&self, input: usize, found: &Found) -> ReadError {
+    fn displaced(&self, input: usize, found: &FoundRow) -> ReadError {
         let after = (self.last.get(&found.message.host))
             .map(|last| {
                 let (file, line) = (self.inputs[last.input].source.file(), last.at.line);
@@ -216,7 +216,7 @@ impl Merged {
         self.error(input, found, problem)
     }
 
-    fn error(&self, input: usize, found: &Found, problem: RowProblem) -> ReadError {
+    fn error(&self, input: usize, found: &FoundRow, problem: RowProblem) -> ReadError {
         ReadError::Row {
             file: self.inputs[input].source.file().into(),
             line: found.at.line,

@@ -2,7 +2,7 @@
 //!
 //! The rows of one host are ordered by stream and number, never by time: a clock may have been set back. A survey counts
 //! each host's [`Runs`], stretches of rows that are in order; a file in order has one for each stream. Only where a row
-//! comes late an [`Order`] is made: it ranks the streams, leaves as many rows in place as possible, and keeps for each of
+//! comes late an [`RowOrder`] is made: it ranks the streams, leaves as many rows in place as possible, and keeps for each of
 //! the others where it is in the file. So memory grows with the rows that are displaced, 40 bytes each, not with the file.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::protocol::{HostName, Numbered, StreamId};
-use crate::recording::{Heading, Place, ReadError, Reader, Row};
+use crate::recording::{Heading, ReadError, Reader, Row, RowPlace};
 
 use super::Input;
-use super::chain::{Key, Link, heaviest};
+use super::chain::{ChainLink, RowRank, heaviest};
 
 /// The rows of a file, as stretches of each host's that are in order.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Runs(HashMap<HostName, HostRuns>);
 /// The runs of one host.
 #[derive(Debug, Default)]
 struct HostRuns {
-    runs: Vec<Run>,
+    runs: Vec<RowRun>,
     /// The last holes in the numbers of the last run, at most [`HOLES`].
     holes: VecDeque<Hole>,
     /// The greatest number of each stream.
@@ -37,7 +37,7 @@ const HOLES: usize = 16;
 #[derive(Debug)]
 struct Hole {
     /// The run as if it ended before the hole.
-    before: Run,
+    before: RowRun,
     /// The number and time behind it.
     next: u64,
     timestamp: u64,
@@ -45,7 +45,7 @@ struct Hole {
 
 /// Rows of one host that follow each other, in one stream, with numbers that do not fall.
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct RowRun {
     stream: StreamId,
     first: u64,
     last: u64,
@@ -56,11 +56,11 @@ struct Run {
 
 /// How the rows of all inputs are ordered. By default as they come.
 #[derive(Debug, Clone, Default)]
-pub struct Order {
+pub struct RowOrder {
     /// The streams of each host; empty where nothing had to be put in order.
     pub(super) ranks: Arc<Ranks>,
     /// What is displaced in each input.
-    plans: Vec<Option<Arc<Plan>>>,
+    plans: Vec<Option<Arc<ReorderPlan>>>,
 }
 
 /// Which of a host's streams comes when.
@@ -68,7 +68,7 @@ pub(super) type Ranks = HashMap<HostName, HashMap<StreamId, u32>>;
 
 /// The displaced rows of a file.
 #[derive(Debug, Default)]
-pub(super) struct Plan {
+pub(super) struct ReorderPlan {
     pub(super) hosts: HashMap<HostName, HostPlan>,
     pub(super) headings: Vec<Heading>,
     /// Whether any row is left in its place.
@@ -81,7 +81,7 @@ pub(super) struct HostPlan {
     pub(super) ranks: HashMap<StreamId, u32>,
     runs: Vec<PlannedRun>,
     /// Where the first row that is left in place belongs.
-    pub(super) first_in_place: Option<Key>,
+    pub(super) first_in_place: Option<RowRank>,
     /// In the order in which they belong.
     pub(super) displaced: Vec<Displaced>,
 }
@@ -101,7 +101,7 @@ pub(super) struct PlannedRun {
 pub(super) struct Displaced {
     seq: u64,
     pub(super) timestamp: u64,
-    pub(super) place: Place,
+    pub(super) place: RowPlace,
     rank: u32,
     /// The index of its heading, doubled; odd where the row counts as moved.
     heading_and_moved: u32,
@@ -162,7 +162,7 @@ impl HostRuns {
             Some(run) if run.stream == stream => {
                 // What was moved before its place begins at the hole into which this row falls.
                 if let Some(hole) = self.holes.iter().rev().find(|hole| hole.next > seq) {
-                    let behind = Run {
+                    let behind = RowRun {
                         first: hole.next,
                         rows: run.rows - hole.before.rows,
                         timestamp: hole.timestamp,
@@ -179,7 +179,7 @@ impl HostRuns {
 
     fn begin(&mut self, stream: StreamId, seq: u64, timestamp: u64) {
         self.holes.clear();
-        self.runs.push(Run {
+        self.runs.push(RowRun {
             stream,
             first: seq,
             last: seq,
@@ -189,12 +189,12 @@ impl HostRuns {
     }
 }
 
-impl Order {
+impl RowOrder {
     /// The order of `inputs`, which have these runs. Reads again those that have displaced rows.
     pub(super) fn of(inputs: &[Input], runs: &[Runs]) -> Result<Self, ReadError> {
         let ranks = rank(runs);
         let plans = inputs.iter().zip(runs).map(|(input, runs)| {
-            let plan = Plan::of(runs, &ranks);
+            let plan = ReorderPlan::of(runs, &ranks);
             match input {
                 Input::File(path) if !plan.hosts.is_empty() => {
                     Ok(Some(Arc::new(plan.locate(path)?)))
@@ -210,14 +210,14 @@ impl Order {
     }
 
     /// What is displaced in an input.
-    pub(super) fn plan(&self, input: usize) -> Option<Arc<Plan>> {
+    pub(super) fn plan(&self, input: usize) -> Option<Arc<ReorderPlan>> {
         self.plans.get(input).cloned().flatten()
     }
 }
 
 /// Ranks the streams of each host.
 fn rank(files: &[Runs]) -> Ranks {
-    let mut by_host: HashMap<&HostName, Vec<&[Run]>> = HashMap::new();
+    let mut by_host: HashMap<&HostName, Vec<&[RowRun]>> = HashMap::new();
     for (host, runs) in files.iter().flat_map(|file| &file.0) {
         by_host.entry(host).or_default().push(&runs.runs);
     }
@@ -232,7 +232,7 @@ fn rank(files: &[Runs]) -> Ranks {
 ///
 /// Streams of one file keep the order in which they have there. Those of different files are ordered by the time of
 /// their first rows. Where files contradict each other, they are ordered by id.
-fn rank_streams(files: &[&[Run]]) -> Vec<StreamId> {
+fn rank_streams(files: &[&[RowRun]]) -> Vec<StreamId> {
     let mut begins: BTreeMap<StreamId, u64> = BTreeMap::new();
     for run in files.iter().copied().flatten() {
         let begin = begins.entry(run.stream).or_insert(run.timestamp);
@@ -278,7 +278,7 @@ fn rank_streams(files: &[&[Run]]) -> Vec<StreamId> {
 
 /// The streams of one host in one file, in their order there: as they come, by id where they interleave, and turned
 /// around where the numbers mostly fall, as in a file that was sorted newest first.
-fn streams_of(runs: &[Run]) -> Vec<StreamId> {
+fn streams_of(runs: &[RowRun]) -> Vec<StreamId> {
     let mut spans: HashMap<StreamId, (usize, usize)> = HashMap::new();
     for (at, run) in runs.iter().enumerate() {
         spans.entry(run.stream).or_insert((at, at)).1 = at;
@@ -304,13 +304,13 @@ fn streams_of(runs: &[Run]) -> Vec<StreamId> {
     ordered
 }
 
-fn is_falling(runs: &[Run]) -> bool {
+fn is_falling(runs: &[RowRun]) -> bool {
     let rises: u64 = runs.iter().map(|run| run.rows - 1).sum();
-    let fall = |pair: &&[Run]| pair[0].stream == pair[1].stream && pair[1].first < pair[0].last;
+    let fall = |pair: &&[RowRun]| pair[0].stream == pair[1].stream && pair[1].first < pair[0].last;
     runs.windows(2).filter(fall).count() as u64 > rises
 }
 
-impl Plan {
+impl ReorderPlan {
     /// Which runs move, of hosts that have any.
     fn of(runs: &Runs, ranks: &Ranks) -> Self {
         let mut plan = Self::default();
@@ -319,7 +319,7 @@ impl Plan {
             let ranks = &ranks[host];
             let links = runs.iter().map(|run| {
                 let rank = ranks[&run.stream];
-                Link {
+                ChainLink {
                     first: (rank, run.first),
                     last: (rank, run.last),
                     weight: run.rows,
@@ -403,7 +403,7 @@ impl Plan {
 
 impl HostPlan {
     /// Where a row of this host belongs.
-    pub(super) fn key(&self, stream: StreamId, seq: u64) -> Key {
+    pub(super) fn key(&self, stream: StreamId, seq: u64) -> RowRank {
         (self.rank_of(stream), seq)
     }
 
@@ -413,11 +413,11 @@ impl HostPlan {
 }
 
 impl Displaced {
-    pub(super) fn key(&self) -> Key {
+    pub(super) fn key(&self) -> RowRank {
         (self.rank, self.seq)
     }
 
-    /// The index of its heading in [`Plan::headings`].
+    /// The index of its heading in [`ReorderPlan::headings`].
     pub(super) fn heading(&self) -> usize {
         (self.heading_and_moved >> 1) as usize
     }

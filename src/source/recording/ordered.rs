@@ -6,14 +6,14 @@ use std::io::Read;
 use std::sync::Arc;
 
 use crate::protocol::{HostName, Numbered};
-use crate::recording::{Columns, Heading, Place, ReadError, Reader, Row};
+use crate::recording::{Columns, Heading, ReadError, Reader, Row, RowPlace};
 
 use super::Input;
-use super::order::{Displaced, HostPlan, Plan, RunCounter, Runs};
+use super::order::{Displaced, HostPlan, ReorderPlan, RunCounter, Runs};
 
 /// A numbered row that was read, and where.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct FoundRow {
     pub(super) message: Numbered,
     pub(super) at: Spot,
     /// Whether it was out of place in its file.
@@ -24,12 +24,12 @@ pub(super) struct Found {
 #[derive(Debug, Clone)]
 pub(super) struct Spot {
     pub(super) heading: Heading,
-    pub(super) place: Place,
+    pub(super) place: RowPlace,
     /// The line on which it starts, from 1.
     pub(super) line: u64,
 }
 
-impl Found {
+impl FoundRow {
     /// When its sample was taken, in milliseconds since the epoch.
     pub(super) fn timestamp(&self) -> u64 {
         self.message.sample.timestamp
@@ -41,7 +41,7 @@ impl Found {
 }
 
 /// An open input. Gap rows are left out: the numbers show the hole.
-pub(super) enum Source {
+pub(super) enum RowSource {
     /// Its rows can be read once, as they come.
     Pipe(Reader<Box<dyn Read + Send>>),
     /// Its rows are in order, as far as is known. They are counted where that is to be found out.
@@ -50,11 +50,11 @@ pub(super) enum Source {
     Displaced(Box<InOrder>),
 }
 
-impl Source {
+impl RowSource {
     /// Opens an input. With `count` its runs are counted as it is read.
     pub(super) fn open(
         input: &Input,
-        plan: Option<Arc<Plan>>,
+        plan: Option<Arc<ReorderPlan>>,
         count: bool,
     ) -> Result<Self, ReadError> {
         Ok(match (input, plan) {
@@ -64,7 +64,7 @@ impl Source {
                 hosts: plan
                     .hosts
                     .keys()
-                    .map(|host| (host.clone(), Progress::default()))
+                    .map(|host| (host.clone(), HostProgress::default()))
                     .collect(),
                 is_over: !plan.any_in_place,
                 head: None,
@@ -80,7 +80,7 @@ impl Source {
     }
 
     /// The next row.
-    pub(super) fn next(&mut self) -> Result<Option<Found>, ReadError> {
+    pub(super) fn next(&mut self) -> Result<Option<FoundRow>, ReadError> {
         match self {
             Self::Pipe(reader) => numbered(reader),
             Self::File(reader, runs) => {
@@ -148,10 +148,10 @@ fn open_pipe(path: &std::path::Path) -> Result<Reader<Box<dyn Read + Send>>, Rea
     Reader::new(input, file)
 }
 
-fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<Found>, ReadError> {
+fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<FoundRow>, ReadError> {
     while let Some(row) = reader.next().transpose()? {
         if let Row::Numbered(message) = row {
-            return Ok(Some(Found {
+            return Ok(Some(FoundRow {
                 at: Spot {
                     heading: reader.heading().clone(),
                     place: reader.place(),
@@ -169,16 +169,16 @@ fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<Found>, ReadError>
 pub(super) struct InOrder {
     in_file: Reader<File>,
     by_place: Reader<File>,
-    plan: Arc<Plan>,
-    hosts: HashMap<HostName, Progress>,
+    plan: Arc<ReorderPlan>,
+    hosts: HashMap<HostName, HostProgress>,
     /// The next of the rows in place.
-    head: Option<Found>,
+    head: Option<FoundRow>,
     is_over: bool,
 }
 
 /// How far a host with displaced rows is.
 #[derive(Debug, Default)]
-struct Progress {
+struct HostProgress {
     counter: RunCounter,
     /// Displaced rows that were given out.
     given: usize,
@@ -187,7 +187,7 @@ struct Progress {
 }
 
 impl InOrder {
-    fn next(&mut self) -> Result<Option<Found>, ReadError> {
+    fn next(&mut self) -> Result<Option<FoundRow>, ReadError> {
         while self.head.is_none() && !self.is_over {
             self.head = self.next_in_place()?;
             self.is_over = self.head.is_none();
@@ -205,7 +205,7 @@ impl InOrder {
         self.take_displaced(&host)
     }
 
-    fn next_in_place(&mut self) -> Result<Option<Found>, ReadError> {
+    fn next_in_place(&mut self) -> Result<Option<FoundRow>, ReadError> {
         while let Some(found) = numbered(&mut self.in_file)? {
             let host = &found.message.host;
             let (Some(plan), Some(progress)) =
@@ -246,10 +246,16 @@ impl InOrder {
     }
 
     /// Whether a displaced row may come before the next row in place.
-    fn is_due(&self, host: &HostName, plan: &HostPlan, so_far: &Progress, row: &Displaced) -> bool {
+    fn is_due(
+        &self,
+        host: &HostName,
+        plan: &HostPlan,
+        so_far: &HostProgress,
+        row: &Displaced,
+    ) -> bool {
         match &self.head {
             None => true,
-            Some(Found { message, .. }) if message.host == *host => {
+            Some(FoundRow { message, .. }) if message.host == *host => {
                 row.key() < plan.key(message.stream, message.seq)
             }
             // When this host's next row in place comes is not known yet, except for the first.
@@ -259,7 +265,7 @@ impl InOrder {
         }
     }
 
-    fn take_displaced(&mut self, host: &HostName) -> Result<Option<Found>, ReadError> {
+    fn take_displaced(&mut self, host: &HostName) -> Result<Option<FoundRow>, ReadError> {
         let next = self.hosts.get_mut(host).and_then(|progress| {
             progress.given += 1;
             self.plan.hosts.get(host)?.displaced.get(progress.given - 1)
@@ -269,7 +275,7 @@ impl InOrder {
         else {
             return Ok(None);
         };
-        Ok(Some(Found {
+        Ok(Some(FoundRow {
             message: self.by_place.message_at(next.place, heading)?,
             at: Spot {
                 heading: heading.clone(),

@@ -7,7 +7,7 @@ use crate::recording::{Columns, ReadError};
 
 use super::super::{Seq, Unnumbered};
 use super::merge::Merged;
-use super::order::Order;
+use super::order::RowOrder;
 use super::survey::Survey;
 use super::{Input, Window};
 
@@ -27,11 +27,11 @@ pub enum Numbering {
 
 /// How the recordings are played.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct PlaybackOptions {
     /// The recordings.
     pub inputs: Vec<Input>,
     /// How their rows are ordered, as the survey found.
-    pub order: Order,
+    pub order: RowOrder,
     /// Which part of them.
     pub window: Window,
     /// How messages are numbered.
@@ -59,14 +59,14 @@ pub struct Play {
     pub is_after_gap: bool,
 }
 
-/// The messages of a [`Run`], in their order.
+/// The messages of a [`PlaybackOptions`], in their order.
 pub struct Playback {
-    run: Run,
+    run: PlaybackOptions,
     rows: Merged,
     /// Messages that were read ahead, in reverse.
     ahead: Vec<(Numbered, Columns)>,
     first: Option<u64>,
-    clock: Clock,
+    clock: RecordedClock,
     /// Each host's last message as recorded; `None` before the first of a pass.
     hosts: HashMap<HostName, Option<(StreamId, u64)>>,
     /// Why no more messages can be made of what is left.
@@ -75,7 +75,7 @@ pub struct Playback {
 
 /// Recorded time, made into time that never goes back, not within a pass and not from one to the next.
 #[derive(Debug, Default)]
-struct Clock {
+struct RecordedClock {
     /// The time of the first message.
     base: Option<u64>,
     /// Milliseconds since then, by steps forward.
@@ -89,9 +89,9 @@ impl Playback {
     ///
     /// # Errors
     /// When one cannot be opened, or its first row not be read.
-    pub fn new(run: Run) -> Result<Self, ReadError> {
+    pub fn new(run: PlaybackOptions) -> Result<Self, ReadError> {
         let rows = Merged::new(&run.inputs, &run.order)?;
-        let clock = Clock::default();
+        let clock = RecordedClock::default();
         Ok(Self {
             run,
             rows,
@@ -263,7 +263,7 @@ fn shifted(time: u64, from: u64, to: u64) -> u64 {
     }
 }
 
-impl Clock {
+impl RecordedClock {
     /// When the message of a recorded time is due, and the time that it gets.
     fn tick(&mut self, recorded: u64, rebase_to: Option<u64>) -> (u64, u64) {
         let step = recorded.saturating_sub(self.last.unwrap_or(recorded));
@@ -293,7 +293,10 @@ mod tests {
     }
 
     /// The messages of recordings with these rows, and what is said of them.
-    fn played(files: &[String], change: impl FnOnce(&mut Run)) -> (Vec<Play>, Vec<String>) {
+    fn played(
+        files: &[String],
+        change: impl FnOnce(&mut PlaybackOptions),
+    ) -> (Vec<Play>, Vec<String>) {
         let directory = tempfile::tempdir().unwrap();
         let path = |index: usize| directory.path().join(format!("{index}.csv"));
         for (index, rows) in files.iter().enumerate() {
@@ -303,7 +306,7 @@ mod tests {
             .map(|index| Input::File(path(index)))
             .collect();
         let (survey, order) = survey(&inputs, Window::default()).unwrap();
-        let mut run = Run {
+        let mut run = PlaybackOptions {
             inputs,
             order,
             window: Window::default(),
@@ -323,13 +326,13 @@ mod tests {
         )
     }
 
-    fn plays(files: &[String], change: impl FnOnce(&mut Run)) -> Vec<Play> {
+    fn plays(files: &[String], change: impl FnOnce(&mut PlaybackOptions)) -> Vec<Play> {
         played(files, change).0
     }
 
     fn play(
         files: &[String],
-        change: impl FnOnce(&mut Run),
+        change: impl FnOnce(&mut PlaybackOptions),
     ) -> (Vec<(String, u64, u64)>, Vec<String>) {
         let (plays, mut warnings) = played(files, change);
         let (mut numbers, mut numbered) = (Numbers::default(), Vec::new());
@@ -427,7 +430,7 @@ mod tests {
             row(2, "s1", 2).replace(",2,,", &format!(",2,{alert},")),
         ]
         .concat();
-        let since = |change: &dyn Fn(&mut Run)| {
+        let since = |change: &dyn Fn(&mut PlaybackOptions)| {
             let plays = plays(std::slice::from_ref(&rows), change);
             plays[1].message.alert.as_ref().unwrap().since
         };
@@ -452,7 +455,7 @@ mod tests {
 
     #[test]
     fn time_and_numbers_that_run_out_end_the_replay() {
-        let fresh = |run: &mut Run| {
+        let fresh = |run: &mut PlaybackOptions| {
             run.again = true;
             run.numbering = Numbering::Fresh {
                 stream: StreamId(36),

@@ -7,7 +7,7 @@ use crate::protocol::{HostName, Numbered, StreamId};
 use crate::recording::{Columns, ReadError};
 
 use super::merge::Merged;
-use super::order::Order;
+use super::order::RowOrder;
 use super::{Input, Window};
 
 /// The steps that say what the interval is.
@@ -85,12 +85,12 @@ pub struct HostSurvey {
 ///
 /// # Errors
 /// The first row or file that cannot be read.
-pub fn survey(inputs: &[Input], window: Window) -> Result<(Survey, Order), ReadError> {
+pub fn survey(inputs: &[Input], window: Window) -> Result<(Survey, RowOrder), ReadError> {
     let mut merged = Merged::to_survey(inputs)?;
     let mut survey = Survey::of(&mut merged, window)?;
-    let mut order = Order::default();
+    let mut order = RowOrder::default();
     if merged.is_out_of_order() {
-        order = Order::of(inputs, &merged.into_runs())?;
+        order = RowOrder::of(inputs, &merged.into_runs())?;
         merged = Merged::new(inputs, &order)?;
         survey = Survey::of(&mut merged, window)?;
     }

@@ -34,7 +34,7 @@ impl Files {
         let directory = format!("{}/", self.0.path().display());
         let words = |error: ReadError| error.to_string().replace(&directory, "");
         let (survey, order) = survey(inputs, Window::default()).map_err(words)?;
-        let run = Run {
+        let run = PlaybackOptions {
             inputs: inputs.to_vec(),
             order,
             window: Window::default(),

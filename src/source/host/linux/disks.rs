@@ -31,7 +31,12 @@ impl Disks {
     /// The counters of whole physical disks in `text`, which is /proc/diskstats.
     ///
     /// The procfs crate has no line if one is bad, which one is when the kernel counts requests below 0.
-    pub(super) fn read(&mut self, text: &[u8], now: Instant, skip: &dyn Fn(&[u8])) -> Vec<DiskCounters> {
+    pub(super) fn read(
+        &mut self,
+        text: &[u8],
+        now: Instant,
+        skip: &dyn Fn(&[u8]),
+    ) -> Vec<DiskCounters> {
         let stats = lines(text).filter_map(|line| or_skip(DiskLine::parse(line), line, skip));
         let stats: Vec<DiskLine> = stats.collect();
         let names = stats.iter().map(|stat| stat.name);
