@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::alert::Recipient;
 use crate::alert::notify::{self, Notifiers, Target};
 use crate::cli::{GlobalArgs, NotifyArgs};
+use crate::millis::epoch_millis;
 use crate::protocol::HostName;
 
 use super::{Exit, Failure, announce, data};

@@ -1,10 +1,12 @@
 //! What one notifier has still to do, and what became of the rest.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+
+use crate::locks;
 
 use super::kind::Kind;
 use super::notice::Notice;
@@ -86,11 +88,11 @@ impl Inbox {
     }
 
     fn firing(&self) -> MutexGuard<'_, BTreeMap<Identity, Arc<Notice>>> {
-        self.firing.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.firing)
     }
 
     fn complain(&self) {
-        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drops = locks::lock(&self.drops);
         drops.count += 1;
         if drops
             .told

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::alert::Recipient;
 use crate::alert::change::Change;
+use crate::locks;
 use crate::protocol::HostName;
 
 use super::delivery::{Delivery, Tempo, judged};
@@ -166,11 +167,7 @@ impl Notifiers {
         let _ = tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await;
         let left = *open.borrow();
         self.stop.cancel();
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let thread = locks::lock(&self.thread).take();
         if let Some(thread) = thread {
             // It ends at once, and takes programs that are running with it.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;

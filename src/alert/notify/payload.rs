@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
+use crate::millis::in_millis;
 use crate::protocol::push_number;
 use crate::view::timestamp;
 
@@ -74,7 +75,7 @@ fn facts(notice: &Notice, text: String) -> Value {
         });
     }
     if let Some(lasted) = change.lasted {
-        facts["lasted"] = milliseconds(lasted).into();
+        facts["lasted"] = in_millis(lasted).into();
     }
     if let Some(peak) = change.peak {
         facts["peak"] = number(peak);
@@ -90,10 +91,6 @@ fn number(value: f64) -> Value {
     let mut digits = Vec::new();
     push_number(&mut digits, value);
     serde_json::from_slice(&digits).unwrap_or_default()
-}
-
-pub(super) fn milliseconds(length: Duration) -> u64 {
-    u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A text, with headers for what stands out.
@@ -199,7 +196,7 @@ fn for_alertmanager(notice: &Notice, now: SystemTime) -> Value {
     let ends = if notice.is_firing() {
         let until = now + FIRING_LASTS;
         let until = until.duration_since(SystemTime::UNIX_EPOCH);
-        milliseconds(until.unwrap_or_default())
+        in_millis(until.unwrap_or_default())
     } else {
         // An alert that ends before it starts is refused.
         change.timestamp.max(alert.since.saturating_add(1))

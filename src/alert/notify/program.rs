@@ -12,6 +12,7 @@ use super::kind::Kind;
 use super::notice::Notice;
 use super::payload::Payload;
 use super::process;
+use crate::millis::in_millis;
 
 /// Programs that run at once, each for another rule.
 const MOST_AT_ONCE: usize = 8;
@@ -81,9 +82,7 @@ fn variables(notice: &Notice) -> Vec<(&'static str, Option<String>)> {
         ),
         (
             "METRICS_ALERT_LASTED",
-            change
-                .lasted
-                .map(|it| super::payload::milliseconds(it).to_string()),
+            change.lasted.map(|it| in_millis(it).to_string()),
         ),
         ("METRICS_ALERT_PEAK", number(change.peak)),
         ("METRICS_ALERT_PROCESS", process.map(|it| it.name.clone())),

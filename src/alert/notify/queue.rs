@@ -1,9 +1,11 @@
 //! Notifications that wait for a notifier. Whoever brings one never waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+
+use crate::locks;
 
 use super::notice::Notice;
 
@@ -53,7 +55,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<Notice>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locks::lock(&self.waiting)
     }
 }
 
