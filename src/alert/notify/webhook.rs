@@ -4,6 +4,8 @@
 //! in `Debug`.
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -18,6 +20,9 @@ use super::kind::Kind;
 
 /// The path of Alertmanager's API, below that of its page.
 const ALERTMANAGER_PATH: &str = "/api/v2/alerts";
+
+/// The most that is read of a file of webhooks, in bytes.
+const LONGEST_FILE: u64 = 1024 * 1024;
 
 /// Hosts whose URLs are secrets, with the kind that understands them.
 const SECRET_HOSTS: [(&str, Kind); 3] = [
@@ -136,15 +141,19 @@ impl Webhook {
     /// One line that says what is wrong where, without the URL.
     pub fn read(path: &Path) -> Result<(Vec<Self>, Vec<String>), String> {
         let shown_path = path.display();
-        let bytes = std::fs::read(path).map_err(|error| {
+        let mut bytes = Vec::new();
+        let read =
+            File::open(path).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes));
+        read.map_err(|error| {
             let reason = error.to_string();
-            let reason = reason
-                .split(" (os error")
-                .next()
-                .unwrap_or_default()
-                .to_lowercase();
-            format!("cannot read '{shown_path}': {reason}")
+            let reason = reason.split(" (os error").next().unwrap_or_default();
+            format!("cannot read '{shown_path}': {}", reason.to_lowercase())
         })?;
+        if bytes.len() as u64 > LONGEST_FILE {
+            return Err(format!(
+                "'{shown_path}' is over 1 MiB: it is no list of webhooks"
+            ));
+        }
         let text = String::from_utf8(bytes).map_err(|_| format!("'{shown_path}' is not text"))?;
         let mut webhooks = Vec::new();
         for (index, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
@@ -382,6 +391,11 @@ mod tests {
             assert!(error.contains(expected), "{text}: {error}");
             assert!(!error.contains("SECRET"), "{text}: {error}");
         }
+        let error = read(&"# x\n".repeat(300_000)).unwrap_err();
+        assert!(
+            error.ends_with("is over 1 MiB: it is no list of webhooks"),
+            "{error}"
+        );
         std::fs::write(&path, [0xff, 0xfe]).unwrap();
         assert!(Webhook::read(&path).unwrap_err().ends_with("is not text"));
         let error = Webhook::read(&dir.path().join("none")).unwrap_err();
