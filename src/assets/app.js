@@ -2,79 +2,59 @@
 
 import { Chart } from "./chart.js";
 import { Connection, request, webSocket } from "./connection.js";
-import { append, byId, setText } from "./dom.js";
+import { byId, resize, setText } from "./dom.js";
 import { clock, counted, text, unbroken, uptime } from "./format.js";
-import { State } from "./state.js";
-import { renderCards, renderTables } from "./values.js";
+import { CHARTED, State, identity } from "./state.js";
+import { renderCards, renderTables, sentence } from "./values.js";
 
 /**
  * @typedef {import("../../docs/protocol").Message} Message
- * @typedef {import("../../docs/protocol").Metric} Metric
+ * @typedef {import("./state.js").Firing} Firing
  * @typedef {import("./state.js").Host} Host
+ * @typedef {import("./state.js").Numbered} Numbered
  *
- * What is said of the connection: its kind for the style sheet, a word, and a sentence for the banner.
- * @typedef {object} Status
- * @property {"connecting" | "live" | "stale" | "lost" | "down" | "over"} kind
- * @property {string} word
- * @property {string} banner
+ * What is said of the connection. The style sheet knows the kinds.
+ * @typedef {{ kind: "connecting" | "live" | "stale" | "lost" | "down" | "over", word: string, banner: string }} Status
  */
 
 /** The key of the token in the tab's storage. */
 const TOKEN = "metrics-token";
-/** The history to ask for: as much as the charts can show. */
+/** As much history as the charts can show. */
 const HISTORY = "15m";
 const MINUTE_MS = 60 * 1000;
-/** Stale data are shown for so long before the connection is given up. */
+/** How long data may be stale before the connection is given up. */
 const GRACE_MS = 2000;
-/** A connection gets so long in any case: a server without samples must not be flooded with new ones. */
+/** How long any connection gets: a server without samples must not be flooded with new ones. */
 const LISTEN_MS = 5000;
-/** The longest that the charts wait for the history. */
+/** How long the charts wait for the history. */
 const FILL_MS = 10 * 1000;
-/** How often to look whether data have become stale. */
+/** How often to check whether data is stale. */
 const CHECK_MS = 500;
-/** A file that is being saved must be kept for so long. */
+/** Lines of the alerts; the rest is counted. */
+const MOST_ALERTS = 8;
+/** How long a file takes to be saved. */
 const SAVE_MS = 60 * 1000;
 
-/** All that changes while the page is open. Tests and the console reach it as `metrics`. */
+/** All that changes. Tests and the console reach it as `metrics`. */
 const page = {
   state: new State(),
   connection: new Connection({ query, deliver, changed }),
   charts: [
-    new Chart(byId("usage", HTMLElement), "%", [
-      { metric: "cpu", label: "CPU" },
-      { metric: "memory", label: "Memory" },
-    ]),
-    new Chart(byId("rates", HTMLElement), "B/s", [
-      { metric: "networkReceived", label: "Network in" },
-      { metric: "networkSent", label: "Network out" },
-      { metric: "diskRead", label: "Disk read" },
-      { metric: "diskWritten", label: "Disk written" },
-    ]),
+    new Chart(byId("usage"), "%", CHARTED.slice(0, 2)),
+    new Chart(byId("rates"), "B/s", CHARTED.slice(2)),
   ],
   /** The host that the page's address names. */
   wanted: location.hash.slice(1),
   /** How much time the charts show. */
   minutes: 5,
-  /**
-   * Where the charts end while they are paused, in ms since 1970.
-   *
-   * @type {number | null}
-   */
-  pausedAt: null,
-  /**
-   * The time whose values the charts show, in ms since 1970; null for the newest.
-   *
-   * @type {number | null}
-   */
-  cursor: null,
+  /** Where paused charts end, in ms since 1970. */
+  pausedAt: /** @type {number | null} */ (null),
+  /** The time whose values the charts show, in ms since 1970; null for the newest. */
+  cursor: /** @type {number | null} */ (null),
   /** The frame that will draw the page; 0 if none is due. */
   frame: 0,
-  /**
-   * Ends the connection that fetches the selected host's history; null if there is none.
-   *
-   * @type {(() => void) | null}
-   */
-  stopFilling: null,
+  /** Ends the connection that fetches the history; null if there is none. */
+  stopFilling: /** @type {(() => void) | null} */ (null),
 };
 
 // Messages in.
@@ -93,7 +73,7 @@ async function query() {
   return asked;
 }
 
-/** Learns which hosts there are from what the server exposes for Prometheus. */
+/** Learns the names of the hosts from the exposition for Prometheus. */
 async function findHosts() {
   const { state, connection, wanted } = page;
   const response = await request("metrics", connection.token).catch(() => null);
@@ -129,8 +109,9 @@ function deliver(text, streams) {
   if (!message) return;
   if (!state.selected && isWelcome(message)) select(message.host);
   const isBehind = state.receive(message, streams, performance.now());
+  for (const [host, firing] of state.fired.splice(0)) tell(host, firing);
   if (isBehind && message.host === state.selected) {
-    // The server would send nothing until the replay has passed our position, so start over.
+    // The server sends nothing until the replay has passed our position, so start over.
     select(message.host);
     connection.connect();
     return;
@@ -142,7 +123,7 @@ function deliver(text, streams) {
 }
 
 /**
- * Whether to show the message's host: the one that the address names, otherwise the first that has samples.
+ * Whether to show the message's host: the one in the address, or else the first that has samples.
  *
  * @param {Message} message
  */
@@ -151,7 +132,7 @@ function isWelcome({ type, host }) {
   return !page.wanted || host === page.wanted || type === "metric";
 }
 
-/** Fetches what came before the first live message, over a connection of its own that ends there. */
+/** Fetches what came before the first live message, over a second connection. */
 function fill() {
   const { state, connection } = page;
   const { host } = state;
@@ -163,7 +144,7 @@ function fill() {
     return;
   }
   const { stream } = host;
-  /** @type {Metric[]} */
+  /** @type {Numbered[]} */
   const old = [];
   let current = "";
   const finish = () => {
@@ -178,7 +159,7 @@ function fill() {
       if (!message || message.type === "gap") return;
       if (message.type === "hello") current = message.stream;
       else if (current === stream && !("seq" in message && message.seq < first.seq)) finish();
-      else if (message.type === "metric") old.push(message);
+      else if (message.type === "metric" || message.type === "alert") old.push(message);
     },
     closed: finish,
   });
@@ -245,13 +226,13 @@ function reconnecting() {
 function showStatus() {
   const { state, connection } = page;
   const { kind, word, banner } = status();
-  byId("status", HTMLElement).dataset.state = kind;
-  setText(byId("word", HTMLElement), word);
-  byId("banner", HTMLElement).hidden = !banner;
-  setText(byId("trouble", HTMLElement), banner);
+  byId("status").dataset.state = kind;
+  setText(byId("word"), word);
+  byId("banner").hidden = !banner;
+  setText(byId("trouble"), banner);
   const delay = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
-  setText(byId("countdown", HTMLElement), delay > 0 ? `Next in ${Math.ceil(delay / 1000)} s.` : "");
-  byId("retry", HTMLElement).hidden = !["lost", "down", "over"].includes(kind);
+  setText(byId("countdown"), delay > 0 ? `Next in ${Math.ceil(delay / 1000)} s.` : "");
+  byId("retry").hidden = !["lost", "down", "over"].includes(kind);
   const alerts = state.alerts().length;
   const warning = alerts ? `▲ ${alerts} ` : "";
   const doubt = kind === "live" ? "" : `(${word}) `;
@@ -271,11 +252,11 @@ function showHost(host) {
     `every ${interval / 1000} s`,
   ];
   const known = facts.flatMap((fact) => (fact ? [unbroken(fact)] : []));
-  setText(byId("host", HTMLElement), host.name);
-  setText(byId("system", HTMLElement), known.join(" · "));
+  setText(byId("host"), host.name);
+  setText(byId("system"), known.join(" · "));
   if (host.newest) {
     const { seq, data } = host.newest;
-    setText(byId("about", HTMLElement), `Sample ${seq}, ${clock(data.timestamp)} · ${server}`);
+    setText(byId("about"), `Sample ${seq}, ${clock(data.timestamp)} · ${server}`);
   }
 }
 
@@ -283,46 +264,62 @@ function showHost(host) {
 function showHosts(host) {
   const { hosts } = page.state;
   const names = page.state.names();
-  byId("switch", HTMLElement).hidden = names.length < 2;
+  byId("switch").hidden = names.length < 2;
   const list = byId("hosts", HTMLSelectElement);
   if (list.options.length !== names.length) list.replaceChildren(...names.map((name) => new Option(name, name)));
   for (const option of list.options) {
-    const mark = hosts.get(option.value)?.alerts.size ? "▲ " : "";
-    setText(option, mark + option.value);
+    const firing = hosts.get(option.value)?.alerts.size;
+    setText(option, firing ? `▲ ${option.value}, ${firing} firing` : option.value);
   }
   list.value = host.name;
 }
 
 function showAlerts() {
-  const { state } = page;
-  const lines = state.alerts().map(({ host, name, rule, metric, value = NaN, since }) => {
-    const shown = text(value, state.hostNamed(host).unit(metric));
-    return `▲ ${host}: ${name} (${rule}), ${shown} since ${clock(since)}`;
-  });
-  const list = byId("alerts", HTMLElement);
-  // A screen reader reads a list that is replaced aloud, so do that only if it has changed.
-  const isShown = lines.join("\n") === [...list.children].map((item) => item.textContent).join("\n");
-  if (isShown) return;
-  list.replaceChildren();
-  for (const textContent of lines) append(list, "li", { textContent });
+  const alerts = page.state.alerts();
+  const lines = alerts.slice(0, MOST_ALERTS).map(({ host, firing }) => `▲ ${host.name}: ${sentence(host, firing)}`);
+  if (alerts.length > lines.length) lines.push(`▲ ${counted(alerts.length - lines.length, "more alert")}`);
+  resize(byId("alerts"), lines.length, "li").forEach((line, index) => setText(line, lines[index]));
+}
+
+/**
+ * Tells screen readers, and the desktop where that is allowed, of an alert that began to fire.
+ *
+ * @param {Host} host
+ * @param {Firing} firing
+ */
+function tell(host, firing) {
+  const body = sentence(host, firing);
+  setText(byId("fired"), `${host.name}: ${body}`);
+  if (window.Notification?.permission !== "granted") return;
+  const title = `${host.hello.replay ? "Replay of" : "▲"} ${host.name}`;
+  try {
+    new Notification(title, { body, tag: `${host.name} ${identity(firing.alert)}` });
+  } catch {
+    // On telephones, only service workers may.
+  }
+}
+
+/** Shows the button where the browser may still be asked. Without TLS, only a page of this machine may. */
+function showAsk() {
+  byId("ask").hidden = !isSecureContext || window.Notification?.permission !== "default";
 }
 
 /** @param {Host} host */
 function showCharts(host) {
   const { charts, cursor, minutes, pausedAt } = page;
-  byId("pause", HTMLElement).setAttribute("aria-pressed", `${pausedAt !== null}`);
+  byId("pause").setAttribute("aria-pressed", `${pausedAt !== null}`);
   if (!host.history?.length) return;
   const now = performance.now();
   // While nothing arrives, the gap at the right grows.
   const silence = host.isStale(now) ? now - host.arrived : 0;
   const to = pausedAt ?? host.history.last() + silence;
   for (const chart of charts) {
-    chart.figure.hidden = !chart.series.some(({ metric }) => host.metric(metric));
-    chart.draw(host.history, to - minutes * MINUTE_MS, to, cursor);
+    chart.figure.hidden = !chart.metrics.some((name) => host.metric(name));
+    chart.draw(host, host.history, to - minutes * MINUTE_MS, to, cursor);
   }
 }
 
-/** Draws the page on the next frame, however many messages arrive until then. */
+/** Draws the page on the next frame. */
 function schedule() {
   page.frame ||= requestAnimationFrame(render);
 }
@@ -335,7 +332,7 @@ function render() {
   showHost(host);
   showHosts(host);
   showAlerts();
-  renderCards(byId("cards", HTMLElement), host);
+  renderCards(byId("cards"), host);
   renderTables(host);
   showCharts(host);
 }
@@ -345,14 +342,14 @@ function changed() {
   const { connection } = page;
   const dialog = byId("dialog", HTMLDialogElement);
   if (connection.state === "token" && !dialog.open) {
-    setText(byId("wrong", HTMLElement), connection.reason);
+    setText(byId("wrong"), connection.reason);
     dialog.showModal();
   }
   showStatus();
   schedule();
 }
 
-/** Looks at what changes with time alone. By a timer, as a tab in the background has no frames. */
+/** Checks what changes with time alone. A tab in the background has no frames. */
 function check() {
   const { state, connection } = page;
   const now = performance.now();
@@ -399,9 +396,9 @@ function moveCursor(event, chart) {
   event.preventDefault();
   const index = Math.min(last, Math.max(0, target));
   page.cursor = history.time(index);
-  const values = chart.valuesAt(history, index).map((value) => text(value, chart.unit));
-  const readings = chart.series.map(({ label }, series) => `${label} ${values[series]}`);
-  setText(byId("reading", HTMLElement), `${clock(page.cursor)}: ${readings.join(", ")}`);
+  const readings = chart.metrics.map((name) =>
+    `${host.metric(name)?.label} ${text(history.value(name, index), chart.unit)}`);
+  setText(byId("reading"), `${clock(page.cursor)}: ${readings.join(", ")}`);
 }
 
 /** @param {Chart} chart */
@@ -418,7 +415,7 @@ function followPointer(chart) {
   on(chart.canvas, "keydown", (event) => moveCursor(event, chart));
 }
 
-/** Saves what the server keeps of the host as a file. Returns what to say about it. */
+/** Saves what the server keeps of the host. Returns what to say about it. */
 async function save() {
   const { state, connection } = page;
   const asked = new URLSearchParams({ host: state.selected, since: HISTORY });
@@ -452,19 +449,21 @@ function switchTo(name) {
 
 function listen() {
   page.charts.forEach(followPointer);
-  on(byId("windows", HTMLElement), "change", ({ target }) => {
+  on(byId("windows"), "change", ({ target }) => {
     if (target instanceof HTMLInputElement) page.minutes = Number(target.value);
   });
-  on(byId("pause", HTMLElement), "click", () => {
+  on(byId("pause"), "click", () => {
     page.pausedAt = page.pausedAt ? null : page.state.host?.history?.last() || null;
   });
-  on(byId("save", HTMLElement), "click", async () => setText(byId("saved", HTMLElement), await save()));
+  on(byId("save"), "click", async () => setText(byId("saved"), await save()));
+  on(byId("ask"), "click", () => Notification.requestPermission().then(showAsk));
+  showAsk();
   const hosts = byId("hosts", HTMLSelectElement);
   on(hosts, "change", () => switchTo(hosts.value));
-  on(byId("retry", HTMLElement), "click", () => page.connection.connect());
+  on(byId("retry"), "click", () => page.connection.connect());
   on(byId("dialog", HTMLDialogElement), "close", takeToken);
-  // `toggle` does not bubble. A table that was opened is filled by the next frame.
-  byId("tables", HTMLElement).addEventListener("toggle", schedule, true);
+  // `toggle` does not bubble. The next frame fills an opened box.
+  byId("tables").addEventListener("toggle", schedule, true);
 }
 
 function start() {
@@ -473,7 +472,7 @@ function start() {
   setInterval(check, CHECK_MS);
   page.connection.token = sessionStorage.getItem(TOKEN) ?? "";
   page.connection.connect();
-  byId("unstarted", HTMLElement).remove();
+  byId("unstarted").remove();
 }
 
 start();

@@ -5,22 +5,13 @@ import { clock, text } from "./format.js";
 
 /**
  * @typedef {import("./state.js").History} History
+ * @typedef {import("./state.js").Host} Host
  *
- * @typedef {object} Series
- * @property {string} metric the name of the metric
- * @property {string} label for the legend
- *
- * What the style sheet says of the chart.
- * @typedef {object} Style
- * @property {number} em in pixels
- * @property {string} font
- * @property {string[]} lines a colour for each series
- * @property {string} rule the colour of the grid
- * @property {string} ink the colour of the cursor
- * @property {string} muted the colour of the labels
+ * @typedef {(name: string) => string} Colour a colour of the style sheet
  *
  * The area of the lines, and what is drawn there: pixels, ms since 1970, and the value at the top.
  * @typedef {object} Plot
+ * @property {number} em
  * @property {number} left
  * @property {number} right
  * @property {number} top
@@ -46,7 +37,7 @@ const TICK_WIDTH = 4;
 /** Their distances in time. */
 const TICKS_MS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
 const MINUTE_MS = 60 * 1000;
-/** Lines differ in their dashes too: not everybody can tell their colours apart. */
+/** Not everybody can tell the colours of the lines apart. */
 const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
 /** A smaller scale of rates would only magnify noise. */
 const MIN_SCALE = 1000;
@@ -63,89 +54,64 @@ function roundUp(value) {
 }
 
 export class Chart {
-  /** @type {Style | null} */
-  #style = null;
   /** @type {Plot | null} */
   #plot = null;
   #redraw = () => {};
 
   /**
    * @param {HTMLElement} figure has the canvas and gets the legend
-   * @param {string} unit of all series; percentages have the scale 0 to 100
-   * @param {Series[]} series
+   * @param {string} unit of all metrics; percentages have the scale 0 to 100
+   * @param {string[]} metrics
    */
-  constructor(figure, unit, series) {
+  constructor(figure, unit, metrics) {
     this.figure = figure;
     this.unit = unit;
-    this.series = series;
+    this.metrics = metrics;
     this.canvas = find(figure, "canvas", HTMLCanvasElement);
     const context = this.canvas.getContext("2d");
     if (!context) throw new Error("this browser cannot draw on a canvas");
     this.context = context;
-    this.readouts = series.map(({ label }, index) => this.#addLegend(label, index));
-    const restyle = () => {
-      this.#style = null;
-      this.#redraw();
-    };
-    new ResizeObserver(restyle).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", restyle);
+    this.legend = metrics.map((_, index) => this.#addLegend(index));
+    new ResizeObserver(() => this.#redraw()).observe(this.canvas);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());
   }
 
-  /**
-   * Returns the element for the value.
-   *
-   * @param {string} label
-   * @param {number} index
-   */
-  #addLegend(label, index) {
+  /** @param {number} index */
+  #addLegend(index) {
     const item = copyOf(byId("legend", HTMLTemplateElement));
     const line = find(item, "line", SVGLineElement);
     line.setAttribute("stroke-dasharray", DASHES[index].join());
     line.style.stroke = `var(--line-${index})`;
-    setText(find(item, "span", HTMLElement), label);
-    find(this.figure, "ul", HTMLElement).append(item);
-    return find(item, "b", HTMLElement);
-  }
-
-  /** @returns {Style} */
-  #readStyle() {
-    const style = getComputedStyle(this.figure);
-    const em = parseFloat(style.fontSize);
-    /** @param {string} name */
-    const colour = (name) => style.getPropertyValue(`--${name}`);
-    return {
-      em,
-      font: `${em * 0.75}px ${style.fontFamily}`,
-      lines: this.series.map((_, index) => colour(`line-${index}`)),
-      rule: colour("rule"),
-      ink: colour("ink"),
-      muted: colour("muted"),
-    };
+    find(this.figure, "ul").append(item);
+    return item;
   }
 
   /**
-   * Draws what the history has between two times, and the values at the cursor, or the newest.
+   * Draws what a host has between two times, and the values at the cursor, or the newest.
    *
+   * @param {Host} host
    * @param {History} history
    * @param {number} from in ms since 1970, as are the next two
    * @param {number} to
    * @param {number | null} cursor
    */
-  draw(history, from, to, cursor) {
-    this.#redraw = () => this.draw(history, from, to, cursor);
-    this.#style ??= this.#readStyle();
-    const style = this.#style;
-    const plot = this.#layOut(history, from, to, style);
+  draw(host, history, from, to, cursor) {
+    this.#redraw = () => this.draw(host, history, from, to, cursor);
+    const style = getComputedStyle(this.figure);
+    /** @type {Colour} */
+    const colour = (name) => style.getPropertyValue(`--${name}`);
+    const plot = this.#layOut(history, from, to, parseFloat(style.fontSize));
     this.#plot = plot;
-    this.#drawAxes(plot, style);
     const { context } = this;
+    context.font = `${plot.em * 0.75}px ${style.fontFamily}`;
+    this.#drawAxes(plot, colour);
     context.save();
     context.beginPath();
     context.rect(plot.left, 0, plot.right - plot.left, plot.height);
     context.clip();
-    this.series.forEach((_, index) => this.#drawLine(history, index, plot, style));
+    this.metrics.forEach((_, index) => this.#drawLine(history, index, plot, colour));
     context.restore();
-    this.#showValues(history, cursor, plot, style);
+    this.#showValues(host, history, cursor, plot, colour);
   }
 
   /**
@@ -154,10 +120,10 @@ export class Chart {
    * @param {History} history
    * @param {number} from
    * @param {number} to
-   * @param {Style} style
+   * @param {number} em
    * @returns {Plot}
    */
-  #layOut(history, from, to, { em }) {
+  #layOut(history, from, to, em) {
     const { canvas, context } = this;
     const { clientWidth: width, clientHeight: height } = canvas;
     const [deviceWidth, deviceHeight] = [width, height].map((size) => Math.round(size * devicePixelRatio));
@@ -171,6 +137,7 @@ export class Chart {
     const begin = Math.max(0, history.find(from) - 1);
     const end = history.find(to + 1);
     return {
+      em,
       left: LEFT * em,
       right: width - RIGHT * em,
       top: TOP * em,
@@ -191,7 +158,7 @@ export class Chart {
    */
   #scaleOf(history, begin, end) {
     let most = MIN_SCALE;
-    for (const { metric } of this.series) {
+    for (const metric of this.metrics) {
       for (let index = begin; index < end; index += 1) most = Math.max(most, history.value(metric, index) || 0);
     }
     return roundUp(most);
@@ -199,15 +166,13 @@ export class Chart {
 
   /**
    * @param {Plot} plot
-   * @param {Style} style
+   * @param {Colour} colour
    */
-  #drawAxes(plot, style) {
+  #drawAxes(plot, colour) {
     const { context } = this;
-    const { left, right, from, to, height } = plot;
-    const { em } = style;
-    context.font = style.font;
-    context.fillStyle = style.muted;
-    context.strokeStyle = style.rule;
+    const { em, left, right, from, to, height } = plot;
+    context.fillStyle = colour("muted");
+    context.strokeStyle = colour("rule");
     context.lineWidth = 1;
     context.textAlign = "right";
     context.beginPath();
@@ -216,7 +181,7 @@ export class Chart {
       const y = sharp(yOf(plot, value));
       context.moveTo(left, y);
       context.lineTo(right, y);
-      // The heading names the unit, so only its prefix stands here.
+      // The heading names the unit.
       const label = text(value, this.unit).replace(/\.0|%|B\/s/g, "");
       context.fillText(label, left - 0.5 * em, y + 0.25 * em);
     }
@@ -233,17 +198,16 @@ export class Chart {
 
   /**
    * @param {History} history
-   * @param {number} series
+   * @param {number} line
    * @param {Plot} plot
-   * @param {Style} style
+   * @param {Colour} colour
    */
-  #drawLine(history, series, plot, style) {
+  #drawLine(history, line, plot, colour) {
     const { context } = this;
-    const { metric } = this.series[series];
     context.beginPath();
     let isPenDown = false;
     for (let index = plot.begin; index < plot.end; index += 1) {
-      const value = history.value(metric, index);
+      const value = history.value(this.metrics[line], index);
       const x = xOf(plot, history.time(index));
       const y = yOf(plot, value);
       // A sample between two gaps becomes a dot.
@@ -251,50 +215,44 @@ export class Chart {
       context.lineTo(x, y);
       isPenDown = !Number.isNaN(value);
     }
-    context.strokeStyle = style.lines[series];
-    context.lineWidth = style.em / 8;
+    context.strokeStyle = colour(`line-${line}`);
+    context.lineWidth = plot.em / 8;
     context.lineJoin = "round";
-    context.setLineDash(DASHES[series]);
+    context.setLineDash(DASHES[line]);
     context.stroke();
     context.setLineDash([]);
   }
 
   /**
-   * Shows the values at the cursor in the legend and as dots on the lines; without a cursor, the newest in the legend.
+   * Shows the values at the cursor in the legend and as dots on the lines; or else the newest, in the legend.
    *
+   * @param {Host} host
    * @param {History} history
    * @param {number | null} cursor
    * @param {Plot} plot
-   * @param {Style} style
+   * @param {Colour} colour
    */
-  #showValues(history, cursor, plot, style) {
+  #showValues(host, history, cursor, plot, colour) {
+    const { context, figure, legend, metrics, unit } = this;
     const index = history.nearest(cursor ?? Infinity);
     const time = history.time(index);
-    const values = this.valuesAt(history, index);
-    values.forEach((value, series) => setText(this.readouts[series], text(value, this.unit)));
-    setText(find(this.figure, "time", HTMLElement), clock(time));
+    const values = metrics.map((metric) => history.value(metric, index));
+    legend.forEach((item, line) => {
+      setText(find(item, "span"), host.metric(metrics[line])?.label || metrics[line]);
+      setText(find(item, "b"), text(values[line], unit));
+    });
+    setText(find(figure, "time"), clock(time));
     if (cursor === null) return;
-    const { context } = this;
     const x = sharp(xOf(plot, time));
-    context.strokeStyle = style.ink;
+    context.strokeStyle = colour("ink");
     context.lineWidth = 1;
     context.strokeRect(x, plot.top, 0, plot.bottom - plot.top);
-    values.forEach((value, series) => {
-      context.fillStyle = style.lines[series];
+    values.forEach((value, line) => {
+      context.fillStyle = colour(`line-${line}`);
       context.beginPath();
-      context.arc(x, yOf(plot, value), style.em / 4, 0, 2 * Math.PI);
+      context.arc(x, yOf(plot, value), plot.em / 4, 0, 2 * Math.PI);
       context.fill();
     });
-  }
-
-  /**
-   * The value of each series.
-   *
-   * @param {History} history
-   * @param {number} index of the sample
-   */
-  valuesAt(history, index) {
-    return this.series.map(({ metric }) => history.value(metric, index));
   }
 
   /**

@@ -1,52 +1,44 @@
 // A stream of messages that reconnects by itself: WebSocket, or Server-Sent Events where WebSocket is blocked.
 
 /**
- * How a stream ended. Without a code or a status, the network failed.
- *
- * @typedef {object} Closed
- * @property {number} [code] the close code of the WebSocket
- * @property {number} [status] the HTTP status of a refusal
- * @property {string} [reason] for people
+ * How a stream ended: by a close code, by the HTTP status of a refusal, or by a failure of the network.
+ * @typedef {{ code?: number, status?: number, reason?: string }} Closed
  *
  * What a stream reports.
- * @typedef {object} Listener
- * @property {() => void} [open]
- * @property {(text: string) => void} text
- * @property {(closed: Closed) => void} closed
+ * @typedef {{ open?: () => void, text: (text: string) => void, closed: (closed: Closed) => void }} Listener
  *
  * What a connection needs from the page.
  * @typedef {object} Owner
- * @property {() => Promise<URLSearchParams>} query what to ask for, before each attempt
- * @property {(text: string, streams: Map<string, string>) => void} deliver a message arrived; `streams` is the same for
+ * @property {() => Promise<URLSearchParams>} query what to ask for in the next attempt
+ * @property {(text: string, streams: Map<string, string>) => void} deliver takes a message; `streams` is the same for
  *   all messages of an attempt
- * @property {() => void} changed the connection's state is another one
+ * @property {() => void} changed the state has changed
  *
  * @typedef {"connecting" | "open" | "waiting" | "ended" | "refused" | "token"} ConnectionState
  */
 
-/** The delay before an attempt is random, below a limit that doubles from the first of these to the second. */
+/** The delay before an attempt is random, up to a limit that doubles from the first to the second of these. */
 const RETRY_BASE_MS = 1000;
 const RETRY_MAX_MS = 30 * 1000;
-/** A connection that lasted this long worked: the next delay is short again. */
+/** After a connection of this length, the next delay is short again. */
 const PROVEN_MS = 10 * 1000;
 /** The longest that an attempt may take. */
 const OPENING_MS = 10 * 1000;
-/** So many handshakes must fail, though the server answers, until WebSocket counts as blocked. */
+/** WebSocket counts as blocked after so many failed handshakes with a server that answers. */
 const BLOCKED_AFTER = 2;
-/** The longest reason that is shown. */
 const MAX_REASON_CHARS = 300;
 
-/** Close codes: the stream is over, or this viewer broke the rules. Neither is retried. */
+/** Close codes that are not retried. */
 const CODE_OVER = 1000;
 const CODE_VIOLATION = 1008;
 
-/** Answers to the probe that a server gives if it would have accepted a WebSocket. */
+/** What the probe is answered where a WebSocket would have been accepted. */
 const ONLY_UPGRADE_LOST = [405, 426];
-/** Refusals of a moment; any other 3xx and 4xx is final. */
+/** Any other 3xx and 4xx is final. */
 const RETRIED = [408, 429, ...ONLY_UPGRADE_LOST];
 
 /**
- * A request that carries the token. Paths are relative: a proxy may put the server below any other path.
+ * A request with the token. Paths are relative: a proxy may put the server below any other path.
  *
  * @param {string} path
  * @param {string} token empty if there is none
@@ -59,7 +51,7 @@ export function request(path, token, more = {}) {
 }
 
 /**
- * Opens a WebSocket. Returns a function that drops it without a further report.
+ * Opens a WebSocket. Returns a function that drops it without a report.
  *
  * @param {URLSearchParams} query
  * @param {string} token
@@ -79,7 +71,7 @@ export function webSocket(query, token, listener) {
 }
 
 /**
- * The same with Server-Sent Events, by `fetch`: an `EventSource` cannot send a token.
+ * The same with Server-Sent Events. `EventSource` could not send the token.
  *
  * @param {URLSearchParams} query
  * @param {string} token
@@ -117,13 +109,13 @@ async function readEvents(query, token, listener, signal) {
     if (done) return { reason: "The event stream ended." };
     const lines = (rest + value).split("\n");
     rest = lines.pop() ?? "";
-    // A message is one line of data, and has everything that the event's other lines say.
+    // A message is one line of data; it says all that the other lines do.
     for (const line of lines) if (line.startsWith("data:")) listener.text(line.slice("data:".length));
   }
 }
 
 /**
- * What an answer that is not a success says. The server's own reason is a line of text; a proxy sends a page.
+ * Why a request was refused. The server's own reason is a line of text; a proxy sends a page.
  *
  * @param {Response} response
  */
@@ -135,7 +127,7 @@ async function refusal(response) {
   return { status, reason: line ? `The server says: ${line}` : byProxy };
 }
 
-/** Why a request got no answer, as far as a page can know. */
+/** Why there was no answer, as far as a page can know. */
 function noAnswer() {
   if (!navigator.onLine) return { status: 0, reason: "This browser is offline." };
   const certificate = location.protocol.startsWith("https") ? ", or the certificate is not trusted" : "";
@@ -144,8 +136,8 @@ function noAnswer() {
 }
 
 /**
- * Finds out why a WebSocket failed, which browsers do not tell. They send the origin with a POST as they do with a
- * WebSocket, so the server refuses it for the same reason.
+ * Finds out why a WebSocket failed, which browsers do not say. With a POST they send the origin too, so the server
+ * refuses it for the same reason.
  *
  * @param {string} token
  */
@@ -185,7 +177,7 @@ export class Connection {
   /** Drops the current stream. */
   #drop = () => {};
   #timer = 0;
-  /** Grows with every attempt: what belongs to an earlier one comes too late. */
+  /** The number of the attempt: what belongs to an earlier one comes too late. */
   #turn = 0;
 
   /** @param {Owner} owner */
@@ -286,7 +278,7 @@ export class Connection {
   }
 
   /**
-   * Decides from the probe's answer whether WebSocket is blocked. Returns what still has to be judged.
+   * Decides whether WebSocket is blocked. Returns what remains to be judged.
    *
    * @param {{ status: number, reason: string }} found
    */

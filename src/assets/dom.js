@@ -3,38 +3,26 @@
 /**
  * The element with this id.
  *
- * @template {Element} T
+ * @template {Element} [T=HTMLElement]
  * @param {string} id
- * @param {new () => T} type what kind of element it has to be
- * @returns {T}
+ * @param {new () => T} [type] what kind of element it has to be
  */
 export function byId(id, type) {
-  return checked(document.getElementById(id), type, `#${id}`);
+  return find(document, `#${id}`, type);
 }
 
 /**
  * The first element below `parent` that the selector matches.
  *
- * @template {Element} T
+ * @template {Element} [T=HTMLElement]
  * @param {ParentNode} parent
  * @param {string} selector
  * @param {new () => T} type what kind of element it has to be
- * @returns {T}
  */
-export function find(parent, selector, type) {
-  return checked(parent.querySelector(selector), type, selector);
-}
-
-/**
- * @template {Element} T
- * @param {Element | null} element
- * @param {new () => T} type
- * @param {string} name
- * @returns {T}
- */
-function checked(element, type, name) {
+export function find(parent, selector, type = /** @type {new () => any} */ (HTMLElement)) {
+  const element = parent.querySelector(selector);
   if (element instanceof type) return element;
-  throw new Error(`the page has no ${type.name} ${name}`);
+  throw new Error(`the page has no ${type.name} ${selector}`);
 }
 
 /**
@@ -65,7 +53,7 @@ export function append(parent, tag, properties = {}) {
 }
 
 /**
- * Brings the number of children of `parent` to `count` and returns them. Existing children are used again.
+ * Gives `parent` so many children, keeping those that it has, and returns them.
  *
  * @param {Element} parent
  * @param {number} count
@@ -78,7 +66,7 @@ export function resize(parent, count, tag) {
 }
 
 /**
- * Sets a text, but touches the document only if it changes: a frame draws everything, and most of it is the same.
+ * Sets a text, but touches the document only if it changes: most of a frame is as it was.
  *
  * @param {Node} node
  * @param {string} text

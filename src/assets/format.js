@@ -6,10 +6,15 @@ export const NONE = "–";
 const BINARY_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 const DECIMAL_PREFIXES = ["", "k", "M", "G", "T", "P"];
 const DAY_SECONDS = 24 * 60 * 60;
+/**
+ * Two units of time, each after its seconds.
+ *
+ * @type {[number, string, number, string][]}
+ */
+const SPANS = [[DAY_SECONDS, "d", 3600, "h"], [3600, "h", 60, "m"], [60, "m", 1, "s"]];
 
 /**
- * A number with so many decimals. If that would show 0 for a number that is not 0, its first digit is shown instead:
- * 0.004, 3e-7.
+ * A number with so many decimals; where that would show 0 for one that is not 0, its first digit instead: 0.004, 3e-7.
  *
  * @param {number} value
  * @param {number} decimals
@@ -74,7 +79,7 @@ function plain(value, unit) {
 }
 
 /**
- * A value with its unit, such as "1.2 MB/s", never broken between them.
+ * A value with its unit on one line, such as "1.2 MB/s".
  *
  * @param {number} value
  * @param {string} unit
@@ -117,6 +122,19 @@ export function uptime(seconds) {
   const minutes = twoDigits((seconds / 60) % 60);
   if (seconds < DAY_SECONDS) return `${hours}:${minutes}:${twoDigits(seconds % 60)}`;
   return `${Math.floor(seconds / DAY_SECONDS)} d ${hours}:${minutes}`;
+}
+
+/**
+ * A length of time in its two largest units: `12 s`, `4 m 10 s`, `3 h 05 m`.
+ *
+ * @param {number} ms
+ */
+export function span(ms) {
+  const seconds = Math.max(0, ms / 1000);
+  const units = SPANS.find(([size]) => seconds >= size);
+  if (!units) return unbroken(`${Math.floor(seconds)} s`);
+  const [size, unit, part, other] = units;
+  return unbroken(`${Math.floor(seconds / size)} ${unit} ${twoDigits((seconds % size) / part)} ${other}`);
 }
 
 /**

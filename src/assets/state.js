@@ -10,23 +10,24 @@
  *
  * A message with a sample.
  * @typedef {Metric | AlertMessage} Numbered
+ *
+ * An alert, and the sample that came with it, where that is known.
+ * @typedef {Pick<AlertMessage, "alert"> & Partial<AlertMessage>} Firing
  */
 
-/** How far back the charts look: as far as a server keeps its log. */
+/** How far back the page looks: as far as a server keeps its log. */
 const KEPT_MS = 15 * 60 * 1000;
 /** 15 minutes at the shortest interval are 4,500 samples. */
 const MAX_SAMPLES = 5000;
-/** The columns have room for twice as many, so that they are moved only once in a while. */
-const ROOM = 2 * MAX_SAMPLES;
 /** Samples in a sparkline. So many are kept whole. */
 export const POINTS = 60;
-/** What the charts draw, as columns: of everything else, only the last values are kept. */
-const CHARTED = ["cpu", "memory", "networkReceived", "networkSent", "diskRead", "diskWritten"];
+/** What the charts draw: shares, then rates. Of the rest, only the last values are kept. */
+export const CHARTED = ["cpu", "memory", "networkReceived", "networkSent", "diskRead", "diskWritten"];
 /** The highest of the pressures, as no server names a metric. */
 export const PRESSURE = "pressure:*";
 export const PRESSURES = ["pressureCpu", "pressureMemory", "pressureIo"];
 
-/** A step this many times as long as its neighbours is a gap. */
+/** A step so many times as long as its neighbours is a gap. */
 const GAP_STEPS = 2.5;
 const STALE_INTERVALS = 3;
 const MIN_STALE_MS = 3000;
@@ -44,21 +45,32 @@ function valueOf(message, name) {
   return typeof value === "number" && !message?.absent?.includes(name) ? value : NaN;
 }
 
-/** The last samples in columns, their times rising. */
+/**
+ * What tells the alerts of a host apart.
+ *
+ * @param {Alert} alert
+ */
+export function identity({ name, metric }) {
+  return `${name}\n${metric}`;
+}
+
+/** The last samples, their times rising, and what happened meanwhile. */
 export class History {
-  #begin = 0;
-  #end = 0;
-  /** @type {Record<string, Float64Array>} */
-  #columns = Object.fromEntries(["time", "seq", ...CHARTED].map((name) => [name, new Float64Array(ROOM)]));
   /**
-   * The last of the samples.
+   * What the charts draw of each sample, and the last samples as they came.
    *
-   * @type {Numbered[]}
+   * @type {{ values: Record<string, number>, message: Metric | null }[]}
    */
-  #whole = [];
+  #rows = [];
+  /**
+   * The alerts that fired or were resolved.
+   *
+   * @type {AlertMessage[]}
+   */
+  changes = [];
 
   get length() {
-    return this.#end - this.#begin;
+    return this.#rows.length;
   }
 
   /**
@@ -66,7 +78,7 @@ export class History {
    * @param {number} index
    */
   value(name, index) {
-    return this.#columns[name][this.#begin + index];
+    return this.#rows[index].values[name];
   }
 
   /** @param {number} index */
@@ -80,20 +92,18 @@ export class History {
 
   /** @param {Numbered} message */
   push(message) {
+    if (message.type === "alert") {
+      this.changes.push(message);
+      return;
+    }
     const time = message.data.timestamp;
     // If the clock was set back, what it says now counts.
-    while (this.length && this.last() >= time) {
-      this.#end -= 1;
-      this.#whole.pop();
-    }
-    if (this.#end === ROOM) this.#makeRoom();
-    this.#columns.time[this.#end] = time;
-    this.#columns.seq[this.#end] = message.seq;
-    for (const name of CHARTED) this.#columns[name][this.#end] = valueOf(message, name);
-    this.#end += 1;
-    while (this.time(0) < time - KEPT_MS || this.length > MAX_SAMPLES) this.#begin += 1;
-    this.#whole.push(message);
-    if (this.#whole.length > Math.min(POINTS, this.length)) this.#whole.shift();
+    while (this.length && this.last() >= time) this.#rows.pop();
+    const values = Object.fromEntries(CHARTED.map((name) => [name, valueOf(message, name)]));
+    this.#rows.push({ values: { ...values, time, seq: message.seq }, message });
+    if (this.length > POINTS) this.#rows[this.length - POINTS - 1].message = null;
+    while (this.time(0) < time - KEPT_MS || this.length > MAX_SAMPLES) this.#rows.shift();
+    this.changes = this.changes.filter(({ data }) => data.timestamp >= time - KEPT_MS);
   }
 
   /**
@@ -102,18 +112,12 @@ export class History {
    * @param {string} name
    */
   recent(name) {
-    const first = this.length - this.#whole.length;
-    const values = this.#whole.flatMap((message, index) => {
+    const first = Math.max(0, this.length - POINTS);
+    const values = this.#rows.slice(first).flatMap(({ message }, index) => {
       const value = valueOf(message, name);
       return this.isGap(first + index) ? [NaN, value] : value;
     });
     return values.slice(-POINTS);
-  }
-
-  #makeRoom() {
-    for (const column of Object.values(this.#columns)) column.copyWithin(0, this.#begin, this.#end);
-    this.#end -= this.#begin;
-    this.#begin = 0;
   }
 
   /**
@@ -144,7 +148,7 @@ export class History {
   }
 
   /**
-   * Whether time is missing before a sample. The steps around it tell how long one is: the interval may change.
+   * Whether time is missing before a sample, judging by the steps around it: the interval may change.
    *
    * @param {number} index
    */
@@ -162,13 +166,13 @@ export class History {
 
 export class Host {
   /**
-   * The server's last hello, or as much as the page needs until one arrives.
+   * The server's last hello, or what the page needs until one arrives.
    *
    * @type {Pick<Hello, "interval"> & Partial<Hello>}
    */
   hello = { interval: 1000 };
   /**
-   * What is known of the metrics, by name, in the server's order.
+   * The metrics that the hello announces, by name.
    *
    * @type {Map<string, MetricInfo>}
    */
@@ -181,13 +185,13 @@ export class Host {
   newest = null;
   /** When it arrived, by the browser's monotonic clock. */
   arrived = 0;
-  /** The position of the newest numbered message: its stream and number. */
+  /** The stream and number of the newest message. */
   stream = "";
   seq = 0;
   /**
-   * The alerts that are firing, by name.
+   * The alerts that are firing, by their identity.
    *
-   * @type {Map<string, Alert>}
+   * @type {Map<string, Firing>}
    */
   alerts = new Map();
   ended = false;
@@ -198,11 +202,17 @@ export class Host {
    */
   history = null;
   /**
-   * Live samples wait here while the history is still being fetched from the server's log; null afterwards.
+   * Live messages wait here while the history is fetched; null afterwards.
    *
-   * @type {Metric[] | null}
+   * @type {Numbered[] | null}
    */
   waiting = null;
+  /**
+   * The newest sample, and the alerts behind it.
+   *
+   * @type {Numbered[]}
+   */
+  tail = [];
 
   /** @param {string} name */
   constructor(name) {
@@ -243,8 +253,7 @@ export class Host {
   }
 
   /**
-   * Whether a replay was started again and has not yet reached our position. Streams are numbers in base 36, and a
-   * later one is greater.
+   * Whether a replay was started again and has not yet reached our position. Later streams are greater, in base 36.
    *
    * @param {Hello} hello
    */
@@ -255,13 +264,29 @@ export class Host {
   }
 
   /**
-   * Completes the history: first the samples from the log, then those that waited.
+   * Completes the history with what came before, and with what waited.
    *
-   * @param {Metric[]} old
+   * @param {Numbered[]} old
    */
   fill(old) {
-    for (const message of [...old, ...(this.waiting ?? [])]) this.history?.push(message);
+    let { top } = old[0]?.data ?? {};
+    for (const message of [...old, ...(this.waiting ?? [])]) {
+      top = message.data.top ??= top;
+      this.history?.push(message);
+      // A hello lists alerts without their samples.
+      const isFired = message.type === "alert" && message.alert.state === "firing" && this.isFiring(message.alert);
+      if (isFired) this.alerts.set(identity(message.alert), message);
+    }
     this.waiting = null;
+  }
+
+  /**
+   * Whether an alert still fires, as it did when it was told.
+   *
+   * @param {Alert} alert
+   */
+  isFiring(alert) {
+    return this.alerts.get(identity(alert))?.alert.since === alert.since;
   }
 }
 
@@ -274,6 +299,12 @@ export class State {
   gaps = 0;
   /** How many messages could not be parsed. */
   unreadable = 0;
+  /**
+   * Alerts that began to fire, and that nobody was told of yet.
+   *
+   * @type {[Host, Firing][]}
+   */
+  fired = [];
 
   get host() {
     return this.hosts.get(this.selected);
@@ -294,13 +325,13 @@ export class State {
     return [...this.hosts.keys()].sort();
   }
 
-  /** Forgets everything but the names. Used where hosts that are not shown are not followed any more. */
+  /** Forgets everything but the names, where other hosts are no longer followed. */
   forget() {
     for (const name of this.hosts.keys()) this.hosts.set(name, new Host(name));
   }
 
   /**
-   * Takes one message. Returns whether it comes from a replay that was started again and is behind what we have.
+   * Takes one message. Returns whether it comes from a restarted replay that is behind what we have.
    *
    * @param {Message} message
    * @param {Map<string, string>} streams which stream each host's numbers belong to on this connection
@@ -315,9 +346,16 @@ export class State {
         const isBehind = !streams.has(name) && host.isAheadOf(message);
         if (isBehind) Object.assign(host, new Host(name));
         streams.set(name, message.stream);
+        const { alerts, hello } = host;
         host.hello = message;
         host.metrics = new Map(message.metrics.map((metric) => [metric.name, metric]));
-        host.alerts = new Map(message.alerts.map((alert) => [alert.name, alert]));
+        host.alerts = new Map(message.alerts.map((alert) => {
+          const key = identity(alert);
+          const known = alerts.get(key);
+          // The alerts of the first hello are no news.
+          if (hello.stream && !known) this.fired.push([host, { alert }]);
+          return [key, known?.alert.since === alert.since ? known : { alert }];
+        }));
         return isBehind;
       }
       case "metric":
@@ -345,16 +383,30 @@ export class State {
     const isKnown = stream === host.stream && seq <= host.seq;
     if (isKnown) return;
     Object.assign(host, { stream, seq, ended: false });
+    message.data.top ??= host.newest?.data.top;
     if (message.type === "alert") {
-      const { alert } = message;
-      if (alert.state === "firing") host.alerts.set(alert.name, alert);
-      else host.alerts.delete(alert.name);
-      return;
+      this.#takeAlert(host, message);
+      host.tail.push(message);
+    } else {
+      Object.assign(host, { newest: message, arrived: now, tail: [message] });
     }
-    host.newest = message;
-    host.arrived = now;
     if (host.waiting) host.waiting.push(message);
     else host.history?.push(message);
+  }
+
+  /**
+   * @param {Host} host
+   * @param {AlertMessage} message
+   */
+  #takeAlert(host, message) {
+    const key = identity(message.alert);
+    // The hello told of those before it.
+    const isNews = message.seq > (host.hello.newest ?? 0) && !host.alerts.has(key);
+    if (message.alert.state === "resolved") host.alerts.delete(key);
+    else {
+      host.alerts.set(key, message);
+      if (isNews) this.fired.push([host, message]);
+    }
   }
 
   /** @param {string} name */
@@ -363,10 +415,10 @@ export class State {
     this.selected = name;
     const host = this.hostNamed(name);
     host.history = new History();
-    host.waiting = host.newest ? [host.newest] : [];
+    host.waiting = [...host.tail];
   }
 
-  /** Where to resume after a cut. Other hosts begin with their newest sample: nothing else of them is shown. */
+  /** Where to resume after a cut. Of other hosts, only the newest sample is shown. */
   position() {
     if (!this.host?.seq) return "";
     const { name, stream, seq } = this.host;
@@ -375,8 +427,7 @@ export class State {
 
   /** The firing alerts of all hosts. */
   alerts() {
-    return [...this.hosts.values()].flatMap((host) =>
-      [...host.alerts.values()].map((alert) => ({ host: host.name, ...alert })));
+    return [...this.hosts.values()].flatMap((host) => [...host.alerts.values()].map((firing) => ({ host, firing })));
   }
 
   /**

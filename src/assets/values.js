@@ -1,10 +1,11 @@
 // The newest values: a card for each main metric, a strip of the cores, and boxes of rows for whatever else there is.
 
 import { append, byId, copyOf, find, resize, setText } from "./dom.js";
-import { NONE, parts, text, unbroken } from "./format.js";
-import { POINTS, PRESSURE, PRESSURES } from "./state.js";
+import { NONE, clock, parts, span, text, unbroken } from "./format.js";
+import { POINTS, PRESSURE, PRESSURES, identity } from "./state.js";
 
 /**
+ * @typedef {import("./state.js").Firing} Firing
  * @typedef {import("./state.js").Host} Host
  * @typedef {import("./state.js").MetricInfo} MetricInfo
  *
@@ -55,19 +56,22 @@ const ON_CARDS = new Set(["uptime", ...Object.keys(CARDS), ...Object.values(CARD
 
 const LEVELS = { warn: "◆ warning", critical: "■ critical", "": "" };
 
-/** The size of a sparkline's box, and the room at its top and bottom for the width of the line. */
+/** Rows of the events. */
+const MOST_EVENTS = 100;
+
+/** The size of a sparkline, and the room above and below for the width of the line. */
 const WIDTH = 100;
 const HEIGHT = 24;
 const MARGIN = 1;
 
-/** A trend compares the mean of the last samples with that of as many before them. */
+/** A trend compares the mean of so many samples with that of as many before them. */
 const TREND_SAMPLES = 5;
-/** With fewer values than this, a mean says nothing. */
+/** Fewer values have no mean. */
 const TREND_MIN_VALUES = 3;
-/** Smaller changes are steady: otherwise the arrow would flicker. */
+/** Smaller changes would make the arrow flicker. */
 const STEADY_PERCENT = 2;
 const STEADY_SHARE = 0.05;
-/** A change by a greater factor than this is not written as a percentage. */
+/** Greater factors are not written as a percentage. */
 const MAX_CHANGE = 10;
 
 /**
@@ -149,7 +153,7 @@ function noteOf(host, name, title) {
 }
 
 /**
- * The value of `disk` is that of the fullest filesystem: this says which one that is.
+ * Which filesystem the value of `disk` is of.
  *
  * @param {Host} host
  */
@@ -161,7 +165,7 @@ function fullestMount(host) {
 }
 
 /**
- * The card of a metric, made if it is not there yet.
+ * The card of a metric, made if need be.
  *
  * @param {HTMLElement} grid
  * @param {string} metric
@@ -176,7 +180,7 @@ function cardOf(grid, metric) {
 }
 
 /**
- * Shows the cards that this host has. A metric that it lacks for good has no card; one that is missing now has a dash.
+ * Shows the cards of this host. A metric that it lacks has no card; one that is missing now has a dash.
  *
  * @param {HTMLElement} grid
  * @param {Host} host
@@ -209,7 +213,7 @@ function renderCard(element, host, name) {
     ".trend": isMissing ? "" : trend(values, metric.unit),
     ".note": noteOf(host, name, title),
   };
-  for (const [part, words] of Object.entries(texts)) setText(find(element, part, HTMLElement), words);
+  for (const [part, words] of Object.entries(texts)) setText(find(element, part), words);
   element.className = level;
   find(element, "path", SVGPathElement).setAttribute("d", sparkline(values, metric.unit));
 }
@@ -225,7 +229,7 @@ const made = new Map();
 function elementOf(id) {
   const element = made.get(id) ?? copyOf(byId("box", HTMLTemplateElement));
   if (!made.has(id)) {
-    find(element, "thead", HTMLElement).parentElement?.setAttribute("id", id);
+    find(element, "thead").parentElement?.setAttribute("id", id);
     // Most values are shown elsewhere on the page.
     element.toggleAttribute("open", id !== "values");
     made.set(id, element);
@@ -238,12 +242,12 @@ function elementOf(id) {
  * @param {Box} box
  */
 function fill(element, { title, lines = [], heads, rows }) {
-  setText(find(element, "summary", HTMLElement), title);
+  setText(find(element, "summary"), title);
   if (!element.hasAttribute("open")) return;
-  fillRows(find(element, "tbody", HTMLElement), lines);
-  resize(find(element, "thead tr", HTMLElement), heads.length, "th")
+  fillRows(find(element, "tbody"), lines);
+  resize(find(element, "thead tr"), heads.length, "th")
     .forEach((head, index) => setText(head, heads[index]));
-  fillRows(find(element, "thead + tbody", HTMLElement), rows);
+  fillRows(find(element, "thead + tbody"), rows);
 }
 
 /**
@@ -295,7 +299,7 @@ function cellOf(host, metric) {
 
 /** @param {Host} host */
 function renderCores(host) {
-  const strip = byId("cores", HTMLElement);
+  const strip = byId("cores");
   const cores = [...host.metrics.keys()].filter((name) => name.startsWith("cpu:"));
   if (strip.parentElement) strip.parentElement.hidden = cores.length === 0;
   resize(strip, cores.length, "li").forEach((element, index) => {
@@ -307,7 +311,7 @@ function renderCores(host) {
 }
 
 /**
- * A box of a core has room for two digits. A core that is not idle does not show 0.
+ * There is room for two digits. A core that is not idle does not show 0.
  *
  * @param {number} value
  */
@@ -327,6 +331,78 @@ function processes(host) {
   const rows = top.map(({ pid, name, cpu, memory }) =>
     [{ text: name }, { text: `${pid}` }, percent(cpu), percent(memory)]);
   return { id: "processes", title: "Top processes", heads: ["Name", "PID", "CPU", "Memory"], rows };
+}
+
+/**
+ * Value and limit, such as "98.2 % > 90", or the rule.
+ *
+ * @param {Host} host
+ * @param {Firing} firing
+ */
+function excess(host, { alert: { rule, metric, value, threshold } }) {
+  if (value === undefined || threshold === undefined) return rule.replace(/ for .*/, "");
+  const unit = host.unit(metric);
+  const limit = unit === "%" ? threshold : text(threshold, unit);
+  return `${text(value, unit)} ${/[<>]=?/.exec(rule) ?? "beyond"} ${limit}`;
+}
+
+/**
+ * The top process when an alert about CPU or memory fired, such as "rustc 61.4 %".
+ *
+ * @param {Host} host
+ * @param {Firing} firing
+ */
+function culprit(host, { alert, data }) {
+  const section = host.metric(alert.metric)?.section;
+  const by = section === "CPU" ? "cpu" : "memory";
+  if (section !== "CPU" && section !== "Memory") return "";
+  const [first] = [...(data?.top ?? [])].sort((one, other) => other[by] - one[by]);
+  return first ? `${first.name} ${text(first[by], "%")}` : "";
+}
+
+/**
+ * What is wrong, since when, and who did it: "CPU 98.2 % > 90 for 2 m 10 s: rustc 61.4 %".
+ *
+ * @param {Host} host
+ * @param {Firing} firing
+ */
+export function sentence(host, firing) {
+  const { name, rule, metric, value, since } = firing.alert;
+  const title = name === rule ? "" : `${name}: `;
+  const label = value === undefined ? "" : `${host.metric(metric)?.label || metric} `;
+  const length = span((host.newest?.data.timestamp ?? since) - since);
+  const who = culprit(host, firing);
+  return `${title}${label}${excess(host, firing)} for ${length}${who && `: ${who}`}`;
+}
+
+/**
+ * A row for each alert of the time that the server holds, the newest first.
+ *
+ * @param {Host} host
+ */
+function events(host) {
+  /** @type {Map<string, Partial<Record<"firing" | "resolved", Firing>>>} */
+  const events = new Map();
+  for (const change of [...host.alerts.values(), ...(host.history?.changes ?? [])]) {
+    const { since, state } = change.alert;
+    const key = `${since} ${identity(change.alert)}`;
+    events.set(key, { ...events.get(key), [state]: change });
+  }
+  const rows = [...events.values()].map(({ firing, resolved }) => {
+    const { alert } = /** @type {Firing} */ (firing ?? resolved);
+    const lasted = resolved?.data ? span(resolved.data.timestamp - alert.since) : NONE;
+    return {
+      since: alert.since,
+      cells: [
+        { text: alert.name },
+        { text: clock(alert.since) },
+        host.isFiring(alert) ? { text: "firing", level: "critical" } : { text: lasted },
+        { text: firing ? culprit(host, firing) : "" },
+        { text: firing ? excess(host, firing) : "" },
+      ],
+    };
+  });
+  return rows.sort((one, other) => other.since - one.since).map(({ cells }) => cells).slice(0, MOST_EVENTS);
 }
 
 /**
@@ -380,12 +456,17 @@ function sectionBox(host, title, metrics) {
 /** @param {Host} host */
 export function renderTables(host) {
   renderCores(host);
-  const all = byId("tables", HTMLElement);
+  const all = byId("tables");
   const rows = [...host.metrics.values()].map(({ name, label, unit }) =>
     [{ text: label || name }, { text: text(host.value(name), unit) }]);
   const values = { id: "values", title: "All values", heads: ["Metric", "Now"], rows };
   /** @type {Box[]} */
-  const boxes = [processes(host), ...sections(host), values];
+  const boxes = [
+    { id: "events", title: "Events", heads: ["Alert", "Began", "Lasted", "Process", "Value"], rows: events(host) },
+    processes(host),
+    ...sections(host),
+    values,
+  ];
   const shown = boxes.filter(({ lines = [], rows }) => lines.length + rows.length);
   shown.forEach((box, index) => {
     const element = elementOf(box.id);

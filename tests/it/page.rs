@@ -174,7 +174,7 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_shown() {
     let seen = browser.eval(look);
     let list = seen["list"].as_str().unwrap();
     assert!(
-        list.starts_with("▲ web-1: busy (cpu > 90), 97.0\u{a0}% since "),
+        list.starts_with("▲ web-1: busy: CPU 97.0\u{a0}% > 90 for "),
         "{seen}"
     );
     assert_eq!(

@@ -1,14 +1,8 @@
 //! The page lays out metrics that it has never heard of: a box for each section that the server announces.
 
-use std::sync::Mutex;
-use std::sync::mpsc::{Sender, channel};
-
 use serde_json::{Value, json};
 
-use crate::harness::browser::Browser;
-use crate::harness::metrics::{Metrics, Running};
-use crate::harness::server::{page_with_stream, say};
-use crate::page::{VIEW, open};
+use crate::page_scene::Scene;
 
 /// What the boxes say: title, rows without heads, heads, and rows below them.
 const BOXES: &str = "[...document.getElementById('tables').children].map((box) => {
@@ -23,7 +17,7 @@ const HOSTILE: &str = "<img src=x onerror=window.stung=1>";
 fn hello(metrics: &Value) -> String {
     json!({
         "type": "hello", "host": "web-1", "protocol": 1, "server": "metrics/9", "stream": "k3", "oldest": 1, "newest": 40,
-        "interval": 1000, "heartbeat": 30000, "metrics": metrics, "alerts": [], "unavailable": [],
+        "interval": 600_000, "heartbeat": 30000, "metrics": metrics, "alerts": [], "unavailable": [],
     })
     .to_string()
 }
@@ -77,38 +71,9 @@ fn unheard_of() -> Value {
     json!(metrics)
 }
 
-/// A browser on the page, and its server, which after 40 samples sends what the test wants.
-struct Scene {
-    browser: Browser,
-    says: Sender<String>,
-    _page: Running,
-}
-
 fn scene(metrics: &Value) -> Scene {
-    let page = Metrics::serve().start();
-    let texts: Vec<String> = std::iter::once(hello(metrics))
-        .chain((1..=40).map(sample))
-        .collect();
-    let (says, said) = channel::<String>();
-    let said = Mutex::new(said);
-    let port = page_with_stream(page.port(), move |query, socket| {
-        if query.contains("since=") {
-            let all: Vec<&str> = texts.iter().map(String::as_str).collect();
-            say(socket, &all);
-            while socket.read().is_ok() {}
-        } else {
-            say(socket, &[&texts[0], &texts[40]]);
-            let said = said.lock().unwrap();
-            said.iter().for_each(|text| say(socket, &[&text]));
-        }
-    });
-    let mut browser = open(port);
-    browser.wait_until("view().filled && view().seq === 40", VIEW);
-    Scene {
-        browser,
-        says,
-        _page: page,
-    }
+    let texts = std::iter::once(hello(metrics)).chain((1..=40).map(sample));
+    Scene::new("", texts.collect(), 40)
 }
 
 #[test]
