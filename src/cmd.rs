@@ -25,15 +25,15 @@ use crate::{signals, talk};
 /// How a command ended, as the shell sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// What was asked for is done; 0.
+    /// The task is done; 0.
     Done,
     /// It failed; 1.
     Failed,
-    /// It was asked wrongly; 2.
+    /// A usage error; 2.
     Usage,
     /// There was no connection, it was refused, or nothing was ever observed; 3.
     NoConnection,
-    /// A signal of this number came while something was still open; 128 and the number.
+    /// A signal with this number arrived while something was still open; 128 plus the number.
     Interrupted(u8),
 }
 
@@ -51,7 +51,7 @@ impl Exit {
     }
 }
 
-/// Why a command failed, and with which status.
+/// Why a command failed, and its exit status.
 #[derive(Debug)]
 pub struct Failure {
     /// The status.
@@ -61,7 +61,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The command was asked wrongly.
+    /// A usage error.
     pub fn usage(reason: impl Into<String>) -> Self {
         Self {
             exit: Exit::Usage,
@@ -69,7 +69,7 @@ impl Failure {
         }
     }
 
-    /// Nobody was there, or refused.
+    /// No connection, or a refusal.
     pub fn no_connection(reason: impl Into<String>) -> Self {
         Self {
             exit: Exit::NoConnection,
@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-/// The whole chain of causes in one line; what the system says is in plain words, without its number.
+/// The whole chain of causes in one line; the system's errors are in plain words, without their number.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, cause) in self.error.chain().enumerate() {
@@ -94,7 +94,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A destination that was chosen wrongly is a usage error; anything else without a status of its own failed with 1.
+/// A wrong destination is a usage error; any other error without a status of its own fails with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
@@ -136,7 +136,7 @@ enum Command {
 }
 
 impl Cli {
-    /// What SIGHUP means to the command: a server that has files to read again does that.
+    /// What SIGHUP means to the command: a server with files to reread does that.
     #[must_use]
     pub fn hangup(&self) -> signals::Hangup {
         let can_reload = match &self.command {
@@ -155,7 +155,7 @@ impl Cli {
 /// Runs the command until it is done or asked to stop.
 ///
 /// # Errors
-/// What the command failed with.
+/// The command's failure.
 pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
     log_to_stderr(&cli.global);
     // One thread serves all sockets: a sample is encoded once, and the rest is the kernel's work. Sampling and reading
@@ -171,7 +171,7 @@ pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
             Command::Replay(args) => replay::run(args, &cli.global, asked).await,
         }
     });
-    // A thread that hangs in a read must not hold up the exit.
+    // A thread that hangs in a read must not delay the exit.
     runtime.shutdown_background();
     result
 }
@@ -184,7 +184,7 @@ fn log_to_stderr(global: &GlobalArgs) {
         (false, 1) => LevelFilter::INFO,
         (false, _) => LevelFilter::DEBUG,
     };
-    // Fails only where a logger is there already, as in a test.
+    // Fails only if there is a logger already, as in a test.
     let _ = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(|| talk::LogWriter)

@@ -1,14 +1,14 @@
-//! The hub: a short log of numbered messages for each host, and viewers that are only cursors in it.
+//! The hub: a short log of numbered messages for each host, and viewers that are just cursors into it.
 //!
-//! Live, catch-up, resume and slow viewers are all the same read: on from the cursor. There is no queue per viewer; a
-//! [`Subscription`] knows where it stands in each host's ring, and [`Head::changed`] tells when one moved. Each message is
-//! encoded once, when it is pushed, and shared as a ready [`Frame`](crate::protocol::Frame). Gaps are not stored: they
-//! follow from two neighbours that are not neighbours in number.
+//! Live delivery, catch-up, resume and slow viewers are all the same: reading on from the cursor. There is no queue per
+//! viewer; a [`Subscription`] knows its place in each host's ring, and [`Head::changed`] signals that one has moved.
+//! Each message is encoded once, when it is pushed, and shared as a ready-to-send [`Frame`](crate::protocol::Frame).
+//! Gaps are not stored: wherever two neighbouring messages don't have consecutive numbers, there is a gap.
 //!
-//! What is older than a ring may be kept elsewhere. Where the ring ends, a cursor turns to that [`Past`], which a thread
-//! reads ahead of the viewer, and comes back to the ring.
+//! Older messages may be kept elsewhere. Where the ring ends, a cursor turns to that [`Past`], which a thread reads
+//! ahead of the viewer, and later returns to the ring.
 //!
-//! The hub knows no socket. Its locks are held for the copying of some handles and never across an await.
+//! The hub knows nothing of sockets. Its locks are held only while a few handles are copied, never across an await.
 
 mod cursor;
 mod past;
@@ -39,12 +39,12 @@ use ring::Ring;
 pub struct Retention {
     /// Messages older than this are dropped.
     pub duration: Duration,
-    /// Whether a message that a viewer has still to read is kept beyond that, and the source waits: a replay never
-    /// drops, a live host cannot wait.
+    /// Whether a message that a viewer has yet to read is kept longer, and the source waits: a replay never drops
+    /// messages, a live host cannot wait.
     pub lossless: bool,
 }
 
-/// A viewer asked by name for a host that is not here.
+/// A viewer asked by name for a host that doesn't exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no host '{wanted}' here; there is {there}")]
 pub struct UnknownHost {
@@ -52,7 +52,7 @@ pub struct UnknownHost {
     there: String,
 }
 
-/// The first names of `hosts`, for a sentence that says which hosts there are.
+/// The first names of `hosts`, for a message about the existing hosts.
 pub fn some_names<'a>(hosts: impl IntoIterator<Item = &'a HostName>) -> String {
     let names: Vec<_> = hosts.into_iter().map(HostName::as_str).take(10).collect();
     if names.is_empty() {
@@ -73,12 +73,12 @@ struct HubState {
     retention: Retention,
     past: Option<Arc<dyn Past>>,
     logs: Mutex<BTreeMap<HostName, Arc<HostLog>>>,
-    /// How many hosts there are: a subscription looks for new ones only when this has moved.
+    /// How many hosts there are: a subscription looks for new ones only when this has changed.
     host_count: AtomicU64,
-    /// Moves whenever anything is there to read.
+    /// Moves whenever there is something to read.
     head: watch::Sender<u64>,
     started: Instant,
-    /// When the newest message came, in milliseconds after `started`.
+    /// When the newest message was added, in milliseconds after `started`.
     newest_push: AtomicU64,
     ended: std::sync::atomic::AtomicBool,
 }
@@ -88,7 +88,7 @@ struct HubState {
 struct HostLog {
     host: HostName,
     ring: Mutex<Ring>,
-    /// Tells a waiting source that a reader has moved on or gone.
+    /// Tells a waiting source that a reader has advanced or left.
     room: Notify,
 }
 
@@ -99,7 +99,7 @@ impl Hub {
         Self::of(retention, None)
     }
 
-    /// A hub without hosts, whose viewers find in `past` what the logs no longer have.
+    /// A hub without hosts. Its viewers find in `past` what the logs no longer have.
     #[must_use]
     pub fn with_past(retention: Retention, past: Arc<dyn Past>) -> Self {
         Self::of(retention, Some(past))
@@ -121,7 +121,7 @@ impl Hub {
         }
     }
 
-    /// The right to add to logs whose time runs by `timeline`.
+    /// A handle for adding to logs on `timeline`.
     #[must_use]
     pub fn publisher(&self, timeline: Timeline) -> Publisher {
         Publisher {
@@ -130,7 +130,7 @@ impl Hub {
         }
     }
 
-    /// The log of `host`, which is there from now on.
+    /// The log of `host`, created if necessary.
     fn log(&self, host: &HostName, timeline: Timeline) -> Arc<HostLog> {
         let mut logs = lock(&self.shared.logs);
         let log = logs.entry(host.clone()).or_insert_with(|| {
@@ -145,10 +145,10 @@ impl Hub {
         Arc::clone(log)
     }
 
-    /// A cursor in every host's log that `query` wants, each where `query` says.
+    /// Cursors in the logs of all hosts that `query` requests, each where `query` says.
     ///
     /// # Errors
-    /// When a host is wanted by name that is not here.
+    /// When the query names a host that doesn't exist.
     pub fn subscribe(&self, query: Query) -> Result<Subscription, UnknownHost> {
         let logs = lock(&self.shared.logs);
         for pattern in &query.hosts {
@@ -165,8 +165,8 @@ impl Hub {
         Ok(self.subscribe_ahead(query))
     }
 
-    /// As [`Hub::subscribe`], but a host that is not here is waited for: it is read from its first message, or from what
-    /// `after=` names, as soon as it is there.
+    /// As [`Hub::subscribe`], but waits for a host that doesn't exist yet: it is read from its first message, or from
+    /// what `after=` names, as soon as it appears.
     #[must_use]
     pub fn subscribe_ahead(&self, query: Query) -> Subscription {
         Subscription::new(self.clone(), query)
@@ -186,7 +186,7 @@ impl Hub {
         self.logs().into_iter().filter_map(newest).collect()
     }
 
-    /// Tells when anything comes from now on.
+    /// Signals every new message from now on.
     #[must_use]
     pub fn head(&self) -> Head {
         Head(self.shared.head.subscribe())
@@ -198,7 +198,7 @@ impl Hub {
         self.shared.retention.lossless
     }
 
-    /// Sends a heartbeat with the newest sample of each host to the viewers at its head.
+    /// Sends a heartbeat with the newest sample of each host to the viewers that have everything.
     pub fn beat(&self) {
         for log in self.logs() {
             lock(&log.ring).beat(&log.host);
@@ -206,13 +206,13 @@ impl Hub {
         self.wake();
     }
 
-    /// No more messages will come: viewers that have everything are told the end.
+    /// No more messages will follow: viewers that have everything get `end`.
     pub fn end(&self) {
         self.shared.ended.store(true, Ordering::Release);
         self.wake();
     }
 
-    /// How long ago the newest message of any host came.
+    /// How long ago the newest message of any host was added.
     #[must_use]
     pub fn silence(&self) -> Duration {
         let newest = Duration::from_millis(self.shared.newest_push.load(Ordering::Relaxed));
@@ -234,7 +234,7 @@ impl Hub {
     }
 }
 
-/// What a source has of the hub: it can add hosts and messages, and read nothing.
+/// A source's handle of the hub: it can add hosts and messages, but read nothing.
 #[derive(Debug, Clone)]
 pub struct Publisher {
     hub: Hub,
@@ -242,7 +242,7 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// The right to add to the log of `host`, which viewers find from now on.
+    /// A handle for adding to the log of `host`, which viewers can find from now on.
     #[must_use]
     pub fn host(&self, host: &HostName) -> HostPublisher {
         HostPublisher {
@@ -265,13 +265,13 @@ pub struct HostPublisher {
 }
 
 impl HostPublisher {
-    /// Says what the next messages belong to. Viewers get it as a `hello` before them.
+    /// Describes the messages that follow. Viewers get it as a `hello` before them.
     pub fn announce(&self, announcement: Announcement) {
         lock(&self.log.ring).announce(announcement);
         self.hub.wake();
     }
 
-    /// Names streams that will come, in their order, so that a viewer that already has a part of them can resume.
+    /// Names the streams that will follow, in order, so that a viewer that already has part of them can resume.
     pub fn expect_streams(&self, streams: &[crate::protocol::StreamId]) {
         lock(&self.log.ring).expect_streams(streams);
     }
@@ -290,11 +290,11 @@ impl HostPublisher {
     }
 
     /// As [`HostPublisher::push`], without waking: for a source that adds many at once and then calls
-    /// [`Publisher::wake`]. Whether the log is now past its bounds because a viewer has still to read.
+    /// [`Publisher::wake`]. Returns whether the log now exceeds its bounds because a viewer has yet to read.
     pub fn add(&self, message: Numbered) -> bool {
         debug_assert_eq!(message.host, self.log.host, "it is of this host");
         let now = self.hub.now_ms();
-        // Encoding happens before the lock: readers never wait for it.
+        // Encoded outside the lock, so that readers never wait for it.
         let frame = message.frame();
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
         lock(&self.log.ring).push(frame, message, now)

@@ -1,7 +1,7 @@
-//! The wire, version 1: what `serve` and `replay` say and what `watch` and `record` understand.
+//! The wire, version 1: what `serve` and `replay` send and `watch` and `record` read.
 //!
-//! A server numbers the messages of each host and keeps the newest of them; a viewer is a [`Position`] in that log.
-//! Every message is one JSON object in one WebSocket text frame:
+//! A server numbers the messages of each host and keeps the newest of them; a viewer is just a [`Position`] in that
+//! log. Every message is one JSON object in one WebSocket text frame:
 //!
 //! | `type` | numbered | what it is |
 //! |---|---|---|
@@ -13,13 +13,13 @@
 //! | `end` | no | a recording is over |
 //!
 //! Guarantees, each with a test:
-//! * the same (host, stream, seq) is the same message, for ever and everywhere;
-//! * within a stream `seq` starts at 1 and grows by exactly 1; a hole is always announced by a [`Gap`];
-//! * numbers are finite, and their digits are the shortest that read back the same;
-//! * a value that could not be read is absent. Only the four of [`CONTRACT`] are then sent as 0 and named in `absent`,
-//!   because dashboards exist that count on them.
+//! * the same (host, stream, seq) is the same message, always and everywhere;
+//! * within a stream `seq` starts at 1 and increases by exactly 1; a hole is always reported by a [`Gap`];
+//! * numbers are finite, with the fewest digits that read back the same;
+//! * a value that could not be read is absent. Only the four of [`CONTRACT`] are then sent as 0 and listed in `absent`,
+//!   because existing dashboards rely on them.
 //!
-//! Readers ignore types and fields that they do not know. This module does no I/O and imports nothing else of the crate.
+//! Readers ignore unknown types and fields. This module does no I/O and imports nothing else from the crate.
 
 mod catalogue;
 mod decode;
@@ -57,19 +57,20 @@ pub use shown::{is_deceptive, shown, shown_char};
 pub use text::{escape_unsafe, is_unsafe};
 pub use update::Update;
 
-/// The version that [`Hello::protocol`] carries. Readers that find a higher one go on and ignore what they do not know.
+/// The version that [`Hello::protocol`] carries. Readers that find a higher one continue, and ignore what they don't
+/// know.
 pub const VERSION: u32 = 1;
 
 /// What [`Hello::server`] carries: name and version of this program.
 pub const SERVER: &str = concat!("metrics/", env!("CARGO_PKG_VERSION"));
 
-/// The values that every `data` carries, absent or not: a contract with dashboards that existed before this program.
+/// The values that every `data` carries, absent or not: a contract with dashboards older than this program.
 pub const CONTRACT: [&str; 4] = ["cpu", "memory", "activeUsers", "requestsPerSecond"];
 
 /// The path of the WebSocket. `/` takes an upgrade as well, so that `ws://host:8080` is enough.
 pub const WEBSOCKET_PATH: &str = "/ws";
 
-/// What a browser offers as `Sec-WebSocket-Protocol` to be able to offer its token beside it.
+/// The `Sec-WebSocket-Protocol` that a browser offers, so that it can send its token beside it.
 pub const SUBPROTOCOL: &str = "metrics.v1";
 
 /// The path of the same messages as Server-Sent Events.
@@ -81,20 +82,20 @@ pub const DEFAULT_PORT: u16 = 8080;
 /// The longest request head that a server reads, in bytes: room for about 1,000 resume positions.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 
-/// The largest message that a viewer accepts, in bytes. A sample of a host with 1,000 devices stays below it; a peer
-/// that claims more is cut off before the memory is reserved.
+/// The largest message that a viewer accepts, in bytes. A sample of a host with 1,000 devices is smaller; a peer that
+/// announces more is disconnected before any memory is reserved.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
-/// The largest message that a server accepts from a viewer, in bytes: viewers have nothing to say but control frames.
+/// The largest message that a server accepts from a viewer, in bytes: viewers send only control frames.
 pub const MAX_INBOUND_BYTES: usize = 4 * 1024;
 
-/// Close codes, and what a client does on them. Any other code: reconnect.
+/// Close codes, and how a client reacts to them. Any other code: reconnect.
 pub mod close {
-    /// The stream is over: stay away.
+    /// The stream is over: do not reconnect.
     pub const OVER: u16 = 1000;
-    /// The server stops: reconnect.
+    /// The server is stopping: reconnect.
     pub const GOING_AWAY: u16 = 1001;
-    /// The viewer broke the rules: stay away.
+    /// The viewer broke the rules: do not reconnect.
     pub const POLICY: u16 = 1008;
     /// The viewer was too slow, or the server is full: reconnect and resume.
     pub const TRY_AGAIN: u16 = 1013;

@@ -1,7 +1,7 @@
-//! The recording: numbered messages as CSV, both ways.
+//! The recording: numbered messages as CSV, read and write.
 //!
-//! RFC 4180, UTF-8, lines end in `\n`, decimals have a dot. The first line is the header; every other line is one row, for
-//! no cell ever holds a line break. One file is of one host, though a reader takes several.
+//! RFC 4180, UTF-8, `\n` line endings, decimal points. The first line is the header; every other line is one row,
+//! because no cell ever contains a line break. A file holds one host, but the reader accepts several.
 //!
 //! ```csv
 //! timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,cpu:0,top,extra
@@ -14,7 +14,7 @@
 //! When the reading was taken: RFC 3339 in UTC with exactly three decimals. In a gap row, that of the next message.
 //!
 //! # `host`
-//! Whose message: a [`HostName`](crate::protocol::HostName).
+//! The message's host: a [`HostName`](crate::protocol::HostName).
 //!
 //! # `stream`
 //! The run of the host's source: a [`StreamId`](crate::protocol::StreamId). In a gap row, that of the next message.
@@ -24,33 +24,33 @@
 //!
 //! # `event`
 //! * empty: a sample;
-//! * `alert {…}`: an alert as the wire writes it; the row carries the sample that caused it;
-//! * `gap expired 13-57`, `gap restarted`: messages that will not come. `13-`, `-57` or nothing where a number is unknown.
-//!   A gap row has no number and no values, and is written together with the message behind it.
+//! * `alert {…}`: an alert as the wire writes it; the row carries the sample that triggered it;
+//! * `gap expired 13-57`, `gap restarted`: messages that will not arrive; `13-`, `-57` or nothing if a number is
+//!   unknown. A gap row has no number and no values, and is written together with the next message.
 //!
 //! # The values
-//! One column for each metric that the host announced, in that order, locked when the file is created. An empty cell is an
-//! absent value, never 0. A name that comes later, or that [cannot be a column](Columns::new), goes to `extra`.
+//! One column for each metric that the host announced, in that order, fixed when the file is created. An empty cell is
+//! an absent value, never 0. A name that appears later, or that [cannot be a column](Columns::new), goes into `extra`.
 //!
 //! # `top`
-//! The first processes as a JSON array, as the wire writes them; empty where the source does not list processes, `[]` where
-//! it found none.
+//! The top processes as a JSON array, as on the wire; empty if the source doesn't list processes, `[]` if it found
+//! none.
 //!
 //! # `extra`
-//! A JSON object of the values without a column, in the order in which they came; empty where there is none.
+//! A JSON object of the values without a column, in the order in which they arrived; empty if there are none.
 //!
 //! # Guarantees
 //! Each has a test:
 //! * encoding what was decoded gives the same bytes, for everything that the [`Encoder`] wrote;
 //! * a number has one written form, the same as on the wire;
-//! * a concatenation of recordings is a recording: a header in the middle is read as one, and may change the columns;
-//! * a row reaches the file whole or not at all while the process lives; a last row that a crash cut off is left out by the
-//!   [`Reader`], with a warning, and cut off by [`Output::append`];
-//! * no bytes make the reader panic, and what it refuses it names: file, line, column and value.
+//! * a concatenation of recordings is a recording: a repeated header is recognised, and may change the columns;
+//! * as long as the process lives, a row reaches the file complete or not at all; a last row that a crash cut off is
+//!   omitted by the [`Reader`], with a warning, and removed by [`Output::append`];
+//! * no input makes the reader panic, and its errors name the file, line, column and value.
 //!
-//! Reading is more tolerant than writing: columns in any order, `event`, `top` and `extra` missing, any quoting, `\r\n`, a
-//! byte order mark, empty columns without a name at the end, times as [`parse_timestamp`] reads them, and numbers such as
-//! `7.0` or `1e3`.
+//! Reading is more tolerant than writing: columns in any order, missing `event`, `top` and `extra`, any quoting,
+//! `\r\n`, a byte order mark, empty unnamed columns at the end, times as [`parse_timestamp`] reads them, and numbers
+//! such as `7.0` or `1e3`.
 
 mod cell;
 mod columns;

@@ -1,8 +1,8 @@
-//! Where messages come from.
+//! The sources of messages.
 //!
-//! Each source is a [`Source`]: it runs until it is over or told to stop, and all it knows of the rest is a
-//! [`Publisher`]. Whatever it reads becomes an [`Unnumbered`] message first and gets its number in a [`Sequence`], right
-//! before the publisher; what looks at messages or adds some stands between the two.
+//! Each source is a [`Source`]: it runs until it ends or is stopped, and knows nothing of the rest but a [`Publisher`].
+//! Everything it reads becomes an [`Unnumbered`] message first and gets its number in a [`Sequence`], right before the
+//! publisher; code that inspects or adds messages belongs between the two.
 
 pub mod alerts;
 pub mod host;
@@ -17,15 +17,15 @@ pub use sequence::{Numbers, NumbersRanOut, Seq, Sequence, Unnumbered};
 
 /// A producer of messages.
 pub trait Source {
-    /// What it came to.
+    /// The result of a run.
     type Outcome;
     /// Why it failed.
     type Error: std::error::Error;
 
-    /// Publishes until it is over, or until `stop`.
+    /// Publishes until the end, or until `stop`.
     ///
     /// # Errors
-    /// When it cannot go on.
+    /// When it cannot continue.
     fn run(
         self,
         publisher: Publisher,

@@ -34,11 +34,11 @@ enum Outcome {
 #[derive(Debug)]
 struct ServerNews {
     url: String,
-    /// The URL as a person would write it.
+    /// The URL as people would write it.
     name: String,
     was_connected: bool,
     outage: Option<Outage>,
-    /// Another server answered in its place.
+    /// Whether another server answered instead.
     rejected: bool,
 }
 
@@ -209,7 +209,7 @@ impl ServerNews {
     }
 }
 
-/// A server as a person would write it: `ws://web-1:8080/ws` is `web-1`.
+/// A server as people would write it: `ws://web-1:8080/ws` is `web-1`.
 pub(super) fn short_name(url: &str) -> String {
     let names = url.split(',').map(|url| {
         let name = url.strip_prefix("ws://").unwrap_or(url);

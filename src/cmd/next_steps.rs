@@ -9,7 +9,7 @@ use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH, shown_char};
 use crate::server::Trust;
 use crate::server::tls::Tls;
 
-/// A server, as this machine's clients see it.
+/// A server, as seen by this machine's clients.
 pub(super) struct NextSteps<'a> {
     addr: SocketAddr,
     trust: &'a Trust,
@@ -29,7 +29,7 @@ impl<'a> NextSteps<'a> {
         }
     }
 
-    /// Where a browser on this machine finds the page.
+    /// The address of the page for a browser on this machine.
     pub(super) fn page(&self) -> String {
         match &self.trust.tls {
             Some(tls) => format!("https://{}/", self.named(tls)),
@@ -105,7 +105,7 @@ impl<'a> NextSteps<'a> {
     }
 }
 
-/// Where clients on this machine reach a listener on `addr`.
+/// The address at which clients on this machine reach a listener on `addr`.
 fn reachable(mut addr: SocketAddr) -> SocketAddr {
     if addr.ip().is_unspecified() {
         addr.set_ip(match addr {

@@ -115,7 +115,7 @@ impl RecordArgs {
     }
 }
 
-/// Takes events and writes rows until there is nothing more to do.
+/// Handles events and writes rows until there is nothing more to do.
 async fn follow(
     args: &RecordArgs,
     mut client: Client,

@@ -31,7 +31,7 @@ use crate::wording::{counted, exact_span};
 use super::alerts::{self, RulesInForce};
 use super::{Exit, Failure, announce, configure, notify};
 
-/// Rows that are read ahead of an input that cannot be read twice: they say what the interval is.
+/// How many rows are read ahead of an input that can be read only once: they determine the interval.
 const ROWS_AHEAD: usize = 11;
 
 /// Flags of `metrics replay`.
@@ -128,7 +128,7 @@ impl ReplayArgs {
         }
     }
 
-    /// Checks that something can be between `--start` and `--end`, in a recording whose first row is of time `first`.
+    /// Checks that `--end` is after `--start`, in a recording whose first row has the time `first`.
     fn check_window(&self, first: Option<u64>) -> Result<(), Failure> {
         match (self.start, self.end) {
             (Some(start), Some(end)) if self.window().is_void(first) => Err(Failure::usage(
@@ -162,10 +162,10 @@ impl ReplayArgs {
     }
 }
 
-/// Replays until the end and until every viewer has had it, or until `stop`.
+/// Replays until the end and until every viewer has received it, or until `stop`.
 ///
 /// # Errors
-/// When a recording cannot be read, the server cannot listen, or the viewers do not come.
+/// When a recording cannot be read, the server cannot listen, or viewers are missing.
 pub async fn run(
     args: ReplayArgs,
     global: &GlobalArgs,
@@ -231,7 +231,7 @@ pub async fn run(
     Ok(Exit::Done)
 }
 
-/// Serves and plays. What it came to, in a line; `None` when it was stopped.
+/// Serves and plays. Returns a summary in one line; `None` if it was stopped.
 async fn broadcast(
     args: &ReplayArgs,
     global: &GlobalArgs,
@@ -275,7 +275,7 @@ async fn broadcast(
     let played = tokio::select! {
         played = playing => played,
         () = stop.cancelled() => Ok(None),
-        // It ends by itself only where it cannot begin.
+        // It ends by itself only if it cannot start.
         ended = &mut server => return Ok(ended?.map(|()| None)?),
     };
     progress.finish();
@@ -298,12 +298,12 @@ async fn broadcast(
     Ok(Some(format!("Replayed {messages} to {viewers}.")))
 }
 
-/// What viewers are told of the replay.
+/// The description of the replay for viewers.
 fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numbering) -> Replay {
     let is_whole = survey.rows > 0;
     let bounds = survey.times.map(|times| match numbering {
         Numbering::Kept => (times.earliest, times.latest),
-        // Time goes on from the first row, by steps forward.
+        // Time continues from the first row, counting only steps forward.
         Numbering::Fresh { .. } => {
             let opening = if args.rebase {
                 epoch_millis()
@@ -321,7 +321,7 @@ fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numbering) -> Repla
     }
 }
 
-/// A bar over the recorded time where its length is known, a spinner elsewhere.
+/// A bar over the recorded time if its length is known, otherwise a spinner.
 fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> ProgressLine {
     if global.quiet {
         return ProgressLine::hidden();
@@ -330,7 +330,7 @@ fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> Progress
     ProgressLine::replaying(&hosts(args, survey), total, terminal::has_unicode())
 }
 
-/// Tells the person at the terminal how the replay comes along.
+/// Shows the user the progress of the replay.
 struct Told<'a> {
     progress: &'a ProgressLine,
     global: &'a GlobalArgs,
@@ -361,7 +361,7 @@ impl Observer for Told<'_> {
     }
 }
 
-/// Waits for viewers, plays, ends, and waits for viewers to have the end. `None` when it was stopped.
+/// Waits for viewers, plays, ends, and waits until viewers have the end. `None` if it was stopped.
 async fn play(
     args: &ReplayArgs,
     (feed, publisher): (Feed<Told<'_>>, Publisher),
@@ -383,13 +383,13 @@ async fn play(
         return Ok(None);
     };
     hub.end();
-    // Those that are here have it soon; of the others, as many are awaited as were at the start.
+    // Connected viewers have it soon; for the others, it waits for as many as at the start.
     let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
     until(viewers, args.wait_timeout, had_it).await;
     Ok(Some(played))
 }
 
-/// Waits until `reached`, at most for `timeout`. Whether it was.
+/// Waits until `reached`, at most for `timeout`. Returns whether it was.
 async fn until(viewers: &Viewers, timeout: Duration, reached: impl Fn(&Counts) -> bool) -> bool {
     let mut counts = viewers.watch();
     tokio::time::timeout(timeout, counts.wait_for(|counts| reached(counts)))
@@ -402,7 +402,7 @@ struct Prepared {
     playback: Playback,
 }
 
-/// Looks through the recordings and opens them again, on a thread that may block.
+/// Surveys the recordings and opens them again, on a thread that may block.
 async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
     let prepared = tokio::task::spawn_blocking(move || {
         if run.inputs.iter().any(Input::is_piped) {
@@ -438,7 +438,7 @@ fn check(survey: &Survey, args: &ReplayArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// That no row was played.
+/// The error that no row was played.
 fn nothing(args: &ReplayArgs) -> Failure {
     let where_ = if args.start.is_some() || args.end.is_some() {
         " between --start and --end"

@@ -151,7 +151,7 @@ async fn broadcast(
     Ok(format!("Stopped after {lived}: {samples}, {viewers}."))
 }
 
-/// The viewers, as the sampler sees them.
+/// The viewers, for the sampler.
 struct ViewerAudience(Viewers);
 
 impl Audience for ViewerAudience {

@@ -149,7 +149,7 @@ impl WatchArgs {
         self.client.samples.or(once)
     }
 
-    /// Which lines are wanted, if any are.
+    /// The requested form of lines, if any.
     fn format(&self) -> Option<LineFormat> {
         // A dumb terminal cannot move its cursor.
         let screen = io::stdout().is_terminal() && terminal::can_move_cursor();

@@ -14,7 +14,7 @@ use super::{HostLog, Hub};
 #[derive(Debug)]
 pub(super) struct Cursor {
     log: Arc<HostLog>,
-    /// The index of the next entry to read; shared with the ring, whose source may wait for it.
+    /// The index of the next entry to read; shared with the ring, because its source may wait for it.
     next: Arc<AtomicU64>,
     /// The last message that the viewer has.
     last: Option<(StreamId, u64)>,
@@ -22,20 +22,20 @@ pub(super) struct Cursor {
     heartbeats: u64,
     ended: bool,
     lossless: bool,
-    /// Whether it has read at all: before that, nobody was slow.
+    /// Whether it has read at all: before that, it cannot have been slow.
     has_read: bool,
     overruns: u32,
     gaps: u32,
     /// Reads what is older than the ring.
     reading: Option<Box<PastReading>>,
-    /// The last message that the viewer had when the past was asked last. Asked for the same again, it would have nothing.
+    /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,
 }
 
-/// What a cursor came to.
+/// What a read ended with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CursorStanding {
-    /// There is more than fitted.
+    /// More is available than fitted.
     More,
     /// The past is being read.
     Waiting,
@@ -44,7 +44,7 @@ pub(super) enum CursorStanding {
 }
 
 impl Cursor {
-    /// A cursor where `query` says, or in the past where the ring does not reach back so far. `since=` counts from `now`,
+    /// A cursor where `query` says; in the past, if the ring doesn't reach back that far. `since=` counts from `now`,
     /// in milliseconds of the monotonic clock.
     pub(super) fn new(hub: &Hub, log: Arc<HostLog>, query: &Query, now: u64) -> Self {
         let mut cursor = Self::in_ring(hub, log, query, now);
@@ -114,17 +114,17 @@ impl Cursor {
         self.ended
     }
 
-    /// How many losses this viewer has been told.
+    /// How many losses were reported to this viewer.
     pub(super) fn gaps(&self) -> u32 {
         self.gaps
     }
 
-    /// How many times the ring has moved on before this viewer read what it held.
+    /// How many times the ring has dropped messages before this viewer read them.
     pub(super) fn overruns(&self) -> u32 {
         self.overruns
     }
 
-    /// Says hello, if that has not been said. A viewer that begins in the past gets it with the first message of that.
+    /// Appends a hello, if the viewer hasn't had one. A viewer that starts in the past gets it with its first message.
     pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
         if self.announced.is_none() && self.reading.is_none() {
             let log = Arc::clone(&self.log);
@@ -134,7 +134,7 @@ impl Cursor {
         }
     }
 
-    /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, which it lowers.
+    /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, and lowers `budget` accordingly.
     pub(super) fn read(
         &mut self,
         hub: &Hub,
@@ -195,7 +195,7 @@ impl Cursor {
         if next != ring.head() {
             return CursorStanding::More;
         }
-        // Metrics that appeared without a message yet, or a heartbeat.
+        // Metrics that have appeared before a message with them, or a heartbeat.
         self.announce(ring, next, frames);
         self.beat(ring, frames);
         if over && !self.ended {
@@ -205,7 +205,7 @@ impl Cursor {
         CursorStanding::Head
     }
 
-    /// Reads on in the past. `None` where the ring goes on.
+    /// Continues in the past. `None` once the ring takes over.
     fn read_past(
         &mut self,
         ring: &Ring,
@@ -256,14 +256,14 @@ impl Cursor {
         self.send(stream, seq, &entry.frame, frames, budget);
     }
 
-    /// It will come back where the ring begins now; that is the past's end. Where the ring has moved on by then, more of
-    /// the past is between them.
+    /// It will return where the ring begins now, which is where reading the past ends. If the ring has moved on by
+    /// then, more of the past lies between.
     fn leave_ring(&self, ring: &Ring) -> Option<(StreamId, u64)> {
         self.next.store(ring.start(), Ordering::Relaxed);
         ring.oldest()
     }
 
-    /// Begins to read in the past, on a thread.
+    /// Starts reading the past, on a thread.
     fn turn_to_past(&mut self, hub: &Hub, from: PastFrom, before: Option<(StreamId, u64)>) {
         self.asked = self.last;
         let wanted = PastRequest {
@@ -290,8 +290,8 @@ impl Cursor {
         frames.push(frame.clone());
     }
 
-    /// Whether the viewer already had a message: it may have come from another server with the same streams, or from the
-    /// past.
+    /// Whether the viewer already has a message: it may have got it from another server with the same streams, or from
+    /// the past.
     fn has(&self, ring: &Ring, stream: StreamId, seq: u64) -> bool {
         match self.last {
             None => false,
@@ -345,7 +345,7 @@ impl Cursor {
             && heartbeat.count != self.heartbeats
         {
             self.heartbeats = heartbeat.count;
-            // A viewer that has read on since then has had news enough.
+            // A viewer that has read on since then needs no heartbeat.
             if self.last.is_none_or(|(_, seq)| seq <= heartbeat.seq) {
                 frames.push(heartbeat.frame.clone());
             }

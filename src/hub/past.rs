@@ -1,4 +1,4 @@
-//! Messages that are older than a ring: kept elsewhere, and read on a thread, since that may take long.
+//! Messages older than a ring: kept elsewhere, and read on a thread, because that may take long.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,51 +13,51 @@ use super::{Announcement, Hub};
 /// Batches that wait between the thread and the viewer.
 const BATCHES_AHEAD: usize = 2;
 
-/// About how many bytes of messages there are in a batch.
+/// The approximate size of a batch, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// Where messages older than a ring are kept, such as a spool or a store.
+/// A place for messages older than a ring, such as a spool or a store.
 pub trait Past: fmt::Debug + Send + Sync + 'static {
-    /// The messages that `wanted` begins with, and all that follow, oldest first. It may reach into the ring and need not
-    /// touch it: the viewer reads on in the ring as soon as it can.
+    /// The messages from `wanted` on, oldest first. They may overlap with the ring or end before it: the viewer
+    /// continues in the ring as soon as it can.
     ///
-    /// It is called on a thread of its own, as the iterator is, and may block. The iterator is dropped when the viewer needs
-    /// no more of it. How many there may be at once is for the implementation or the server to say.
+    /// Both this and the iterator are called on a thread of their own and may block. The iterator is dropped when the
+    /// viewer needs no more. The implementation or the server limits how many there are at once.
     ///
     /// # Errors
-    /// When it cannot be read. The viewer then gets what the ring holds, and the gap before that.
+    /// When it cannot be read. The viewer then gets a gap and what the ring holds.
     fn read(&self, wanted: &PastRequest) -> io::Result<PastMessages>;
 }
 
-/// What [`Past::read`] gives.
+/// What [`Past::read`] returns.
 pub type PastMessages = Box<dyn Iterator<Item = io::Result<PastMessage>>>;
 
-/// What a viewer wants of the past.
+/// The part of the past that a viewer requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastRequest {
     /// Whose messages.
     pub host: HostName,
-    /// Where to begin.
+    /// Where to start.
     pub from: PastFrom,
-    /// The stream and number of the oldest message in the ring; `None` where the ring is empty.
+    /// The stream and number of the oldest message in the ring; `None` if the ring is empty.
     pub before: Option<(StreamId, u64)>,
 }
 
-/// Where in the past to begin.
+/// Where in the past to start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastFrom {
-    /// Behind this message. Where that is not known, with the oldest there is: the viewer is told what it lost.
+    /// After this message. If it is unknown, at the oldest message, and the loss is reported to the viewer.
     After(StreamId, u64),
-    /// With the sample so many samples before [`PastRequest::before`], or with the oldest there is.
+    /// With the sample that many samples before [`PastRequest::before`], or with the oldest one.
     Last(u64),
-    /// With the first message of this time or later, in milliseconds since the epoch, by its own timestamp.
+    /// With the first message at or after this time, in milliseconds since the epoch, by its own timestamp.
     Since(u64),
 }
 
 /// A message of the past.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PastMessage {
-    /// What it belongs to.
+    /// The announcement that it belongs to.
     pub announcement: Arc<Announcement>,
     /// The message, in the announced stream.
     pub message: Numbered,
@@ -77,17 +77,17 @@ impl PastEntry {
     }
 }
 
-/// What is there of the past.
+/// The next message of the past, if it is ready.
 pub(super) enum PastNext {
-    /// This one is.
+    /// This one.
     Entry(PastEntry),
-    /// Nothing yet; the hub wakes its viewers when there is.
+    /// None yet; the hub wakes its viewers when there is one.
     NotYet,
     /// There is no more.
     Over,
 }
 
-/// One viewer's reading in the past. Dropping it ends the thread.
+/// One viewer's reading of the past. Dropping it ends the thread.
 #[derive(Debug)]
 pub(super) struct PastReading {
     batches: Receiver<Vec<PastEntry>>,
@@ -95,7 +95,7 @@ pub(super) struct PastReading {
 }
 
 impl PastReading {
-    /// Begins to read. `None` where there is no thread for it.
+    /// Starts reading. `None` if no thread can be started.
     pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: PastRequest) -> Option<Self> {
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let (hub, past) = (hub.clone(), Arc::clone(past));
@@ -103,7 +103,7 @@ impl PastReading {
             if let Err(error) = send_all(&hub, &*past, &wanted, &sender) {
                 tracing::warn!(host = %wanted.host, %error, "cannot read the past");
             }
-            // The viewer comes to see that this was all.
+            // The viewer then sees the end.
             drop(sender);
             hub.wake();
         };
@@ -132,7 +132,7 @@ impl PastReading {
     }
 }
 
-/// Sends what `past` has in batches, until the viewer needs no more.
+/// Sends the messages of `past` in batches, until the viewer needs no more.
 fn send_all(
     hub: &Hub,
     past: &dyn Past,
@@ -162,7 +162,7 @@ fn send_all(
         }
         if is_over || bytes >= BATCH_BYTES {
             bytes = 0;
-            // What was read before an error is as good as ever.
+            // What was read before an error is still valid.
             if sender.send(std::mem::take(&mut batch)).is_err() {
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! One host's ring: the newest messages as ready frames, bounded by time and bytes.
+//! One host's ring: the newest messages as ready-to-send frames, bounded by time and bytes.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -15,19 +15,19 @@ use super::Retention;
 /// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
 const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
 
-/// A ring keeps at least this many samples however old they are: the window that a viewer shows.
+/// A ring keeps at least this many samples, however old: the window that a viewer shows.
 const MIN_SAMPLES: usize = 30;
 
-/// By which clock a ring forgets, and `since=` counts.
+/// The clock by which a ring drops messages and `since=` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timeline {
-    /// The monotonic clock, at the time of pushing.
+    /// The monotonic clock, when a message is added.
     Live,
-    /// The messages' own timestamps: the sum of their steps forward, so that a clock that was set back counts nothing.
+    /// The messages' own timestamps: the sum of their steps forward, so that setting the clock back doesn't count.
     Recorded,
 }
 
-/// What a run of messages belongs to: the lasting part of a [`Hello`].
+/// What a run of messages has in common: the lasting part of a [`Hello`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Announcement {
     /// The run of the source.
@@ -42,7 +42,7 @@ pub struct Announcement {
     pub replay: Option<Replay>,
     /// The metrics that samples carry.
     pub metrics: Arc<[MetricInfo]>,
-    /// What the system lacks for good.
+    /// What the system permanently lacks.
     pub unavailable: Arc<[String]>,
 }
 
@@ -67,18 +67,18 @@ pub(super) struct Ring {
     retention: Retention,
     timeline: Timeline,
     entries: VecDeque<RingEntry>,
-    /// The index of the first entry, counted from the first that ever was.
+    /// The index of the first entry, counted from the first one ever.
     first: u64,
     bytes: usize,
     samples: usize,
     clock: u64,
     announcement: Option<Arc<Announcement>>,
-    /// Streams, past and expected, and which in their order each is.
+    /// The streams, past and expected, with their rank.
     streams: HashMap<StreamId, usize>,
     firing: Vec<Alert>,
     newest: Option<(u64, Sample)>,
     heartbeat: Option<Heartbeat>,
-    /// The next index of each reader, where the source waits for them.
+    /// The next index of each reader, if the source waits for them.
     readers: Vec<Arc<AtomicU64>>,
 }
 
@@ -200,7 +200,7 @@ impl Ring {
         }
     }
 
-    /// Drops what is past the bounds. Whether something had to stay because a reader has still to read it.
+    /// Drops what exceeds the bounds. Returns whether something had to stay because a reader has yet to read it.
     pub(super) fn evict(&mut self) -> bool {
         let retain = in_millis(self.retention.duration);
         let mut unread = None;
@@ -285,14 +285,14 @@ impl Ring {
         self.entries.get(offset)
     }
 
-    /// What the entry at `index` belongs to; at the head, what the next one will.
+    /// The announcement of the entry at `index`; at the head, that of the next one.
     pub(super) fn announcement_at(&self, index: u64) -> Option<&Arc<Announcement>> {
         self.entry(index)
             .map(|entry| &entry.announcement)
             .or(self.announcement.as_ref())
     }
 
-    /// The index of the sample `count` samples before the head; of the oldest entry where there are fewer.
+    /// The index of the sample `count` samples before the head; of the oldest entry if there are fewer.
     pub(super) fn last_samples(&self, count: u64) -> u64 {
         let Some(skip) = usize::try_from(count)
             .ok()
@@ -323,12 +323,12 @@ impl Ring {
         self.first + offset as u64
     }
 
-    /// The place of a number among all that this log has had and will have, if its stream is known.
+    /// The place of a number among all past and future ones of this log, if its stream is known.
     pub(super) fn place(&self, stream: StreamId, seq: u64) -> Option<(usize, u64)> {
         self.streams.get(&stream).map(|&order| (order, seq))
     }
 
-    /// The index of the first entry that a viewer lacks whose last one was `seq` of `stream`.
+    /// The index of the first entry after `seq` of `stream`.
     pub(super) fn behind(&self, stream: StreamId, seq: u64) -> u64 {
         let Some(place) = self.place(stream, seq) else {
             return self.first;
@@ -347,7 +347,7 @@ impl Ring {
             .map(|entry| (entry.stream(), entry.seq))
     }
 
-    /// Whether the message is the oldest entry, or one that belongs behind it.
+    /// Whether the message is the oldest entry, or belongs after it.
     pub(super) fn reaches(&self, stream: StreamId, seq: u64) -> bool {
         let place = self.place(stream, seq);
         let oldest = self
@@ -356,7 +356,7 @@ impl Ring {
         oldest.is_some() && place >= oldest
     }
 
-    /// Whether nothing is missing between the message and what follows it here.
+    /// Whether the ring can continue from the message without a hole.
     pub(super) fn continues(&self, stream: StreamId, seq: u64) -> bool {
         let Some(oldest) = self.oldest() else {
             return false;
@@ -364,14 +364,14 @@ impl Ring {
         oldest == (stream, seq.saturating_add(1)) || self.reaches(stream, seq)
     }
 
-    /// How many of the last `count` samples are older than the ring; `None` where it has them all.
+    /// How many of the last `count` samples are older than the ring; `None` if it has them all.
     pub(super) fn before_last(&self, count: u64) -> Option<u64> {
         let older = count.saturating_sub(self.samples as u64);
         (older > 0).then_some(older)
     }
 
-    /// When the last `back` milliseconds begin, in milliseconds since the epoch, by the messages' own timestamps; `None`
-    /// where the ring reaches back so far. `now` is of the monotonic clock.
+    /// When the last `back` milliseconds begin, in milliseconds since the epoch, by the messages' own timestamps;
+    /// `None` if the ring reaches back that far. `now` is of the monotonic clock.
     pub(super) fn before_since(&self, back: u64, now: u64) -> Option<u64> {
         if self.since(back, now) > self.first {
             return None;

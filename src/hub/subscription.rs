@@ -1,4 +1,4 @@
-//! What one viewer reads: a cursor in each host's log that it wants.
+//! What one viewer reads: a cursor in the log of each host that it requested.
 
 use std::sync::atomic::Ordering;
 
@@ -10,7 +10,7 @@ use crate::protocol::{Frame, Query};
 use super::Hub;
 use super::cursor::{Cursor, CursorStanding};
 
-/// A viewer's places in the logs of the hosts that it wants.
+/// A viewer's places in the logs of the hosts that it requested.
 #[derive(Debug)]
 pub struct Subscription {
     hub: Hub,
@@ -19,15 +19,15 @@ pub struct Subscription {
     host_count: u64,
 }
 
-/// Tells when there may be more to read.
+/// Signals that there may be more to read.
 #[derive(Debug)]
 pub struct Head(pub(super) watch::Receiver<u64>);
 
 impl Head {
-    /// Waits until anything has come since the last call, or since [`Hub::head`]. Cancel safe.
+    /// Waits for a message since the last call, or since [`Hub::head`]. Cancel safe.
     pub async fn changed(&mut self) {
         if self.0.changed().await.is_err() {
-            std::future::pending::<()>().await; // the hub is gone: nothing will come
+            std::future::pending::<()>().await; // the hub is gone: nothing will follow
         }
     }
 }
@@ -35,13 +35,13 @@ impl Head {
 /// What [`Subscription::read`] found besides frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batch {
-    /// More is there than fitted.
+    /// More is available than fitted.
     More,
-    /// More will come from the past, which takes some time; [`Head::changed`] tells when.
+    /// The past is being read, which takes some time; [`Head::changed`] signals when more is ready.
     Waiting,
     /// The viewer has everything.
     Head,
-    /// The viewer has everything, and no more will come.
+    /// The viewer has everything, and no more will follow.
     End,
 }
 
@@ -61,7 +61,7 @@ impl Subscription {
     pub fn read(&mut self, frames: &mut Vec<Frame>, mut budget: usize) -> Batch {
         let over = self.hub.shared.ended.load(Ordering::Acquire);
         self.find_hosts(false);
-        // Whoever counts hosts knows them all before the first message.
+        // So a client that counts hosts knows them all before the first message.
         for cursor in &mut self.cursors {
             cursor.greet(frames);
         }
@@ -80,32 +80,32 @@ impl Subscription {
         }
     }
 
-    /// How many times this viewer has been so slow that the log had moved on, since it came.
+    /// How many times since connecting this viewer was so slow that the log had moved on.
     #[must_use]
     pub fn overruns(&self) -> u32 {
         self.cursors.iter().map(Cursor::overruns).sum()
     }
 
-    /// How many losses this viewer has been told, since it came.
+    /// How many losses were reported to this viewer since it connected.
     #[must_use]
     pub fn gaps(&self) -> u32 {
         self.cursors.iter().map(Cursor::gaps).sum()
     }
 
-    /// Whether the viewer came to resume.
+    /// Whether the viewer resumes.
     #[must_use]
     pub fn is_resume(&self) -> bool {
         !self.query.after.is_empty()
     }
 
-    /// Places a cursor in the log of each host that is new; the hosts of the `first_look` were here before the viewer.
+    /// Places a cursor in the log of each new host; at the `first_look`, all hosts existed before the viewer.
     fn find_hosts(&mut self, first_look: bool) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
         if host_count == self.host_count {
             return;
         }
         self.host_count = host_count;
-        // A host that appears while the viewer is here is new to it from its first message on.
+        // A host that appears later is read from its first message.
         let everything = Query {
             last: Some(u64::MAX),
             after: self.query.after.clone(),
@@ -113,7 +113,7 @@ impl Subscription {
         };
         let now = self.hub.now_ms();
         let logs = lock(&self.hub.shared.logs);
-        // Most viewers watch few hosts: no room is kept for more.
+        // Most viewers watch few hosts, so no capacity is reserved for more.
         self.cursors
             .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
@@ -128,7 +128,7 @@ impl Subscription {
             } else if is_resumed() {
                 Cursor::new(&self.hub, log, &everything, now)
             } else {
-                // What was before it appeared is not what the viewer came for.
+                // The viewer didn't request what happened before the host appeared.
                 Cursor::in_ring(&self.hub, log, &everything, now)
             };
             self.cursors.push(cursor);

@@ -1,4 +1,4 @@
-//! What a viewer gets, told in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
+//! What a viewer gets, in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
 
 mod past;
 
@@ -432,8 +432,8 @@ async fn a_source_is_told_when_there_is_room() {
 }
 
 proptest! {
-    /// Whatever a viewer has and wherever it was cut: with what it gets it has every message that was kept, once, and
-    /// every hole is told.
+    /// Whatever a viewer has and wherever it was cut: it ends up with every kept message exactly once, and every hole
+    /// is reported.
     #[test]
     fn a_resumed_viewer_lacks_nothing_and_has_nothing_twice(
         runs in prop::collection::vec(prop::collection::vec(1..4_u64, 0..40), 1..4),
@@ -487,7 +487,7 @@ proptest! {
         let holes = had.windows(2).filter(|pair| pair[0].0 != pair[1].0 || pair[0].1 + 1 != pair[1].1).count();
         prop_assert_eq!(holes, told, "every hole is told once");
         prop_assert_eq!(had.last(), all.last());
-        // At most `retain` messages are ever behind the head, and nothing is dropped before that.
+        // The log never holds more than `retain` messages, and drops nothing before that.
         let kept: Vec<_> = all.iter().rev().take(30).rev().copied().collect();
         let first = had.first().copied();
         prop_assert!(kept.iter().all(|message| first.is_some_and(|first| *message < first) || had.contains(message)));

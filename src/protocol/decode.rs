@@ -13,10 +13,10 @@ use super::{
 /// Why a text is not a message.
 #[derive(Debug, thiserror::Error)]
 pub enum DecodeError {
-    /// Not JSON, or not of the form that its type has.
+    /// Not JSON, or not in the form of its type.
     #[error("not a message of the protocol")]
     Form(#[from] serde_json::Error),
-    /// A field that its type must have is missing.
+    /// A required field is missing.
     #[error("a {kind} message without '{field}'")]
     Missing {
         /// The message's type.
@@ -30,7 +30,7 @@ pub enum DecodeError {
 }
 
 impl Message {
-    /// Reads a message; what is not known is passed over.
+    /// Reads a message, ignoring everything unknown.
     ///
     /// # Errors
     /// When `json` is not a message of a known type in that type's form.
@@ -163,7 +163,7 @@ impl TryFrom<Incoming<'_>> for Message {
 }
 
 impl Alert {
-    /// What is known of an alert from a server that sends only the sample.
+    /// The alert of a server that sends only the sample.
     fn unexplained(sample: &Sample) -> Self {
         Self {
             name: "alert".into(),

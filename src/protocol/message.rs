@@ -1,4 +1,4 @@
-//! What is said on the wire.
+//! The contents of messages.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use super::{HostName, MetricInfo, Sample, StreamId};
 /// One message. Wire form: a JSON object with `type` first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// Whose message; `None` only from servers that know a single host and do not name it.
+    /// The host it is about; `None` only from servers that have a single host and don't name it.
     pub host: Option<HostName>,
-    /// What it says.
+    /// Its contents.
     pub body: Body,
 }
 
-/// What a [`Message`] says. `seq` is `None` only from servers that do not number their messages.
+/// The contents of a [`Message`]. `seq` is `None` only from servers that don't number their messages.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Body {
-    /// Precedes a host's first message, and comes again whenever its stream, interval or metrics change.
+    /// Sent before a host's first message, and again whenever its stream, interval or metrics change.
     Hello(Box<Hello>),
     /// A sample, or a rule that began or ceased to hold: an alert comes right behind the sample that caused it.
     Numbered(Unplaced),
-    /// Nothing is new, and the server lives.
+    /// Nothing is new, but the server is alive.
     Heartbeat {
         /// The number of the newest message.
         seq: Option<u64>,
         /// The newest sample.
         sample: Sample,
     },
-    /// Numbered messages that will not come. What follows is the next one there is.
+    /// Numbered messages that will not arrive. The next message available follows.
     Gap(Gap),
-    /// A recording is over; the server then closes with 1000 and the client stays away.
+    /// A recording is over; the server then closes with 1000 and the client doesn't reconnect.
     End,
-    /// A type of a later version. Readers pass it over.
+    /// A type of a later version. Readers skip it.
     Unknown,
 }
 
@@ -51,7 +51,7 @@ pub struct Unplaced {
     pub sample: Sample,
 }
 
-/// Who speaks for a host, and what is to come.
+/// Describes the server and the messages that follow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Hello {
@@ -59,13 +59,13 @@ pub struct Hello {
     pub protocol: u32,
     /// Name and version of the server.
     pub server: String,
-    /// The run of the source that the following numbers belong to.
+    /// The run of the source to which the following numbers belong.
     pub stream: StreamId,
-    /// The oldest number of the stream that the server still has; 0 where it has none.
+    /// The oldest number of the stream that the server still has; 0 if it has none.
     pub oldest: u64,
     /// The newest number of the stream; 0 before the first.
     pub newest: u64,
-    /// Milliseconds between two samples, at least 1. Data older than three of them (at least 3 s) are stale.
+    /// Milliseconds between two samples, at least 1. Data older than three of them (at least 3 s) is stale.
     pub interval: u64,
     /// Milliseconds between two heartbeats.
     pub heartbeat: u64,
@@ -77,9 +77,9 @@ pub struct Hello {
     pub replay: Option<Replay>,
     /// The metrics that samples carry, in their order. A recording takes its columns from here.
     pub metrics: Arc<[MetricInfo]>,
-    /// The alerts that fire now.
+    /// The alerts firing now.
     pub alerts: Vec<Alert>,
-    /// Names of metrics that this system lacks for good.
+    /// Names of metrics that this system permanently lacks.
     pub unavailable: Vec<String>,
 }
 
@@ -110,10 +110,10 @@ pub struct System {
     pub os: String,
     /// The kernel's version.
     pub kernel: String,
-    /// Logical cores; 0, and not on the wire, where their number is unknown.
+    /// Logical cores; 0, and omitted on the wire, if unknown.
     #[serde(skip_serializing_if = "is_zero")]
     pub cores: u32,
-    /// Physical memory in bytes; inside a limited cgroup, the limit. 0, and not on the wire, where it is unknown.
+    /// Physical memory in bytes; inside a limited cgroup, the limit. 0, and omitted on the wire, if unknown.
     #[serde(skip_serializing_if = "is_zero")]
     pub memory: u64,
 }
@@ -122,7 +122,7 @@ fn is_zero<T: Copy + Into<u64>>(number: &T) -> bool {
     (*number).into() == 0
 }
 
-/// How a recording is played. A viewer that is ahead of [`Hello::newest`] of a replay has met one that was started again.
+/// How a recording is played. If a viewer is ahead of a replay's [`Hello::newest`], the replay was restarted.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Replay {
@@ -132,10 +132,10 @@ pub struct Replay {
         serialize_with = "optional_number"
     )]
     pub speed: Option<f64>,
-    /// Whether it begins again at its end.
+    /// Whether it starts over at its end.
     #[serde(rename = "loop")]
     pub again: bool,
-    /// The time of the first message, as it is sent, in milliseconds since the epoch, where known.
+    /// The time of the first message, as it is sent, in milliseconds since the epoch, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
     /// The time of the last message of the first pass, likewise. `None` for a recording from a pipe.
@@ -148,29 +148,29 @@ pub struct Replay {
 pub struct Alert {
     /// The rule's name.
     pub name: String,
-    /// The rule as it was written, such as `cpu > 90 for 30s`.
+    /// The rule as written, such as `cpu > 90 for 30s`.
     #[serde(default)]
     pub rule: String,
     /// Whether it holds now.
     pub state: AlertState,
-    /// The metric that it looks at.
+    /// The metric that it is about.
     #[serde(default)]
     pub metric: String,
-    /// The metric's value that changed the state, where there is one.
+    /// The metric's value that changed the state, if there is one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_number"
     )]
     pub value: Option<f64>,
-    /// The level that the rule compares with, where there is one.
+    /// The level that the rule compares with, if there is one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         serialize_with = "optional_number"
     )]
     pub threshold: Option<f64>,
-    /// Since when the rule has held, in milliseconds since the epoch.
+    /// When the rule began to hold, in milliseconds since the epoch.
     #[serde(default)]
     pub since: u64,
 }
@@ -185,23 +185,23 @@ pub enum AlertState {
     Resolved,
 }
 
-/// A loss, told instead of hidden.
+/// A loss, reported instead of hidden.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// The first number that will not come, where known.
+    /// The first number that will not arrive, if known.
     pub from: Option<u64>,
-    /// The last number that will not come, where known.
+    /// The last number that will not arrive, if known.
     pub to: Option<u64>,
     /// What happened.
     pub reason: GapReason,
 }
 
-/// Why numbers will not come.
+/// Why numbers will not arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GapReason {
-    /// The server no longer has them; the stream goes on.
+    /// The server no longer has them; the stream continues.
     Expired,
-    /// Another stream begins: sampling paused in between, messages need not be lost.
+    /// Another stream begins: sampling paused in between, but messages were not necessarily lost.
     Restarted,
 }

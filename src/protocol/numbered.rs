@@ -8,7 +8,7 @@ use super::{Alert, HostName, Position, Sample, StreamId, Unplaced};
 /// wire it is `metric` or `alert`; its stream is not in it there, but in the `hello` before it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Numbered {
-    /// Whose message.
+    /// The message's host.
     pub host: HostName,
     /// The run of the host's source that the number belongs to.
     pub stream: StreamId,

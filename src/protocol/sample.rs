@@ -1,4 +1,4 @@
-//! A sample: what one reading of a host found.
+//! A sample: one reading of a host.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,18 +26,18 @@ pub fn rfc3339(timestamp: u64) -> impl fmt::Display {
 pub struct Sample {
     /// When the reading was taken, in milliseconds since 1970-01-01T00:00:00Z; at most the end of the year 9999.
     pub timestamp: u64,
-    /// The values that could be read, in the order of [`super::Hello::metrics`]; later names follow. All are finite.
+    /// The values that could be read, in the order of [`super::Hello::metrics`], then later names. All are finite.
     pub values: Vec<(Arc<str>, f64)>,
-    /// The first processes by CPU and by memory; `None` where the source does not list processes.
+    /// The top processes by CPU and by memory; `None` if the source doesn't list processes.
     pub top: Option<Vec<Process>>,
 }
 
-/// One process of [`Sample::top`]. Its arguments are never read: they hold secrets.
+/// One process of [`Sample::top`]. Its arguments are never read: they may contain secrets.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Process {
     /// The process number.
     pub pid: u32,
-    /// The name of its executable, as the system cuts it (15 bytes on Linux).
+    /// The name of its executable, as the system truncates it (to 15 bytes on Linux).
     pub name: String,
     /// Its share of the whole machine, 0 to 100.
     pub cpu: f64,
@@ -60,7 +60,7 @@ impl Sample {
         CONTRACT.into_iter().filter(|name| self.get(name).is_none())
     }
 
-    /// Takes out the values that a server sent as 0 because it had none.
+    /// Removes the values that a server sent as 0 because it had none.
     pub(super) fn remove_absent(&mut self, absent: &[impl AsRef<str>]) {
         if !absent.is_empty() {
             self.values
@@ -87,7 +87,7 @@ impl Serialize for Sample {
     }
 }
 
-/// Reads numbers and `top`; anything else that a later version may send is passed over.
+/// Reads numbers and `top`; anything else that a later version may send is skipped.
 impl<'de> Deserialize<'de> for Sample {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(SampleVisitor)
@@ -125,7 +125,7 @@ impl<'de> Visitor<'de> for SampleVisitor {
     }
 }
 
-/// A key, allocated once as it is kept.
+/// A key, allocated only once.
 struct Key(Arc<str>);
 
 impl<'de> Deserialize<'de> for Key {
@@ -165,7 +165,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// A number, or something else that is passed over.
+/// A number, or something else, which is skipped.
 struct MaybeNumber(Option<f64>);
 
 impl<'de> Deserialize<'de> for MaybeNumber {

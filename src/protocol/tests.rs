@@ -1,4 +1,4 @@
-//! Properties of the wire: every message survives it, and nothing that comes over it makes us panic.
+//! Properties of the wire: every message survives it, and nothing that arrives over it causes a panic.
 
 use std::sync::Arc;
 
@@ -152,7 +152,7 @@ proptest! {
         let _ = Message::decode(&text);
     }
 
-    /// Text that is nearly a message gets further into the decoder than noise.
+    /// Text that is almost a message gets further into the decoder than noise.
     #[test]
     fn no_mutation_makes_decoding_panic(body in any_body(), at: prop::sample::Index, byte: u8, cut: prop::sample::Index) {
         let mut bytes = Message { host: None, body }.encode();

@@ -18,7 +18,7 @@ pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
     }
 }
 
-/// Appends `text`, in quotes only where RFC 4180 needs them. A test holds this to what the csv crate writes.
+/// Appends `text`, in quotes only where RFC 4180 requires them. A test compares this with what the csv crate writes.
 pub(super) fn push_text(out: &mut Vec<u8>, text: &str) {
     if text.contains([',', '"', '\n', '\r']) {
         push_quoted(out, |out| out.push(text.as_bytes()));
@@ -34,7 +34,7 @@ pub(super) fn push_quoted(out: &mut Vec<u8>, write: impl FnOnce(&mut Quoted<'_>)
     out.push(b'"');
 }
 
-/// The inside of a quoted cell: whatever is written has its quotes doubled, so that JSON needs no second pass.
+/// The inside of a quoted cell: doubles the quotes in whatever is written, so that JSON needs no second pass.
 pub(super) struct Quoted<'a>(&'a mut Vec<u8>);
 
 impl Quoted<'_> {
@@ -70,7 +70,7 @@ impl Quoted<'_> {
     }
 }
 
-/// JSON in its shortest form, without characters that would do something to the terminal it is shown on.
+/// JSON in its shortest form, without characters that would control the terminal that shows it.
 struct Harmless;
 
 impl serde_json::ser::Formatter for Harmless {
@@ -99,21 +99,21 @@ pub(super) fn push_timestamp(out: &mut Vec<u8>, ms: u64) {
     push_plain(out, rfc3339(ms));
 }
 
-/// Reads a message's number. The `.0` is what data frames make of whole numbers beside an empty cell.
+/// Reads a message's number. Data frames add a `.0` to whole numbers in a column with an empty cell.
 pub(super) fn parse_seq(text: &str) -> Option<u64> {
     let whole = text.strip_suffix(".0").unwrap_or(text);
     whole.parse().ok().filter(|&seq| seq > 0)
 }
 
-/// Whether a value of this name would be taken for another field of a message's `data`.
+/// Whether a value with this name would be mistaken for another field of a message's `data`.
 pub(super) fn is_field_of_data(name: &str) -> bool {
     matches!(name, "timestamp" | "top")
 }
 
-/// Reads the object of `extra` behind the values of the columns.
+/// Reads the object of `extra`, and appends its values to those of the columns.
 pub(super) struct ExtraReader<'a> {
     pub(super) columns: &'a Columns,
-    /// The names that the last such object had: most often this one has the same, and they need not be allocated again.
+    /// The names in the last such object: this one usually has the same, so they needn't be allocated again.
     pub(super) known: &'a mut Vec<Arc<str>>,
     pub(super) values: &'a mut Vec<(Arc<str>, f64)>,
 }

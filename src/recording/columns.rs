@@ -16,7 +16,7 @@ pub(super) const EXTRA: &str = "extra";
 /// The columns before the values, in their order.
 pub(super) const LEADING: [&str; 5] = [TIMESTAMP, HOST, STREAM, SEQ, EVENT];
 
-/// The columns behind the values, in their order.
+/// The columns after the values, in their order.
 pub(super) const TRAILING: [&str; 2] = [TOP, EXTRA];
 
 /// The value columns of a file, in their order. Cloning shares them.
@@ -30,12 +30,12 @@ struct ColumnNames {
 }
 
 impl Columns {
-    /// The columns for these names, most often those of a hello's metrics.
+    /// The columns for these names, usually those of a hello's metrics.
     ///
-    /// Left out are repeated names and those that cannot be a column: the format's own (`timestamp`, `host`, `stream`,
-    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, or with
-    /// one that sets the direction of text, because a person reads it, and those that begin with `=`, `+`, `-` or `@`,
-    /// because a spreadsheet would run them. Their values go to `extra`.
+    /// It omits repeated names and those that cannot be a column: the format's own (`timestamp`, `host`, `stream`,
+    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, or a
+    /// character that sets the direction of text, because people read it, and those that begin with `=`, `+`, `-` or
+    /// `@`, because a spreadsheet would run them. Their values go into `extra`.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let mut inner = ColumnNames {
             names: Vec::new(),
@@ -52,7 +52,7 @@ impl Columns {
         Self(Arc::new(inner))
     }
 
-    /// The columns of a header, whose names are known to differ.
+    /// The columns of a header whose names are known to be unique.
     pub(super) fn of_header(names: Vec<Arc<str>>) -> Self {
         let index = names.iter().cloned().zip(0..).collect();
         Self(Arc::new(ColumnNames { names, index }))
@@ -64,7 +64,7 @@ impl Columns {
         &self.0.names
     }
 
-    /// The index of `name`; found at once where it is `expected`, as samples nearly always come in the order of the
+    /// The index of `name`; found at once if it is `expected`, because samples nearly always have the order of the
     /// columns.
     #[must_use]
     pub fn index_of(&self, name: &str, expected: usize) -> Option<usize> {

@@ -13,7 +13,7 @@ use super::row::Row;
 use super::time::parse_timestamp;
 use crate::protocol::{HostName, Numbered, Sample};
 
-/// The header that a row is below, to read the row again.
+/// The header above a row, for reading the row again.
 #[derive(Debug, Clone)]
 pub struct Heading(pub(super) Arc<CellLayout>);
 
@@ -24,19 +24,19 @@ impl Heading {
         &self.0.columns
     }
 
-    /// Whether both are of the same header, or of equal ones that follow each other.
+    /// Whether both are the same header, or equal ones in sequence.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-/// Which cell of a row holds what.
+/// What each cell of a row contains.
 #[derive(Debug, PartialEq)]
 pub(super) struct CellLayout {
     /// How many cells a row has.
     cells: usize,
-    /// How many of them have a name. Those behind are empty, as spreadsheets leave them.
+    /// How many of them have a name. The others, at the end, are empty, as spreadsheets leave them.
     named: usize,
     timestamp: usize,
     host: usize,
@@ -83,7 +83,7 @@ impl CellLayout {
         })
     }
 
-    /// Whether a row is rather a header: recordings may follow one another.
+    /// Whether a row is actually a header: recordings may be concatenated.
     pub(super) fn is_header(row: &StringRecord) -> bool {
         [TIMESTAMP, HOST, STREAM, SEQ]
             .iter()
@@ -109,7 +109,7 @@ impl CellLayout {
     }
 }
 
-/// Checks that every column has a name of its own.
+/// Checks that every column has a unique name.
 fn check_names(names: &[&str]) -> Result<(), HeaderProblem> {
     let mut seen = HashSet::new();
     for (cell, &name) in names.iter().enumerate() {
@@ -126,7 +126,7 @@ fn check_names(names: &[&str]) -> Result<(), HeaderProblem> {
     Ok(())
 }
 
-/// The text of a cell. Lines may end in `\r\n`, and a byte order mark may stand before any header.
+/// The text of a cell. Lines may end in `\r\n`, and a byte order mark may precede any header.
 fn text(row: &StringRecord, cell: usize) -> &str {
     let mut text = row.get(cell).unwrap_or_default();
     if cell + 1 == row.len() {
@@ -142,7 +142,7 @@ fn text(row: &StringRecord, cell: usize) -> &str {
 #[derive(Debug)]
 pub(super) struct Decoder {
     pub(super) heading: Heading,
-    /// The host of the row before, shared with this one where it is the same.
+    /// The host of the previous row, shared with this one if it is the same.
     host: Option<HostName>,
     /// The names in the last `extra`.
     extra_names: Vec<Arc<str>>,

@@ -1,4 +1,4 @@
-//! Why a recording cannot be read. Every error is one line and names the place.
+//! Why a recording cannot be read. Every error is one line that names the place.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use super::time::TimeProblem;
 use crate::protocol::shown_char;
 use crate::wording::counted;
 
-/// The longest piece of a refused cell that an error shows, in characters.
+/// How much of a rejected cell an error shows, in characters.
 const SHOWN_CHARS: usize = 40;
 
 /// Why reading stopped.
@@ -16,7 +16,7 @@ pub enum ReadError {
     /// The file cannot be opened or read.
     #[error("cannot read '{file}'")]
     Io {
-        /// The name that the file is shown by.
+        /// The name of the file in messages.
         file: String,
         /// The cause.
         source: io::Error,
@@ -24,13 +24,13 @@ pub enum ReadError {
     /// A directory.
     #[error("'{file}' is a directory: name the recordings in it, such as {file}/*.csv")]
     Directory {
-        /// The name that the file is shown by.
+        /// The name of the file in messages.
         file: String,
     },
     /// The first line is not the header of a recording.
     #[error("{file}{}: not a recording: {problem}", problem.line())]
     NotARecording {
-        /// The name that the file is shown by.
+        /// The name of the file in messages.
         file: String,
         /// What is wrong with it.
         problem: HeaderProblem,
@@ -38,7 +38,7 @@ pub enum ReadError {
     /// A row that cannot be read.
     #[error("{file}:{line}: {problem}")]
     Row {
-        /// The name that the file is shown by.
+        /// The name of the file in messages.
         file: String,
         /// The line on which the row starts, from 1.
         line: u64,
@@ -53,13 +53,13 @@ pub enum HeaderProblem {
     /// No bytes at all.
     #[error("the file is empty")]
     Empty,
-    /// No line break behind it.
+    /// No line break after it.
     #[error("it ends before its first line does")]
     CutOff,
-    /// Bytes that no header has.
+    /// Bytes that cannot be in a header.
     #[error("its first line is not text")]
     NotText,
-    /// A column that every recording has.
+    /// A column that every recording has is missing.
     #[error(
         "the header lacks '{0}'; what `metrics record` writes has timestamp, host, stream and seq"
     )]
@@ -75,13 +75,13 @@ pub enum HeaderProblem {
         "column 1 of the header has no name; take it out (pandas writes none with to_csv(…, index=False))"
     )]
     Index,
-    /// Another kind of file: what it is, and what to do.
+    /// Another kind of file: what it is, and what to do about it.
     #[error("{0}")]
     Foreign(String),
 }
 
 impl HeaderProblem {
-    /// Where it is in the file, as it follows the file's name.
+    /// The place in the file, to be appended to its name.
     fn line(&self) -> &'static str {
         match self {
             Self::Empty | Self::Foreign(_) => "",
@@ -93,7 +93,7 @@ impl HeaderProblem {
 /// What is wrong with a row.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RowProblem {
-    /// Cells too many or too few.
+    /// Too many or too few cells.
     #[error("has {}, the header has {expected}", counted(*found, "cell"))]
     Cells {
         /// Cells in the row.
@@ -101,31 +101,31 @@ pub enum RowProblem {
         /// Cells in the header.
         expected: usize,
     },
-    /// More than a row can have; most often a quote that is never closed.
+    /// Longer than a row can be; usually a quote that is never closed.
     #[error("the row does not end within 16 MiB; is a quote not closed?")]
     TooLong,
-    /// A cell below no name.
+    /// A cell in a column without a name.
     #[error("column {column} has no name in the header, but holds '{value}'; name it or empty it")]
     Unnamed {
         /// The column, from 1.
         column: usize,
-        /// What the cell says.
+        /// The cell's text.
         value: Excerpt,
     },
-    /// A header in the middle that is none.
+    /// An invalid header in the middle.
     #[error("{0}")]
     Header(HeaderProblem),
-    /// A row whose place is before another that came already.
+    /// A row that belongs before an earlier row.
     #[error("{message} comes after {after}: {cure}")]
     Displaced {
         /// The message of the row.
         message: String,
-        /// The message of the row that came before it.
+        /// The message of the earlier row.
         after: String,
         /// What to do about it.
         cure: &'static str,
     },
-    /// The same message for the second time, in other words.
+    /// The same message again, with other contents.
     #[error("{message} differs from its row in {other}; remove one of the two")]
     Differs {
         /// The message of both rows.
@@ -144,7 +144,7 @@ pub enum RowProblem {
     Cell {
         /// The name of its column.
         column: Excerpt,
-        /// What the cell says.
+        /// The cell's text.
         value: Excerpt,
         /// What is wrong with it.
         problem: CellProblem,
@@ -157,13 +157,13 @@ pub enum CellProblem {
     /// `timestamp`.
     #[error("is not a time in UTC; write it like 2026-11-24T14:07:31.204Z")]
     Timestamp,
-    /// `timestamp` that could be of any place.
+    /// `timestamp` without a time zone.
     #[error(
         "does not say how far from UTC it is; write Z behind it if it is UTC, as in 2026-11-24T14:07:31.204Z, or an \
          offset such as +01:00"
     )]
     NoOffset,
-    /// `timestamp` that cannot be written again.
+    /// `timestamp` that cannot be written back.
     #[error("is before 1970 or after 9999; write it like 2026-11-24T14:07:31.204Z")]
     OutOfRange,
     /// `host`.
@@ -183,7 +183,7 @@ pub enum CellProblem {
     /// A value.
     #[error("is not a number")]
     Number,
-    /// A word for no value.
+    /// A word that stands for no value.
     #[error("is not a number; leave the cell empty where there is none")]
     NoValue,
     /// A value with a comma in it.
@@ -204,7 +204,7 @@ pub enum CellProblem {
 }
 
 impl CellProblem {
-    /// Of a cell that does not hold a number.
+    /// The problem with a cell that doesn't contain a number.
     pub(super) fn of_number(text: &str) -> Self {
         let is = |word: &&str| text.eq_ignore_ascii_case(word);
         if NO_VALUE.iter().any(is) {
@@ -217,7 +217,7 @@ impl CellProblem {
     }
 }
 
-/// What other programs write where there is no value.
+/// What other programs write when there is no value.
 const NO_VALUE: [&str; 9] = [
     "null", "na", "n/a", "#n/a", "none", "nil", "<na>", "\\n", "-",
 ];
@@ -232,7 +232,7 @@ impl From<TimeProblem> for CellProblem {
     }
 }
 
-/// Text of a file as an error shows it: what acts on a terminal is escaped, and it is cut where it is long.
+/// Text of a file as an error shows it: characters that control a terminal are escaped, and long text is truncated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Excerpt(String);
 

@@ -15,10 +15,10 @@ use super::row::Row;
 use super::watched::WatchedInput;
 use crate::protocol::Numbered;
 
-/// Large enough that a read of the disk is worth its call, small enough to stay in the second-level cache.
+/// Large enough to make a read of the disk worthwhile, small enough to stay in the second-level cache.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// Enough for most rows: where each is read at another place, what is read beyond it is wasted.
+/// Enough for most rows: if each one is read at another place, anything read beyond it is wasted.
 const BUFFER_BYTES_OF_A_ROW: usize = 4 * 1024;
 
 /// Reads the rows of a recording, one after the other, in constant memory. Ends at the first error.
@@ -37,14 +37,14 @@ pub struct Reader<R> {
 pub struct RowPlace {
     /// Bytes before it.
     pub byte: u64,
-    /// Where the parser counts from, to give the same line numbers again.
+    /// The parser's line count there, so that line numbers stay the same.
     pub line: u64,
 }
 
-/// A last row without a line break behind it: its writer was cut off, and what is there may be half a number.
+/// A last row without a line break: its writer was interrupted, and it may end in half a number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornRow {
-    /// The name that the file is shown by.
+    /// The name of the file in messages.
     pub file: String,
     /// The line on which the row starts, from 1.
     pub line: u64,
@@ -61,7 +61,7 @@ impl Reader<File> {
     /// Opens a file and reads its header.
     ///
     /// # Errors
-    /// When it cannot be read or is not a recording.
+    /// When it cannot be read or isn't a recording.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         Self::open_buffered(path, BUFFER_BYTES)
     }
@@ -69,7 +69,7 @@ impl Reader<File> {
     /// Opens a file to read single rows of it: [`Reader::message_at`].
     ///
     /// # Errors
-    /// As of [`Reader::open`].
+    /// As for [`Reader::open`].
     pub fn open_for_rows(path: &Path) -> Result<Self, ReadError> {
         Self::open_buffered(path, BUFFER_BYTES_OF_A_ROW)
     }
@@ -89,13 +89,13 @@ impl<R: Read> Reader<R> {
     /// Reads the header from `input`. Errors call it `file`.
     ///
     /// # Errors
-    /// When it cannot be read or is not a recording.
+    /// When it cannot be read or isn't a recording.
     pub fn new(input: R, file: impl Into<String>) -> Result<Self, ReadError> {
         Self::buffered(input, file.into(), BUFFER_BYTES)
     }
 
     fn buffered(input: R, file: String, buffer_bytes: usize) -> Result<Self, ReadError> {
-        // With `\n` alone as the end of a line, the parser's line numbers hold for `\r\n` as well.
+        // With only `\n` as the line ending, the parser's line numbers are right for `\r\n` as well.
         let mut csv = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
@@ -121,17 +121,17 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The value columns of the rows that come now. A further header may change them.
+    /// The value columns of the following rows. Another header may change them.
     pub fn columns(&self) -> &Columns {
         &self.decoder.layout().columns
     }
 
-    /// The header of the row that came last.
+    /// The header of the last row.
     pub fn heading(&self) -> &Heading {
         &self.decoder.heading
     }
 
-    /// Where the row that came last begins.
+    /// Where the last row begins.
     pub fn place(&self) -> RowPlace {
         let position = self.row.position();
         RowPlace {
@@ -140,23 +140,23 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The line on which the row that came last starts, from 1.
+    /// The line on which the last row starts, from 1.
     pub fn line(&self) -> u64 {
-        // The parser is on the line behind the row; blank lines before it are passed.
+        // The parser is on the line after the row; it skips blank lines before it.
         self.csv.position().line() - 1 - self.breaks_within()
     }
 
-    /// The name that errors call the input by.
+    /// The name of the input in errors.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// How many bytes of the input the rows so far took.
+    /// How many bytes of the input the rows so far have taken.
     pub fn bytes_read(&self) -> u64 {
         self.csv.position().byte()
     }
 
-    /// The row that was left out at the end, once the iterator has ended.
+    /// The row that was omitted at the end, once the iterator has ended.
     pub fn torn(&self) -> Option<&TornRow> {
         self.torn.as_ref()
     }
@@ -176,7 +176,7 @@ impl<R: Read> Reader<R> {
         let mut layout =
             CellLayout::of(&self.row).map_err(|problem| self.error(RowProblem::Header(problem)))?;
         if layout.columns == *self.columns() {
-            // The same object tells those who keep it that nothing changed.
+            // Keeping the same object shows its holders that nothing changed.
             layout.columns = self.columns().clone();
         }
         if layout == *self.decoder.layout() {
@@ -209,7 +209,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The error of a row that has been read.
+    /// An error in a row that has been read.
     fn error(&self, problem: RowProblem) -> ReadError {
         ReadError::Row {
             file: self.file.clone(),
@@ -218,7 +218,7 @@ impl<R: Read> Reader<R> {
         }
     }
 
-    /// The error of a row that the parser did not accept.
+    /// An error in a row that the parser rejected.
     fn parser_error(&self, error: csv::Error) -> ReadError {
         let file = self.file.clone();
         let line = error.position().map(csv::Position::line);
@@ -248,10 +248,10 @@ impl<R: Read> Reader<R> {
 }
 
 impl<R: Read + Seek> Reader<R> {
-    /// Reads a numbered row again. The rows that come next are those behind it.
+    /// Reads a numbered row again. The next rows are those after it.
     ///
     /// # Errors
-    /// When it is not there any more, or cannot be read.
+    /// When it is no longer there, or cannot be read.
     pub fn message_at(
         &mut self,
         place: RowPlace,
@@ -283,7 +283,7 @@ fn read_layout<R: Read>(
 ) -> Result<Result<CellLayout, HeaderProblem>, std::io::Error> {
     let problem = match csv.read_record(header) {
         Ok(true) if csv.get_ref().at_end() => {
-            // A file that could not become a recording says so first. Other faults may be of the cut alone: half of
+            // First reports a file that could not become a recording. Other faults may only be due to the cut: half of
             // 'cpu:0' is a second 'cpu'.
             match CellLayout::of(header) {
                 Err(problem @ HeaderProblem::Lacks(_)) => problem,

@@ -1,20 +1,20 @@
-//! What the CSV parser itself does not tell: whether a row ended because the input did, and whether it ever ends.
+//! What the CSV parser doesn't report: whether a row ended because the input did, and whether it ever ends.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::foreign::LOOKED_AT;
 
-/// The longest row that is read, in bytes. The longest message of the wire stays below it with every quote doubled; a file
-/// that is longer without a line break, or with a quote that is never closed, is refused before it fills the memory.
+/// The longest row that is read, in bytes. The longest message on the wire is shorter even with every quote doubled; a
+/// file with a longer line, or with a quote that is never closed, is refused before it fills the memory.
 pub(super) const MAX_ROW_BYTES: usize = 16 * 1024 * 1024;
 
-/// An input that remembers its end and bounds the bytes of a row.
+/// An input that remembers its end and limits the bytes of a row.
 #[derive(Debug)]
 pub(super) struct WatchedInput<R> {
     input: R,
     at_end: bool,
     allowed: usize,
-    /// The first bytes, as far as they have been read.
+    /// The first bytes read so far.
     head: Vec<u8>,
 }
 
@@ -28,22 +28,22 @@ impl<R> WatchedInput<R> {
         }
     }
 
-    /// The first bytes, for what is said of an input that is no recording.
+    /// The first bytes, to describe an input that isn't a recording.
     pub(super) fn head(&self) -> &[u8] {
         &self.head
     }
 
-    /// Allows for another row.
+    /// Resets the limit for the next row.
     pub(super) fn begin_row(&mut self) {
         self.allowed = MAX_ROW_BYTES;
     }
 
-    /// Whether the parser has asked for more than there is. It does so only for a row without a line break behind it.
+    /// Whether the parser has read past the end. It does so only for a row without a line break.
     pub(super) fn at_end(&self) -> bool {
         self.at_end
     }
 
-    /// Whether the row was too long to go on.
+    /// Whether the row was too long.
     pub(super) fn is_exhausted(&self) -> bool {
         self.allowed == 0
     }

@@ -1,8 +1,8 @@
-//! Lets connections in and takes each to its part: viewers, or `http`. They stay here until they are viewers, have had
-//! their answers, or have had their time.
+//! Accepts connections and hands each to its part: viewers or `http`. They stay here until they become viewers, have
+//! been answered, or time out.
 //!
-//! It has a thread of its own. A handshake under TLS costs a hundred times as much as sending a message, and a crowd of
-//! them would hold up every viewer; so they share nothing with the viewers but the machine.
+//! It has a thread of its own. A TLS handshake costs a hundred times as much as sending a message, and a crowd of them
+//! would delay every viewer; so connections share nothing with the viewers but the machine.
 
 use std::io;
 use std::net::SocketAddr;
@@ -28,17 +28,17 @@ use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::handshake;
 use super::viewers::outbox::Transport;
 
-/// The pause after a failed accept. Most failures mean that no descriptor is free; trying again at once would spin.
+/// The pause after a failed accept. Most failures mean that there is no free descriptor; retrying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How often a trouble that goes on is told.
+/// How often a lasting problem is reported.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// Lets connections in until the server stops, and attends to them until the last is done, or `over`. What comes back
-/// resolves once nobody is let in any more.
+/// Accepts connections until the server stops, and serves them until the last is done, or `over`. The result resolves
+/// once no more are accepted.
 ///
 /// # Errors
-/// When there is no thread, or no runtime for it.
+/// When the thread or its runtime cannot be created.
 pub(super) fn open(
     listeners: Vec<TcpListener>,
     shared: Arc<Shared>,
@@ -70,7 +70,7 @@ pub(super) fn open(
     let thread = std::thread::Builder::new().name("door".into());
     thread.spawn(move || {
         runtime.block_on(over.run_until_cancelled(attend));
-        // A recording that is being made must not hold up the exit.
+        // A recording that is being created must not delay the exit.
         runtime.shutdown_background();
     })?;
     Ok(closed)
@@ -98,7 +98,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
             }
             Err(error) if is_peers_fault(&error) => {}
             Err(error) => {
-                // Ten lines a second would fill a disk, or the pipe of somebody who does not read them.
+                // Ten lines a second would fill a disk, or a pipe that nobody reads.
                 if said.is_none_or(|said| said.elapsed() > SAY_AGAIN) {
                     said = Some(Instant::now());
                     tracing::warn!(%error, "cannot accept connections");
@@ -110,7 +110,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
     }
 }
 
-/// A place in the lobby. Those there who have not had a turn have one before this goes on.
+/// A place in the lobby. Connections there that haven't had a turn get one first.
 async fn ticket(peer: SocketAddr, lobby: &Lobby) -> Ticket {
     loop {
         if let Some(ticket) = lobby.enter(peer.ip()) {
@@ -120,7 +120,7 @@ async fn ticket(peer: SocketAddr, lobby: &Lobby) -> Ticket {
     }
 }
 
-/// Whether the connection failed between the peer's knock and our answer; the listener is well.
+/// Whether the connection failed before it was accepted; the listener is fine.
 fn is_peers_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(
@@ -129,7 +129,7 @@ fn is_peers_fault(error: &io::Error) -> bool {
     )
 }
 
-/// Attends to a connection until it is done or has to make room.
+/// Serves a connection until it is done or has to make room.
 async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc<Shared>) {
     ticket.has_its_turn();
     let socket = Socket::plain(socket, ticket.clone());
@@ -151,7 +151,7 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
     let mut asked = match arrived {
         Ok(Some((kind, stream))) => Some((kind, stream)),
         Ok(None) => return,
-        // Browsers open spare connections and say nothing on them.
+        // Browsers open spare connections and send nothing on them.
         Err(_) if ticket.is_silent() => {
             return tracing::debug!(%peer, "no request within the deadline");
         }
@@ -165,7 +165,7 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
             RequestKind::WebSocket => Transport::WebSocket,
             RequestKind::EventStream => Transport::EventStream,
             RequestKind::Other => {
-                // In a box: most connections need no room for it, and it is large.
+                // Boxed, because it is large and most connections don't need it.
                 asked = Box::pin(http::serve(stream, None, arrival, ticket, shared)).await;
                 continue;
             }
@@ -178,7 +178,7 @@ async fn connection(socket: Socket, ticket: &Ticket, arrival: Arrival, shared: &
     }
 }
 
-/// Shakes hands where there is TLS, and reads the first head; `None` where there is none to be had.
+/// Performs the TLS handshake, if there is TLS, and reads the first head; `None` if there is none.
 async fn arrive(
     socket: Socket,
     peer: SocketAddr,

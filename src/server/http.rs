@@ -1,4 +1,4 @@
-//! Everything that is not a WebSocket, by hyper.
+//! Everything that isn't a WebSocket, with hyper.
 
 mod exposition;
 mod health;
@@ -34,7 +34,7 @@ use paced::Paced;
 const RECORDING_PATH: &str = "/recording.csv";
 const METRICS_PATH: &str = "/metrics";
 
-/// The paths beside those of the page.
+/// The paths besides those of the page.
 const PATHS: [&str; 5] = [
     WEBSOCKET_PATH,
     EVENTS_PATH,
@@ -43,17 +43,17 @@ const PATHS: [&str; 5] = [
     HEALTH_PATH,
 ];
 
-/// What hyper takes for a connection of which it waits for a request, in bytes: its smallest buffer.
+/// The memory that hyper uses while it waits for a request, in bytes: its smallest buffer.
 const CONNECTION_BYTES: usize = 8 * 1024;
 
-/// Why hyper answers no further request of a connection.
+/// Makes hyper stop serving a connection.
 #[derive(Debug, thiserror::Error)]
 #[error("a stream was asked for")]
 struct StreamAsked;
 
-/// Answers the requests of one connection, until the peer ends it or the server stops. Browsers and proxies ask for a
-/// stream behind other requests on the same connection: it then comes back with that request still to be read. Where the
-/// first request asked for a stream, it is `refused`.
+/// Answers the requests of one connection, until the peer closes it or the server stops. Browsers and proxies may
+/// request a stream after other requests on the same connection: it is then returned, with that request still to be
+/// read. If the first request was for a stream, it has been `refused`.
 pub(super) async fn serve(
     stream: Replayed,
     refused: Option<Refusal>,
@@ -107,7 +107,7 @@ pub(super) async fn serve(
     Some((kind, Replayed::new(bytes, stream.into_socket())))
 }
 
-/// The answer to one request, also where that is a refusal.
+/// The response to one request, including refusals.
 async fn respond(
     request: &Request<Incoming>,
     refused: Option<Refusal>,
@@ -125,16 +125,16 @@ async fn respond(
     });
     let is_forbidden = response.status() == StatusCode::FORBIDDEN;
     let headers = response.headers_mut();
-    // An origin that the gate refuses learns nothing that it could read.
+    // An origin that the gate refuses must not be able to read anything.
     if let Some(origin) = request.headers().get(ORIGIN)
         && !is_forbidden
         && shared.config.trust.gate.may_read(&asked(request, arrival))
     {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
-        // Beside what else it varies with.
+        // In addition to what else it varies with.
         headers.append(VARY, HeaderValue::from_static("Origin"));
     }
-    // What follows the handshake of a WebSocket is no request.
+    // What follows a WebSocket handshake is not a request.
     if head::wants_websocket(request.headers()) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
@@ -190,7 +190,7 @@ async fn answer(
             let text = exposition::text(&shared.hub, &shared.viewers, &shared.config.notifications);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
         }
-        // Only its head is asked for here: the streams themselves have been taken before.
+        // This is a HEAD request: the streams themselves have been handled before.
         EVENTS_PATH => {
             admission::seat(events::query(asked, shared)?, shared)?;
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
@@ -208,7 +208,7 @@ fn not_found() -> Refusal {
     Refusal::new(StatusCode::NOT_FOUND, there)
 }
 
-/// Rows to save as a file of the host's name.
+/// Rows to be saved as a file named after the host.
 fn attachment(host: &HostName, rows: Bytes) -> Response<Full<Bytes>> {
     let mut response = typed(plain(StatusCode::OK, rows), "text/csv; charset=utf-8");
     if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{host}.csv\"")) {
@@ -224,8 +224,8 @@ fn typed(mut response: Response<Full<Bytes>>, content_type: &'static str) -> Res
     response
 }
 
-/// What a browser asks before a page of another origin may send a token: whether it may. HAProxy asks the same way whether
-/// anybody is there.
+/// A browser's preflight: whether a page of another origin may send a token. HAProxy asks the same way whether anybody
+/// is there.
 fn preflight(
     request: &Request<Incoming>,
     arrival: Arrival,

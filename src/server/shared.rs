@@ -1,4 +1,4 @@
-//! What every connection shares, and what is known of each.
+//! What all connections share, and what is known about each.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -18,21 +18,22 @@ use super::door::trust::Trust;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
 
-/// A viewer has shaken hands within this time of connecting, or is dropped: a silent peer holds no seat.
+/// A viewer must complete its handshake within this time of connecting, or is dropped, so that a silent peer holds no
+/// seat.
 pub(super) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
-/// How a server behaves. Its durations can be added to any time: the command line takes none beyond ten years.
+/// How a server behaves. Its durations can be added to any time: the command line accepts none beyond ten years.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The time between two heartbeats.
     pub heartbeat: Duration,
-    /// How long viewers have to take leave when the server stops.
+    /// How long viewers have to disconnect when the server stops.
     pub drain: Duration,
     /// The most viewers at once.
     pub max_viewers: u64,
-    /// `/healthz` fails after so long without a message; `None`: never.
+    /// `/healthz` fails after this long without a message; `None`: never.
     pub unhealthy_after: Option<Duration>,
-    /// Who may look, and whether others can listen.
+    /// Access control and TLS.
     pub trust: Trust,
     /// What became of notifications of alerts.
     pub notifications: Arc<notify::Tally>,
@@ -51,12 +52,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Tells of a peer that was refused.
+    /// Logs a refused peer.
     pub(super) fn refused(&self, peer: SocketAddr, cause: RefusalCause, reason: &dyn fmt::Display) {
         self.refusals.note(peer.ip(), cause, reason);
     }
 
-    /// Counts a request that was refused, and tells of it.
+    /// Counts a refused request, and logs it.
     pub(super) fn refused_request(&self, peer: SocketAddr, refusal: &Refusal) {
         let status = refusal.status.as_u16();
         self.viewers.tally().refused(status);
@@ -64,7 +65,7 @@ impl Shared {
     }
 }
 
-/// Where a connection came from, and by which listener.
+/// Where a connection came from, and on which listener.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arrival {
     pub(super) peer: SocketAddr,

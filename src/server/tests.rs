@@ -1,4 +1,4 @@
-//! The server with a log that no test can wait for.
+//! The server with a log that is too long for a test to wait for.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn sample(seq: u64) -> Numbered {
     }
 }
 
-/// A live host with 4,000 messages of a KiB, and where it is served.
+/// A live host with 4,000 messages of a KiB, and its port.
 async fn long_log() -> (Hub, u16, CancellationToken) {
     let hub = Hub::new(Retention {
         duration: Duration::from_secs(3600),
@@ -83,7 +83,7 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
     (hub, port, stop)
 }
 
-/// Asks for everything and reads `enough` bytes of it, with a window so small that the server's socket is always full.
+/// Requests everything and reads `enough` bytes of it, with a window so small that the server's socket is always full.
 async fn ask_for_everything(port: u16, enough: usize) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(8 * 1024).unwrap();
@@ -101,14 +101,14 @@ async fn ask_for_everything(port: u16, enough: usize) {
     }
 }
 
-/// A lower bound of time: no machine is too slow for it.
+/// A lower bound, so no machine is too slow for it.
 #[tokio::test]
 async fn a_viewer_that_asks_for_everything_gets_it_at_a_bounded_rate() {
     let (_hub, port, stop) = long_log().await;
     let begun = Instant::now();
     ask_for_everything(port, 3 * MIB).await;
     let took = begun.elapsed();
-    // 48 batches, and a pause after each but the last; two are there at once.
+    // 48 batches, with a pause after each but the last; the first two are sent at once.
     println!("{took:?}");
     assert!(took > Duration::from_millis(400), "{took:?}");
     stop.cancel();

@@ -1,7 +1,7 @@
 //! The machine that this program runs on.
 //!
-//! A [`Sampler`] takes a reading (counters and absolute values), derives a [`Sample`] from it and the reading before, and
-//! keeps it as the next baseline. Only this module knows sysinfo, and only its `linux` knows Linux.
+//! A [`Sampler`] takes a reading (counters and absolute values), derives a [`Sample`] from it and the previous reading,
+//! and keeps it as the next baseline. Only this module knows sysinfo, and only its `linux` knows Linux.
 
 mod columns;
 mod derive;
@@ -33,16 +33,17 @@ pub use live::{Audience, Live, LiveError};
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How many processes to list by CPU, and as many by memory; 0: no process is ever read, and samples have no `top`.
+    /// How many processes to list by CPU, and how many by memory; 0: processes are never read, and samples have no
+    /// `top`.
     pub top: usize,
 }
 
-/// What this program knows of itself.
+/// What this program knows about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Own {
     /// Viewers connected now.
     pub viewers: u64,
-    /// TCP connections that its own listener has accepted since start; they are not the host's requests.
+    /// TCP connections that its own listener has accepted since the start; they don't count as the host's requests.
     pub accepted: u64,
 }
 
@@ -55,7 +56,7 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Takes the first reading, the baseline of the first sample. Takes milliseconds, more only where a mount hangs.
+    /// Takes the first reading, the baseline of the first sample. Takes milliseconds, or more if a mount hangs.
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self::of(platform::Machine::new(options.top != 0), options)
@@ -72,10 +73,10 @@ impl Sampler {
         }
     }
 
-    /// What happened since the last sample, or since the baseline. Blocks for about a millisecond, and once for a quarter
-    /// of a second when a mount begins to hang; to be called from a thread that may.
+    /// The changes since the last sample, or since the baseline. Blocks for about a millisecond, and once for a quarter
+    /// of a second when a mount begins to hang; call it from a thread that may block.
     ///
-    /// Rates are those of the time that really passed. With no time between two calls they are absent.
+    /// Rates are based on the time that really passed. With no time between two calls they are absent.
     pub fn sample(&mut self, own: Own) -> Sample {
         let next = read(&mut self.machine, own);
         let values = derive(&self.previous, &next);
@@ -92,14 +93,14 @@ impl Sampler {
         sample
     }
 
-    /// The metrics that samples carry, in their order; the same `Arc` until one is added. New ones come at the end, and
-    /// none ever goes: what is gone is absent from samples.
+    /// The metrics that samples carry, in their order; the same `Arc` until one is added. New ones are added at the
+    /// end, and none is ever removed: a metric that has gone is absent from samples.
     #[must_use]
     pub fn metrics(&self) -> Arc<[MetricInfo]> {
         self.columns.infos()
     }
 
-    /// The machine, as the last reading saw it.
+    /// The machine, according to the last reading.
     #[must_use]
     pub fn system(&self) -> System {
         let name = sysinfo::System::name().unwrap_or_else(|_| std::env::consts::OS.to_owned());
@@ -116,14 +117,14 @@ impl Sampler {
         }
     }
 
-    /// Names of the well-known metrics that this machine never had.
+    /// Names of the catalogue's metrics that this machine has never had.
     #[must_use]
     pub fn unavailable(&self) -> Vec<String> {
         self.columns.missing()
     }
 }
 
-/// This machine's own name, or the nearest one that is allowed.
+/// This machine's own name, or the closest one that is allowed.
 #[must_use]
 pub fn host_name() -> HostName {
     HostName::nearest(&sysinfo::System::host_name().unwrap_or_default())

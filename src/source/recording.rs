@@ -1,9 +1,9 @@
-//! The recording as a source: rows of one or more files as numbered messages, in order by stream and number within a host
-//! and by time among hosts.
+//! The recording as a source: rows of one or more files as numbered messages, ordered by stream and number within a
+//! host, and by time among hosts.
 //!
-//! [`survey()`] reads the files once before anything is served: an error in row 40,000 is told at once rather than hours
-//! into the replay, and a viewer learns which hosts and streams will come. [`Playback`] then reads them again and is the
-//! replay itself, without its pace, which is that of [`Feed`].
+//! [`survey()`] reads the files once before anything is served: an error in row 40,000 is reported at once rather than
+//! hours into the replay, and viewers learn which hosts and streams will follow. [`Playback`] then reads them again and
+//! produces the messages, and [`Feed`] paces them.
 
 mod chain;
 mod feed;
@@ -26,7 +26,7 @@ pub use playback::{Numbering, Play, Playback, PlaybackOptions};
 pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, Times, survey};
 pub use window::{Bound, Window};
 
-/// Where rows come from.
+/// A source of rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// A regular file.
@@ -38,7 +38,7 @@ pub enum Input {
 }
 
 impl Input {
-    /// The input that `path` names. What is no regular file, such as a named pipe or a shell's `<(…)`, is a pipe.
+    /// The input that `path` names. Anything but a regular file, such as a named pipe or a shell's `<(…)`, is a pipe.
     #[must_use]
     pub fn of(path: &Path) -> Self {
         if path.as_os_str() == "-" {
@@ -46,7 +46,7 @@ impl Input {
         }
         match std::fs::metadata(path) {
             Ok(it) if !it.is_file() && !it.is_dir() => Self::Pipe(path.into()),
-            // One that is not there, or a directory, is told when it is opened.
+            // A missing file or a directory is reported when it is opened.
             _ => Self::File(path.into()),
         }
     }

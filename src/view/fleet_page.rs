@@ -1,4 +1,4 @@
-//! The page of several hosts: one row each, and what is wrong below.
+//! The page of several hosts: one row each, with the problems below.
 
 use crate::wording::{self, span};
 
@@ -15,7 +15,7 @@ use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
 
-/// The lines of the page in at most `height` of them, without the line at the bottom.
+/// At most `height` lines of the page, without the bottom line.
 pub(super) fn page(
     state: &ViewState,
     choice: &Choice,
@@ -130,7 +130,7 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
     spread(parts, &[format!("{clock} UTC"), clock], canvas)
 }
 
-/// What stands in which width.
+/// The widths of the columns.
 struct Widths {
     name: usize,
     spark: usize,
@@ -164,7 +164,7 @@ impl Widths {
             .width
             .saturating_sub(grid::table_width(&widths.columns()));
         if canvas.width >= 60 {
-            // Two sparklines with a blank each; the name goes first.
+            // Two sparklines with a blank each; the name is narrowed first.
             let least = 2 * 7;
             widths.spark = ((free.saturating_sub(widest.min(free.saturating_sub(least)))) / 2)
                 .saturating_sub(1)
@@ -328,7 +328,7 @@ fn window(host: &HostState, name: &str, width: usize, canvas: Canvas) -> String 
     sparkline(newest, Scale::of(newest, "%", None), canvas.style)
 }
 
-/// What is wrong anywhere, a line each: alerts first, then what was lost as a whole, then single hosts.
+/// All problems, one line each: alerts first, then lost servers, then single hosts.
 fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
     for host in state.hosts.values() {
@@ -408,7 +408,7 @@ fn server_problem(
         .filter(|host| host.server == index)
         .collect();
     let name = match hosts.as_slice() {
-        // What it has is shown as another server's.
+        // Its hosts are shown as another server's.
         [] if server.shares => return None,
         [] => return Some((Status::Down, format!("{}  {happens}", server.name))),
         [host] => host.name.to_string(),

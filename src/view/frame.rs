@@ -40,7 +40,7 @@ pub fn frame(
         .collect()
 }
 
-/// What a screen shows, in as many lines as it takes: for `--once`, and to be left behind.
+/// What a screen shows, in as many lines as it takes: for `--once`, and to be left in the scrollback.
 #[must_use]
 pub fn report(
     state: &ViewState,
@@ -108,7 +108,7 @@ fn pages(
     (lines, footer(&keys, right, canvas))
 }
 
-/// Which of the samples that are kept is shown.
+/// Which of the kept samples is shown.
 fn counted(back: HowFarBack) -> String {
     let HowFarBack { number, of, .. } = back;
     if back.reading {
@@ -118,7 +118,7 @@ fn counted(back: HowFarBack) -> String {
     }
 }
 
-/// What the keys do and the shapes mean.
+/// The effects of the keys and the meanings of the shapes.
 fn help(canvas: Canvas) -> Vec<StyledLine> {
     let glyphs = canvas.style.glyphs();
     let mut lines = vec![

@@ -14,7 +14,7 @@ use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
 
-/// From this width on, the sections stand beside the metrics.
+/// From this width on, the sections are beside the metrics.
 const WIDE: usize = 112;
 
 /// Blanks between the metrics and the sections beside them.
@@ -23,7 +23,7 @@ const GUTTER: usize = 3;
 /// How many rows of metrics stay when there is not enough room.
 const FEWEST_ROWS: usize = 6;
 
-/// How the body is divided: for a screen that is too short, the rows of metrics scroll.
+/// How the body is divided: if the screen is too short, the rows of metrics scroll.
 struct BodyPlan {
     rows: Vec<usize>,
     visible: usize,
@@ -33,7 +33,7 @@ struct BodyPlan {
     air: bool,
 }
 
-/// The lines of the page in at most `height` of them, without the line at the bottom.
+/// At most `height` lines of the page, without the bottom line.
 pub(super) fn page(
     state: &ViewState,
     host: &HostState,
@@ -52,7 +52,7 @@ pub(super) fn page(
     lines
 }
 
-/// How far the metrics can be scrolled on a page of this height.
+/// How far the metrics can scroll on a page of this height.
 pub(super) fn scroll_end(
     state: &ViewState,
     host: &HostState,
@@ -67,7 +67,7 @@ pub(super) fn scroll_end(
     plan.rows.len() - plan.visible
 }
 
-/// Name and state, a rule, and what is wrong.
+/// Name and state, a rule, and the problems.
 fn head(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<StyledLine> {
     let mut lines = vec![header(state, host, canvas), rule(canvas)];
     for problem in problems(state, host, canvas) {
@@ -118,7 +118,7 @@ fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
     spread(parts, &times, canvas)
 }
 
-/// `8 cores  16.0 GiB`, without what is unknown.
+/// `8 cores 16.0 GiB`, without unknown parts.
 fn size(system: &System) -> String {
     let cores = (system.cores != 0).then(|| counted(system.cores, "core"));
     #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
@@ -189,7 +189,7 @@ impl BodyPlan {
                     self.rows.len()
                 ),
             );
-            // The title of the first two columns is blank, so the count can stand there.
+            // The titles of the first two columns are blank, so there is room for the count.
             let titles = std::mem::take(title);
             let rest = titles.after(counted.width());
             counted.append(rest);
@@ -261,7 +261,7 @@ fn side_by_side(left: Vec<StyledLine>, right: Vec<StyledLine>, at: usize) -> Vec
         .collect()
 }
 
-/// What every header begins with: whose page it is, and how far back.
+/// The start of every header: the name, and how far back.
 fn name_parts(state: &ViewState, name: &str, canvas: Canvas) -> Vec<LinePart> {
     let line = StyledLine::new(Tone::Bold, name).clip(canvas.width / 2, canvas.style);
     let mut parts = vec![LinePart { rank: 0, line }];
@@ -270,7 +270,7 @@ fn name_parts(state: &ViewState, name: &str, canvas: Canvas) -> Vec<LinePart> {
     parts
 }
 
-/// The page of a server that has named no host.
+/// The page of a server without known hosts.
 pub(super) fn server_page(
     state: &ViewState,
     server: &ServerState,

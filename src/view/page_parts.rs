@@ -1,4 +1,4 @@
-//! What the pages have in common: the line at the top, the problems, the line at the bottom.
+//! What the pages have in common: the top line, the problems, the bottom line.
 
 use crate::millis::in_millis;
 use crate::protocol::{AlertState, Gap, GapReason};
@@ -12,7 +12,7 @@ use super::style::{Style, Tone};
 use super::styled_line::{StyledLine, wrap};
 use super::units;
 
-/// Where a frame goes.
+/// The size and style of a frame.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Canvas {
     pub width: usize,
@@ -32,7 +32,7 @@ impl Canvas {
     }
 }
 
-/// Below this height the screen has no blank line above the keys.
+/// Below this height, the screen has no blank line above the keys.
 const ROOMY: usize = 12;
 
 /// The lines above the bottom one.
@@ -63,7 +63,7 @@ pub(super) fn level_mark(level: Level) -> (&'static str, Tone) {
 /// From this rank on, a part is optional.
 pub(super) const NICE: u8 = 6;
 
-/// A part of a line that may be left out: the highest rank goes first.
+/// A part of a line that may be omitted: the highest rank first.
 pub(super) struct LinePart {
     pub rank: u8,
     pub line: StyledLine,
@@ -78,14 +78,14 @@ impl LinePart {
     }
 }
 
-/// `left` from the left and the longest of `right` that fits at the right end, in one line.
+/// `left` on the left, and the longest of `right` that fits on the right, in one line.
 pub(super) fn spread(mut left: Vec<LinePart>, right: &[String], canvas: Canvas) -> StyledLine {
     let gap = if canvas.width < 60 { 2 } else { 3 };
     let needed = |left: &[LinePart], right: usize| {
         let texts: usize = left.iter().map(|part| part.line.width() + gap).sum();
         1 + texts + right + usize::from(right > 0)
     };
-    // What is only nice to know makes room for the longest text at the right, the rest for the shortest.
+    // Optional parts make room for the longest text on the right, the others for the shortest.
     for (text, least) in [(right.first(), NICE), (right.last(), 1)] {
         let reserved = text.map_or(0, String::len);
         while needed(&left, reserved) > canvas.width {
@@ -310,7 +310,7 @@ pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canva
     let parts = keys.iter().enumerate().map(|(index, (key, meaning))| {
         let mut line = StyledLine::new(Tone::Bold, *key);
         line.push(Tone::Dim, format!(" {meaning}"));
-        // `q quit` stays to the last.
+        // `q quit` is omitted last.
         LinePart {
             rank: u8::try_from(index).unwrap_or(u8::MAX),
             line,
@@ -319,7 +319,8 @@ pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canva
     spread(parts.collect(), right.as_slice(), canvas)
 }
 
-/// Hours, minutes and seconds of `timestamp` from the most to the least explicit; with the date where it isn't today's.
+/// Hours, minutes and seconds of `timestamp`, from the most to the least explicit form; with the date if it isn't
+/// today's.
 pub(super) fn times(timestamp: u64, now: Now) -> Vec<String> {
     let clock = units::clock(timestamp);
     let mut times = vec![format!("{clock} UTC"), clock];

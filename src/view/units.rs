@@ -5,13 +5,13 @@ use std::time::Duration;
 use crate::protocol::rfc3339;
 use crate::wording::span;
 
-/// The widest number that [`parts`] gives, in columns.
+/// The widest number that [`parts`] returns, in columns.
 pub(super) const NUMBER_WIDTH: usize = 6;
 
-/// The widest unit that [`parts`] gives, in columns.
+/// The widest unit that [`parts`] returns, in columns.
 pub(super) const UNIT_WIDTH: usize = 4;
 
-/// The widest text that [`brief`] gives, in columns.
+/// The widest text that [`brief`] returns, in columns.
 pub(super) const BRIEF_WIDTH: usize = 8;
 
 const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
@@ -20,7 +20,7 @@ const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 /// Plain numbers are written in full up to here; a process count of 12345 is easier to read than 12.3 k.
 const LARGEST_IN_FULL: f64 = 100_000.0;
 
-/// What is smaller is next to nothing, and its exponent would not fit a column.
+/// Anything smaller is negligible, and its exponent wouldn't fit into a column.
 const LEAST_SHOWN: f64 = 1e-9;
 
 /// A value and its unit, such as `1.2 MB/s`.
@@ -29,12 +29,13 @@ pub fn value(value: f64, unit: &str) -> String {
     join(&number, &unit)
 }
 
-/// Number and unit apart, so that a column can align both. `whole`: without a fraction where the unit has no scale.
+/// Number and unit separately, so that a column can align both. `whole`: without a fraction if the unit has no
+/// prefixes.
 pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
     parts_within(value, unit, whole, NUMBER_WIDTH)
 }
 
-/// [`parts`] in which a tiny number takes at most `width` columns.
+/// [`parts`], with a tiny number in at most `width` columns.
 fn parts_within(value: f64, unit: &str, whole: bool, width: usize) -> (String, String) {
     let (number, unit) = match unit {
         "%" => (fixed(value, 1, width), unit.to_owned()),
@@ -64,9 +65,9 @@ fn parts_within(value: f64, unit: &str, whole: bool, width: usize) -> (String, S
     (bounded(number, value), unit)
 }
 
-/// A value in at most [`BRIEF_WIDTH`] columns, for a minimum or a maximum. Percent goes without its unit.
+/// A value in at most [`BRIEF_WIDTH`] columns, for a minimum or a maximum. Percent has no unit.
 pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
-    // Of a tiny number: with the longest unit, or in the narrowest column of percentages.
+    // For a tiny number: with the longest unit, or in the narrowest column of percentages.
     let width = if unit.starts_with('B') { 4 } else { 5 };
     let (number, unit) = parts_within(value, unit, whole, width);
     let (number, unit) = match unit.as_str() {
@@ -86,7 +87,7 @@ pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
     join(&bounded(number, value), &unit)
 }
 
-/// A percentage in at most three columns, without its unit. What is not 0 is not shown as 0: `<1`.
+/// A percentage in at most three columns, without its unit. A value that isn't 0 is not shown as 0: `<1`.
 pub(super) fn whole_percent(value: f64) -> String {
     let shown = format!("{:.0}", value.clamp(0.0, 999.0));
     if shown == "0" && value > 0.0 {
@@ -96,8 +97,8 @@ pub(super) fn whole_percent(value: f64) -> String {
     }
 }
 
-/// `value` with so many `decimals`; one that is not 0 and would be shown as 0 has its first digit instead, in at most
-/// `width` columns.
+/// `value` with `decimals`; one that isn't 0 but would be shown as 0 is shown with its first digit, in at most `width`
+/// columns.
 fn fixed(value: f64, decimals: usize, width: usize) -> String {
     let shown = format!("{value:.decimals$}");
     if value == 0.0 || shown.contains(|c: char| matches!(c, '1'..='9')) {
@@ -133,7 +134,7 @@ fn is_whole(value: f64) -> bool {
     value.fract() == 0.0
 }
 
-/// Three digits or so, and the prefix that makes them enough.
+/// About three digits, with a suitable prefix.
 fn scaled(
     value: f64,
     base: f64,
@@ -174,7 +175,7 @@ pub(super) fn uptime(seconds: f64) -> String {
     }
 }
 
-/// How old data are, for a narrow column: `0.3 s`, `12 s`, `4m10s`, `3h05m`, `2d03h`.
+/// The age of data, for a narrow column: `0.3 s`, `12 s`, `4m10s`, `3h05m`, `2d03h`.
 pub(super) fn age(age: Duration) -> String {
     if age < Duration::from_secs(10) {
         return format!("{}.{} s", age.as_secs(), age.subsec_millis() / 100);
@@ -198,7 +199,7 @@ pub(super) fn clock(timestamp: u64) -> String {
     )
 }
 
-/// RFC 3339 in UTC with milliseconds; what lies behind the year 9999 is shown as its end.
+/// RFC 3339 in UTC with milliseconds; times after the year 9999 are shown as its end.
 pub fn timestamp(timestamp: u64) -> String {
     rfc3339(timestamp).to_string()
 }
@@ -263,7 +264,7 @@ mod tests {
             (1e-12, "1/s", "~0 /s", "~0 /s"),
             (0.0, "1/s", "0 /s", "0 /s"),
             (0.0, "%", "0.0 %", "0.0"),
-            // Degrees are no share and no rate.
+            // Degrees are neither a share nor a rate.
             (0.04, "°C", "0.0 °C", "0.0"),
         ] {
             assert_eq!(value(number, unit), shown);

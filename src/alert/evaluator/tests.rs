@@ -50,9 +50,9 @@ fn fired(verdicts: &[Verdict]) -> Vec<String> {
     verdicts.iter().map(shown).collect()
 }
 
-/// What a rule makes of values of `cpu`, one every 10 s: `F` where it fires, `R` where it is resolved, `.` elsewhere. A
-/// value of `-` is absent; one behind `|` comes after a gap of two minutes, behind `/` after a lost message, behind `<` after
-/// the clock was set back by an hour.
+/// The course of a rule for values of `cpu`, one every 10 s: `F` where it fires, `R` where it is resolved, `.`
+/// elsewhere. A value of `-` is absent; one after `|` follows a gap of two minutes, after `/` a lost message, after `<`
+/// a clock that was set back by an hour.
 fn course(rule: &str, values: &str) -> String {
     let mut evaluator = evaluator(&[rule]);
     let mut timestamp = 1_000_000_000;
@@ -134,7 +134,7 @@ fn a_rule_fires_and_is_resolved_at_exactly_the_right_sample() {
         // A clock that is set back neither fires early nor never.
         ("cpu > 90 for 20s", "95 <95 95 95", ". . . F"),
         ("cpu > 90", "95 <50", "F R"),
-        // Absence is not told before its time, not at the start either, and ends with the first value.
+        // Absence fires only after its time, even at the start, and ends with the first value.
         ("absent(cpu) for 20s", "- - - - 5", ". . F . R"),
         ("absent(cpu) for 20s", "5 - - 5 - - - 5", ". . . . . . F R"),
         ("absent(cpu) for 20s keep 10s", "- - - 5 5", ". . F R ."),
@@ -236,13 +236,13 @@ fn each_instance_has_an_alert_of_its_own_in_the_order_of_rules() {
         ]),
         ["+b/cpu:0", "+b/cpu:2", "+a/cpu"]
     );
-    // Others come, one goes, the order changes.
+    // Some are added, one is removed, the order changes.
     assert_eq!(
         judge(&[("cpu:2", 5.0), ("cpu:7", 91.0), ("cpu", 95.0)]),
         ["-b/cpu:2", "+b/cpu:7"]
     );
     assert_eq!(judge(&[("cpu", 95.0), ("cpu:0", 5.0)]), ["-b/cpu:0"]);
-    // A name that comes twice counts once.
+    // A repeated name counts once.
     assert_eq!(judge(&[("cpu:9", 95.0), ("cpu:9", 95.0)]), ["+b/cpu:9"]);
     assert_eq!(judge(&[("cpu:9", 95.0), ("cpu:9", 5.0)]), [""; 0]);
 }
@@ -311,7 +311,7 @@ fn other_rules_resolve_what_they_do_not_have() {
     assert_eq!(evaluator.active, 0);
 }
 
-/// A rule for the properties, with what the checks need of it.
+/// A rule for the property tests.
 fn any_rule() -> impl Strategy<Value = String> {
     let holds = prop::sample::select(vec!["", " for 1s", " for 10s", " for 25s", " for 60s"]);
     let clears = prop::sample::select(vec!["", " clear < 50", " clear <= 85"]);
@@ -347,13 +347,13 @@ proptest! {
             for verdict in evaluator.judge(&sample(timestamp, &present), gap) {
                 let Alert { metric, state, value, .. } = verdict.alert;
                 let is_firing = state == AlertState::Firing;
-                // By turns, beginning with a firing.
+                // Alternating, starting with a firing one.
                 prop_assert_ne!(firing.insert(metric.clone(), is_firing).unwrap_or(false), is_firing);
-                // Only a value that is there decides.
+                // Only a present value decides.
                 prop_assert!(present.iter().any(|&(name, there)| name == metric && Some(there) == value));
                 prop_assert_eq!(is_firing, value.is_some_and(|value| value > 90.0));
                 if is_firing && let Some(before) = last_fired.insert(metric, clock) {
-                    // So often at most does an alert come back.
+                    // An alert fires again only after this time.
                     prop_assert!(clock - before >= rule.hold + rule.keep);
                 }
             }
@@ -364,8 +364,7 @@ proptest! {
     fn a_threshold_that_holds_for_long_enough_fires(
         values in prop::collection::vec(prop::bool::ANY, 1..60), hold in 0..6_u64,
     ) {
-        // The definition, word for word: it fires where it has been true since at least `hold` ago, and ends where it is
-        // false.
+        // The definition, word for word: it fires once it has been true for at least `hold`, and ends when it is false.
         let hold_ms = hold * STEP;
         let mut evaluator = evaluator(&[&format!("cpu > 90 for {hold_ms}ms")]);
         let mut was_firing = false;

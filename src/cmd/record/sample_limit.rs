@@ -41,7 +41,7 @@ impl SampleLimit {
         }
     }
 
-    /// Whether every host has as many samples as are wanted.
+    /// Whether every host has reached the limit.
     pub(super) fn is_reached(&self) -> bool {
         let reached = |limit| {
             !self.samples.is_empty() && self.samples.values().all(|samples| *samples >= limit)

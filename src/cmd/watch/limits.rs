@@ -18,7 +18,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// `duration` counts from now.
+    /// `duration` starts now.
     pub(super) fn new(samples: Option<u64>, duration: Option<Duration>) -> Self {
         Self {
             samples,

@@ -105,7 +105,7 @@ fn line(format: LineFormat, received: &Received, columns: &mut AnnouncedMetrics)
         (LineFormat::Json, Update::Numbered(_) | Update::Gap(_) | Update::End) => {
             // Whitespace between the tokens of JSON may be a line break; within a string it never is.
             let line = raw.as_str().replace(['\r', '\n'], " ");
-            // A terminal would obey some characters that JSON may hold as they are.
+            // A terminal would obey some characters that JSON may contain unescaped.
             Some(escape_unsafe(&line).into_owned())
         }
         (LineFormat::Plain, Update::Hello(hello)) => {

@@ -1,4 +1,4 @@
-//! Viewers that begin before the ring, or that it left behind, with a past to turn to.
+//! Viewers that start before the ring, or fell behind it, with a past to turn to.
 
 use std::fmt;
 use std::io;
@@ -18,7 +18,7 @@ type Meanwhile = Box<dyn FnMut(u64) -> io::Result<()> + Send>;
 struct FakePast {
     messages: Mutex<Vec<PastMessage>>,
     wanted: Mutex<Vec<PastRequest>>,
-    /// Reads on into the ring, rather than ending where that begins.
+    /// Continues into the ring, rather than ending where it begins.
     overlaps: bool,
     /// Called before each message, on the thread that reads.
     meanwhile: Mutex<Option<Meanwhile>>,
@@ -76,7 +76,7 @@ impl Past for Shared {
     }
 }
 
-/// A hub, what it has of the host `a`, and a past that keeps all of that.
+/// A hub with the host `a`, and a past that keeps all its messages.
 struct World {
     hub: Hub,
     publisher: HostPublisher,
@@ -266,7 +266,7 @@ fn a_past_that_fails_is_a_gap() {
         _ => Ok(()),
     };
     *world.past.0.meanwhile.lock().unwrap() = Some(Box::new(fails));
-    // It is asked again where it stopped, and then no more.
+    // It is asked again where it stopped, and then never again.
     let expected = ["hello s1", "11..29", "gap 30-59", "60..100"];
     world.check("after=a:s1:10", &expected);
 }
@@ -299,7 +299,7 @@ fn a_host_that_appears_is_not_looked_for_in_the_past() {
     assert_eq!(world.read(&mut resumed), ["hello s2", "2", "3", "4", "5"]);
 }
 
-/// Never ends. Counts what was read, and tells when it is dropped.
+/// Never ends. Counts what was read, and signals when it is dropped.
 #[derive(Debug)]
 struct Endless(Arc<AtomicUsize>, mpsc::Sender<()>);
 
@@ -356,7 +356,8 @@ async fn the_past_is_read_a_little_ahead_and_no_longer_than_the_viewer_is_there(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Wherever a viewer begins, and whatever comes while it reads: it has everything from there on, in order and once.
+    /// Wherever a viewer starts, and whatever is added while it reads: it gets everything from there on, in order and
+    /// once.
     #[test]
     fn reading_on_from_the_past_loses_and_repeats_nothing(
         retain in 30..60_u64,
@@ -375,7 +376,7 @@ proptest! {
             1 => format!("last={}", before - begin),
             _ => format!("since={}s", before - begin - u64::from(begin < before)),
         };
-        // Each message that is read from the past lets some more come, so that the ring moves on.
+        // Reading a message of the past adds some more, so that the ring moves on.
         let mut newest = before;
         let publisher = world.hub.publisher(Timeline::Recorded).host(&host("a"));
         let kept = Arc::downgrade(&world.past.0);
@@ -395,7 +396,7 @@ proptest! {
         }));
         let mut viewer = subscribe(&world.hub, &query);
         let mut seen = world.read(&mut viewer);
-        // The thread may have added more behind what the viewer took for the head.
+        // The thread may have added more after what the viewer took for the head.
         world.past.0.meanwhile.lock().unwrap().take();
         seen.extend(world.read(&mut viewer));
         let first = match (how, begin < before) {

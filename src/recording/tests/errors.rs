@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! What is refused, and the wording.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn words(error: ReadError) -> String {
 
 #[track_caller]
 fn check_row(row: &str, expected: &str) {
-    // A cell with a line break and a blank line before it: lines are those of an editor.
+    // A cell with a line break and a blank line before it: line numbers are those of an editor.
     let before = format!(
         "{START},1,,5,\"[{{\"\"pid\"\":1,\"\"name\"\":\"\"x\"\",\n\"\"cpu\"\":1,\"\"memory\"\":1}}]\","
     );
@@ -176,7 +176,7 @@ fn bytes_that_are_not_text_are_named() {
 #[test]
 fn another_file_is_not_a_recording() {
     check_file(b"", "x.csv: not a recording: the file is empty");
-    // Half of `cpu:0` is a second `cpu`, and behind a comma is a column without a name.
+    // Half of `cpu:0` is a second `cpu`, and a comma is followed by a column without a name.
     for cut in ["cpu", "cpu,cpu", "cpu,"] {
         check_file(
             format!("timestamp,host,stream,seq,{cut}").as_bytes(),

@@ -1,9 +1,9 @@
-//! Who may look: the token, and the two headers that keep a browser's other pages out.
+//! Access: the token, and the two headers that keep a browser's other pages out.
 //!
-//! A page of anybody's can open a WebSocket to any address that its browser reaches, loopback included, and a name of
-//! anybody's can be made to point to any address. So the `Origin` of a page must be this server's own or one that was
-//! allowed, and the `Host` must be a name that nobody else can give us. Programs send no `Origin`; those that show the
-//! token may call the server whatever they like.
+//! Any page can open a WebSocket to any address that its browser can reach, loopback included, and anybody can make a
+//! name point to any address. So the `Origin` of a page must be this server's own or an allowed one, and the `Host`
+//! must be a name that nobody else can give us. Programs send no `Origin`; those that send the token may use any name
+//! for the server.
 
 mod authority;
 
@@ -26,13 +26,13 @@ use super::refusal::Refusal;
 pub use authority::{AllowedHost, Origin};
 use authority::{Authority, UrlHost};
 
-/// The path that says whether the server is well.
+/// The path that says whether the server is healthy.
 pub(in crate::server) const HEALTH_PATH: &str = "/healthz";
 
-/// The longest piece of a viewer's own words that is repeated to it.
+/// How much of a viewer's own text an error repeats, in characters.
 const SHOWN_CHARS: usize = 100;
 
-/// Decides who may look. Shared by all connections; only the token and the host's own name can change.
+/// Decides about access. Shared by all connections; only the token and the host's own name can change.
 #[derive(Debug, Default)]
 pub struct Gate {
     token: RwLock<Option<Digest>>,
@@ -41,8 +41,8 @@ pub struct Gate {
     origins: Vec<Origin>,
 }
 
-/// What the host calls itself. It is asked anew, as it may be renamed while the server runs; viewers that know it by the
-/// name that it had at the start may go on with that.
+/// The host's own name. It is queried again, because the host may be renamed while the server runs; viewers may
+/// continue to use the name that it had at the start.
 #[derive(Clone, Default)]
 pub struct OwnName {
     first: Vec<UrlHost>,
@@ -56,7 +56,7 @@ impl fmt::Debug for OwnName {
 }
 
 impl OwnName {
-    /// The name that `ask` returns, which must be quick.
+    /// The name that `ask` returns, which must be fast.
     pub fn new(ask: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self {
             first: names_of(&ask()),
@@ -70,21 +70,21 @@ impl OwnName {
     }
 }
 
-/// The full name and what stands before its first dot. A name of one part cannot be anybody else's.
+/// The full name and the part before its first dot. A name of one part cannot belong to anybody else.
 fn names_of(own: &str) -> Vec<UrlHost> {
     let short = own.split('.').next().unwrap_or_default();
     let parse = |own: &str| own.parse().ok().map(|AllowedHost(own)| own);
     [own, short].into_iter().filter_map(parse).collect()
 }
 
-/// What is known of a request before it is answered.
+/// What is known about a request before it is answered.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::server) struct AccessRequest<'a> {
     pub(in crate::server) uri: &'a Uri,
     pub(in crate::server) headers: &'a HeaderMap,
-    /// Whether the listener that took the connection is on a loopback address.
+    /// Whether the listener that accepted the connection is on a loopback address.
     pub(in crate::server) on_loopback: bool,
-    /// Whether the page or one of its parts is at its path.
+    /// Whether its path is that of the page or one of its files.
     pub(in crate::server) is_page: bool,
 }
 
@@ -94,26 +94,26 @@ impl AccessRequest<'_> {
         head::path(self.uri)
     }
 
-    /// Whether it is for the page or one of its parts, which are the same everywhere and show nothing by themselves.
+    /// Whether it is for the page or one of its files, which are the same everywhere and reveal nothing by themselves.
     fn is_for_page(&self) -> bool {
         self.is_page && !head::wants_websocket(self.headers)
     }
 
-    /// Whether it needs no token. Every WebSocket does, on whatever path.
+    /// Whether it needs no token. Every WebSocket needs one, on any path.
     fn is_open(&self) -> bool {
         let is_health = self.path() == HEALTH_PATH && !head::wants_websocket(self.headers);
         is_health || self.is_for_page()
     }
 }
 
-/// A viewer that may look.
+/// An admitted viewer.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::server) struct Admission {
-    /// The subprotocol to answer with: a browser that offered one gives up without an answer.
+    /// The subprotocol to select: a browser that offered one gives up if none is selected.
     pub(in crate::server) subprotocol: Option<HeaderValue>,
 }
 
-/// The token that a request shows.
+/// The token in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PresentedToken {
     Right,
@@ -122,8 +122,8 @@ enum PresentedToken {
 }
 
 impl Gate {
-    /// A gate that asks for the token of `digest`, if there is one, answers to `names` and the host's `own` beside
-    /// addresses and loopback names, and lets the pages of `origins` in.
+    /// A gate that requires the token of `digest`, if there is one, accepts `names` and the host's `own` name besides
+    /// addresses and loopback names, and allows the pages of `origins`.
     #[must_use]
     pub fn new(
         digest: Option<Digest>,
@@ -139,7 +139,7 @@ impl Gate {
         }
     }
 
-    /// Asks for another token from now on. Viewers that are in stay.
+    /// Requires another token from now on. Connected viewers stay.
     pub fn change_token(&self, digest: Digest) {
         *unpoisoned(self.token.write()) = Some(digest);
     }
@@ -151,7 +151,8 @@ impl Gate {
             return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
         }
         let host = host_of(asked)?;
-        // Browsers send the origin with scripts even to where the page is from. A proxy may have changed the host by then.
+        // Browsers send the origin even when they load scripts from the page's own origin. A proxy may have changed the
+        // host by then.
         if !asked.is_for_page() {
             self.check_origin(asked, host.as_ref())?;
         }
@@ -167,8 +168,8 @@ impl Gate {
         })
     }
 
-    /// Whether a page may ask for more than a plain GET. Its question bears no token, so any name will do where the
-    /// request that follows needs one. A load balancer that asks so whether anybody is there gives no name and no origin.
+    /// Whether a page may send more than a plain GET. A preflight carries no token, so any name is accepted if the
+    /// actual request needs one. A load balancer that asks so whether anybody is there gives no name and no origin.
     pub(in crate::server) fn admit_preflight(
         &self,
         asked: &AccessRequest<'_>,
@@ -184,7 +185,7 @@ impl Gate {
         Ok(())
     }
 
-    /// Whether a page of the request's origin may read the answer.
+    /// Whether a page of the request's origin may read the response.
     pub(in crate::server) fn may_read(&self, asked: &AccessRequest<'_>) -> bool {
         host_of(asked).is_ok_and(|host| self.check_origin(asked, host.as_ref()).is_ok())
     }
@@ -193,7 +194,7 @@ impl Gate {
         *unpoisoned(self.token.read())
     }
 
-    /// What the request shows; `None` where no token is asked for.
+    /// What the request presents; `None` if no token is required.
     fn shown(&self, headers: &HeaderMap, offers: &Offers<'_>) -> Option<PresentedToken> {
         let digest = self.digest()?;
         let presented = bearer(headers).or_else(|| offers.token.map(str::as_bytes));
@@ -253,7 +254,7 @@ impl Gate {
     }
 }
 
-/// What the request calls the server. Only who asks whether it is well need not know: load balancers send no `Host`, and
+/// The name that the request uses for the server. Only a health check may omit it: load balancers send no `Host`, and
 /// browsers, which could be led here by another name, always do.
 fn host_of(asked: &AccessRequest<'_>) -> Result<Option<Authority>, Refusal> {
     let refuse = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
@@ -265,7 +266,7 @@ fn host_of(asked: &AccessRequest<'_>) -> Result<Option<Authority>, Refusal> {
     let Some(host) = Authority::parse(text) else {
         return refuse("the Host header is no HOST[:PORT]");
     };
-    // `GET http://name/ HTTP/1.1` names the server a second time.
+    // `GET http://name/ HTTP/1.1` names the server twice.
     let named_again = asked
         .uri
         .authority()
@@ -276,12 +277,12 @@ fn host_of(asked: &AccessRequest<'_>) -> Result<Option<Authority>, Refusal> {
     Ok(Some(host))
 }
 
-/// What an admitted request calls the server, with the port that it names.
+/// The name and port that an admitted request uses for the server.
 pub(in crate::server) fn called(headers: &HeaderMap) -> Option<impl fmt::Display> {
     Authority::parse(only(headers, &HOST).ok()??)
 }
 
-/// The value of a header that may come once; an error when there are more, or it is no text.
+/// The value of a header that may occur once; an error if it occurs more often or isn't text.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -300,7 +301,7 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .then_some(token.trim_ascii().as_bytes())
 }
 
-/// The subprotocols that a browser offers: ours, and beside it the token, since it cannot send other headers.
+/// The subprotocols that a browser offers: ours, and the token, because it cannot send other headers.
 struct Offers<'a> {
     ours: bool,
     token: Option<&'a str>,
@@ -338,7 +339,7 @@ fn needs_token(shown: PresentedToken) -> Refusal {
     refusal
 }
 
-/// The beginning of what a viewer said. It is of plain characters by now.
+/// The beginning of a viewer's text, which has only plain characters by now.
 fn clip(text: &impl fmt::Display) -> String {
     text.to_string().chars().take(SHOWN_CHARS).collect()
 }

@@ -1,4 +1,4 @@
-//! The request head, read before it is known who answers it.
+//! The request head, read before it is known which part answers it.
 
 use std::future::poll_fn;
 use std::io;
@@ -17,18 +17,18 @@ use super::socket::Socket;
 /// The most header lines of a request.
 const MAX_HEADERS: usize = 100;
 
-/// What a connection began with.
+/// The beginning of a connection.
 #[derive(Debug)]
 pub(in crate::server) struct RequestHead {
-    /// Everything read so far: the head, and whatever came with it.
+    /// Everything read so far: the head, and whatever followed it.
     pub(in crate::server) bytes: BytesMut,
     pub(in crate::server) kind: RequestKind,
 }
 
-/// Who answers a request.
+/// Which part answers a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum RequestKind {
-    /// A WebSocket handshake, whether it is well-formed or not.
+    /// A WebSocket handshake, well-formed or not.
     WebSocket,
     /// A request for an event stream.
     EventStream,
@@ -36,7 +36,7 @@ pub(in crate::server) enum RequestKind {
     Other,
 }
 
-/// Reads up to the end of the request head, or to where it is clear that there will be none.
+/// Reads up to the end of the request head, or until it is clear that there is none.
 pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<RequestHead> {
     let mut bytes = BytesMut::with_capacity(1024);
     loop {
@@ -44,8 +44,8 @@ pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<RequestHe
         if read_in_turn(socket, &mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        // What begins like no request is seen at once, TLS for instance. Otherwise a head is parsed when it is whole:
-        // parsing at every byte of one that dribbles in would be work that grows with its square.
+        // Data that doesn't begin like a request, such as TLS, is recognised at once. Otherwise a head is parsed when
+        // it is complete: parsing after every byte of a slow one would take quadratic time.
         let worth_parsing = before == 0 || has_end(&bytes[before.saturating_sub(3)..]);
         if worth_parsing && let Some(kind) = classify(&bytes) {
             return Ok(RequestHead { bytes, kind });
@@ -59,7 +59,7 @@ pub(in crate::server) async fn read(socket: &mut Socket) -> io::Result<RequestHe
     }
 }
 
-/// Reads some more of a head; of a long one when it is its turn.
+/// Reads more of a head; of a long one only in its turn.
 async fn read_in_turn(socket: &mut Socket, bytes: &mut BytesMut) -> io::Result<usize> {
     loop {
         let turn = socket.turn().await;
@@ -71,21 +71,21 @@ async fn read_in_turn(socket: &mut Socket, bytes: &mut BytesMut) -> io::Result<u
             return read;
         }
         drop(turn);
-        // What it waits for may also be memory, which others give back.
+        // It may also be waiting for memory that other connections release.
         tokio::task::yield_now().await;
         poll_fn(|cx| socket.poll_readable(cx)).await?;
     }
 }
 
-/// Whether an empty line is in `bytes`; a bare line feed ends a line as well.
+/// Whether there is an empty line in `bytes`; a bare line feed ends a line as well.
 fn has_end(bytes: &[u8]) -> bool {
-    // Most pieces of a long head have no line end at all, and that is seen many times faster.
+    // Most pieces of a long head have no line break at all, which is found out many times faster.
     bytes.contains(&b'\n')
         && (bytes.windows(2).any(|two| two == b"\n\n")
             || bytes.windows(3).any(|three| three == b"\n\r\n"))
 }
 
-/// Who answers the request that `bytes` begin with; `None` while the head is incomplete.
+/// Which part answers the request at the start of `bytes`; `None` while the head is incomplete.
 fn classify(bytes: &[u8]) -> Option<RequestKind> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
@@ -98,7 +98,8 @@ fn classify(bytes: &[u8]) -> Option<RequestKind> {
     }
 }
 
-/// Whatever its version, its target's form and its body: a body is passed over, as the connection ends with the stream.
+/// Regardless of its version, the form of its target and its body: a body is ignored, because the connection ends with
+/// the stream.
 fn kind_of<B>(request: &Request<B>) -> RequestKind {
     if wants_websocket(request.headers()) {
         RequestKind::WebSocket
@@ -109,12 +110,12 @@ fn kind_of<B>(request: &Request<B>) -> RequestKind {
     }
 }
 
-/// Whether the request is to become a WebSocket, well-formed or not.
+/// Whether the request is for a WebSocket, well-formed or not.
 pub(in crate::server) fn wants_websocket(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket")
 }
 
-/// Whether `token` is in the list that the headers of this name make up.
+/// Whether `token` is in the combined list of the headers with this name.
 pub(in crate::server) fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     let values = headers.get_all(name).iter();
     values
@@ -123,14 +124,14 @@ pub(in crate::server) fn has_token(headers: &HeaderMap, name: &HeaderName, token
         .any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
-/// The path that is asked for. A proxy that replaces its prefix by `/` makes two slashes of one.
+/// The requested path. A proxy that replaces its prefix with `/` turns one slash into two.
 pub(in crate::server) fn path(uri: &Uri) -> &str {
     let path = uri.path();
     let slashes = path.len() - path.trim_start_matches('/').len();
     &path[slashes.saturating_sub(1)..]
 }
 
-/// The head of a request that hyper has read, as it came, if it asks for a stream.
+/// The original head of a request that hyper has read, if it is for a stream.
 pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<RequestHead> {
     let kind = kind_of(request);
     if kind == RequestKind::Other {
@@ -153,7 +154,7 @@ pub(in crate::server) fn of_stream<B>(request: &Request<B>) -> Option<RequestHea
     Some(RequestHead { bytes, kind })
 }
 
-/// A request as it came, for those who answer it without an HTTP library.
+/// A parsed request, for the parts that answer without an HTTP library.
 #[derive(Debug)]
 pub(in crate::server) struct ParsedRequest {
     pub(in crate::server) request: Request<()>,
@@ -161,7 +162,7 @@ pub(in crate::server) struct ParsedRequest {
     pub(in crate::server) has_more: bool,
 }
 
-/// The request that `bytes` begin with; a refusal where it is not valid.
+/// The request at the start of `bytes`; a refusal if it is invalid.
 pub(in crate::server) fn parse(bytes: &[u8]) -> Result<ParsedRequest, Refusal> {
     let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

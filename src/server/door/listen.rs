@@ -1,4 +1,4 @@
-//! Where a server listens: addresses as people write them, and bound listeners.
+//! Listen addresses as people write them, and bound listeners.
 
 use std::fmt;
 use std::io;
@@ -11,26 +11,26 @@ use crate::loopback::is_loopback;
 use crate::protocol::{DEFAULT_PORT, shown};
 use crate::wording::{cause, lookup_cause};
 
-/// Connections that wait to be accepted. The usual 128 would make a herd of reconnecting viewers lose its first
+/// The backlog of connections to be accepted. With the usual 128, a herd of reconnecting viewers would lose its first
 /// packets and wait whole seconds.
 const BACKLOG: u32 = 4096;
 
-/// What the kernel keeps of what a viewer has not read, in bytes; it doubles this for its own needs. By default it keeps
-/// up to 4 MiB, an hour of samples: memory that a frozen viewer would hold, and data too old to be worth reading.
+/// The send buffer of a viewer's socket, in bytes; the kernel doubles this for its own needs. By default it buffers up
+/// to 4 MiB, an hour of samples: memory that a frozen viewer would hold, for data too old to be worth reading.
 const SEND_BUFFER_BYTES: u32 = 32 * 1024;
 
-/// How often a port is looked for that is free for IPv4 and IPv6 alike.
+/// How many times to look for a port that is free for both IPv4 and IPv6.
 const FREE_PORT_TRIES: u32 = 20;
 
-/// What the kernel keeps of what a peer has said and nobody has read, in bytes; it doubles this as well. It bounds what a
-/// crowd of connections that are not accepted yet can hold. The longest request comes through it in a few turns.
+/// The receive buffer of a socket, in bytes; the kernel doubles this as well. It bounds the memory of a crowd of
+/// connections that haven't been accepted yet. The longest request takes only a few fillings.
 const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
 
-/// A peer that acknowledges nothing for so long is gone, power cut or cable pulled.
+/// A peer that acknowledges nothing for this long is gone, by a power cut or a pulled cable.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
 
-/// An address to listen on: `HOST:PORT`, resolved, or a port of loopback.
+/// An address to listen on: `HOST:PORT`, resolved, or a port on loopback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenAddr {
     text: String,
@@ -39,7 +39,7 @@ pub struct ListenAddr {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum ListenPlace {
-    /// This port of 127.0.0.1 and, where the machine has IPv6, of ::1.
+    /// This port on 127.0.0.1 and, if the machine has IPv6, on ::1.
     Loopback(u16),
     At(Vec<SocketAddr>),
 }
@@ -47,13 +47,13 @@ enum ListenPlace {
 /// Why a server cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Somebody else does.
+    /// The address is in use.
     #[error("cannot listen on {addr}: address already in use; another `metrics` may be running there, and `-l {ip}:0` takes any free port", ip = BracketedIp(addr.ip()))]
     Taken {
         /// The address.
         addr: SocketAddr,
     },
-    /// The system said no.
+    /// The system refused.
     #[error("cannot listen on {addr}")]
     Bind {
         /// The address.
@@ -131,7 +131,7 @@ fn split(text: &str) -> Result<(&str, &str), String> {
         };
     }
     match text.rsplit_once(':') {
-        // What is before the last colon of `::1:0` is an address of its own.
+        // The part of `::1:0` before the last colon is an address itself.
         Some((host, port)) if host.contains(':') => {
             let means_port = is_ipv6(host) && port.parse::<u16>().is_ok();
             let (host, port) = match (means_port, is_ipv6(text)) {
@@ -177,7 +177,7 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
-    /// Whether only this machine can reach it.
+    /// Whether only this machine can connect to it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match &self.place {
@@ -187,10 +187,10 @@ impl ListenAddr {
     }
 }
 
-/// Listens on `addrs`; without any, on loopback with `default_port`, by IPv4 and, where the machine has it, IPv6.
+/// Listens on `addrs`; without any, on loopback with `default_port`, over IPv4 and, if the machine has it, IPv6.
 ///
 /// # Errors
-/// The first address that cannot be had.
+/// The first address that cannot be bound.
 pub fn bind(addrs: &[ListenAddr], default_port: u16) -> Result<Vec<TcpListener>, ListenError> {
     if addrs.is_empty() {
         return bind_loopback(default_port);
@@ -203,7 +203,7 @@ pub fn bind(addrs: &[ListenAddr], default_port: u16) -> Result<Vec<TcpListener>,
     Ok(bound.into_iter().flatten().collect())
 }
 
-/// Listens on the same port of 127.0.0.1 and, where the machine has IPv6, of ::1.
+/// Listens on the same port of 127.0.0.1 and, if the machine has IPv6, of ::1.
 fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
     let mut tries = 0;
     loop {
@@ -212,7 +212,7 @@ fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
         let free = v4.local_addr().map_or(port, |addr| addr.port());
         let v6 = match bind_one(SocketAddr::from((Ipv6Addr::LOCALHOST, free))) {
             Err(ListenError::Bind { .. }) => None, // no IPv6 here
-            // A port that is free for the one need not be free for the other; any will do.
+            // A port that is free for one may not be free for the other; tries another one.
             Err(ListenError::Taken { .. }) if port == 0 && tries < FREE_PORT_TRIES => continue,
             bound => Some(bound?),
         };
@@ -227,7 +227,7 @@ fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
         } else {
             TcpSocket::new_v6()
         }?;
-        // A restarted server takes its port back from connections that linger.
+        // A restarted server can reuse its port despite lingering connections.
         socket.set_reuseaddr(true)?;
         // Accepted sockets inherit these.
         socket.set_nodelay(true)?;

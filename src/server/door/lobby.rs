@@ -1,13 +1,13 @@
-//! The lobby: connections that are not viewers yet, or never will be. They are few, and hold little.
+//! The lobby: connections that are not viewers yet, or never will be. Their number and memory are bounded.
 //!
 //! Everything that a peer can leave unfinished is counted here: a TLS handshake, a request head, the pause between two
-//! requests, and an answer that is not taken. When there are too many, the connection that has had the most time goes,
-//! of the address that has the most of them. When unfinished requests hold too much memory, the one that holds most goes.
+//! requests, and a response that isn't read. If there are too many connections, the address with the most of them loses
+//! its oldest one. If unfinished requests hold too much memory, the largest is closed.
 //!
-//! A crowd must not keep out a newcomer who says at once what it wants. So nobody waits for a place while there is
-//! somebody who can be sent away; the first few kilobytes of a request wait neither for memory nor for a turn; and what is
-//! longer is read in turns, few at a time, as the thread of the door would else be busy with all of it before it comes to
-//! the newcomer.
+//! A crowd must not keep out a newcomer that sends its request at once. So no connection waits for a place while
+//! another one can be evicted; the first few kilobytes of a request wait neither for memory nor for a turn; and longer
+//! requests are read in turns, a few at a time, because the door's thread would otherwise be busy with all of them
+//! before it gets to the newcomer.
 
 #[cfg(test)]
 mod tests;
@@ -25,30 +25,30 @@ use tokio::time::Instant;
 
 use crate::locks::lock;
 
-/// The most connections in the lobby. Each takes some kilobytes.
+/// The most connections in the lobby. Each takes a few kilobytes.
 const MOST: usize = 4096;
 
-/// The most of them from one address. Behind a proxy, or on loopback, everybody has the same address: half of the lobby
-/// is room for a herd that reconnects, and leaves the other half to everybody else.
+/// The most of them from one address. Behind a proxy, or on loopback, all clients have the same address: half of the
+/// lobby has room for a reconnecting herd, and leaves the other half to the others.
 const MOST_OF_AN_ADDRESS: usize = 2048;
 
-/// The most that all unfinished requests together hold, in bytes. It has room for 128 of the longest heads.
+/// The most memory that all unfinished requests together may hold, in bytes: room for 128 of the longest heads.
 const MOST_HELD: usize = 8 * 1024 * 1024;
 
-/// A request that holds no more than this, in bytes, waits neither for a turn nor for those that make room for it. It is
-/// enough for a browser's head with its cookies, and for a step of a TLS handshake.
+/// A request that holds no more than this, in bytes, waits neither for a turn nor for evictions. It is enough for a
+/// browser's head with its cookies, and for a step of a TLS handshake.
 pub(super) const NEVER_WAITS: usize = 4096;
 
-/// How many of the longer requests are read at a time.
+/// How many of the longer requests are read at the same time.
 const LONG_READS: usize = 16;
 
-/// How much sooner a connection makes room that has had an answer than one that came when the answer was out.
+/// How much older a connection that has been answered counts than one accepted when the response was sent.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// How much later a connection makes room that is being answered than one that is silent.
+/// How much younger a connection that is being answered counts than a silent one.
 const ANSWER_GRACE: Duration = Duration::from_secs(10);
 
-/// Whose connections are counted together: an IPv4 address, or the /64 that an IPv6 host commonly has to itself.
+/// The unit in which connections are counted: an IPv4 address, or the /64 that an IPv6 host usually has to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::server) struct Neighbour(IpAddr);
 
@@ -72,7 +72,7 @@ pub(in crate::server) enum Eviction {
     Memory,
 }
 
-/// Who is in the lobby. Cloning shares it.
+/// The connections in the lobby. Cloning shares it.
 #[derive(Debug, Clone, Default)]
 pub(in crate::server) struct Lobby(Arc<LobbyCore>);
 
@@ -94,10 +94,10 @@ impl Default for LobbyCore {
 #[derive(Debug, Default)]
 struct LobbyState {
     guests: Slab<Guest>,
-    /// How many of each address stay. Those that have been told to leave are not counted.
+    /// How many connections of each address are staying. Evicted ones don't count.
     of_address: HashMap<Neighbour, usize>,
     staying: usize,
-    /// What all of them hold, and what those hold that have been told to leave, in bytes.
+    /// The memory that all of them hold, and the part held by evicted ones, in bytes.
     held: usize,
     leaving_held: usize,
 }
@@ -105,13 +105,13 @@ struct LobbyState {
 #[derive(Debug)]
 struct Guest {
     address: Neighbour,
-    /// The earlier this is, the sooner it has to make room.
+    /// The connection with the earliest time is evicted first.
     patience_ends: Instant,
-    /// Somebody attends to it. Before that it can't be blamed for having asked for nothing.
+    /// Whether its task has run. Before that, it can't be blamed for not having sent a request.
     has_had_a_turn: bool,
-    /// What its unfinished request takes, in bytes.
+    /// The memory of its unfinished request, in bytes.
     held: usize,
-    /// What it takes while it has no request, in bytes.
+    /// The memory that it takes without a request, in bytes.
     base: usize,
     told_to_leave: Option<Eviction>,
     leave: Arc<Notify>,
@@ -135,8 +135,8 @@ struct Stay {
 }
 
 impl Lobby {
-    /// A place for a connection from `ip`; if need be, another one has to leave. `None` where nobody can be sent away:
-    /// none of those who would have to leave has had a turn yet.
+    /// A place for a connection from `ip`; evicts another one if necessary. `None` if none can be evicted, because none
+    /// of the candidates has had a turn yet.
     pub(in crate::server) fn enter(&self, ip: IpAddr) -> Option<Ticket> {
         let (address, now) = (Neighbour::from(ip), Instant::now());
         let mut state = self.state();
@@ -163,12 +163,12 @@ impl Lobby {
         Some(Ticket(Arc::new(Stay { lobby, key, leave })))
     }
 
-    /// Takes back a descriptor, if somebody can be sent away.
+    /// Frees a descriptor, if a connection can be evicted.
     pub(in crate::server) fn make_room(&self) {
         let mut state = self.state();
         let most = state.of_address.iter().max_by_key(|(_, count)| **count);
         if let Some(&most) = most.map(|(most, _)| most) {
-            // Where nobody has had a turn yet, the next failure comes back here.
+            // If none has had a turn yet, the next failure calls this again.
             let _ = state.make_room(most);
         }
     }
@@ -179,7 +179,7 @@ impl Lobby {
 }
 
 impl LobbyState {
-    /// Tells the connection of `address` that has had the most time to leave; `None` where none has had a turn.
+    /// Evicts the oldest connection of `address`; `None` if none has had a turn.
     fn make_room(&mut self, address: Neighbour) -> Option<()> {
         let can_leave = self.guests.iter().filter(|(_, arrival)| {
             arrival.address == address && arrival.told_to_leave.is_none() && arrival.has_had_a_turn
@@ -214,7 +214,7 @@ impl LobbyState {
         }
     }
 
-    /// Notes what a connection holds now.
+    /// Notes how much memory a connection holds now.
     fn hold(&mut self, key: usize, change: impl FnOnce(&mut Guest)) {
         let Some(arrival) = self.guests.get_mut(key) else {
             return;
@@ -230,7 +230,7 @@ impl LobbyState {
 }
 
 impl Ticket {
-    /// From now on somebody attends to this connection.
+    /// Notes that this connection's task has run.
     pub(in crate::server) fn has_its_turn(&self) {
         let mut state = self.0.lobby.state();
         if let Some(arrival) = state.guests.get_mut(self.0.key) {
@@ -253,8 +253,8 @@ impl Ticket {
         }
     }
 
-    /// Waits until `more` bytes may be read. Where they are too many, the connection that holds most has to leave first;
-    /// a small request does not wait until it has.
+    /// Waits until `more` bytes may be read. If they are too many, evicts the connection that holds most first; a small
+    /// request doesn't wait until it has left.
     pub(in crate::server) fn poll_room(&self, cx: &mut Context<'_>, more: usize) -> Poll<()> {
         let mut state = self.0.lobby.state();
         let Some(arrival) = state.guests.get(self.0.key) else {
@@ -269,7 +269,7 @@ impl Ticket {
                 .guests
                 .iter()
                 .filter(|(_, arrival)| arrival.told_to_leave.is_none());
-            // Among equals the one that came first.
+            // Among equals, the one that came first.
             let largest = staying.max_by_key(|(key, arrival)| {
                 (arrival.held, Reverse((arrival.patience_ends, *key)))
             });
@@ -280,13 +280,13 @@ impl Ticket {
         if is_small {
             return Poll::Ready(());
         }
-        // Those who leave have been woken, so their turn comes before the next one of this connection.
+        // Evicted connections have been woken, so they run before this one does again.
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Waits until more of a long request may be read. The turn is over when what comes back is dropped; it must not be kept
-    /// while nothing comes. `None` where this is not a long one.
+    /// Waits until more of a long request may be read. The turn ends when the result is dropped, which must not be kept
+    /// while nothing arrives. `None` if the request isn't long.
     pub(in crate::server) async fn turn(&self) -> Option<Turn> {
         let is_long = (self.0.lobby.state().guests.get(self.0.key))
             .is_some_and(|arrival| NEVER_WAITS <= arrival.held - arrival.base);
@@ -298,7 +298,7 @@ impl Ticket {
         }
     }
 
-    /// Counts bytes that have come.
+    /// Counts received bytes.
     pub(in crate::server) fn received(&self, bytes: usize) {
         self.0
             .lobby
@@ -306,7 +306,7 @@ impl Ticket {
             .hold(self.0.key, |arrival| arrival.held += bytes);
     }
 
-    /// Whether nothing has come.
+    /// Whether nothing has been received.
     pub(in crate::server) fn is_silent(&self) -> bool {
         let state = self.0.lobby.state();
         state
@@ -315,7 +315,7 @@ impl Ticket {
             .is_none_or(|arrival| arrival.held == arrival.base)
     }
 
-    /// What has come is not kept.
+    /// The received bytes are not kept.
     pub(in crate::server) fn forget(&self) {
         self.0
             .lobby
@@ -323,7 +323,7 @@ impl Ticket {
             .hold(self.0.key, |arrival| arrival.held = arrival.base);
     }
 
-    /// What came last was a whole request, which is answered now.
+    /// A whole request has been received, and is now being answered.
     pub(in crate::server) fn answering(&self) {
         self.0.lobby.state().hold(self.0.key, |arrival| {
             arrival.held = arrival.base;
@@ -331,7 +331,7 @@ impl Ticket {
         });
     }
 
-    /// The answer is out; the connection has got what it came for.
+    /// The response has been sent.
     pub(in crate::server) fn answered(&self) {
         self.0
             .lobby
@@ -339,7 +339,7 @@ impl Ticket {
             .hold(self.0.key, |arrival| arrival.patience_ends = Instant::now());
     }
 
-    /// From now on this connection takes `base` bytes even without a request.
+    /// From now on, this connection takes `base` bytes even without a request.
     pub(in crate::server) fn takes(&self, base: usize) {
         self.0.lobby.state().hold(self.0.key, |arrival| {
             arrival.held = arrival.held - arrival.base + base;
@@ -360,7 +360,7 @@ impl Drop for Stay {
             }
         }
         if state.guests.is_empty() {
-            *state = LobbyState::default(); // after a crowd nothing is kept of its size
+            *state = LobbyState::default(); // frees the capacity that a crowd needed
         }
     }
 }

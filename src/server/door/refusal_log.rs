@@ -1,6 +1,7 @@
-//! Who was refused, as lines for people and for programs that close the firewall, such as fail2ban.
+//! A log of refused connections, for people and for programs that control the firewall, such as fail2ban.
 //!
-//! The lines of one address are few, and so are the addresses that are remembered: nobody can fill a disk with them.
+//! The lines per address are limited, and so is the number of remembered addresses, so nobody can fill a disk with
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,25 +18,25 @@ use super::lobby::Neighbour;
 /// An address gets one line in this time.
 const SAY_AGAIN: Duration = Duration::from_secs(10);
 
-/// The most addresses that are remembered, and so the most lines in that time.
+/// The most addresses that are remembered, and therefore the most lines in that time.
 const MOST: usize = 1024;
 
-/// The longest reason that is told, in characters.
+/// The longest reason that is logged, in characters.
 const REASON_CHARS: usize = 200;
 
-/// What a peer was refused for.
+/// Why a peer was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum RefusalCause {
     /// A request, with this HTTP status.
     Status(u16),
     /// A TLS handshake.
     Tls,
-    /// A connection that did not say in time what it wants, or had to make room.
+    /// A connection that didn't send its request in time, or had to make room.
     Connection,
 }
 
 impl RefusalCause {
-    /// Attempts at the token have lines of their own, so that other faults cannot hide them.
+    /// Attempts to guess the token have lines of their own, so that other errors can't hide them.
     fn is_about_trust(self) -> bool {
         matches!(self, Self::Status(401 | 403))
     }
@@ -51,21 +52,21 @@ impl fmt::Display for RefusalCause {
     }
 }
 
-/// Which lines have been written lately.
+/// Which lines have been written recently.
 #[derive(Debug, Default)]
 pub(in crate::server) struct RefusalLog(Mutex<LoggedRefusals>);
 
 #[derive(Debug, Default)]
 struct LoggedRefusals {
     of: HashMap<(Neighbour, bool), LastLine>,
-    /// Refusals that are told of nobody since the last line: too many addresses come.
+    /// Refusals since the last line that were not logged, because there were too many addresses.
     untold: u64,
 }
 
 #[derive(Debug)]
 struct LastLine {
     at: Instant,
-    /// Refusals since.
+    /// Refusals since then.
     more: u64,
 }
 
@@ -86,7 +87,7 @@ impl RefusalLog {
         }
     }
 
-    /// How many refusals a line stands for beside its own; `None` where none is due.
+    /// How many further refusals a line stands for; `None` if no line is due.
     fn is_due(&self, ip: IpAddr, cause: RefusalCause) -> Option<u64> {
         let (key, now) = ((ip.into(), cause.is_about_trust()), Instant::now());
         let mut said = lock(&self.0);
@@ -110,7 +111,7 @@ impl RefusalLog {
     }
 }
 
-/// A reason in plain characters: peers have a say in it, and must not end the line or colour a terminal.
+/// A reason in plain characters: it may contain text from the peer, which must not end the line or control a terminal.
 fn plain(reason: &dyn fmt::Display) -> String {
     let shown = reason.to_string();
     let plain = shown.chars().flat_map(|c| {

@@ -1,4 +1,4 @@
-//! A connection's bytes, whether TLS is around them or not.
+//! A connection's bytes, with or without TLS.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice, Read, Write};
@@ -16,44 +16,44 @@ use crate::locks::lock;
 
 use super::lobby::{Ticket, Turn};
 
-/// The most that lies encrypted and unsent for a viewer that does not read, in bytes.
+/// The most encrypted and unsent data for a viewer that doesn't read, in bytes.
 const MAX_UNSENT: usize = 16 * 1024;
 
 /// An accepted connection, which one task may read while another writes.
 ///
-/// Under TLS what was written may still lie here, encrypted: after the last write comes a flush.
+/// Under TLS, written data may still be buffered here, encrypted, so the last write must be followed by a flush.
 #[derive(Debug)]
 pub(in crate::server) struct Socket {
     /// `None` only while it moves to another runtime.
     tcp: Option<TcpStream>,
-    /// In a box: most servers have none, and it is a kilobyte. The lock is held only while bytes are copied.
+    /// Boxed, because most servers have none, and it takes a kilobyte. The lock is held only while bytes are copied.
     tls: Option<Box<Mutex<ServerConnection>>>,
-    /// Until it is a viewer's: what comes is counted, and waits where too much lies about.
+    /// Until it is a viewer's: received bytes are counted, and reading waits if too many are held.
     ticket: Option<Ticket>,
     has_just_moved: AtomicBool,
 }
 
-/// What rustls reads at once, in bytes, and more or less what it holds of an unfinished handshake.
+/// What rustls reads at once, in bytes, and roughly what it holds of an unfinished handshake.
 const READ_AT_ONCE: usize = 4096;
 
 /// What a handshake waits for.
 enum HandshakeNeed {
     Nothing,
-    /// Nothing: what came was taken, and there may be more.
+    /// Nothing: the received data was processed, and there may be more.
     Another,
     ToRead,
     ToWrite,
 }
 
-/// The TCP side, as rustls sees it: it takes and gives what it can without waiting.
+/// The TCP side for rustls: reads and writes what is possible without waiting.
 struct Bytes<'a> {
     tcp: &'a TcpStream,
     socket: &'a Socket,
 }
 
 impl Bytes<'_> {
-    /// Writes with `tokio`, which refuses until it has heard that a socket takes something; one that has just moved here
-    /// is asked `directly`, once.
+    /// Writes with `tokio`, which refuses until it knows that a socket is writable; a socket that has just moved here
+    /// is tried `directly`, once.
     fn write_with(
         &self,
         tokio: impl FnOnce(&TcpStream) -> io::Result<usize>,
@@ -99,7 +99,7 @@ impl Write for Bytes<'_> {
 }
 
 impl Socket {
-    /// A connection that is not a viewer's yet.
+    /// A connection that isn't a viewer's yet.
     pub(in crate::server) fn plain(tcp: TcpStream, ticket: Ticket) -> Self {
         Self {
             tcp: Some(tcp),
@@ -109,12 +109,12 @@ impl Socket {
         }
     }
 
-    /// Waits for the turn of a long request, see [`Ticket::turn`]. What comes back keeps no hold of the socket.
+    /// Waits for the turn of a long request, see [`Ticket::turn`]. The result doesn't borrow the socket.
     pub(in crate::server) async fn turn(&self) -> Option<Turn> {
         self.ticket.clone()?.turn().await
     }
 
-    /// Shakes hands. A peer that is refused has been told why, in TLS.
+    /// Performs the handshake. A refused peer has received the reason, as a TLS alert.
     pub(in crate::server) async fn shake_hands(
         mut self,
         config: Arc<ServerConfig>,
@@ -126,12 +126,12 @@ impl Socket {
         Ok(self)
     }
 
-    /// Goes on with the handshake as far as its turn lets it. Whether it is to go on after that.
+    /// Continues the handshake as far as its turn allows. Returns whether it has to continue after that.
     async fn take_step(&self) -> io::Result<bool> {
         let mut bytes = self.bytes()?;
         let turn = self.turn().await;
         poll_fn(|cx| self.poll_room(cx, READ_AT_ONCE)).await;
-        // The lock is not held while this waits.
+        // The lock isn't held while this waits.
         let wanted = match self.session() {
             Some(mut tls) => step(&mut bytes, &mut tls)?,
             None => return Ok(false),
@@ -146,7 +146,7 @@ impl Socket {
         Ok(true)
     }
 
-    /// The same connection in the runtime of the caller. It is a viewer's from now on, and counted elsewhere.
+    /// Moves the connection to the caller's runtime. From now on it is a viewer's, and counted elsewhere.
     pub(in crate::server) fn move_here(mut self) -> io::Result<Self> {
         self.ticket = None;
         let tcp = self.tcp.take().ok_or(io::ErrorKind::NotConnected)?;
@@ -155,14 +155,14 @@ impl Socket {
         Ok(self)
     }
 
-    /// Waits until there is something to read, without taking it, and gives its first byte; `None` at the end.
+    /// Waits until there is something to read, and returns its first byte without consuming it; `None` at the end.
     pub(in crate::server) async fn first_byte(&self) -> io::Result<Option<u8>> {
         let mut first = [0];
         let peeked = self.tcp()?.peek(&mut first).await?;
         Ok((peeked == 1).then_some(first[0]))
     }
 
-    /// What was read has been thrown away.
+    /// The data read has been discarded.
     pub(in crate::server) fn forget_received(&self) {
         if let Some(ticket) = &self.ticket {
             ticket.forget();
@@ -191,7 +191,7 @@ impl Socket {
         Some(lock(tls))
     }
 
-    /// Reads what is there without waiting.
+    /// Reads what is available, without waiting.
     pub(in crate::server) fn try_read(&self, buf: &mut [u8]) -> io::Result<usize> {
         let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
@@ -204,13 +204,13 @@ impl Socket {
             }
             tls.read_tls(&mut bytes)?;
             let processed = tls.process_new_packets();
-            // An answer of TLS' own, such as why this ends. What the socket does not take goes before the next write.
+            // TLS's own response, such as an alert. What the socket doesn't take is sent before the next write.
             let _ = send(&mut tls, &mut bytes);
             processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         }
     }
 
-    /// Writes what is taken without waiting.
+    /// Writes what the socket takes, without waiting.
     pub(in crate::server) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.bytes()?;
         let Some(mut tls) = self.session() else {
@@ -219,7 +219,7 @@ impl Socket {
                 several => bytes.write_vectored(several),
             };
         };
-        // Nothing new is taken before the old is out: this bounds what lies here.
+        // Accepts nothing new before the old data is sent, which bounds the buffer.
         if !send(&mut tls, &mut bytes)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -228,7 +228,7 @@ impl Socket {
         Ok(taken)
     }
 
-    /// Sends what lies here as far as that is possible without waiting. Whether all of it is out.
+    /// Sends buffered data as far as possible without waiting. Returns whether all of it was sent.
     pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         match self.session() {
             Some(mut tls) => send(&mut tls, &mut self.bytes()?),
@@ -241,7 +241,7 @@ impl Socket {
         self.tcp()?.writable().await
     }
 
-    /// Ends our direction: the peer reads up to here, and then an end. What it says can still be read.
+    /// Shuts down our direction: the peer reads up to here, and then the end. Its data can still be read.
     pub(in crate::server) fn say_no_more(&self) {
         if let Some(mut tls) = self.session() {
             tls.send_close_notify();
@@ -249,14 +249,14 @@ impl Socket {
                 let _ = send(&mut tls, &mut bytes);
             }
         }
-        // A socket whose peer is gone refuses, and needs it no more.
+        // A socket whose peer is gone refuses this, and no longer needs it.
         if let Some(tcp) = &self.tcp {
             let _ = SockRef::from(tcp).shutdown(std::net::Shutdown::Write);
         }
     }
 
-    /// Ends both directions, so that whoever waits for this socket waits no longer. What a peer has not taken is still
-    /// sent, unless `at_once`: then the kernel keeps nothing for a peer that reads nothing.
+    /// Shuts down both directions, so that nothing waits for this socket any longer. Unsent data is still sent, unless
+    /// `at_once`: then the kernel keeps nothing for a peer that reads nothing.
     pub(in crate::server) fn hang_up(&self, at_once: bool) {
         let Some(tcp) = &self.tcp else { return };
         let socket = SockRef::from(tcp);
@@ -267,19 +267,19 @@ impl Socket {
         let _ = socket.shutdown(std::net::Shutdown::Both);
     }
 
-    /// Waits until there may be something to read, after [`Socket::try_read`] would have had to wait. One task may wait
-    /// so at a time.
+    /// Waits until there may be something to read, after [`Socket::try_read`] would have blocked. Only one task may
+    /// wait at a time.
     pub(in crate::server) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.tcp()?.poll_read_ready(cx)
     }
 
-    /// [`AsyncRead::poll_read`] for a socket that is shared. One task may wait so at a time.
+    /// [`AsyncRead::poll_read`] for a shared socket. Only one task may wait at a time.
     pub(in crate::server) fn poll_read_shared(
         &self,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // A peer that always has something to say must not keep the task that listens from ever pausing.
+        // A peer that sends all the time must not keep the reading task from ever yielding.
         let turn = ready!(tokio::task::coop::poll_proceed(cx));
         loop {
             ready!(self.poll_room(cx, buf.remaining()));
@@ -295,7 +295,7 @@ impl Socket {
     }
 }
 
-/// Goes on with a handshake as far as that is possible without waiting.
+/// Continues a handshake as far as possible without waiting.
 fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<HandshakeNeed> {
     if !send(tls, bytes)? {
         return Ok(HandshakeNeed::ToWrite);
@@ -313,14 +313,14 @@ fn step(bytes: &mut Bytes<'_>, tls: &mut ServerConnection) -> io::Result<Handsha
     }
     let processed = tls.process_new_packets();
     processed.map_err(|error| {
-        // The alert that says why; a peer that does not take it need not know.
+        // The alert with the reason; it doesn't matter if the peer doesn't take it.
         let _ = send(tls, bytes);
         io::Error::new(io::ErrorKind::InvalidData, error)
     })?;
     Ok(HandshakeNeed::Another)
 }
 
-/// Sends what is encrypted. Whether all of it is out.
+/// Sends encrypted data. Returns whether all of it was sent.
 fn send(tls: &mut ServerConnection, bytes: &mut Bytes<'_>) -> io::Result<bool> {
     while tls.wants_write() {
         match tls.write_tls(bytes) {
@@ -333,7 +333,7 @@ fn send(tls: &mut ServerConnection, bytes: &mut Bytes<'_>) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The peer is told that nothing follows, so that it knows the end from a cut.
+/// Tells the peer that nothing follows, so that it can tell the end from a cut.
 impl Drop for Socket {
     fn drop(&mut self) {
         if let Some(mut tls) = self.session() {
@@ -391,7 +391,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(mut tls) = self.session() {
-            tls.send_close_notify(); // once, however often it is called
+            tls.send_close_notify(); // sent only once, however often it is called
         }
         ready!(self.as_mut().poll_flush(cx))?;
         match &mut self.tcp {
@@ -413,7 +413,7 @@ mod tests {
     use super::*;
     use crate::server::door::lobby::Lobby;
 
-    /// Both ends of a connection that has shaken hands.
+    /// Both ends of a connection after the handshake.
     async fn pair() -> (Socket, TlsStream<TcpStream>) {
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -1,4 +1,4 @@
-//! TLS around every connection of a server: certificate and key, read again when asked, and the handshake.
+//! TLS around every connection of a server: certificate and key, reread on request, and the handshake.
 
 use std::fmt;
 use std::io;
@@ -16,10 +16,10 @@ use crate::locks::unpoisoned;
 
 use super::socket::Socket;
 
-/// What somebody hears who speaks plain HTTP to a TLS port.
+/// The response to plain HTTP on a TLS port.
 const PLAIN_HTTP: &str = "this port speaks TLS: use wss:// or https://\n";
 
-/// A certificate and its key, as files and as what was last read from them.
+/// A certificate and its key, as files and as last read.
 pub struct Tls {
     cert: PathBuf,
     key: PathBuf,
@@ -46,15 +46,15 @@ pub enum ServerTlsError {
         /// The system's reason.
         source: io::Error,
     },
-    /// A file holds something else.
+    /// A file contains something else.
     #[error("'{}' contains no {what} in PEM format", path.display())]
     Form {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The expected contents.
         what: &'static str,
     },
-    /// Both can be read, but they do not go together.
+    /// Both can be read, but they don't match.
     #[error("the key in '{}' does not belong to the certificate in '{}'", key.display(), cert.display())]
     Mismatch {
         /// The certificate's file.
@@ -75,20 +75,20 @@ pub enum ServerTlsError {
 }
 
 impl Tls {
-    /// Reads a certificate, with those between it and its CA behind it, and its private key.
+    /// Reads a certificate, followed by the intermediate ones, and its private key.
     ///
     /// # Errors
-    /// The first of them that is missing or no good.
+    /// The first of them that is missing or invalid.
     pub fn load(cert: &Path, key: &Path) -> Result<Self, ServerTlsError> {
         let config = RwLock::new(Arc::new(read(cert, key)?));
         let (cert, key) = (cert.to_owned(), key.to_owned());
         Ok(Self { cert, key, config })
     }
 
-    /// Reads the files again, for the connections to come.
+    /// Rereads the files, for new connections.
     ///
     /// # Errors
-    /// As [`Tls::load`]; then what was read before stays in use.
+    /// As [`Tls::load`]; the old contents then stay in use.
     pub fn reload(&self) -> Result<(), ServerTlsError> {
         let config = Arc::new(read(&self.cert, &self.key)?);
         *unpoisoned(self.config.write()) = config;
@@ -110,7 +110,7 @@ impl Tls {
     /// The names and addresses that the certificate in the file is for.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
-        // Nobody may have this name, and whoever is asked for it says which ones he has.
+        // No certificate can have this name, so the error lists the names that it has.
         let Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
             presented,
             ..
@@ -134,7 +134,7 @@ impl Tls {
         verify_server_name(&ParsedCertificate::try_from(&cert)?, &name)
     }
 
-    /// Shakes hands. Who speaks plain HTTP gets an answer that says so, and no connection.
+    /// Performs the handshake. A peer that speaks plain HTTP gets a response that says so, and no connection.
     pub(in crate::server) async fn accept(&self, mut socket: Socket) -> io::Result<Socket> {
         // A handshake begins with 22, a request with the first letter of its method.
         let first = socket.first_byte().await?;
@@ -148,7 +148,7 @@ impl Tls {
     }
 }
 
-/// Answers in plain HTTP.
+/// Responds in plain HTTP.
 async fn explain(socket: &mut Socket) -> io::Result<()> {
     let answer = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
@@ -157,7 +157,7 @@ async fn explain(socket: &mut Socket) -> io::Result<()> {
     );
     socket.write_all(answer.as_bytes()).await?;
     socket.shutdown().await?;
-    // What was sent and is not read would turn the close into a reset, which overtakes the answer.
+    // Unread data would turn the close into a reset, which overtakes the response.
     let mut rest = [0; 1024];
     while socket.read(&mut rest).await? > 0 {
         socket.forget_received();

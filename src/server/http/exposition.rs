@@ -1,4 +1,4 @@
-//! `/metrics`: the newest sample of each host, and the server itself, for Prometheus.
+//! `/metrics`: the newest sample of each host and the server's own counters, for Prometheus.
 //!
 //! The text format, version 0.0.4, with base units: ratios instead of percent, seconds, bytes.
 
@@ -43,7 +43,7 @@ pub(in crate::server) fn text(
     text
 }
 
-/// The families of one metric: of the whole machine, and of its instances.
+/// The families of one metric: for the whole machine, and for its instances.
 fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String) {
     let base = |value| {
         if entry.unit == "%" {
@@ -70,7 +70,7 @@ fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String
     gauge(text, each.exposed.name, each.exposed.help, instances);
 }
 
-/// Values that no family of the catalogue has, as the application reports them.
+/// Values without a family in the catalogue, as an application reports them.
 fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
     let is_known =
         |key: &str| entry(key).is_some_and(|entry| entry.name == key || entry.instances.is_some());
@@ -81,7 +81,7 @@ fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
     gauge(text, "host_other", "Values of other names.", others);
 }
 
-/// `percent` by 100, as a decimal: dividing the double would give 0.9792000000000001 for 97.92.
+/// `percent` divided by 100, as a decimal: dividing the double would give 0.9792000000000001 for 97.92.
 fn ratio(percent: f64) -> f64 {
     let shortest = format!("{percent:e}");
     let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));

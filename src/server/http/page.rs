@@ -1,7 +1,7 @@
-//! The dashboard: a page and its parts, sent as they were written, gzipped where the client accepts it.
+//! The dashboard: a page and its files, served unchanged, gzipped if the client accepts that.
 //!
-//! They show nothing by themselves, so they need no token. The headers leave the page no script, no style and no
-//! connection but its own.
+//! They reveal nothing by themselves, so they need no token. The headers allow the page only its own scripts, styles
+//! and connections.
 
 mod encoding;
 
@@ -23,7 +23,7 @@ struct PagePart {
     path: &'static str,
     content_type: &'static str,
     source: &'static str,
-    /// The source as it is sent. Made when it is first asked for, so that nothing is compressed at the start.
+    /// The source as it is sent. Created at the first request, so that nothing is compressed at the start.
     forms: OnceLock<PartForms>,
 }
 
@@ -33,7 +33,7 @@ impl PagePart {
     }
 }
 
-/// What is sent of a part: the source as it was written, and the same gzipped.
+/// The two forms of a part: the source unchanged, and gzipped.
 #[derive(Debug)]
 struct PartForms {
     plain: PartForm,
@@ -53,7 +53,7 @@ impl PartForms {
 #[derive(Debug)]
 struct PartForm {
     body: Bytes,
-    /// The entity tag, which is that of these very bytes: each form has its own.
+    /// The entity tag of exactly these bytes: each form has its own.
     tag: String,
 }
 
@@ -96,7 +96,7 @@ static PARTS: [PagePart; 10] = [
     part!("/favicon.svg", SVG),
 ];
 
-/// Lets the browser fetch all scripts at once, rather than each when another one asks for it.
+/// Lets the browser fetch all scripts at once, rather than each one when another imports it.
 static PRELOAD: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     let scripts = PARTS.iter().filter(|part| part.content_type == SCRIPT);
     let links: Vec<_> = scripts
@@ -106,8 +106,8 @@ static PRELOAD: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::try_from(links.join(", ")).ok()
 });
 
-/// Headers that every part has. `no-cache` lets a browser keep it, but ask each time: the page and the server that it
-/// speaks to are of one version.
+/// Headers of every part. With `no-cache`, a browser keeps a copy but revalidates it each time, so that page and server
+/// always have the same version.
 const HEADERS: [(HeaderName, &str); 5] = [
     (CACHE_CONTROL, "no-cache"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -122,7 +122,7 @@ const HEADERS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// Whether `path` is a part of the page.
+/// Whether `path` belongs to the page.
 pub(in crate::server) fn has(path: &str) -> bool {
     find(path).is_some()
 }
@@ -148,7 +148,7 @@ fn respond(part: &PagePart, asked: &HeaderMap) -> Response<Full<Bytes>> {
     response
 }
 
-/// The form that the client wants, or only that nothing has changed since it last asked.
+/// The form that the client wants, or 304 if it already has it.
 fn part_as_asked(part: &PagePart, asked: &HeaderMap) -> Response<Full<Bytes>> {
     let forms = part.forms();
     let gzipped = forms.gzipped.as_ref();
@@ -176,12 +176,12 @@ fn part_as_asked(part: &PagePart, asked: &HeaderMap) -> Response<Full<Bytes>> {
     response
 }
 
-/// The hash of the one script that is in the page itself. Where a proxy has the page at a path that does not end in a
-/// slash, relative URLs would miss it, so this has to run before any other is fetched.
+/// The hash of the only inline script. If a proxy serves the page at a path without a trailing slash, relative URLs
+/// would be wrong, so this script has to run before anything else is fetched.
 const SLASH_SCRIPT: &str = "sha256-KwEougHeeTyzDxriNJUTr8rQFEvnZwwhTjzjIu9La/I=";
 
-/// What the page may do. `'self'` is no WebSocket of the same host to every browser, so those are named by the host
-/// that the gate has read; a header's text goes nowhere.
+/// What the page may do. Not every browser includes WebSockets of the same host in `'self'`, so they are named, with
+/// the host as parsed by the gate, never with a header's raw text.
 fn policy(asked: &HeaderMap) -> String {
     let sockets = gate::called(asked)
         .map(|host| format!(" ws://{host} wss://{host}"))
@@ -192,7 +192,7 @@ fn policy(asked: &HeaderMap) -> String {
     )
 }
 
-/// Whether the browser has this version already.
+/// Whether the browser already has this version.
 fn is_known(asked: &HeaderMap, tag: &str) -> bool {
     let values = asked.get_all(IF_NONE_MATCH).iter();
     values
@@ -202,7 +202,7 @@ fn is_known(asked: &HeaderMap, tag: &str) -> bool {
         .any(|known| known == tag || known == "*")
 }
 
-/// Other bytes have another tag (64-bit FNV-1a; nobody gains by making two alike, the texts are ours).
+/// Different bytes have different tags (64-bit FNV-1a; collisions are no attack, because the texts are ours).
 fn entity_tag(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
@@ -214,9 +214,9 @@ fn entity_tag(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    /// The whole page is loaded over tunnels and telephones.
+    /// The limit for the whole page, which is loaded over tunnels and phones.
     const MAX_BYTES_SENT: usize = 30 * 1000;
-    /// People read the sources, also in their browser.
+    /// The limit for the sources, which people read, even in their browser.
     const MAX_BYTES_WRITTEN: usize = 120 * 1000;
 
     #[test]
@@ -235,7 +235,7 @@ mod tests {
     #[test]
     fn it_asks_no_other_host() {
         for part in &PARTS {
-            // The name of SVG is a URL that nobody fetches.
+            // The SVG namespace is a URL that is never fetched.
             let source = part.source.replace("http://www.w3.org/2000/svg", "");
             for forbidden in [
                 "http:",
@@ -250,7 +250,7 @@ mod tests {
             let inline = ["<style", "onclick=", "onload="];
             let is_inline = inline.iter().any(|forbidden| source.contains(forbidden));
             assert!(part.content_type != HTML || !is_inline);
-            // The one that the policy names by its hash.
+            // The one that the policy allows by its hash.
             let scripts = usize::from(part.content_type == HTML);
             assert_eq!(source.matches("<script>").count(), scripts, "{}", part.path);
             assert!(!source.contains("=\"/"), "{}: not relative", part.path);

@@ -1,4 +1,4 @@
-//! `/recording.csv`: what the log of one host holds, as `metrics record` would have written it.
+//! `/recording.csv`: the log of one host, as `metrics record` would have written it.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -15,11 +15,11 @@ use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::server::viewers::{admission, events};
 
-/// Recordings that are made or on their way at once. Each takes a thread for a moment, and up to some 16 MiB for as long
-/// as somebody takes to read it; who dawdles is [too slow](super::paced).
+/// How many recordings may be created or sent at once. Each takes a thread for a moment, and up to about 16 MiB until
+/// it has been read; a client that dawdles is [too slow](super::paced).
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
 
-/// Rows, and a place among those that are on their way.
+/// Rows, and a permit for sending them.
 struct OnTheirWay {
     rows: Vec<u8>,
     _permit: SemaphorePermit<'static>,
@@ -31,10 +31,10 @@ impl AsRef<[u8]> for OnTheirWay {
     }
 }
 
-/// About how many bytes of messages are turned into rows at once.
+/// The approximate size of a batch of messages to be turned into rows, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// The recording that is asked for, and whose it is.
+/// The requested recording, and its host.
 pub(in crate::server) async fn make(
     asked: &AccessRequest<'_>,
     shared: &Shared,
@@ -71,7 +71,7 @@ pub(in crate::server) async fn make(
     }
 }
 
-/// Reads the log as a viewer does, up to where it is now. What has to come from the past is waited for.
+/// Reads the log as a viewer does, up to its current end. Waits for what has to come from the past.
 fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
     let mut head = hub.head();
     let mut subscription = hub.subscribe(query).map_err(|error| error.to_string())?;
@@ -81,8 +81,8 @@ fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
         let batch = subscription.read(&mut frames, BATCH_BYTES);
         for frame in frames.drain(..) {
             let json = std::str::from_utf8(frame.json()).unwrap_or_default();
-            // The log holds frames alone: beside each the message itself would take about as much memory again. What this
-            // server has encoded it can decode.
+            // The log holds frames alone: beside each the message itself would take about as much memory again. This
+            // server can decode what it has encoded.
             if let Ok(message) = Message::decode(json) {
                 take(&mut transcript, host, message.body, &mut rows);
             }

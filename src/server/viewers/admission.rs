@@ -1,4 +1,4 @@
-//! A place for one more viewer: where in the logs it begins, and a seat.
+//! A place for one more viewer: its position in the logs, and a seat.
 
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
@@ -11,16 +11,16 @@ use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::wording::{counted, one_or_more};
 
-/// When a viewer that found the server full may ask again, in seconds.
+/// When a viewer that found the server full may retry, in seconds.
 const FULL_FOR: HeaderValue = HeaderValue::from_static("5");
 
-/// Reads what a viewer asks for behind the `?`.
+/// Reads a viewer's query, the part after the `?`.
 pub(in crate::server) fn query(text: Option<&str>) -> Result<Query, Refusal> {
     let query = Query::parse(text.unwrap_or_default());
     query.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, error.to_string()))
 }
 
-/// A subscription to what `query` asks for, and a seat.
+/// A subscription for `query`, and a seat.
 pub(in crate::server) fn seat(
     query: Query,
     shared: &Shared,

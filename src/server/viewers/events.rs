@@ -1,7 +1,7 @@
-//! Server-Sent Events: the same messages where WebSocket is blocked, for one host.
+//! Server-Sent Events: the same messages of one host, for networks that block WebSocket.
 //!
-//! The form is that of the HTML standard, section 9.2. Each numbered message has its position as `id`, which a browser
-//! sends back as `Last-Event-ID` when it reconnects, so it resumes as a WebSocket viewer does with `after`.
+//! The format is that of the HTML standard, section 9.2. Each numbered message has its position as `id`, which a
+//! browser sends back as `Last-Event-ID` when it reconnects, so it resumes as a WebSocket viewer does with `after`.
 
 use bytes::Bytes;
 use hyper::header::{HeaderMap, ORIGIN};
@@ -15,10 +15,11 @@ use crate::server::door::gate::AccessRequest;
 use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 
-/// A browser that lost the stream comes back after this time and up to as much again, in milliseconds: not all at once.
+/// A browser that lost the stream reconnects after once to twice this time, in milliseconds, so that they don't all
+/// reconnect at once.
 const RETRY_MS: u32 = 1000;
 
-/// The answer to an admitted request, and what the viewer asks for.
+/// The response to an admitted request, and the viewer's query.
 pub(super) fn greet(
     request: &Request<()>,
     asked: &AccessRequest<'_>,
@@ -28,7 +29,7 @@ pub(super) fn greet(
     Ok((greeting(request), query))
 }
 
-/// What an admitted request asks for: one host, from behind the last event that the browser had.
+/// The query of an admitted request: one host, from after the last event that the browser had.
 pub(in crate::server) fn query(
     asked: &AccessRequest<'_>,
     shared: &Shared,
@@ -51,7 +52,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, Refusal> {
     position.map(Some).map_err(refused)
 }
 
-/// An event stream has one `id`, so it is of one host.
+/// An event stream has one `id`, so it carries one host.
 pub(in crate::server) fn only_host(query: &Query, shared: &Shared) -> Result<HostName, Refusal> {
     let hosts = shared.hub.hosts();
     let mut wanted = hosts.iter().filter(|host| query.wants(host));
@@ -71,10 +72,11 @@ pub(in crate::server) fn only_host(query: &Query, shared: &Shared) -> Result<Hos
     }
 }
 
-/// The response's head and the first line of the stream, which ends with the connection: that every version of HTTP knows.
+/// The response's head and the first line of the stream. The stream ends with the connection, which works in every
+/// version of HTTP.
 fn greeting(request: &Request<()>) -> Bytes {
     let retry = RETRY_MS + rand::random_range(0..RETRY_MS);
-    // An origin that the gate has let through may read what comes.
+    // An origin that the gate has admitted may read the response.
     let origin = request.headers().get(ORIGIN);
     let origin = origin.and_then(|origin| origin.to_str().ok());
     let allowed =

@@ -1,8 +1,8 @@
 //! The fan-out: one task that owns all viewers and writes to all of them.
 //!
-//! When a head moves it goes round: each viewer's cursor is read, and what it lacks is tried at its socket at once. That
-//! costs one system call for a viewer that keeps up and no task switch. A socket that is full is waited for beside the
-//! round, and its viewer catches up from the ring, many frames in one write, without slowing anybody.
+//! When a head moves, it makes a round: it reads from each viewer's cursor and tries the viewer's socket at once. For a
+//! viewer that keeps up, that costs one system call and no task switch. A full socket is awaited outside the round, and
+//! its viewer catches up from the ring, with many frames in one write, without slowing down others.
 
 use std::future::Future;
 use std::io;
@@ -24,11 +24,11 @@ use super::line::{Parting, ReaderNotice, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
 use super::viewer::{FeedProgress, Newcomer, Viewer};
 
-/// After so long a part of a round the other tasks get their turn: new viewers, and what viewers say. A turn is not free:
-/// all sockets are asked first whether there is anything.
+/// How long a round runs before other tasks get their turn, such as new viewers and reading. A turn is not free: it
+/// first polls all sockets.
 const TURN: Duration = Duration::from_millis(2);
 
-/// How many viewers are fed between two looks at the clock.
+/// How many viewers are served between two checks of the clock.
 const TURN_LOOK: usize = 64;
 
 /// How the fan-out treats its viewers.
@@ -36,10 +36,10 @@ const TURN_LOOK: usize = 64;
 pub(in crate::server) struct Policy {
     /// The time between two pings.
     pub(in crate::server) heartbeat: Duration,
-    /// The time over which viewers are sent away when the server stops.
+    /// The time over which viewers are disconnected when the server stops.
     pub(in crate::server) drain: Duration,
-    /// Whether the viewers are those of a live host: one that is behind is held back, and one that reads old data is
-    /// let go. A replay waits for its viewers instead, and they read as fast as they like.
+    /// Whether the host is live: viewers that are behind are throttled, and viewers that read old data are
+    /// disconnected. A replay waits for its viewers instead, and they read as fast as they like.
     pub(in crate::server) live: bool,
 }
 
@@ -48,22 +48,22 @@ pub(in crate::server) struct Fanout {
     policy: Policy,
     head: Head,
     viewers: Slab<Viewer>,
-    /// Viewers that ever joined.
+    /// The number of viewers that ever joined.
     joined: u64,
-    /// Viewers that are waited for, each until its socket takes more.
+    /// Viewers with a full socket, each until it takes more.
     waiting: FuturesUnordered<Wait>,
     newcomers: mpsc::UnboundedReceiver<Newcomer>,
     notices: mpsc::UnboundedReceiver<ReaderNotice>,
     tell: mpsc::UnboundedSender<ReaderNotice>,
     frames: Vec<crate::protocol::Frame>,
-    /// Nobody can come any more.
+    /// No more viewers can join.
     is_closed: bool,
-    /// The server stops: who comes is sent away.
+    /// The server is stopping: new viewers are sent away.
     is_leaving: bool,
 }
 
-/// Which viewer was waited for, and whether its socket takes more. A key may be another viewer's by then; waiting too
-/// little does no harm.
+/// The viewer that was waited for, and whether its socket takes more. Its key may belong to another viewer by then;
+/// waiting too briefly does no harm.
 type Wait = Pin<Box<dyn Future<Output = (usize, Arc<ViewerLine>, io::Result<()>)> + Send>>;
 
 impl Fanout {
@@ -88,8 +88,8 @@ impl Fanout {
         }
     }
 
-    /// Serves viewers until `stop`, then sends them away, spread over the drain. Ends with the last viewer, when no
-    /// other can come.
+    /// Serves viewers until `stop`, then disconnects them, spread over the drain. Ends with the last viewer, once no
+    /// more can join.
     pub(in crate::server) async fn run(mut self, stop: CancellationToken) {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -102,8 +102,8 @@ impl Fanout {
         self.send_away(&mut looks).await;
     }
 
-    /// Takes the next thing that happens. In no order: whatever is always ready, such as a viewer that is behind, must
-    /// not keep the others waiting.
+    /// Handles the next event. The order is random: an event that is always ready, such as a viewer that is behind,
+    /// must not keep others waiting.
     async fn event(&mut self, looks: &mut Interval) {
         tokio::select! {
             newcomer = self.newcomers.recv(), if !self.is_closed => match newcomer {
@@ -117,12 +117,12 @@ impl Fanout {
         }
     }
 
-    /// Takes a viewer in, and begins to feed it.
+    /// Adds a viewer, and starts to serve it.
     fn join(&mut self, newcomer: Newcomer) {
         let entry = self.viewers.vacant_entry();
         let key = entry.key();
         self.joined += 1;
-        // Pings are spread over the heartbeat: nobody's herd is pinged at once.
+        // Pings are spread over the heartbeat, so that a herd isn't pinged all at once.
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
         let first_ping = self.policy.heartbeat.mul_f64(0.5 + 0.5 * share);
         let name = (key, self.joined);
@@ -132,7 +132,7 @@ impl Fanout {
         };
         tracing::info!(peer = %viewer.peer, "viewer connected");
         if self.is_leaving {
-            // It gets no messages, but its request is answered. A new socket takes so little.
+            // It gets no messages, but its request is answered; a new socket takes that much.
             let _ = viewer.flush();
         }
         entry.insert(viewer);
@@ -173,13 +173,13 @@ impl Fanout {
         self.part(key, reason, at_once);
     }
 
-    /// Ends a viewer. Unless `at_once`, what the kernel has of it still goes out.
+    /// Removes a viewer. Unless `at_once`, the kernel still sends what it has buffered.
     fn part(&mut self, key: usize, reason: &str, at_once: bool) {
         if let Some(mut viewer) = self.viewers.try_remove(key) {
-            // What tungstenite said last, such as the answer to a close, still goes out if the socket takes it.
+            // The last output of tungstenite, such as the response to a close, is still sent if the socket takes it.
             let _ = viewer.flush();
             viewer.line.ask_to_leave(0);
-            // Whoever waits for the socket holds it, and its descriptor: nobody waits any longer.
+            // A waiting task holds the socket and its descriptor; this ends the wait.
             viewer.line.hang_up(at_once);
             tracing::info!(peer = %viewer.peer, reason, "viewer gone");
         }
@@ -208,7 +208,7 @@ impl Fanout {
         }
     }
 
-    /// Sends a viewer what it lacks, as much as its socket takes and one batch.
+    /// Sends a viewer what it lacks: as much as its socket takes, at most one batch.
     fn feed(&mut self, key: usize) {
         let Some(viewer) = self.viewers.get_mut(key) else {
             return;
@@ -238,9 +238,9 @@ impl Fanout {
         }));
     }
 
-    /// Goes round all viewers.
+    /// Makes a round of all viewers.
     async fn round(&mut self) {
-        // Viewers who join meanwhile are fed when they join, and a key beyond the end is nobody's.
+        // Viewers that join meanwhile are served when they join, and keys beyond the end don't exist.
         let mut since = Instant::now();
         for key in 0..self.viewers.capacity() {
             self.feed(key);
@@ -251,7 +251,7 @@ impl Fanout {
         }
     }
 
-    /// Pings, and looks whose time is up.
+    /// Sends pings, and checks the deadlines.
     fn look(&mut self) {
         let now = Instant::now();
         let keys: Vec<_> = self
@@ -279,13 +279,13 @@ impl Fanout {
         }
     }
 
-    /// Sends viewers away, a few at a time, so that they do not all come back at once. Who does not go is dropped with
-    /// the server.
+    /// Disconnects viewers, a few at a time, so that they don't all reconnect at once. Viewers that do not leave are
+    /// dropped with the server.
     async fn send_away(&mut self, looks: &mut Interval) {
         self.is_leaving = true;
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
-        // Half of the drain is for sending away, the other half for the last to answer.
+        // Half of the drain is for disconnecting, the other half for the last responses.
         let pause = self.policy.drain / 2 / count;
         let mut due = Instant::now();
         let mut keys = keys.into_iter().peekable();

@@ -1,7 +1,7 @@
-//! The line to one viewer: a socket that one side reads and the other writes.
+//! The connection to one viewer: a socket that one side reads and the other writes.
 //!
-//! tungstenite reads, and thinks that it writes: what it says (pongs, closes) is kept until the fan-out, which alone
-//! writes to the socket, comes to it between two frames.
+//! tungstenite reads, and writes to a buffer: its output (pongs, closes) waits until the fan-out, which alone writes to
+//! the socket, sends it between two frames.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -19,12 +19,12 @@ use crate::locks::lock;
 use super::patience::{DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_REPLIES_BYTES};
 use crate::server::door::socket::Socket;
 
-/// What the reading side tells the fan-out of the viewer with this key.
+/// A notice from the reading side to the fan-out about the viewer with this key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum ReaderNotice {
-    /// There is something to reply.
+    /// There is a reply to send.
     Reply(usize),
-    /// The viewer is gone. The key may be another viewer's by now; the serial number is not.
+    /// The viewer is gone. Its key may belong to another viewer by now, but its serial number doesn't.
     Gone {
         key: usize,
         serial: u64,
@@ -32,18 +32,18 @@ pub(in crate::server) enum ReaderNotice {
     },
 }
 
-/// How a viewer went.
+/// How a viewer disconnected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::server) enum Parting {
-    /// It had the end and said goodbye.
+    /// It got `end` and completed the close.
     Finished,
-    /// It said goodbye, or has hung up after ours: what the kernel still has for it is taken.
+    /// It closed in order, or hung up after our close: the kernel still sends what it has buffered.
     InOrder,
-    /// It went without a word, or has not answered ours.
+    /// It vanished, or didn't answer our close.
     Lost,
 }
 
-/// What the two sides share.
+/// The state that both sides share.
 #[derive(Debug)]
 pub(in crate::server) struct ViewerLine {
     key: usize,
@@ -53,13 +53,14 @@ pub(in crate::server) struct ViewerLine {
     notices: mpsc::UnboundedSender<ReaderNotice>,
     leave: Notify,
     leave_code: AtomicU16,
-    /// A close frame has been said, or is about to be: no message may follow it.
+    /// A close frame has been sent, or is about to be: no message may follow it.
     is_closing: AtomicBool,
-    /// Nothing follows the close frame, whatever the viewer answers: then the connection ends with it.
+    /// Nothing follows the close frame, whatever the viewer answers: the connection ends with it.
     is_last: AtomicBool,
-    /// The viewer has answered since it was asked last.
+    /// The viewer has answered the last ping.
     answered: AtomicBool,
-    /// What it was asked last. Only the same is an answer: who sends pongs without having read a ping sees nothing.
+    /// The payload of the last ping. Only the same one is an answer: a viewer that sends pongs without reading the
+    /// pings isn't alive.
     question: AtomicU32,
 }
 
@@ -93,7 +94,7 @@ impl ViewerLine {
         self.socket.try_write(slices)
     }
 
-    /// Whether everything that was written is out.
+    /// Whether everything written has been sent.
     pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         self.socket.try_flush()
     }
@@ -103,7 +104,7 @@ impl ViewerLine {
         self.socket.writable().await
     }
 
-    /// Takes what is to be replied.
+    /// Takes the pending replies.
     pub(in crate::server) fn take_replies(&self) -> Option<Bytes> {
         let mut replies = lock(&self.replies);
         (!replies.is_empty()).then(|| std::mem::take(&mut *replies).into())
@@ -115,13 +116,13 @@ impl ViewerLine {
         self.leave.notify_one();
     }
 
-    /// Waits until the viewer is to leave; the close code.
+    /// Waits until the viewer has to leave; returns the close code.
     pub(in crate::server) async fn told_to_leave(&self) -> u16 {
         self.leave.notified().await;
         self.leave_code.load(Ordering::Acquire)
     }
 
-    /// From now on only a close frame is said.
+    /// From now on, only a close frame is sent.
     pub(in crate::server) fn begin_close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
     }
@@ -130,13 +131,13 @@ impl ViewerLine {
         self.is_closing.load(Ordering::Relaxed)
     }
 
-    /// From now on only a close frame is said, and then nothing.
+    /// From now on, only a close frame is sent, and then nothing.
     pub(in crate::server) fn begin_last_close(&self) {
         self.is_last.store(true, Ordering::Relaxed);
         self.begin_close();
     }
 
-    /// Everything is out: tells the viewer that nothing follows, where that is so.
+    /// Everything has been sent: tells the viewer that nothing follows, if that is so.
     pub(in crate::server) fn all_said(&self) {
         if self.is_last.swap(false, Ordering::Relaxed) {
             self.socket.say_no_more();
@@ -148,19 +149,19 @@ impl ViewerLine {
         self.socket.hang_up(at_once);
     }
 
-    /// A pong came.
+    /// A pong has arrived.
     pub(in crate::server) fn answer(&self, pong: &[u8]) {
         if pong == self.question.load(Ordering::Relaxed).to_be_bytes() {
             self.answered.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether the right pong has come since [`ViewerLine::ask`].
+    /// Whether the right pong has arrived since [`ViewerLine::ask`].
     pub(in crate::server) fn has_answered(&self) -> bool {
         self.answered.load(Ordering::Relaxed)
     }
 
-    /// Asks for a sign of life: the payload of the ping.
+    /// Asks for a sign of life; returns the payload of the ping.
     pub(in crate::server) fn ask(&self) -> [u8; 4] {
         let question = rand::random::<u32>();
         self.question.store(question, Ordering::Relaxed);
@@ -168,7 +169,7 @@ impl ViewerLine {
         question.to_be_bytes()
     }
 
-    /// Throws away what the viewer says until it hangs up. Whether it does so in order.
+    /// Discards the viewer's data until it hangs up. Returns whether it does so in order.
     pub(in crate::server) async fn discard(&self) -> bool {
         let mut waste = [0; 4096];
         loop {
@@ -183,7 +184,7 @@ impl ViewerLine {
 
     /// Tells the fan-out that the viewer is gone.
     pub(in crate::server) fn gone(&self, parting: Parting) {
-        // A fan-out that is gone itself needs no telling.
+        // If the fan-out is gone itself, it needn't know.
         let _ = self.notices.send(ReaderNotice::Gone {
             key: self.key,
             serial: self.serial,
@@ -204,7 +205,7 @@ impl ViewerLine {
     }
 }
 
-/// The reading side, as tungstenite sees it: reads do not wait, and writes never have to.
+/// The reading side for tungstenite: reads don't wait, and writes never have to.
 #[derive(Debug)]
 pub(in crate::server) struct ReadSide {
     line: Arc<ViewerLine>,
@@ -221,12 +222,12 @@ impl ReadSide {
         }
     }
 
-    /// Waits until there may be something to read, after a read that would have had to wait. One task may wait so.
+    /// Waits until there may be something to read, after a read that would have blocked. Only one task may wait.
     pub(in crate::server) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.line.socket.poll_readable(cx)
     }
 
-    /// Counts what is said in the current second.
+    /// Counts the bytes received in the current second.
     fn count(&mut self, bytes: usize) -> io::Result<()> {
         self.bytes += bytes;
         if self.bytes <= MAX_BYTES_PER_SECOND {

@@ -1,4 +1,4 @@
-//! What one viewer reads from the log, and how well it keeps up.
+//! Reads the log for one viewer, and tracks how well it keeps up.
 
 use tokio::time::Instant;
 
@@ -8,28 +8,28 @@ use crate::protocol::Frame;
 use super::patience::{CATCH_UP_PAUSE, OVERRUN_PARDON};
 use super::tally::{self, Tally};
 
-/// About how many bytes of messages are taken from the ring at once for a viewer that is behind.
+/// The approximate size of a batch for a viewer that is behind, in bytes.
 const BATCH_BYTES: usize = 64 * 1024;
 
 /// Reads the log for one viewer.
 #[derive(Debug)]
 pub(super) struct LogReader {
     subscription: Subscription,
-    /// When a viewer that is behind may have more.
+    /// When a viewer that is behind may get more.
     next_batch: Option<Instant>,
     has_read: bool,
-    /// How many losses it has been told of.
+    /// How many losses were reported to it.
     gaps: u32,
     overruns: Overruns,
 }
 
-/// What one read came to.
+/// The result of one read.
 pub(super) struct LogRead {
     pub(super) batch: Batch,
-    /// When the viewer may have more; `None` for at once.
+    /// When the viewer may get more; `None` means at once.
     pub(super) next_batch: Option<Instant>,
-    /// The viewer has lost the log a second time within a minute. It had better come back, and resume from what it really
-    /// has.
+    /// The viewer has fallen behind the log for the second time within a minute. It should reconnect, and resume from
+    /// what it really has.
     pub(super) has_lost_again: bool,
 }
 
@@ -48,12 +48,12 @@ impl LogReader {
         self.has_read
     }
 
-    /// When there may be more, if that is later than now.
+    /// When the viewer may get more, if that is later than now.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.next_batch.filter(|due| Instant::now() < *due)
     }
 
-    /// Reads one batch into `frames`, and counts it. After a batch of a live host there is a pause.
+    /// Reads one batch into `frames`, and counts it. For a live host, a pause follows.
     pub(super) fn read(&mut self, frames: &mut Vec<Frame>, live: bool, tally: &Tally) -> LogRead {
         let batch = self.subscription.read(frames, BATCH_BYTES);
         self.count(frames.len(), tally);
@@ -80,7 +80,7 @@ impl LogReader {
     }
 }
 
-/// How often the log has moved on without the viewer, and when it last did.
+/// How often the viewer has fallen behind the log, and when it last did.
 #[derive(Debug, Default)]
 struct Overruns {
     count: u32,
@@ -88,7 +88,7 @@ struct Overruns {
 }
 
 impl Overruns {
-    /// Notes how many there have been. Whether there is a new one, within a minute of the one before.
+    /// Notes how many there have been. Returns whether there is a new one, within a minute of the previous one.
     fn note(&mut self, count: u32) -> bool {
         if count == self.count {
             return false;

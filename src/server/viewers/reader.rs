@@ -1,4 +1,4 @@
-//! The reading side of a viewer: tungstenite hears what it says, and says goodbye.
+//! The reading side of a viewer: tungstenite parses its frames and closes the connection.
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Read};
@@ -16,13 +16,13 @@ use crate::protocol::{MAX_INBOUND_BYTES, close};
 use super::line::{Parting, ReadSide, ViewerLine};
 use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
 
-/// Why a viewer that floods us has to go.
+/// The reason given to a viewer that floods us.
 const TOO_MUCH: &str = "that is too much";
 
-/// Without the wrapping that makes it a `Stream`, which costs each viewer two allocations and a longer task.
+/// Without the wrapper that makes it a `Stream`, which costs each viewer two allocations and a larger task.
 type ViewerSocket = WebSocket<ReadSide>;
 
-/// Viewers say nothing but control frames, so small buffers do. tungstenite fills its read buffer with zeros before
+/// Viewers send only control frames, so small buffers are enough. tungstenite fills its read buffer with zeros before
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
 pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
     WebSocketConfig::default()
@@ -33,7 +33,7 @@ pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_INBOUND_BYTES))
 }
 
-/// Hears a viewer until it is gone, or told to leave and gone.
+/// Reads from a viewer until it is gone, or has been asked to leave and is gone.
 pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
     let side = ReadSide::new(Arc::clone(&line));
     let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
@@ -55,7 +55,7 @@ pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
             Ok(_) if frames.are_too_many() => {
                 break throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
             }
-            // Control frames are answered by tungstenite; whatever else a viewer says is of no interest.
+            // tungstenite answers control frames; anything else that a viewer sends is ignored.
             Ok(Message::Pong(payload)) => line.answer(&payload),
             Ok(Message::Close(_)) => line.begin_close(),
             Ok(_) => {}
@@ -71,12 +71,12 @@ pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
     line.gone(parting);
 }
 
-/// What a viewer says next; an error where that is nothing more.
+/// A viewer's next frame; an error at the end.
 fn poll_next(
     stream: &mut ViewerSocket,
     cx: &mut Context<'_>,
 ) -> Poll<tungstenite::Result<Message>> {
-    // A viewer that always has something to say must not keep the others waiting.
+    // A viewer that sends all the time must not keep the others waiting.
     let turn = ready!(tokio::task::coop::poll_proceed(cx));
     loop {
         match stream.read() {
@@ -90,7 +90,7 @@ fn poll_next(
     }
 }
 
-/// Waits until a viewer of an event stream is gone. It has nothing to say: what it says is passed over.
+/// Waits until a viewer of an event stream is gone. Anything it sends is ignored.
 pub(in crate::server) async fn attend_events(line: Arc<ViewerLine>) {
     let mut side = ReadSide::new(Arc::clone(&line));
     tokio::select! {
@@ -100,7 +100,7 @@ pub(in crate::server) async fn attend_events(line: Arc<ViewerLine>) {
     line.gone(Parting::Lost);
 }
 
-/// Passes over what is said until there is an end, or too much of it: that bounds how long this may take.
+/// Discards incoming data until the end, or until it is too much, which bounds how long this may take.
 fn poll_end(side: &mut ReadSide, cx: &mut Context<'_>) -> Poll<()> {
     let mut waste = [0; 256];
     loop {
@@ -124,7 +124,7 @@ fn reason(code: u16) -> &'static str {
     }
 }
 
-/// What a viewer that broke the protocol is told; nothing where it is gone already.
+/// The close code and reason for a viewer that broke the protocol; none if it is gone already.
 fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
     use tungstenite::Error::{Capacity, Io, Protocol, Utf8};
     Some(match error {
@@ -137,9 +137,9 @@ fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
     })
 }
 
-/// Tells a viewer that broke the protocol what was wrong, and hangs up as far as it can: an answer would not be understood.
-/// What it goes on to say is not listened to, but read: with anything unread the kernel resets the connection, and the
-/// close frame could be lost.
+/// Tells a viewer that broke the protocol what was wrong, and closes our side, because a reply would not be understood.
+/// Its further data is read and discarded: with unread data, the kernel would reset the connection, and the close frame
+/// could be lost.
 ///
 /// Boxed, as [`goodbye`].
 fn throw_out(
@@ -155,7 +155,7 @@ fn throw_out(
         reason: reason.into(),
     };
     Box::pin(async move {
-        // An answer that is still to be given goes before the close frame: nothing follows that.
+        // A pending reply goes before the close frame: nothing may follow that.
         if stream.flush().is_err() || stream.close(Some(frame)).is_err() {
             return Parting::Lost;
         }
@@ -166,9 +166,9 @@ fn throw_out(
     })
 }
 
-/// Closes in good order: says why, and reads on until the viewer has answered. Whether it has.
+/// Closes in order: sends the reason, and reads on until the viewer has answered. Returns whether it has.
 ///
-/// Boxed, so that viewers who are not leaving need no room for it.
+/// Boxed, so that viewers that aren't leaving need no memory for it.
 fn goodbye(
     mut stream: ViewerSocket,
     code: u16,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::locks::lock;
 
-/// Counters of one server. All only grow, but for the timing of the newest sample.
+/// Counters of one server. All only increase, except the timing of the newest sample.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub(in crate::server) messages: AtomicU64,
@@ -17,9 +17,9 @@ pub struct Tally {
     pub(in crate::server) gaps: AtomicU64,
     pub(in crate::server) slow_closes: AtomicU64,
     refusals: Mutex<BTreeMap<u16, u64>>,
-    /// How long the newest sample took to take, in microseconds.
+    /// How long it took to take the newest sample, in microseconds.
     pub(in crate::server) sample_us: AtomicU64,
-    /// How late the newest sample was begun, in microseconds.
+    /// The delay of the newest sample, in microseconds.
     pub(in crate::server) late_us: AtomicU64,
 }
 
@@ -29,7 +29,7 @@ pub(in crate::server) fn add(counter: &AtomicU64, count: u64) {
 }
 
 impl Tally {
-    /// A sample took `duration` to take, and was begun `late` after it was due.
+    /// Notes that a sample took `duration`, and began `late` after it was due.
     pub fn sampled(&self, duration: Duration, late: Duration) {
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         self.sample_us.store(us(duration), Ordering::Relaxed);

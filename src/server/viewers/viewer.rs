@@ -1,4 +1,4 @@
-//! One viewer, as the fan-out sees it: where it stands, what is on its way to it, and how patient we are.
+//! One viewer of the fan-out: its position, its outbox, and its deadlines.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::server::door::socket::Socket;
 /// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
 const PING: [u8; 2] = [0x89, 4];
 
-/// A viewer that has shaken hands.
+/// A viewer after its handshake.
 #[derive(Debug)]
 pub(in crate::server) struct Newcomer {
     pub(in crate::server) socket: Socket,
@@ -31,11 +31,11 @@ pub(in crate::server) struct Newcomer {
     pub(in crate::server) subscription: Subscription,
     pub(in crate::server) seat: Seat,
     pub(in crate::server) transport: Transport,
-    /// The answer to its request: what goes out before the first message.
+    /// The response to its request, sent before the first message.
     pub(in crate::server) greeting: Bytes,
 }
 
-/// A viewer, as the fan-out sees it.
+/// A viewer of the fan-out.
 pub(in crate::server) struct Viewer {
     pub(in crate::server) line: Arc<ViewerLine>,
     pub(in crate::server) peer: SocketAddr,
@@ -50,29 +50,29 @@ pub(in crate::server) struct Viewer {
 
 /// Whether a viewer still gets messages.
 enum Stage {
-    /// It gets what it has not read of the log.
+    /// It gets what it hasn't read of the log.
     Reading(LogReader),
     /// It gets no more messages, and has until `by` to take its last bytes and answer the close.
     Leaving { by: Instant },
 }
 
-/// What feeding a viewer came to.
+/// The result of serving a viewer.
 pub(in crate::server) enum FeedProgress {
     /// It has everything.
     Up,
-    /// There is more than one batch. The next one may be had at this time, or at once.
+    /// There is more than one batch. The next one may be sent at this time, or at once.
     Behind(Option<Instant>),
     /// Its socket is full.
     Blocked,
-    /// It has its last byte, and there is nothing that it could answer.
+    /// It has its last byte, and has nothing to answer.
     Over,
 }
 
 impl Viewer {
-    /// A viewer that begins to be heard.
+    /// A new viewer, with its reading task.
     ///
     /// # Errors
-    /// When its connection cannot be waited for in this runtime.
+    /// When its connection cannot be registered with this runtime.
     pub(in crate::server) fn new(
         newcomer: Newcomer,
         name: (usize, u64),
@@ -107,7 +107,7 @@ impl Viewer {
         })
     }
 
-    /// Gives it one batch, or what there is; of the next one, where it is a live host's, not before a pause.
+    /// Sends it one batch, or what there is; for a live host, the next batch only after a pause.
     pub(in crate::server) fn feed(
         &mut self,
         frames: &mut Vec<Frame>,
@@ -116,7 +116,7 @@ impl Viewer {
         if self.line.is_closing() {
             self.stop_reading();
         }
-        // What greets a viewer goes out with its first messages, in one write.
+        // The greeting is sent with the first messages, in one write.
         if !self.is_new() && !self.flush()? {
             return Ok(FeedProgress::Blocked);
         }
@@ -148,7 +148,7 @@ impl Viewer {
         }
     }
 
-    /// Whether it has had no message yet, and will have some.
+    /// Whether it hasn't had a message yet, but will.
     fn is_new(&self) -> bool {
         matches!(&self.stage, Stage::Reading(log) if !log.has_read())
     }
@@ -158,7 +158,7 @@ impl Viewer {
         matches!(self.stage, Stage::Leaving { .. })
     }
 
-    /// Writes what the socket takes, replies at the end. Whether everything is out.
+    /// Writes what the socket takes, replies last. Returns whether everything has been sent.
     pub(in crate::server) fn flush(&mut self) -> io::Result<bool> {
         if let Some(replies) = self.line.take_replies() {
             self.outbox.push(replies);
@@ -171,7 +171,7 @@ impl Viewer {
         Ok(self.outbox.drain(write)? && line.try_flush()?)
     }
 
-    /// What a viewer still has to do that gets no more messages and whose outbox is empty: answer the close, where its
+    /// What remains for a viewer that gets no more messages and whose outbox is empty: to answer the close, if its
     /// transport has one.
     fn rest(&self) -> FeedProgress {
         self.line.all_said();
@@ -181,7 +181,7 @@ impl Viewer {
         }
     }
 
-    /// The viewer has the end, or will have it with what is in its outbox.
+    /// The viewer has `end`, or has it in its outbox.
     fn over(&mut self) {
         if self.transport == Transport::EventStream {
             self.seat.finish();
@@ -189,7 +189,7 @@ impl Viewer {
         self.leave(close::OVER);
     }
 
-    /// Lets a viewer go. What it has not begun to take is not sent any more.
+    /// Disconnects a viewer. Frames that haven't been started are not sent any more.
     pub(in crate::server) fn dismiss(&mut self, code: u16) {
         if code == close::TRY_AGAIN && !self.is_leaving() {
             tally::add(&self.seat.tally().slow_closes, 1);
@@ -206,7 +206,7 @@ impl Viewer {
         }
     }
 
-    /// Nothing more is read for this viewer, and a replay waits for it no longer. Whether that is new.
+    /// Stops reading for this viewer, so that a replay no longer waits for it. Returns whether that is new.
     fn stop_reading(&mut self) -> bool {
         let is_new = !self.is_leaving();
         if is_new {
@@ -235,7 +235,7 @@ impl Viewer {
     pub(in crate::server) fn ping(&mut self, now: Instant, heartbeat: Duration) {
         self.next_ping = now + heartbeat;
         if self.transport == Transport::EventStream {
-            return; // it cannot answer; heartbeats keep it open, and a full socket tells that nobody reads
+            return; // it cannot answer; heartbeats keep it open, and a full socket shows that nobody reads
         }
         let question = self.line.ask();
         self.pinged = Some(now);

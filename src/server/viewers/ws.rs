@@ -1,5 +1,5 @@
-//! The WebSocket handshake. tungstenite's own answer to one would save no check: it takes headers that come twice and
-//! requests with a body, does not know `Upgrade: foo, websocket`, and cannot say what a proxy in between has to change.
+//! The WebSocket handshake. tungstenite's own response would save no check: it accepts repeated headers and requests
+//! with a body, doesn't know `Upgrade: foo, websocket`, and cannot say what a proxy in between has to change.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -19,7 +19,7 @@ use crate::server::door::refusal::Refusal;
 /// The characters of 16 bytes in base64, without the padding.
 const KEY_CHARS: usize = 22;
 
-/// The answer to the handshake of an admitted request, and what the viewer asks for.
+/// The response to the handshake of an admitted request, and the viewer's query.
 pub(super) fn greet(
     parsed: &ParsedRequest,
     asked: &AccessRequest<'_>,
@@ -38,7 +38,7 @@ pub(super) fn greet(
     Ok((greeting(key, admission), query))
 }
 
-/// What is wrong with the form of a handshake (RFC 6455, section 4.2.1); its key where nothing is.
+/// Checks the form of a handshake (RFC 6455, section 4.2.1); returns its key.
 fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderValue, Refusal> {
     let bad = |reason| Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
     if request.method() != Method::GET {
@@ -78,13 +78,13 @@ fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderV
     Ok(key)
 }
 
-/// A refusal that says what would not be refused.
+/// A refusal that says what to send instead.
 pub(in crate::server) fn needs_upgrade(reason: &str) -> Refusal {
     let upgrade = (UPGRADE, HeaderValue::from_static("websocket"));
     Refusal::new(StatusCode::UPGRADE_REQUIRED, reason).with(upgrade)
 }
 
-/// The value of a header that comes once.
+/// The value of a header that must occur once.
 fn only<'a>(request: &'a Request<()>, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = request.headers().get_all(name).iter();
     let first = values.next()?;

@@ -1,4 +1,4 @@
-//! The names of the values: their order, once given, never changes, so that no column of a table or recording moves.
+//! The names of the values: their order never changes, so that no column of a table or recording moves.
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use crate::protocol::{MetricInfo, describe, round_nonzero, round_rate, well_known};
 
-/// A name as derivation makes it: written `family` or `family:instance`. Families of the catalogue are not allocated;
-/// one that an application brings is owned.
+/// The name of a derived value, written `family` or `family:instance`. Families of the catalogue are not allocated;
+/// those of an application are owned.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum ValueName {
     /// The whole machine.
     Total(Cow<'static, str>),
-    /// A core by its number.
+    /// A core, by its number.
     Core(Cow<'static, str>, u32),
     /// A device, mount point, interface or sensor.
     Device(Cow<'static, str>, Arc<str>),
@@ -53,8 +53,8 @@ impl fmt::Display for ValueName {
     }
 }
 
-/// What two readings say. A name is there whenever the machine has the metric, its value only where it could be told.
-/// Whatever a value is rounded to, one that is not 0 stays so.
+/// The values derived from two readings. A name is present whenever the machine has the metric, its value only if it
+/// could be read. A value that isn't 0 is never rounded to 0.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(super) struct DerivedValues(Vec<(ValueName, Option<f64>)>);
 
@@ -74,7 +74,7 @@ impl DerivedValues {
         self.push(name.into(), value, 1.0);
     }
 
-    /// Events per second, rounded so that rare ones stay: see [`round_rate`].
+    /// Events per second, rounded so that rare ones don't vanish: see [`round_rate`].
     pub(super) fn rate(&mut self, name: impl Into<ValueName>, value: Option<f64>) {
         let value = value.filter(|value| value.is_finite());
         self.0.push((name.into(), value.map(round_rate)));
@@ -113,8 +113,8 @@ impl DerivedValues {
     }
 }
 
-/// Every name that was ever seen, in the order in which samples carry them: the well-known totals, then instances, then
-/// whatever came later.
+/// Every name ever seen, in the order in which samples carry them: the catalogue's totals, then instances, then later
+/// names.
 pub(super) struct SampleColumns {
     places: HashMap<ValueName, usize>,
     names: Vec<Arc<str>>,
@@ -122,7 +122,7 @@ pub(super) struct SampleColumns {
 }
 
 impl SampleColumns {
-    /// The columns of a machine that says `first`, with `cores` logical cores.
+    /// The columns of a machine whose first values are `first`, with `cores` logical cores.
     pub(super) fn new(first: &DerivedValues, cores: usize) -> Self {
         let mut columns = Self {
             places: HashMap::new(),
@@ -157,7 +157,7 @@ impl SampleColumns {
         }
     }
 
-    /// The values that could be told, in order. All names were admitted before.
+    /// The values that could be read, in order. All names must have been admitted before.
     pub(super) fn arrange(&self, values: &DerivedValues) -> Vec<(Arc<str>, f64)> {
         let mut slots = vec![None; self.names.len()];
         for (name, value) in &values.0 {
@@ -176,7 +176,7 @@ impl SampleColumns {
         Arc::clone(&self.infos)
     }
 
-    /// The well-known names that this machine never said.
+    /// The catalogue's names that this machine has never had.
     pub(super) fn missing(&self) -> Vec<String> {
         let said: BTreeSet<&str> = self.names.iter().map(|name| &**name).collect();
         let missing = well_known().filter(|name| !said.contains(name));

@@ -1,7 +1,6 @@
-//! Two readings → values. Pure.
+//! Derives values from two readings. Pure.
 //!
-//! A counter that went backwards, or that has no reading before it, gives no value; the newer reading is the baseline of
-//! the next.
+//! A counter that went backwards, or has no previous reading, gives no value; the newer reading is the next baseline.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,17 +8,17 @@ use std::sync::Arc;
 use super::columns::{DerivedValues, ValueName};
 use super::reading::{Cpu, DiskCounters, Interface, Reading, Ticks};
 
-/// Two readings closer than this tell no rates: the clock's grain would dominate. In seconds.
+/// Two readings closer than this give no rates: the clock's resolution would dominate. In seconds.
 const SHORTEST_STEP: f64 = 0.001;
 
-/// What a sensor may say, in °C. Drivers say other things for a sensor that is not there or not awake, 65261.85 (all ones
-/// in Kelvin) or -273.15 (all zeros) for one.
+/// The plausible range of a sensor, in °C. For a missing or sleeping sensor, drivers report other values, such as
+/// 65261.85 (all ones in Kelvin) or -273.15 (all zeros).
 const PLAUSIBLE_CELSIUS: RangeInclusive<f64> = -60.0..=150.0;
 
-/// No counter of bytes, operations or ticks rises by as much in a second; what does was set anew by its driver.
+/// No counter of bytes, operations or ticks rises by this much in a second; if it does, its driver has reset it.
 const STEEPEST: f64 = 1e15;
 
-/// Every metric that `next` speaks of, with its value where the step from `prev` gives one.
+/// Every metric in `next`, with its value if the step from `prev` gives one.
 pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
     let step = ReadingPair {
@@ -42,7 +41,7 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
 struct ReadingPair<'a> {
     prev: &'a Reading,
     next: &'a Reading,
-    /// By the monotonic clock; `None` where it is too short.
+    /// By the monotonic clock; `None` if it is too short.
     seconds: Option<f64>,
 }
 
@@ -115,7 +114,8 @@ impl ReadingPair<'_> {
         if !self.next.disks.is_empty() {
             values.whole("diskRead", sum(&read));
             values.whole("diskWritten", sum(&written));
-            // A mean would hide one saturated disk among many; the fullest and the hottest are told likewise.
+            // A mean would hide one saturated disk among many; for the same reason, the fullest and the hottest are
+            // reported.
             let busiest = busy
                 .iter()
                 .filter_map(|device| device.rate)
@@ -168,7 +168,8 @@ impl ReadingPair<'_> {
             values.rate("tcpRetransmits", retransmits);
             let accepted = before.and_then(|tcp| self.rate(tcp.accepted, now.accepted));
             let own = self.rate(prev.agent.accepted, next.agent.accepted);
-            // The kernel counts a connection before this program takes it, so a step may hold more of ours than of all.
+            // The kernel counts a connection before this program accepts it, so a step may contain more of ours than of
+            // all.
             let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
             values.rate("requestsPerSecond", others);
         }
@@ -217,7 +218,7 @@ impl ReadingPair<'_> {
         let (before, now) = (self.prev.agent, self.next.agent);
         if let Some(now) = now.cpu {
             let used = before.cpu.and_then(|before| now.checked_sub(before));
-            // Of a machine whose size is unknown there is no share.
+            // If the number of cores is unknown, there is no share.
             let cores = Some(self.next.cores.len()).filter(|cores| *cores != 0);
             let machine = self.seconds.zip(cores);
             let machine = machine.map(|(seconds, cores)| seconds * cores as f64);
@@ -234,7 +235,7 @@ impl ReadingPair<'_> {
     fn rates<T: Device>(&self, prev: &[T], next: &[T], counter: fn(&T) -> u64) -> Vec<DeviceRate> {
         let rates = next.iter().enumerate().map(|(place, now)| {
             let same = |device: &&T| device.name() == now.name();
-            // Lists keep their order for as long as nothing comes or goes.
+            // Lists keep their order as long as nothing is added or removed.
             let before = prev.get(place).filter(same);
             let before = before.or_else(|| prev.iter().find(same));
             DeviceRate {
@@ -256,7 +257,7 @@ impl Cpu {
     }
 }
 
-/// What has counters under a name.
+/// Something with a name and counters.
 trait Device {
     fn name(&self) -> &Arc<str>;
 }
@@ -275,21 +276,21 @@ impl Device for Interface {
 
 struct DeviceRate {
     name: Arc<str>,
-    /// It was not there before.
+    /// It is new.
     is_new: bool,
     /// Per second.
     rate: Option<f64>,
 }
 
-/// Of all devices. One that has just come joins with its second reading; one that was there and cannot tell makes the
-/// sum unknown, rather than too low.
+/// The sum of all devices. A new one counts from its second reading; one that existed and cannot be read makes the sum
+/// unknown, rather than too low.
 fn sum(devices: &[DeviceRate]) -> Option<f64> {
     let mut known = devices.iter().filter(|device| !device.is_new).peekable();
     known.peek()?;
     known.map(|device| device.rate).sum()
 }
 
-/// Milliseconds of each second, in percent.
+/// Converts milliseconds per second to percent.
 fn busy_share(milliseconds: f64) -> f64 {
     milliseconds / 10.0
 }
@@ -310,7 +311,7 @@ fn share(before: Option<Ticks>, now: Ticks, part: fn(&Ticks) -> u64) -> Option<f
     let before = before?;
     let busy = now.busy.checked_sub(before.busy)?;
     let idle = now.idle.checked_sub(before.idle)?;
-    // The kernel documents that this one may fall a little by itself, which says nothing about the others.
+    // The kernel documents that this counter may decrease slightly, which says nothing about the others.
     let iowait = now.iowait.saturating_sub(before.iowait);
     let part = part(&now).checked_sub(part(&before))?;
     let whole = busy.checked_add(idle)?.checked_add(iowait)?;

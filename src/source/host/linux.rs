@@ -1,7 +1,7 @@
-//! What only Linux tells, and what it tells cheaper than through sysinfo. Nothing outside this module is Linux-only.
+//! What only Linux provides, and what it provides more cheaply than sysinfo. Nothing outside this module is Linux-only.
 //!
-//! The files of /proc stay open and are read again from their start: opening one costs more than reading it (on a
-//! machine of two cores, 9 to 30 µs against 2 to 20).
+//! The files of /proc stay open and are read again from the start: opening one costs more than reading it (on a machine
+//! of two cores, 9 to 30 µs against 2 to 20).
 
 mod census;
 mod counters;
@@ -38,10 +38,10 @@ use self::sensors::Sensors;
 use super::reading::{Agent, Pressure, Reading};
 use super::spaces::Spaces;
 
-/// What ZFS says of its cache.
+/// ZFS's statistics of its cache.
 const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
 
-/// What is kept between readings.
+/// The state kept between readings.
 pub(super) struct Machine {
     lists_tasks: bool,
     text: Vec<u8>,
@@ -89,7 +89,7 @@ impl ProcFiles {
 }
 
 impl Machine {
-    /// Processes are read only where `lists_tasks`.
+    /// Processes are read only if `lists_tasks`.
     pub(super) fn new(lists_tasks: bool) -> Self {
         Self::of(Roots::real(), lists_tasks)
     }
@@ -191,7 +191,7 @@ impl Machine {
         };
     }
 
-    /// Processes are listed only where all are seen: a few would pass for all.
+    /// Processes are listed only if all are visible: otherwise a few would pass for all.
     fn read_tasks(&mut self, reading: &mut Reading) {
         match self.census.sight(reading.at) {
             Sight::All if self.lists_tasks => {

@@ -1,4 +1,4 @@
-//! This machine as a source: one sampler for all viewers, on a thread of its own, since a reading may block.
+//! This machine as a source: one sampler for all viewers, on a thread of its own, because a reading may block.
 
 use std::io;
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
 use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
 use super::{Options, Own, Sampler};
 
-/// The time from the baseline to the first sample, where the interval is longer: the first viewer need not wait for
-/// a whole interval.
+/// The time from the baseline to the first sample, if the interval is longer: the first viewer needn't wait for a whole
+/// interval.
 const FIRST_SAMPLE: Duration = Duration::from_millis(250);
 
-/// Those for whom the samples are taken.
+/// The server that the samples are taken for.
 pub trait Audience: Send + 'static {
-    /// What this program knows of itself now.
+    /// What this program knows about itself now.
     fn own(&self) -> Own;
 
-    /// Hears of each sample how long it took, and how late it began.
+    /// Called after each sample, with how long it took and how late it began.
     fn sampled(&self, took: Duration, late: Duration);
 }
 
-/// This machine, sampled again and again.
+/// This machine, sampled at an interval.
 #[derive(Debug)]
 pub struct Live<A> {
-    /// What it is called.
+    /// Its name.
     pub name: HostName,
-    /// This run of it.
+    /// The stream of this run.
     pub stream: StreamId,
     /// The time between two samples.
     pub interval: Duration,
@@ -43,7 +43,7 @@ pub struct Live<A> {
     pub heartbeat: Duration,
     /// What to measure.
     pub options: Options,
-    /// For whom.
+    /// What it is sampled for.
     pub audience: A,
     /// The rules about its samples, if there are any.
     pub alerting: Option<Alerting>,
@@ -52,10 +52,10 @@ pub struct Live<A> {
 /// Why a live host failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LiveError {
-    /// There is no thread for it.
+    /// The thread could not be started.
     #[error("cannot start the sampler")]
     Thread(#[from] io::Error),
-    /// The thread ended without being told to.
+    /// The thread ended unexpectedly.
     #[error("the sampler has stopped by itself")]
     Died,
 }
@@ -85,7 +85,7 @@ impl<A: Audience> Source for Live<A> {
 }
 
 impl<A: Audience> Live<A> {
-    /// Samples until `stopped` is hung up. Returns how many.
+    /// Takes samples until `stopped` is disconnected. Returns how many.
     fn sample(self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
         let mut sequence = Sequence::new(publisher.host(&self.name));
         let mut sampler = Sampler::new(self.options);
@@ -177,8 +177,7 @@ fn whole_ms(duration: Duration) -> u64 {
     in_millis(duration).max(1)
 }
 
-/// The next time to sample, on the grid that `due` lies on. What was missed, as in a suspended machine, is not made up
-/// for.
+/// The next time to sample, on the grid of `due`. Missed samples, as after a suspend, are not made up for.
 fn next_due(due: Instant, interval: Duration, now: Instant) -> Instant {
     let next = due + interval;
     if next > now { next } else { now + interval }

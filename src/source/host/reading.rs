@@ -1,30 +1,31 @@
-//! What one look at the machine finds: absolute values and counters, nothing derived.
+//! One reading of the machine: absolute values and counters, nothing derived.
 //!
-//! A field is `None`, or a list lacks an entry, where the system did not say. One shape on every platform.
+//! A field is `None`, or a list lacks an entry, if the system didn't provide it. The shape is the same on every
+//! platform.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::millis::epoch_millis;
 
-/// One look at the machine.
+/// One reading of the machine.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
-    /// When, by the monotonic clock, which stands still while the machine is suspended, as its counters do.
+    /// When, by the monotonic clock, which stops while the machine is suspended, as its counters do.
     pub(super) at: Instant,
     /// When, in milliseconds since 1970-01-01T00:00:00Z.
     pub(super) timestamp: u64,
     pub(super) cpu: Option<Cpu>,
-    /// By the number of the core, rising; cores that are offline are missing.
+    /// In ascending order of core numbers; offline cores are missing.
     pub(super) cores: Vec<(u32, Cpu)>,
     pub(super) memory: Option<Memory>,
-    /// Physical memory in bytes, whatever a cgroup allows; 0 where it cannot be told.
+    /// Physical memory in bytes, whatever a cgroup allows; 0 if unknown.
     pub(super) physical: u64,
-    /// `None` also where no swap is set up.
+    /// `None` also if there is no swap.
     pub(super) swap: Option<Swap>,
     /// Over 1, 5 and 15 minutes.
     pub(super) load: Option<[f64; 3]>,
-    /// Real filesystems by mount point; `None` for one that did not answer in time.
+    /// Real filesystems by mount point; `None` for one that didn't respond in time.
     pub(super) spaces: Vec<(Arc<str>, Option<Space>)>,
     /// Whole physical disks.
     pub(super) disks: Vec<DiskCounters>,
@@ -32,7 +33,7 @@ pub(super) struct Reading {
     pub(super) interfaces: Vec<Interface>,
     pub(super) tcp: Option<Tcp>,
     pub(super) oom_kills: Option<u64>,
-    /// Sensors with their °C; `None` for one that did not answer.
+    /// Sensors with their °C; `None` for one that could not be read.
     pub(super) temperatures: Vec<(Arc<str>, Option<f64>)>,
     pub(super) pressure: Pressure,
     pub(super) process_count: Option<u64>,
@@ -40,14 +41,14 @@ pub(super) struct Reading {
     pub(super) uptime: Option<u64>,
     pub(super) users: Option<u64>,
     pub(super) agent: Agent,
-    /// Rising by pid; `None` where processes are not listed.
+    /// In ascending order of pids; `None` if processes are not listed.
     pub(super) processes: Option<Vec<Task>>,
-    /// The clock that [`Task::started`] is told by, in seconds.
+    /// The clock of [`Task::started`], in seconds.
     pub(super) since_boot: Option<f64>,
 }
 
 impl Reading {
-    /// A reading that has found nothing yet.
+    /// An empty reading.
     pub(super) fn begin() -> Self {
         Self {
             at: Instant::now(),
@@ -75,23 +76,23 @@ impl Reading {
     }
 }
 
-/// What all cores, or one of them, did.
+/// The activity of all cores, or of one.
 #[allow(dead_code, reason = "each platform makes one of the two")]
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Cpu {
     /// Since boot.
     Counted(Ticks),
-    /// The busy share since the reading before, in percent, where the system does not tell its counters.
+    /// The busy share since the previous reading, in percent, if the system doesn't provide counters.
     Measured(f64),
 }
 
 /// Time of a core since boot, in ticks of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Ticks {
-    /// Neither idle nor waiting for I/O; stolen time included, since no one here had it.
+    /// Neither idle nor waiting for I/O; includes stolen time, because nothing here could use it.
     pub(super) busy: u64,
     pub(super) idle: u64,
-    /// Idle with I/O under way.
+    /// Idle with I/O in progress.
     pub(super) iowait: u64,
     /// The part of `busy` that the hypervisor gave to others.
     pub(super) steal: u64,
@@ -101,7 +102,7 @@ pub(super) struct Ticks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Memory {
     pub(super) total: u64,
-    /// What can be had without swapping.
+    /// What can be allocated without swapping.
     pub(super) available: u64,
 }
 
@@ -117,7 +118,7 @@ pub(super) struct Swap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Space {
     pub(super) used: u64,
-    /// To ordinary users: what is kept for root is neither used nor available.
+    /// Available to ordinary users: what is reserved for root is neither used nor available.
     pub(super) available: u64,
 }
 
@@ -129,7 +130,7 @@ pub(super) struct DiskCounters {
     pub(super) read: u64,
     /// In bytes.
     pub(super) written: u64,
-    /// Milliseconds with at least one request under way.
+    /// Milliseconds with at least one request in progress.
     pub(super) busy: u64,
 }
 
@@ -148,7 +149,7 @@ pub(super) struct Interface {
 /// Counters of TCP since boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tcp {
-    /// Segments sent again.
+    /// Segments retransmitted.
     pub(super) retransmits: u64,
     /// Connections accepted, this program's included.
     pub(super) accepted: u64,
@@ -162,7 +163,7 @@ pub(super) struct Pressure {
     pub(super) io: Option<f64>,
 }
 
-/// What this program takes and has.
+/// The resources and connections of this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Agent {
     /// CPU time since its start.
@@ -171,7 +172,7 @@ pub(super) struct Agent {
     pub(super) memory: Option<u64>,
     /// Viewers connected.
     pub(super) viewers: u64,
-    /// TCP connections that its own listener has accepted since start.
+    /// TCP connections that its own listener has accepted since the start.
     pub(super) accepted: u64,
 }
 
@@ -180,7 +181,8 @@ pub(super) struct Agent {
 pub(super) struct Task {
     pub(super) pid: u32,
     pub(super) name: String,
-    /// By the clock of [`Reading::since_boot`]; with the pid it tells a process from a later one of the same number.
+    /// By the clock of [`Reading::since_boot`]; with the pid, it distinguishes a process from a later one with the same
+    /// number.
     pub(super) started: f64,
     /// CPU time since its start.
     pub(super) cpu: Duration,

@@ -1,9 +1,9 @@
-//! How full the filesystems are, asked on other threads: a mount whose server is gone blocks whoever touches it, in a
-//! call that cannot be interrupted.
+//! How full the filesystems are, queried on other threads: a mount whose server is gone blocks every access, in a call
+//! that cannot be interrupted.
 //!
-//! One thread asks all mounts in turn. A mount that makes the others wait keeps that thread for itself from then on, and
-//! a new one asks the rest; so threads never number more than the slow mounts and one. A slow mount is asked again only
-//! after it has answered, and its answer belongs to the sample that follows it.
+//! One thread queries all mounts in turn. A mount that makes the others wait keeps that thread to itself from then on,
+//! and a new thread queries the rest; so there is never more than one thread per slow mount, plus one. A slow mount is
+//! queried again only after it has responded, and its response belongs to the sample after it.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ const STACK_BYTES: usize = 256 * 1024;
 /// A mounted filesystem.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Mount {
-    /// Tells it from an earlier one at the same place; 0 where the system does not.
+    /// Distinguishes it from an earlier one at the same mount point; 0 if the system has no ids.
     pub(super) id: i32,
     /// The mount point as text.
     pub(super) name: Arc<str>,
@@ -32,10 +32,10 @@ pub(super) struct Mount {
     pub(super) path: PathBuf,
 }
 
-/// Asks one filesystem; may block for ever.
+/// Queries one filesystem; may block for ever.
 pub(super) type AskSpace = Arc<dyn Fn(&Path) -> Option<Space> + Send + Sync>;
 
-/// The threads, what they were asked and what they said.
+/// The threads, with their requests and responses.
 pub(super) struct Spaces {
     ask: AskSpace,
     patience: Duration,
@@ -43,9 +43,9 @@ pub(super) struct Spaces {
     answer: Sender<Answer>,
     quick: Lane,
     slow: HashMap<Mount, Lane>,
-    /// What the quick lane was asked and has not answered, in order.
+    /// The pending requests of the quick lane, in order.
     pending: VecDeque<Mount>,
-    /// What was said since the last sample.
+    /// The responses since the last sample.
     known: HashMap<Mount, Option<Space>>,
 }
 
@@ -69,7 +69,7 @@ impl Spaces {
         }
     }
 
-    /// Asks for the space on `mounts`, without waiting.
+    /// Requests the space on `mounts`, without waiting.
     pub(super) fn begin(&mut self, mounts: &[Mount]) {
         self.known.clear();
         self.note_late();
@@ -84,7 +84,7 @@ impl Spaces {
         self.request_pending();
     }
 
-    /// What was answered since the last time, with `None` for those of `mounts` that did not.
+    /// The responses since the last time, with `None` for those of `mounts` that didn't respond.
     pub(super) fn finish(&mut self, mounts: &[Mount]) -> Vec<(Arc<str>, Option<Space>)> {
         while !self.pending.is_empty() {
             match self.answers.recv_timeout(self.patience) {
@@ -112,7 +112,7 @@ impl Spaces {
         self.known.insert(answer.mount, answer.space);
     }
 
-    /// Leaves the quick lane to the mount that holds it up, and asks the rest in a new one.
+    /// Leaves the quick lane to the mount that blocks it, and queries the rest in a new one.
     fn set_apart(&mut self) {
         let Some(mount) = self.pending.pop_front() else {
             return;
@@ -130,14 +130,14 @@ impl Spaces {
         }
         self.quick.request(self.pending.iter().cloned().collect());
         if !self.quick.is_busy {
-            // No thread could be had. The next sample tries again.
+            // No thread could be started. The next sample tries again.
             self.pending.clear();
             self.quick = Lane::open(&self.ask, &self.answer);
         }
     }
 }
 
-/// A thread that answers requests in turn, until its lane is dropped and no mount holds it.
+/// A thread that processes requests in turn, until its lane is dropped and no mount blocks it.
 struct Lane {
     requests: Sender<Request>,
     withdrawn: Arc<AtomicBool>,
@@ -159,7 +159,7 @@ impl Lane {
             }
         };
         let thread = thread::Builder::new().name("disk-space".into());
-        // Where no thread can be had, the other end of `requests` is gone, and the next request tells.
+        // If no thread can be started, the other end of `requests` is gone, which the next request notices.
         let _ = thread.stack_size(STACK_BYTES).spawn(serve);
         Self {
             requests,
@@ -175,7 +175,7 @@ impl Lane {
         self.is_busy = self.requests.send(request).is_ok();
     }
 
-    /// Drops what it was asked beyond the mount that it is at.
+    /// Drops its requests after the current mount.
     fn withdraw(&self) {
         self.withdrawn.store(true, Ordering::Relaxed);
     }
@@ -220,7 +220,7 @@ mod tests {
         answers.into_iter().map(|(_, space)| space).collect()
     }
 
-    /// `/hung` answers one question for each token; the counter tells how many it was asked.
+    /// `/hung` responds once per token; the counter shows how many requests it got.
     fn hanging() -> (Spaces, Sender<()>, Arc<AtomicUsize>) {
         let (release, token) = mpsc::channel();
         let token = Mutex::new(token);
@@ -280,7 +280,7 @@ mod tests {
         let mounts = [mount("/hung"), mount("/home")];
         assert_eq!(sample(&mut spaces, &mounts), [None, Some(SPACE)]);
         release.send(()).unwrap();
-        // Its late answer, and then the answers to what it is asked afresh.
+        // Its late response, and then the responses to new requests.
         while sample(&mut spaces, &mounts)[0].is_none() {}
         while asked.load(Ordering::SeqCst) < 2 {
             sample(&mut spaces, &mounts);
@@ -298,7 +298,7 @@ mod tests {
             id: 8,
             ..mount("/hung")
         };
-        // Dropping the first lane lets nobody else have this token but its thread, which ends with it.
+        // With the first lane dropped, only its thread can take this token, and ends.
         release.send(()).unwrap();
         release.send(()).unwrap();
         while sample(&mut spaces, std::slice::from_ref(&again))[0].is_none() {}

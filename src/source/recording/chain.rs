@@ -1,6 +1,6 @@
-//! The most rows that can be left where they are.
+//! Finds the most rows that can stay in place.
 
-/// Where a row belongs among those of its host: the rank of its stream, and its number.
+/// The position of a row among those of its host: the rank of its stream, and its number.
 pub(super) type RowRank = (u32, u64);
 
 /// Rows that stay together.
@@ -8,12 +8,12 @@ pub(super) type RowRank = (u32, u64);
 pub(super) struct ChainLink {
     pub(super) first: RowRank,
     pub(super) last: RowRank,
-    /// How many rows they are.
+    /// The number of rows.
     pub(super) weight: u64,
 }
 
-/// Which of `links` are in the heaviest chain: links in the order given, each of which begins where or after the one
-/// before it ends. Takes n log n steps.
+/// Which of `links` are in the heaviest chain: links in the given order, each of which begins at or after the end of
+/// the previous one. Takes n log n steps.
 pub(super) fn heaviest(links: &[ChainLink]) -> Vec<bool> {
     let mut ends: Vec<RowRank> = links.iter().map(|link| link.last).collect();
     ends.sort_unstable();
@@ -35,14 +35,14 @@ pub(super) fn heaviest(links: &[ChainLink]) -> Vec<bool> {
     chosen
 }
 
-/// No link; also what an index becomes that is too large, which needs more memory than there is.
+/// No link; also used for an index that is too large, which would take more memory than there is.
 const NONE: u32 = u32::MAX;
 
 fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(NONE)
 }
 
-/// The heaviest chain among those with one of the first ends: a Fenwick tree of weights and of the last link.
+/// The heaviest chain that ends at or before a position: a Fenwick tree of weights, each with the last link.
 struct Prefixes(Vec<(u64, u32)>);
 
 impl Prefixes {
@@ -88,7 +88,7 @@ mod tests {
             (vec![link(1, 9, 9)], vec![true]),
             (vec![link(71, 138, 68), link(1, 70, 70)], vec![false, true]),
             (vec![link(9, 9, 1), link(1, 8, 8)], vec![false, true]),
-            // The same number twice is no disorder.
+            // The same number twice counts as in order.
             (vec![link(1, 2, 2), link(2, 3, 2)], vec![true, true]),
         ] {
             assert_eq!(heaviest(&links), expected);

@@ -20,13 +20,13 @@ use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
 use super::pace::{Pace, Speed};
 use super::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
-/// Rows that are read at once; viewers are woken at least this often.
+/// Rows per batch; viewers are woken at least this often.
 const BATCH: usize = 64;
 
 /// Batches that wait between the reading thread and the hub.
 const BATCHES_AHEAD: usize = 4;
 
-/// A wait that is longer than this and than three intervals is reported, so that nobody takes it for a hang.
+/// A wait longer than this and than three intervals is reported, so that it isn't mistaken for a hang.
 const LONG_WAIT: Duration = Duration::from_secs(5);
 
 /// How a recording is played.
@@ -40,21 +40,21 @@ pub struct Tempo {
     pub heartbeat: Duration,
 }
 
-/// Hears how a replay comes along.
+/// Receives the progress of a replay.
 pub trait Observer {
-    /// A message is played: its recorded time, and how many there were.
+    /// A message is played: its recorded time, and the number of messages so far.
     fn played(&self, due: Duration, messages: u64);
 
-    /// The next message is long in coming.
+    /// The next message is due only after a long wait.
     fn waiting(&self, wait: &LongWait<'_>);
 }
 
-/// The next message is due only after a long time.
+/// A long wait for the next message.
 #[derive(Debug, Clone, Copy)]
 pub struct LongWait<'a> {
     /// How long.
     pub wait: Duration,
-    /// Whose message it is.
+    /// The message's host.
     pub host: &'a HostName,
     /// Its number.
     pub seq: u64,
@@ -67,20 +67,20 @@ pub struct LongWait<'a> {
 pub struct Played {
     /// How many messages.
     pub messages: u64,
-    /// What has to be said of the recordings, in a line each.
+    /// Warnings about the recordings, one line each.
     pub warnings: Vec<String>,
 }
 
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A recording cannot be read on.
+    /// A recording cannot be read any further.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// There is no thread to read it.
+    /// The reading thread could not be started.
     #[error("cannot start reading")]
     Thread(#[from] io::Error),
-    /// The thread that reads it ended.
+    /// The reading thread ended early.
     #[error("the recording was not read to its end")]
     Unfinished,
 }
@@ -88,17 +88,17 @@ pub enum ReplayError {
 /// Recordings as a source.
 pub struct Feed<O> {
     playback: Playback,
-    /// Tells the time, in milliseconds since the epoch: a rebased recording begins when it is played.
+    /// The current time, in milliseconds since the epoch: a rebased recording begins when it is played.
     now: fn() -> u64,
     player: Player<O>,
 }
 
-/// Publishes what was read when it is due.
+/// Publishes messages when they are due.
 struct Player<O> {
     tempo: Tempo,
     replay: Replay,
     observer: O,
-    /// The last message was a metric.
+    /// Whether the last message was a metric.
     is_metric_last: bool,
     hosts: HashMap<HostName, FedHost>,
     intervals: BTreeMap<HostName, u64>,
@@ -106,7 +106,7 @@ struct Player<O> {
     alerting: Option<Alerting>,
 }
 
-/// One host, and what was last announced of it.
+/// One host, and its last announcement.
 struct FedHost {
     sequence: Sequence,
     interval: u64,
@@ -124,7 +124,7 @@ struct Hole {
 }
 
 impl<O: Observer> Feed<O> {
-    /// Plays `playback` by `tempo`; viewers learn that it is `replay`. If there are rules, numbers are fresh, and the alerts
+    /// Plays `playback` at `tempo`, and announces it as `replay`. If there are rules, numbers are fresh, and the alerts
     /// are what they find rather than what was recorded.
     pub fn new(
         playback: Playback,
@@ -173,7 +173,7 @@ impl<O: Observer> Feed<O> {
 impl<O: Observer> Player<O> {
     fn host(&mut self, publisher: &Publisher, name: &HostName) -> &mut FedHost {
         self.hosts.entry(name.clone()).or_insert_with(|| {
-            // One that a pipe brings late was not surveyed; most often it is sampled like the others.
+            // One that appears late in a pipe was not surveyed; it usually has the interval of the others.
             let surveyed = self.intervals.get(name);
             let interval = surveyed.or_else(|| self.intervals.values().next());
             let interval = interval.copied().unwrap_or(DEFAULT_INTERVAL_MS);
@@ -223,7 +223,7 @@ impl<O: Observer> Player<O> {
         });
     }
 
-    /// The first message gets this time. Viewers that have learnt another are told again.
+    /// Gives the first message this time, and announces it again to viewers that had another one.
     fn begins(&mut self, now: u64) {
         let Replay { first, last, .. } = self.replay;
         let span = first.zip(last).map(|(first, last)| last - first);
@@ -382,7 +382,7 @@ impl FedHost {
 }
 
 impl<O: Observer> Source for Feed<O> {
-    /// What was played; `None` when it was stopped.
+    /// What was played; `None` if it was stopped.
     type Outcome = Option<Played>;
     type Error = ReplayError;
 
@@ -403,14 +403,14 @@ impl<O: Observer> Source for Feed<O> {
     }
 }
 
-/// What the reading thread found.
+/// The results of the reading thread.
 enum Read {
     Rows(Vec<Play>),
     Failed(ReadError),
     Over(Vec<String>),
 }
 
-/// Reads and parses on a thread of its own, a little ahead.
+/// Reads and parses on a thread of its own, slightly ahead.
 fn read_ahead(mut playback: Playback) -> io::Result<mpsc::Receiver<Read>> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let batch = if playback.is_piped() { 1 } else { BATCH };
@@ -428,7 +428,7 @@ fn read_ahead(mut playback: Playback) -> io::Result<mpsc::Receiver<Read>> {
                 }
             }
             let over = plays.len() < batch;
-            // Nobody wants more once the receiver is gone.
+            // Once the receiver is gone, no more is needed.
             if !plays.is_empty() && sender.blocking_send(Read::Rows(plays)).is_err() {
                 return;
             }

@@ -12,10 +12,10 @@ use super::chain::RowRank;
 use super::order::{Ranks, RowOrder, Runs};
 use super::ordered::{FoundRow, RowSource, Spot};
 
-/// The cure for a row out of place in what can be read only once.
+/// The advice for a displaced row in an input that can be read only once.
 const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
 
-/// The cure for files whose rows cannot be merged one after the other.
+/// The advice for files whose rows cannot be merged in sequence.
 const JOIN_THEM: &str =
     "these files cannot be merged by time; replay one file that holds all of their lines";
 
@@ -24,18 +24,18 @@ pub(super) struct Merged {
     inputs: Vec<Opened>,
     ranks: Arc<Ranks>,
     last: HashMap<HostName, Last>,
-    /// Whether rows that come late are only noted, not refused.
+    /// Whether late rows are only noted, not refused.
     is_lenient: bool,
     is_out_of_order: bool,
 }
 
-/// An input, and the row of it that waits for its turn.
+/// An input, and its next row.
 struct Opened {
     source: RowSource,
     head: Option<FoundRow>,
-    /// Rows that were out of place.
+    /// Displaced rows.
     moved: u64,
-    /// Rows whose message came already.
+    /// Rows that repeat a message.
     repeated: u64,
 }
 
@@ -47,12 +47,12 @@ struct Last {
     at: Spot,
     /// The message itself, where it cannot be read again.
     message: Option<Numbered>,
-    /// The streams before its own.
+    /// The earlier streams.
     over: HashSet<StreamId>,
 }
 
 impl Merged {
-    /// Opens the inputs, which are in `order`.
+    /// Opens the inputs, to be read in `order`.
     pub(super) fn new(inputs: &[Input], order: &RowOrder) -> Result<Self, ReadError> {
         Self::open(inputs, order, false)
     }
@@ -100,7 +100,7 @@ impl Merged {
         Ok(None)
     }
 
-    /// The input whose row comes now.
+    /// The input with the next row.
     fn earliest(&self) -> Option<usize> {
         if let [only] = &self.inputs[..] {
             return only.head.as_ref().map(|_| 0);
@@ -109,10 +109,10 @@ impl Merged {
             let heads = self.inputs.iter().enumerate();
             heads.filter_map(|(input, opened)| Some((input, opened.head.as_ref()?)))
         };
-        // Ties go to the file that was named first.
+        // Ties go to the file named first.
         let time = |found: &FoundRow| (found.timestamp(), found.message.host.clone());
         let (input, earliest) = heads().min_by_key(|(_, found)| time(found))?;
-        // A clock may have been set back: another file may have what comes before it.
+        // A clock may have been set back: another file may have an earlier message.
         let host = &earliest.message.host;
         let mut first = (input, earliest);
         for (input, found) in heads().filter(|(_, found)| found.message.host == *host) {
@@ -129,12 +129,12 @@ impl Merged {
         (rank.copied().unwrap_or_default(), found.message.seq)
     }
 
-    /// Whether it is known in which order two rows of a host belong.
+    /// Whether the order of two rows of a host is known.
     fn is_ranked(&self, one: &FoundRow, other: &FoundRow) -> bool {
         one.message.stream == other.message.stream || self.ranks.contains_key(&one.message.host)
     }
 
-    /// Whether a row is the next of its host. One that came already is counted.
+    /// Whether a row is the next one of its host. A repeated one is counted.
     fn is_new(&mut self, input: usize, found: &FoundRow) -> Result<bool, ReadError> {
         let is_pipe = self.inputs[input].source.is_pipe();
         let keep = || is_pipe.then(|| found.message.clone());
@@ -180,7 +180,7 @@ impl Merged {
         Ok(true)
     }
 
-    /// Checks that a row says the same as the last one of its host, whose message it repeats.
+    /// Checks that a row equals the last one of its host, whose message it repeats.
     fn check_same(&mut self, input: usize, found: &FoundRow) -> Result<(), ReadError> {
         let Some(last) = self.last.get(&found.message.host) else {
             return Ok(());
@@ -224,7 +224,7 @@ impl Merged {
         }
     }
 
-    /// Whether any row came late.
+    /// Whether any row was late.
     pub(super) fn is_out_of_order(&self) -> bool {
         self.is_out_of_order
     }
@@ -235,7 +235,7 @@ impl Merged {
         runs.map(|opened| opened.source.into_runs()).collect()
     }
 
-    /// What there is to say of the inputs, in a line each: rows cut off, and, of what was read to its end, rows moved and
+    /// Warnings about the inputs, one line each: rows cut off, and, for inputs read to the end, rows moved and
     /// repeated.
     pub(super) fn warnings(&self) -> impl Iterator<Item = String> {
         self.inputs.iter().flat_map(|opened| {
@@ -261,7 +261,7 @@ impl Merged {
         })
     }
 
-    /// What is said of rows that were cut off alone.
+    /// Only the warnings about rows that were cut off.
     pub(super) fn torn(&self) -> impl Iterator<Item = String> {
         (self.inputs.iter()).filter_map(|opened| opened.source.torn())
     }
@@ -272,7 +272,7 @@ fn name(stream: StreamId, seq: u64) -> String {
     format!("message {seq} of stream {stream}")
 }
 
-/// Whether two rows of a message say the same; their files may have their columns in different orders.
+/// Whether two rows for a message are equal; their files may have their columns in different orders.
 fn is_same(one: &Numbered, other: &Numbered) -> bool {
     let sorted = |values: &[(Arc<str>, f64)]| {
         let mut values = values.to_vec();

@@ -1,4 +1,4 @@
-//! Which rows of a file are out of place, and where they belong.
+//! Which rows of a file are displaced, and where they belong.
 //!
 //! The rows of one host are ordered by stream and number, never by time: a clock may have been set back. A survey counts
 //! each host's [`Runs`], stretches of rows that are in order; a file in order has one for each stream. Only where a row
@@ -15,7 +15,7 @@ use crate::recording::{Heading, ReadError, Reader, Row, RowPlace};
 use super::Input;
 use super::chain::{ChainLink, RowRank, heaviest};
 
-/// The rows of a file, as stretches of each host's that are in order.
+/// The rows of a file, as runs of each host's rows that are in order.
 #[derive(Debug, Default)]
 pub(super) struct Runs(HashMap<HostName, HostRuns>);
 
@@ -29,8 +29,8 @@ struct HostRuns {
     greatest: HashMap<StreamId, u64>,
 }
 
-/// Rows that were moved before their place stand behind a hole; it is remembered until they are recognised. Blocks of moved
-/// rows that have more holes are put right too, with more rows moved than necessary.
+/// Rows that were moved ahead of their place leave a hole, which is remembered until they are recognised. Blocks of
+/// moved rows with more holes are put in order too, but with more rows moved than necessary.
 const HOLES: usize = 16;
 
 /// Missing numbers within a run.
@@ -38,7 +38,7 @@ const HOLES: usize = 16;
 struct Hole {
     /// The run as if it ended before the hole.
     before: RowRun,
-    /// The number and time behind it.
+    /// The number and time after it.
     next: u64,
     timestamp: u64,
 }
@@ -54,16 +54,16 @@ struct RowRun {
     timestamp: u64,
 }
 
-/// How the rows of all inputs are ordered. By default as they come.
+/// How the rows of all inputs are ordered. By default, as they are.
 #[derive(Debug, Clone, Default)]
 pub struct RowOrder {
-    /// The streams of each host; empty where nothing had to be put in order.
+    /// The streams of each host; empty if nothing had to be put in order.
     pub(super) ranks: Arc<Ranks>,
     /// What is displaced in each input.
     plans: Vec<Option<Arc<ReorderPlan>>>,
 }
 
-/// Which of a host's streams comes when.
+/// The rank of each of a host's streams.
 pub(super) type Ranks = HashMap<HostName, HashMap<StreamId, u32>>;
 
 /// The displaced rows of a file.
@@ -86,24 +86,24 @@ pub(super) struct HostPlan {
     pub(super) displaced: Vec<Displaced>,
 }
 
-/// What becomes of a run.
+/// What to do with a run.
 #[derive(Debug)]
 pub(super) struct PlannedRun {
     rows: u64,
-    /// Whether its rows are left where they are.
+    /// Whether its rows stay in place.
     pub(super) is_in_place: bool,
-    /// Whether they are out of order; others move only because most do.
+    /// Whether they are out of order; the others move only because most do.
     is_moved: bool,
 }
 
-/// A row that is read where it belongs, not where it is.
+/// A row that is read where it belongs instead of where it is.
 #[derive(Debug)]
 pub(super) struct Displaced {
     seq: u64,
     pub(super) timestamp: u64,
     pub(super) place: RowPlace,
     rank: u32,
-    /// The index of its heading, doubled; odd where the row counts as moved.
+    /// The index of its heading, doubled; odd if the row counts as moved.
     heading_and_moved: u32,
 }
 
@@ -126,7 +126,7 @@ impl RunCounter {
 }
 
 impl Runs {
-    /// Takes in the next row of the file.
+    /// Processes the next row of the file.
     pub(super) fn note(&mut self, message: &Numbered) {
         let runs = match self.0.get_mut(&message.host) {
             Some(runs) => runs,
@@ -143,7 +143,7 @@ impl HostRuns {
         match self.runs.last_mut() {
             Some(run) if run.stream == stream && run.last <= seq => {
                 let is_behind_hole = run.last + 1 < seq;
-                // What was moved behind its place ends where the rest goes on.
+                // Rows that were moved behind their place end where the rest continues.
                 if is_behind_hole && run.last < before && before < seq {
                     self.begin(stream, seq, timestamp);
                     return;
@@ -160,7 +160,7 @@ impl HostRuns {
                 run.rows += 1;
             }
             Some(run) if run.stream == stream => {
-                // What was moved before its place begins at the hole into which this row falls.
+                // Rows that were moved ahead of their place begin at the hole into which this row falls.
                 if let Some(hole) = self.holes.iter().rev().find(|hole| hole.next > seq) {
                     let behind = RowRun {
                         first: hole.next,
@@ -190,7 +190,7 @@ impl HostRuns {
 }
 
 impl RowOrder {
-    /// The order of `inputs`, which have these runs. Reads again those that have displaced rows.
+    /// The order of `inputs`, which have these runs. Rereads those with displaced rows.
     pub(super) fn of(inputs: &[Input], runs: &[Runs]) -> Result<Self, ReadError> {
         let ranks = rank(runs);
         let plans = inputs.iter().zip(runs).map(|(input, runs)| {
@@ -230,8 +230,8 @@ fn rank(files: &[Runs]) -> Ranks {
 
 /// The streams of one host, in their order.
 ///
-/// Streams of one file keep the order in which they have there. Those of different files are ordered by the time of
-/// their first rows. Where files contradict each other, they are ordered by id.
+/// Streams of one file keep their order. Those of different files are ordered by the times of their first rows. If
+/// files contradict each other, they are ordered by id.
 fn rank_streams(files: &[&[RowRun]]) -> Vec<StreamId> {
     let mut begins: BTreeMap<StreamId, u64> = BTreeMap::new();
     for run in files.iter().copied().flatten() {
@@ -276,8 +276,8 @@ fn rank_streams(files: &[&[RowRun]]) -> Vec<StreamId> {
     ranked
 }
 
-/// The streams of one host in one file, in their order there: as they come, by id where they interleave, and turned
-/// around where the numbers mostly fall, as in a file that was sorted newest first.
+/// The streams of one host in one file, in order: as they appear, by id where they interleave, and reversed if most
+/// numbers descend, as in a file that was sorted newest first.
 fn streams_of(runs: &[RowRun]) -> Vec<StreamId> {
     let mut spans: HashMap<StreamId, (usize, usize)> = HashMap::new();
     for (at, run) in runs.iter().enumerate() {
@@ -311,7 +311,7 @@ fn is_falling(runs: &[RowRun]) -> bool {
 }
 
 impl ReorderPlan {
-    /// Which runs move, of hosts that have any.
+    /// Which runs move, for hosts that have any.
     fn of(runs: &Runs, ranks: &Ranks) -> Self {
         let mut plan = Self::default();
         for (host, runs) in &runs.0 {
@@ -337,7 +337,7 @@ impl ReorderPlan {
                     .map(|(run, _)| run.rows)
                     .sum()
             };
-            // Where most rows move, the others go with them: so the times of several hosts are merged row by row.
+            // If most rows move, the others move too, so that several hosts are merged row by row.
             let all_move = rows(false) >= rows(true);
             let planned = runs
                 .iter()

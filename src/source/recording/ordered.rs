@@ -11,12 +11,12 @@ use crate::recording::{Columns, Heading, ReadError, Reader, Row, RowPlace};
 use super::Input;
 use super::order::{Displaced, HostPlan, ReorderPlan, RunCounter, Runs};
 
-/// A numbered row that was read, and where.
+/// A numbered row, and where it was read.
 #[derive(Debug)]
 pub(super) struct FoundRow {
     pub(super) message: Numbered,
     pub(super) at: Spot,
-    /// Whether it was out of place in its file.
+    /// Whether it was displaced in its file.
     pub(super) is_moved: bool,
 }
 
@@ -40,18 +40,18 @@ impl FoundRow {
     }
 }
 
-/// An open input. Gap rows are left out: the numbers show the hole.
+/// An open input. Gap rows are skipped: the numbers show the hole.
 pub(super) enum RowSource {
-    /// Its rows can be read once, as they come.
+    /// Its rows can be read once, in sequence.
     Pipe(Reader<Box<dyn Read + Send>>),
-    /// Its rows are in order, as far as is known. They are counted where that is to be found out.
+    /// Its rows are in order, as far as is known. To find that out, they are counted.
     File(Reader<File>, Option<Runs>),
     /// Some of its rows are displaced.
     Displaced(Box<InOrder>),
 }
 
 impl RowSource {
-    /// Opens an input. With `count` its runs are counted as it is read.
+    /// Opens an input. With `count`, its runs are counted while it is read.
     pub(super) fn open(
         input: &Input,
         plan: Option<Arc<ReorderPlan>>,
@@ -94,7 +94,7 @@ impl RowSource {
         }
     }
 
-    /// Reads a row again. `None` where that cannot be done.
+    /// Reads a row again. `None` if that is impossible.
     pub(super) fn again(&mut self, at: &Spot) -> Result<Option<Numbered>, ReadError> {
         match self {
             Self::Displaced(rows) => (rows.by_place).message_at(at.place, &at.heading).map(Some),
@@ -106,7 +106,7 @@ impl RowSource {
         }
     }
 
-    /// What errors call it by.
+    /// Its name in errors.
     pub(super) fn file(&self) -> &str {
         match self {
             Self::Pipe(reader) => reader.file(),
@@ -119,7 +119,7 @@ impl RowSource {
         matches!(self, Self::Pipe(_))
     }
 
-    /// What there is to say of a last row that was cut off.
+    /// The warning about a last row that was cut off.
     pub(super) fn torn(&self) -> Option<String> {
         let torn = match self {
             Self::Pipe(reader) => reader.torn(),
@@ -165,7 +165,7 @@ fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<FoundRow>, ReadErr
     Ok(None)
 }
 
-/// A file with displaced rows: those in place as they come, and each of the others where it belongs.
+/// A file with displaced rows: yields those in place in sequence, and each of the others where it belongs.
 pub(super) struct InOrder {
     in_file: Reader<File>,
     by_place: Reader<File>,
@@ -176,13 +176,13 @@ pub(super) struct InOrder {
     is_over: bool,
 }
 
-/// How far a host with displaced rows is.
+/// How far a host with displaced rows has been read.
 #[derive(Debug, Default)]
 struct HostProgress {
     counter: RunCounter,
-    /// Displaced rows that were given out.
+    /// Displaced rows already yielded.
     given: usize,
-    /// Whether any row in place was given out.
+    /// Whether any row in place has been yielded.
     has_begun: bool,
 }
 
@@ -213,7 +213,7 @@ impl InOrder {
             else {
                 return Ok(Some(found));
             };
-            // Rows that were appended since the survey are at the end.
+            // Rows appended since the survey are at the end.
             if (progress.counter.next(plan)).is_none_or(|run| run.is_in_place) {
                 return Ok(Some(found));
             }
@@ -221,10 +221,10 @@ impl InOrder {
         Ok(None)
     }
 
-    /// The host whose displaced row comes now; `None` where that is a row in place.
+    /// The host whose displaced row is next; `None` if a row in place is next.
     fn earliest_displaced(&self) -> Option<HostName> {
         let mut earliest = None;
-        // A row in place is held back by those of its host that belong before it.
+        // A row in place waits for displaced rows of its host that belong before it.
         let mut head = (self.head.as_ref()).map(|head| (head.timestamp(), &head.message.host));
         for (host, progress) in &self.hosts {
             let Some(plan) = self.plan.hosts.get(host) else {
@@ -245,7 +245,7 @@ impl InOrder {
             .then(|| host.clone())
     }
 
-    /// Whether a displaced row may come before the next row in place.
+    /// Whether a displaced row may precede the next row in place.
     fn is_due(
         &self,
         host: &HostName,
@@ -258,7 +258,7 @@ impl InOrder {
             Some(FoundRow { message, .. }) if message.host == *host => {
                 row.key() < plan.key(message.stream, message.seq)
             }
-            // When this host's next row in place comes is not known yet, except for the first.
+            // Where this host's next row in place is, isn't known yet, except for the first.
             Some(_) => plan
                 .first_in_place
                 .is_none_or(|first| !so_far.has_begun && row.key() < first),

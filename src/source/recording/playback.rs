@@ -1,4 +1,4 @@
-//! The rows as messages: which stream, which time, and by what rule they are numbered.
+//! Turns rows into messages, with their stream, time and number.
 
 use std::collections::HashMap;
 
@@ -16,11 +16,11 @@ use super::{Input, Window};
 pub enum Numbering {
     /// As recorded: the same messages.
     Kept,
-    /// Afresh: other messages. Holes keep their size.
+    /// Renumbered: different messages. Holes keep their size.
     Fresh {
         /// The stream of every host.
         stream: StreamId,
-        /// What the one host is called, if not as recorded.
+        /// The new name of the only host, if any.
         name: Option<HostName>,
     },
 }
@@ -30,15 +30,15 @@ pub enum Numbering {
 pub struct PlaybackOptions {
     /// The recordings.
     pub inputs: Vec<Input>,
-    /// How their rows are ordered, as the survey found.
+    /// How their rows are ordered, according to the survey.
     pub order: RowOrder,
-    /// Which part of them.
+    /// Which part of them is played.
     pub window: Window,
     /// How messages are numbered.
     pub numbering: Numbering,
-    /// Whether to begin again at the end.
+    /// Whether to start over at the end.
     pub again: bool,
-    /// Shift time so that the first message is of this time, in milliseconds since the epoch.
+    /// Shifts time so that the first message has this time, in milliseconds since the epoch.
     pub rebase_to: Option<u64>,
     /// Milliseconds between the last message of a pass and the first of the next.
     pub interval: u64,
@@ -53,7 +53,7 @@ pub struct Play {
     pub columns: Columns,
     /// The message.
     pub message: Unnumbered,
-    /// Milliseconds since the first message, by steps forward: when it is due at speed 1.
+    /// Milliseconds since the first message, counting only steps forward: when it is due at speed 1.
     pub due: u64,
     /// Messages before it are missing, or another recorded stream begins with it.
     pub is_after_gap: bool,
@@ -69,18 +69,18 @@ pub struct Playback {
     clock: RecordedClock,
     /// Each host's last message as recorded; `None` before the first of a pass.
     hosts: HashMap<HostName, Option<(StreamId, u64)>>,
-    /// Why no more messages can be made of what is left.
+    /// Why the remaining rows cannot become messages.
     exhausted: Option<&'static str>,
 }
 
-/// Recorded time, made into time that never goes back, not within a pass and not from one to the next.
+/// Turns recorded time into time that never goes back, within a pass or from one to the next.
 #[derive(Debug, Default)]
 struct RecordedClock {
     /// The time of the first message.
     base: Option<u64>,
-    /// Milliseconds since then, by steps forward.
+    /// Milliseconds since then, counting only steps forward.
     due: u64,
-    /// The recorded time of the message before.
+    /// The recorded time of the previous message.
     last: Option<u64>,
 }
 
@@ -88,7 +88,7 @@ impl Playback {
     /// Opens the recordings.
     ///
     /// # Errors
-    /// When one cannot be opened, or its first row not be read.
+    /// When one cannot be opened, or its first row cannot be read.
     pub fn new(run: PlaybackOptions) -> Result<Self, ReadError> {
         let rows = Merged::new(&run.inputs, &run.order)?;
         let clock = RecordedClock::default();
@@ -103,7 +103,7 @@ impl Playback {
         })
     }
 
-    /// Reads up to `count` rows ahead and says what they show: the survey of an input that can be read only once.
+    /// Reads up to `count` rows ahead and surveys them, for an input that can be read only once.
     ///
     /// # Errors
     /// The first row that cannot be read.
@@ -127,8 +127,8 @@ impl Playback {
         Ok(survey)
     }
 
-    /// What was cut off and left out, in a line each. Complete after the last message. What the survey says of rows that
-    /// were moved and repeated is not said again.
+    /// What was cut off and omitted, one line each. Complete after the last message. The survey's warnings about moved
+    /// and repeated rows are not repeated.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let exhausted = self
@@ -149,13 +149,13 @@ impl Playback {
         &self.run.numbering
     }
 
-    /// Whether rows come from a pipe, one at a time, so that the next may be long in coming.
+    /// Whether rows come from a pipe, so that the next one may take long.
     #[must_use]
     pub fn is_piped(&self) -> bool {
         self.run.inputs.iter().any(Input::is_piped)
     }
 
-    /// Changes where a rebased replay begins, before its first message. Whether it is one.
+    /// Changes the start of a rebased replay, before its first message. Returns whether it is rebased.
     pub fn rebase_to(&mut self, now: u64) -> bool {
         let is_rebased = self.run.rebase_to.is_some();
         if is_rebased {
@@ -254,7 +254,7 @@ impl Iterator for Playback {
     }
 }
 
-/// A time beside a message whose own time was changed.
+/// Another time in a message whose own time was changed.
 fn shifted(time: u64, from: u64, to: u64) -> u64 {
     if to >= from {
         time.saturating_add(to - from).min(LAST_TIMESTAMP)
@@ -264,7 +264,7 @@ fn shifted(time: u64, from: u64, to: u64) -> u64 {
 }
 
 impl RecordedClock {
-    /// When the message of a recorded time is due, and the time that it gets.
+    /// When the message of a recorded time is due, and its new time.
     fn tick(&mut self, recorded: u64, rebase_to: Option<u64>) -> (u64, u64) {
         let step = recorded.saturating_sub(self.last.unwrap_or(recorded));
         self.due = self.due.saturating_add(step);
@@ -292,7 +292,7 @@ mod tests {
         format!("2026-11-24T14:00:{second:02}.000Z,a,{stream},{seq},,{seq},,\n")
     }
 
-    /// The messages of recordings with these rows, and what is said of them.
+    /// The messages of recordings with these rows, and the warnings about them.
     fn played(
         files: &[String],
         change: impl FnOnce(&mut PlaybackOptions),

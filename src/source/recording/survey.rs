@@ -10,26 +10,26 @@ use super::merge::Merged;
 use super::order::RowOrder;
 use super::{Input, Window};
 
-/// The steps that say what the interval is.
+/// The number of steps that determine the interval.
 const STEPS: usize = 10;
 
-/// Assumed where a host has a single row: the interval that `serve` has by default.
+/// Assumed if a host has a single row: `serve`'s default interval.
 pub const DEFAULT_INTERVAL_MS: u64 = 2000;
 
-/// What a look through the recordings found.
+/// The results of a survey.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Survey {
     /// The hosts.
     pub hosts: BTreeMap<HostName, HostSurvey>,
     /// Numbered rows in the window.
     pub rows: u64,
-    /// The time of the first row of all, in milliseconds since the epoch, inside the window or not.
+    /// The time of the very first row, in milliseconds since the epoch, inside the window or not.
     pub first: Option<u64>,
-    /// Milliseconds from the first row in the window to the last, by steps forward.
+    /// Milliseconds from the first row in the window to the last, counting only steps forward.
     pub span: u64,
-    /// The times in the window; `None` where no row is in it, or none of a pipe was read.
+    /// The times in the window; `None` if it contains no row, or nothing was read from a pipe.
     pub times: Option<Times>,
-    /// What was cut off, moved and left out, in a line each.
+    /// What was cut off, moved and omitted, one line each.
     pub warnings: Vec<String>,
     /// The names of all values.
     pub metrics: BTreeSet<Arc<str>>,
@@ -40,7 +40,7 @@ pub struct Survey {
 pub struct Times {
     /// That of the first row.
     pub opening: u64,
-    /// The smallest; another than the first where the clock was set back.
+    /// The smallest; differs from the first if the clock was set back.
     pub earliest: u64,
     /// The greatest.
     pub latest: u64,
@@ -64,10 +64,10 @@ impl Times {
     }
 }
 
-/// What is known of one host.
+/// The survey of one host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostSurvey {
-    /// Its streams, in the order in which they come.
+    /// Its streams, in order.
     pub streams: Vec<StreamId>,
     /// The columns of its first row.
     pub columns: Columns,
@@ -80,8 +80,8 @@ pub struct HostSurvey {
     steps: Vec<u64>,
 }
 
-/// Reads `inputs` through, so that errors in them are told before anything is served. Where rows are out of order it finds
-/// out where they belong.
+/// Reads through `inputs`, so that errors in them are reported before anything is served. If rows are out of order,
+/// finds out where they belong.
 ///
 /// # Errors
 /// The first row or file that cannot be read.
@@ -99,7 +99,7 @@ pub fn survey(inputs: &[Input], window: Window) -> Result<(Survey, RowOrder), Re
 }
 
 impl Survey {
-    /// Takes in the time of a row in the window.
+    /// Notes the time of a row in the window.
     pub(super) fn note_time(&mut self, timestamp: u64) {
         let times = self.times.map(|times| times.and(timestamp));
         self.times = Some(times.unwrap_or_else(|| Times::of(timestamp)));

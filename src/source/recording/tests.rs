@@ -10,7 +10,7 @@ use crate::recording::ReadError;
 
 const HEADER: &str = "timestamp,host,stream,seq,event,cpu,top,extra\n";
 
-/// 2026-11-24T14:00:00Z and some seconds.
+/// A row at 2026-11-24T14:00:00Z plus `second`.
 fn row(second: u64, host: &str, stream: &str, seq: u64) -> String {
     let (minute, second) = (second / 60, second % 60);
     format!("2026-11-24T14:{minute:02}:{second:02}.000Z,{host},{stream},{seq},,{seq},,\n")
@@ -29,7 +29,7 @@ impl Files {
         Input::File(path)
     }
 
-    /// The names of the messages in their order, and what is said, without the directory.
+    /// The names of the messages in order, and the warnings, without the directory.
     fn played(&self, inputs: &[Input]) -> Result<(Vec<String>, Vec<String>), String> {
         let directory = format!("{}/", self.0.path().display());
         let words = |error: ReadError| error.to_string().replace(&directory, "");
@@ -143,7 +143,7 @@ fn streams_keep_their_order_unless_they_interleave() {
     let s = |stream, seqs: std::ops::RangeInclusive<u64>| rows(stream, seqs);
     let in_order = |first, second| [names("a", first, 1..=4), names("a", second, 1..=4)];
     let ten = "0.csv: 2 rows were out of order; they are replayed in their place by stream and seq";
-    // In the file's order, whatever the ids, though a row of the first is displaced.
+    // In the file's order, whatever the ids, even though a row of the first is displaced.
     check(
         &[&[s("s2", 2..=4), s("s2", 1..=1), s("s1", 1..=4)].concat()],
         &in_order("s2", "s1"),
@@ -158,7 +158,7 @@ fn streams_keep_their_order_unless_they_interleave() {
         &in_order("s1", "s2"),
         &[ten],
     );
-    // Newest first: turned around.
+    // Newest first: reversed.
     let falling = |stream| rows(stream, (1..=4).rev());
     let six = &ten.replace("2 rows", "7 rows");
     check(
@@ -266,7 +266,7 @@ fn files_of_one_host_are_merged_by_number_where_a_clock_was_set_back() {
         .map(|(at, seq)| row(at, "a", "s1", seq))
         .concat();
     check(&[&first, &second], &[names("a", "s1", 1..=7)], &[]);
-    // Two servers of one name at once: all of one, then all of the other.
+    // Two servers with one name at once: all of one, then all of the other.
     let one: String = (1..5).map(|seq| row(2 * seq, "a", "s9", seq)).collect();
     let other: String = (1..5).map(|seq| row(2 * seq + 1, "a", "s5", seq)).collect();
     check(

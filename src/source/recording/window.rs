@@ -11,7 +11,7 @@ use crate::recording::{TimeProblem, parse_timestamp};
 /// Which part of the recordings is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    /// From here on.
+    /// From here.
     pub start: Option<Bound>,
     /// Up to here, exclusive.
     pub end: Option<Bound>,
@@ -32,7 +32,7 @@ impl FromStr for Bound {
     fn from_str(text: &str) -> Result<Self, String> {
         let shown = text.escape_default();
         let at = match parse_timestamp(text) {
-            // On the command line nobody means anything but UTC, which recordings are in.
+            // On the command line, a time without a zone is in UTC, like the recordings.
             Err(TimeProblem::NoOffset) => parse_timestamp(&format!("{text}Z")),
             known => known,
         };
@@ -83,7 +83,7 @@ impl fmt::Display for Bound {
 }
 
 impl Bound {
-    /// The time in recordings whose first row is of time `first`, in milliseconds since the epoch.
+    /// The time in recordings whose first row has the time `first`, in milliseconds since the epoch.
     fn at(self, first: u64) -> u64 {
         match self {
             Self::At(at) => at,
@@ -93,15 +93,14 @@ impl Bound {
 }
 
 impl Window {
-    /// Whether a row of time `timestamp` is inside, in recordings whose first row is of time `first`.
+    /// Whether a row with the time `timestamp` is inside, in recordings whose first row has the time `first`.
     #[must_use]
     pub fn contains(&self, timestamp: u64, first: u64) -> bool {
         self.start.is_none_or(|start| timestamp >= start.at(first))
             && self.end.is_none_or(|end| timestamp < end.at(first))
     }
 
-    /// Whether it ends before or where it starts, so that nothing can be inside; `first` is the time of the first row
-    /// where that is known.
+    /// Whether it ends at or before its start, so that it is empty; `first` is the time of the first row, if known.
     #[must_use]
     pub fn is_void(&self, first: Option<u64>) -> bool {
         match (self.start, self.end) {

@@ -1,4 +1,4 @@
-//! Lines for other programs, and what is said beside them.
+//! Lines for other programs, and the messages beside them.
 
 use std::io;
 
@@ -13,7 +13,7 @@ use crate::client::ClientEvent;
 use crate::cmd::Exit;
 use crate::protocol::{Alert, AlertState, Gap, GapReason, Update};
 
-/// Runs the lines over `script`; what was written and said.
+/// Runs the lines over `script`; returns what was written and reported.
 async fn print(
     script: Script,
     format: LineFormat,

@@ -24,7 +24,7 @@ use crate::view::Style;
 pub(super) struct Script {
     events: VecDeque<(Duration, ClientEvent)>,
     over: bool,
-    /// When the next event comes: kept here, so that a dropped future loses nothing.
+    /// When the next event arrives: kept here, so that a dropped future loses nothing.
     due: Option<Instant>,
 }
 
@@ -61,7 +61,7 @@ impl EventSource for Script {
     }
 }
 
-/// An archive of servers that hold no more than they told.
+/// An archive of servers without history.
 pub(super) struct Nothing;
 
 impl Archive for Nothing {
@@ -185,7 +185,7 @@ pub(super) fn metric(server: usize, name: &str, cpu: f64) -> ClientEvent {
     received(server, name, message(name, 1, None, sample(cpu)))
 }
 
-/// Sample `seq` of `name`: a second after the one before, and with its number modulo 100 as `cpu`.
+/// Sample `seq` of `name`: a second after the previous one, with its number modulo 100 as `cpu`.
 pub(super) fn numbered(name: &str, seq: u64) -> ClientEvent {
     let sample = sample(f64::from(u32::try_from(seq % 100).unwrap()));
     let sample = Sample {
@@ -202,7 +202,7 @@ pub(super) fn refused(server: usize) -> ClientEvent {
     }
 }
 
-/// Somebody who presses `keys` at their times, and then no more.
+/// A keyboard on which `keys` are pressed at their times, and then no more.
 pub(super) fn keyboard(keys: &[(u64, TerminalInput)]) -> mpsc::Receiver<TerminalInput> {
     let (sender, receiver) = mpsc::channel(8);
     let keys = keys.to_vec();
@@ -214,7 +214,7 @@ pub(super) fn keyboard(keys: &[(u64, TerminalInput)]) -> mpsc::Receiver<Terminal
                 return;
             }
         }
-        // Nobody closes the keyboard by not typing.
+        // The keyboard stays open without typing.
         sender.closed().await;
     });
     receiver

@@ -1,4 +1,4 @@
-//! Hosts and origins, parsed. Nothing is ever compared by its beginning or its end.
+//! Hosts and origins, parsed. Nothing is ever compared by prefix or suffix.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::loopback::{is_localhost, is_loopback};
 use crate::protocol::shown;
 
-/// Who a URL points to: an address, or a name in lower case without a last dot.
+/// The host in a URL: an address, or a name in lower case without a trailing dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum UrlHost {
     Ip(IpAddr),
@@ -15,11 +15,11 @@ pub(super) enum UrlHost {
 }
 
 impl UrlHost {
-    /// Reads a name, or an address with its brackets where it has them in a URL.
+    /// Reads a name, or an address, with brackets if it needs them in a URL.
     fn parse(text: &str) -> Option<Self> {
         if let Some(inside) = text.strip_prefix('[') {
             let inside = inside.strip_suffix(']')?;
-            // A zone names an interface of the viewer's and says nothing to us; curl and browsers leave it out.
+            // A zone names an interface of the viewer and means nothing here; curl and browsers omit it.
             let (ip, zone) = inside.split_once('%').unwrap_or((inside, "0"));
             let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._~%-".contains(&byte);
             if zone.is_empty() || !zone.bytes().all(allowed) {
@@ -56,7 +56,7 @@ impl fmt::Display for UrlHost {
     }
 }
 
-/// What a `Host` header says.
+/// The contents of a `Host` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Authority {
     pub(super) name: UrlHost,
@@ -88,7 +88,7 @@ impl Authority {
     }
 }
 
-/// A name by which viewers may call the server.
+/// A name that viewers may use for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AllowedHost(pub(super) UrlHost);
 
@@ -107,7 +107,7 @@ impl FromStr for AllowedHost {
     }
 }
 
-/// Where a page comes from.
+/// The origin of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     scheme: String,
@@ -156,19 +156,19 @@ impl Origin {
         }
     }
 
-    /// Whether it is a page that a web server gave, rather than an extension's or an application's.
+    /// Whether the page comes from a web server, rather than an extension or an application.
     fn is_web(&self) -> bool {
         self.default_port().is_some()
     }
 
-    /// Whether the page was given by `host` itself. Behind a proxy that ends TLS we cannot know our own scheme, so the
-    /// origin's decides which port a missing one is.
+    /// Whether the page comes from `host` itself. Behind a proxy that terminates TLS we cannot know our own scheme, so
+    /// the origin's scheme determines a missing port.
     pub(super) fn is_of(&self, host: &Authority) -> bool {
         let default = self.default_port();
         self.is_web() && self.name == host.name && self.port.or(default) == host.port.or(default)
     }
 
-    /// Whether the page was given by the machine of the browser itself.
+    /// Whether the page comes from the browser's own machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.is_web() && self.name.is_loopback()
     }

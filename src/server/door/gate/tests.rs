@@ -1,10 +1,10 @@
-//! The whole matrix. Each row is a request and what it gets.
+//! The whole matrix. Each row is a request and its result.
 
 use crate::token::Token;
 
 use super::*;
 
-/// Some parts of the page.
+/// Some files of the page.
 const PAGE: [&str; 4] = ["/", "/app.js", "/app.css", "/favicon.svg"];
 
 const TOKEN: &str = "0123456789abcdef";
@@ -15,7 +15,7 @@ struct Case {
 }
 
 impl Case {
-    /// A server called web-1.example.com that lets the pages of https://dash.example.com in.
+    /// A server named web-1.example.com that allows the pages of https://dash.example.com.
     fn anonymous() -> Self {
         let gate = Gate::new(
             None,
@@ -54,7 +54,7 @@ impl Case {
         })
     }
 
-    /// 101 where the request passes, else the status of the refusal.
+    /// 101 if the request passes, otherwise the status of the refusal.
     fn status(&self, url: &str, lines: &[(&str, &str)]) -> u16 {
         match self.ask(url, lines) {
             Ok(_) => 101,
@@ -126,7 +126,7 @@ fn there_is_exactly_one_host() {
 fn a_page_is_our_own_or_an_allowed_one() {
     let case = Case::anonymous();
     for (host, origin, expected) in [
-        // Our own: the same name and port, a missing port being the origin's default.
+        // Our own: the same name and port, with the origin's default for a missing port.
         ("192.0.2.7:8080", "http://192.0.2.7:8080", 101),
         ("web-1.example.com", "http://web-1.example.com", 101),
         ("web-1.example.com:80", "http://web-1.example.com", 101),
@@ -306,7 +306,7 @@ fn the_right_token_opens_by_any_name_but_not_to_any_page() {
     assert_eq!(case.status("/ws", &[("host", "any.example"), wrong]), 401);
     let lines = [("host", "192.0.2.7"), ("origin", "https://evil.com"), token];
     assert_eq!(case.status("/ws", &lines), 403);
-    // A server that asks for none takes no notice of one.
+    // A server that requires no token ignores one.
     let anonymous = Case::anonymous();
     assert_eq!(
         anonymous.status("/ws", &[("host", "any.example"), token]),
@@ -348,7 +348,7 @@ fn a_page_may_ask_whether_it_may_send_a_token() {
     };
     let (ours, theirs) = ("https://dash.example.com", "https://evil.com");
     let (asking, anonymous) = (Case::with_token(), Case::anonymous());
-    // The request that follows bears the token, which is worth more than a name.
+    // The actual request carries the token, which counts more than a name.
     assert_eq!(status(&asking, "any.example", ours), 204);
     assert_eq!(status(&asking, "any.example", theirs), 403);
     assert_eq!(status(&anonymous, "any.example", ours), 403);
@@ -403,7 +403,7 @@ fn a_host_that_was_renamed_answers_to_its_new_name() {
             (101, 101, 403)
         );
     }
-    // Whatever a machine calls itself, an empty name or one outside the rules lets nobody in.
+    // Whatever a machine's own name is, an empty or invalid one admits nobody.
     for name in ["", ".", "a b", ".example.com"] {
         *now.write().unwrap() = name.into();
         assert_eq!((status("web-8"), status("evil.com")), (403, 403), "{name}");

@@ -1,4 +1,4 @@
-//! What the server counts of itself.
+//! The server's own counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,7 +8,7 @@ use crate::server::viewers::tally::Tally;
 
 use super::format::{family_of, single};
 
-/// Appends what the server counts of itself.
+/// Appends the server's own counters.
 pub(super) fn write(viewers: &Viewers, text: &mut String) {
     let now = viewers.now();
     let accepted = viewers.accepted_connections();

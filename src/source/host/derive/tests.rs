@@ -33,7 +33,7 @@ fn interface(name: &str, received: u64, sent: u64, errors: u64) -> Interface {
     }
 }
 
-/// A reading and the one `seconds` after it, changed by `first` and `second`.
+/// A reading and the one `seconds` later, changed by `first` and `second`.
 fn pair(
     seconds: f64,
     first: impl Fn(&mut Reading),

@@ -1,25 +1,24 @@
-//! The texts of /proc → counters and measures.
+//! Parses the files of /proc into counters and measures.
 //!
-//! Each takes what is to be told of a line that makes no sense. Such a line, or a number that is none, costs the values
-//! that it holds and no others.
+//! Each function takes a callback for invalid lines. An invalid line or number affects only its own values.
 
 use super::text::{fields, lines, measure, number, or_skip};
 use crate::source::host::reading::{Cpu, Tcp, Ticks};
 
-/// No machine has more tasks, so no load is higher: the kernel's limit of process numbers.
+/// The kernel's limit of process numbers: no machine has more tasks, so no load is higher.
 const MOST_TASKS: f64 = 4_194_304.0;
 
-/// A thousand years: no machine is up for longer.
+/// A thousand years: no machine runs for longer.
 const MOST_SECONDS: u64 = 32_000_000_000;
 
-/// /proc/stat: all cores together, and each by its number, rising.
+/// /proc/stat: all cores together, and each in ascending order of numbers.
 ///
-/// Neither library fits. sysinfo tells no iowait and no steal, and repeats its last value when asked again within 200 ms;
-/// procfs numbers the cores by their line, so that an offline core renames those behind it.
+/// Neither library fits: sysinfo has no iowait and no steal, and repeats its last value within 200 ms; procfs numbers
+/// the cores by line, so an offline core renames those after it.
 pub(super) fn cpu(text: &[u8], skip: &dyn Fn(&[u8])) -> (Option<Cpu>, Vec<(u32, Cpu)>) {
     let mut all = None;
     let mut cores = Vec::new();
-    // The lines of the cores come first; the long rest, which begins with this one, is about interrupts and more.
+    // The lines of the cores come first; the long rest, about interrupts and more, begins with this one.
     let of_cores = lines(text).take_while(|line| !line.starts_with(b"intr "));
     for line in of_cores {
         match core(line) {
@@ -45,8 +44,8 @@ fn core(line: &[u8]) -> Option<(Option<u32>, Ticks)> {
     Some((core, ticks(fields)?))
 }
 
-/// user nice system idle iowait irq softirq steal, then guest and guest nice, which user and nice contain. Old kernels
-/// lack the later ones.
+/// user nice system idle iowait irq softirq steal, then guest and guest nice, which user and nice include. Old kernels
+/// lack the last ones.
 fn ticks<'a>(times: impl Iterator<Item = &'a [u8]>) -> Option<Ticks> {
     let mut all = [0_u64; 8];
     let mut count = 0;
@@ -65,8 +64,8 @@ fn ticks<'a>(times: impl Iterator<Item = &'a [u8]>) -> Option<Ticks> {
     (4 <= count).then_some(ticks)
 }
 
-/// /proc/net/snmp. The procfs crate makes a map of all its 80 fields first, which takes longer than the kernel does, and
-/// has none if one is bad.
+/// /proc/net/snmp. The procfs crate first builds a map of all 80 fields, which takes longer than the kernel does, and
+/// fails altogether if one is invalid.
 pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
     let mut of_tcp = lines(text).filter(|line| line.starts_with(b"Tcp:"));
     let (names, values) = (of_tcp.next()?, of_tcp.next()?);
@@ -76,7 +75,7 @@ pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
         number(value)
     };
     let tcp = || {
-        // Names and values that are not as many do not belong together.
+        // If there aren't as many values as names, they don't belong together.
         let pairs = fields(names).count() == fields(values).count();
         Some(Tcp {
             retransmits: field("RetransSegs").filter(|_| pairs)?,
@@ -86,15 +85,15 @@ pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
     or_skip(tcp(), values, skip)
 }
 
-/// /proc/vmstat, of which the procfs crate makes a map of 200 names.
+/// /proc/vmstat, for which the procfs crate builds a map of 200 names.
 pub(super) fn oom_kills(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
     let line = lines(text).find(|line| line.starts_with(b"oom_kill "))?;
     let kills = fields(line).nth(1).and_then(number);
     or_skip(kills, line, skip)
 }
 
-/// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks is missing
-/// for the CPU before Linux 5.13. By hand, since the procfs crate takes what is no share.
+/// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks is
+/// missing for the CPU before Linux 5.13. Parsed by hand, because the procfs crate accepts values that aren't shares.
 pub(super) fn pressure(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<f64> {
     let line = lines(text).find(|line| line.starts_with(b"some "))?;
     let share = fields(line).find_map(|field| field.strip_prefix(b"avg10="));
@@ -107,12 +106,12 @@ pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
     let mut fields = fields(text);
     let mut next = || measure(fields.next()?).filter(|load| *load <= MOST_TASKS);
     let load = (|| Some([next()?, next()?, next()?]))();
-    // What is cut off has nothing behind.
+    // A truncated value has nothing after it.
     let load = load.filter(|_| fields.next().is_some());
     or_skip(load, text, skip)
 }
 
-/// /proc/uptime: seconds since boot that have passed whole.
+/// /proc/uptime: whole seconds since boot.
 pub(super) fn uptime(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
     let mut fields = fields(text);
     let seconds = fields.next().filter(|seconds| measure(seconds).is_some());

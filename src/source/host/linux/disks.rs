@@ -1,4 +1,4 @@
-//! Which disks count, by what sysfs knows of them, and their counters.
+//! Which disks count, according to sysfs, and their counters.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -30,7 +30,8 @@ impl Disks {
 
     /// The counters of whole physical disks in `text`, which is /proc/diskstats.
     ///
-    /// The procfs crate has no line if one is bad, which one is when the kernel counts requests below 0.
+    /// The procfs crate fails altogether if one line is invalid, as happens when the kernel's count of requests falls
+    /// below 0.
     pub(super) fn read(
         &mut self,
         text: &[u8],
@@ -56,7 +57,7 @@ impl Disks {
     }
 }
 
-/// What is of interest in a line.
+/// The relevant fields of a line.
 struct DiskLine<'a> {
     name: &'a [u8],
     /// In sectors.
@@ -80,10 +81,10 @@ impl<'a> DiskLine<'a> {
     }
 }
 
-/// A whole disk with hardware behind it. Partitions are not in /sys/block; loop, ram, zram, dm and md devices have no
-/// hardware; what is made of other disks has slaves; a path of a multipath disk is hidden; an empty drive has no size.
+/// A whole disk with hardware. Partitions are not in /sys/block; loop, ram, zram, dm and md devices have no hardware;
+/// devices built from other disks have slaves; a path of a multipath disk is hidden; an empty drive has no size.
 fn is_physical_disk(root: &Path, name: &[u8]) -> bool {
-    // A slash in a name is an exclamation mark in sysfs.
+    // sysfs replaces a slash in a name with an exclamation mark.
     let name: Vec<u8> = name
         .iter()
         .map(|&b| if b == b'/' { b'!' } else { b })

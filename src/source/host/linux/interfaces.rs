@@ -1,4 +1,4 @@
-//! Which interfaces count, by what sysfs knows of them, and their counters.
+//! Which interfaces count, according to sysfs, and their counters.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -15,10 +15,10 @@ use crate::source::host::reading::Interface;
 const ETHERNET: u32 = 1;
 const LOOPBACK: u32 = 772;
 
-/// What the kernel's uevents call interfaces whose packets travel in packets of another.
+/// The names in the kernel's uevents of interfaces whose packets travel inside those of another.
 const TUNNELS: [&str; 4] = ["vxlan", "geneve", "wireguard", "gtp"];
 
-/// How interfaces that repeat others, or talk to nobody, are called where sysfs does not say what they are.
+/// The names of interfaces that repeat others' traffic or have none, for when sysfs doesn't say what they are.
 const LAYER_NAMES: [&str; 14] = [
     "bond",
     "br",
@@ -36,7 +36,7 @@ const LAYER_NAMES: [&str; 14] = [
     "vrf",
 ];
 
-/// How tunnels are called where sysfs does not say what they are.
+/// The names of tunnels, for when sysfs doesn't say what they are.
 const TUNNEL_NAMES: [&str; 15] = [
     "erspan",
     "flannel",
@@ -60,15 +60,15 @@ const OPEN_VSWITCH: &[u8] = b"ovs-system";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum InterfaceKind {
-    /// With hardware behind it.
+    /// An interface with hardware.
     Physical,
-    /// A container's way out: its other end is elsewhere.
+    /// A container's uplink: its other end is outside.
     Uplink,
-    /// Likewise, but plugged into a bridge that is here.
+    /// Likewise, but a port of a local bridge.
     Port,
-    /// Its packets travel in those of another, which need not be here.
+    /// Its packets travel inside those of another, which may be outside.
     Tunnel,
-    /// Repeats what is here, or talks to nobody: a bridge, a bond, a VLAN; the loopback.
+    /// Repeats local traffic, or has no peers: a bridge, a bond, a VLAN; the loopback.
     Layer,
 }
 
@@ -88,11 +88,11 @@ impl Interfaces {
         }
     }
 
-    /// The counters of the interfaces in `text`, which is /proc/net/dev: of the physical ones; where there never was one,
-    /// as in a container, of those that repeat no other's traffic.
+    /// The counters of the interfaces in `text`, which is /proc/net/dev: of the physical ones; if there never was one,
+    /// as in a container, of those that don't repeat another's traffic.
     ///
-    /// sysinfo reads twelve files for each interface: 430 µs on a machine with four, against 20 for this file. The procfs
-    /// crate has no interface if one line is bad.
+    /// sysinfo reads twelve files for each interface: 430 µs on a machine with four, against 20 for this file. The
+    /// procfs crate fails altogether if one line is invalid.
     pub(super) fn read(
         &mut self,
         text: &[u8],
@@ -118,8 +118,8 @@ impl Interfaces {
         let counted = if self.has_hardware {
             InterfaceKind::Physical
         } else {
-            // A port of a bridge beside an uplink leads to a container in here, whose packets to the world the uplink
-            // counts. A tunnel counts where what carries it is elsewhere.
+            // If there is an uplink, a port of a bridge leads to a container in here, whose external packets the uplink
+            // counts. A tunnel counts only if its carrier is outside.
             let kinds = [
                 InterfaceKind::Uplink,
                 InterfaceKind::Port,
@@ -138,12 +138,12 @@ impl Interfaces {
     }
 }
 
-/// The two lines of headings are the only ones without a colon.
+/// Only the two heading lines have no colon.
 fn is_header(line: &[u8]) -> bool {
     line.contains(&b'|') && !line.contains(&b':')
 }
 
-/// What is of interest in a line.
+/// The relevant fields of a line.
 struct InterfaceLine<'a> {
     name: &'a [u8],
     /// In bytes.
@@ -156,7 +156,7 @@ struct InterfaceLine<'a> {
 
 impl<'a> InterfaceLine<'a> {
     /// `name:`, then received: bytes packets errs drop fifo frame compressed multicast, sent: bytes packets errs and so
-    /// on. A name may hold a colon itself, as aliases do.
+    /// on. A name may itself contain a colon, as aliases do.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let (name, counters) = rsplit_once(line, b':')?;
         let name = name.trim_ascii();
@@ -192,8 +192,8 @@ fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> InterfaceKind {
     if name == b"lo" || is_type == Some(LOOPBACK) {
         return InterfaceKind::Layer;
     }
-    // An interface with a device may speak for another: a virtual function beneath the paravirtual interface of the same
-    // network would count everything twice. A bond has no device, its members have.
+    // An interface with a device may duplicate another: a virtual function beneath the paravirtual interface of the
+    // same network would count everything twice. A bond has no device, but its members have.
     if dir.join("device").exists() {
         let is_spoken_for = dir.join("master/device").exists();
         return if is_spoken_for {
@@ -202,7 +202,7 @@ fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> InterfaceKind {
             InterfaceKind::Physical
         };
     }
-    // The kernel links what an interface is made of, as far as that is in the same network namespace.
+    // The kernel links the interfaces that an interface consists of, if they are in the same network namespace.
     let mut entries = entries.filter_map(|entry| Some(entry.ok()?.file_name()));
     let is_layer = entries.any(|entry| {
         entry.as_bytes().starts_with(b"lower_") || entry == "bridge" || entry == "bonding"
@@ -223,7 +223,7 @@ fn kind(root: &Path, name: &[u8], all: &[&[u8]]) -> InterfaceKind {
     }
 }
 
-/// A tap belongs to a program of this machine, which sends what it gets through another interface.
+/// A tap belongs to a local program, which sends its traffic through another interface.
 fn is_tunnel(dir: &Path) -> bool {
     let uevent = fs::read(dir.join("uevent")).unwrap_or_default();
     let mut kinds = lines(&uevent).filter_map(|line| line.strip_prefix(b"DEVTYPE="));
@@ -231,8 +231,8 @@ fn is_tunnel(dir: &Path) -> bool {
         || kinds.any(|kind| TUNNELS.iter().any(|tunnel| kind == tunnel.as_bytes()))
 }
 
-/// The switch itself, or the end of it that the host has; its ports have it as their master. The end looks like any
-/// Ethernet but for being its own link, as no veth is.
+/// The switch itself, or the host's end of it; its ports have it as their master. The end looks like any Ethernet
+/// interface, except that it is its own link, which no veth is.
 fn is_of_open_vswitch(dir: &Path, name: &[u8], all: &[&[u8]]) -> bool {
     let number = |file| value::<u32>(&dir.join(file));
     let is_own_link = || number("iflink").is_some() && number("iflink") == number("ifindex");
@@ -240,9 +240,9 @@ fn is_of_open_vswitch(dir: &Path, name: &[u8], all: &[&[u8]]) -> bool {
     name == OPEN_VSWITCH || (has_switch && is_own_link() && !dir.join("master").exists())
 }
 
-/// Where sysfs is missing or shows another network namespace.
+/// For when sysfs is missing or shows another network namespace.
 fn kind_by_name(name: &[u8], all: &[&[u8]]) -> InterfaceKind {
-    // A VLAN is called after what it is on; so is an alias.
+    // A VLAN is named after its parent; so is an alias.
     let is_on =
         |separator| rsplit_once(name, separator).is_some_and(|(parent, _)| all.contains(&parent));
     if name == b"lo" || is_on(b'.') || is_on(b':') || is_named(name, &LAYER_NAMES) {
@@ -254,7 +254,7 @@ fn kind_by_name(name: &[u8], all: &[&[u8]]) -> InterfaceKind {
     }
 }
 
-/// Whether `name` is one of `stems` with a number or something else behind a hyphen or dot.
+/// Whether `name` is one of `stems`, followed by a number, or by anything after a hyphen or dot.
 fn is_named(name: &[u8], stems: &[&str]) -> bool {
     let fits = |rest: &[u8]| {
         rest.first()

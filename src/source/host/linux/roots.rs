@@ -1,4 +1,4 @@
-//! Where the kernel's files are.
+//! The locations of the kernel's files.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use rustix::fs::StatVfs;
 use crate::source::host::reading::Space;
 use crate::source::host::spaces::{AskSpace, PATIENCE};
 
-/// The directories that everything is read below, and whom to ask how full a filesystem is: those of this machine, or
-/// a small tree that a test has made.
+/// The directories below which everything is read, and how to query a filesystem's space: those of this machine, or a
+/// small tree that a test has created.
 #[derive(Clone)]
 pub(in crate::source::host) struct Roots {
     /// `/`.
     root: PathBuf,
     pub(super) ask: AskSpace,
-    /// How long a sample waits for one filesystem's answer.
+    /// How long a sample waits for one filesystem.
     pub(super) patience: Duration,
 }
 
@@ -36,7 +36,7 @@ impl Roots {
         Self {
             root: root.into(),
             ask,
-            // A made-up answer is there at once; the thread that gives it may wait long for a core.
+            // A made-up response is immediate, but its thread may have to wait for a core.
             patience: Duration::from_secs(60),
         }
     }
@@ -57,15 +57,15 @@ impl Roots {
     }
 }
 
-/// sysinfo does not tell the blocks that are kept for root, which `df` counts as neither used nor available.
+/// sysinfo doesn't report the blocks reserved for root, which `df` counts as neither used nor available.
 ///
-/// `None` where the numbers contradict each other: more is free than there is, or there is more than any disk holds, as
-/// some filesystems in user space say that know no size.
+/// `None` if the numbers contradict each other: more is free than the total, or the total is larger than any disk, as
+/// reported by some filesystems in user space that have no size.
 fn space(stat: &StatVfs) -> Option<Space> {
     let used = stat.f_blocks.checked_sub(stat.f_bfree)?;
     let bytes = stat.f_blocks.checked_mul(stat.f_frsize.max(1))?;
     i64::try_from(bytes).ok()?;
-    // Some servers let root take more than there is for others, and say a negative number here.
+    // Some servers let root use more than is available to others, and report a negative number here.
     let is_negative = i64::try_from(stat.f_bavail).is_err();
     let available = if is_negative {
         0
@@ -102,12 +102,12 @@ mod tests {
         check(stat(100, 30, 20), Some((70, 20)));
         check(stat(100, 0, 0), Some((100, 0)));
         check(stat(0, 0, 0), Some((0, 0)));
-        // More free than there is.
+        // More free than the total.
         check(stat(100, 101, 20), None);
         check(stat(0, u64::MAX, u64::MAX), None);
         // More available than free.
         check(stat(100, 30, 31), Some((70, 30)));
-        // Below zero, as other systems write it.
+        // Negative, as other systems write it.
         check(stat(100, 3, 5_u64.wrapping_neg()), Some((97, 0)));
         // No size.
         check(stat(u64::MAX, 0, 0), None);

@@ -1,7 +1,8 @@
-//! Temperatures: those of the chips in /sys/class/hwmon; where there are none, as on small boards, of the thermal zones.
+//! Temperatures: those of the chips in /sys/class/hwmon; if there are none, as on small boards, those of the thermal
+//! zones.
 //!
-//! sysinfo tells sensors by a label, so that of two drives of one model only one is there. Here a sensor is a device's,
-//! and its file stays open, which saves two of three calls.
+//! sysinfo identifies sensors by label, so of two drives of the same model it shows only one. Here a sensor belongs to
+//! a device, and its file stays open, which saves two of three calls.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -14,7 +15,7 @@ use super::proc_file::ProcFile;
 use super::text::number;
 use crate::source::host::labels::{Labelled, Labels};
 
-/// How long the list of sensors holds. Their values are read for every sample.
+/// How long the list of sensors stays valid. Their values are read for every sample.
 const LIST_AGE: Duration = Duration::from_secs(60);
 
 /// The sensors of this machine.
@@ -28,9 +29,9 @@ pub(super) struct Sensors {
 
 struct Sensor {
     name: Arc<str>,
-    /// In thousandths of a degree Celsius.
+    /// In millidegrees Celsius.
     input: ProcFile,
-    /// Says 1 where the input means nothing.
+    /// Contains 1 if the input is invalid.
     fault: Option<ProcFile>,
 }
 
@@ -46,7 +47,7 @@ impl Sensors {
         }
     }
 
-    /// Each with its °C, which are what it says, plausible or not; `None` where it says nothing.
+    /// Each with its °C as reported, plausible or not; `None` if it reports nothing.
     pub(super) fn read(&mut self, now: Instant) -> Vec<(Arc<str>, Option<f64>)> {
         let is_fresh = |listed| now.saturating_duration_since(listed) < LIST_AGE;
         if !self.listed.is_some_and(is_fresh) {
@@ -121,7 +122,7 @@ fn of_chip(chip: &Path) -> Vec<FoundSensor> {
         });
         FoundSensor {
             labelled: Labelled {
-                // The kernel's number of a chip may be given again, to another.
+                // The kernel may reuse the number of a chip for another one.
                 key: [format!("{entry} {device} {number} ").as_bytes(), &label].concat(),
                 label,
                 device: device.clone(),
@@ -146,7 +147,7 @@ fn of_zone(zone: &Path) -> Option<FoundSensor> {
     })
 }
 
-/// The entries of `dir` that are called `stem` and a number, by rising number; of `temp` only the inputs.
+/// The entries of `dir` named `stem` and a number, in ascending order; for `temp`, only the inputs.
 fn numbered(dir: &Path, stem: &str) -> Vec<(u32, PathBuf)> {
     let suffix = if stem == "temp" { "_input" } else { "" };
     let entries = fs::read_dir(dir).into_iter().flatten();
@@ -168,7 +169,7 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// The text in the file at `path`, if there is any.
+/// The text of the file at `path`, if there is any.
 fn text(path: &Path) -> Option<Vec<u8>> {
     let text = fs::read(path).ok()?;
     Some(text.trim_ascii().to_owned()).filter(|text| !text.is_empty())

@@ -1,9 +1,9 @@
-//! The kernel's text: bytes, read line by line, of which a bad one is skipped for itself alone.
+//! The kernel's text: bytes, read line by line; an invalid line is skipped without affecting the others.
 
 use std::str::FromStr;
 
-/// The whole lines of `text` that hold something. The kernel ends every line, so what stands behind the last line end was
-/// cut off, and its last number may be half of one.
+/// The complete, non-empty lines of `text`. The kernel ends every line, so anything after the last line break was cut
+/// off, and may end in half a number.
 pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     let end = text.iter().rposition(|byte| *byte == b'\n').unwrap_or(0);
     text[..end]
@@ -11,18 +11,18 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
         .filter(|line| !line.trim_ascii().is_empty())
 }
 
-/// What stands between the blanks of `line`.
+/// The fields of `line`, separated by blanks.
 pub(super) fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     line.split(u8::is_ascii_whitespace)
         .filter(|field| !field.is_empty())
 }
 
-/// `None` for what is no number, or too large a one.
+/// `None` if it isn't a number, or is too large.
 pub(super) fn number<T: FromStr>(field: &[u8]) -> Option<T> {
     std::str::from_utf8(field).ok()?.parse().ok()
 }
 
-/// A measure that may have a fraction. `None` for what is none, below 0 or endless.
+/// A number that may have a fraction. `None` if it isn't one, is negative or infinite.
 pub(super) fn measure(field: &[u8]) -> Option<f64> {
     let value: f64 = number(field)?;
     (value.is_finite() && 0.0 <= value).then_some(value)
@@ -36,13 +36,13 @@ pub(super) fn or_skip<T>(found: Option<T>, line: &[u8], skip: &dyn Fn(&[u8])) ->
     found
 }
 
-/// What stands before and behind the first `separator` in `text`.
+/// The parts of `text` before and after the first `separator`.
 pub(super) fn split_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let place = text.iter().position(|byte| *byte == separator)?;
     Some((&text[..place], &text[place + 1..]))
 }
 
-/// What stands before and behind the last `separator` in `text`.
+/// The parts of `text` before and after the last `separator`.
 pub(super) fn rsplit_once(text: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
     let place = text.iter().rposition(|byte| *byte == separator)?;
     Some((&text[..place], &text[place + 1..]))

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What each subtraction of two numbers of the kernel gives where the second is above the first, or far below it.
+/// The result of each subtraction of two kernel values if the second is above the first, or far below it.
 #[test]
 fn no_subtraction_wraps_and_no_counter_leaps() {
     const HUGE: u64 = u64::MAX;
@@ -15,7 +15,7 @@ fn no_subtraction_wraps_and_no_counter_leaps() {
     ];
     for (before, now, names) in cases {
         let (mut prev, mut next) = pair(2.0, full(before), full(now));
-        // Connections of our own are no counter of the kernel.
+        // Our own connections are not a kernel counter.
         (prev.agent.cpu, next.agent.cpu) = (None, None);
         let values = derive(&prev, &next);
         for name in names.iter().filter(|name| **name != "agentCpu") {
@@ -89,7 +89,7 @@ fn no_time_gives_no_rate() {
     for name in RATES {
         assert_eq!(values.get(name), None, "{name}");
     }
-    // Ticks carry their own time.
+    // Ticks measure their own time.
     assert_eq!(values.get("cpu"), Some(33.33));
 }
 
@@ -104,7 +104,7 @@ fn the_wall_clock_has_no_part_in_rates() {
     }
 }
 
-/// One event in a step of any length is there, and adds up to about one again.
+/// One event in a step of any length is visible, and adds up to about one again.
 #[test]
 fn a_rare_event_is_seen_in_every_rate() {
     for seconds in [1.0, 7.0, 180.0, 250.0, 3600.0, 86_400.0] {
@@ -126,7 +126,7 @@ fn a_rare_event_is_seen_in_every_rate() {
     assert_eq!(derive(&prev, &next).get("oomKills"), Some(0.004));
 }
 
-/// Every share whose part is tiny.
+/// Every share with a tiny part.
 #[test]
 fn a_small_share_is_not_none() {
     check(
