@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_commands_reach_the_server() {
+    fn the_suggested_commands_reach_the_server() {
         let trust = Trust::default();
         for (addr, expected) in [
             ("127.0.0.1:8080", " watch"),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recording_gets_a_name_that_is_free() {
+    fn a_recording_gets_an_unused_name() {
         assert_eq!(free_name(|_| false), "incident.csv");
         assert_eq!(free_name(|name| name == "incident.csv"), "incident-2.csv");
         assert_eq!(free_name(|_| true), "incident.csv");

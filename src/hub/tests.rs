@@ -124,7 +124,7 @@ fn check(hub: &Hub, query: &str, expected: &str) {
 }
 
 #[test]
-fn a_viewer_begins_where_it_asks() {
+fn a_viewer_starts_where_its_query_says() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=5);
     check(&hub, "", "hello s1, 5");
@@ -174,7 +174,7 @@ fn resuming_is_all_or_nothing() {
 }
 
 #[test]
-fn ahead_of_the_newest_only_what_comes_behind_is_sent() {
+fn ahead_of_the_newest_only_later_messages_are_sent() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=3);
     let mut viewer = subscribe(&hub, "after=a:s1:5");
@@ -183,7 +183,7 @@ fn ahead_of_the_newest_only_what_comes_behind_is_sent() {
 }
 
 #[test]
-fn a_stream_that_is_to_come_is_waited_for() {
+fn an_expected_stream_is_waited_for() {
     let (hub, publisher) = hub(KEEP_ALL);
     publisher.expect_streams(&["s1".parse().unwrap(), "s2".parse().unwrap()]);
     push(&publisher, "s1", 1..=2);
@@ -193,7 +193,7 @@ fn a_stream_that_is_to_come_is_waited_for() {
 }
 
 #[test]
-fn another_stream_is_told_as_restarted() {
+fn another_stream_is_reported_as_restarted() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=2);
     push(&publisher, "s2", 1..=2);
@@ -206,7 +206,7 @@ fn another_stream_is_told_as_restarted() {
 }
 
 #[test]
-fn what_is_too_old_is_dropped_and_told() {
+fn old_messages_are_dropped_and_reported() {
     let retention = Retention {
         duration: Duration::from_secs(40),
         lossless: false,
@@ -302,7 +302,7 @@ fn the_end_comes_once_and_last() {
 }
 
 #[test]
-fn hello_says_what_fires_now_and_what_is_kept() {
+fn hello_contains_firing_alerts_and_what_is_kept() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=2);
     publisher.push(alert(3, AlertState::Firing));
@@ -325,7 +325,7 @@ fn hello_says_what_fires_now_and_what_is_kept() {
 }
 
 #[test]
-fn hosts_are_chosen_by_name_and_glob() {
+fn hosts_are_selected_by_name_and_glob() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=1);
     let other = hub.publisher(Timeline::Recorded).host(&host("b1"));
@@ -338,7 +338,7 @@ fn hosts_are_chosen_by_name_and_glob() {
 }
 
 #[test]
-fn a_host_that_appears_is_sent_from_its_first_message() {
+fn a_new_host_is_sent_from_its_first_message() {
     let (hub, publisher) = hub(KEEP_ALL);
     push(&publisher, "s1", 1..=1);
     let mut viewer = subscribe(&hub, "host=*");
@@ -400,7 +400,7 @@ fn a_lossless_ring_waits_for_its_readers() {
 }
 
 #[tokio::test]
-async fn a_source_is_told_when_there_is_room() {
+async fn a_source_is_notified_when_there_is_room() {
     let retention = Retention {
         duration: Duration::from_secs(40),
         lossless: true,

@@ -169,7 +169,7 @@ fn decoded(text: &str) -> Body {
 }
 
 #[test]
-fn unknown_types_and_fields_are_passed_over() {
+fn unknown_types_and_fields_are_ignored() {
     assert_eq!(
         decoded(r#"{"type":"weather","data":"sunny","host":7}"#),
         Body::Unknown
@@ -204,7 +204,7 @@ fn a_bare_message_is_enough() {
 }
 
 #[test]
-fn what_is_named_absent_is_absent() {
+fn values_listed_as_absent_are_absent() {
     let text = r#"{"type":"metric","data":{"timestamp":1,"cpu":0,"memory":5},"absent":["cpu"]}"#;
     let Body::Numbered(Unplaced {
         alert: None,
@@ -218,7 +218,7 @@ fn what_is_named_absent_is_absent() {
 }
 
 #[test]
-fn what_is_no_message_is_refused() {
+fn an_invalid_message_is_refused() {
     for (text, expected) in [
         ("", "not a message of the protocol"),
         ("[]", "not a message of the protocol"),

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn json_in_a_cell_commands_no_terminal() {
+    fn json_in_a_cell_cannot_control_a_terminal() {
         let (mut text, mut object) = (Vec::new(), Vec::new());
         let evil = "a\u{9b}\u{7f}\u{202e}é\u{1b}";
         push_quoted(&mut text, |out| out.push_json(evil));

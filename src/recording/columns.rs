@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_cannot_be_a_column_are_left_out() {
+    fn names_that_cannot_be_a_column_are_omitted() {
         let columns = Columns::new([
             "cpu",
             "seq",

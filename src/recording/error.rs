@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_says_is_shown_escaped_and_short() {
+    fn a_files_text_is_shown_escaped_and_truncated() {
         assert_eq!(
             Excerpt::new("a\u{1b}[31m\"\u{202e}").to_string(),
             r#"a\u{1b}[31m"\u{202e}"#

@@ -103,7 +103,7 @@ async fn ask_for_everything(port: u16, enough: usize) {
 
 /// A lower bound, so no machine is too slow for it.
 #[tokio::test]
-async fn a_viewer_that_asks_for_everything_gets_it_at_a_bounded_rate() {
+async fn a_viewer_that_requests_everything_gets_it_at_a_bounded_rate() {
     let (_hub, port, stop) = long_log().await;
     let begun = Instant::now();
     ask_for_everything(port, 3 * MIB).await;

@@ -86,7 +86,7 @@ impl Case {
 }
 
 #[test]
-fn whatever_fails_the_files_are_intact_and_it_is_reported() {
+fn every_failure_leaves_the_files_intact_and_is_reported() {
     let runtime = tokio::runtime::Builder::new_current_thread().build();
     let runtime = runtime.unwrap();
     for case in CASES {

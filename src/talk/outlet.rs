@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_written_in_their_order() {
+    fn texts_are_written_in_order() {
         let stuck = stuck();
         for n in 0..100 {
             stuck.outlet.push(format!("{n}\n").into_bytes());
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_dropped_and_counted_in_its_place() {
+    fn lines_that_do_not_fit_are_dropped_and_counted() {
         let stuck = stuck();
         stuck.outlet.push(b"first\n".to_vec());
         stuck.hang();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn of_pictures_only_the_newest_is_written_and_texts_go_above_it() {
+    fn only_the_newest_picture_is_written_with_texts_above_it() {
         let stuck = stuck();
         stuck.outlet.push(b"first\n".to_vec());
         stuck.hang();
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flush_does_not_wait_for_a_reader_who_does_not_read() {
+    fn a_flush_does_not_wait_for_a_reader_that_does_not_read() {
         let stuck = stuck();
         stuck.outlet.push(b"first\n".to_vec());
         assert!(!stuck.outlet.flush());
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_who_is_gone_is_told() {
+    fn a_reader_that_is_gone_is_reported() {
         struct Gone;
         impl Write for Gone {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {

@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_replay_shows_how_far_it_is_and_what_is_left() {
+    fn a_replay_shows_its_progress_and_what_is_left() {
         let terminal = Terminal::default();
         let progress = ProgressLine::bar(
             target(&terminal),

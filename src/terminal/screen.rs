@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_replaces_the_one_before_entirely() {
+    fn a_frame_replaces_the_previous_one_entirely() {
         let mut terminal = terminal();
         terminal.process(
             &paint(
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_not_drawn() {
+    fn lines_that_do_not_fit_are_not_drawn() {
         let mut terminal = terminal();
         terminal.process(&paint(&frame(&["1", "2", "3", "4", "5"]), 10, 4).unwrap());
         check(&terminal, &["1", "2", "3", "4"]);
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shell_gets_its_screen_back() {
+    fn the_shells_screen_is_restored() {
         let mut terminal = terminal();
         terminal.process(&paint(&frame(&["x"]), 10, 4).unwrap());
         assert!(terminal.screen().alternate_screen() && terminal.screen().hide_cursor());
@@ -296,7 +296,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_panic_gives_the_terminal_back_before_its_message() {
+    fn a_panic_restores_the_terminal_before_its_message() {
         if std::env::var_os(CHILD).is_some() {
             let mut screen = Screen::open().unwrap();
             screen.draw(&frame(&["a frame"])).unwrap();
@@ -307,7 +307,7 @@ mod tests {
             .openpty(portable_pty::PtySize::default())
             .unwrap();
         let mut child = portable_pty::CommandBuilder::new(std::env::current_exe().unwrap());
-        let name = "terminal::screen::tests::a_panic_gives_the_terminal_back_before_its_message";
+        let name = "terminal::screen::tests::a_panic_restores_the_terminal_before_its_message";
         child.args([name, "--exact", "--nocapture"]);
         child.env(CHILD, "1");
         let mut output = pair.master.try_clone_reader().unwrap();

@@ -266,7 +266,7 @@ mod tests {
     const TOKEN: &str = "0123456789abc.-_";
 
     #[test]
-    fn whatever_fails_there_is_a_whole_token_or_none_and_it_is_reported() {
+    fn every_failure_leaves_a_whole_token_or_none_and_is_reported() {
         let faults = at_every_operation(|disk| {
             let dir = tempfile::tempdir().unwrap();
             let path = dir.path().join("token");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_cannot_be_read_is_left_as_it_is() {
+    fn an_unreadable_token_file_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         let token = read_or_create(&path).unwrap().token;
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_made_once_and_then_read() {
+    fn a_file_is_created_once_and_then_read() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         assert!(matches!(read(&path), Err(TokenError::Read { .. })));
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn another_file_is_no_token_and_is_not_repeated() {
+    fn another_file_is_refused_as_a_token_and_not_repeated() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("passwd");
         for other in [
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_without_anything_and_a_directory_are_named() {
+    fn an_empty_file_and_a_directory_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         for nothing in ["", "\n", " \r\n"] {

@@ -154,7 +154,7 @@ fn spelled(part: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_viewer_begins_in_the_past_and_reads_on_in_the_ring() {
+fn a_viewer_starts_in_the_past_and_continues_in_the_ring() {
     for overlaps in [false, true] {
         let past = FakePast {
             overlaps,
@@ -171,7 +171,7 @@ fn a_viewer_begins_in_the_past_and_reads_on_in_the_ring() {
 }
 
 #[test]
-fn what_the_ring_has_is_not_looked_for_in_the_past() {
+fn messages_in_the_ring_are_not_looked_up_in_the_past() {
     let world = World::new();
     world.push("s1", 1..=100);
     world.check("", &["hello s1", "100"]);
@@ -192,7 +192,7 @@ fn what_the_ring_has_is_not_looked_for_in_the_past() {
 }
 
 #[test]
-fn earlier_streams_come_from_the_past_with_their_hello() {
+fn earlier_streams_are_read_from_the_past_with_their_hello() {
     let world = World::new();
     for seq in 1..=3 {
         keep(&world.past.0, "s0", seq); // before this server was started
@@ -235,7 +235,7 @@ fn an_empty_ring_turns_to_the_past() {
 }
 
 #[test]
-fn what_the_past_lacks_is_told_once() {
+fn a_gap_in_the_past_is_reported_once() {
     let world = World::new();
     world.push("s1", 1..=100);
     let lacks = |seqs: std::ops::RangeInclusive<u64>| {
@@ -258,7 +258,7 @@ fn what_the_past_lacks_is_told_once() {
 }
 
 #[test]
-fn a_past_that_fails_is_a_gap() {
+fn a_past_that_fails_becomes_a_gap() {
     let world = World::new();
     world.push("s1", 1..=100);
     let fails = |seq| match seq {
@@ -272,7 +272,7 @@ fn a_past_that_fails_is_a_gap() {
 }
 
 #[test]
-fn a_viewer_that_the_ring_left_behind_loses_nothing() {
+fn a_viewer_that_fell_behind_the_ring_loses_nothing() {
     let world = World::new();
     world.push("s1", 1..=3);
     let mut viewer = subscribe(&world.hub, "");
@@ -283,7 +283,7 @@ fn a_viewer_that_the_ring_left_behind_loses_nothing() {
 }
 
 #[test]
-fn a_host_that_appears_is_not_looked_for_in_the_past() {
+fn a_new_host_is_not_looked_up_in_the_past() {
     let world = World::new();
     world.push("s1", 1..=1);
     let mut viewer = subscribe(&world.hub, "host=*");
@@ -327,7 +327,7 @@ impl Past for Endless {
 }
 
 #[tokio::test]
-async fn the_past_is_read_a_little_ahead_and_no_longer_than_the_viewer_is_there() {
+async fn the_past_is_read_slightly_ahead_and_only_while_the_viewer_exists() {
     let (count, (tell, dropped)) = (Arc::default(), mpsc::channel());
     let past = Arc::new(Endless(Arc::clone(&count), tell));
     let hub = Hub::with_past(KEEP_ALL, past);
@@ -359,7 +359,7 @@ proptest! {
     /// Wherever a viewer starts, and whatever is added while it reads: it gets everything from there on, in order and
     /// once.
     #[test]
-    fn reading_on_from_the_past_loses_and_repeats_nothing(
+    fn continuing_from_the_past_loses_and_repeats_nothing(
         retain in 30..60_u64,
         before in 1..250_u64,
         come in prop::collection::vec(0..4_u64, 0..150),

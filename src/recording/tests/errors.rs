@@ -146,7 +146,7 @@ fn a_cell_that_says_what_happened_is_named() {
 }
 
 #[test]
-fn what_a_cell_says_is_cut_and_escaped() {
+fn a_cells_text_is_truncated_and_escaped() {
     check_row(
         &format!("{START},2,,\u{1b}[2J{},,", "9".repeat(60)),
         &format!(
@@ -211,7 +211,7 @@ fn another_file_is_not_a_recording() {
 }
 
 #[test]
-fn what_another_file_is_and_how_to_replay_it_is_told() {
+fn the_error_says_what_another_file_is_and_how_to_replay_it() {
     let semicolons =
         "timestamp;host;stream;seq;cpu\n2026-11-24T14:07:31.204Z;web-1;k3v9q2;1;4,87\n";
     let utf16: Vec<u8> = semicolons.bytes().flat_map(|byte| [byte, 0]).collect();
@@ -259,7 +259,7 @@ fn what_another_file_is_and_how_to_replay_it_is_told() {
 }
 
 #[test]
-fn the_command_that_unpacks_a_file_names_it() {
+fn the_suggested_command_names_the_file() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("it's.csv.gz");
     std::fs::write(&path, b"\x1f\x8b\x08\0").unwrap();
@@ -272,7 +272,7 @@ fn the_command_that_unpacks_a_file_names_it() {
 }
 
 #[test]
-fn columns_without_a_name_at_the_end_must_be_empty() {
+fn unnamed_columns_at_the_end_must_be_empty() {
     let file = |cell: &str| format!("{HEADER},,\n{START},1,,5,,,,\n{START},2,,5,,,,{cell}\n");
     assert_eq!(read(file("").as_bytes()).unwrap().1.len(), 2);
     check_file(
@@ -300,7 +300,7 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn an_input_without_end_is_refused_in_bounded_memory() {
+fn an_endless_input_is_refused_in_bounded_memory() {
     let endless = io::repeat(b'x');
     assert_eq!(
         words(Reader::new(endless, "x.csv").unwrap_err()),

@@ -202,7 +202,7 @@ mod tests {
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
     #[test]
-    fn a_handshake_is_recognised_when_it_is_whole() {
+    fn a_handshake_is_recognised_when_it_is_complete() {
         for end in 1..HANDSHAKE.len() {
             assert_eq!(classify(&HANDSHAKE.as_bytes()[..end]), None, "{end}");
         }

@@ -249,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_a_host_and_a_port_or_a_port_of_loopback() {
+    fn an_address_is_a_host_and_a_port_or_a_port_on_loopback() {
         for (text, is_loopback) in [
             ("127.0.0.1:0", true),
             (" 127.0.0.1:0 ", true),
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_port_alone_is_bound_on_loopback_and_nowhere_else() {
+    async fn a_port_alone_is_bound_only_on_loopback() {
         let bound = bind(&["0".parse().unwrap()], DEFAULT_PORT).unwrap();
         let addrs: Vec<_> = bound.iter().map(|it| it.local_addr().unwrap()).collect();
         assert!(addrs[0].ip() == Ipv4Addr::LOCALHOST && addrs[0].port() != 0);

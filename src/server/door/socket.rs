@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_full_socket_leaves_behind_is_bounded_and_goes_out_later() {
+    async fn unsent_data_is_bounded_and_sent_later() {
         let (server, mut client) = pair().await;
         let chunk = [7; 4096];
         let mut taken = 0;

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_names_the_host_as_it_was_read() {
+    fn the_policy_names_the_parsed_host() {
         let policy_for = |host: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("host", HeaderValue::from_static(host));
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_known_is_not_sent_again() {
+    fn a_known_version_is_not_sent_again() {
         let known = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static(value));

@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_from_outside_has_a_column_as_any_other() {
+    fn an_applications_name_has_a_column_like_any_other() {
         let mut first = DerivedValues::default();
         first.percent(String::from("cpu"), Some(1.0));
         first.whole(format!("queue.{}", "depth"), Some(3.0));
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_said_is_missing_until_it_is() {
+    fn a_name_is_unavailable_until_it_appears() {
         let mut columns = SampleColumns::new(&DerivedValues::default(), 1);
         assert_eq!(columns.missing().len(), well_known().count());
         let mut values = DerivedValues::default();
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_zero_is_not_rounded_to_it() {
+    fn a_value_that_is_not_zero_is_not_rounded_to_zero() {
         let mut values = DerivedValues::default();
         values.percent("diskBusy", Some(0.004));
         values.percent("iowait", Some(0.000_278_9));

@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hung_mount_holds_up_neither_the_others_nor_more_than_one_thread() {
+    fn a_hung_mount_delays_no_other_and_blocks_one_thread() {
         let (mut spaces, _release, asked) = hanging();
         let mounts = [mount("/"), mount("/hung"), mount("/home")];
         for _ in 0..3 {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn questions_to_a_hung_mount_do_not_pile_up() {
+    fn requests_to_a_hung_mount_do_not_pile_up() {
         let (mut spaces, release, _) = hanging();
         for _ in 0..3 {
             assert_eq!(sample(&mut spaces, &[mount("/hung")]), [None]);

@@ -97,7 +97,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_heavier_chain_is_there(links in prop::collection::vec((0..9_u64, 0..4_u64, 1..5_u64), 0..9)) {
+        fn there_is_no_heavier_chain(links in prop::collection::vec((0..9_u64, 0..4_u64, 1..5_u64), 0..9)) {
             let links: Vec<_> = links.into_iter().map(|(at, length, weight)| link(at, at + length, weight)).collect();
             let weigh = |chosen: &dyn Fn(usize) -> bool| {
                 let chain: Vec<_> = (0..links.len()).filter(|&at| chosen(at)).map(|at| links[at]).collect();

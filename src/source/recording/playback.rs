@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn streams_of_two_files_come_one_after_the_other() {
+    fn streams_of_two_files_are_played_one_after_the_other() {
         let first = [row(1, "s1", 1), row(3, "s1", 2)].concat();
         let (plays, warnings) = play(&[first, row(2, "s2", 1)], |_| {});
         assert_eq!(names(&plays), ["s1:1", "s1:2", "s2:1"]);
@@ -454,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn time_and_numbers_that_run_out_end_the_replay() {
+    fn running_out_of_time_or_numbers_ends_the_replay() {
         let fresh = |run: &mut PlaybackOptions| {
             run.again = true;
             run.numbering = Numbering::Fresh {

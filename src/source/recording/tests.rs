@@ -85,7 +85,7 @@ fn check(files: &[&str], expected: &[Vec<String>], warnings: &[&str]) {
 }
 
 #[test]
-fn rows_in_order_stay_whatever_their_times() {
+fn rows_in_order_are_not_moved_whatever_their_times() {
     let back = [
         row(90, "a", "s2", 1),
         row(5, "a", "s2", 2),
@@ -100,7 +100,7 @@ fn rows_in_order_stay_whatever_their_times() {
 }
 
 #[test]
-fn displaced_rows_come_where_they_belong() {
+fn displaced_rows_are_read_where_they_belong() {
     let moved = |count: u64| match count {
         1 => "0.csv: 1 row was out of order; it is replayed in its place by stream and seq"
             .to_owned(),
@@ -199,7 +199,7 @@ fn hosts_of_a_file_are_merged_by_time() {
 }
 
 #[test]
-fn a_repeated_row_is_told_and_left_out() {
+fn a_repeated_row_is_reported_and_omitted() {
     let told = |file: &str, count: u64| match count {
         1 => format!("{file}: 1 row repeats a message; it is left out"),
         _ => format!("{file}: {count} rows repeat a message; they are left out"),
@@ -230,7 +230,7 @@ fn a_repeated_row_is_told_and_left_out() {
 }
 
 #[test]
-fn two_rows_of_a_message_that_differ_are_an_error() {
+fn two_different_rows_for_a_message_are_an_error() {
     let directory = Files::new();
     let other = |seq| rows("s1", [seq]).replace(&format!(",,{seq},,"), ",,77,,");
     for (rows, line, before) in [
@@ -301,7 +301,7 @@ fn a_row_keeps_its_line_its_columns_and_its_header() {
 
 proptest! {
     #[test]
-    fn any_order_of_one_stream_is_put_right(order in Just((1..40_u64).collect::<Vec<_>>()).prop_shuffle(), hosts in 1..3_u64) {
+    fn any_order_of_one_stream_is_sorted(order in Just((1..40_u64).collect::<Vec<_>>()).prop_shuffle(), hosts in 1..3_u64) {
         let file: String = order.iter().map(|&seq| row(seq, &format!("h{}", seq % hosts), "s1", seq)).collect();
         let directory = Files::new();
         let input = directory.add("x.csv", &file);

@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_authority_is_a_name_and_perhaps_a_port() {
+    fn an_authority_is_a_name_and_optionally_a_port() {
         for (text, name, port) in [
             ("web-1", "web-1", None),
             ("Web-1.Example.COM.:80", "web-1.example.com", Some(80)),
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_authority_is_refused() {
+    fn an_invalid_authority_is_refused() {
         for text in [
             "",
             ":80",

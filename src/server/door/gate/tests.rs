@@ -70,7 +70,7 @@ impl Case {
 }
 
 #[test]
-fn the_host_is_an_address_or_a_name_that_nobody_else_can_give() {
+fn the_host_must_be_an_address_or_a_name_that_nobody_else_can_give() {
     let case = Case::anonymous();
     for (host, expected) in [
         ("127.0.0.1:8080", 101),
@@ -234,7 +234,7 @@ fn a_refusal_names_the_flag() {
 }
 
 #[test]
-fn the_token_is_in_one_of_two_places() {
+fn the_token_may_be_in_either_of_two_places() {
     let case = Case::with_token();
     for (name, value, expected) in [
         ("authorization", "Bearer 0123456789abcdef", 101),
@@ -286,7 +286,7 @@ fn the_token_is_in_one_of_two_places() {
 }
 
 #[test]
-fn the_page_and_the_health_need_no_token_but_a_stream_does_on_every_path() {
+fn the_page_and_the_health_check_need_no_token_but_every_stream_does() {
     let case = Case::with_token();
     for url in ["/", "/app.js", "/app.css", "/favicon.svg", "/healthz"] {
         let host = ("host", "192.0.2.7");
@@ -298,7 +298,7 @@ fn the_page_and_the_health_need_no_token_but_a_stream_does_on_every_path() {
 }
 
 #[test]
-fn the_right_token_opens_by_any_name_but_not_to_any_page() {
+fn the_right_token_allows_any_name_but_not_any_page() {
     let case = Case::with_token();
     let token = ("authorization", "Bearer 0123456789abcdef");
     assert_eq!(case.status("/ws", &[("host", "any.example"), token]), 101);
@@ -332,7 +332,7 @@ fn a_token_in_a_url_is_refused_even_where_it_is_right_or_not_needed() {
 }
 
 #[test]
-fn a_page_may_ask_whether_it_may_send_a_token() {
+fn a_preflight_may_allow_a_token() {
     let status = |case: &Case, host, origin| {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static(host));
@@ -369,7 +369,7 @@ fn only_our_subprotocol_is_echoed_and_only_when_it_was_offered() {
 }
 
 #[test]
-fn a_changed_token_is_asked_for_at_once() {
+fn a_changed_token_is_required_at_once() {
     let case = Case::with_token();
     let new = "fedcba9876543210".parse::<Token>().unwrap();
     case.gate.change_token(new.digest());
@@ -384,7 +384,7 @@ fn a_changed_token_is_asked_for_at_once() {
 }
 
 #[test]
-fn a_host_that_was_renamed_answers_to_its_new_name() {
+fn a_renamed_host_accepts_its_new_name() {
     let now = Arc::new(RwLock::new("db-1.example.com".to_owned()));
     let asked = Arc::clone(&now);
     let own = OwnName::new(move || asked.read().unwrap().clone());
@@ -411,7 +411,7 @@ fn a_host_that_was_renamed_answers_to_its_new_name() {
 }
 
 #[test]
-fn a_zone_in_the_host_is_the_viewers_own_business() {
+fn a_zone_in_the_host_header_is_ignored() {
     for host in [
         "[fe80::1]:8080",
         "[fe80::1%eth0]:8080",

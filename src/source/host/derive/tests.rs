@@ -76,7 +76,7 @@ fn waiting_for_io_is_idle_and_stolen_time_is_busy() {
 }
 
 #[test]
-fn cores_are_told_apart_by_number() {
+fn cores_are_identified_by_number() {
     check(
         |r| r.cores = vec![(0, ticks(0, 100, 0, 0)), (2, ticks(0, 100, 0, 0))],
         |r| {
@@ -95,7 +95,7 @@ fn cores_are_told_apart_by_number() {
 }
 
 #[test]
-fn a_core_whose_counters_go_back_starts_anew() {
+fn a_core_whose_counters_go_back_gets_a_new_baseline() {
     let fallen = |r: &mut Reading| r.cores = vec![(0, ticks(5, 10, 0, 0))];
     check(
         |r| r.cores = vec![(0, ticks(10, 1000, 0, 0))],
@@ -110,7 +110,7 @@ fn a_core_whose_counters_go_back_starts_anew() {
 }
 
 #[test]
-fn iowait_may_fall_without_taking_cpu_along() {
+fn iowait_may_decrease_without_affecting_cpu() {
     check(
         |r| r.cpu = Some(ticks(0, 0, 50, 0)),
         |r| r.cpu = Some(ticks(30, 70, 49, 0)),
@@ -125,7 +125,7 @@ fn without_ticks_there_is_no_share() {
 }
 
 #[test]
-fn a_measured_share_is_taken_as_it_is() {
+fn a_measured_share_is_used_unchanged() {
     let measured = |r: &mut Reading| r.cpu = Some(Cpu::Measured(12.345));
     check(measured, measured, &[("cpu", Some(12.35))]);
 }
@@ -162,7 +162,7 @@ fn space(used: u64, available: u64) -> Option<Space> {
 }
 
 #[test]
-fn the_fullest_filesystem_stands_for_all() {
+fn the_fullest_filesystem_represents_all() {
     check(
         |_| {},
         |r| {
@@ -189,7 +189,7 @@ fn the_fullest_filesystem_stands_for_all() {
 }
 
 #[test]
-fn disks_add_up_and_the_busiest_stands_for_all() {
+fn disks_add_up_and_the_busiest_represents_all() {
     check(
         |r| r.disks = vec![disk("sda", 1000, 0, 0), disk("sdb", 0, 500, 100)],
         |r| r.disks = vec![disk("sda", 3000, 10, 500), disk("sdb", 2, 700, 1900)],
@@ -206,7 +206,7 @@ fn disks_add_up_and_the_busiest_stands_for_all() {
 }
 
 #[test]
-fn a_device_that_comes_joins_with_its_second_reading() {
+fn a_new_device_counts_from_its_second_reading() {
     check(
         |r| r.interfaces = vec![interface("eth1", 100, 0, 0)],
         |r| {
@@ -229,7 +229,7 @@ fn a_device_that_comes_joins_with_its_second_reading() {
 }
 
 #[test]
-fn a_device_that_goes_leaves_the_rest() {
+fn a_removed_device_does_not_affect_the_rest() {
     let (prev, next) = pair(
         2.0,
         |r| {
@@ -245,7 +245,7 @@ fn a_device_that_goes_leaves_the_rest() {
 }
 
 #[test]
-fn a_counter_that_goes_back_makes_its_sum_unknown_once() {
+fn a_counter_that_goes_back_makes_its_sum_absent_once() {
     let fallen = |r: &mut Reading| {
         r.interfaces = vec![interface("eth0", 5, 100, 0), interface("eth1", 200, 0, 0)];
     };
@@ -283,7 +283,7 @@ fn tcp(retransmits: u64, accepted: u64) -> impl Fn(&mut Reading) {
 }
 
 #[test]
-fn own_connections_are_nobodys_requests() {
+fn own_connections_do_not_count_as_requests() {
     check(
         tcp(3, 1000),
         |r| {
@@ -311,7 +311,7 @@ fn own_connections_are_nobodys_requests() {
 }
 
 #[test]
-fn what_the_kernel_counts_or_says() {
+fn counters_and_measures_are_parsed() {
     check(
         |r| r.oom_kills = Some(7),
         |r| {
@@ -337,7 +337,7 @@ fn what_the_kernel_counts_or_says() {
 }
 
 #[test]
-fn the_hottest_sensor_stands_for_all() {
+fn the_hottest_sensor_represents_all() {
     check(
         |_| {},
         |r| {
@@ -356,7 +356,7 @@ fn the_hottest_sensor_stands_for_all() {
 }
 
 #[test]
-fn what_no_sensor_can_mean_is_absent() {
+fn implausible_temperatures_are_absent() {
     let readings = [
         65_261.85,
         -273.15,
@@ -384,7 +384,7 @@ fn what_no_sensor_can_mean_is_absent() {
 }
 
 #[test]
-fn the_agent_is_told_as_a_share_of_the_machine() {
+fn the_agent_is_a_share_of_the_machine() {
     check(
         |r| r.agent.cpu = Some(Duration::from_millis(100)),
         |r| {
@@ -415,7 +415,7 @@ fn full(count: u64) -> impl Fn(&mut Reading) {
 }
 
 #[test]
-fn where_the_cores_are_unknown_there_is_no_share_of_them() {
+fn without_a_number_of_cores_there_are_no_shares() {
     check(
         |r| r.agent.cpu = Some(Duration::from_millis(100)),
         |r| r.agent.cpu = Some(Duration::from_millis(140)),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_old_or_broken_kernel_says() {
+    fn memory_of_an_old_or_broken_kernel() {
         let (all, cores) = cpu(b"cpu 1 2 3 4\ncpu0 1 2 x 4\n", QUIET);
         let busy = Ticks {
             busy: 6,
@@ -179,20 +179,20 @@ mod tests {
     }
 
     #[test]
-    fn kills_are_not_mistaken_for_their_neighbours() {
+    fn oom_kills_are_not_confused_with_similar_counters() {
         assert_eq!(oom_kills(b"oom_kill_x 3\noom_kill 2\n", QUIET), Some(2));
         assert_eq!(oom_kills(b"pgfault 2\n", QUIET), None);
     }
 
     #[test]
-    fn pressure_is_that_of_some_tasks() {
+    fn pressure_is_the_share_for_some_tasks() {
         let text = "some avg10=1.25 avg60=0.35 avg300=0.95 total=11924948\n";
         assert_eq!(pressure(text.as_bytes(), QUIET), Some(1.25));
         assert_eq!(pressure(b"", QUIET), None);
     }
 
     #[test]
-    fn a_bad_line_takes_no_core_along() {
+    fn an_invalid_line_affects_no_other_core() {
         let text = b"cpu 1 1 1 1\ncpu1 2 2 2 2\ncpu\xff 1 1 1 1\n\xfe\ncpu2 1 1 -1 1\n\
             cpu3 1 1 1\ncpu4 18446744073709551615 1 1 1\ncpu0 3 3 3 3\ncpu0 4 4 4 4\ncpu5 1 1 1 1";
         let skipped = std::cell::Cell::new(0);
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn measures_that_make_no_sense_are_absent() {
+    fn implausible_measures_are_absent() {
         assert_eq!(
             load(b"0.5 1.25 2 3/100 4567\n", QUIET),
             Some([0.5, 1.25, 2.0])

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_takes_no_other_along() {
+    fn an_invalid_line_affects_no_other() {
         let root = tree(&[
             "sda/device/",
             "sda/slaves/",

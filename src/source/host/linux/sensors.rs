@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_faulty_sensor_says_is_nothing() {
+    fn a_faulty_sensor_has_no_value() {
         let root = tempfile::tempdir().unwrap();
         let files = [
             ("temp1_input", "1000\n"),

@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_in_range_or_none() {
+    fn numbers_are_in_range_or_absent() {
         assert_eq!(number::<u64>(b"18446744073709551615"), Some(u64::MAX));
         for bad in ["18446744073709551616", "-1", "", "1 ", "0x1", "1.5"] {
             assert_eq!(number::<u64>(bad.as_bytes()), None, "{bad}");

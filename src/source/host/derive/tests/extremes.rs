@@ -4,7 +4,7 @@ use super::*;
 
 /// The result of each subtraction of two kernel values if the second is above the first, or far below it.
 #[test]
-fn no_subtraction_wraps_and_no_counter_leaps() {
+fn no_subtraction_wraps_and_no_counter_jumps() {
     const HUGE: u64 = u64::MAX;
     type Case = (u64, u64, &'static [&'static str]);
     let cases: [Case; 4] = [
@@ -106,7 +106,7 @@ fn the_wall_clock_has_no_part_in_rates() {
 
 /// One event in a step of any length is visible, and adds up to about one again.
 #[test]
-fn a_rare_event_is_seen_in_every_rate() {
+fn a_rare_event_is_visible_in_every_rate() {
     for seconds in [1.0, 7.0, 180.0, 250.0, 3600.0, 86_400.0] {
         let (prev, next) = pair(seconds, full(1_000), full(1_001));
         let values = derive(&prev, &next);
@@ -128,7 +128,7 @@ fn a_rare_event_is_seen_in_every_rate() {
 
 /// Every share with a tiny part.
 #[test]
-fn a_small_share_is_not_none() {
+fn a_small_share_is_not_zero() {
     check(
         |r| {
             r.cpu = Some(ticks(0, 0, 0, 0));
