@@ -46,7 +46,7 @@ pub struct Retention {
 
 /// A viewer asked by name for a host that doesn't exist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no host '{wanted}' here; there is {there}")]
+#[error("no host '{wanted}' on this server; it has {there}")]
 pub struct UnknownHost {
     wanted: HostName,
     there: String,

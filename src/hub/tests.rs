@@ -334,7 +334,10 @@ fn hosts_are_selected_by_name_and_glob() {
     check(&hub, "host=a", "hello s1, 1");
     check(&hub, "host=x*", "");
     let unknown = hub.subscribe(Query::parse("host=c").unwrap()).unwrap_err();
-    assert_eq!(unknown.to_string(), "no host 'c' here; there is a, b1");
+    assert_eq!(
+        unknown.to_string(),
+        "no host 'c' on this server; it has a, b1"
+    );
 }
 
 #[test]

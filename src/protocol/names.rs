@@ -17,11 +17,11 @@ const MAX_HOST_BYTES: usize = 64;
 pub enum NameError {
     /// A host name with a wrong length or character.
     #[error(
-        "'{0}' is not a host name: write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit"
+        "'{0}' is not a host name: write 1 to 64 characters from A-Z a-z 0-9 . _ -, starting with a letter or digit"
     )]
     Host(String),
     /// A stream that isn't a number in base 36.
-    #[error("'{0}' is not a stream: write 1 to 12 of 0-9 a-z")]
+    #[error("'{0}' is not a stream: write 1 to 12 characters from 0-9 a-z")]
     Stream(String),
     /// A position that doesn't have three parts.
     #[error("'{0}' is not a position: write HOST:STREAM:SEQ")]

@@ -54,26 +54,22 @@ pub enum HeaderProblem {
     #[error("the file is empty")]
     Empty,
     /// No line break after it.
-    #[error("it ends before its first line does")]
+    #[error("its first line is incomplete")]
     CutOff,
     /// Bytes that cannot be in a header.
     #[error("its first line is not text")]
     NotText,
     /// A column that every recording has is missing.
-    #[error(
-        "the header lacks '{0}'; what `metrics record` writes has timestamp, host, stream and seq"
-    )]
+    #[error("the header lacks '{0}'; a recording has the columns timestamp, host, stream and seq")]
     Lacks(&'static str),
     /// The same name for two columns.
     #[error("the header has two columns '{0}'")]
     Twice(Excerpt),
     /// A column without a name, counted from 1.
-    #[error("column {0} of the header has no name; take it out or name it")]
+    #[error("column {0} of the header has no name; remove it or name it")]
     Unnamed(usize),
     /// The first column has no name: the row numbers of a data frame.
-    #[error(
-        "column 1 of the header has no name; take it out (pandas writes none with to_csv(…, index=False))"
-    )]
+    #[error("column 1 of the header has no name; remove it (in pandas: to_csv(…, index=False))")]
     Index,
     /// Another kind of file: what it is, and what to do about it.
     #[error("{0}")]
@@ -102,7 +98,7 @@ pub enum RowProblem {
         expected: usize,
     },
     /// Longer than a row can be; usually a quote that is never closed.
-    #[error("the row does not end within 16 MiB; is a quote not closed?")]
+    #[error("the row does not end within 16 MiB; is a closing quote missing?")]
     TooLong,
     /// A cell in a column without a name.
     #[error("column {column} has no name in the header, but holds '{value}'; name it or empty it")]
@@ -159,7 +155,7 @@ pub enum CellProblem {
     Timestamp,
     /// `timestamp` without a time zone.
     #[error(
-        "does not say how far from UTC it is; write Z behind it if it is UTC, as in 2026-11-24T14:07:31.204Z, or an \
+        "has no time zone; append Z if it is UTC, as in 2026-11-24T14:07:31.204Z, or an \
          offset such as +01:00"
     )]
     NoOffset,
@@ -167,13 +163,15 @@ pub enum CellProblem {
     #[error("is before 1970 or after 9999; write it like 2026-11-24T14:07:31.204Z")]
     OutOfRange,
     /// `host`.
-    #[error("is not a host name; write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit")]
+    #[error(
+        "is not a host name; write 1 to 64 characters from A-Z a-z 0-9 . _ -, starting with a letter or digit"
+    )]
     Host,
     /// `stream`.
-    #[error("is not a stream; write 1 to 12 of 0-9 a-z")]
+    #[error("is not a stream; write 1 to 12 characters from 0-9 a-z")]
     Stream,
     /// `seq`.
-    #[error("is not the number of a message; they count from 1, and only a gap has none")]
+    #[error("is not a message number; write a number from 1 (only a gap has none)")]
     Seq,
     /// `event`.
     #[error(
@@ -184,19 +182,19 @@ pub enum CellProblem {
     #[error("is not a number")]
     Number,
     /// A word that stands for no value.
-    #[error("is not a number; leave the cell empty where there is none")]
+    #[error("is not a number; leave the cell empty if there is none")]
     NoValue,
     /// A value with a comma in it.
     #[error("is not a number; write it with a decimal point, and without commas between thousands")]
     Comma,
     /// A value that JSON cannot carry.
-    #[error("is not a finite number; leave the cell empty where there is none")]
+    #[error("is not a finite number; leave the cell empty if there is none")]
     NotFinite,
     /// `top`.
     #[error("is not a JSON array of processes with pid, name, cpu and memory")]
     Top,
     /// `extra`.
-    #[error("is not a JSON object of numbers whose names are no column")]
+    #[error("is not a JSON object of numbers with names that are not columns")]
     Extra,
     /// Anything but time, host, stream and event in a gap.
     #[error("is in the row of a gap, which has no number and no values")]

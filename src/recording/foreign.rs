@@ -68,7 +68,7 @@ fn describe_text(head: &str) -> Option<String> {
         }
     }
     if head.contains('\r') && !head.contains('\n') {
-        return Some("its lines end in CR alone; save it with LF or CRLF line ends".into());
+        return Some("its lines end in CR alone; save it with LF or CRLF line endings".into());
     }
     let first = line.split([',', ';', '\t']).next()?.trim_matches('"');
     parse_timestamp(first).is_ok().then(|| {

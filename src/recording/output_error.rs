@@ -12,7 +12,7 @@ pub enum Loss {
     #[error("was deleted")]
     Deleted,
     /// It has another name.
-    #[error("was moved or renamed (it holds all rows up to now)")]
+    #[error("was moved or renamed (it holds all rows so far)")]
     Moved,
     /// It no longer has a name, and another file has its old one.
     #[error("was replaced by another file")]
@@ -29,7 +29,7 @@ pub enum Loss {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// The file exists and isn't empty.
-    #[error("'{}' exists: use --append to go on with it, or --force to replace it", path.display())]
+    #[error("'{}' exists: use --append to continue it, or --force to replace it", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum OutputError {
     },
     /// Appended rows would not match the existing ones.
     #[error(
-        "'{}' has its columns, quotes or line ends not as `metrics record` writes them: record into another file",
+        "'{}' has columns, quotes or line endings that `metrics record` does not write: record into another file",
         path.display()
     )]
     Edited {
@@ -60,7 +60,9 @@ pub enum OutputError {
     Unreadable(ReadError),
     /// The file's directory does not exist.
     #[error(
-        "cannot open '{}': there is no directory '{1}': make it first (mkdir -p '{1}')", path.display(), directory.display()
+        "cannot open '{}': there is no directory '{1}': create it first (mkdir -p '{1}')",
+        path.display(),
+        directory.display()
     )]
     NoDirectory {
         /// The file.

@@ -139,8 +139,8 @@ async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc
         () = connection(socket, &ticket, arrival, &shared) => return,
     };
     let reason = match crowd {
-        Eviction::Connections => "it made room for another: too many connections ask for nothing",
-        Eviction::Memory => "it made room for others: unfinished requests hold too much memory",
+        Eviction::Connections => "it made room for another: too many idle connections",
+        Eviction::Memory => "it made room for others: unfinished requests take too much memory",
     };
     shared.refused(arrival.peer, RefusalCause::Connection, &reason);
 }
@@ -194,7 +194,7 @@ async fn arrive(
                 if error.kind() == io::ErrorKind::InvalidData {
                     shared.refused(peer, RefusalCause::Tls, &error);
                 } else {
-                    tracing::debug!(%peer, %error, "no handshake");
+                    tracing::debug!(%peer, %error, "handshake failed");
                 }
                 return None;
             }

@@ -176,7 +176,7 @@ async fn answer(
         return Err(not_found());
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let only = "only GET and HEAD are answered here";
+        let only = "only GET and HEAD are allowed here";
         let allowed = (ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only).with(allowed));
     }
@@ -196,7 +196,7 @@ async fn answer(
             Ok(typed(plain(StatusCode::OK, ""), "text/event-stream"))
         }
         WEBSOCKET_PATH => Err(ws::needs_upgrade(
-            "this is a WebSocket: connect with `metrics watch` or any WebSocket client; a proxy in between has to pass \
+            "this is a WebSocket: connect with `metrics watch` or any WebSocket client; a proxy in between must pass \
              Upgrade on",
         )),
         _ => page::answer(request).ok_or_else(not_found),

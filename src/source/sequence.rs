@@ -30,7 +30,7 @@ pub struct Unnumbered {
 
 /// A stream has no numbers left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the numbers run out")]
+#[error("there are no numbers left")]
 pub struct NumbersRanOut;
 
 /// The numbers of one host.

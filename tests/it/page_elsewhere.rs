@@ -119,7 +119,7 @@ fn a_page_on_another_host_reads_events_with_the_token_in_a_header() {
     assert_eq!(read(browser, port, TOKEN), live);
     // It gets the reason, which a page of another origin doesn't.
     let wrong = read(browser, port, "not-the-right-token");
-    let says = "that is not the token of this server\n";
+    let says = "this is not the server's token\n";
     assert_eq!(wrong, json!({ "status": 401, "says": says }));
 
     visit(browser, &scene.foreign);

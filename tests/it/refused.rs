@@ -196,11 +196,11 @@ fn an_address_gets_few_lines_and_cannot_be_forged() {
 fn the_documented_expression_matches_only_the_address() {
     for (line, address) in [
         (
-            "2026-11-26T10:00:00.123456Z  WARN refused 203.0.113.9: 401 that is not the token of this server",
+            "2026-11-26T10:00:00.123456Z  WARN refused 203.0.113.9: 401 this is not the server's token",
             "203.0.113.9",
         ),
         (
-            "2026-11-26T10:00:00.123456Z  WARN refused 2001:db8::7: 403 pages of null may not look (and 7 more before)",
+            "2026-11-26T10:00:00.123456Z  WARN refused 2001:db8::7: 403 pages from null are not allowed (and 7 more before)",
             "2001:db8::7",
         ),
         (

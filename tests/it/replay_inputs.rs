@@ -185,7 +185,7 @@ fn times_written_by_other_programs_are_replayed() {
             "{}:2: column 'timestamp': '2026-11-24 14:00:01'",
             file.display()
         ))
-        .stderr_has("write Z behind it if it is UTC");
+        .stderr_has("append Z if it is UTC");
 }
 
 #[test]

@@ -299,13 +299,13 @@ fn a_malformed_handshake_gets_the_reason() {
             "\r\n\r\n",
             "\r\nContent-Length: 5\r\n\r\nhello",
             400,
-            "no body",
+            "must not have a body",
         ),
         (
             "\r\n\r\n",
             "\r\n\r\n\u{1}\u{5}\0\0\0\0hello",
             400,
-            "wait for its answer",
+            "wait for the response",
         ),
         ("/ws?", "/elsewhere?", 404, "/elsewhere"),
     ] {

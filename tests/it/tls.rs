@@ -226,7 +226,7 @@ fn a_recording_survives_an_expired_certificate_that_is_renewed() {
     proxy.cut_all();
     // It keeps trying although this certificate is not trusted.
     server.wait_for_stderr("CertificateExpired");
-    let refused = || server.stderr().text().matches("again.").count();
+    let refused = || server.stderr().text().matches("reread").count();
     authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
     server.signal(Signal::HUP);
     crate::harness::wait_for(
@@ -255,7 +255,7 @@ fn a_certificate_and_key_that_do_not_match_are_an_error() {
         .stderr_has("contains no certificate");
     serve(&pair.cert, &pair.cert)
         .code(1)
-        .stderr_has("holds no private key");
+        .stderr_has("contains no private key");
     let missing = dir.path().join("missing");
     serve(&missing, &pair.key)
         .code(1)

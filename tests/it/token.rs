@@ -196,13 +196,13 @@ fn a_client_without_the_token_gets_the_reason_and_gives_up() {
     watch()
         .run()
         .code(3)
-        .stderr_has("asks for a token")
+        .stderr_has("requires a token")
         .stderr_has("--token-file");
     let wrong = dir.path().join("wrong");
     write(&wrong, OTHER);
     let output = watch().arg("--token-file").arg(&wrong).run().code(3);
     output
-        .stderr_has("not the token of this server")
+        .stderr_has("not the server's token")
         .stderr_lacks("anders");
     watch().arg("--token-file").arg(&file).run().success();
 }

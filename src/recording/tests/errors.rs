@@ -46,7 +46,7 @@ fn a_cell_that_cannot_be_read_is_named() {
         check_row(
             &at(&format!("2,,{number},,")),
             &format!(
-                "column 'cpu': '{number}' is not a number; leave the cell empty where there is none"
+                "column 'cpu': '{number}' is not a number; leave the cell empty if there is none"
             ),
         );
     }
@@ -64,7 +64,7 @@ fn a_cell_that_cannot_be_read_is_named() {
         check_row(
             &at(&format!("2,,{number},,")),
             &format!(
-                "column 'cpu': '{number}' is not a finite number; leave the cell empty where there is none"
+                "column 'cpu': '{number}' is not a finite number; leave the cell empty if there is none"
             ),
         );
     }
@@ -78,8 +78,7 @@ fn a_cell_that_says_whose_and_which_message_it_is_is_named() {
     );
     check_row(
         "2026-11-24 14:07:31.204,web-1,k3v9q2,2,,7,,",
-        "column 'timestamp': '2026-11-24 14:07:31.204' does not say how far from UTC it is; write Z behind it if it is \
-         UTC, as in 2026-11-24T14:07:31.204Z, or an offset such as +01:00",
+        "column 'timestamp': '2026-11-24 14:07:31.204' has no time zone; append Z if it is UTC, as in 2026-11-24T14:07:31.204Z, or an offset such as +01:00",
     );
     check_row(
         "1969-12-31T23:59:59Z,web-1,k3v9q2,2,,7,,",
@@ -87,17 +86,17 @@ fn a_cell_that_says_whose_and_which_message_it_is_is_named() {
     );
     check_row(
         "2026-11-24T14:07:31.204Z,-x,k3v9q2,2,,7,,",
-        "column 'host': '-x' is not a host name; write 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or digit",
+        "column 'host': '-x' is not a host name; write 1 to 64 characters from A-Z a-z 0-9 . _ -, starting with a letter or digit",
     );
     check_row(
         "2026-11-24T14:07:31.204Z,web-1,K3,2,,7,,",
-        "column 'stream': 'K3' is not a stream; write 1 to 12 of 0-9 a-z",
+        "column 'stream': 'K3' is not a stream; write 1 to 12 characters from 0-9 a-z",
     );
     for seq in ["", "0", "-1", "1.5"] {
         check_row(
             &format!("{START},{seq},,7,,"),
             &format!(
-                "column 'seq': '{seq}' is not the number of a message; they count from 1, and only a gap has none"
+                "column 'seq': '{seq}' is not a message number; write a number from 1 (only a gap has none)"
             ),
         );
     }
@@ -130,7 +129,7 @@ fn a_cell_that_says_what_happened_is_named() {
         check_row(
             &at(&format!("2,,7,,\"{extra}\"")),
             &format!(
-                "column 'extra': '{}' is not a JSON object of numbers whose names are no column",
+                "column 'extra': '{}' is not a JSON object of numbers with names that are not columns",
                 extra.replace("\"\"", "\"")
             ),
         );
@@ -180,17 +179,16 @@ fn another_file_is_not_a_recording() {
     for cut in ["cpu", "cpu,cpu", "cpu,"] {
         check_file(
             format!("timestamp,host,stream,seq,{cut}").as_bytes(),
-            "x.csv:1: not a recording: it ends before its first line does",
+            "x.csv:1: not a recording: its first line is incomplete",
         );
     }
     check_file(
         b"time,cpu\n1,2\n",
-        "x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has timestamp, host, \
-         stream and seq",
+        "x.csv:1: not a recording: the header lacks 'timestamp'; a recording has the columns timestamp, host, stream and seq",
     );
     check_file(
         b"timestamp,host,stream,cpu\n",
-        "x.csv:1: not a recording: the header lacks 'seq'; what `metrics record` writes has timestamp, host, stream and seq",
+        "x.csv:1: not a recording: the header lacks 'seq'; a recording has the columns timestamp, host, stream and seq",
     );
     check_file(
         b"\x7fELF\x02\x01\x01\0\0\0\n",
@@ -206,7 +204,7 @@ fn another_file_is_not_a_recording() {
     );
     check_file(
         b",timestamp,host,stream,seq,cpu\n",
-        "x.csv:1: not a recording: column 1 of the header has no name; take it out (pandas writes none with to_csv(…, index=False))",
+        "x.csv:1: not a recording: column 1 of the header has no name; remove it (in pandas: to_csv(…, index=False))",
     );
 }
 
@@ -281,7 +279,7 @@ fn unnamed_columns_at_the_end_must_be_empty() {
     );
     check_file(
         format!("timestamp,host,,stream,seq\n{START},1\n").as_bytes(),
-        "x.csv:1: not a recording: column 3 of the header has no name; take it out or name it",
+        "x.csv:1: not a recording: column 3 of the header has no name; remove it or name it",
     );
 }
 
@@ -311,7 +309,7 @@ fn an_endless_input_is_refused_in_bounded_memory() {
     assert!(reader.next().unwrap().is_ok());
     assert_eq!(
         words(reader.next().unwrap().unwrap_err()),
-        "x.csv:3: the row does not end within 16 MiB; is a quote not closed?"
+        "x.csv:3: the row does not end within 16 MiB; is a closing quote missing?"
     );
     assert!(reader.next().is_none());
 }

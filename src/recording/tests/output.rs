@@ -98,7 +98,7 @@ fn an_existing_file_is_replaced_only_with_force_and_only_by_rows() {
     let error = create(&place.path(), false).unwrap_err();
     assert_eq!(
         words(&place, error),
-        "'x.csv' exists: use --append to go on with it, or --force to replace it"
+        "'x.csv' exists: use --append to continue it, or --force to replace it"
     );
     let output = create(&place.path(), true).unwrap();
     drop(output);
@@ -217,15 +217,13 @@ fn only_a_recording_is_appended_to() {
     check(
         b"time,cpu\n1,2\n3",
         &format!(
-            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
-             timestamp, host, stream and seq{cure}"
+            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; a recording has the columns timestamp, host, stream and seq{cure}"
         ),
     );
     check(
         b"no line",
         &format!(
-            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; what `metrics record` writes has \
-             timestamp, host, stream and seq{cure}"
+            "cannot append: x.csv:1: not a recording: the header lacks 'timestamp'; a recording has the columns timestamp, host, stream and seq{cure}"
         ),
     );
     let spoilt = String::from_utf8(three_rows())
@@ -240,7 +238,7 @@ fn only_a_recording_is_appended_to() {
     check(
         &endless,
         &format!(
-            "cannot append: x.csv:5: the row does not end within 16 MiB; is a quote not closed?{cure}"
+            "cannot append: x.csv:5: the row does not end within 16 MiB; is a closing quote missing?{cure}"
         ),
     );
     let edited = String::from_utf8(three_rows()).unwrap();
@@ -252,7 +250,7 @@ fn only_a_recording_is_appended_to() {
     ] {
         check(
             edited.as_bytes(),
-            "'x.csv' has its columns, quotes or line ends not as `metrics record` writes them: record into another file",
+            "'x.csv' has columns, quotes or line endings that `metrics record` does not write: record into another file",
         );
     }
 }
@@ -273,7 +271,7 @@ fn a_directory_or_no_directory_is_named() {
     let error = create(&place.path().join("y/z.csv"), false).unwrap_err();
     assert_eq!(
         words(&place, error),
-        "cannot open 'x.csv/y/z.csv': there is no directory 'x.csv/y': make it first (mkdir -p 'x.csv/y')"
+        "cannot open 'x.csv/y/z.csv': there is no directory 'x.csv/y': create it first (mkdir -p 'x.csv/y')"
     );
 }
 

@@ -231,14 +231,14 @@ impl Gate {
             Ok(None) => return Ok(()),
             Ok(Some(text)) => text,
             Err(()) => {
-                return refuse("more than one Origin header, or none that can be read".into());
+                return refuse("more than one Origin header, or an unreadable one".into());
             }
         };
         let Some(origin) = Origin::parse(text) else {
             let shown = clip(&shown(text));
             return refuse(format!(
-                "pages of origin '{shown}' may not look: serve yours from an address, and start this server with \
-                 --allow-origin SCHEME://HOST[:PORT]"
+                "pages from the origin '{shown}' are not allowed: serve yours from an address, and start this server \
+                 with --allow-origin SCHEME://HOST[:PORT]"
             ));
         };
         let admitted = host.is_some_and(|host| origin.is_of(host))
@@ -249,7 +249,7 @@ impl Gate {
         }
         let shown = clip(&origin);
         refuse(format!(
-            "pages of {shown} may not look: start this server with --allow-origin {shown}"
+            "pages from {shown} are not allowed: start this server with --allow-origin {shown}"
         ))
     }
 }
@@ -264,7 +264,7 @@ fn host_of(asked: &AccessRequest<'_>) -> Result<Option<Authority>, Refusal> {
         _ => return refuse("a request needs exactly one Host header"),
     };
     let Some(host) = Authority::parse(text) else {
-        return refuse("the Host header is no HOST[:PORT]");
+        return refuse("the Host header is not HOST[:PORT]");
     };
     // `GET http://name/ HTTP/1.1` names the server twice.
     let named_again = asked
@@ -327,9 +327,9 @@ impl<'a> Offers<'a> {
 
 fn needs_token(shown: PresentedToken) -> Refusal {
     let reason = match shown {
-        PresentedToken::Wrong => "that is not the token of this server",
+        PresentedToken::Wrong => "this is not the server's token",
         _ => {
-            "this server asks for a token: name a file that holds it with --token-file FILE (other programs: send \
+            "this server requires a token: name its file with --token-file FILE (other programs: send \
              'Authorization: Bearer TOKEN')"
         }
     };

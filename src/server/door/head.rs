@@ -176,7 +176,7 @@ pub(in crate::server) fn parse(bytes: &[u8]) -> Result<ParsedRequest, Refusal> {
             has_more: length < bytes.len(),
         })
     });
-    parsed.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "that is no HTTP request"))
+    parsed.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "this is not an HTTP request"))
 }
 
 fn build(request: &httparse::Request<'_, '_>) -> Option<Request<()>> {

@@ -156,7 +156,7 @@ fn split(text: &str) -> Result<(&str, &str), String> {
         )),
         Some(parts) => Ok(parts),
         None if text.is_empty() => Err(format!(
-            "'' is not an address: write HOST:PORT, or a port of loopback such as {DEFAULT_PORT}"
+            "'' is not an address: write HOST:PORT, or a port on loopback such as {DEFAULT_PORT}"
         )),
         None => Err(format!(
             "'{written}' has no port: write {written}:{DEFAULT_PORT}"

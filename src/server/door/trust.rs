@@ -29,13 +29,13 @@ impl Trust {
                 anyhow::Error::from(error).context("the old token stays in use")
             })?;
             self.gate.change_token(found.token.digest());
-            Ok(format!("read the token in '{}' again", path.display()))
+            Ok(format!("reread the token in '{}'", path.display()))
         });
         let tls = self.tls.as_ref().map(|tls| {
             tls.reload().map_err(|error| {
                 anyhow::Error::from(error).context("the old certificate stays in use")
             })?;
-            Ok("read the certificate and its key again".into())
+            Ok("reread the certificate and its key".into())
         });
         token.into_iter().chain(tls).collect()
     }

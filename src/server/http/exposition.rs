@@ -78,7 +78,12 @@ fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
         let others = sample.values.iter().filter(|(key, _)| !is_known(key));
         others.map(move |(key, value)| (labels(host, Some(("name", key))), *value))
     });
-    gauge(text, "host_other", "Values of other names.", others);
+    gauge(
+        text,
+        "host_other",
+        "Values of metrics without a family of their own.",
+        others,
+    );
 }
 
 /// `percent` divided by 100, as a decimal: dividing the double would give 0.9792000000000001 for 97.92.

@@ -66,7 +66,7 @@ pub(in crate::server) async fn make(
         Ok(Err(reason)) => Err(Refusal::new(StatusCode::NOT_FOUND, reason)),
         Err(_) => Err(Refusal::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            "the recording could not be made",
+            "the recording could not be created",
         )),
     }
 }

@@ -59,12 +59,12 @@ pub(in crate::server) fn only_host(query: &Query, shared: &Shared) -> Result<Hos
     match (wanted.next(), wanted.next()) {
         (Some(host), None) => Ok(host.clone()),
         (None, _) => {
-            let reason = format!("no such host here; there is {}", some_names(&hosts));
+            let reason = format!("no such host on this server; it has {}", some_names(&hosts));
             Err(Refusal::new(StatusCode::NOT_FOUND, reason))
         }
         (Some(_), Some(_)) => {
             let reason = format!(
-                "an event stream is of one host: add host=NAME, one of {}",
+                "an event stream carries one host: add host=NAME, one of {}",
                 some_names(&hosts)
             );
             Err(Refusal::new(StatusCode::BAD_REQUEST, reason))

@@ -128,7 +128,7 @@ impl Fanout {
         let name = (key, self.joined);
         let mut viewer = match Viewer::new(newcomer, name, self.tell.clone(), first_ping) {
             Ok(viewer) => viewer,
-            Err(error) => return tracing::warn!(%error, "cannot take in a viewer"),
+            Err(error) => return tracing::warn!(%error, "cannot add a viewer"),
         };
         tracing::info!(peer = %viewer.peer, "viewer connected");
         if self.is_leaving {
@@ -181,7 +181,7 @@ impl Fanout {
             viewer.line.ask_to_leave(0);
             // A waiting task holds the socket and its descriptor; this ends the wait.
             viewer.line.hang_up(at_once);
-            tracing::info!(peer = %viewer.peer, reason, "viewer gone");
+            tracing::info!(peer = %viewer.peer, reason, "viewer disconnected");
         }
     }
 

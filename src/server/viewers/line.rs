@@ -195,7 +195,7 @@ impl ViewerLine {
     fn reply(&self, bytes: &[u8]) -> io::Result<usize> {
         let mut replies = lock(&self.replies);
         if replies.len() + bytes.len() > MAX_REPLIES_BYTES {
-            return Err(io::Error::other("the viewer asks and does not read"));
+            return Err(io::Error::other("the viewer sends pings without reading"));
         }
         if replies.is_empty() {
             let _ = self.notices.send(ReaderNotice::Reply(self.key));

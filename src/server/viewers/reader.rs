@@ -17,7 +17,7 @@ use super::line::{Parting, ReadSide, ViewerLine};
 use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
 
 /// The reason given to a viewer that floods us.
-const TOO_MUCH: &str = "that is too much";
+const TOO_MUCH: &str = "sent too much";
 
 /// Without the wrapper that makes it a `Stream`, which costs each viewer two allocations and a larger task.
 type ViewerSocket = WebSocket<ReadSide>;
@@ -119,7 +119,7 @@ fn poll_end(side: &mut ReadSide, cx: &mut Context<'_>) -> Poll<()> {
 fn reason(code: u16) -> &'static str {
     match code {
         close::OVER => "the recording is over",
-        close::GOING_AWAY => "the server stops",
+        close::GOING_AWAY => "the server is stopping",
         _ => "too slow",
     }
 }
@@ -128,10 +128,13 @@ fn reason(code: u16) -> &'static str {
 fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
     use tungstenite::Error::{Capacity, Io, Protocol, Utf8};
     Some(match error {
-        Capacity(_) => (CloseCode::Size.into(), "that is too long"),
-        Utf8(_) => (CloseCode::Invalid.into(), "that is not UTF-8"),
+        Capacity(_) => (CloseCode::Size.into(), "the message is too long"),
+        Utf8(_) => (CloseCode::Invalid.into(), "the text is not UTF-8"),
         Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,
-        Protocol(_) => (CloseCode::Protocol.into(), "that is no WebSocket"),
+        Protocol(_) => (
+            CloseCode::Protocol.into(),
+            "this is not the WebSocket protocol",
+        ),
         Io(error) if error.kind() == io::ErrorKind::QuotaExceeded => (close::POLICY, TOO_MUCH),
         _ => return None,
     })

@@ -48,13 +48,11 @@ fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderV
     }
     if request.version() == Version::HTTP_10 {
         return Err(needs_upgrade(
-            "a WebSocket needs HTTP/1.1, so a proxy in between has to speak it (nginx: proxy_http_version 1.1)",
+            "a WebSocket needs HTTP/1.1, so a proxy in between must use it (nginx: proxy_http_version 1.1)",
         ));
     }
     if !head::has_token(request.headers(), &CONNECTION, "upgrade") {
-        return bad(
-            "the handshake has no 'Connection: Upgrade': a proxy in between has to send it",
-        );
+        return bad("the handshake has no 'Connection: Upgrade': a proxy in between must send it");
     }
     if only(request, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let reason = "only version 13 of WebSocket is spoken here";
@@ -62,7 +60,7 @@ fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderV
         return Err(needs_upgrade(reason).with(ours));
     }
     let Some(key) = only(request, &SEC_WEBSOCKET_KEY) else {
-        return bad("a handshake has exactly one Sec-WebSocket-Key");
+        return bad("a handshake needs exactly one Sec-WebSocket-Key");
     };
     if !is_key(key.as_bytes()) {
         return bad("the Sec-WebSocket-Key is not 16 bytes in base64");
@@ -70,10 +68,10 @@ fn check(ParsedRequest { request, has_more }: &ParsedRequest) -> Result<&HeaderV
     let headers = request.headers();
     let lengths = headers.get_all(CONTENT_LENGTH);
     if headers.contains_key(TRANSFER_ENCODING) || lengths.iter().any(|length| length != "0") {
-        return bad("a handshake has no body");
+        return bad("a handshake must not have a body");
     }
     if *has_more {
-        return bad("something follows the handshake: wait for its answer first");
+        return bad("data follows the handshake: wait for the response first");
     }
     Ok(key)
 }

@@ -56,7 +56,7 @@ pub enum LiveError {
     #[error("cannot start the sampler")]
     Thread(#[from] io::Error),
     /// The thread ended unexpectedly.
-    #[error("the sampler has stopped by itself")]
+    #[error("the sampler stopped unexpectedly")]
     Died,
 }
 

@@ -16,8 +16,7 @@ use super::ordered::{FoundRow, RowSource, Spot};
 const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
 
 /// The advice for files whose rows cannot be merged in sequence.
-const JOIN_THEM: &str =
-    "these files cannot be merged by time; replay one file that holds all of their lines";
+const JOIN_THEM: &str = "these files cannot be merged by time; replay one file with all their rows";
 
 /// The numbered rows of all inputs, each message once.
 pub(super) struct Merged {
@@ -247,13 +246,13 @@ impl Merged {
             };
             let moved = of(
                 opened.moved,
-                "was out of order; it is replayed in its place by stream and seq",
-                "were out of order; they are replayed in their place by stream and seq",
+                "was out of order; it is replayed in order of stream and seq",
+                "were out of order; they are replayed in order of stream and seq",
             );
             let repeated = of(
                 opened.repeated,
-                "repeats a message; it is left out",
-                "repeat a message; they are left out",
+                "repeats a message; it is omitted",
+                "repeat a message; they are omitted",
             );
             [opened.source.torn(), moved, repeated]
                 .into_iter()

@@ -411,7 +411,7 @@ mod tests {
         let second = [row(2, "s1", 2), row(3, "s1", 3)].concat();
         let (plays, warnings) = play(&[first, second], |_| {});
         assert_eq!(names(&plays), ["s1:1", "s1:2", "s1:3"]);
-        assert_eq!(warnings, ["1.csv: 1 row repeats a message; it is left out"]);
+        assert_eq!(warnings, ["1.csv: 1 row repeats a message; it is omitted"]);
     }
 
     #[test]
@@ -465,7 +465,10 @@ mod tests {
         let rows = [row(1, "s1", 1), row(2, "s1", u64::MAX)].concat();
         let (plays, warnings) = play(&[rows], fresh);
         assert_eq!(names(&plays), ["10:1"]);
-        assert_eq!(warnings, ["the replay ends early: the numbers run out"]);
+        assert_eq!(
+            warnings,
+            ["the replay ends early: there are no numbers left"]
+        );
         let (plays, warnings) = play(&[[row(1, "s1", 1), row(2, "s1", 2)].concat()], |run| {
             fresh(run);
             run.rebase_to = Some(LAST_TIMESTAMP);

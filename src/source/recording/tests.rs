@@ -102,10 +102,9 @@ fn rows_in_order_are_not_moved_whatever_their_times() {
 #[test]
 fn displaced_rows_are_read_where_they_belong() {
     let moved = |count: u64| match count {
-        1 => "0.csv: 1 row was out of order; it is replayed in its place by stream and seq"
-            .to_owned(),
+        1 => "0.csv: 1 row was out of order; it is replayed in order of stream and seq".to_owned(),
         _ => format!(
-            "0.csv: {count} rows were out of order; they are replayed in their place by stream and seq"
+            "0.csv: {count} rows were out of order; they are replayed in order of stream and seq"
         ),
     };
     for (order, count) in [
@@ -142,7 +141,7 @@ fn displaced_rows_are_read_where_they_belong() {
 fn streams_keep_their_order_unless_they_interleave() {
     let s = |stream, seqs: std::ops::RangeInclusive<u64>| rows(stream, seqs);
     let in_order = |first, second| [names("a", first, 1..=4), names("a", second, 1..=4)];
-    let ten = "0.csv: 2 rows were out of order; they are replayed in their place by stream and seq";
+    let ten = "0.csv: 2 rows were out of order; they are replayed in order of stream and seq";
     // In the file's order, whatever the ids, even though a row of the first is displaced.
     check(
         &[&[s("s2", 2..=4), s("s2", 1..=1), s("s1", 1..=4)].concat()],
@@ -201,8 +200,8 @@ fn hosts_of_a_file_are_merged_by_time() {
 #[test]
 fn a_repeated_row_is_reported_and_omitted() {
     let told = |file: &str, count: u64| match count {
-        1 => format!("{file}: 1 row repeats a message; it is left out"),
-        _ => format!("{file}: {count} rows repeat a message; they are left out"),
+        1 => format!("{file}: 1 row repeats a message; it is omitted"),
+        _ => format!("{file}: {count} rows repeat a message; they are omitted"),
     };
     for (order, count) in [
         (vec![1, 2, 2, 3], 1),

@@ -101,7 +101,7 @@ impl FromStr for AllowedHost {
             Some(Authority { name, port: None }) => Ok(Self(name)),
             Some(Authority { name, .. }) => Err(format!("'{shown}' has a port: write {name}")),
             None => Err(format!(
-                "'{shown}' is not a name: write it as viewers do, such as metrics.example.com"
+                "'{shown}' is not a host name: write a name as in a URL, such as metrics.example.com"
             )),
         }
     }

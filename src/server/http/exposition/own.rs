@@ -22,7 +22,7 @@ pub(super) fn write(viewers: &Viewers, text: &mut String) {
         (
             "metrics_viewers_peak",
             "gauge",
-            "The most viewers that were connected at once.",
+            "Maximum number of viewers connected at once.",
             now.most,
         ),
         (
@@ -50,10 +50,14 @@ fn write_tally(tally: &Tally, text: &mut String) {
             "Bytes written to viewers.",
             &tally.bytes,
         ),
-        ("metrics_gaps_total", "Losses told to viewers.", &tally.gaps),
+        (
+            "metrics_gaps_total",
+            "Gaps reported to viewers.",
+            &tally.gaps,
+        ),
         (
             "metrics_slow_closes_total",
-            "Viewers let go because they were too slow.",
+            "Viewers disconnected because they were too slow.",
             &tally.slow_closes,
         ),
     ] {
@@ -61,7 +65,7 @@ fn write_tally(tally: &Tally, text: &mut String) {
     }
     let resumes = [("ok", &tally.resumed), ("failed", &tally.not_resumed)];
     let resumes = resumes.map(|(result, value)| (format!("result=\"{result}\""), number(value)));
-    let help = "Viewers that came back, by whether the log still had what they lacked.";
+    let help = "Viewers that resumed, by whether the log still had what they lacked.";
     family_of(
         text,
         ("metrics_resumes_total", "counter", help),
@@ -71,12 +75,12 @@ fn write_tally(tally: &Tally, text: &mut String) {
     for (name, help, us) in [
         (
             "metrics_sample_duration_seconds",
-            "How long the newest sample took to take.",
+            "Time that the newest sample took.",
             &tally.sample_us,
         ),
         (
             "metrics_sample_lateness_seconds",
-            "How late the newest sample was begun.",
+            "Delay with which the newest sample began.",
             &tally.late_us,
         ),
     ] {

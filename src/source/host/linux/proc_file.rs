@@ -64,7 +64,7 @@ impl ProcFile {
         if !self.has_reported.replace(true) {
             let excerpt = &line[..line.len().min(EXCERPT_BYTES)];
             let (path, excerpt) = (self.path.display(), excerpt.escape_ascii());
-            tracing::warn!("{path}: skipped a line that makes no sense: {excerpt}");
+            tracing::warn!("{path}: skipped an invalid line: {excerpt}");
         }
     }
 
