@@ -2,8 +2,8 @@
 
 use rustls::RootCertStore;
 
-/// The system's authorities, or those of the file that `SSL_CERT_FILE` names. Some of a system's certificates are always
-/// odd; those that can be used are.
+/// The system's authorities, or those of the file that `SSL_CERT_FILE` names. Some of a system's certificates are
+/// always invalid; only usable ones are added.
 #[must_use]
 pub fn of_system() -> RootCertStore {
     let mut roots = RootCertStore::empty();

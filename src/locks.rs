@@ -1,7 +1,7 @@
-//! Locks, whatever became of an earlier holder.
+//! Locks, even after a holder has panicked.
 //!
-//! A panic in one place must not stop the others, and the data behind every lock of this program are whole: nothing that
-//! is done under one can panic half-way.
+//! A panic in one place must not affect others, and the data behind every lock of this program is intact, because
+//! nothing done under a lock can panic half-way.
 
 use std::sync::{LockResult, Mutex, MutexGuard, PoisonError};
 

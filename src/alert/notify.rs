@@ -1,8 +1,8 @@
-//! Notifiers: whoever is told when an alert begins to fire or is resolved.
+//! Notifiers: they pass on that an alert fires or is resolved.
 //!
-//! A [`Change`](super::change::Change) becomes a `notice`, a text in plain English beside the facts. Each notifier has an
-//! `inbox` with a bounded queue, so that whoever tells of a change never waits. A `delivery` posts a `payload` to a
-//! `webhook` and tries again until it arrives; a `program` is run in a `process` group of its own. All of it happens on one
+//! A [`Change`](super::change::Change) becomes a `notice`, a text in plain English along with the facts. Each notifier
+//! has an `inbox` with a bounded queue, so that reporting a change never waits. A `delivery` posts a `payload` to a
+//! `webhook` and retries until it arrives; a `program` runs in a `process` group of its own. All of this happens on one
 //! thread that does nothing else.
 
 mod basic;

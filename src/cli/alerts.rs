@@ -1,4 +1,4 @@
-//! Flags that say when to alert.
+//! The flags for rules.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::alert::{KnownMetrics, Rule, RuleTexts, RulesError, read_rules};
 
-/// The most that is read of a file of rules, in bytes.
+/// The longest file of rules, in bytes.
 const LONGEST_FILE: u64 = 1024 * 1024;
 
 /// Flags of the two servers.
@@ -25,7 +25,7 @@ pub struct AlertArgs {
     file: Option<PathBuf>,
 }
 
-/// The rules of a command line, as they are written there and in its file.
+/// The rules of a command line and its file, as written.
 #[derive(Debug, Clone)]
 pub struct WrittenRules {
     flags: Vec<String>,
@@ -36,7 +36,7 @@ impl AlertArgs {
     /// Whether there is a file that can be reloaded.
     #[must_use]
     pub fn can_reload(&self) -> bool {
-        // What is no regular file can be read only once.
+        // Anything but a regular file can be read only once.
         self.file
             .as_deref()
             .is_some_and(|file| file.is_file() || !file.exists())
@@ -86,7 +86,7 @@ impl WrittenRules {
     /// The rules, if they are about `known` metrics.
     ///
     /// # Errors
-    /// The first one that is wrong.
+    /// The first invalid one.
     pub fn parse(&self, known: &KnownMetrics) -> Result<Vec<Rule>, RulesError> {
         let name = self.file().map(|path| path.display().to_string());
         let text = self.file.as_ref().map(|(_, text)| text.as_str());

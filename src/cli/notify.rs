@@ -1,4 +1,4 @@
-//! Flags that say who is notified of alerts.
+//! The flags for notifications.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub struct NotifyArgs {
 }
 
 impl NotifyArgs {
-    /// Who is to be notified, and what the person who starts the server should know.
+    /// The targets, and warnings for the user.
     ///
     /// # Errors
     /// One line that names the flag and says what to write.

@@ -77,7 +77,7 @@ impl Backoff {
         (self.failed <= allowed).then_some(self.failed)
     }
 
-    /// How many attempts were made in vain, to be put behind the reason why the last one failed.
+    /// How many attempts failed, to be appended to the reason of the last failure.
     pub(super) fn gave_up(&self) -> String {
         // What failed first was an attempt, or else a connection.
         let retries = match self.failed.saturating_sub(1) {

@@ -1,4 +1,4 @@
-//! The stage between a sample and its number: the rules are asked about the sample, and what they find follows it.
+//! The stage between a sample and its number: the rules are evaluated for the sample, and their alerts follow it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::protocol::{HostName, Sample, StreamId};
 
 use super::sequence::{Seq, Unnumbered};
 
-/// How long after its metric an alert is sent, if there is time: dashboards that keep only the newest message, as the
-/// state of a page, would otherwise not draw the metric. They draw within a sixtieth of a second, busy ones more slowly.
+/// How long after its metric an alert is sent, if there is time: dashboards that keep only the newest message, such as
+/// page state, would otherwise not draw the metric. They draw within a sixtieth of a second, or more slowly if busy.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// How long an alert may wait after its metric when the next sample is due in `time`: no more than a quarter of it, so that
@@ -23,7 +23,7 @@ pub fn pause_within(time: Duration) -> Duration {
     PAUSE.min(time / 4)
 }
 
-/// The rules of a source, and who hears of what they find.
+/// The rules of a source, and the recipient of their changes.
 #[derive(Clone)]
 pub struct Alerting {
     rules: watch::Receiver<Arc<[Rule]>>,
@@ -31,7 +31,7 @@ pub struct Alerting {
 }
 
 impl Alerting {
-    /// Asks the `rules` that are current when a sample comes, and tells `recipient`.
+    /// Evaluates the current `rules` for each sample, and reports to `recipient`.
     #[must_use]
     pub fn new(rules: watch::Receiver<Arc<[Rule]>>, recipient: Arc<dyn Recipient>) -> Self {
         Self { rules, recipient }
@@ -69,7 +69,7 @@ impl HostAlerts {
         }
     }
 
-    /// What `sample` makes fire and resolves; `is_after_gap` if messages before it are missing.
+    /// The alerts that `sample` fires and resolves; `is_after_gap` if messages before it are missing.
     pub fn judge(&mut self, sample: &Sample, is_after_gap: bool) -> Vec<Change> {
         // An error says that the rules will not change any more.
         if self.alerting.rules.has_changed().unwrap_or(false) {

@@ -1,8 +1,8 @@
-//! The name and password of a URL, as a header carries them.
+//! The name and password of a URL, as a header.
 
 use hyper::header::HeaderValue;
 
-/// `Authorization` for what stands before the `@` of a URL, in which `%40` is an `@`.
+/// `Authorization` for the part of a URL before the `@`, in which `%40` is an `@`.
 pub(super) fn authorization(user_info: &str) -> HeaderValue {
     let mut plain = decoded(user_info);
     if !plain.contains(&b':') {
@@ -14,7 +14,7 @@ pub(super) fn authorization(user_info: &str) -> HeaderValue {
     value
 }
 
-/// Each `%40` as the byte that it means.
+/// Decodes `%40` and the like.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

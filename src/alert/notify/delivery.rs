@@ -1,4 +1,4 @@
-//! A webhook's notifications, one after the other, each tried again until it arrives or is too old.
+//! A webhook's notifications, one after another, each retried until it arrives or is too old.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,22 +13,22 @@ use super::payload::Payload;
 use super::post::{Answer, Client};
 use super::webhook::Webhook;
 
-/// A server may ask to be left alone for this long at most.
+/// The longest `Retry-After` that is honoured.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60 * 60);
 
 /// Alerts in one request to Alertmanager.
 const MOST_IN_ONE: usize = 256;
 
-/// How often things are tried and repeated.
+/// The timing of retries and repetitions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tempo {
     /// The longest wait before the second attempt; it doubles from one to the next.
     pub(super) first_wait: Duration,
     /// The longest wait before any attempt.
     pub(super) longest_wait: Duration,
-    /// A notification that has failed for so long is given up.
+    /// A notification that has failed for this long is given up.
     pub(super) give_up_after: Duration,
-    /// Alertmanager is told of what fires this often.
+    /// How often firing alerts are sent to Alertmanager.
     pub(super) repeat: Duration,
 }
 
@@ -52,18 +52,18 @@ impl Tempo {
     }
 }
 
-/// One webhook, and the way to it.
+/// One webhook, with its client and inbox.
 pub(super) struct Delivery {
     pub(super) inbox: Arc<Inbox>,
     pub(super) webhook: Webhook,
     pub(super) client: Client,
     pub(super) tempo: Tempo,
-    /// The server wants to be left alone until then.
+    /// The server asked for no requests until then.
     pub(super) quiet_until: Option<Instant>,
 }
 
 impl Delivery {
-    /// Delivers what comes, until it is dropped.
+    /// Delivers notifications until it is dropped.
     pub(super) async fn run(mut self) {
         if self.webhook.kind == Kind::Alertmanager {
             return self.run_with_repeats().await;
@@ -75,7 +75,7 @@ impl Delivery {
         }
     }
 
-    /// Alertmanager wants to hear of what fires again and again.
+    /// As [`Delivery::run`], and repeats firing alerts, as Alertmanager requires.
     async fn run_with_repeats(mut self) {
         let inbox = Arc::clone(&self.inbox);
         let mut repeats = interval_at(Instant::now() + self.tempo.repeat, self.tempo.repeat);
@@ -99,7 +99,7 @@ impl Delivery {
         }
     }
 
-    /// Posts all that fires once; the next time is near enough.
+    /// Posts all firing alerts once, without retries: the next repetition is soon enough.
     async fn repeat(&mut self) -> Result<(), String> {
         let firing = self.inbox.firing_now();
         for some in firing.chunks(MOST_IN_ONE) {
@@ -112,7 +112,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Posts until it works, cannot work, or has failed for too long.
+    /// Posts until it succeeds, cannot succeed, or has failed for too long.
     async fn deliver(&mut self, notice: &Notice) -> Result<(), String> {
         let began = Instant::now();
         for failed in 1.. {
@@ -131,7 +131,7 @@ impl Delivery {
         Ok(())
     }
 
-    /// Posts once, not before the server wants to be asked again.
+    /// Posts once, not before the server's `Retry-After` is over.
     async fn attempt(&mut self, payload: &Payload) -> Result<(), Failed> {
         if let Some(quiet_until) = self.quiet_until.take() {
             sleep_until(quiet_until).await;

@@ -1,10 +1,10 @@
-//! Text that means nothing but itself, wherever it is shown.
+//! Text without special meaning, wherever it is shown.
 //!
-//! Names of processes, filesystems and metrics are whatever somebody called them. What a chat would take for a mention, a
-//! link or an emphasis is defused in each chat's own way. Control characters have been replaced before
+//! Names of processes, filesystems and metrics may be anything. Text that a chat would treat as a mention, a link or an
+//! emphasis is escaped in each chat's own way. Control characters have already been replaced
 //! ([`plain`](super::notice::plain)).
 
-/// Takes no place and no meaning, and keeps what it stands between apart.
+/// Invisible and without meaning; separates its neighbours.
 const APART: char = '\u{200b}';
 
 /// For a `text` that Mattermost may show: it knows `@channel`, Slack's `<!channel>`, and Markdown's links and images.
@@ -22,7 +22,7 @@ pub(super) fn for_json(text: &str) -> String {
     escaped
 }
 
-/// For Slack, whose three special characters make up every mention and link: `<!channel>`, `<@U1>`, `<https://x|y>`.
+/// For Slack, whose mentions and links all need three special characters: `<!channel>`, `<@U1>`, `<https://x|y>`.
 pub(super) fn for_slack(text: &str) -> String {
     defused_mentions(text)
         .replace('&', "&amp;")

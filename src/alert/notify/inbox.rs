@@ -1,4 +1,4 @@
-//! What one notifier has still to do, and what became of the rest.
+//! What one notifier still has to do, and the results so far.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -13,7 +13,7 @@ use super::notice::Notice;
 use super::queue::Queue;
 use super::tally::{Fate, Tally};
 
-/// A notifier that cannot keep up is complained about this often.
+/// How often a notifier that cannot keep up is reported.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// The queue of one notifier.
@@ -24,17 +24,17 @@ pub(super) struct Inbox {
     label: String,
     pub(super) queue: Queue,
     tally: Arc<Tally>,
-    /// The notifications that are waiting or on their way, of all notifiers together.
+    /// The notifications of all notifiers that are waiting or being sent.
     open: Arc<watch::Sender<usize>>,
     drops: Mutex<Drops>,
-    /// What fires, as far as we were told, whatever became of the notices. Only Alertmanager wants to know.
+    /// The firing alerts as reported, whatever happened to their notices. Only used for Alertmanager.
     firing: Mutex<BTreeMap<Identity, Arc<Notice>>>,
 }
 
-/// What makes two changes those of one alert: its host, name and metric.
+/// The identity of an alert: its host, name and metric.
 type Identity = (String, String, String);
 
-/// Dropped notifications that nobody has been told of.
+/// Dropped notifications that haven't been reported.
 #[derive(Debug, Default)]
 struct Drops {
     count: u64,
@@ -59,7 +59,7 @@ impl Inbox {
         }
     }
 
-    /// Takes a notice, and does not wait.
+    /// Queues a notice, without waiting.
     pub(super) fn push(&self, notice: Arc<Notice>) {
         if self.kind == Kind::Alertmanager {
             self.note(&notice);
@@ -127,7 +127,7 @@ impl Inbox {
         self.open.send_modify(|open| *open = open.saturating_sub(1));
     }
 
-    /// It did not work for a `reason`, and will be tried again.
+    /// An attempt failed for a `reason`, and will be repeated.
     pub(super) fn will_retry(&self, reason: &str) {
         tracing::warn!("{}: {reason}; trying again", self.label);
     }

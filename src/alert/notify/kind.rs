@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What understands a notification.
+/// The receivers of notifications.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A program on this machine.
@@ -46,7 +46,7 @@ impl Kind {
         }
     }
 
-    /// Whether anybody who knows the URL can write there, so that it must not stand on a command line.
+    /// Whether anybody who knows the URL can post there, so that it must not be on a command line.
     pub(super) fn has_secret_url(self) -> bool {
         matches!(self, Self::Slack | Self::Discord | Self::Teams)
     }

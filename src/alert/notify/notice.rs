@@ -7,20 +7,20 @@ use crate::protocol::{Alert, AlertState, HostName, MetricInfo, Process, describe
 use crate::view::{date, value};
 use crate::wording::span;
 
-/// The longest piece of somebody else's text in a notification, in characters: chats cut messages off.
+/// The longest piece of foreign text in a notification, in characters: chats truncate messages.
 const LONGEST_NAME: usize = 120;
 
 /// The longest rule or name in the facts of a notification, in characters.
 const LONGEST_FACT: usize = 1000;
 
-/// A shorter time is not worth a number.
+/// A shorter time isn't mentioned.
 const BRIEFEST: Duration = Duration::from_secs(1);
 
-/// What a person is told, and the facts it is made of.
+/// A notification's text, and its facts.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Notice {
     pub(super) change: Change,
-    /// What the catalogue says of the metric.
+    /// The catalogue's description of the metric.
     pub(super) metric: MetricInfo,
     /// What happened to which alert of which host, in a few words.
     pub(super) title: String,
@@ -29,7 +29,7 @@ pub(super) struct Notice {
 }
 
 impl Notice {
-    /// Tells of `change`.
+    /// A notice about `change`.
     pub(super) fn of(change: &Change) -> Self {
         let change = with_bounds(change);
         let alert = &change.alert;
@@ -46,7 +46,7 @@ impl Notice {
         }
     }
 
-    /// A notification that tells of nothing, to see whether it arrives.
+    /// A notification without a change, to test whether it arrives.
     pub(super) fn test(host: &HostName, timestamp: u64) -> Self {
         let alert = Alert {
             name: "test".into(),
@@ -73,7 +73,7 @@ impl Notice {
         }
     }
 
-    /// The title; of a replay it says so first.
+    /// The title; for a replay, it begins with saying so.
     pub(super) fn title(&self) -> String {
         format!("{}{}", self.replay(), self.title)
     }
@@ -83,12 +83,12 @@ impl Notice {
         format!("{}{}. {}", self.replay(), self.title, self.details)
     }
 
-    /// The details alone; of a replay they say so first.
+    /// The details alone; for a replay, they begin with saying so.
     pub(super) fn body(&self) -> String {
         format!("{}{}", self.replay(), self.details)
     }
 
-    /// What a text about something that happened long ago begins with.
+    /// The start of a text about something in the past.
     fn replay(&self) -> String {
         if self.change.replayed {
             format!("Replay of {}: ", date(self.change.timestamp))
@@ -102,7 +102,7 @@ impl Notice {
     }
 }
 
-/// Names and rules that are longer than anybody writes are cut off.
+/// Truncates extremely long names and rules.
 fn with_bounds(change: &Change) -> Change {
     let mut change = change.clone();
     let alert = &mut change.alert;
@@ -122,7 +122,7 @@ fn details(change: &Change, metric: &MetricInfo) -> String {
             .into_iter()
             .chain(culprit)
             .collect(),
-        // Who was busy when it was over explains nothing.
+        // The busiest process at the end explains nothing.
         AlertState::Resolved => resolved(change, metric),
     };
     sentences.join(" ")
@@ -186,7 +186,7 @@ fn resolved(change: &Change, metric: &MetricInfo) -> Vec<String> {
     now.into_iter().chain([lasted]).collect()
 }
 
-/// The process that used the most of what the rule is about.
+/// The process that used most of what the rule is about.
 fn culprit(process: &Process, metric: &MetricInfo) -> String {
     let name = plain(&process.name);
     if metric.section == section::MEMORY {
@@ -198,7 +198,7 @@ fn culprit(process: &Process, metric: &MetricInfo) -> String {
     }
 }
 
-/// Somebody else's text in one line: short, and with its control and invisible characters shown instead of obeyed.
+/// Foreign text in one line: short, and with its control and invisible characters escaped.
 pub(super) fn plain(text: &str) -> String {
     let mut plain = shown(text).to_string();
     cut(&mut plain, LONGEST_NAME);

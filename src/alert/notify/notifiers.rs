@@ -1,4 +1,4 @@
-//! All notifiers together: a thread of their own, and the way to it.
+//! All notifiers together, on a thread of their own.
 
 use std::fmt;
 use std::io;
@@ -28,13 +28,13 @@ use super::program;
 use super::tally::Tally;
 use super::webhook::Webhook;
 
-/// Lookups of names at once. One whose server is silent holds its thread for half a minute.
+/// Concurrent name lookups. One with a silent server blocks its thread for half a minute.
 const MOST_LOOKUPS: usize = 16;
 
-/// Somebody who is notified.
+/// A target of notifications.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    /// A program, by its path from the root.
+    /// A program, by its absolute path.
     Program(PathBuf),
     /// A URL.
     Webhook(Webhook),
@@ -67,7 +67,7 @@ fn name_of(path: &Path) -> String {
 /// Why there are no notifiers.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Nobody is trusted.
+    /// There are no certificates to trust.
     #[error("cannot notify anybody over https: {0}")]
     Trust(String),
     /// The system has no thread for them.
@@ -78,12 +78,12 @@ pub enum StartError {
     },
 }
 
-/// Notifies everybody of changes. They work on a thread of their own, and nobody waits for them.
+/// Notifies all targets of changes. They work on a thread of their own, and nothing waits for them.
 #[derive(Debug)]
 pub struct Notifiers {
     inboxes: Vec<Arc<Inbox>>,
     tally: Arc<Tally>,
-    /// The notifications that are waiting or on their way.
+    /// The notifications that are waiting or being sent.
     open: Arc<watch::Sender<usize>>,
     /// Ends the thread.
     stop: CancellationToken,
@@ -138,7 +138,7 @@ impl Notifiers {
                 }
                 stopped.cancelled().await;
             });
-            // A lookup that hangs must not hold up the end.
+            // A hanging lookup must not delay the end.
             runtime.shutdown_background();
         };
         let thread = thread::Builder::new().name("notifiers".into()).spawn(run);
@@ -154,14 +154,13 @@ impl Notifiers {
         })
     }
 
-    /// What became of the notifications.
+    /// The results of notifications.
     #[must_use]
     pub fn tally(&self) -> Arc<Tally> {
         Arc::clone(&self.tally)
     }
 
-    /// Waits until everybody has been notified, at most for `patience`, and ends. The number of notifications that were
-    /// not sent.
+    /// Waits until all notifications have been sent, at most for `patience`, and ends. Returns how many were not sent.
     pub async fn finish(&self, patience: Duration) -> usize {
         let mut open = self.open.subscribe();
         let _ = tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await;
@@ -169,14 +168,14 @@ impl Notifiers {
         self.stop.cancel();
         let thread = locks::lock(&self.thread).take();
         if let Some(thread) = thread {
-            // It ends at once, and takes programs that are running with it.
+            // It ends at once, together with running programs.
             let _ = tokio::task::spawn_blocking(move || thread.join()).await;
         }
         left
     }
 }
 
-/// Notifies everybody.
+/// Notifies all targets.
 impl Recipient for Notifiers {
     fn changed(&self, change: Change) {
         let notice = Arc::new(Notice::of(&change));
@@ -201,10 +200,11 @@ fn client_for(targets: &[Target]) -> Result<Client, String> {
     }))
 }
 
-/// Sends each of `targets` one notification in the name of `host`. What each answered, or why it failed, in a line.
+/// Sends each of `targets` one notification in the name of `host`. Returns a line for each, with its response or why it
+/// failed.
 ///
 /// # Errors
-/// When the system trusts nobody.
+/// When the system has no certificates to trust.
 pub async fn test(
     targets: &[Target],
     host: &HostName,

@@ -13,10 +13,10 @@ use super::escape;
 use super::kind::Kind;
 use super::notice::Notice;
 
-/// Alertmanager takes a firing alert for resolved after this long without another word.
+/// Alertmanager considers a firing alert resolved after this long without another post.
 const FIRING_LASTS: Duration = Duration::from_secs(4 * 60);
 
-/// The body of a request, with the headers that tell what it is.
+/// The body of a request, with its headers.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Payload {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
@@ -24,7 +24,7 @@ pub(super) struct Payload {
 }
 
 impl Payload {
-    /// Tells a webhook of `kind` of one change.
+    /// The payload about one change for a webhook of `kind`.
     pub(super) fn new(kind: Kind, notice: &Notice, now: SystemTime) -> Self {
         let text = notice.text();
         let body = match kind {
@@ -39,7 +39,7 @@ impl Payload {
         Self::json(&body)
     }
 
-    /// Tells Alertmanager of all that fires, and perhaps of one that was resolved.
+    /// The payload for Alertmanager about all firing alerts, and possibly a resolved one.
     pub(super) fn alerts(notices: &[&Notice], now: SystemTime) -> Self {
         let alerts: Vec<_> = notices.iter().map(|it| for_alertmanager(it, now)).collect();
         Self::json(&Value::Array(alerts))
@@ -54,7 +54,7 @@ impl Payload {
     }
 }
 
-/// The facts, and a text that says them.
+/// The facts, and a text with them.
 fn facts(notice: &Notice, text: String) -> Value {
     let change = &notice.change;
     let mut facts = json!({
@@ -93,7 +93,7 @@ fn number(value: f64) -> Value {
     serde_json::from_slice(&digits).unwrap_or_default()
 }
 
-/// A text, with headers for what stands out.
+/// A text, with headers for the highlights.
 fn ntfy(notice: &Notice) -> Payload {
     let title = escape::for_header(&notice.title());
     let (priority, tag) = if notice.is_firing() {
@@ -115,7 +115,7 @@ fn ntfy(notice: &Notice) -> Payload {
             HeaderValue::from_static(tag),
         ),
     ];
-    // What is no control character may stand in a header; ntfy reads UTF-8.
+    // Anything but control characters may be in a header; ntfy reads UTF-8.
     if let Ok(title) = HeaderValue::from_bytes(title.as_bytes()) {
         headers.push((HeaderName::from_static("title"), title));
     }
@@ -136,7 +136,7 @@ fn slack(text: &str) -> Value {
     })
 }
 
-/// Nobody is mentioned, whatever the text says; flag 4 shows no previews.
+/// No mentions, whatever the text; flag 4 means no previews.
 fn discord(text: &str) -> Value {
     json!({
         "content": escape::for_discord(text),
@@ -145,7 +145,7 @@ fn discord(text: &str) -> Value {
     })
 }
 
-/// An Adaptive Card, as workflows want it. Its runs of text know no Markdown.
+/// An Adaptive Card, as workflows expect it. Its text runs have no Markdown.
 fn teams(notice: &Notice) -> Value {
     let line = |text: &str, weight: &str, color: &str| {
         let run = json!({
@@ -180,8 +180,8 @@ fn teams(notice: &Notice) -> Value {
     })
 }
 
-/// An alert is who it is by its labels, so they are the same from its beginning to its end. One of a replay is another
-/// than that of the host itself.
+/// Labels identify an alert, so they stay the same from its start to its end. An alert of a replay differs from that of
+/// the host itself.
 fn for_alertmanager(notice: &Notice, now: SystemTime) -> Value {
     let change = &notice.change;
     let alert = &change.alert;
@@ -198,7 +198,7 @@ fn for_alertmanager(notice: &Notice, now: SystemTime) -> Value {
         let until = until.duration_since(SystemTime::UNIX_EPOCH);
         in_millis(until.unwrap_or_default())
     } else {
-        // An alert that ends before it starts is refused.
+        // Alertmanager refuses an alert that ends before it starts.
         change.timestamp.max(alert.since.saturating_add(1))
     };
     json!({

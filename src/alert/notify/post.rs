@@ -1,4 +1,4 @@
-//! One HTTP request, within a deadline, and what came back.
+//! One HTTP request, within a deadline, and its response.
 
 use std::fmt;
 use std::io;
@@ -25,26 +25,26 @@ use crate::protocol::{SERVER, shown};
 use super::payload::Payload;
 use super::webhook::Webhook;
 
-/// A request that has not been answered by then has failed: name, connection, TLS, request and response together.
+/// A request without a response by then has failed: name, connection, TLS, request and response together.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The time that an address of a host has before the next one is tried.
+/// How long to wait for one address of a host before the next one is tried.
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// The addresses of a host that are tried.
 const MOST_ADDRESSES: usize = 8;
 
-/// What is read of a response, in bytes. Its status says enough.
+/// How much of a response is read, in bytes. Its status is enough.
 const MOST_READ: usize = 64 * 1024;
 
-/// What hyper may hold of a response's head, in bytes.
+/// How much of a response's head hyper may hold, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
 
-/// What servers answered.
+/// A server's response.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
-    /// How long the server wants to be left alone.
+    /// The server's `Retry-After`.
     pub(super) retry_after: Option<Duration>,
     /// The beginning of its body.
     pub(super) said: String,
@@ -63,15 +63,15 @@ impl fmt::Display for Answer {
     }
 }
 
-/// Posts to webhooks. Cloning it shares what it trusts.
+/// Posts to webhooks. Cloning it shares the certificates.
 #[derive(Clone)]
 pub(super) struct Client(Option<TlsConnector>);
 
 impl Client {
-    /// A client for `webhooks`: it reads the system's certificates only where one of them needs TLS.
+    /// A client for `webhooks`: it reads the system's certificates only if one of them needs TLS.
     ///
     /// # Errors
-    /// When the system trusts nobody.
+    /// When the system has no certificates to trust.
     pub(super) fn new<'a>(webhooks: impl IntoIterator<Item = &'a Webhook>) -> Result<Self, String> {
         let needs_tls = webhooks.into_iter().any(|webhook| webhook.tls);
         Ok(Self(needs_tls.then(connector).transpose()?))
@@ -80,7 +80,7 @@ impl Client {
     /// Posts once.
     ///
     /// # Errors
-    /// Why there was no answer, without the URL.
+    /// Why there was no response, without the URL.
     pub(super) async fn post(
         &self,
         webhook: &Webhook,
@@ -106,8 +106,8 @@ impl Client {
     }
 }
 
-/// Connects to the first of the host's addresses that answers. Each is given a little time before the next is tried as well:
-/// where IPv6 leads nowhere, IPv4 is tried within the deadline.
+/// Connects to the first of the host's addresses that answers. Each gets a little time before the next is tried as
+/// well: if IPv6 leads nowhere, IPv4 is tried within the deadline.
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host((host, port)).await?;
     let attempts = addresses
@@ -205,7 +205,7 @@ fn request(webhook: &Webhook, payload: &Payload) -> Result<Request<Full<Bytes>>,
         .map_err(|_| "the request cannot be written".into())
 }
 
-/// The beginning of the body. A status has come, so a body that breaks off or never ends changes nothing.
+/// The beginning of the body. The status has arrived, so a body that breaks off or never ends changes nothing.
 async fn beginning(response: &mut Response<Incoming>) -> String {
     let mut bytes = Vec::new();
     let reading = async {
@@ -222,10 +222,10 @@ async fn beginning(response: &mut Response<Incoming>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// How long the body of a response is waited for, once its status is known.
+/// How long to wait for the body of a response, once its status is known.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How long the server wants to be left alone: seconds, also with a fraction, or a date.
+/// The `Retry-After` of a response: seconds, possibly with a fraction, or a date.
 fn retry_after(response: &Response<Incoming>, now: SystemTime) -> Option<Duration> {
     let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
     wait_asked_for(text.trim(), now)
@@ -239,7 +239,7 @@ fn wait_asked_for(text: &str, now: SystemTime) -> Option<Duration> {
     Some(at.duration_since(now).unwrap_or_default())
 }
 
-/// Why a request was not answered.
+/// Why a request got no response.
 fn not_answered(error: &hyper::Error) -> String {
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! One run of a program, which may stall, fork, print without end or never read, and ends within a deadline all the same.
+//! One run of a program, which may stall, fork, print without end or never read, but still ends within a deadline.
 
 use std::io;
 use std::path::Path;
@@ -11,19 +11,19 @@ use tokio::process::{ChildStderr, ChildStdin};
 /// A program that has not ended by then is killed.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether the program has ended.
+/// How often to check whether the program has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How long a killed program may take to go: one that waits for a dead disk takes longer, and is left alone.
+/// How long a killed program may take to end: one that waits for a dead disk takes longer, and is left behind.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 
-/// What is kept of what the program writes to its standard error, in bytes.
+/// How much of the program's standard error is kept, in bytes.
 const MOST_HEARD: usize = 4 * 1024;
 
-/// What is read of it at once, in bytes.
+/// How much of it is read at once, in bytes.
 const READ_AT_ONCE: usize = 16 * 1024;
 
-/// A program that writes more than this, in bytes, is read at a pace that costs little, by a pause after each read.
+/// A program that writes more than this, in bytes, is read more slowly, with a pause after each read.
 const FREE_SPEECH: usize = 256 * 1024;
 
 /// That pause: 3 MB a second.

@@ -14,10 +14,10 @@ use super::payload::Payload;
 use super::process;
 use crate::millis::in_millis;
 
-/// Programs that run at once, each for another rule.
+/// How many programs run at once, each for a different rule.
 const MOST_AT_ONCE: usize = 8;
 
-/// Runs `program` for what comes, until this is dropped: for each rule one at a time, in the order of its changes.
+/// Runs `program` for notifications until this is dropped: for each rule one at a time, in the order of its changes.
 pub(super) async fn run(inbox: Arc<Inbox>, program: PathBuf) {
     let program = Arc::new(program);
     let mut running = JoinSet::<String>::new();
@@ -46,7 +46,7 @@ pub(super) async fn run(inbox: Arc<Inbox>, program: PathBuf) {
 /// Runs `program` once, with the facts of `notice` as JSON on its standard input and in its environment.
 ///
 /// # Errors
-/// Why it did not run to a good end.
+/// Why it did not end successfully.
 pub(super) async fn notify(program: &Path, notice: &Notice) -> Result<(), String> {
     let payload = Payload::new(Kind::Exec, notice, SystemTime::now());
     process::run(program, &variables(notice), payload.body.into_bytes()).await
@@ -95,7 +95,7 @@ fn variables(notice: &Notice) -> Vec<(&'static str, Option<String>)> {
             change.replayed.then(|| "1".to_owned()),
         ),
     ];
-    // The end of a string in an environment; JSON has the names unchanged.
+    // NUL would end a string in an environment; JSON has the names unchanged.
     let clean = |text: String| text.replace('\0', "\u{fffd}");
     set.map(|(name, value)| (name, value.map(clean))).into()
 }

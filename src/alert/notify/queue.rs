@@ -1,4 +1,4 @@
-//! Notifications that wait for a notifier. Whoever brings one never waits.
+//! Notifications that wait for a notifier. Adding one never waits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use super::notice::Notice;
 /// The most notifications that wait for one notifier: what a person reads in a night, and 1 MiB at most.
 const LONGEST: usize = 256;
 
-/// A queue that drops its oldest entry rather than grow.
+/// A queue that drops its oldest entry instead of growing.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<VecDeque<Arc<Notice>>>,

@@ -1,17 +1,17 @@
-//! What became of notifications, counted for `/metrics`.
+//! The results of notifications, counted for `/metrics`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::kind::Kind;
 
-/// What became of a notification.
+/// The result of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     /// It arrived.
     Sent,
     /// It was given up.
     Failed,
-    /// It left a full queue unsent.
+    /// It was dropped from a full queue.
     Dropped,
 }
 
@@ -27,7 +27,7 @@ struct Counters {
 }
 
 impl Tally {
-    /// Counters for `kinds`, of which some may come twice.
+    /// Counters for `kinds`, which may contain duplicates.
     pub(super) fn of(kinds: impl IntoIterator<Item = Kind>) -> Self {
         let mut counters = Vec::<(Kind, Counters)>::new();
         for kind in kinds {

@@ -11,7 +11,7 @@ use super::delivery::Tempo;
 use super::notice::tests::{firing, resolved};
 use super::notifiers::{Notifiers, Target};
 
-/// How long anything may take that works.
+/// How long anything successful may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A tempo that tests can wait for.
@@ -31,9 +31,9 @@ enum Does {
     Closes,
     /// Closes at once.
     HangsUp,
-    /// Reads the request and says nothing.
+    /// Reads the request and doesn't respond.
     Stalls,
-    /// Reads nothing and says nothing.
+    /// Reads nothing and doesn't respond.
     NeverReads,
     /// Answers 200 and sends a body without end.
     NeverEnds,
@@ -41,7 +41,7 @@ enum Does {
 
 const OK: Does = Does::Answers("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 
-/// A server whose connections are treated as planned, the last way for all further ones.
+/// A server that handles connections as planned, and all further ones like the last.
 struct Server {
     port: u16,
     requests: Arc<Mutex<Vec<(Instant, String)>>>,
@@ -72,7 +72,7 @@ impl Server {
         self.requests.lock().unwrap().clone()
     }
 
-    /// Waits for so many requests.
+    /// Waits for `count` requests.
     fn wait_for(&self, count: usize) -> Vec<(Instant, String)> {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -281,7 +281,7 @@ async fn nobody_waits_for_a_notifier_and_the_oldest_is_dropped() {
     let well = Server::start(&[OK]);
     let notifiers = start(vec![stalled.target("json"), well.target("ntfy")]);
     notifiers.changed(firing());
-    stalled.wait_for(1); // the first is on its way
+    stalled.wait_for(1); // the first one is being sent
     let began = Instant::now();
     for _ in 0..300 {
         notifiers.changed(firing());
@@ -318,7 +318,7 @@ async fn nobody_listening_is_no_end() {
 #[tokio::test]
 async fn an_address_that_leads_nowhere_holds_nothing_up() {
     let server = Server::start(&[OK]);
-    // On Linux `localhost` is ::1 too, where nobody listens.
+    // On Linux `localhost` is also ::1, where nothing listens.
     let url = format!("json=http://localhost:{}/", server.port);
     let notifiers = start(vec![Target::Webhook(url.parse().unwrap())]);
     notifiers.changed(firing());

@@ -1,7 +1,6 @@
 //! Where notifications are posted: addresses from the command line and from files.
 //!
-//! A URL may be all it takes to write to a chat. So nothing here shows more of it than its host, neither in messages nor
-//! in `Debug`.
+//! Knowing a URL may be enough to post to a chat. So only its host is ever shown, in messages and in `Debug`.
 
 use std::fmt;
 use std::fs::File;
@@ -42,7 +41,7 @@ pub struct Webhook {
     /// Host and port as the URL has them, for `Host`.
     pub(super) authority: HeaderValue,
     pub(super) path: PathAndQuery,
-    /// What the URL's name and password become.
+    /// The header for the URL's name and password.
     pub(super) authorization: Option<HeaderValue>,
 }
 
@@ -134,8 +133,8 @@ impl Webhook {
         })
     }
 
-    /// Reads the webhooks of a file: a kind and a URL on each line, `#` before comments. What the person who runs us should
-    /// know comes with them.
+    /// Reads the webhooks of a file: a kind and a URL on each line, `#` before comments. Also returns warnings for the
+    /// user.
     ///
     /// # Errors
     /// One line that says what is wrong where, without the URL.
@@ -173,7 +172,7 @@ impl Webhook {
         Ok((webhooks, notices))
     }
 
-    /// `KIND URL`, and what people copy from a command line: `KIND=URL`, or a URL alone.
+    /// `KIND URL`, or what people copy from a command line: `KIND=URL`, or only a URL.
     fn of_line(line: &str) -> Result<Self, String> {
         let (kind, url) = match line.split_once(char::is_whitespace) {
             Some((kind, url)) => (self::kind(kind)?, url.trim_start()),
@@ -185,7 +184,7 @@ impl Webhook {
         Self::new(kind, url)
     }
 
-    /// Whether others can read what is sent there, and the URL with it.
+    /// Whether others can read the traffic, including the URL.
     fn is_open(&self) -> bool {
         let is_loopback = self.host == "localhost"
             || (self.host.parse::<std::net::IpAddr>()).is_ok_and(|address| address.is_loopback());
@@ -224,7 +223,7 @@ fn kind_and_url(text: &str) -> Result<(Kind, &str), String> {
 fn kind(name: &str) -> Result<Kind, String> {
     Kind::of_webhook(name.trim()).ok_or_else(|| {
         let names = Kind::OF_WEBHOOKS.map(Kind::name).join(", ");
-        // Where a URL stands first, it is not repeated.
+        // A URL at the start is not repeated.
         if name.contains("://") {
             format!("the kind comes before the URL: one of {names}")
         } else {
@@ -236,7 +235,7 @@ fn kind(name: &str) -> Result<Kind, String> {
     })
 }
 
-/// What puts the secrets of a file at risk.
+/// Warnings about risks for the secrets in a file.
 fn warnings(path: &Path, webhooks: &[Webhook]) -> Vec<String> {
     let mut warnings = Vec::new();
     if can_be_read_by_all(path) {

@@ -391,7 +391,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(mut tls) = self.session() {
-            tls.send_close_notify(); // sent only once, however often it is called
+            tls.send_close_notify(); // sent only sent only once, however often it is called
         }
         ready!(self.as_mut().poll_flush(cx))?;
         match &mut self.tcp {

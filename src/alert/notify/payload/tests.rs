@@ -1,4 +1,4 @@
-//! What each kind is sent, word by word.
+//! What is sent to each kind, word by word.
 
 use std::time::{Duration, SystemTime};
 

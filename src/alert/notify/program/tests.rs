@@ -14,7 +14,7 @@ use crate::alert::notify::notifiers::{Notifiers, Target};
 
 use super::{notify, program};
 
-/// How long anything may take that works.
+/// How long anything successful may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A folder, and an executable script in it.
@@ -112,7 +112,7 @@ async fn children_do_not_outlive_a_program() {
     }
 }
 
-/// Whether a process exists and is no zombie.
+/// Whether a process exists and isn't a zombie.
 fn is_running(pid: &str) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status
