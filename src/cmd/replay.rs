@@ -376,7 +376,7 @@ async fn play(
     {
         let (timeout, here) = (exact_span(args.wait_timeout), viewers.now().connected);
         let awaited = counted(args.wait, "viewer");
-        let reason = format!("{here} of {awaited} came within {timeout}");
+        let reason = format!("{here} of {awaited} connected within {timeout}");
         return Err(Failure::no_connection(reason));
     }
     let Some(played) = feed.run(publisher, stop).await? else {

@@ -64,7 +64,7 @@ fn every_sentence_about_a_count_is_right_for_one_and_for_two() {
             .args(["--wait-timeout", "90ms"])
             .run()
             .code(3)
-            .stderr_has(&format!("0 of {viewers} came within 90 ms"));
+            .stderr_has(&format!("0 of {viewers} connected within 90 ms"));
 
         let cells = vec!["x"; usize::try_from(number).unwrap()].join(",");
         let torn = plain("web-1", 1, 1000) + &cells + "\n";

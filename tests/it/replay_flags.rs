@@ -296,7 +296,7 @@ fn missing_viewers_are_not_awaited_for_ever() {
         .wait()
         .code(3)
         .stderr_has("1 viewer")
-        .stderr_has("300ms");
+        .stderr_has("300 ms");
 }
 
 #[test]
