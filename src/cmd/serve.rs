@@ -37,6 +37,7 @@ const MOST_TOP: u64 = 1000;
 Examples:
   metrics serve
   metrics serve --interval 500ms --top 0
+  metrics serve --alert default --alert 'cpu > 90 for 30s'
   metrics serve --listen 127.0.0.1:0 --name web-1")]
 pub struct ServeArgs {
     /// Take a sample this often, from 200ms to 1h

@@ -1,12 +1,9 @@
-//! Rules: what they say of a live host and of a recording, and when they are no good.
+//! Rules: what they say of a recording, and when they are no good.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Signal;
-
-use crate::harness::metrics::{Metrics, Running};
+use crate::harness::metrics::Metrics;
 use crate::harness::proxy::Proxy;
 use crate::harness::recording::timestamp;
 use crate::harness::viewer::Viewer;
@@ -54,14 +51,14 @@ fn recording(values: &str) -> String {
     csv
 }
 
-fn in_file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
+pub(crate) fn in_file(dir: &tempfile::TempDir, name: &str, text: &str) -> PathBuf {
     let path = dir.path().join(name);
     std::fs::write(&path, text).unwrap();
     path
 }
 
 /// `+name` and `-name` with the metric, for what fires and is resolved.
-fn sign(alert: &Alert) -> String {
+pub(crate) fn sign(alert: &Alert) -> String {
     let sign = match alert.state {
         AlertState::Firing => '+',
         AlertState::Resolved => '-',
@@ -268,74 +265,6 @@ fn alerts_are_recorded_through_cuts_and_replayed_unchanged() {
     assert_eq!(std::fs::read_to_string(&again).unwrap(), whole);
 }
 
-/// Reads until `wanted` alerts have come; `+name/metric` of each.
-fn alerts(viewer: &mut Viewer, wanted: usize) -> Vec<String> {
-    let mut alerts = Vec::new();
-    while alerts.len() < wanted {
-        if let Wire::Alert { alert, .. } = viewer.message() {
-            alerts.push(sign(&alert));
-        }
-    }
-    alerts
-}
-
-#[test]
-fn a_live_host_alerts_directly_after_the_sample() {
-    let server = Metrics::serve()
-        .args([
-            "--alert",
-            "up: uptime > 0",
-            "--alert",
-            "long: uptime > 0 for 1s",
-        ])
-        .args([
-            "--alert",
-            "never: uptime < 0",
-            "--alert",
-            "cores: cpu:* >= 0",
-            "--alert",
-            "default",
-        ])
-        .start();
-    let mut viewer = Viewer::connect(server.url(), "last=1000");
-    let mut seqs = Vec::new();
-    let mut times = BTreeMap::new();
-    let mut sample = None;
-    let long = loop {
-        let message = viewer.message();
-        seqs.extend(message.seq());
-        match message {
-            Wire::Metric { data, .. } => sample = Some(data),
-            Wire::Alert { alert, data, .. } => {
-                // What a viewer has of the sample it has already.
-                assert_eq!(sample.as_ref(), Some(&data));
-                times.insert(sign(&alert), data.timestamp);
-                if alert.name == "long" {
-                    break (alert, data);
-                }
-            }
-            _ => {}
-        }
-    };
-    let numbers: Vec<_> = (1..=seqs.len() as u64).collect();
-    assert_eq!(seqs, numbers);
-    let (alert, data) = long;
-    assert_eq!(times["+up/uptime"], alert.since);
-    assert!(times.contains_key("+cores/cpu:0"), "{times:?}");
-    assert!(!times.contains_key("+never/uptime"));
-    let waited = data.timestamp - alert.since;
-    assert!(1000 <= waited, "{waited} ms");
-
-    // Who joins late sees what fires.
-    let Wire::Hello { alerts, .. } = Viewer::connect(server.url(), "").message() else {
-        panic!("no hello");
-    };
-    let firing: Vec<_> = alerts.iter().map(sign).collect();
-    assert!(firing.contains(&"+up/uptime".into()), "{firing:?}");
-    assert!(firing.contains(&"+long/uptime".into()), "{firing:?}");
-    assert!(firing.contains(&"+cores/cpu:0".into()), "{firing:?}");
-}
-
 #[test]
 fn a_stream_begins_with_nothing_firing_and_ends_what_it_began() {
     let dir = tempfile::tempdir().unwrap();
@@ -386,50 +315,6 @@ fn a_stream_begins_with_nothing_firing_and_ends_what_it_began() {
     };
     assert_eq!(hello(5), ("s1".into(), vec!["+each/cpu:1".into()]));
     assert_eq!(hello(1), ("s2".into(), vec![]));
-}
-
-#[test]
-fn a_file_of_rules_is_read_again_on_sighup() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = in_file(
-        &dir,
-        "rules.txt",
-        "# ours\nup: uptime > 0 # always\nold: uptime > 1\n",
-    );
-    let server = Metrics::serve().arg("--alerts").arg(&file).start();
-    let mut viewer = Viewer::connect(server.url(), "last=1000");
-    assert_eq!(alerts(&mut viewer, 2), ["+up/uptime", "+old/uptime"]);
-
-    std::fs::write(&file, "up: uptime > 0\n\n  new: cpuu > 5\n").unwrap();
-    server.signal(Signal::HUP);
-    server.wait_for_stderr(&format!(
-        "error: the old rules stay in use: {}:3:8: no metric 'cpuu' is known; the nearest is cpu",
-        file.display()
-    ));
-    std::fs::remove_file(&file).unwrap();
-    server.signal(Signal::HUP);
-    server.wait_for_stderr("the old rules stay in use: cannot read the rules in");
-
-    // What changed is resolved and fires anew, the rest goes on.
-    std::fs::write(
-        &file,
-        "new: uptime > 0\nold: uptime > 0.5\nup: uptime > 0\n",
-    )
-    .unwrap();
-    server.signal(Signal::HUP);
-    server.wait_for_stderr("Reload: read the rules in");
-    assert_eq!(
-        alerts(&mut viewer, 3),
-        ["-old/uptime", "+new/uptime", "+old/uptime"]
-    );
-    std::fs::write(&file, "").unwrap();
-    server.signal(Signal::HUP);
-    assert_eq!(
-        alerts(&mut viewer, 3),
-        ["-new/uptime", "-old/uptime", "-up/uptime"]
-    );
-    server.signal(Signal::TERM);
-    server.wait().success();
 }
 
 #[test]
@@ -493,8 +378,27 @@ fn a_rule_that_is_no_good_is_refused_in_one_line() {
 }
 
 #[test]
-fn sighup_stops_a_server_whose_rules_are_all_on_the_command_line() {
-    let server: Running = Metrics::serve().args(["--alert", "default"]).start();
-    server.signal(Signal::HUP);
-    server.wait().success();
+fn an_alert_goes_on_from_one_pass_of_a_loop_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    for (values, expected) in [
+        ("95 95", "1 2+ 3 4 5 6 7 8 9 10"),
+        ("50 95", "1 2 3+ 4 5- 6 7+ 8 9- 10"),
+    ] {
+        let file = in_file(&dir, "r.csv", &recording(values));
+        let replay = Metrics::replay([&file])
+            .args([
+                "--wait",
+                "1",
+                "--loop",
+                "--speed",
+                "20",
+                "--alert",
+                "busy: cpu > 90",
+            ])
+            .start();
+        let messages = Viewer::connect(replay.url(), "").numbered(10);
+        let short = short(&messages).join(" ");
+        let short = short.replace(" +busy/cpu", "+").replace(" -busy/cpu", "-");
+        assert_eq!(short, expected, "{values}");
+    }
 }

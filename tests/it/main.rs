@@ -11,6 +11,7 @@
 mod harness;
 
 mod alerts;
+mod alerts_live;
 mod banner;
 mod client;
 mod counts;
