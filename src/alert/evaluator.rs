@@ -169,7 +169,9 @@ impl Evaluator {
         for (place, (series, (_, value))) in self.series.iter_mut().zip(&sample.values).enumerate()
         {
             for watch in &mut series.watches {
-                if watch.active.is_none() && !watch.level.holds(*value) {
+                // What is not true and was not, or would be one too many, takes no more time than this.
+                let is_new = watch.active.is_none();
+                if is_new && (!watch.level.holds(*value) || self.active >= MOST_ACTIVE) {
                     continue;
                 }
                 let rule = &rules[watch.rule as usize];
