@@ -4,6 +4,10 @@
 //! user's navigation, and [`frame()`] makes lines of both. Control and bidi
 //! characters are stripped from the text of peers on entry.
 
+mod alert_lines;
+mod episodes;
+mod events_page;
+mod firing;
 mod fleet_page;
 mod frame;
 mod grid;

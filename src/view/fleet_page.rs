@@ -2,10 +2,10 @@
 
 use crate::wording::{self, span};
 
+use super::alert_lines;
 use super::grid::{self, Cell, Column};
 use super::page_parts::{
-    Canvas, LinePart, Problem, alert_text, back_parts, countdown, level_mark, mark, namesakes,
-    rule, spread,
+    Canvas, LinePart, Problem, back_parts, countdown, level_mark, mark, namesakes, rule, spread,
 };
 use super::rows::{Choice, FleetRow, all, rows};
 use super::sanitize::text_width;
@@ -25,7 +25,9 @@ pub(super) fn page(
 ) -> Vec<StyledLine> {
     let rows = rows(state, choice, canvas.now);
     let mut lines = vec![header(state, choice, rows.len(), canvas), rule(canvas)];
-    let widths = Widths::new(&rows, canvas);
+    let hosts = state.hosts.values();
+    lines.append(&mut alert_lines::of_hosts(hosts, height, canvas));
+    let widths = Widths::new(state, &rows, canvas);
     lines.push(grid::titles(&widths.columns(), canvas.style));
     let room = height.saturating_sub(lines.len());
     let mut said = said(&problems(state, canvas), room, rows.len(), canvas);
@@ -33,7 +35,7 @@ pub(super) fn page(
         state,
         &rows,
         selected,
-        room - said.len(),
+        room.saturating_sub(said.len()),
         &widths,
         canvas,
     ));
@@ -111,15 +113,7 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
             parts.push(LinePart::new(3, tone, format!("{shape} {count} {word}")));
         }
     }
-    let alerts: usize = state.hosts.values().map(|host| host.alerts.len()).sum();
-    if alerts > 0 {
-        let shape = canvas.style.glyphs().alert;
-        parts.push(LinePart::new(
-            2,
-            Tone::Critical,
-            format!("{shape} {}", wording::counted(alerts, "alert")),
-        ));
-    }
+    parts.extend(alert_count(state, canvas));
     if canvas.paused {
         parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
     }
@@ -130,29 +124,51 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
     spread(parts, &[format!("{clock} UTC"), clock], canvas)
 }
 
+/// How many alerts fire on all hosts.
+fn alert_count(state: &ViewState, canvas: Canvas) -> Option<LinePart> {
+    let alerts: usize = state
+        .hosts
+        .values()
+        .map(|host| host.firing.now().len())
+        .sum();
+    let text = format!(
+        "{} {}",
+        canvas.style.glyphs().alert,
+        wording::counted(alerts, "alert")
+    );
+    (alerts > 0).then(|| LinePart::new(2, Tone::Critical, text))
+}
+
 /// The widths of the columns.
 struct Widths {
     name: usize,
+    /// How many alerts of a host fire, while any fires.
+    firing: bool,
     spark: usize,
     load: bool,
     received: bool,
     more: bool,
+    age: bool,
 }
 
 impl Widths {
-    fn new(rows: &[FleetRow<'_>], canvas: Canvas) -> Self {
+    fn new(state: &ViewState, rows: &[FleetRow<'_>], canvas: Canvas) -> Self {
         let (load, received, more) = match canvas.width {
             0..60 => (false, false, false),
             60..80 => (true, false, false),
             80..104 => (true, true, false),
             _ => (true, true, true),
         };
+        let firing = state.hosts.values().any(HostState::is_alerting);
         let mut widths = Self {
             name: 0,
+            firing,
             spark: 0,
             load,
             received,
             more,
+            // On the narrowest screens, only one of the two has room.
+            age: canvas.width >= 60 || !firing,
         };
         let widest = rows
             .iter()
@@ -185,6 +201,9 @@ impl Widths {
             Column::left("", 1),
             Column::left("HOST", self.name),
         ];
+        if self.firing {
+            columns.push(Column::right("ALERTS", 9));
+        }
         for title in ["CPU %", "MEM %"] {
             columns.extend([Column::right("", 2), Column::right(title, 5)]);
             if self.spark > 0 {
@@ -203,7 +222,9 @@ impl Widths {
         if self.more {
             columns.push(Column::right("NET OUT", 9));
         }
-        columns.push(Column::right("AGE", 6));
+        if self.age {
+            columns.push(Column::right("AGE", 6));
+        }
         columns
     }
 }
@@ -255,7 +276,7 @@ fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas)
         FleetRow::Server(_, server) => (server.status(), None),
     };
     let (mut shape, _, mut tone) = mark(status, canvas.style);
-    if status == Status::Live && host.is_some_and(|host| !host.alerts.is_empty()) {
+    if status == Status::Live && host.is_some_and(HostState::is_alerting) {
         (shape, tone) = (canvas.style.glyphs().alert, Tone::Critical);
     }
     let mut cells = vec![
@@ -263,6 +284,11 @@ fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas)
         (tone, shape.into()),
         (Tone::Plain, row.name().to_owned()),
     ];
+    if widths.firing {
+        let count = host.map_or(0, |host| host.firing.now().len());
+        let text = (count > 0).then(|| format!("{count} firing"));
+        cells.push((Tone::Critical, text.unwrap_or_default()));
+    }
     // Old values of a host that is down would only mislead.
     let values = host.filter(|_| status != Status::Down);
     for name in ["cpu", "memory"] {
@@ -295,8 +321,10 @@ fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas)
     if widths.more {
         cells.push(text("networkSent", "B/s"));
     }
-    let age = host.and_then(|host| host.age(canvas.now));
-    cells.push((Tone::Plain, age.map_or_else(|| "-".to_owned(), units::age)));
+    if widths.age {
+        let age = host.and_then(|host| host.age(canvas.now));
+        cells.push((Tone::Plain, age.map_or_else(|| "-".to_owned(), units::age)));
+    }
     if status != Status::Live {
         let dim = |(index, (tone, text)): (usize, Cell)| {
             (if index == 1 { tone } else { Tone::Dim }, text)
@@ -328,16 +356,9 @@ fn window(host: &HostState, name: &str, width: usize, canvas: Canvas) -> String 
     sparkline(newest, Scale::of(newest, "%", None), canvas.style)
 }
 
-/// All problems, one line each: alerts first, then lost servers, then single hosts.
+/// All problems but alerts, one line each: lost servers first, then single hosts.
 fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
-    for host in state.hosts.values() {
-        problems.extend(host.alerts.values().map(|alert| Problem {
-            tone: Tone::Critical,
-            mark: canvas.style.glyphs().alert,
-            text: format!("ALERT {}  {}", host.name, alert_text(host, alert)),
-        }));
-    }
     for (index, server) in state.servers.iter().enumerate() {
         if let Some((status, text)) = server_problem(state, index, server, canvas) {
             let (mark, word, tone) = mark(status, canvas.style);

@@ -27,6 +27,8 @@ pub fn frame(
     };
     let (mut lines, bottom) = if ui.help {
         (help(canvas), footer(&[("any key", "back")], None, canvas))
+    } else if let Some(scroll) = ui.events() {
+        events(state, ui, scroll, body_height(height), canvas)
     } else {
         pages(state, ui, body_height(height), canvas)
     };
@@ -99,13 +101,33 @@ fn pages(
         keys.push(("?", "help"));
     }
     if let Some(back) = state.back {
+        keys.push(("e", "events"));
         return (lines, footer(&keys, Some(counted(back)), canvas));
     }
     if ui.typing().is_none() {
         keys.push((glyphs.left_right, "time"));
+        keys.push(("e", "events"));
         keys.push(("p", if ui.paused { "go on" } else { "pause" }));
     }
     (lines, footer(&keys, right, canvas))
+}
+
+/// What fired and was resolved.
+fn events(
+    state: &ViewState,
+    ui: &Ui,
+    scroll: usize,
+    height: usize,
+    canvas: Canvas,
+) -> (Vec<StyledLine>, StyledLine) {
+    let list = ui.event_list(state, canvas.now);
+    let mut keys = vec![("q", "quit"), ("e", "back")];
+    if list.scroll_end(height) > 0 {
+        keys.push((canvas.style.glyphs().up_down, "scroll"));
+    }
+    keys.push(("?", "help"));
+    let lines = list.page(scroll, height, ui.reading, canvas);
+    (lines, footer(&keys, list.counted(scroll, height), canvas))
 }
 
 /// Which of the kept samples is shown.
@@ -141,6 +163,7 @@ fn help(canvas: Canvas) -> Vec<StyledLine> {
             "one sample back or forward; PgUp PgDn, Shift: ten",
         ),
         ("Home, End", "the oldest sample; back to live"),
+        ("e", "events: what fired and was resolved; Esc, e: back"),
         ("s", "sort hosts by name, cpu, memory, load"),
         ("/", "show only hosts whose name contains this"),
     ] {
@@ -161,6 +184,8 @@ fn help(canvas: Canvas) -> Vec<StyledLine> {
         lines.push(line);
     }
     for (shape, tone, meaning) in [
+        (glyphs.alert, Tone::Critical, "an alert fires"),
+        (glyphs.resolved, Tone::Plain, "an alert is over"),
         ("!", Tone::Warn, "at the warning level"),
         ("!!", Tone::Critical, "at the critical level"),
     ] {

@@ -1,14 +1,12 @@
 //! The kept samples of one host, and the window: the newest of them, laid out in time.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::protocol::{Alert, Process};
+use crate::protocol::Process;
 
+use super::firing::{Alerts, FiringAlert, without_announced};
 use super::moment::StreamPosition;
-
-/// The firing alerts, by name. Samples share them until one changes.
-pub(super) type Alerts = Arc<BTreeMap<String, Alert>>;
 
 /// One sample. A host may have thousands, so it names no metrics: `values` are in the order of the host's metrics. NaN
 /// is an absent value, and so is one past the end.
@@ -110,6 +108,26 @@ impl History {
         }
     }
 
+    /// Until now, `alert` did not fire: the rule was true, but not for long enough.
+    pub(super) fn withdraw(&mut self, alert: &FiringAlert) {
+        // Many samples share their alerts, and go on sharing them.
+        let mut last: Option<(Alerts, Alerts)> = None;
+        for point in self.points.iter_mut().rev() {
+            let rest = match last
+                .take()
+                .filter(|(with, _)| Arc::ptr_eq(with, &point.alerts))
+            {
+                Some((_, rest)) => rest,
+                None => match without_announced(&point.alerts, alert) {
+                    Some(rest) => rest,
+                    None => return,
+                },
+            };
+            let with = std::mem::replace(&mut point.alerts, Arc::clone(&rest));
+            last = Some((with, rest));
+        }
+    }
+
     /// Messages are missing: the next sample stands apart from the last one.
     pub(super) fn mark_gap(&mut self) {
         self.gap_pending = !self.points.is_empty();
@@ -194,7 +212,7 @@ impl History {
 }
 
 impl Point {
-    fn value(&self, index: usize) -> Option<f64> {
+    pub(super) fn value(&self, index: usize) -> Option<f64> {
         self.values.get(index).copied().filter(|v| !v.is_nan())
     }
 }

@@ -3,10 +3,11 @@
 use crate::protocol::System;
 use crate::wording::{counted, exact_span, span};
 
+use super::alert_lines;
 use super::listing::Section;
 use super::metrics;
 use super::page_parts::{
-    Canvas, LinePart, back_parts, mark, problems, rule, server_text, spread, times,
+    Canvas, LinePart, back_parts, mark, problems, recent_gap, rule, server_text, spread, times,
 };
 use super::sections;
 use super::state::{Connection, HostState, ServerState, Status, ViewState};
@@ -41,7 +42,7 @@ pub(super) fn page(
     height: usize,
     canvas: Canvas,
 ) -> Vec<StyledLine> {
-    let mut lines = head(state, host, canvas);
+    let mut lines = head(state, host, height, canvas);
     let plan = BodyPlan::new(host, height.saturating_sub(lines.len()), canvas);
     let mut body = plan.lines(host, scroll);
     if state.status(host, canvas.now) != Status::Live {
@@ -61,16 +62,20 @@ pub(super) fn scroll_end(
 ) -> usize {
     let plan = BodyPlan::new(
         host,
-        height.saturating_sub(head(state, host, canvas).len()),
+        height.saturating_sub(head(state, host, height, canvas).len()),
         canvas,
     );
     plan.rows.len() - plan.visible
 }
 
 /// Name and state, a rule, and the problems.
-fn head(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<StyledLine> {
+fn head(state: &ViewState, host: &HostState, height: usize, canvas: Canvas) -> Vec<StyledLine> {
     let mut lines = vec![header(state, host, canvas), rule(canvas)];
     for problem in problems(state, host, canvas) {
+        lines.append(&mut problem.lines(canvas));
+    }
+    lines.append(&mut alert_lines::of_host(host, height, canvas));
+    if let Some(problem) = recent_gap(host, canvas) {
         lines.append(&mut problem.lines(canvas));
     }
     lines

@@ -1,12 +1,11 @@
 //! What the pages have in common: the top line, the problems, the bottom line.
 
 use crate::millis::in_millis;
-use crate::protocol::{AlertState, Gap, GapReason};
+use crate::protocol::{Gap, GapReason};
 use crate::wording::span;
 
 use super::metric::Level;
 use super::moment::HowFarBack;
-use super::sanitize::clean;
 use super::state::{Connection, Freshness, HostState, Now, ServerState, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::{StyledLine, wrap};
@@ -150,35 +149,26 @@ pub(super) fn namesakes(state: &ViewState, canvas: Canvas) -> impl Iterator<Item
     })
 }
 
-/// Problems with `host`, and with servers in general.
+/// Problems with servers in general, and with the connection to that of `host`.
 pub(super) fn problems(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<Problem> {
-    let glyphs = canvas.style.glyphs();
     let mut problems: Vec<_> = namesakes(state, canvas).collect();
     let status = state.status(host, canvas.now);
     if let Some(text) = connection(state, host, status, canvas.now) {
         let (mark, _, tone) = mark(status, canvas.style);
         problems.push(Problem { tone, mark, text });
     }
-    problems.extend(
-        host.alerts
-            .values()
-            .filter(|alert| alert.state == AlertState::Firing)
-            .map(|alert| Problem {
-                tone: Tone::Critical,
-                mark: glyphs.alert,
-                text: format!("ALERT {}", alert_text(host, alert)),
-            }),
-    );
-    if let Some((gap, at)) = host.gap
-        && canvas.now.elapsed.saturating_sub(at) <= host.reach()
-    {
-        problems.push(Problem {
-            tone: Tone::Warn,
-            mark: glyphs.note,
-            text: gap_text(gap),
-        });
-    }
     problems
+}
+
+/// The last loss, while it is in the window.
+pub(super) fn recent_gap(host: &HostState, canvas: Canvas) -> Option<Problem> {
+    let (gap, at) = host.gap?;
+    let is_recent = canvas.now.elapsed.saturating_sub(at) <= host.reach();
+    is_recent.then(|| Problem {
+        tone: Tone::Warn,
+        mark: canvas.style.glyphs().note,
+        text: gap_text(gap),
+    })
 }
 
 /// If nothing arrives: why, and what happens next.
@@ -252,24 +242,6 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
         let rest = std::time::Duration::from_secs(in_millis(rest).div_ceil(1000));
         format!("{before}{}", span(rest))
     }
-}
-
-/// The alert's name, the value that triggered it, its rule, and since when.
-pub(super) fn alert_text(host: &HostState, alert: &crate::protocol::Alert) -> String {
-    let mut text = clean(&alert.name);
-    let metric = host.find(&alert.metric).map(|index| &host.metrics[index]);
-    let label = metric.map_or_else(|| clean(&alert.metric), |metric| metric.label.clone());
-    let unit = metric.map_or("", |metric| metric.unit.as_str());
-    if let Some(value) = alert.value {
-        text.push_str(&format!(": {label} {}", units::value(value, unit)));
-    }
-    if !alert.rule.is_empty() && alert.rule != alert.name {
-        text.push_str(&format!(" ({})", clean(&alert.rule)));
-    }
-    if alert.since > 0 {
-        text.push_str(&format!(" since {} UTC", units::clock(alert.since)));
-    }
-    text
 }
 
 fn gap_text(gap: Gap) -> String {

@@ -1,11 +1,11 @@
 //! Looking back: the state as it was at an earlier sample.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::HostName;
 
-use super::history::{Alerts, Point};
+use super::firing::{Alerts, Firing};
+use super::history::Point;
 use super::moment::{HowFarBack, Moment, StreamPosition};
 use super::state::{Connection, Freshness, HostState, Now, ViewState};
 
@@ -60,6 +60,7 @@ impl ViewState {
             .map(|metric| past.find(&metric.key))
             .collect();
         past.history.reorder(&moved);
+        host.firing.learn(&past.firing);
         host.history.put_before(past.history);
     }
 
@@ -147,7 +148,7 @@ impl ViewState {
                 .max(1),
             of: points.len(),
             reading,
-            alert_now: self.hosts.values().any(|host| !host.alerts.is_empty()),
+            alert_now: self.hosts.values().any(HostState::is_alerting),
             stale_now: self.is_counting(),
         })
     }
@@ -168,7 +169,7 @@ impl HostState {
         let silence = arrived.map_or(0, |at| timestamp.saturating_sub(at));
         let step = host.history.step().unwrap_or_default();
         let alerts = point.map_or_else(Alerts::default, |point| point.alerts.clone());
-        host.alerts = firing_at(alerts, timestamp);
+        host.firing = Firing::of(alerts);
         host.arrived = arrived.map(Duration::from_millis);
         host.freshness = if silence > step.saturating_mul(3).max(LEAST_SILENCE) {
             Freshness::Stale
@@ -178,12 +179,4 @@ impl HostState {
         host.gap = None;
         host
     }
-}
-
-/// Those of `alerts` that had begun. A `hello` precedes the requested samples but names what fires now.
-fn firing_at(mut alerts: Alerts, timestamp: u64) -> Alerts {
-    if alerts.values().any(|alert| timestamp < alert.since) {
-        Arc::make_mut(&mut alerts).retain(|_, alert| alert.since <= timestamp);
-    }
-    alerts
 }

@@ -122,7 +122,7 @@ pub(super) fn all(state: &ViewState) -> impl Iterator<Item = FleetRow<'_>> {
 
 fn urgency(state: &ViewState, row: &FleetRow<'_>, now: Now) -> (bool, u8) {
     let (alerts, status) = match row {
-        FleetRow::Host(host) => (!host.alerts.is_empty(), state.status(host, now)),
+        FleetRow::Host(host) => (host.is_alerting(), state.status(host, now)),
         FleetRow::Server(_, server) => (false, server.status()),
     };
     let urgency = match status {

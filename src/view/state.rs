@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{
-    Alert, AlertState, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe,
-};
+use crate::protocol::{Alert, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe};
 
-use super::history::{Alerts, History, Point, WindowLayout};
+use super::firing::Firing;
+use super::history::{History, Point, WindowLayout};
 use super::metric::Metric;
 use super::moment::{HowFarBack, StreamPosition};
 use super::sanitize::clean;
@@ -91,7 +90,7 @@ pub(super) struct HostState {
     pub history: History,
     /// How many samples back were requested from its server.
     pub asked: usize,
-    pub alerts: Alerts,
+    pub firing: Firing,
     /// When the newest sample arrived, as [`Now::elapsed`].
     pub arrived: Option<Duration>,
     pub freshness: Freshness,
@@ -212,6 +211,7 @@ impl ViewState {
         let host = self.host(server, host);
         if host.is_before_what_came(hello) {
             host.history = History::new(host.history.window());
+            host.firing = Firing::default();
             (host.arrived, host.gap) = (None, None);
         }
         if host.freshness == Freshness::Over {
@@ -219,8 +219,8 @@ impl ViewState {
         }
         host.interval = Duration::from_millis(hello.interval);
         host.system.clone_from(&hello.system);
-        let named = |alert: &Alert| (alert.name.clone(), alert.clone());
-        host.alerts = Arc::new(hello.alerts.iter().map(named).collect());
+        let newest = host.history.newest_point().map(|point| point.position);
+        host.firing.take_hello(hello, newest);
         host.announce(&hello.metrics);
     }
 
@@ -247,15 +247,14 @@ impl ViewState {
         now: Now,
     ) {
         let host = self.host(server, host);
-        let alerts = Arc::make_mut(&mut host.alerts);
-        match alert.state {
-            AlertState::Firing => alerts.insert(alert.name.clone(), alert.clone()),
-            AlertState::Resolved => alerts.remove(&alert.name),
-        };
+        host.firing.take_position(position);
+        if let Some(pending) = host.firing.take_alert(alert, sample) {
+            host.history.withdraw(&pending);
+        }
         if host.history.newest() < Some(sample.timestamp) {
             host.take(position, sample, now);
         } else if let Some(point) = host.history.newest_point_mut() {
-            point.alerts = host.alerts.clone();
+            point.alerts = host.firing.at_last(point.timestamp);
         }
     }
 
@@ -264,6 +263,7 @@ impl ViewState {
         let host = self.host(server, host);
         host.gap = Some((gap, now.elapsed));
         host.history.mark_gap();
+        host.firing.take_gap();
     }
 
     /// Whether ages or countdowns are shown, so that the screen changes without data.
@@ -348,7 +348,7 @@ impl HostState {
             index: HashMap::new(),
             history: History::new(window),
             asked: 0,
-            alerts: Alerts::default(),
+            firing: Firing::default(),
             arrived: None,
             freshness: Freshness::Fresh,
             gap: None,
@@ -381,7 +381,7 @@ impl HostState {
             metrics: self.metrics.clone(),
             index: self.index.clone(),
             history: History::new(self.history.window()),
-            alerts: self.alerts.clone(),
+            firing: self.firing.clone(),
             ..*self
         }
     }
@@ -420,6 +420,7 @@ impl HostState {
                 values[index] = *value;
             }
         }
+        self.firing.take_position(position);
         let cleaned = |process: &Process| Process {
             name: clean(&process.name),
             ..process.clone()
@@ -429,7 +430,7 @@ impl HostState {
             timestamp: sample.timestamp,
             values: values.into(),
             top: sample.top.iter().flatten().map(cleaned).collect(),
-            alerts: self.alerts.clone(),
+            alerts: self.firing.at_last(sample.timestamp),
             after_gap: false,
         });
         self.arrived = Some(now.elapsed);
@@ -452,6 +453,11 @@ impl HostState {
     /// The newest value of the metric `name`.
     pub(super) fn value(&self, name: &str) -> Option<f64> {
         self.history.value(self.find(name)?)
+    }
+
+    /// Whether an alert fires.
+    pub(super) fn is_alerting(&self) -> bool {
+        !self.firing.now().is_empty()
     }
 
     /// The top processes of the newest sample.

@@ -1,5 +1,6 @@
 //! Whole frames, as users see them.
 
+mod alerts;
 mod back;
 mod fixture;
 mod frames;

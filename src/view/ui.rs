@@ -1,6 +1,7 @@
 //! What the user has chosen.
 
 use super::Canvas;
+use super::events_page::EventList;
 use super::host_page;
 use super::page_parts::body_height;
 use super::rows::{Choice, FleetRow, RowKey, all, rows};
@@ -14,6 +15,10 @@ pub struct Ui {
     pub paused: bool,
     /// Whether the help is shown.
     pub help: bool,
+    /// Whether older samples are on their way.
+    pub reading: bool,
+    /// How far the list of events is scrolled, if it is shown.
+    events: Option<usize>,
     selected: Option<RowKey>,
     open: Option<RowKey>,
     scroll: usize,
@@ -184,6 +189,42 @@ impl Ui {
     /// Whether Esc leads back to other hosts.
     pub(super) fn is_open(&self, state: &ViewState) -> bool {
         self.open.is_some() && all(state).count() > 1
+    }
+
+    /// Shows the list of events, or the page again.
+    pub fn toggle_events(&mut self) {
+        self.events = match self.events {
+            Some(_) => None,
+            None => Some(0),
+        };
+    }
+
+    /// Whether the list of events is shown.
+    #[must_use]
+    pub fn shows_events(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Scrolls the list of events by so many rows on a screen of this height.
+    pub fn scroll_events(&mut self, by: isize, state: &ViewState, height: usize, now: Now) {
+        let Some(scroll) = self.events else {
+            return;
+        };
+        let end = self.event_list(state, now).scroll_end(body_height(height));
+        self.events = Some(scroll.min(end).saturating_add_signed(by).min(end));
+    }
+
+    /// The events of the open host, or of all.
+    pub(super) fn event_list<'a>(&self, state: &'a ViewState, now: Now) -> EventList<'a> {
+        match self.page(state, now) {
+            Page::Host(host) => EventList::of(state, Some(host)),
+            Page::Fleet { .. } | Page::Server(_) => EventList::of(state, None),
+        }
+    }
+
+    /// How far the list of events is scrolled, if it is shown.
+    pub(super) fn events(&self) -> Option<usize> {
+        self.events
     }
 
     /// Sorts hosts by the next criterion.

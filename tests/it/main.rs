@@ -54,6 +54,7 @@ mod replay_order;
 mod request_forms;
 mod round_trip;
 mod screen;
+mod screen_alerts;
 mod screen_history;
 mod server;
 mod several_servers;

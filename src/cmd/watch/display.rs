@@ -1,6 +1,7 @@
 //! What the screen shows: events and keys in, frames out.
 
 use crate::client::{ClientEvent, Warning};
+use crate::protocol::HostName;
 use crate::terminal::TerminalInput;
 use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, frame, report};
 
@@ -123,6 +124,7 @@ impl Display {
         {
             reading.end(&mut self.live);
         }
+        self.ui.reading = self.is_reading();
         if more && let Some(held) = &self.held {
             let subject = match &held.subject {
                 Subject::Pause => return,
@@ -138,6 +140,7 @@ impl Display {
 
     /// Keeps the selection and the open page with their host.
     fn follow(&mut self, now: Now) {
+        self.ui.reading = self.is_reading();
         let (state, _) = shown(&self.live, self.held.as_deref(), now);
         self.ui.follow(state);
     }
@@ -158,6 +161,8 @@ impl Display {
             TerminalInput::Char('q') => return true,
             _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help
             TerminalInput::Char('?') => self.ui.help = true,
+            _ if self.ui.shows_events() => self.step_in_events(input, size, now),
+            TerminalInput::Char('e') => self.open_events(now),
             TerminalInput::Char('p' | ' ') => self.pause(now),
             TerminalInput::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
             TerminalInput::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
@@ -177,6 +182,31 @@ impl Display {
             TerminalInput::Char(_) | TerminalInput::Erase | TerminalInput::Other => {}
         }
         false
+    }
+
+    /// Shows what fired and was resolved, in all that the server holds. The list is live, whatever the page shows.
+    fn open_events(&mut self, now: Now) {
+        let (state, then) = shown(&self.live, self.held.as_deref(), now);
+        let host = self.ui.subject(state, then);
+        self.read_past_of(host.as_ref(), now);
+        self.ui.toggle_events();
+    }
+
+    fn step_in_events(&mut self, input: TerminalInput, size: Size, now: Now) {
+        let by = match input {
+            TerminalInput::Back | TerminalInput::Char('e') => {
+                self.ui.toggle_events();
+                return;
+            }
+            TerminalInput::Up | TerminalInput::Char('k') => -1,
+            TerminalInput::Down | TerminalInput::Char('j') => 1,
+            TerminalInput::FarLeft => -FAR,
+            TerminalInput::FarRight => FAR,
+            TerminalInput::Home => isize::MIN,
+            TerminalInput::End => isize::MAX,
+            _ => return,
+        };
+        self.ui.scroll_events(by, &self.live, size.1, now);
     }
 
     fn type_filter(&mut self, input: TerminalInput) {
@@ -234,7 +264,7 @@ impl Display {
         }
         match self.live.step(&here, by) {
             Some(there) => {
-                self.read_past_of(&there, now);
+                self.read_past_of(Some(&there.host), now);
                 self.look_at(Subject::Sample(there), now);
             }
             None => self.go_live(),
@@ -246,7 +276,7 @@ impl Display {
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         let host = self.ui.subject(state, then);
         if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
-            self.read_past_of(&oldest, now);
+            self.read_past_of(Some(&oldest.host), now);
             self.look_at(Subject::Oldest(oldest), now);
         }
     }
@@ -259,12 +289,12 @@ impl Display {
     }
 
     /// Requests the past of what is on the screen, unless that is under way.
-    fn read_past_of(&mut self, moment: &Moment, now: Now) {
+    fn read_past_of(&mut self, host: Option<&HostName>, now: Now) {
         if self.reading.is_none() {
             self.reading = if self.is_at_fleet(now) {
                 Lookback::of(&self.live, None, self.live.share())
             } else {
-                Lookback::of(&self.live, Some(&moment.host), MOST_KEPT)
+                host.and_then(|host| Lookback::of(&self.live, Some(host), MOST_KEPT))
             };
         }
     }
@@ -300,7 +330,8 @@ impl Display {
 
     /// The screen.
     pub(super) fn frame(&self, size: Size, now: Now) -> Vec<String> {
-        let (state, now) = shown(&self.live, self.held.as_deref(), now);
+        let held = self.held.as_deref().filter(|_| !self.ui.shows_events());
+        let (state, now) = shown(&self.live, held, now);
         frame(state, &self.ui, size.0, size.1, self.style, now)
     }
 

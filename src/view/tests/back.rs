@@ -176,7 +176,7 @@ fn other_hosts_show_their_last_sample_before_that_time() {
 fn an_alert_fires_from_its_start_to_its_end() {
     let fires = |fixture: &Fixture, by| {
         let lines = fixture.look_back("web-1", by).frame(80, 24, PLAIN);
-        lines.iter().any(|line| line.contains("ALERT busy"))
+        lines.iter().any(|line| line.contains("busy: CPU"))
     };
     // A hello names the alerts firing now, before the requested samples: this alert began 33 s ago.
     let mut fixture = Fixture::new(&["web-1"]);

@@ -1,5 +1,7 @@
 //! Hosts with known data.
 
+mod alerts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +9,9 @@ use crate::protocol::{
     Alert, AlertState, Hello, HostName, Process, Sample, StreamId, System, describe,
 };
 use crate::view::{Moment, Now, StreamPosition, Style, Ui, ViewState, WINDOW, frame};
+
+use alerts::top_of_then;
+pub(super) use alerts::{alert, resolved};
 
 /// 2026-11-24T14:07:31Z.
 pub(super) const WALL: u64 = 1_795_529_251_000;
@@ -120,6 +125,7 @@ impl Fixture {
 
     pub(super) fn hello(&mut self, server: usize, host: &str, metrics: &[&str]) {
         let hello = Hello {
+            stream: StreamId(1),
             interval: 2000,
             system: Some(System {
                 os: "Debian GNU/Linux 12".into(),
@@ -136,6 +142,7 @@ impl Fixture {
     /// A host whose `busy` alert fires in its first hello.
     pub(super) fn hello_with_alert(&mut self, host: &str) {
         let hello = Hello {
+            stream: StreamId(1),
             interval: 2000,
             metrics: [describe("cpu", 8)].into(),
             alerts: vec![busy(AlertState::Firing)],
@@ -169,7 +176,7 @@ impl Fixture {
     }
 
     pub(super) fn fire(&mut self, host: &str) {
-        self.fire_with(host, &Sample::default());
+        self.fire_with(host, &top_of_then());
     }
 
     pub(super) fn fire_with(&mut self, host: &str, sample: &Sample) {

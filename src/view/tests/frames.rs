@@ -268,9 +268,9 @@ fn the_selected_host_is_marked_without_colour_too() {
     let mut fixture = Fixture::fleet();
     fixture.step(crate::view::Navigation::Down);
     let shown = fixture.frame(80, 24, PLAIN);
-    assert!(shown[3].starts_with("> ▲ web-2"), "{}", shown[3]);
+    assert!(shown[4].starts_with("> ▲ web-2"), "{}", shown[4]);
     let shown = fixture.frame(80, 24, COLOUR);
-    assert!(shown[3].starts_with("\x1b[7m> ▲ web-2"), "{}", shown[3]);
+    assert!(shown[4].starts_with("\x1b[7m> ▲ web-2"), "{}", shown[4]);
 }
 
 #[test]

@@ -139,8 +139,10 @@ fn a_step_closes_the_help_and_does_nothing_else() {
 /// The hosts in the order of their rows.
 fn hosts(fixture: &Fixture) -> Vec<String> {
     let lines = fixture.frame(80, 24, PLAIN);
-    let rows = lines[3..]
+    let rows = lines
         .iter()
+        .skip_while(|line| !line.contains("HOST"))
+        .skip(1)
         .take_while(|line| line.starts_with("  ") && !line.contains("no host"));
     rows.map(|line| line[2..].split_whitespace().nth(1).unwrap().to_owned())
         .collect()

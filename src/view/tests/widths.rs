@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::fixture::{ASCII, COLOUR, Fixture, PLAIN};
 use crate::view::{Navigation, Style};
 
-const SCENES: usize = 10;
+const SCENES: usize = 16;
 
 /// All kinds of contents.
 fn scene(number: usize) -> Fixture {
@@ -37,6 +37,19 @@ fn scene(number: usize) -> Fixture {
             "a-long-filter-that-no-host-has"
                 .chars()
                 .for_each(|c| fixture.ui.type_letter(c));
+            fixture
+        }
+        9 => Fixture::eight_alerts(),
+        10..=14 => {
+            let mut fixture = match number {
+                10 => Fixture::eventful(),
+                11 => Fixture::eventful_fleet(),
+                12 => Fixture::hostile(),
+                13 => Fixture::many(300),
+                _ => Fixture::new(&["web-1"]),
+            };
+            fixture.ui.toggle_events();
+            fixture.ui.reading = number == 11;
             fixture
         }
         _ => Fixture::hostile().look_back(&"x".repeat(64), -3),
@@ -77,7 +90,11 @@ fn every_width_fits() {
     for number in 0..SCENES {
         let fixture = scene(number);
         // The large scenes use every third width, each a different one.
-        let every = if matches!(number, 3 | 6 | 9) { 3 } else { 1 };
+        let every = if matches!(number, 3 | 6 | 12 | 13 | 15) {
+            3
+        } else {
+            1
+        };
         for width in (40 + number % every..=300).step_by(every) {
             let style = [COLOUR, PLAIN, ASCII][width % 3];
             check(&fixture, width, 5 + (width * 7) % 96, style);

@@ -8,7 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::super::Session;
 use super::super::archive::{Archive, PastRequest};
 use super::super::live_table;
-use super::script::{Frames, Script, connected, keyboard, numbered, refused, session};
+use super::script::{
+    Frames, Script, alert, connected, hello, keyboard, numbered, refused, session,
+};
+use crate::client::ClientEvent;
+use crate::protocol::AlertState;
 use crate::terminal::TerminalInput;
 use crate::view::MOST_KEPT;
 
@@ -216,4 +220,79 @@ async fn a_filter_takes_letters_that_are_keys_elsewhere() {
     check(&frames, 500, &["/q   1 of 2 hosts", "q quit"]);
     check(&frames, 600, &["s sort: cpu"]);
     check(&frames, 700, &[" 2 hosts", "pearl", "quartz"]);
+}
+
+/// The samples of `numbers`, and alerts that fire with the 20th, are resolved with the 50th, and fire with the 105th.
+fn with_alerts(numbers: std::ops::RangeInclusive<u64>) -> Vec<(u64, ClientEvent)> {
+    let mut events = vec![(0, connected(0)), (0, hello(0, "web-1"))];
+    for seq in numbers {
+        events.push((0, numbered("web-1", seq)));
+        let (state, began) = match seq {
+            20 => (AlertState::Firing, 11),
+            50 => (AlertState::Resolved, 11),
+            105 => (AlertState::Firing, 101),
+            _ => continue,
+        };
+        events.push((0, alert("web-1", seq, state, began)));
+    }
+    events
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_events_reaches_as_far_back_as_the_server_does() {
+    let shelf = Shelf::of(Script::new(with_alerts(11..=110)));
+    let keys = [
+        (500, TerminalInput::Char('e')),
+        (600, TerminalInput::Left),
+        (700, TerminalInput::Back),
+        (800, TerminalInput::Char('e')),
+        (900, TerminalInput::Char('e')),
+    ];
+    let frames = watch(Script::new(with_alerts(101..=110)), &shelf, &keys).await;
+    check(&frames, 400, &["▲ CPU 95.0 % > 90 for 9 s"]);
+    check(
+        &frames,
+        500,
+        &["events", "▲ 1 firing", "reading older", "e back"],
+    );
+    check(
+        &frames,
+        650,
+        &["▲ 1 firing   △ 1 over", "1-2 of 2", "39 s resolved"],
+    );
+    assert!(!frames.at(650).contains("reading"), "{}", frames.at(650));
+    for (at, is_list) in [(650, true), (750, false), (850, true), (950, false)] {
+        assert_eq!(
+            !frames.at(at).contains("● live"),
+            is_list,
+            "{}",
+            frames.at(at)
+        );
+    }
+    assert_eq!(
+        shelf.asked.borrow().len(),
+        1,
+        "what is known is not read again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_events_is_live_whatever_the_page_shows() {
+    let mut events = with_alerts(101..=104);
+    events.extend(
+        with_alerts(105..=105)
+            .into_iter()
+            .skip(2)
+            .map(|(_, event)| (1000, event)),
+    );
+    let keys = [
+        (100, TerminalInput::FarLeft),
+        (200, TerminalInput::Char('e')),
+        (3000, TerminalInput::Char('e')),
+    ];
+    let shelf = Shelf::of(Script::new(with_alerts(101..=104)));
+    let frames = watch(Script::new(events), &shelf, &keys).await;
+    check(&frames, 900, &["Nothing has fired since"]);
+    check(&frames, 2900, &["▲ 1 firing"]);
+    check(&frames, 3000, &["◀ 4 s ago", "▲ alert now"]);
 }

@@ -15,7 +15,7 @@ use super::super::{EventSource, Session, SessionClock};
 use crate::client::{ClientEvent, Received};
 use crate::cmd::news::News;
 use crate::protocol::{
-    Alert, Body, Hello, HostName, Message, Numbered, Sample, StreamId, Update, describe,
+    Alert, AlertState, Body, Hello, HostName, Message, Numbered, Sample, StreamId, Update, describe,
 };
 use crate::terminal::TerminalInput;
 use crate::view::Style;
@@ -222,6 +222,7 @@ pub(super) fn keyboard(keys: &[(u64, TerminalInput)]) -> mpsc::Receiver<Terminal
 
 pub(super) fn hello(server: usize, name: &str) -> ClientEvent {
     let hello = Hello {
+        stream: StreamId(1),
         metrics: ["memory", "cpu"].map(|name| describe(name, 1)).into(),
         ..Hello::default()
     };
@@ -243,4 +244,23 @@ pub(super) fn lost(server: usize, attempt: u32, retry_in: u64) -> ClientEvent {
 
 pub(super) fn stale(name: &str) -> ClientEvent {
     ClientEvent::Stale { host: host(name) }
+}
+
+/// An alert about `cpu` that comes with the sample `seq` of [`numbered`]; its rule has been true since the sample `began`.
+pub(super) fn alert(name: &str, seq: u64, state: AlertState, began: u64) -> ClientEvent {
+    let start = sample(0.0).timestamp;
+    let alert = Alert {
+        name: "cpu > 90".into(),
+        rule: "cpu > 90".into(),
+        state,
+        metric: "cpu".into(),
+        value: Some(95.0),
+        threshold: Some(90.0),
+        since: start + began * 1000,
+    };
+    let sample = Sample {
+        timestamp: start + seq * 1000,
+        ..sample(95.0)
+    };
+    received(0, name, message(name, seq, Some(alert), sample))
 }
