@@ -1,5 +1,6 @@
 //! What a client already has: the last message of each host, so that none arrives twice and no loss is silent.
 
+mod split;
 mod tracked_host;
 
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -53,14 +54,13 @@ enum Delivered {
 /// How a connection requests its part of the hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
+    /// By the names that the user gave, of which this is a part; hosts that appear later are accepted.
+    Named,
     /// By their names.
     ByName,
     /// With the original query, because the server refused the names: one host may be gone.
     OfAll,
 }
-
-/// The most positions of one request.
-const MOST_POSITIONS: usize = 1000;
 
 /// What to do after a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,41 +122,6 @@ impl Tracker {
             query.hosts = names.map(HostPattern::Literal).collect();
         }
         query
-    }
-
-    /// Keeps as many hosts as one request of `room` bytes can resume, and returns the others, if there are any, for a
-    /// separate connection.
-    pub(super) fn split(&mut self, room: usize) -> Option<Self> {
-        let patterns =
-            |hosts: &[HostPattern]| hosts.iter().map(|it| it.to_string().len() + 6).sum();
-        let mut taken: usize = match self.part {
-            Some(Part::ByName) => 0,
-            _ => patterns(&self.query.hosts),
-        };
-        let mut count = 0;
-        let surplus: Vec<HostName> = (self.hosts.iter())
-            .filter(|(name, host)| {
-                let Some((stream, seq)) = host.position() else {
-                    return false;
-                };
-                // `after=NAME%3ASTREAM%3ASEQ&`, and `host=NAME&` if hosts are requested by name.
-                taken += 13 + name.as_str().len() + format!("{stream}{seq}").len();
-                taken += self.part.map_or(0, |_| 6 + name.as_str().len());
-                count += 1;
-                count > 1 && (count > MOST_POSITIONS || taken > room)
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        if surplus.is_empty() {
-            return None;
-        }
-        let mut part = Self::new(self.server, self.nameless.clone(), self.query.clone(), &[]);
-        (part.part, part.only_shows) = (Some(Part::ByName), self.only_shows);
-        part.hosts = (surplus.iter())
-            .filter_map(|name| self.hosts.remove_entry(name))
-            .collect();
-        self.elsewhere.extend(surplus);
-        Some(part)
     }
 
     /// From now on, requests all hosts instead of their names, if it used names.
@@ -223,7 +188,7 @@ impl Tracker {
             .get_or_insert_with(|| self.nameless.clone())
             .clone();
         let is_new = !self.hosts.contains_key(&name);
-        if self.elsewhere.contains(&name) || is_new && self.part.is_some() {
+        if self.elsewhere.contains(&name) || is_new && !self.takes_new(&name) {
             self.delivered = Delivered::Wanted;
             return Ok(AfterMessage::GoOn);
         }

@@ -231,3 +231,23 @@ fn a_recording_of_1500_hosts_survives_cuts_under_a_low_limit_of_files() {
         );
     }
 }
+
+#[test]
+fn more_named_hosts_than_one_request_holds_are_recorded() {
+    const SAMPLES: u64 = 2;
+    let dir = quick_dir();
+    let (given, out) = (dir.path().join("given.csv"), dir.path().join("out/"));
+    write_all(&given, SAMPLES);
+    let replay = Metrics::replay([&given]);
+    let replay = replay.args(["--speed", "max", "--wait", "2"]).start();
+    let mut record = Metrics::record(replay.url()).arg("-o").arg(&out);
+    for host in 0..HOSTS {
+        record = record.args(["--host", &format!("host-{host}")]);
+    }
+    record.run().success();
+    for host in 0..HOSTS {
+        let rows = read(&out.join(format!("host-{host}.csv")));
+        let seqs: Vec<_> = rows.iter().map(|row| row.seq()).collect();
+        assert_eq!(seqs, [Some(1), Some(2)], "host-{host}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::protocol::Gap;
 
+use super::split::MOST_POSITIONS;
 use super::*;
 
 struct Scripted {
@@ -130,4 +131,47 @@ fn a_host_is_stale_after_three_intervals_and_reported_once() {
         (scripted.tracker.pop_stale(due), scripted.tracker.stale_at()),
         (None, None)
     );
+}
+
+#[test]
+fn hosts_that_the_user_named_are_shared_out_between_requests() {
+    for (width, hosts) in [(4, 1500), (59, 1500), (59, 100)] {
+        let name = |index: usize| format!("{:x<width$}-{index:04}", "h");
+        let wanted: Vec<String> = (0..hosts).map(name).collect();
+        let mut query = Query::parse("").unwrap();
+        let literal = |name: &String| HostPattern::Literal(name.parse().unwrap());
+        query.hosts = wanted.iter().map(literal).collect();
+        query.hosts.push("z*".parse().unwrap());
+        let mut tracker = Tracker::new(0, "server".parse().unwrap(), query, &[]);
+        let (room, mut trackers) = (56 * 1024, Vec::new());
+        while let Some(part) = tracker.split(room) {
+            trackers.push(std::mem::replace(&mut tracker, part));
+        }
+        trackers.push(tracker);
+        assert_eq!(trackers.len() == 1, hosts == 100);
+        let mut taken = Vec::new();
+        for (index, tracker) in trackers.iter_mut().enumerate() {
+            assert_eq!(tracker.is_part(), index > 0);
+            for name in wanted.iter().map(String::as_str).chain(["z1", "other"]) {
+                let text = format!(
+                    r#"{{"type":"metric","host":"{name}","seq":7,"data":{{"timestamp":1,"cpu":2}}}}"#
+                );
+                tracker.take(text.into(), Instant::now()).unwrap();
+            }
+            let received = std::iter::from_fn(|| tracker.pop());
+            let metrics = received.filter(|it| matches!(it.update, Update::Numbered(_)));
+            taken.extend(metrics.map(|it| it.host.to_string()));
+            // With all their positions they still fit into one request.
+            let query = tracker.query();
+            assert!(
+                query.hosts.len() <= MOST_POSITIONS + 1 && query.after.len() <= MOST_POSITIONS + 2
+            );
+            assert!(tracker.split(room).is_none());
+        }
+        // The first connection also takes what nobody named, as it always did.
+        taken.sort_unstable();
+        let mut expected = [wanted, vec!["z1".into(), "other".into()]].concat();
+        expected.sort_unstable();
+        assert_eq!(taken, expected);
+    }
 }
