@@ -354,7 +354,7 @@ impl Output {
 }
 
 impl Drop for Output {
-    /// Removes an empty file, which would only get in the way of the next attempt.
+    /// Removes an empty file, which would only get in the way of the next attempt, and releases the lock.
     fn drop(&mut self) {
         if let Some(path) = &self.path
             && self.is_regular
@@ -363,6 +363,8 @@ impl Drop for Output {
         {
             let _ = self.disk.remove(path);
         }
+        // Closing the file is not enough: a process that is just being started may still share it.
+        let _ = self.file.unlock();
     }
 }
 
