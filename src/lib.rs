@@ -26,6 +26,7 @@ pub mod client;
 pub mod cmd;
 pub mod descriptors;
 pub mod disk;
+pub mod heap;
 pub mod hub;
 pub mod locks;
 pub mod loopback;

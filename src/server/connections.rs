@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::heap;
 use crate::loopback::is_loopback;
 use crate::wording::exact_span;
 
@@ -33,6 +34,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How often a lasting problem is reported.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// The time until the last connections of a crowd that leaves have been dropped.
+const DEPARTURE: Duration = Duration::from_millis(500);
 
 /// Accepts connections until the server stops, and serves them until the last is done, or `over`. The result resolves
 /// once no more are accepted.
@@ -61,6 +65,7 @@ pub(super) fn open(
         for listener in listeners {
             doors.spawn(accept(listener, Arc::clone(&shared), connections.clone()));
         }
+        doors.spawn(release_memory(Arc::clone(&shared)));
         drop(shared);
         doors.close();
         doors.wait().await;
@@ -74,6 +79,21 @@ pub(super) fn open(
         runtime.shutdown_background();
     })?;
     Ok(closed)
+}
+
+/// Returns the memory of each crowd to the system once it has left, so that a server isn't as large as the largest crowd
+/// ever was.
+async fn release_memory(shared: Arc<Shared>) {
+    let crowds = async {
+        loop {
+            shared.lobby.crowd_has_left().await;
+            // The last of it are still being dropped.
+            tokio::time::sleep(DEPARTURE).await;
+            // A panic there would cost nothing but the memory.
+            let _ = tokio::task::spawn_blocking(heap::release_free_memory).await;
+        }
+    };
+    shared.stop.run_until_cancelled(crowds).await;
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
