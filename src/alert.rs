@@ -15,7 +15,7 @@ mod unit;
 pub use evaluator::{Evaluator, MOST_ACTIVE, Verdict};
 pub use known::KnownMetrics;
 pub use parse::{RuleError, parse_rule};
-pub use rule::{Condition, Level, MetricPattern, Rule, Side};
+pub use rule::{Condition, MetricPattern, Rule, Side, Threshold};
 pub use rules::{DEFAULT, DEFAULT_RULES, RuleTexts, RulesError, read_rules};
 
 use change::Change;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::protocol::{Alert, AlertState, Process, Sample, entry, section};
 
-use super::rule::{Condition, Level, Rule};
-use super::state::{Active, Moment, Phase, Turn, advance};
+use super::rule::{Condition, Rule, Threshold};
+use super::state::{Active, Phase, SampleTime, Turn, advance};
 use super::timing::Timing;
 
 /// The most alerts of a host that may be pending or firing at once. Others wait until some are resolved, so that a rule
@@ -55,7 +55,7 @@ struct Series {
 #[derive(Debug)]
 struct Watch {
     /// The rule's level, which decides almost every evaluation.
-    level: Level,
+    level: Threshold,
     rule: u32,
     active: Option<Box<Active>>,
 }
@@ -163,7 +163,7 @@ impl Evaluator {
         verdicts
     }
 
-    fn turns(&mut self, sample: &Sample, now: Moment) -> Vec<Turned> {
+    fn turns(&mut self, sample: &Sample, now: SampleTime) -> Vec<Turned> {
         let mut turns = Vec::new();
         let rules = &self.rules;
         for (place, (series, (_, value))) in self.series.iter_mut().zip(&sample.values).enumerate()
@@ -209,7 +209,7 @@ impl Evaluator {
         turns
     }
 
-    fn verdict(&self, turned: Turned, now: Moment) -> Verdict {
+    fn verdict(&self, turned: Turned, now: SampleTime) -> Verdict {
         let rule = &self.rules[turned.rule as usize];
         let Turned {
             metric,
@@ -228,7 +228,7 @@ impl Evaluator {
         value: Option<f64>,
         turn: Turn,
         active: &Active,
-        now: Moment,
+        now: SampleTime,
     ) -> Verdict {
         let is_resolved = turn == Turn::Resolved;
         let state = if is_resolved {
@@ -259,7 +259,7 @@ impl Evaluator {
         }
     }
 
-    fn resolve_outlived(&mut self, sample: &Sample, now: Moment) -> Vec<Verdict> {
+    fn resolve_outlived(&mut self, sample: &Sample, now: SampleTime) -> Vec<Verdict> {
         let outlived = std::mem::take(&mut self.outlived);
         self.active -= outlived.len();
         let resolved = outlived.into_iter().map(|it| {
@@ -270,7 +270,7 @@ impl Evaluator {
     }
 
     /// Samples needn't list processes each time; until one does again, the last list is used.
-    fn note_processes(&mut self, sample: &Sample, now: Moment) {
+    fn note_processes(&mut self, sample: &Sample, now: SampleTime) {
         if let Some(top) = &sample.top {
             let first = |by: fn(&Process) -> f64| {
                 let first = top.iter().reduce(|a, b| if by(b) > by(a) { b } else { a });
@@ -285,7 +285,7 @@ impl Evaluator {
     }
 
     /// Brings the series into the order of the sample's values, which hardly ever changes.
-    fn align(&mut self, sample: &Sample, now: Moment) {
+    fn align(&mut self, sample: &Sample, now: SampleTime) {
         let values = &sample.values;
         let is_same = |(series, (name, _)): (&Series, &(Arc<str>, f64))| {
             Arc::ptr_eq(&series.name, name) || series.name == *name
@@ -341,7 +341,7 @@ fn step(
     count: &mut usize,
     rule: &Rule,
     value: Option<f64>,
-    now: Moment,
+    now: SampleTime,
 ) -> Option<(Turn, Active)> {
     let was_active = active.is_some();
     if !was_active && *count >= MOST_ACTIVE {
@@ -382,7 +382,7 @@ impl Series {
     }
 
     /// Drops the alerts without information for too long; returns how many.
-    fn forget_broken(&mut self, rules: &[Rule], now: Moment) -> usize {
+    fn forget_broken(&mut self, rules: &[Rule], now: SampleTime) -> usize {
         let mut forgotten = 0;
         for watch in &mut self.watches {
             let rule = &rules[watch.rule as usize];

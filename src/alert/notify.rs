@@ -6,6 +6,7 @@
 //! thread that does nothing else.
 
 mod basic;
+mod counts;
 mod delivery;
 mod escape;
 mod inbox;
@@ -17,14 +18,13 @@ mod post;
 mod process;
 mod program;
 mod queue;
-mod tally;
 mod webhook;
 
 #[cfg(test)]
 mod tests;
 
+pub use counts::NotificationCounts;
 pub use kind::Kind;
 pub use notifiers::{Notifiers, StartError, Target, test};
 pub use program::program;
-pub use tally::Tally;
 pub use webhook::Webhook;

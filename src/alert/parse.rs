@@ -8,7 +8,7 @@ use crate::millis::in_millis;
 use crate::protocol::{entry, is_deceptive, parse_duration, shown};
 
 use super::known::{self, KnownMetrics, Unknown};
-use super::rule::{Condition, Level, MetricPattern, Rule, Side};
+use super::rule::{Condition, MetricPattern, Rule, Side, Threshold};
 use super::scanner::Scanner;
 use super::unit;
 
@@ -221,7 +221,7 @@ impl Measure {
     }
 }
 
-fn contradiction(level: Level, measure: &Measure) -> String {
+fn contradiction(level: Threshold, measure: &Measure) -> String {
     let side = match level.side {
         Side::Above => Side::AtMost,
         Side::AtLeast => Side::Below,
@@ -241,7 +241,7 @@ fn take_level(
     scanner: &mut Scanner<'_>,
     measure: &Measure,
     usual: &mut f64,
-) -> Result<Level, RuleError> {
+) -> Result<Threshold, RuleError> {
     scanner.skip_spaces();
     let at = *scanner;
     let sign = scanner.take_while(|c| "<>=!~".contains(c));
@@ -260,7 +260,7 @@ fn take_level(
     };
     scanner.skip_spaces();
     let number = take_number(scanner, measure, usual)?;
-    Ok(Level { side, number })
+    Ok(Threshold { side, number })
 }
 
 fn take_number(

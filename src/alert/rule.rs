@@ -25,9 +25,9 @@ pub enum Condition {
     /// The value is beyond a level.
     Beyond {
         /// The level from which it is true.
-        level: Level,
+        level: Threshold,
         /// The level from which a firing rule is no longer true; `None` if `level` decides.
-        clear: Option<Level>,
+        clear: Option<Threshold>,
     },
     /// The value is absent from samples.
     Absent,
@@ -35,7 +35,7 @@ pub enum Condition {
 
 /// One side of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Level {
+pub struct Threshold {
     /// Which side.
     pub side: Side,
     /// The number, in the metric's own unit.
@@ -74,7 +74,7 @@ impl Side {
     }
 }
 
-impl Level {
+impl Threshold {
     /// Whether `value` is on this side.
     #[inline]
     #[must_use]
@@ -175,10 +175,10 @@ mod tests {
         assert!(fits("disk:/a?", "disk:/a?") && !fits("disk:/a?", "disk:/ab"));
     }
 
-    fn levels() -> impl Strategy<Value = Level> {
+    fn levels() -> impl Strategy<Value = Threshold> {
         let sides =
             prop::sample::select(vec![Side::Above, Side::AtLeast, Side::Below, Side::AtMost]);
-        (sides, -3..3_i8).prop_map(|(side, number)| Level {
+        (sides, -3..3_i8).prop_map(|(side, number)| Threshold {
             side,
             number: number.into(),
         })

@@ -4,7 +4,7 @@ use super::rule::{Condition, Rule};
 
 /// When a sample was taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
+pub(super) struct SampleTime {
     /// Milliseconds since the epoch.
     pub(super) timestamp: u64,
     /// Milliseconds since the first sample, counting only steps forward: all durations are measured with this, so that
@@ -31,7 +31,7 @@ pub(super) struct Active {
     pub(super) phase: Phase,
     /// The time of the first sample for which it was true, in milliseconds since the epoch.
     pub(super) since: u64,
-    /// The same by [`Moment::clock`].
+    /// The same by [`SampleTime::clock`].
     begun: u64,
     /// The last sample with information about it: its clock and its count.
     seen: (u64, u64),
@@ -56,7 +56,7 @@ pub(super) fn advance(
     active: &mut Option<Box<Active>>,
     rule: &Rule,
     value: Option<f64>,
-    now: Moment,
+    now: SampleTime,
 ) -> Option<Turn> {
     let is_true = is_true(rule, value);
     match active {
@@ -101,7 +101,7 @@ fn is_uncleared(rule: &Rule, value: Option<f64>) -> bool {
 }
 
 impl Active {
-    fn begin(value: Option<f64>, now: Moment) -> Self {
+    fn begin(value: Option<f64>, now: SampleTime) -> Self {
         Self {
             phase: Phase::Pending,
             since: now.timestamp,
@@ -112,14 +112,14 @@ impl Active {
         }
     }
 
-    fn note(&mut self, rule: &Rule, value: Option<f64>, now: Moment) {
+    fn note(&mut self, rule: &Rule, value: Option<f64>, now: SampleTime) {
         self.seen = (now.clock, now.count);
         if let (Condition::Beyond { level, .. }, Some(value)) = (rule.condition, value) {
             self.peak = Some(self.peak.map_or(value, |peak| level.further(peak, value)));
         }
     }
 
-    fn fire_if_due(&mut self, rule: &Rule, now: Moment) -> Option<Turn> {
+    fn fire_if_due(&mut self, rule: &Rule, now: SampleTime) -> Option<Turn> {
         if now.clock - self.begun < rule.hold {
             return None;
         }
@@ -129,14 +129,14 @@ impl Active {
     }
 
     /// Whether there has been no information about it for longer than the rule must be true.
-    pub(super) fn is_broken(&self, rule: &Rule, now: Moment) -> bool {
+    pub(super) fn is_broken(&self, rule: &Rule, now: SampleTime) -> bool {
         let (clock, count) = self.seen;
         let is_hole = now.is_after_hole || now.count - count > 1;
         self.phase == Phase::Pending && is_hole && now.clock - clock > rule.hold
     }
 
     /// How long it has been true, in milliseconds.
-    pub(super) fn lasted(&self, now: Moment) -> u64 {
+    pub(super) fn lasted(&self, now: SampleTime) -> u64 {
         now.clock - self.begun
     }
 }

@@ -1,6 +1,6 @@
 //! The time of samples, by their own timestamps.
 
-use super::state::Moment;
+use super::state::SampleTime;
 
 /// How many steps determine the usual distance of samples.
 const STEPS: usize = 5;
@@ -29,7 +29,7 @@ impl Timing {
 
     /// The moment of the next sample. If it is more than one and a half of the usual steps after the previous one,
     /// samples are missing, as after a suspend.
-    pub(super) fn tick(&mut self, timestamp: u64, is_after_gap: bool) -> Moment {
+    pub(super) fn tick(&mut self, timestamp: u64, is_after_gap: bool) -> SampleTime {
         let step = timestamp.saturating_sub(self.last.replace(timestamp).unwrap_or(timestamp));
         let usual = self.usual_step();
         if step > 0 {
@@ -40,7 +40,7 @@ impl Timing {
         }
         self.clock = self.clock.saturating_add(step);
         self.count += 1;
-        Moment {
+        SampleTime {
             timestamp,
             clock: self.clock,
             count: self.count,

@@ -16,8 +16,8 @@ use super::{Failure, data};
 /// terminal that is not being read does not keep viewers waiting.
 const URL_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Prints the URL as the only line on stdout, and the rest on stderr. A closed pipe is no reason to stop serving. A failed
-/// write is, because no one could learn the address. A stdout that is not being read gets the URL later.
+/// Prints the URL as the only line on stdout, and the rest on stderr. A closed pipe is no reason to stop serving. A
+/// failed write is, because no one could learn the address. A stdout that is not being read gets the URL later.
 pub(super) async fn listening(
     listeners: &[TcpListener],
     trust: &server::Trust,

@@ -57,9 +57,9 @@ pub(super) fn start(targets: Vec<Target>) -> Result<Option<Arc<Notifiers>>, Fail
 }
 
 /// What becomes of notifications.
-pub(super) fn tally(notifiers: Option<&Arc<Notifiers>>) -> Arc<notify::Tally> {
+pub(super) fn counts(notifiers: Option<&Arc<Notifiers>>) -> Arc<notify::NotificationCounts> {
     notifiers
-        .map(|notifiers| notifiers.tally())
+        .map(|notifiers| notifiers.counts())
         .unwrap_or_default()
 }
 

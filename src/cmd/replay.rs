@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
-use crate::alert::notify::Tally;
+use crate::alert::notify::NotificationCounts;
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::hub::{Hub, Publisher, Retention, Timeline};
 use crate::millis::epoch_millis;
@@ -208,12 +208,12 @@ pub async fn run(
     configure::reload(reload, trust.clone(), rules, global);
 
     let served = (listeners, trust);
-    let tally = notify::tally(notifiers.as_ref());
+    let counts = notify::counts(notifiers.as_ref());
     let played = broadcast(
         &args,
         global,
         served,
-        (prepared, alerting, tally),
+        (prepared, alerting, counts),
         stop.clone(),
     )
     .await?;
@@ -236,7 +236,11 @@ async fn broadcast(
     args: &ReplayArgs,
     global: &GlobalArgs,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    (Prepared { survey, playback }, alerting, tally): (Prepared, Option<Alerting>, Arc<Tally>),
+    (Prepared { survey, playback }, alerting, counts): (
+        Prepared,
+        Option<Alerting>,
+        Arc<NotificationCounts>,
+    ),
     stop: CancellationToken,
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
@@ -246,7 +250,7 @@ async fn broadcast(
     let viewers = Viewers::default();
     announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
     let mut config = configure::server(&args.server, trust, None, global);
-    config.notifications = tally;
+    config.notifications = counts;
     let replay = described(args, &survey, playback.numbering());
     let tempo = Tempo {
         speed: args.speed,

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
-use crate::alert::notify::Tally;
+use crate::alert::notify::NotificationCounts;
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::millis::epoch_millis;
@@ -89,9 +89,9 @@ pub async fn run(
     let recipient = notify::recipient(notifiers.as_ref());
     let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
     configure::reload(asked.reload, trust.clone(), rules, global);
-    let tally = notify::tally(notifiers.as_ref());
+    let counts = notify::counts(notifiers.as_ref());
     let served = (listeners, trust);
-    let summary = broadcast(&args, global, &name, served, (alerting, tally), asked.stop).await?;
+    let summary = broadcast(&args, global, &name, served, (alerting, counts), asked.stop).await?;
     notify::finish(notifiers.as_ref(), args.server.drain, global).await;
     announce::say(global, &summary);
     Ok(Exit::Done)
@@ -103,7 +103,7 @@ async fn broadcast(
     global: &GlobalArgs,
     name: &HostName,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    (alerting, tally): (Option<Alerting>, Arc<Tally>),
+    (alerting, counts): (Option<Alerting>, Arc<NotificationCounts>),
     stop: CancellationToken,
 ) -> Result<String, Failure> {
     let hub = Hub::new(Retention {
@@ -137,7 +137,7 @@ async fn broadcast(
 
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let mut config = configure::server(&args.server, trust, Some(unhealthy_after), global);
-    config.notifications = tally;
+    config.notifications = counts;
     let started = Instant::now();
     tokio::select! {
         served = server::run(listeners, hub, config, viewers.clone(), stop) => served?,

@@ -36,7 +36,7 @@ pub struct Config {
     /// Access control and TLS.
     pub trust: Trust,
     /// What became of notifications of alerts.
-    pub notifications: Arc<notify::Tally>,
+    pub notifications: Arc<notify::NotificationCounts>,
 }
 
 /// What every connection shares.

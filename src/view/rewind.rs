@@ -88,8 +88,8 @@ impl ViewState {
         Some(moment_of(host, points.get(there)?))
     }
 
-    /// Everything as it was at `moment`, and the time then. Connections are not part of it, and other hosts show their last
-    /// sample before it.
+    /// Everything as it was at `moment`, and the time then. Connections are not part of it, and other hosts show their
+    /// last sample before it.
     #[must_use]
     pub fn as_it_was(&self, moment: &Moment, reading: bool, now: Now) -> (Self, Now) {
         let mut then = self.snapshot_by(|host| {

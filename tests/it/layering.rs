@@ -1,6 +1,7 @@
 //! The import rules between the modules of `src/`, checked by reading the sources.
 
 mod cycles;
+mod names;
 mod sizes;
 
 use std::path::{Path, PathBuf};

@@ -266,7 +266,7 @@ fn a_resume_is_all_or_nothing() {
 fn a_viewer_that_does_not_read_holds_a_replay_up_for_ten_seconds_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
-    write_long(&file, 40_000, 40);
+    write_long(&file, 20_000, 40);
     let replay = Metrics::replay([&file])
         .args(["--wait", "2", "--speed", "max"])
         .start();

@@ -10,7 +10,7 @@ use super::inbox::Inbox;
 use super::kind::Kind;
 use super::notice::Notice;
 use super::payload::Payload;
-use super::post::{Answer, Client};
+use super::post::{Answer, WebhookClient};
 use super::webhook::Webhook;
 
 /// The longest `Retry-After` that is honoured.
@@ -21,7 +21,7 @@ const MOST_IN_ONE: usize = 256;
 
 /// The timing of retries and repetitions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Tempo {
+pub(super) struct DeliveryTiming {
     /// The longest wait before the second attempt; it doubles from one to the next.
     pub(super) first_wait: Duration,
     /// The longest wait before any attempt.
@@ -32,7 +32,7 @@ pub(super) struct Tempo {
     pub(super) repeat: Duration,
 }
 
-impl Default for Tempo {
+impl Default for DeliveryTiming {
     fn default() -> Self {
         Self {
             first_wait: Duration::from_secs(1),
@@ -43,7 +43,7 @@ impl Default for Tempo {
     }
 }
 
-impl Tempo {
+impl DeliveryTiming {
     /// The wait after `failed` attempts: exponential with full jitter. `jitter` is in 0.0..1.0.
     fn wait(self, failed: u32, jitter: f64) -> Duration {
         let doublings = failed.saturating_sub(1).min(31);
@@ -56,8 +56,8 @@ impl Tempo {
 pub(super) struct Delivery {
     pub(super) inbox: Arc<Inbox>,
     pub(super) webhook: Webhook,
-    pub(super) client: Client,
-    pub(super) tempo: Tempo,
+    pub(super) client: WebhookClient,
+    pub(super) tempo: DeliveryTiming,
     /// The server asked for no requests until then.
     pub(super) quiet_until: Option<Instant>,
 }

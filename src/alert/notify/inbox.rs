@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::locks;
 
+use super::counts::{Fate, NotificationCounts};
 use super::kind::Kind;
 use super::notice::Notice;
 use super::queue::Queue;
-use super::tally::{Fate, Tally};
 
 /// How often a notifier that cannot keep up is reported.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(60);
@@ -23,7 +23,7 @@ pub(super) struct Inbox {
     /// Its kind and host, or its program; no URL.
     label: String,
     pub(super) queue: Queue,
-    tally: Arc<Tally>,
+    counts: Arc<NotificationCounts>,
     /// The notifications of all notifiers that are waiting or being sent.
     open: Arc<watch::Sender<usize>>,
     drops: Mutex<Drops>,
@@ -45,14 +45,14 @@ impl Inbox {
     pub(super) fn new(
         kind: Kind,
         label: String,
-        tally: Arc<Tally>,
+        counts: Arc<NotificationCounts>,
         open: Arc<watch::Sender<usize>>,
     ) -> Self {
         Self {
             kind,
             label,
             queue: Queue::default(),
-            tally,
+            counts,
             open,
             drops: Mutex::default(),
             firing: Mutex::default(),
@@ -65,7 +65,7 @@ impl Inbox {
             self.note(&notice);
         }
         if self.queue.push(notice) {
-            self.tally.count(self.kind, Fate::Dropped);
+            self.counts.count(self.kind, Fate::Dropped);
             self.complain();
         } else {
             self.open.send_modify(|open| *open += 1);
@@ -116,11 +116,11 @@ impl Inbox {
     pub(super) fn finished(&self, notice: &Notice, result: Result<(), String>) {
         match result {
             Ok(()) => {
-                self.tally.count(self.kind, Fate::Sent);
+                self.counts.count(self.kind, Fate::Sent);
                 tracing::info!("{}: sent '{}'", self.label, notice.title());
             }
             Err(reason) => {
-                self.tally.count(self.kind, Fate::Failed);
+                self.counts.count(self.kind, Fate::Failed);
                 tracing::error!("{}: gave up '{}': {reason}", self.label, notice.title());
             }
         }
@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn what_fires_is_known_when_its_notice_was_dropped() {
-        let tally = Arc::new(Tally::of([Kind::Alertmanager]));
-        let inbox = Inbox::new(Kind::Alertmanager, String::new(), tally, Arc::default());
+        let counts = Arc::new(NotificationCounts::of([Kind::Alertmanager]));
+        let inbox = Inbox::new(Kind::Alertmanager, String::new(), counts, Arc::default());
         let mut lasting = firing();
         lasting.alert.name = "lasting".into();
         inbox.push(Arc::new(Notice::of(&lasting)));

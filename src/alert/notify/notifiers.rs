@@ -18,14 +18,14 @@ use crate::alert::change::Change;
 use crate::locks;
 use crate::protocol::HostName;
 
-use super::delivery::{Delivery, Tempo, judged};
+use super::counts::NotificationCounts;
+use super::delivery::{Delivery, DeliveryTiming, judged};
 use super::inbox::Inbox;
 use super::kind::Kind;
 use super::notice::Notice;
 use super::payload::Payload;
-use super::post::Client;
+use super::post::WebhookClient;
 use super::program;
-use super::tally::Tally;
 use super::webhook::Webhook;
 
 /// Concurrent name lookups. One with a silent server blocks its thread for half a minute.
@@ -82,7 +82,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Notifiers {
     inboxes: Vec<Arc<Inbox>>,
-    tally: Arc<Tally>,
+    counts: Arc<NotificationCounts>,
     /// The notifications that are waiting or being sent.
     open: Arc<watch::Sender<usize>>,
     /// Ends the thread.
@@ -97,19 +97,22 @@ impl Notifiers {
     /// # Errors
     /// When the system lacks what they need.
     pub fn start(targets: Vec<Target>) -> Result<Self, StartError> {
-        Self::start_at(Tempo::default(), targets)
+        Self::start_at(DeliveryTiming::default(), targets)
     }
 
-    pub(super) fn start_at(tempo: Tempo, targets: Vec<Target>) -> Result<Self, StartError> {
+    pub(super) fn start_at(
+        tempo: DeliveryTiming,
+        targets: Vec<Target>,
+    ) -> Result<Self, StartError> {
         let client = client_for(&targets).map_err(StartError::Trust)?;
-        let tally = Arc::new(Tally::of(targets.iter().map(Target::kind)));
+        let counts = Arc::new(NotificationCounts::of(targets.iter().map(Target::kind)));
         let open = Arc::new(watch::Sender::new(0));
         let inbox = |target: &Target| {
             let label = format!("notifier {target}");
             Arc::new(Inbox::new(
                 target.kind(),
                 label,
-                Arc::clone(&tally),
+                Arc::clone(&counts),
                 Arc::clone(&open),
             ))
         };
@@ -144,7 +147,7 @@ impl Notifiers {
         let thread = thread::Builder::new().name("notifiers".into()).spawn(run);
         Ok(Self {
             inboxes,
-            tally,
+            counts,
             open,
             stop: stop.clone(),
             _guard: stop.drop_guard(),
@@ -156,8 +159,8 @@ impl Notifiers {
 
     /// The results of notifications.
     #[must_use]
-    pub fn tally(&self) -> Arc<Tally> {
-        Arc::clone(&self.tally)
+    pub fn counts(&self) -> Arc<NotificationCounts> {
+        Arc::clone(&self.counts)
     }
 
     /// Waits until all notifications have been sent, at most for `patience`, and ends. Returns how many were not sent.
@@ -193,8 +196,8 @@ fn runtime() -> io::Result<Runtime> {
         .build()
 }
 
-fn client_for(targets: &[Target]) -> Result<Client, String> {
-    Client::new(targets.iter().filter_map(|target| match target {
+fn client_for(targets: &[Target]) -> Result<WebhookClient, String> {
+    WebhookClient::new(targets.iter().filter_map(|target| match target {
         Target::Webhook(webhook) => Some(webhook),
         Target::Program(_) => None,
     }))
@@ -218,7 +221,11 @@ pub async fn test(
     Ok(join_all(tests).await)
 }
 
-async fn test_one(target: &Target, client: &Client, notice: &Notice) -> Result<String, String> {
+async fn test_one(
+    target: &Target,
+    client: &WebhookClient,
+    notice: &Notice,
+) -> Result<String, String> {
     match target {
         Target::Program(path) => program::notify(path, notice)
             .await

@@ -65,9 +65,9 @@ impl fmt::Display for Answer {
 
 /// Posts to webhooks. Cloning it shares the certificates.
 #[derive(Clone)]
-pub(super) struct Client(Option<TlsConnector>);
+pub(super) struct WebhookClient(Option<TlsConnector>);
 
-impl Client {
+impl WebhookClient {
     /// A client for `webhooks`: it reads the system's certificates only if one of them needs TLS.
     ///
     /// # Errors

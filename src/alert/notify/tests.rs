@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::alert::Recipient;
 
-use super::delivery::Tempo;
+use super::delivery::DeliveryTiming;
 use super::notice::tests::{firing, resolved};
 use super::notifiers::{Notifiers, Target};
 
@@ -15,7 +15,7 @@ use super::notifiers::{Notifiers, Target};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A tempo that tests can wait for.
-const FAST: Tempo = Tempo {
+const FAST: DeliveryTiming = DeliveryTiming {
     first_wait: Duration::from_millis(10),
     longest_wait: Duration::from_millis(50),
     give_up_after: Duration::from_secs(600),
@@ -146,8 +146,8 @@ fn start(targets: Vec<Target>) -> Notifiers {
 }
 
 fn counts(notifiers: &Notifiers) -> Vec<(&'static str, u64)> {
-    let tally = notifiers.tally();
-    tally
+    let counts = notifiers.counts();
+    counts
         .counts()
         .map(|(_, result, count)| (result, count))
         .collect()
@@ -155,9 +155,9 @@ fn counts(notifiers: &Notifiers) -> Vec<(&'static str, u64)> {
 
 /// Waits until nothing is left to do, and ends.
 async fn finish(notifiers: Notifiers) -> Vec<(&'static str, u64)> {
-    let tally = notifiers.tally();
+    let counts = notifiers.counts();
     assert_eq!(notifiers.finish(PATIENCE).await, 0);
-    tally
+    counts
         .counts()
         .map(|(_, result, count)| (result, count))
         .collect()
@@ -305,7 +305,7 @@ async fn nobody_listening_is_no_end() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let target = Target::Webhook(format!("http://127.0.0.1:{port}/").parse().unwrap());
-    let tempo = Tempo {
+    let tempo = DeliveryTiming {
         give_up_after: Duration::from_millis(100),
         ..FAST
     };

@@ -12,7 +12,7 @@ fn parse(text: &str) -> Result<Rule, RuleError> {
 /// A rule in short: name, metric, level, clear, hold and keep.
 fn short(text: &str) -> String {
     let rule = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
-    let level = |level: Level| format!("{}{}", level.side.sign(), level.number);
+    let level = |level: Threshold| format!("{}{}", level.side.sign(), level.number);
     let condition = match rule.condition {
         Condition::Absent => "absent".into(),
         Condition::Beyond { level: at, clear } => {
@@ -267,7 +267,7 @@ proptest! {
         let rule = parse(&format!("{name}: \"disk:/a b\" < {number}% for {hold}ms keep {keep}ms")).unwrap();
         prop_assert_eq!(rule.name, name);
         prop_assert_eq!(rule.metric.as_str(), "disk:/a b");
-        let level = Level { side: Side::Below, number };
+        let level = Threshold { side: Side::Below, number };
         prop_assert_eq!(rule.condition, Condition::Beyond { level, clear: None });
         prop_assert_eq!((rule.hold, rule.keep), (hold, keep));
     }

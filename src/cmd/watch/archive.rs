@@ -11,7 +11,7 @@ use super::apply::apply;
 
 /// What to request of the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct PastRequest {
+pub(super) struct LookbackRequest {
     /// A host and its server; `None` for everything that is watched on all servers.
     pub(super) host: Option<(usize, HostName)>,
     /// How many samples back.
@@ -24,7 +24,7 @@ pub(super) trait Archive {
     type Events: EventSource;
 
     /// Starts to read.
-    fn open(&self, ask: &PastRequest) -> Self::Events;
+    fn open(&self, ask: &LookbackRequest) -> Self::Events;
 }
 
 /// The servers that are watched.
@@ -39,7 +39,7 @@ pub(super) struct ServerArchive {
 impl Archive for ServerArchive {
     type Events = Client;
 
-    fn open(&self, ask: &PastRequest) -> Client {
+    fn open(&self, ask: &LookbackRequest) -> Client {
         let mut query = Query {
             hosts: self.query.hosts.clone(),
             last: u64::try_from(ask.last).ok(),
@@ -59,7 +59,7 @@ impl Archive for ServerArchive {
 /// The reading of the past, once it was requested.
 #[derive(Debug)]
 pub(super) struct Lookback {
-    ask: PastRequest,
+    ask: LookbackRequest,
     opened: bool,
     past: ViewState,
     /// The hosts still being read, and the sample from which on they are known.
@@ -74,7 +74,7 @@ impl Lookback {
             .filter(|(_, name, _)| host.is_none_or(|host| host == name))
             .collect();
         let (server, name, _) = lacking.first()?;
-        let ask = PastRequest {
+        let ask = LookbackRequest {
             host: host.map(|_| (*server, name.clone())),
             last,
         };
@@ -90,7 +90,7 @@ impl Lookback {
     }
 
     /// What to request now; once only.
-    pub(super) fn begin(&mut self) -> Option<&PastRequest> {
+    pub(super) fn begin(&mut self) -> Option<&LookbackRequest> {
         (!std::mem::replace(&mut self.opened, true)).then_some(&self.ask)
     }
 

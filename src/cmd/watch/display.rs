@@ -6,7 +6,7 @@ use crate::terminal::TerminalInput;
 use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, frame, report};
 
 use super::apply::apply;
-use super::archive::{Lookback, PastRequest};
+use super::archive::{Lookback, LookbackRequest};
 
 /// Columns and lines.
 pub(super) type Size = (usize, usize);
@@ -100,7 +100,7 @@ impl Display {
     }
 
     /// What to request of the past; once per lookback.
-    pub(super) fn next_ask(&mut self) -> Option<&PastRequest> {
+    pub(super) fn next_ask(&mut self) -> Option<&LookbackRequest> {
         self.reading.as_mut()?.begin()
     }
 

@@ -133,7 +133,7 @@ pub(in crate::server) struct Ticket(Arc<Stay>);
 
 /// The turn of a long request, until it is dropped.
 #[derive(Debug)]
-pub(in crate::server) struct Turn(
+pub(in crate::server) struct ReadTurn(
     #[expect(dead_code, reason = "held, not read")] OwnedSemaphorePermit,
 );
 
@@ -308,12 +308,12 @@ impl Ticket {
 
     /// Waits until more of a long request may be read. The turn ends when the result is dropped, which must not be kept
     /// while nothing arrives. `None` if the request isn't long.
-    pub(in crate::server) async fn turn(&self) -> Option<Turn> {
+    pub(in crate::server) async fn turn(&self) -> Option<ReadTurn> {
         let is_long = (self.0.lobby.state().guests.get(self.0.key))
             .is_some_and(|arrival| NEVER_WAITS <= arrival.held - arrival.base);
         if is_long {
             let turns = Arc::clone(&self.0.lobby.0.long_reads);
-            turns.acquire_owned().await.ok().map(Turn)
+            turns.acquire_owned().await.ok().map(ReadTurn)
         } else {
             None
         }

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 
 use crate::locks::lock;
 
-use super::lobby::{Ticket, Turn};
+use super::lobby::{ReadTurn, Ticket};
 
 /// The most encrypted and unsent data for a viewer that doesn't read, in bytes.
 const MAX_UNSENT: usize = 16 * 1024;
@@ -110,7 +110,7 @@ impl Socket {
     }
 
     /// Waits for the turn of a long request, see [`Ticket::turn`]. The result doesn't borrow the socket.
-    pub(in crate::server) async fn turn(&self) -> Option<Turn> {
+    pub(in crate::server) async fn turn(&self) -> Option<ReadTurn> {
         self.ticket.clone()?.turn().await
     }
 

@@ -19,7 +19,7 @@ pub(in crate::server) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; cha
 pub(in crate::server) fn text(
     hub: &Hub,
     viewers: &Viewers,
-    notifications: &notify::Tally,
+    notifications: &notify::NotificationCounts,
 ) -> String {
     let samples = hub.newest();
     let mut text = String::with_capacity(8 * 1024);

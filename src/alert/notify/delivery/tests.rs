@@ -6,14 +6,14 @@ use hyper::StatusCode;
 
 use crate::alert::notify::post::Answer;
 
-use super::{Failed, Tempo, judged};
+use super::{DeliveryTiming, Failed, judged};
 
 #[test]
 fn waits_double_up_to_the_longest() {
-    let waits = (1..=8).map(|failed| Tempo::default().wait(failed, 1.0).as_secs());
+    let waits = (1..=8).map(|failed| DeliveryTiming::default().wait(failed, 1.0).as_secs());
     assert_eq!(waits.collect::<Vec<_>>(), [1, 2, 4, 8, 16, 32, 60, 60]);
-    assert_eq!(Tempo::default().wait(u32::MAX, 0.5).as_secs(), 30);
-    assert_eq!(Tempo::default().wait(1, 0.0), Duration::ZERO);
+    assert_eq!(DeliveryTiming::default().wait(u32::MAX, 0.5).as_secs(), 30);
+    assert_eq!(DeliveryTiming::default().wait(1, 0.0), Duration::ZERO);
 }
 
 #[test]

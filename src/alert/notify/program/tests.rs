@@ -187,9 +187,9 @@ async fn a_rule_has_one_program_at_a_time() {
         change.alert.metric = format!("cpu:{number}");
         notifiers.changed(change);
     }
-    let tally = notifiers.tally();
+    let counts = notifiers.counts();
     assert_eq!(notifiers.finish(PATIENCE).await, 0);
-    assert_eq!(tally.counts().next(), Some(("exec", "sent", 5)));
+    assert_eq!(counts.counts().next(), Some(("exec", "sent", 5)));
     assert_eq!(read(&dir, "twice"), "");
     assert_eq!(read(&dir, "order a"), "1\n2\n4\n5\n");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::super::Session;
-use super::super::archive::{Archive, PastRequest};
+use super::super::archive::{Archive, LookbackRequest};
 use super::super::live_table;
 use super::script::{
     Frames, Script, alert, connected, hello, keyboard, numbered, refused, session,
@@ -34,7 +34,7 @@ impl Shelf {
 impl Archive for Shelf {
     type Events = Script;
 
-    fn open(&self, ask: &PastRequest) -> Script {
+    fn open(&self, ask: &LookbackRequest) -> Script {
         let host = ask.host.as_ref().map(|(_, host)| host.to_string());
         self.asked.borrow_mut().push((host, ask.last));
         let events = self.events.borrow_mut().take();

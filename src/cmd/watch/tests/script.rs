@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::super::archive::{Archive, PastRequest};
+use super::super::archive::{Archive, LookbackRequest};
 use super::super::display::{Display, Size};
 use super::super::limits::Limits;
 use super::super::live_table::Surface;
@@ -67,7 +67,7 @@ pub(super) struct Nothing;
 impl Archive for Nothing {
     type Events = Script;
 
-    fn open(&self, _ask: &PastRequest) -> Script {
+    fn open(&self, _ask: &LookbackRequest) -> Script {
         Script::ending(Vec::new())
     }
 }

@@ -89,7 +89,7 @@ fn write_tally(tally: &Tally, text: &mut String) {
 }
 
 /// Appends what became of notifications; nothing if there are no notifiers.
-pub(super) fn write_notifications(notifications: &notify::Tally, text: &mut String) {
+pub(super) fn write_notifications(notifications: &notify::NotificationCounts, text: &mut String) {
     #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
     let counts = notifications.counts().map(|(kind, result, count)| {
         (format!("kind=\"{kind}\",result=\"{result}\""), count as f64)

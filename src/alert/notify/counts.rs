@@ -17,7 +17,7 @@ pub(super) enum Fate {
 
 /// Counters for each kind of notifier in use. All only grow.
 #[derive(Debug, Default)]
-pub struct Tally(Vec<(Kind, Counters)>);
+pub struct NotificationCounts(Vec<(Kind, Counters)>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -26,7 +26,7 @@ struct Counters {
     dropped: AtomicU64,
 }
 
-impl Tally {
+impl NotificationCounts {
     /// Counters for `kinds`, which may contain duplicates.
     pub(super) fn of(kinds: impl IntoIterator<Item = Kind>) -> Self {
         let mut counters = Vec::<(Kind, Counters)>::new();
