@@ -146,10 +146,7 @@ fn sentences(host: &HostState, alert: &FiringAlert) -> [String; 3] {
     if is_about_absence(alert) {
         begin.push_str(" absent");
     }
-    let limit = alert.threshold.map_or_else(String::new, |threshold| {
-        let sign = sign(alert).unwrap_or("against");
-        format!(" {sign} {}", level(threshold, unit(host, alert)))
-    });
+    let limit = limit(host, alert);
     let lasted = lasted(host, alert).map(|lasted| format!(" for {}", span(lasted)));
     let lasted = lasted.unwrap_or_default();
     // A viewer that came late knows the processes of now.
@@ -179,8 +176,9 @@ fn name_of_its_own(alert: &Alert) -> Option<String> {
 
 /// The alert's name and rule, for a list; only its name, if it has one of its own, where there is `no_room` for both.
 pub(super) fn title(host: &HostState, alert: &Alert, no_room: bool) -> String {
+    // A rule about instances does not say which one this is.
     let rule = if alert.rule.is_empty() || alert.rule.contains('*') {
-        subject(host, alert)
+        format!("{}{}", subject(host, alert), limit(host, alert))
     } else {
         clean(&alert.rule)
     };
@@ -208,6 +206,14 @@ fn unit<'a>(host: &'a HostState, alert: &Alert) -> &'a str {
 /// `value` of what the alert is about, with its unit.
 pub(super) fn value_text(host: &HostState, alert: &Alert, value: Option<f64>) -> Option<String> {
     value.map(|value| units::value(value, unit(host, alert)))
+}
+
+/// ` > 90`, or nothing for a rule that compares with no number.
+fn limit(host: &HostState, alert: &Alert) -> String {
+    alert.threshold.map_or_else(String::new, |threshold| {
+        let sign = sign(alert).unwrap_or("against");
+        format!(" {sign} {}", level(threshold, unit(host, alert)))
+    })
 }
 
 /// A threshold. Behind a value in percent or degrees, a whole number needs no unit.

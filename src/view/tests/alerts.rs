@@ -123,6 +123,9 @@ fn a_name_and_a_metric_together_identify_an_alert() {
     check_said(&fixture, &both);
     fixture.alert("web-1", &resolved(&third, 1.0));
     check_said(&fixture, &both[1..]);
+    fixture.ui.toggle_events();
+    let list = fixture.frame(80, 24, PLAIN).join("\n");
+    assert!(list.contains(" CPU 5 > 95 "), "{list}");
 }
 
 #[test]
