@@ -7,7 +7,7 @@
 pub(crate) mod faulty;
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
@@ -59,6 +59,15 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// As the system reports.
     fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
         file.set_len(length)
+    }
+
+    /// Gives a file the owner and the permissions of another one.
+    ///
+    /// # Errors
+    /// As the system reports.
+    fn make_like(&self, file: &File, other: &Metadata) -> io::Result<()> {
+        keep_owner(file, other)?;
+        file.set_permissions(other.permissions())
     }
 
     /// Waits until everything written is on the disk.
@@ -153,6 +162,25 @@ impl Read for DiskReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.disk.read(self.file, buffer)
     }
+}
+
+#[cfg(unix)]
+fn keep_owner(file: &File, other: &Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let own = file.metadata()?;
+    let differing = |own, other| (own != other).then_some(other);
+    match (
+        differing(own.uid(), other.uid()),
+        differing(own.gid(), other.gid()),
+    ) {
+        (None, None) => Ok(()),
+        (user, group) => fchown(file, user, group),
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &Metadata) -> io::Result<()> {
+    Ok(())
 }
 
 /// The directory of `path`.

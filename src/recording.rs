@@ -63,6 +63,7 @@ mod lines;
 mod output;
 mod output_error;
 mod reader;
+mod replacement;
 mod resume;
 mod row;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A disk that fails at one operation, or from then on. Its files are real.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -108,6 +108,12 @@ impl FaultyDisk {
         self.failed().contains(&operation)
     }
 
+    /// Whether one of these operations was not permitted.
+    pub(crate) fn has_denied(&self, operations: &[&str]) -> bool {
+        self.fault == Fault::Once(FaultKind::Permission)
+            && (self.failed().iter()).any(|it| operations.contains(it))
+    }
+
     /// Counts an operation. Returns how far it is after the one with the fault; negative before it.
     fn count(&self) -> isize {
         self.operations.fetch_add(1, Ordering::SeqCst).cast_signed() - self.at.cast_signed()
@@ -158,6 +164,11 @@ impl Disk for FaultyDisk {
     fn set_len(&self, file: &File, length: u64) -> io::Result<()> {
         self.check("set_len")?;
         SystemDisk.set_len(file, length)
+    }
+
+    fn make_like(&self, file: &File, other: &Metadata) -> io::Result<()> {
+        self.check("make_like")?;
+        SystemDisk.make_like(file, other)
     }
 
     /// Doesn't wait for the real disk: no test cuts the power.

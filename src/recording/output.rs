@@ -3,12 +3,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, RwLock};
 
 use super::lines;
 use super::output_error::{Loss, OutputError};
+use super::replacement::Replacement;
 use crate::disk::{Disk, directory_of};
+use crate::locks::unpoisoned;
 use crate::protocol::escape_unsafe;
 
 /// An open recording. It buffers nothing: when [`Output::write`] returns, the operating system has the rows.
@@ -17,7 +19,8 @@ use crate::protocol::escape_unsafe;
 #[derive(Debug)]
 pub struct Output {
     disk: Arc<dyn Disk>,
-    file: File,
+    /// Locked for writing only while another file takes its place.
+    file: RwLock<Arc<File>>,
     /// `None` for standard output.
     path: Option<PathBuf>,
     /// Not a pipe, a terminal or a device: can be truncated and synced.
@@ -44,7 +47,7 @@ pub struct Output {
 impl Output {
     /// Opens a file for a new recording.
     ///
-    /// One that isn't empty is replaced only with `force`, and only when the first rows are written. A file that is
+    /// One that isn't empty is replaced only with `force`, and only once the first rows are on the disk. A file that is
     /// created here and stays empty is removed in the end. Pipes and devices are written to directly.
     ///
     /// # Errors
@@ -106,7 +109,7 @@ impl Output {
             return Ok(output);
         }
         // If the filesystem has no locks, this check is skipped.
-        if let Err(fs::TryLockError::WouldBlock) = output.file.try_lock() {
+        if let Err(fs::TryLockError::WouldBlock) = output.file().try_lock() {
             return Err(OutputError::Busy { path: path.into() });
         }
         if is_new {
@@ -129,7 +132,7 @@ impl Output {
             disk: Arc::clone(disk),
             is_regular,
             is_terminal: file.is_terminal(),
-            file,
+            file: RwLock::new(Arc::new(file)),
             path,
             replaces: AtomicBool::new(false),
             is_blank: AtomicBool::new(false),
@@ -147,7 +150,10 @@ impl Output {
     /// When they cannot be written; the file then contains only complete ones. Or when another program truncated or
     /// wrote to the file; it then contains none of them.
     pub fn write(&self, rows: &[u8]) -> Result<(), OutputError> {
-        self.check_length()?;
+        self.check_length(&self.file())?;
+        if self.replaces.load(Ordering::Relaxed) && self.is_regular && self.replace(rows)? {
+            return Ok(());
+        }
         self.prepare()?;
         self.begun.fetch_add(rows.len() as u64, Ordering::SeqCst);
         let written = self.write_all(rows);
@@ -161,6 +167,30 @@ impl Output {
                 .fetch_and(length == Some(0), Ordering::Relaxed);
         }
         written.map_err(|source| self.cannot_write(source))
+    }
+
+    /// Puts a new file with `rows` in the place of the old one. Returns whether that was possible.
+    fn replace(&self, rows: &[u8]) -> Result<bool, OutputError> {
+        let Some(path) = &self.path else {
+            return Ok(false);
+        };
+        let written = Replacement::write(&*self.disk, path, &self.file(), rows);
+        let Some(new) = written.map_err(|source| self.cannot_write(source))? else {
+            return Ok(false);
+        };
+        // Checks wait until this is done: they would take it for the work of another program.
+        let mut file = unpoisoned(self.file.write());
+        self.check(&file)?;
+        let published = new.publish(path);
+        let Some(new) = published.map_err(|source| self.cannot_write(source))? else {
+            return Ok(false);
+        };
+        *file = new;
+        self.begun.store(rows.len() as u64, Ordering::SeqCst);
+        self.ended.store(rows.len() as u64, Ordering::SeqCst);
+        self.is_unlisted.store(true, Ordering::Relaxed);
+        self.replaces.store(false, Ordering::Relaxed);
+        Ok(true)
     }
 
     /// Prepares for the next rows: removes what they replace, and the rest of a row that could not be written.
@@ -192,9 +222,9 @@ impl Output {
 
     /// Writes all of `bytes`; an error says how many were written, and why no more.
     fn write_parts(&self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
-        let mut written = 0;
+        let (file, mut written) = (self.file(), 0);
         while written < bytes.len() {
-            match self.disk.write(&self.file, &bytes[written..]) {
+            match self.disk.write(&file, &bytes[written..]) {
                 Ok(0) => return Err((written, ErrorKind::WriteZero.into())),
                 Ok(count) => written += count,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -208,14 +238,14 @@ impl Output {
     pub(super) fn set_len(&self, length: u64) -> Result<(), OutputError> {
         // In between, the file is shorter than one length and longer than the other; neither counts as a change.
         self.ended.store(0, Ordering::SeqCst);
-        let cut = self.disk.set_len(&self.file, length);
+        let cut = self.disk.set_len(&self.file(), length);
         self.note_length();
         cut.map_err(|source| self.cannot_write(source))
     }
 
     /// After a failure, only the file knows its length. If it can't be asked, no length is checked.
     fn note_length(&self) -> Option<u64> {
-        let length = self.file.metadata().ok().map(|it| it.len());
+        let length = self.file().metadata().ok().map(|it| it.len());
         self.begun
             .store(length.unwrap_or(u64::MAX / 2), Ordering::SeqCst);
         self.ended.store(length.unwrap_or(0), Ordering::SeqCst);
@@ -227,9 +257,10 @@ impl Output {
     fn cut_torn_rows(&self, written: &[u8]) {
         let excess = (written.len() - lines::length_of_whole_rows(written)) as u64;
         if 0 < excess && self.is_regular {
-            let cut = (self.file.metadata()).and_then(|it| {
+            let file = self.file();
+            let cut = file.metadata().and_then(|it| {
                 let length = it.len().saturating_sub(excess);
-                self.disk.set_len(&self.file, length)
+                self.disk.set_len(&file, length)
             });
             self.is_torn.store(cut.is_err(), Ordering::Relaxed);
         }
@@ -249,7 +280,7 @@ impl Output {
             return Ok(());
         }
         let listed = self.sync_name();
-        let synced = self.disk.sync(&self.file);
+        let synced = self.disk.sync(&self.file());
         listed.and(synced).map_err(|source| OutputError::Sync {
             name: self.name(),
             source,
@@ -273,13 +304,18 @@ impl Output {
     /// # Errors
     /// When it was deleted, moved, replaced, truncated or written to.
     pub fn check_still_there(&self) -> Result<(), OutputError> {
-        if let Some(loss) = self.loss_of_name() {
-            return Err(self.lost(loss));
-        }
-        self.check_length()
+        let file = unpoisoned(self.file.read());
+        self.check(&file)
     }
 
-    fn check_length(&self) -> Result<(), OutputError> {
+    fn check(&self, file: &File) -> Result<(), OutputError> {
+        if let Some(loss) = self.loss_of_name(file) {
+            return Err(self.lost(loss));
+        }
+        self.check_length(file)
+    }
+
+    fn check_length(&self, file: &File) -> Result<(), OutputError> {
         if !self.is_regular {
             return Ok(());
         }
@@ -288,7 +324,7 @@ impl Output {
             (ended, self.begun.load(Ordering::SeqCst))
         };
         let (at_least, at_most) = bounds();
-        let Ok(length) = self.file.metadata().map(|it| it.len()) else {
+        let Ok(length) = file.metadata().map(|it| it.len()) else {
             return Ok(());
         };
         if bounds() != (at_least, at_most) {
@@ -304,15 +340,15 @@ impl Output {
         Ok(())
     }
 
-    fn loss_of_name(&self) -> Option<Loss> {
+    fn loss_of_name(&self, file: &File) -> Option<Loss> {
         if !self.is_regular {
             return None;
         }
-        let is_named = (self.file.metadata()).is_ok_and(|it| has_name(&it));
+        let is_named = (file.metadata()).is_ok_and(|it| has_name(&it));
         let Some(path) = &self.path else {
             return (self.had_name && !is_named).then_some(Loss::Deleted);
         };
-        let is_there = is_same_file(path, &self.file);
+        let is_there = is_same_file(path, file);
         (!is_there).then(|| match (is_named, path.exists()) {
             (true, _) => Loss::Moved,
             (false, true) => Loss::Replaced,
@@ -325,10 +361,11 @@ impl Output {
         OutputError::Lost { name, loss }
     }
 
-    /// Whether a write may have to wait for a reader, because it doesn't go to a file.
+    /// Whether the next write may have to wait: for a reader, because it doesn't go to a file, or for the disk, because
+    /// it replaces one.
     #[must_use]
     pub fn may_wait(&self) -> bool {
-        !self.is_regular
+        !self.is_regular || self.replaces.load(Ordering::Relaxed)
     }
 
     /// What the output is called: its path, or "standard output".
@@ -340,8 +377,9 @@ impl Output {
         )
     }
 
-    pub(super) fn file(&self) -> &File {
-        &self.file
+    pub(super) fn file(&self) -> Arc<File> {
+        let file = unpoisoned(self.file.read());
+        Arc::clone(&file)
     }
 
     pub(super) fn disk(&self) -> &dyn Disk {
@@ -364,7 +402,7 @@ impl Drop for Output {
             let _ = self.disk.remove(path);
         }
         // Closing the file is not enough: a process that is just being started may still share it.
-        let _ = self.file.unlock();
+        let _ = self.file().unlock();
     }
 }
 

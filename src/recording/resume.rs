@@ -67,7 +67,7 @@ impl Output {
         };
         let mut scan = Scan::new(&name);
         (output.file().rewind()).map_err(failed)?;
-        let (disk, file) = (output.disk(), output.file());
+        let (disk, file) = (output.disk(), &*output.file());
         let input = BufReader::with_capacity(BUFFER_BYTES, DiskReader { disk, file });
         scan.read(input).map_err(OutputError::Unreadable)?;
         if !scan.is_ours() {

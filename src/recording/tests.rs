@@ -3,6 +3,7 @@
 mod errors;
 mod output;
 mod python;
+mod replacement;
 mod rows;
 
 use std::io::Write;
