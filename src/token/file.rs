@@ -201,7 +201,7 @@ fn contents_in_time(path: &Path) -> io::Result<Vec<u8>> {
     receiver.recv_timeout(PIPE_PATIENCE).unwrap_or_else(|_| {
         let seconds = PIPE_PATIENCE.as_secs();
         Err(io::Error::other(format!(
-            "it delivered nothing in {seconds} s"
+            "it delivered nothing in {seconds} s; check that a program writes the token into it"
         )))
     })
 }

@@ -63,6 +63,7 @@ mod ssh;
 mod streams;
 mod tls;
 mod token;
+mod token_file;
 mod truth;
 mod tutorial;
 mod two_sources;
