@@ -356,7 +356,7 @@ fn changes_of_the_connection_are_reported_once() {
         let output = watch.wait().success();
         let told = |word: &str| output.stderr.lines().filter(|l| l.contains(word)).count();
         assert_eq!(told("lost"), 1, "{}", output.story());
-        assert_eq!(told("again"), 1, "{}", output.story());
+        assert_eq!(told("reconnected"), 1, "{}", output.story());
     }
 }
 
