@@ -59,6 +59,8 @@ mod encode;
 mod error;
 mod event;
 mod foreign;
+mod identity;
+mod landmarks;
 mod lines;
 mod output;
 mod output_error;

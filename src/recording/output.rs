@@ -4,13 +4,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
+use super::identity::{has_name, is_same_file};
+use super::landmarks::Landmarks;
 use super::lines;
 use super::output_error::{Loss, OutputError};
 use super::replacement::Replacement;
 use crate::disk::{Disk, directory_of};
-use crate::locks::unpoisoned;
+use crate::locks::{lock, unpoisoned};
 use crate::protocol::escape_unsafe;
 
 /// An open recording. It buffers nothing: when [`Output::write`] returns, the operating system has the rows.
@@ -40,6 +42,8 @@ pub struct Output {
     ended: AtomicU64,
     /// The file ends with part of a row that could not be removed: it must be removed before the next row.
     is_torn: AtomicBool,
+    /// Both ends of the file, so that an overwritten one is noticed.
+    landmarks: Mutex<Landmarks>,
     /// It had a name when it was opened, so if it has none now, it was deleted.
     had_name: bool,
 }
@@ -140,6 +144,7 @@ impl Output {
             begun: AtomicU64::new(length),
             ended: AtomicU64::new(length),
             is_torn: AtomicBool::new(false),
+            landmarks: Mutex::default(),
             had_name: has_name(&metadata),
         })
     }
@@ -159,6 +164,7 @@ impl Output {
         let written = self.write_all(rows);
         if written.is_ok() {
             let length = self.begun.load(Ordering::SeqCst);
+            lock(&self.landmarks).note(length - rows.len() as u64, rows);
             self.ended.store(length, Ordering::SeqCst);
             self.is_blank.store(false, Ordering::Relaxed);
         } else {
@@ -186,6 +192,7 @@ impl Output {
             return Ok(false);
         };
         *file = new;
+        lock(&self.landmarks).note(0, rows);
         self.begun.store(rows.len() as u64, Ordering::SeqCst);
         self.ended.store(rows.len() as u64, Ordering::SeqCst);
         self.is_unlisted.store(true, Ordering::Relaxed);
@@ -245,6 +252,7 @@ impl Output {
 
     /// After a failure, only the file knows its length. If it can't be asked, no length is checked.
     fn note_length(&self) -> Option<u64> {
+        *lock(&self.landmarks) = Landmarks::default();
         let length = self.file().metadata().ok().map(|it| it.len());
         self.begun
             .store(length.unwrap_or(u64::MAX / 2), Ordering::SeqCst);
@@ -298,11 +306,11 @@ impl Output {
         Ok(())
     }
 
-    /// Checks that the file is still the one that was opened, still has its name, and contains exactly what was written
-    /// to it: rows for a deleted file would be lost silently, and rows after a truncation would have no header.
+    /// Checks that the file is still the one that was opened, still has its name, and has the length and both ends that
+    /// were written: rows for a deleted file would be lost silently, and rows after a truncation would have no header.
     ///
     /// # Errors
-    /// When it was deleted, moved, replaced, truncated or written to.
+    /// When it was deleted, moved, replaced, truncated, overwritten or written to.
     pub fn check_still_there(&self) -> Result<(), OutputError> {
         let file = unpoisoned(self.file.read());
         self.check(&file)
@@ -312,22 +320,19 @@ impl Output {
         if let Some(loss) = self.loss_of_name(file) {
             return Err(self.lost(loss));
         }
-        self.check_length(file)
+        self.check_length(file)?;
+        self.check_ends(file)
     }
 
     fn check_length(&self, file: &File) -> Result<(), OutputError> {
         if !self.is_regular {
             return Ok(());
         }
-        let bounds = || {
-            let ended = self.ended.load(Ordering::SeqCst);
-            (ended, self.begun.load(Ordering::SeqCst))
-        };
-        let (at_least, at_most) = bounds();
+        let (at_least, at_most) = self.bounds();
         let Ok(length) = file.metadata().map(|it| it.len()) else {
             return Ok(());
         };
-        if bounds() != (at_least, at_most) {
+        if self.bounds() != (at_least, at_most) {
             return Ok(()); // we have written to it meanwhile: the next check decides
         }
         if length < at_least {
@@ -338,6 +343,30 @@ impl Output {
             return Err(self.lost(Loss::Grown));
         }
         Ok(())
+    }
+
+    /// The least and the greatest length that the file may have now.
+    fn bounds(&self) -> (u64, u64) {
+        let ended = self.ended.load(Ordering::SeqCst);
+        (ended, self.begun.load(Ordering::SeqCst))
+    }
+
+    fn check_ends(&self, file: &File) -> Result<(), OutputError> {
+        // Others may share our standard output.
+        if !self.is_regular || self.path.is_none() {
+            return Ok(());
+        }
+        let bounds = self.bounds();
+        let landmarks = lock(&self.landmarks).clone();
+        if landmarks.differ_from(file) && self.bounds() == bounds {
+            return Err(self.lost(Loss::Overwritten));
+        }
+        Ok(())
+    }
+
+    /// Remembers both ends of a file of `length` bytes that is already there.
+    pub(super) fn note_ends(&self, length: u64) {
+        *lock(&self.landmarks) = Landmarks::of(&self.file(), length);
     }
 
     fn loss_of_name(&self, file: &File) -> Option<Loss> {
@@ -435,35 +464,6 @@ fn cannot_open(path: &Path, source: io::Error) -> OutputError {
         name: path.display().to_string(),
         source,
     }
-}
-
-#[cfg(unix)]
-fn is_same_file(path: &Path, file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let identity = |it: fs::Metadata| (it.dev(), it.ino());
-    match (fs::metadata(path), file.metadata()) {
-        (Ok(there), Ok(open)) => identity(there) == identity(open),
-        // Without permission to look there any more, nothing is known; the file itself is open.
-        (Err(error), _) => !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory),
-        (Ok(_), Err(_)) => true,
-    }
-}
-
-/// Whether any directory still lists the file.
-#[cfg(unix)]
-fn has_name(metadata: &fs::Metadata) -> bool {
-    std::os::unix::fs::MetadataExt::nlink(metadata) > 0
-}
-
-/// Unknown on this platform: a file whose name is gone counts as deleted.
-#[cfg(not(unix))]
-fn has_name(_: &fs::Metadata) -> bool {
-    false
-}
-
-#[cfg(not(unix))]
-fn is_same_file(path: &Path, _: &File) -> bool {
-    path.exists()
 }
 
 #[cfg(unix)]

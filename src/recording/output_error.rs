@@ -23,6 +23,9 @@ pub enum Loss {
     /// It is longer than what was written to it.
     #[error("was written to by another program")]
     Grown,
+    /// Its length is the same, but not what it contains.
+    #[error("was overwritten by another program")]
+    Overwritten,
 }
 
 /// Why a recording cannot be written.

@@ -77,6 +77,7 @@ impl Output {
         if scan.keep < length {
             output.set_len(scan.keep)?;
         }
+        output.note_ends(scan.keep);
         let resume = scan.columns.map(|columns| Resume {
             columns,
             past: scan.streams.before(scan.last.as_ref()),

@@ -2,6 +2,7 @@
 
 mod errors;
 mod output;
+mod overwritten;
 mod python;
 mod replacement;
 mod rows;

@@ -59,7 +59,7 @@ fn columns() -> Columns {
     Columns::new(["cpu", "a,\"b\""])
 }
 
-fn three_rows() -> Vec<u8> {
+pub(super) fn three_rows() -> Vec<u8> {
     let rows = [1, 2, 3].map(|seq| sample_row(seq, &[("cpu", 1.5)]));
     encode(&columns(), &rows)
 }
@@ -304,6 +304,19 @@ const DONE_BY_OTHERS: &[(&str, Option<&str>)] = &[
     (": > x.csv; echo 1 >> x.csv", Some("was truncated")),
     ("echo '# a note' >> x.csv", Some("was written to")),
     ("truncate -s +1 x.csv", Some("was written to")),
+    (
+        "printf Timestamp | dd of=x.csv conv=notrunc 2>/dev/null",
+        Some("was overwritten"),
+    ),
+    (
+        "tr 0-9 1-90 < x.csv > y; cat y > x.csv",
+        Some("was overwritten"),
+    ),
+    (
+        "size=$(wc -c < x.csv); printf '?' | dd of=x.csv bs=1 seek=$((size - 2)) conv=notrunc 2>/dev/null",
+        Some("was overwritten"),
+    ),
+    ("cp x.csv y; cat y > x.csv", None),
     ("chmod 000 x.csv", None),
     ("touch x.csv", None),
     ("ln x.csv y", None),
