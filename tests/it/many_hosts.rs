@@ -177,8 +177,13 @@ fn write_all(path: &Path, samples: u64) {
 
 #[track_caller]
 fn wait_for_all(dir: &Path, rows: usize, recorder: &Running) {
-    // They arrive in the order of their names, so the last one is enough.
+    // What is there already arrives in the order of the names, so the last one is enough to tell how far they are. But what
+    // is new arrives as it is played, and a host that was never heard before a cut begins after it.
     let file = dir.join("host-999.csv");
+    let is_begun = |host| {
+        let file = dir.join(format!("host-{host}.csv"));
+        std::fs::metadata(file).is_ok_and(|it| it.len() > 0)
+    };
     let lines = || {
         std::fs::read_to_string(&file)
             .unwrap_or_default()
@@ -187,7 +192,7 @@ fn wait_for_all(dir: &Path, rows: usize, recorder: &Running) {
     };
     wait_for(
         PATIENCE,
-        || (lines() > rows).then_some(()),
+        || (lines() > rows && (0..HOSTS).all(is_begun)).then_some(()),
         || recorder.story(),
     );
 }
