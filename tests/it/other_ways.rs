@@ -159,7 +159,11 @@ fn an_event_stream_carries_one_host() {
     assert!(answer.body().contains("add host=NAME, one of a, b"));
     let (status, answer) = ask("/events?host=c");
     assert_eq!(status, "404");
-    assert!(answer.body().contains("there is a, b"));
+    assert!(
+        answer
+            .body()
+            .contains("no such host on this server; it has a, b")
+    );
     let (status, mut events) = ask("/events?host=b");
     assert_eq!(status, "200");
     assert!(events.next().unwrap().data.contains("\"host\":\"b\""));

@@ -7,6 +7,7 @@ use crate::harness::metrics::{Metrics, Running};
 use crate::harness::recording::{plain, timestamp, write_long};
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::Wire;
+use crate::harness::{PATIENCE, wait_for};
 
 /// A view of the page's state for the tests.
 const PROBE: &str = "
@@ -75,12 +76,18 @@ fn its_values_are_those_of_the_socket() {
     // The frame in which cards show what the state holds.
     let drawn = "view().filled && view().seq >= 12 && \
                  Number(document.getElementById('cards').dataset.seq) === view().seq";
-    browser.wait_until(drawn, VIEW);
-    let shown = browser.eval(
-        "(() => { const card = (name, part) => document.querySelector(`[data-metric=${name}] ${part}`).textContent; \
-         const now = view(); return { seq: now.seq, drawn: document.getElementById('cards').dataset.seq, \
-         data: now.data, stream: now.stream, cpu: card('cpu', '.number'), memory: card('memory', '.number'), \
-         users: card('activeUsers', '.number') } })()",
+    // Read in the same turn as the condition, as the next sample may arrive at any time.
+    let shown = format!(
+        "(() => {{ if (!({drawn})) return null; \
+         const card = (name, part) => document.querySelector(`[data-metric=${{name}}] ${{part}}`).textContent; \
+         const now = view(); return {{ seq: now.seq, data: now.data, stream: now.stream, \
+         cpu: card('cpu', '.number'), memory: card('memory', '.number'), \
+         users: card('activeUsers', '.number') }} }})()",
+    );
+    let shown = wait_for(
+        PATIENCE,
+        || Some(browser.eval(&shown)).filter(|shown| !shown.is_null()),
+        || "the cards never showed the newest sample".to_owned(),
     );
     let rows = series(&mut browser, "cpu");
     let mut sent: Vec<(u64, u64, f64)> = Vec::new();
