@@ -1,12 +1,12 @@
 //! Which file a name leads to.
 
 use std::fs::{self, File};
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// Whether `path` leads to `file`.
 #[cfg(unix)]
 pub(super) fn is_same_file(path: &Path, file: &File) -> bool {
+    use std::io::ErrorKind;
     use std::os::unix::fs::MetadataExt;
     let identity = |it: fs::Metadata| (it.dev(), it.ino());
     match (fs::metadata(path), file.metadata()) {

@@ -1,7 +1,7 @@
 //! Replacing a file as a whole: the new contents are written beside it, and take its name once they are on the disk, so
 //! that a failure in between leaves the old file as it was.
 
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -110,7 +110,7 @@ fn unless_unsupported<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 #[cfg(unix)]
 fn has_only_name(path: &Path, file: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
-    fs::symlink_metadata(path).is_ok_and(|named| {
+    std::fs::symlink_metadata(path).is_ok_and(|named| {
         let is_same = (named.dev(), named.ino()) == (file.dev(), file.ino());
         file.is_file() && file.nlink() == 1 && is_same
     })

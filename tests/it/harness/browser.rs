@@ -249,6 +249,10 @@ impl Browser {
             };
             let mut message: Value = serde_json::from_str(&text).unwrap();
             if message["id"] == self.last_id {
+                // What was asked of a page that has just been left is asked of the next one.
+                if message["error"]["message"] == "Inspected target navigated or closed" {
+                    return self.call(method, params);
+                }
                 assert!(message.get("error").is_none(), "{method}: {message}");
                 return message["result"].take();
             }
