@@ -289,10 +289,15 @@ impl Output {
         }
         let listed = self.sync_name();
         let synced = self.disk.sync(&self.file());
-        listed.and(synced).map_err(|source| OutputError::Sync {
-            name: self.name(),
-            source,
-        })
+        let Err(source) = listed.and(synced) else {
+            return Ok(());
+        };
+        if source.kind() == io::ErrorKind::NotFound {
+            // The directory is gone. The loss of the file says more.
+            self.check_still_there()?;
+        }
+        let name = self.name();
+        Err(OutputError::Sync { name, source })
     }
 
     /// Makes the name of a new file as durable as its rows.

@@ -79,6 +79,16 @@ fn append(place: &Place) -> (Output, Resume) {
 }
 
 #[test]
+fn a_new_file_whose_directory_is_gone_at_the_first_sync_was_deleted() {
+    let place = Place::new();
+    let output = create(&place.path(), false).unwrap();
+    output.write(b"a\n").unwrap();
+    fs::remove_dir_all(place.0.path()).unwrap();
+    let error = words(&place, output.sync().unwrap_err());
+    assert!(error.contains("was deleted"), "{error}");
+}
+
+#[test]
 fn a_new_file_has_the_rows_at_once() {
     let place = Place::new();
     let output = create(&place.path(), false).unwrap();
