@@ -14,8 +14,9 @@
 //! * [`talk`]: text for people, on stderr, which nothing waits for.
 //! * [`authorities`]: the certificate authorities that this system trusts.
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
-//!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail.
-//! * Rules that several rooms need: [`locks`], [`loopback`], [`millis`], [`wording`].
+//!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail;
+//!   [`heap`]: free memory, returned to the system.
+//! * Rules that several modules need: [`locks`], [`loopback`], [`millis`], [`wording`].
 //!
 //! The binary is the product: this library has no stable API.
 

@@ -50,7 +50,7 @@ impl RulesInForce {
         })
     }
 
-    /// What the source needs of them; `recipient` hears of alerts.
+    /// What the source needs of them; `recipient` is notified of alerts.
     pub(super) fn alerting(&self, recipient: Arc<dyn Recipient>) -> Alerting {
         Alerting::new(self.rules.subscribe(), recipient)
     }

@@ -1,4 +1,4 @@
-//! The notifiers of a server: from flags to whoever hears of alerts.
+//! The notifiers of a server: from flags to the threads that send notifications.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,7 +63,7 @@ pub(super) fn counts(notifiers: Option<&Arc<Notifiers>>) -> Arc<notify::Notifica
         .unwrap_or_default()
 }
 
-/// Whoever hears of alerts.
+/// A receiver of changes of alerts.
 pub(super) fn recipient(notifiers: Option<&Arc<Notifiers>>) -> Arc<dyn Recipient> {
     match notifiers {
         Some(notifiers) => Arc::<Notifiers>::clone(notifiers),

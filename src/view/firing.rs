@@ -1,4 +1,4 @@
-//! Which alerts of a host fire, and who was to blame when they began.
+//! The firing alerts of a host, and the culprit when each began.
 
 use std::sync::Arc;
 
@@ -216,7 +216,7 @@ impl Firing {
         before.then_some(fired)
     }
 
-    /// Learns from the messages of before who was to blame.
+    /// Takes the culprits from earlier messages.
     pub(super) fn learn(&mut self, past: &Self) {
         for alerts in [&mut self.now, &mut self.at_last] {
             let known = |alert: &Arc<FiringAlert>| {

@@ -167,7 +167,7 @@ impl Lobby {
             told_to_leave: None,
             leave: Arc::clone(&leave),
         });
-        if CROWD <= state.guests.len() {
+        if state.guests.len() == CROWD {
             self.0.crowd.notify_one();
         }
         state.staying += 1;

@@ -176,7 +176,7 @@ fn who_comes_late_learns_what_fires_from_the_hello() {
         .hello(0, &host, &hello(1, 40, vec![busy.clone()]));
     fixture.messages = 39;
     fixture.sample(0, "web-1", 29, &[("cpu", 97.0)]);
-    // Who was to blame then is not known, but who is now.
+    // The culprit at that time is unknown; the current one is known.
     check_said(
         &fixture,
         &[" ▲ CPU 98.2 % > 90 for 2 m 10 s: now postgres 12 %"],
