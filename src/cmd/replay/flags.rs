@@ -1,0 +1,138 @@
+//! The flags of `metrics replay`, and what they ask for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::cli::ServerArgs;
+use crate::cmd::Failure;
+use crate::millis::epoch_millis;
+use crate::protocol::{HostName, StreamId};
+use crate::source::recording::{Bound, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window};
+
+/// Flags of `metrics replay`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  metrics replay incident.csv
+  metrics replay incident.csv --speed 10 --rebase
+  metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
+  zcat incident.csv.gz | metrics replay -")]
+pub struct ReplayArgs {
+    /// Recordings, merged by time; - reads standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(super) files: Vec<PathBuf>,
+
+    /// Speed: a factor, or max for as fast as the viewers can read
+    #[arg(long, value_name = "FACTOR", default_value = "1")]
+    pub(super) speed: Speed,
+
+    /// Start over at the end, forever
+    #[arg(long = "loop")]
+    pub(super) again: bool,
+
+    /// Hold back the first row until N viewers are connected
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = crate::cli::count(0..=crate::cli::MANY))]
+    pub(super) wait: u64,
+
+    /// Wait at most this long for viewers to connect and, at the end, to receive everything
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::duration)]
+    pub(super) wait_timeout: Duration,
+
+    /// Start at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) start: Option<Bound>,
+
+    /// Stop before this time, or this far into the recording
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(super) end: Option<Bound>,
+
+    /// Wait at most this long where the recording has a longer hole
+    #[arg(long, value_name = "DURATION", value_parser = crate::cli::duration)]
+    pub(super) max_pause: Option<Duration>,
+
+    /// Shift all timestamps so that the recording starts now
+    #[arg(long)]
+    pub(super) rebase: bool,
+
+    /// Use this host name instead of the recorded one
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<HostName>,
+
+    #[command(flatten)]
+    pub(super) server: ServerArgs,
+}
+
+impl ReplayArgs {
+    /// Whether there are files that can be reloaded.
+    pub(in crate::cmd) fn can_reload(&self) -> bool {
+        self.server.access.can_reload() || self.server.alerts.can_reload()
+    }
+
+    pub(super) fn inputs(&self) -> Result<Vec<Input>, Failure> {
+        let inputs: Vec<_> = self.files.iter().map(|path| Input::of(path)).collect();
+        let stdin = inputs.iter().filter(|it| **it == Input::Stdin).count();
+        if stdin > 1 {
+            return Err(Failure::usage(
+                "'-' is given twice: standard input can be read only once",
+            ));
+        }
+        let Some(pipe) = inputs.iter().find(|input| input.is_piped()) else {
+            return Ok(inputs);
+        };
+        let pipe = match pipe {
+            Input::Pipe(path) => format!("'{}' is not a regular file: it", path.display()),
+            _ => "standard input".into(),
+        };
+        if self.again {
+            return Err(Failure::usage(format!(
+                "{pipe} cannot be looped: save it to a file and replay that"
+            )));
+        }
+        if inputs.len() > 1 {
+            return Err(Failure::usage(format!(
+                "{pipe} cannot be merged with others: save it to a file first"
+            )));
+        }
+        Ok(inputs)
+    }
+
+    pub(super) fn window(&self) -> Window {
+        Window {
+            start: self.start,
+            end: self.end,
+        }
+    }
+
+    /// Checks that `--end` is after `--start`, in a recording whose first row has the time `first`.
+    pub(super) fn check_window(&self, first: Option<u64>) -> Result<(), Failure> {
+        match (self.start, self.end) {
+            (Some(start), Some(end)) if self.window().is_void(first) => Err(Failure::usage(
+                format!("--end {end} is not after --start {start}: there is nothing between them"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// `has_rules`: recorded alerts give way to what rules find.
+    pub(super) fn run(&self, inputs: Vec<Input>, has_rules: bool) -> PlaybackOptions {
+        let now = epoch_millis();
+        let order = RowOrder::default();
+        let fresh = self.again || self.rebase || self.name.is_some() || has_rules;
+        PlaybackOptions {
+            inputs,
+            order,
+            window: self.window(),
+            numbering: if fresh {
+                Numbering::Fresh {
+                    stream: StreamId(now),
+                    name: self.name.clone(),
+                }
+            } else {
+                Numbering::Kept
+            },
+            again: self.again,
+            rebase_to: self.rebase.then_some(now),
+            interval: 0,
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Recordings that have been read once and are ready to be played.
+
+use crate::cmd::Failure;
+use crate::protocol::HostName;
+use crate::recording::ReadError;
+use crate::source::recording::{Input, Playback, PlaybackOptions, Survey, survey};
+
+use super::description::nothing;
+use super::flags::ReplayArgs;
+
+/// How many rows are read ahead of an input that can be read only once: they determine the interval.
+const ROWS_AHEAD: usize = 11;
+
+/// What is known of the recordings, and their rows.
+pub(super) struct Prepared {
+    pub(super) survey: Survey,
+    pub(super) playback: Playback,
+}
+
+/// Surveys the recordings and opens them again, on a thread that may block.
+pub(super) async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
+    let prepared = tokio::task::spawn_blocking(move || {
+        if run.inputs.iter().any(Input::is_piped) {
+            let mut playback = Playback::new(run)?;
+            let survey = playback.look_ahead(ROWS_AHEAD)?;
+            return Ok(Prepared { survey, playback });
+        }
+        let (survey, order) = survey(&run.inputs, run.window)?;
+        run.order = order;
+        run.interval = survey
+            .hosts
+            .values()
+            .map(|host| host.interval)
+            .min()
+            .unwrap_or_default();
+        let playback = Playback::new(run)?;
+        Ok::<_, ReadError>(Prepared { survey, playback })
+    });
+    Ok(prepared.await??)
+}
+
+/// Checks that there is something to replay, and that the flags fit it.
+pub(super) fn check(survey: &Survey, args: &ReplayArgs) -> Result<(), Failure> {
+    if survey.hosts.is_empty() {
+        return Err(nothing(args));
+    }
+    if args.name.is_some() && survey.hosts.len() > 1 {
+        let hosts: Vec<_> = survey.hosts.keys().map(HostName::as_str).collect();
+        let hosts = hosts.join(", ");
+        return Err(Failure::usage(format!(
+            "--name needs a recording of one host; these have {hosts}"
+        )));
+    }
+    Ok(())
+}
