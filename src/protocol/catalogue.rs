@@ -180,7 +180,7 @@ impl Entry {
 /// Every metric that a host may measure, in the order in which its samples carry them.
 #[must_use]
 pub fn catalogue() -> &'static [Entry] {
-    table::ENTRIES
+    &table::ENTRIES
 }
 
 /// The names of [`catalogue()`], in its order.

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::source::host::reading::{Memory, Pressure, Space, Swap, Tcp};
+use crate::source::host::reading::{
+    Cpu, DiskCounters, Interface, Memory, Pressure, Space, Swap, Tcp, Ticks,
+};
 
 mod extremes;
 mod names;
