@@ -37,7 +37,8 @@ fn unfinished_heads_and_silent_peers_keep_nobody_out() {
     let begun = Instant::now();
     Viewer::connect(serve.url(), "").numbered(1);
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    // A server that waits for the others takes the five seconds that a head may take.
+    assert!(took < Duration::from_secs(4), "{took:?}");
     all_are_closed(&peers);
     steady.finish();
 }

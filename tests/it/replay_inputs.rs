@@ -255,7 +255,15 @@ fn a_long_wait_is_announced_and_can_be_capped() {
         .replace("T14:00:06", "T15:00:06");
     let file = files.add("r.csv", &stepped);
     let replay = Metrics::replay([&file]).args(["--speed", "10"]).start();
-    replay.wait_for_stderr("Waiting 6 m for the next message, 4 of web-1 at 2026-11-24T15:00:04Z; --max-pause 5s shortens");
+    replay.wait_for_stderr(
+        " for the next message, 4 of web-1 at 2026-11-24T15:00:04Z; --max-pause 5s shortens",
+    );
+    // On a busy machine, some of the six minutes are over.
+    let said = replay.stderr().text();
+    assert!(
+        said.contains("Waiting 6 m for") || said.contains("Waiting 5 m 5"),
+        "{said}"
+    );
     drop(replay);
     let replay = Metrics::replay([&file])
         .args(["--speed", "10", "--max-pause", "300ms", "--wait", "1"])

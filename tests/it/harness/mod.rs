@@ -32,7 +32,7 @@ pub(crate) mod wire;
 use std::time::{Duration, Instant};
 
 /// How long anything may take. It bounds a failing test, never a passing one, so it is generous.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Polls until there is an answer, and fails with the text of `otherwise` if there is none within `patience`.
 #[track_caller]

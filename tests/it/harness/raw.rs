@@ -13,7 +13,7 @@ use super::PATIENCE;
 pub(crate) const MOST_UNSENT: u64 = 128 * 1024;
 
 /// The deadline of a request head on a busy machine.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Whether the server has closed the connection.
 pub(crate) fn is_closed(stream: &TcpStream) -> bool {

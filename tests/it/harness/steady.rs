@@ -10,7 +10,7 @@ use super::wire::Wire;
 use super::{PATIENCE, wait_for};
 
 /// The age at which a sample is late. A busy machine may be slow; a server that waits for a viewer takes 10 s.
-const LATE: Duration = Duration::from_secs(4);
+const LATE: Duration = Duration::from_secs(8);
 
 /// A viewer on a thread of its own.
 pub(crate) struct Steady {
