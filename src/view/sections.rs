@@ -192,7 +192,7 @@ fn sensors(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option
         .map(|sensor| {
             StyledLine::new(
                 Tone::Plain,
-                format!("{} {:.0} °C", sensor.name, sensor.value),
+                format!("{} {} °C", sensor.name, units::decimal(sensor.value, 0)),
             )
         })
         .collect();

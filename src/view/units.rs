@@ -39,7 +39,7 @@ pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
 fn parts_within(value: f64, unit: &str, whole: bool, width: usize) -> (String, String) {
     let (number, unit) = match unit {
         "%" => (fixed(value, 1, width), unit.to_owned()),
-        "°C" => (format!("{value:.1}"), unit.to_owned()),
+        "°C" => (decimal(value, 1), unit.to_owned()),
         "s" => return (uptime(value), String::new()),
         "B" => scaled(value, 1024.0, (&BINARY, ""), width),
         "B/s" => scaled(value, 1000.0, (&DECIMAL, "B/s"), width),
@@ -75,9 +75,7 @@ pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
         unit if unit.contains('B') => {
             // `14 MB/s`: the fraction of a two-digit number is noise here.
             let number = match number.split_once('.') {
-                Some((front, _)) if front.len() > 1 => {
-                    format!("{:.0}", number.parse::<f64>().unwrap_or(value))
-                }
+                Some((front, _)) if front.len() > 1 => decimal(number.parse().unwrap_or(value), 0),
                 _ => number,
             };
             (number, unit.to_owned())
@@ -89,7 +87,7 @@ pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
 
 /// A percentage in at most three columns, without its unit. A value that isn't 0 is not shown as 0: `<1`.
 pub(super) fn whole_percent(value: f64) -> String {
-    let shown = format!("{:.0}", value.clamp(0.0, 999.0));
+    let shown = decimal(value.clamp(0.0, 999.0), 0);
     if shown == "0" && value > 0.0 {
         "<1".into()
     } else {
@@ -100,7 +98,7 @@ pub(super) fn whole_percent(value: f64) -> String {
 /// `value` with `decimals`; one that isn't 0 but would be shown as 0 is shown with its first digit, in at most `width`
 /// columns.
 fn fixed(value: f64, decimals: usize, width: usize) -> String {
-    let shown = format!("{value:.decimals$}");
+    let shown = decimal(value, decimals);
     if value == 0.0 || shown.contains(|c: char| matches!(c, '1'..='9')) {
         return shown;
     }
@@ -111,6 +109,18 @@ fn fixed(value: f64, decimals: usize, width: usize) -> String {
     let places = short.split_once("e-").and_then(|(_, p)| p.parse().ok());
     let plain = places.map(|places: usize| format!("{value:.places$}"));
     plain.filter(|plain| plain.len() <= width).unwrap_or(short)
+}
+
+/// `value` with `places` decimals. Exactly halfway, it is rounded away from zero, as people do and as the page does
+/// (`toFixed`); `format!` would round to the even digit, so the two would show different numbers.
+pub(super) fn decimal(value: f64, places: usize) -> String {
+    let unit = [1.0, 10.0, 100.0].get(places).copied();
+    let halfway = unit.filter(|unit| {
+        let scaled = value * unit;
+        scaled.fract().abs() == 0.5 && value.mul_add(*unit, -scaled) == 0.0
+    });
+    let nearest = halfway.map_or(value, |unit| (value * unit).round() / unit);
+    format!("{nearest:.places$}")
 }
 
 fn join(number: &str, unit: &str) -> String {
@@ -149,7 +159,7 @@ fn scaled(
         prefix += 1;
     }
     let number = if (prefix == 0 && is_whole(value)) || value.abs() >= 99.95 {
-        format!("{value:.0}")
+        decimal(value, 0)
     } else {
         fixed(value, 1, width)
     };
@@ -243,6 +253,11 @@ mod tests {
             (3_553_920.0, "s", "41 d 03:12"),
             (11_565.0, "s", "03:12:45"),
             (-5.25, "", "-5.25"),
+            (5.25, "%", "5.3 %"),
+            (5.35, "%", "5.3 %"),
+            (-5.25, "°C", "-5.3 °C"),
+            (0.125, "", "0.13"),
+            (100.5, "B/s", "101 B/s"),
             (1e300, "%", "1e300"),
         ] {
             let expected = if number == 1e300 { "1e300 %" } else { expected };
