@@ -26,8 +26,11 @@ const MINUTE_MS = 60 * 1000;
 const GRACE_MS = 2000;
 /** How long any connection gets: a server without samples must not be flooded with new ones. */
 const LISTEN_MS = 5000;
-/** How long the charts wait for the history. */
+/** How long the history may be silent. */
 const FILL_MS = 10 * 1000;
+/** The pause before it is requested again, and how often. */
+const REFILL_MS = 1000;
+const REFILLS = 5;
 /** How often to check whether data is stale. */
 const CHECK_MS = 500;
 /** Lines of the alerts; the rest is counted. */
@@ -133,7 +136,7 @@ function isWelcome({ type, host }) {
 }
 
 /** Fetches what came before the first live message, over a second connection. */
-function fill() {
+function fill(tries = REFILLS) {
   const { state, connection } = page;
   const { host } = state;
   const first = host?.waiting?.[0];
@@ -152,18 +155,33 @@ function fill() {
     host.fill(old);
     schedule();
   };
+  // Cut off: live samples wait a little longer rather than go without what came before them.
+  const retry = () => {
+    if (!tries) return finish();
+    page.stopFilling?.();
+    const later = setTimeout(() => {
+      page.stopFilling = null;
+      fill(tries - 1);
+    }, REFILL_MS);
+    page.stopFilling = () => {
+      clearTimeout(later);
+      page.stopFilling = null;
+    };
+  };
   const asked = new URLSearchParams({ host: host.name, since: HISTORY });
   const drop = webSocket(asked, connection.token, {
     text(text) {
       const message = parse(text);
+      clearTimeout(timer);
+      timer = setTimeout(retry, FILL_MS);
       if (!message || message.type === "gap") return;
       if (message.type === "hello") current = message.stream;
       else if (current === stream && !("seq" in message && message.seq < first.seq)) finish();
       else if (message.type === "metric" || message.type === "alert") old.push(message);
     },
-    closed: finish,
+    closed: retry,
   });
-  const timer = setTimeout(finish, FILL_MS);
+  let timer = setTimeout(retry, FILL_MS);
   page.stopFilling = () => {
     clearTimeout(timer);
     drop();
