@@ -83,15 +83,16 @@ impl Answer {
     }
 }
 
-/// The source of a part.
+/// The lines of a part's source.
 #[track_caller]
-fn source(path: &str) -> Vec<u8> {
+fn source(path: &str) -> Vec<String> {
     let file = match path {
         "/" => "index.html",
         path => &path[1..],
     };
     let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/assets");
-    std::fs::read(assets.join(file)).unwrap()
+    let text = std::fs::read_to_string(assets.join(file)).unwrap();
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -146,16 +147,18 @@ fn a_part_is_sent_once_and_a_head_request_gets_only_its_head() {
 }
 
 #[test]
-fn a_part_is_sent_unchanged_and_gzipped_where_accepted() {
+fn a_part_is_sent_without_comments_and_gzipped_where_accepted() {
     let serve = Metrics::serve().start();
     let port = serve.port();
+    let mut total = 0;
     for (path, content_type) in PARTS {
         let plain = Answer::to(port, "GET", path, "");
         assert_eq!(plain.header("content-encoding"), None, "{path}");
-        assert_eq!(plain.body, source(path), "{path}");
+        assert_source(path, std::str::from_utf8(&plain.body).unwrap());
         let gzipped = Answer::to(port, "GET", path, CHROMIUM);
         assert_eq!(gzipped.status(), 200, "{path}");
         assert_eq!(gzipped.gunzipped(), plain.body, "{path}");
+        total += gzipped.body.len();
         for got in [&plain, &gzipped] {
             assert_eq!(got.header("content-type"), Some(content_type), "{path}");
             assert_eq!(got.header("cache-control"), Some("no-cache"), "{path}");
@@ -169,6 +172,22 @@ fn a_part_is_sent_unchanged_and_gzipped_where_accepted() {
         assert_eq!(head.header("etag"), gzipped.header("etag"), "{path}");
         let refused = Answer::to(port, "GET", path, "Accept-Encoding: gzip;q=0, *\r\n");
         assert_eq!(refused.body, plain.body, "{path}");
+    }
+    println!("{total} bytes, gzipped");
+    assert!(total <= 30_000, "{total} bytes");
+}
+
+/// Every line is that of the source, or empty in place of a comment.
+#[track_caller]
+fn assert_source(path: &str, sent: &str) {
+    let (source, sent) = (source(path), sent.lines().collect::<Vec<_>>());
+    assert_eq!(sent.len(), source.len(), "{path}");
+    for (line, sent) in source.iter().zip(sent) {
+        let is_comment = ["/*", "*", "//"]
+            .iter()
+            .any(|mark| line.trim_start().starts_with(mark));
+        let is_blanked = is_comment && sent.is_empty() && !path.ends_with(".svg");
+        assert!(sent == line || is_blanked, "{path}: {sent:?} for {line:?}");
     }
 }
 

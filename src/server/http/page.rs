@@ -1,8 +1,9 @@
-//! The dashboard: a page and its files, served unchanged, gzipped if the client accepts that.
+//! The dashboard: a page and its files, served without their comments, gzipped if the client accepts that.
 //!
 //! They reveal nothing by themselves, so they need no token. The headers allow the page only its own scripts, styles
 //! and connections.
 
+mod comments;
 mod encoding;
 
 use std::sync::{LazyLock, OnceLock};
@@ -29,11 +30,14 @@ struct PagePart {
 
 impl PagePart {
     fn forms(&self) -> &PartForms {
-        self.forms.get_or_init(|| PartForms::of(self.source))
+        self.forms.get_or_init(|| match self.content_type {
+            CSS | SCRIPT => PartForms::of(comments::blanked(self.source).into()),
+            _ => PartForms::of(Bytes::from_static(self.source.as_bytes())),
+        })
     }
 }
 
-/// The two forms of a part: the source unchanged, and gzipped.
+/// The two forms of a part: plain and gzipped.
 #[derive(Debug)]
 struct PartForms {
     plain: PartForm,
@@ -41,10 +45,10 @@ struct PartForms {
 }
 
 impl PartForms {
-    fn of(source: &'static str) -> Self {
-        let gzipped = encoding::gzip(source.as_bytes());
+    fn of(text: Bytes) -> Self {
+        let gzipped = encoding::gzip(&text);
         Self {
-            plain: PartForm::new(Bytes::from_static(source.as_bytes())),
+            plain: PartForm::new(text),
             gzipped: gzipped.ok().map(|bytes| PartForm::new(bytes.into())),
         }
     }
