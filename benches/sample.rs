@@ -1,5 +1,5 @@
-//! The CPU time of a sample, of this process and its threads: back to back, and after a pause in which the caches go
-//! cold, as they do at an interval of a second.
+//! The CPU time of a sample, of this process and its threads: back to back without processes, which are read once a
+//! second, and after a pause of a second, in which the caches go cold, with processes.
 
 use std::io::{self, Write};
 use std::thread::sleep;
@@ -9,8 +9,8 @@ use metrics_toolkit::source::host::{Options, Own, Sampler};
 use rustix::time::{ClockId, clock_gettime};
 
 const WARM: u32 = 500;
-const COLD: u32 = 20;
-const PAUSE: Duration = Duration::from_millis(250);
+const COLD: u32 = 10;
+const PAUSE: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
     let mut out = io::stdout();
@@ -23,8 +23,9 @@ fn main() -> io::Result<()> {
         });
         let mut cold = 0.0;
         for _ in 0..COLD {
-            sleep(PAUSE);
             cold += cost(1, || {
+                sampler.prepare(Instant::now() + PAUSE);
+                sleep(PAUSE);
                 sampler.sample(Own::default());
             });
         }

@@ -88,7 +88,7 @@ export interface Sample {
   memory: number;
   activeUsers: number;
   requestsPerSecond: number;
-  /** The top processes by CPU and by memory. */
+  /** The top processes by CPU and by memory. Listed at most once a second: if it is missing, the last list holds. */
   top?: Process[];
   /** Every other metric. */
   [name: string]: number | Process[] | undefined;
@@ -100,7 +100,7 @@ export interface Process {
   name: string;
   /** Percent of the whole machine. */
   cpu: number;
-  /** Percent of the physical memory. */
+  /** Percent of the same memory as the metric `memory`. */
   memory: number;
 }
 

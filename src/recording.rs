@@ -33,8 +33,7 @@
 //! an absent value, never 0. A name that appears later, or that [cannot be a column](Columns::new), goes into `extra`.
 //!
 //! # `top`
-//! The top processes as a JSON array, as on the wire; empty if the source doesn't list processes, `[]` if it found
-//! none.
+//! The top processes as a JSON array, as on the wire; empty if the sample has no list, `[]` if there were none.
 //!
 //! # `extra`
 //! A JSON object of the values without a column, in the order in which they arrived; empty if there are none.

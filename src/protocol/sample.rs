@@ -28,7 +28,8 @@ pub struct Sample {
     pub timestamp: u64,
     /// The values that could be read, in the order of [`super::Hello::metrics`], then later names. All are finite.
     pub values: Vec<(Arc<str>, f64)>,
-    /// The top processes by CPU and by memory; `None` if the source doesn't list processes.
+    /// The top processes by CPU and by memory; `None` if there is no new list, which a source makes at most once a
+    /// second.
     pub top: Option<Vec<Process>>,
 }
 
@@ -41,7 +42,7 @@ pub struct Process {
     pub name: String,
     /// Its share of the whole machine, 0 to 100.
     pub cpu: f64,
-    /// Its resident share of the physical memory, 0 to 100.
+    /// Its resident share of the same memory as the metric `memory`, 0 to 100.
     pub memory: f64,
 }
 

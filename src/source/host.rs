@@ -8,6 +8,7 @@ mod derive;
 mod labels;
 mod live;
 mod reading;
+mod roll_call;
 mod spaces;
 mod top;
 
@@ -22,10 +23,12 @@ use self::elsewhere as platform;
 use self::linux as platform;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use self::columns::SampleColumns;
 use self::derive::derive;
 use self::reading::Reading;
+use self::roll_call::RollCall;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
 
 pub use live::{Audience, Live, LiveError};
@@ -49,8 +52,9 @@ pub struct Own {
 
 /// Measures this machine, one sample after another.
 pub struct Sampler {
-    options: Options,
     machine: platform::Machine,
+    /// `None` if processes are not listed.
+    roll_call: Option<RollCall>,
     previous: Reading,
     columns: SampleColumns,
 }
@@ -59,35 +63,57 @@ impl Sampler {
     /// Takes the first reading, the baseline of the first sample. Takes milliseconds, or more if a mount hangs.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        Self::of(platform::Machine::new(options.top != 0), options)
+        let roster = (options.top != 0).then(platform::Roster::new);
+        Self::of(platform::Machine::new(), roster, options)
     }
 
-    fn of(mut machine: platform::Machine, options: Options) -> Self {
-        let previous = read(&mut machine, Own::default());
+    fn of(
+        mut machine: platform::Machine,
+        roster: Option<platform::Roster>,
+        options: Options,
+    ) -> Self {
+        let mut previous = read(&mut machine, Own::default());
+        let begin = |mut roster: platform::Roster| {
+            let (call, process_count) = RollCall::begin(move || roster.read(), options.top);
+            previous.process_count = previous.process_count.or(process_count);
+            call
+        };
+        let roll_call = roster.map(begin);
         let columns = SampleColumns::new(&derive(&previous, &previous), previous.cores.len());
         Self {
-            options,
             machine,
+            roll_call,
             previous,
             columns,
         }
     }
 
-    /// The changes since the last sample, or since the baseline. Blocks for about a millisecond, and once for a quarter
-    /// of a second when a mount begins to hang; call it from a thread that may block.
+    /// The next sample is due at `due`: if it is time for another list of processes, one is read just before, on
+    /// another thread.
+    pub fn prepare(&mut self, due: Instant) {
+        if let Some(call) = &mut self.roll_call {
+            call.plan(due, self.previous.whole());
+        }
+    }
+
+    /// The changes since the last sample, or since the baseline. Blocks for less than a millisecond, and once for a
+    /// quarter of a second when a mount begins to hang; call it from a thread that may block.
+    ///
+    /// Processes are listed only in the first sample after a reading that [`Self::prepare`] has begun.
     ///
     /// Rates are based on the time that really passed. With no time between two calls they are absent.
     pub fn sample(&mut self, own: Own) -> Sample {
-        let next = read(&mut self.machine, own);
+        let mut next = read(&mut self.machine, own);
+        let lists = self.roll_call.as_mut().and_then(RollCall::finished);
+        if let Some(lists) = &lists {
+            next.process_count = next.process_count.or(lists.process_count);
+        }
         let values = derive(&self.previous, &next);
         self.columns.admit(&values, next.cores.len());
-        let list = |count| top::top(&self.previous, &next, count);
         let sample = Sample {
             timestamp: next.timestamp,
             values: self.columns.arrange(&values),
-            top: Some(self.options.top)
-                .filter(|&count| count != 0)
-                .and_then(list),
+            top: lists.and_then(|lists| lists.top),
         };
         self.previous = next;
         sample

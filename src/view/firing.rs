@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{Alert, AlertState, Hello, Process, Sample, StreamId, entry, section};
+use crate::protocol::{Alert, AlertState, Hello, Process, StreamId, entry, section};
 
 use super::moment::StreamPosition;
 use super::sanitize::clean;
@@ -60,10 +60,10 @@ impl FiringAlert {
         }
     }
 
-    fn fired(alert: &Alert, sample: &Sample) -> Self {
+    fn fired(alert: &Alert, top: &[Process]) -> Self {
         Self {
             alert: alert.clone(),
-            culprit: Culprit::of(&alert.metric, sample.top.iter().flatten()),
+            culprit: Culprit::of(&alert.metric, top),
             is_announced: false,
         }
     }
@@ -194,11 +194,12 @@ impl Firing {
         }
     }
 
-    /// An alert fires or is resolved. If only a hello told of it before, returns it: until now it did not fire.
+    /// An alert fires or is resolved; `top` is the last list of processes. If only a hello told of it before, returns it:
+    /// until now it did not fire.
     pub(super) fn take_alert(
         &mut self,
         alert: &Alert,
-        sample: &Sample,
+        top: &[Process],
     ) -> Option<Arc<FiringAlert>> {
         if alert.state == AlertState::Resolved {
             remove(&mut self.at_last, id(alert));
@@ -207,7 +208,7 @@ impl Firing {
             }
             return None;
         }
-        let fired = Arc::new(FiringAlert::fired(alert, sample));
+        let fired = Arc::new(FiringAlert::fired(alert, top));
         if self.awaited.is_none() || find_same(&self.now, &fired).is_some() {
             insert(&mut self.now, Arc::clone(&fired));
         }
@@ -271,11 +272,10 @@ mod tests {
         let mut at = Vec::new();
         for &(seq, what) in messages {
             firing.take_position((STREAM, seq));
-            let sample = Sample::default();
             if let Some(name) = what.strip_prefix('+') {
-                firing.take_alert(&alert(name, AlertState::Firing, seq), &sample);
+                firing.take_alert(&alert(name, AlertState::Firing, seq), &[]);
             } else if let Some(name) = what.strip_prefix('-') {
-                firing.take_alert(&alert(name, AlertState::Resolved, 0), &sample);
+                firing.take_alert(&alert(name, AlertState::Resolved, 0), &[]);
             }
             at.push(names(&firing.at_last(seq)).join(" "));
         }
@@ -341,7 +341,7 @@ mod tests {
         let mut firing = Firing::default();
         for n in 0..2 * MOST_FIRING {
             let alert = alert(&n.to_string(), AlertState::Firing, 1);
-            firing.take_alert(&alert, &Sample::default());
+            firing.take_alert(&alert, &[]);
         }
         assert_eq!(firing.now().len(), MOST_FIRING);
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::protocol::Process;
+use crate::protocol::{Process, StreamId};
 
 use super::firing::{Alerts, FiringAlert, without_announced};
 use super::moment::StreamPosition;
@@ -15,8 +15,8 @@ pub(super) struct Point {
     pub position: StreamPosition,
     pub timestamp: u64,
     pub values: Box<[f64]>,
-    /// Their names are sanitized.
-    pub top: Box<[Process]>,
+    /// The last list of processes, which not every sample carries. Their names are sanitized.
+    pub top: Arc<[Process]>,
     /// The alerts firing then.
     pub alerts: Alerts,
     /// A gap was announced before it.
@@ -75,6 +75,13 @@ impl History {
 
     pub(super) fn newest_point(&self) -> Option<&Point> {
         self.points.back()
+    }
+
+    /// The last list of processes of `stream`; empty if messages are missing since.
+    pub(super) fn last_top(&self, stream: StreamId) -> Arc<[Process]> {
+        let newest = self.points.back().filter(|_| !self.gap_pending);
+        let newest = newest.filter(|point| point.position.0 == stream);
+        newest.map_or_else(Arc::default, |point| Arc::clone(&point.top))
     }
 
     pub(super) fn newest_point_mut(&mut self) -> Option<&mut Point> {
@@ -224,14 +231,13 @@ pub(super) struct WindowLayout(Vec<Option<usize>>);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::StreamId;
 
     fn point(timestamp: u64, values: &[f64]) -> Point {
         Point {
             position: (StreamId(1), timestamp / 1000),
             timestamp,
             values: values.into(),
-            top: Box::default(),
+            top: Arc::default(),
             alerts: Alerts::default(),
             after_gap: false,
         }

@@ -248,7 +248,9 @@ impl ViewState {
     ) {
         let host = self.host(server, host);
         host.firing.take_position(position);
-        if let Some(pending) = host.firing.take_alert(alert, sample) {
+        let last = host.history.last_top(position.0);
+        let top = sample.top.as_deref().unwrap_or(&last);
+        if let Some(pending) = host.firing.take_alert(alert, top) {
             host.history.withdraw(&pending);
         }
         if host.history.newest() < Some(sample.timestamp) {
@@ -425,11 +427,15 @@ impl HostState {
             name: clean(&process.name),
             ..process.clone()
         };
+        let top = match &sample.top {
+            Some(top) => top.iter().map(cleaned).collect(),
+            None => self.history.last_top(position.0),
+        };
         self.history.push(Point {
             position,
             timestamp: sample.timestamp,
             values: values.into(),
-            top: sample.top.iter().flatten().map(cleaned).collect(),
+            top,
             alerts: self.firing.at_last(sample.timestamp),
             after_gap: false,
         });
@@ -460,7 +466,7 @@ impl HostState {
         !self.firing.now().is_empty()
     }
 
-    /// The top processes of the newest sample.
+    /// The top processes, as last listed.
     pub(super) fn top(&self) -> &[Process] {
         self.history.newest_point().map_or(&[], |point| &point.top)
     }

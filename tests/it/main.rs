@@ -31,6 +31,7 @@ mod hostile_names;
 mod hostile_tls;
 mod layering;
 mod limits;
+mod lists;
 mod many_hosts;
 mod memory;
 mod nothing_lost;

@@ -222,19 +222,26 @@ fn a_busy_core_counts_as_one() {
     let cpu = (mean("cpu"), mean("cpu"));
     assert_within("the mean of the cores", of_cores, cpu, 3.0);
 
+    // Processes are listed about once a second. Each share is that since the list before.
     let share = |sample: &Data| {
-        let top = sample.top.as_ref().unwrap();
+        let top = sample.top.as_ref()?;
         let shell = top.iter().find(|process| process.pid == pid);
         let shell = shell.unwrap_or_else(|| panic!("{pid} is not among {top:?}"));
         assert_eq!(shell.name, "sh");
-        shell.cpu
+        Some((sample.timestamp, shell.cpu))
     };
-    let shares = samples.windows(2).map(|pair| {
-        let step = pair[1].timestamp - pair[0].timestamp;
-        share(&pair[1]) * step as f64 / 1000.0
+    let shares: Vec<(u64, f64)> = samples.iter().filter_map(share).collect();
+    let (first, last) = (shares[0].0, shares[shares.len() - 1].0);
+    assert!(first < last, "one list in {} samples", samples.len());
+    let seconds = (last - first) as f64 / 1000.0;
+    let steps = shares.windows(2).map(|pair| {
+        let step = pair[1].0 - pair[0].0;
+        pair[1].1 * step as f64 / 1000.0
     });
-    let shares = shares.sum::<f64>() / seconds;
-    assert_within("the shell", shares, percent(shell.growth(from, to)), 3.0);
+    let mean = steps.sum::<f64>() / seconds;
+    let (low, high) = shell.growth(first, last);
+    let truth = (low / cores / seconds, high / cores / seconds);
+    assert_within("the shell", mean, truth, 3.0);
 }
 
 /// Ticks that a process has spent.

@@ -11,7 +11,7 @@ use sysinfo::{
 };
 
 use super::labels::{Labelled, Labels};
-use super::reading::{Cpu, Interface, Memory, Reading, Space, Swap, Task};
+use super::reading::{Agent, Cpu, Interface, Memory, Reading, Roll, Space, Swap, Task};
 use super::spaces::{Mount, PATIENCE, Spaces};
 
 /// How long the list of mounts stays valid.
@@ -22,7 +22,6 @@ const SENSORS_AGE: Duration = Duration::from_secs(60);
 
 /// The state kept between readings.
 pub(super) struct Machine {
-    lists_tasks: bool,
     system: Option<System>,
     cpu_read: Option<Instant>,
     networks: Option<Networks>,
@@ -35,10 +34,8 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Processes are read only if `lists_tasks`.
-    pub(super) fn new(lists_tasks: bool) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            lists_tasks,
             system: System::new().ok(),
             cpu_read: None,
             networks: Networks::new().ok(),
@@ -66,7 +63,7 @@ impl Machine {
             networks.refresh(true);
             reading.interfaces = interfaces(networks);
         }
-        self.read_tasks(reading);
+        self.read_agent(&mut reading.agent);
         reading.spaces = self.spaces.finish(&self.mounts);
     }
 
@@ -143,36 +140,59 @@ impl Machine {
         reading.temperatures = read.collect();
     }
 
-    fn read_tasks(&mut self, reading: &mut Reading) {
+    fn read_agent(&mut self, agent: &mut Agent) {
         let Some(system) = &mut self.system else {
             return;
         };
         let me = [Pid::from_u32(std::process::id())];
-        let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
-        let which = if self.lists_tasks {
-            ProcessesToUpdate::All
-        } else {
-            ProcessesToUpdate::Some(&me)
-        };
-        system.refresh_processes_specifics(which, true, wanted.without_tasks());
+        system.refresh_processes_specifics(ProcessesToUpdate::Some(&me), true, wanted());
         if let Some(me) = system.process(me[0]) {
-            reading.agent.cpu = Some(Duration::from_millis(me.accumulated_cpu_time()));
-            reading.agent.memory = Some(me.memory());
-        }
-        if self.lists_tasks {
-            let tasks = system.processes().values().map(|process| Task {
-                pid: process.pid().as_u32(),
-                name: process.name().to_string_lossy().into(),
-                started: process.start_time() as f64,
-                cpu: Duration::from_millis(process.accumulated_cpu_time()),
-                memory: process.memory(),
-            });
-            let mut tasks: Vec<Task> = tasks.collect();
-            tasks.sort_unstable_by_key(|task| task.pid);
-            reading.process_count = Some(tasks.len() as u64);
-            reading.processes = Some(tasks);
+            agent.cpu = Some(Duration::from_millis(me.accumulated_cpu_time()));
+            agent.memory = Some(me.memory());
         }
     }
+}
+
+/// What is read of a process.
+fn wanted() -> ProcessRefreshKind {
+    let wanted = ProcessRefreshKind::nothing().with_cpu().with_memory();
+    wanted.without_tasks()
+}
+
+/// Lists processes; used on a thread of its own.
+pub(super) struct Roster {
+    system: Option<System>,
+}
+
+impl Roster {
+    pub(super) fn new() -> Self {
+        Self {
+            system: System::new().ok(),
+        }
+    }
+
+    pub(super) fn read(&mut self) -> Roll {
+        let mut roll = Roll::begin();
+        if let Some(system) = &mut self.system {
+            system.refresh_processes_specifics(ProcessesToUpdate::All, true, wanted());
+            roll.processes = Some(tasks(system));
+        }
+        roll
+    }
+}
+
+/// In ascending order of pids.
+fn tasks(system: &System) -> Vec<Task> {
+    let tasks = system.processes().values().map(|process| Task {
+        pid: process.pid().as_u32(),
+        name: process.name().to_string_lossy().into(),
+        started: process.start_time() as f64,
+        cpu: Duration::from_millis(process.accumulated_cpu_time()),
+        memory: process.memory(),
+    });
+    let mut tasks: Vec<Task> = tasks.collect();
+    tasks.sort_unstable_by_key(|task| task.pid);
+    tasks
 }
 
 fn labelled(sensor: &sysinfo::Component) -> Labelled {

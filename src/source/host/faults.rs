@@ -49,7 +49,8 @@ const fn single(path: &'static str, text: &'static str, names: &'static [&'stati
     }
 }
 
-const MEMORY: &[&str] = &["memory", "memoryUsed", "memoryAvailable"];
+/// The shares of processes are those of the same memory.
+const MEMORY: &[&str] = &["memory", "memoryUsed", "memoryAvailable", "top"];
 const DISKS: &[&str] = &["diskRead", "diskWritten", "diskBusy"];
 const NETWORK: &[&str] = &["networkReceived", "networkSent", "networkErrors"];
 
@@ -206,8 +207,10 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     }
     before();
     let roots = linux::Roots::below(root, Arc::new(move |_| Some(space)));
-    let mut machine = linux::Machine::of(roots, true);
+    let mut roster = linux::Roster::of(&roots);
+    let mut machine = linux::Machine::of(roots);
     let prev = read(&mut machine, Own::default());
+    let prev_roll = roster.read();
     for file in changing().filter(|file| root.join(file.path).exists()) {
         write(&root.join(file.path), file.then.as_bytes());
     }
@@ -217,7 +220,12 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     // The only clock that isn't below the root.
     next.agent.cpu = prev.agent.cpu;
     let mut values = derive(&prev, &next).all();
-    for process in top(&prev, &next, 5).into_iter().flatten() {
+    let mut next_roll = roster.read();
+    next_roll.at = prev_roll.at + Duration::from_secs(2);
+    for process in top(&prev_roll, &next_roll, next.whole(), 5)
+        .into_iter()
+        .flatten()
+    {
         let name = format!("top:{} {}", process.pid, process.name);
         values.insert(name, Some(process.memory));
     }

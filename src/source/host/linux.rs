@@ -11,6 +11,7 @@ mod memory;
 mod mounts;
 mod proc_file;
 mod roots;
+mod roster;
 mod sensors;
 mod sessions;
 mod tasks;
@@ -22,18 +23,18 @@ mod zfs;
 #[cfg(test)]
 pub(super) mod fixture;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use self::census::{Census, Sight};
+use self::census::Census;
 use self::disks::Disks;
 use self::interfaces::Interfaces;
 use self::memory::{Cgroup, Meminfo};
 use self::mounts::Mounts;
 use self::proc_file::ProcFile;
 pub(super) use self::roots::Roots;
+pub(super) use self::roster::Roster;
 use self::sensors::Sensors;
 use super::reading::{Agent, Pressure, Reading};
 use super::spaces::Spaces;
@@ -43,10 +44,8 @@ const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
 
 /// The state kept between readings.
 pub(super) struct Machine {
-    lists_tasks: bool,
     text: Vec<u8>,
     roots: Roots,
-    proc: PathBuf,
     files: ProcFiles,
     mounts: Mounts,
     spaces: Spaces,
@@ -89,17 +88,14 @@ impl ProcFiles {
 }
 
 impl Machine {
-    /// Processes are read only if `lists_tasks`.
-    pub(super) fn new(lists_tasks: bool) -> Self {
-        Self::of(Roots::real(), lists_tasks)
+    pub(super) fn new() -> Self {
+        Self::of(Roots::real())
     }
 
     /// The machine whose files are below `roots`. Clocks are this machine's.
-    pub(super) fn of(roots: Roots, lists_tasks: bool) -> Self {
+    pub(super) fn of(roots: Roots) -> Self {
         Self {
-            lists_tasks,
             text: Vec::with_capacity(16 * 1024),
-            proc: roots.proc(""),
             files: ProcFiles::open(&roots),
             mounts: Mounts::open(&roots),
             spaces: Spaces::new(roots.ask.clone(), roots.patience),
@@ -116,14 +112,13 @@ impl Machine {
     pub(super) fn read(&mut self, reading: &mut Reading) {
         self.mounts.refresh(&mut self.text);
         self.spaces.begin(self.mounts.list());
-        reading.since_boot = Some(seconds(clock_gettime(ClockId::Boottime)).as_secs_f64());
         self.read_cpu(reading);
         self.read_memory(reading);
         self.read_devices(reading);
         self.read_kernel(reading);
         reading.users = users::logged_in(&self.roots.other(""));
         self.read_agent(&mut reading.agent);
-        self.read_tasks(reading);
+        reading.process_count = self.census.count(reading.at);
         reading.spaces = self.spaces.finish(self.mounts.list());
     }
 }
@@ -189,19 +184,6 @@ impl Machine {
             memory: some(memory),
             io: some(io),
         };
-    }
-
-    /// Processes are listed only if all are visible: otherwise a few would pass for all.
-    fn read_tasks(&mut self, reading: &mut Reading) {
-        match self.census.sight(reading.at) {
-            Sight::All if self.lists_tasks => {
-                let tasks = tasks::list(&self.proc, &mut self.text);
-                reading.process_count = tasks.as_ref().map(|tasks| tasks.len() as u64);
-                reading.processes = tasks;
-            }
-            Sight::All | Sight::Numbers => reading.process_count = tasks::count(&self.proc),
-            Sight::Nothing => reading.process_count = self.census.count_hidden(),
-        }
     }
 
     fn read_agent(&mut self, agent: &mut Agent) {

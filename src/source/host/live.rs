@@ -93,6 +93,7 @@ impl<A: Audience> Live<A> {
         sequence.announce(self.announcement(&sampler));
         let mut alerts = self.host_alerts();
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
+        sampler.prepare(due);
         let mut samples = 0;
         while let Err(RecvTimeoutError::Timeout) =
             stopped.recv_timeout(due.saturating_duration_since(Instant::now()))
@@ -120,6 +121,7 @@ impl<A: Audience> Live<A> {
             publisher.wake();
             samples += 1;
             due = next_due(due, self.interval, Instant::now());
+            sampler.prepare(due);
             if let (Some(alerts), Some((found, sample))) = (&alerts, found) {
                 // Who hangs up meanwhile still gets them.
                 let left = due.saturating_duration_since(Instant::now());

@@ -41,10 +41,6 @@ pub(super) struct Reading {
     pub(super) uptime: Option<u64>,
     pub(super) users: Option<u64>,
     pub(super) agent: Agent,
-    /// In ascending order of pids; `None` if processes are not listed.
-    pub(super) processes: Option<Vec<Task>>,
-    /// The clock of [`Task::started`], in seconds.
-    pub(super) since_boot: Option<f64>,
 }
 
 impl Reading {
@@ -70,8 +66,14 @@ impl Reading {
             uptime: None,
             users: None,
             agent: Agent::default(),
-            processes: None,
-            since_boot: None,
+        }
+    }
+
+    /// What the shares of processes are shares of.
+    pub(super) fn whole(&self) -> Whole {
+        Whole {
+            cores: self.cores.len(),
+            memory: self.memory.map_or(self.physical, |memory| memory.total),
         }
     }
 }
@@ -176,12 +178,48 @@ pub(super) struct Agent {
     pub(super) accepted: u64,
 }
 
+/// What the shares of processes are shares of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Whole {
+    /// Logical cores; 0 if unknown.
+    pub(super) cores: usize,
+    /// In bytes; 0 if unknown.
+    pub(super) memory: u64,
+}
+
+/// One reading of all processes, which is taken less often than a [`Reading`].
+#[derive(Debug, Clone)]
+pub(super) struct Roll {
+    /// When, by the monotonic clock.
+    pub(super) at: Instant,
+    /// The clock of [`Task::started`], in seconds.
+    pub(super) since_boot: Option<f64>,
+    /// In ascending order of pids; `None` if not all are visible.
+    pub(super) processes: Option<Vec<Task>>,
+}
+
+impl Roll {
+    /// An empty reading.
+    pub(super) fn begin() -> Self {
+        Self {
+            at: Instant::now(),
+            since_boot: None,
+            processes: None,
+        }
+    }
+
+    /// How many processes there are, if all are visible.
+    pub(super) fn process_count(&self) -> Option<u64> {
+        Some(self.processes.as_ref()?.len() as u64)
+    }
+}
+
 /// A process.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Task {
     pub(super) pid: u32,
     pub(super) name: String,
-    /// By the clock of [`Reading::since_boot`]; with the pid, it distinguishes a process from a later one with the same
+    /// By the clock of [`Roll::since_boot`]; with the pid, it distinguishes a process from a later one with the same
     /// number.
     pub(super) started: f64,
     /// CPU time since its start.

@@ -12,6 +12,19 @@ fn sampler(top: usize) -> Sampler {
     sampler
 }
 
+/// The processes listed in the first sample that has a list.
+fn listed(sampler: &mut Sampler) -> Vec<crate::protocol::Process> {
+    sampler.prepare(Instant::now());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        if let Some(top) = sampler.sample(Own::default()).top {
+            return top;
+        }
+        assert!(Instant::now() < deadline, "no processes are listed");
+        std::thread::yield_now();
+    }
+}
+
 fn compute(duration: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < duration {
@@ -88,7 +101,7 @@ fn own_figures_are_passed_on() {
 #[test]
 fn a_busy_process_is_listed_with_its_share() {
     let mut sampler = sampler(10_000);
-    let top = sampler.sample(Own::default()).top.unwrap();
+    let top = listed(&mut sampler);
     assert!(
         top.is_sorted_by(|a, b| (b.cpu, a.pid) <= (a.cpu, b.pid)),
         "{top:?}"
@@ -101,7 +114,7 @@ fn a_busy_process_is_listed_with_its_share() {
 
 #[test]
 fn the_list_has_at_most_the_requested_length() {
-    let top = sampler(3).sample(Own::default()).top.unwrap();
+    let top = listed(&mut sampler(3));
     assert!((3..=6).contains(&top.len()), "{top:?}");
 }
 
@@ -116,25 +129,19 @@ fn the_machine_has_a_name_and_a_size() {
 
 #[test]
 fn the_portable_machine_reads_what_it_can() {
-    let mut machine = elsewhere::Machine::new(true);
+    let mut machine = elsewhere::Machine::new();
     let mut first = Reading::begin();
     machine.read(&mut first);
     compute(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(20));
     let mut next = Reading::begin();
     machine.read(&mut next);
     let values = derive(&first, &next);
-    for name in [
-        "cpu",
-        "disk",
-        "networkReceived",
-        "processCount",
-        "agentCpu",
-        "agentMemory",
-    ] {
+    for name in ["cpu", "disk", "networkReceived", "agentCpu", "agentMemory"] {
         assert!(values.get(name).is_some(), "{name}");
     }
     assert_eq!(derive(&first, &first).get("cpu"), None);
-    let listed = next.processes.unwrap();
+    let roll = elsewhere::Roster::new().read();
+    let listed = roll.processes.unwrap();
     assert!(listed.iter().any(|task| task.pid == std::process::id()));
 }
 
@@ -152,7 +159,8 @@ fn without_readable_files_there_are_no_values() {
     let root = tempfile::tempdir().unwrap();
     let roots = linux::Roots::below(root.path(), Arc::new(|_| None));
     let options = Options { top: 5 };
-    let mut sampler = Sampler::of(linux::Machine::of(roots, true), options);
+    let roster = linux::Roster::of(&roots);
+    let mut sampler = Sampler::of(linux::Machine::of(roots), Some(roster), options);
     let sample = sampler.sample(Own::default());
     let names: Vec<&str> = sample.values.iter().map(|(name, _)| &**name).collect();
     assert_eq!(names, ["activeUsers", "viewers"]);
@@ -323,7 +331,7 @@ mod truth {
     #[test]
     fn processes_are_read_only_on_request() {
         let sampler = Sampler::new(Options { top: 0 });
-        assert_eq!(sampler.previous.processes, None);
+        assert!(sampler.roll_call.is_none());
         assert!(sampler.previous.process_count.is_some());
     }
 
@@ -341,10 +349,9 @@ mod truth {
             assert!(Instant::now() < deadline, "the child gets no CPU");
             std::thread::yield_now();
         }
-        let sample = sampler.sample(Own::default());
+        let top = listed(&mut sampler);
         child.kill().unwrap();
         child.wait().unwrap();
-        let top = sample.top.unwrap();
         let seen = top.iter().find(|process| process.pid == child.id());
         assert!(seen.is_some_and(|process| 0.0 < process.cpu), "{top:?}");
     }

@@ -5,18 +5,20 @@ use std::collections::HashSet;
 
 use crate::protocol::{Process, round_nonzero};
 
-use super::reading::{Reading, Task};
+use super::reading::{Roll, Task, Whole};
 
 /// Start times are truncated to this resolution, in seconds.
 const GRAIN: f64 = 0.01;
 
-/// The top `count` processes by CPU and the top `count` by memory, each once, the busiest first. `None` if processes
-/// could not be listed.
-pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Option<Vec<Process>> {
+/// The top `count` processes by CPU and the top `count` by memory, each once, the busiest first, with their shares of
+/// `whole`. `None` if processes could not be listed.
+pub(super) fn top(prev: &Roll, next: &Roll, whole: Whole, count: usize) -> Option<Vec<Process>> {
+    let machine =
+        next.at.saturating_duration_since(prev.at).as_secs_f64() * whole.cores.max(1) as f64;
     let tasks = next.processes.as_ref()?;
     let shares: Vec<f64> = tasks
         .iter()
-        .map(|task| cpu_share(prev, next, task))
+        .map(|task| cpu_share(prev, task, machine))
         .collect();
     // Among idle processes, the large ones are of interest, not those with the lowest numbers.
     let by_cpu = |&a: &usize, &b: &usize| {
@@ -33,7 +35,7 @@ pub(super) fn top(prev: &Reading, next: &Reading, count: usize) -> Option<Vec<Pr
             pid: tasks[place].pid,
             name: tasks[place].name.clone(),
             cpu: shares[place],
-            memory: memory_share(next, &tasks[place]),
+            memory: memory_share(&tasks[place], whole),
         })
         .collect();
     processes.sort_unstable_by(|a, b| falling(a.cpu, b.cpu).then(a.pid.cmp(&b.pid)));
@@ -54,10 +56,8 @@ fn falling(a: f64, b: f64) -> Ordering {
     b.total_cmp(&a)
 }
 
-/// In percent of the whole machine; 0 if not known yet.
-fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
-    let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
-    let machine = seconds * next.cores.len().max(1) as f64;
+/// In percent of `machine`, the seconds of all cores; 0 if not known yet.
+fn cpu_share(prev: &Roll, task: &Task, machine: f64) -> f64 {
     let Some(used) = cpu_used(prev, task) else {
         return 0.0;
     };
@@ -68,7 +68,7 @@ fn cpu_share(prev: &Reading, next: &Reading, task: &Task) -> f64 {
 }
 
 /// CPU seconds since the previous reading.
-fn cpu_used(prev: &Reading, task: &Task) -> Option<f64> {
+fn cpu_used(prev: &Roll, task: &Task) -> Option<f64> {
     let before = prev.processes.as_deref().unwrap_or_default();
     let before = before.binary_search_by_key(&task.pid, |task| task.pid);
     let before = before
@@ -89,11 +89,11 @@ fn cpu_used(prev: &Reading, task: &Task) -> Option<f64> {
     }
 }
 
-fn memory_share(next: &Reading, task: &Task) -> f64 {
-    if next.physical == 0 {
+fn memory_share(task: &Task, whole: Whole) -> f64 {
+    if whole.memory == 0 {
         return 0.0;
     }
-    let share = 100.0 * task.memory as f64 / next.physical as f64;
+    let share = 100.0 * task.memory as f64 / whole.memory as f64;
     round_nonzero(share.clamp(0.0, 100.0), 0.01)
 }
 
@@ -102,7 +102,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::source::host::reading::{Cpu, Ticks};
 
     const MIB: u64 = 1024 * 1024;
 
@@ -118,18 +117,17 @@ mod tests {
 
     /// Two readings one second apart on a machine with two cores and 1000 MiB.
     fn check(before: Vec<Task>, after: Vec<Task>, count: usize, expected: &[(u32, f64, f64)]) {
-        let mut prev = Reading::begin();
+        let mut prev = Roll::begin();
         prev.since_boot = Some(100.0);
         prev.processes = Some(before);
         let mut next = prev.clone();
         next.at += Duration::from_secs(1);
-        next.cores = vec![
-            (0, Cpu::Counted(Ticks::default())),
-            (1, Cpu::Counted(Ticks::default())),
-        ];
-        next.physical = 1000 * MIB;
         next.processes = Some(after);
-        let top = top(&prev, &next, count).unwrap();
+        let whole = Whole {
+            cores: 2,
+            memory: 1000 * MIB,
+        };
+        let top = top(&prev, &next, whole, count).unwrap();
         let top: Vec<_> = top.iter().map(|p| (p.pid, p.cpu, p.memory)).collect();
         assert_eq!(top, expected);
     }
@@ -202,20 +200,26 @@ mod tests {
     fn a_small_share_of_a_process_is_not_zero() {
         let mut small = task(8, 0.0, 10, 0);
         small.memory = 4096;
-        let mut prev = Reading::begin();
+        let mut prev = Roll::begin();
         prev.processes = Some(vec![task(8, 0.0, 0, 0)]);
         let mut next = prev.clone();
         next.at += Duration::from_secs(3600);
-        next.cores = vec![(0, Cpu::Counted(Ticks::default()))];
-        next.physical = 1 << 30;
         next.processes = Some(vec![small]);
-        let process = &top(&prev, &next, 1).unwrap()[0];
+        let whole = Whole {
+            cores: 1,
+            memory: 1 << 30,
+        };
+        let process = &top(&prev, &next, whole, 1).unwrap()[0];
         assert_eq!((process.cpu, process.memory), (0.000_28, 0.000_38));
     }
 
     #[test]
     fn without_a_list_no_process_is_listed() {
-        let reading = Reading::begin();
-        assert_eq!(top(&reading, &reading, 5), None);
+        let roll = Roll::begin();
+        let whole = Whole {
+            cores: 1,
+            memory: 1,
+        };
+        assert_eq!(top(&roll, &roll, whole, 5), None);
     }
 }

@@ -92,6 +92,49 @@ fn an_alert_is_one_sentence_with_its_culprit() {
     }
 }
 
+/// Takes a sample without a list of processes.
+fn take_without_list(fixture: &mut Fixture) {
+    fixture.later(2000);
+    let sample = Sample {
+        timestamp: fixture.now.wall,
+        ..Sample::default()
+    };
+    let place = fixture.position();
+    let host = Fixture::name("web-1");
+    fixture.state.sample(0, &host, place, &sample, fixture.now);
+}
+
+#[test]
+fn the_last_list_of_processes_stays_while_samples_come_without() {
+    let mut fixture = Fixture::one_host();
+    let listed = |fixture: &Fixture| {
+        let frame = fixture.frame(80, 24, PLAIN);
+        frame.iter().any(|line| line.contains("postgres 12.1 %"))
+    };
+    assert!(listed(&fixture));
+    for _ in 0..5 {
+        take_without_list(&mut fixture);
+    }
+    assert!(listed(&fixture));
+    fixture.alert_with(
+        "web-1",
+        &alert("cpu", "cpu > 90", 98.2, 4),
+        &Sample::default(),
+    );
+    check_said(&fixture, &[" ▲ CPU 98.2 % > 90 for 14 s: postgres 12 %"]);
+
+    // Lost messages may have contained another list.
+    let gap = Gap {
+        from: None,
+        to: None,
+        reason: GapReason::Expired,
+    };
+    let now = fixture.now;
+    fixture.state.gap(0, &Fixture::name("web-1"), gap, now);
+    take_without_list(&mut fixture);
+    assert!(!listed(&fixture));
+}
+
 #[test]
 fn the_room_decides_how_much_is_told() {
     let mut fixture = Fixture::one_host();

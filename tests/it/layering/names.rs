@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{code, identifier, sources};
 
-/// Names that may occur twice: one `Machine` is for Linux, one for all other systems.
-const SHARED: [&str; 1] = ["Machine"];
+/// Names that may occur twice: one is for Linux, one for all other systems.
+const SHARED: [&str; 2] = ["Machine", "Roster"];
 
 #[test]
 fn every_type_has_a_name_of_its_own() {

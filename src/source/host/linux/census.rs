@@ -2,13 +2,18 @@
 //!
 //! /proc may be mounted with `hidepid=`: then ordinary users see only their own processes in it, or see the others
 //! without access to them. The list is then not that of the machine.
+//!
+//! Listing /proc takes as long as everything else together. Where its links can be trusted, they are counted instead:
+//! it has one for each process, of all users, and for each fixed directory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long the options of the mount of /proc stay valid.
+use super::tasks;
+
+/// How long the options of the mount of /proc and the number of its fixed directories stay valid.
 const LOOK_AGE: Duration = Duration::from_secs(60);
 
 /// The kernel's first PID namespace: `PROC_PID_INIT_INO`.
@@ -19,6 +24,9 @@ const FIRST_USERS: &str = "user:[4026531837]";
 
 /// A directory's own links: itself and its entry in the parent.
 const OWN_LINKS: u64 = 2;
+
+/// By how many the list and the links may differ, plus a quarter of the list: processes come and go meanwhile.
+const DIFFERENCE: u64 = 16;
 
 /// The bit of `CAP_SYS_PTRACE`, which reveals everything.
 const SYS_PTRACE: u64 = 1 << 19;
@@ -38,14 +46,31 @@ pub(super) enum Sight {
 pub(super) struct Census {
     proc: PathBuf,
     look: Option<(Instant, Sight)>,
+    /// The open directory, whose links are counted.
+    links: Option<File>,
+    /// The number of fixed directories; `None` if the links say nothing.
+    fixed: Option<(Instant, Option<u64>)>,
 }
 
 impl Census {
     /// `proc` is the mount point of /proc.
     pub(super) fn new(proc: impl Into<PathBuf>) -> Self {
+        let proc = proc.into();
         Self {
-            proc: proc.into(),
             look: None,
+            links: File::open(&proc).ok(),
+            fixed: None,
+            proc,
+        }
+    }
+
+    /// The number of processes at `now`: of the machine, or of the container that we are in. `None` if unknown.
+    pub(super) fn count(&mut self, now: Instant) -> Option<u64> {
+        let sight = self.sight(now);
+        match self.fixed(now, sight) {
+            Some(fixed) => self.links()?.checked_sub(fixed),
+            None if sight == Sight::Nothing => None,
+            None => tasks::count(&self.proc),
         }
     }
 
@@ -76,23 +101,45 @@ impl Census {
         fs::read_link(self.proc.join(link)).is_ok_and(|found| found == Path::new(target))
     }
 
-    /// The number of processes of the machine, if the list shows only ours: /proc has one link for each of them and for
-    /// each fixed directory. That includes all PID namespaces, so it is right only in the first one; `None` elsewhere.
-    pub(super) fn count_hidden(&self) -> Option<u64> {
+    /// The links of /proc, apart from its own.
+    fn links(&self) -> Option<u64> {
+        let links = self.links.as_ref()?.metadata().ok()?.nlink();
+        links.checked_sub(OWN_LINKS)
+    }
+
+    fn fixed(&mut self, now: Instant, sight: Sight) -> Option<u64> {
+        match self.fixed {
+            Some((at, fixed)) if now.saturating_duration_since(at) < LOOK_AGE => fixed,
+            _ => {
+                let fixed = self.count_fixed(sight);
+                self.fixed = Some((now, fixed));
+                fixed
+            }
+        }
+    }
+
+    /// The number of fixed directories. The links include the processes of all PID namespaces, so they count ours only
+    /// in the first one; `None` elsewhere, and if they contradict the list.
+    fn count_fixed(&self, sight: Sight) -> Option<u64> {
         if !self.is_link("self/ns/pid", FIRST_NAMESPACE) {
             return None;
         }
-        let links = fs::metadata(&self.proc).ok()?.nlink();
-        let entries = fs::read_dir(&self.proc).ok()?;
-        let fixed = entries.filter(|entry| {
-            entry.as_ref().is_ok_and(|entry| {
-                let is_process = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();
-                !is_process && entry.file_type().is_ok_and(|kind| kind.is_dir())
-            })
-        });
+        let before = self.links()?;
+        let (mut listed, mut fixed) = (0_u64, 0_u64);
+        for entry in fs::read_dir(&self.proc).ok()?.flatten() {
+            let is_process = entry.file_name().as_encoded_bytes()[0].is_ascii_digit();
+            if is_process {
+                listed += 1;
+            } else if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                fixed += 1;
+            }
+        }
+        let slack = DIFFERENCE + listed / 4;
+        let both = [before, self.links()?].map(|links| links.checked_sub(fixed));
+        let agrees = |count: Option<u64>| count.is_some_and(|it| it.abs_diff(listed) <= slack);
         // Without any, only processes are shown (`subset=pid`), and the number of directories is unknown.
-        let fixed = Some(fixed.count() as u64).filter(|fixed| *fixed != 0)?;
-        links.checked_sub(OWN_LINKS)?.checked_sub(fixed)
+        let is_right = fixed != 0 && (sight == Sight::Nothing || both.into_iter().any(agrees));
+        is_right.then_some(fixed)
     }
 }
 
@@ -185,35 +232,71 @@ mod tests {
     }
 
     #[test]
-    fn the_link_count_matches_the_list_here() {
-        let census = Census::new("/proc");
-        let listed = || {
-            let entries = fs::read_dir("/proc").unwrap().flatten();
-            let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
-            names.filter(|name| name.parse::<u32>().is_ok()).count() as u64
-        };
-        let (before, counted, after) = (listed(), census.count_hidden(), listed());
-        // In a container the links count all processes, so there is no count.
-        if let Some(counted) = counted {
-            let (fewest, most) = (before.min(after) - 20, before.max(after) + 20);
-            assert!(
-                (fewest..=most).contains(&counted),
-                "{before} {counted} {after}"
-            );
-        } else {
-            let namespace = fs::read_link("/proc/self/ns/pid").unwrap();
-            assert_ne!(namespace, Path::new(FIRST_NAMESPACE));
+    fn the_count_matches_the_list_here() {
+        let listed = || tasks::count(Path::new("/proc")).unwrap();
+        let now = Instant::now();
+        let mut census = Census::new("/proc");
+        let (before, counted, after) = (listed(), census.count(now).unwrap(), listed());
+        let (fewest, most) = (before.min(after) - 20, before.max(after) + 20);
+        assert!(
+            (fewest..=most).contains(&counted),
+            "{before} {counted} {after}"
+        );
+        // In a container the links count all processes, so they don't count.
+        let is_first = census.is_link("self/ns/pid", FIRST_NAMESPACE);
+        assert_eq!(census.fixed(now, Sight::All).is_some(), is_first);
+    }
+
+    /// A /proc with two fixed directories and these `processes`, in a PID namespace.
+    fn proc(namespace: &str, processes: std::ops::Range<u32>) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let ns = dir.path().join("self/ns");
+        fs::create_dir_all(&ns).unwrap();
+        fs::create_dir(dir.path().join("net")).unwrap();
+        std::os::unix::fs::symlink(namespace, ns.join("pid")).unwrap();
+        for pid in processes {
+            fs::create_dir(dir.path().join(pid.to_string())).unwrap();
         }
+        dir
     }
 
     #[test]
-    fn without_meaningful_links_there_is_no_count() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Census::new(dir.path()).count_hidden(), None);
-        let ns = dir.path().join("self/ns");
-        fs::create_dir_all(&ns).unwrap();
-        std::os::unix::fs::symlink("pid:[4026532000]", ns.join("pid")).unwrap();
-        assert_eq!(Census::new(dir.path()).count_hidden(), None);
+    fn processes_are_counted_without_listing_them() {
+        let dir = proc(FIRST_NAMESPACE, 1..40);
+        let mut census = Census::new(dir.path());
+        let now = Instant::now();
+        assert_eq!(census.count(now), Some(39));
+        fs::create_dir(dir.path().join("99")).unwrap();
+        fs::remove_dir(dir.path().join("7")).unwrap();
+        fs::remove_dir(dir.path().join("8")).unwrap();
+        assert_eq!(census.count(now), Some(38));
+        fs::create_dir(dir.path().join("asound")).unwrap();
+        assert_eq!(census.count(now + LOOK_AGE), Some(38));
+        // Even those that we cannot see.
+        assert_eq!(census.count_fixed(Sight::Nothing), Some(3));
+    }
+
+    #[test]
+    fn links_that_count_something_else_are_not_used() {
+        let dir = proc("pid:[4026532000]", 1..40);
+        let mut census = Census::new(dir.path());
+        assert_eq!(census.count_fixed(Sight::All), None);
+        assert_eq!(census.count(Instant::now()), Some(39));
+        census.look = Some((Instant::now(), Sight::Nothing));
+        assert_eq!(census.count(Instant::now()), None);
+
+        // As on a filesystem whose directories have no links, or have some of their own.
+        let dir = proc(FIRST_NAMESPACE, 1..40);
+        let mut census = Census::new(dir.path());
+        let other = tempfile::tempdir().unwrap();
+        census.links = File::open(other.path()).ok();
+        assert_eq!(census.count_fixed(Sight::All), None);
+        assert_eq!(census.count(Instant::now()), Some(39));
+
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(Census::new(empty.path()).count_fixed(Sight::Nothing), None);
+        let missing = Census::new(empty.path().join("proc")).count(Instant::now());
+        assert_eq!(missing, None);
     }
 
     #[test]

@@ -51,8 +51,6 @@ fn everything(count: u64) -> Reading {
         uptime: Some(_),
         users: Some(_),
         agent: _,
-        processes: _,
-        since_boot: _,
     } = &reading
     else {
         panic!("{reading:?}");
