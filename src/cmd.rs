@@ -33,6 +33,10 @@ pub enum Exit {
     Usage,
     /// There was no connection, it was refused, or nothing was ever observed; 3.
     NoConnection,
+    /// An alert fired under `--fail-on-alert`; 4.
+    AlertFired,
+    /// The rule of `--until` did not come true before the time was up or the stream ended; 5.
+    NotMet,
     /// A signal with this number arrived while something was still open; 128 plus the number.
     Interrupted(u8),
 }
@@ -46,6 +50,8 @@ impl Exit {
             Self::Failed => 1,
             Self::Usage => 2,
             Self::NoConnection => 3,
+            Self::AlertFired => 4,
+            Self::NotMet => 5,
             Self::Interrupted(signal) => 128 + signal,
         }
     }
@@ -121,7 +127,8 @@ Examples:
   metrics record ssh://web-1 -o x.csv      keep them, nothing lost
   metrics replay x.csv                     broadcast them again
 
-Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused";
+Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused; of watch: 4 an alert fired under --fail-on-alert,
+5 --until did not come true, 130 or 143 interrupted before either was decided";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -166,7 +173,7 @@ pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(args, &cli.global, asked).await,
-            Command::Watch(args) => watch::run(args, &cli.global, asked.stop).await,
+            Command::Watch(args) => watch::run(args, &cli.global, asked).await,
             Command::Record(args) => record::run(args, &cli.global, asked.stop).await,
             Command::Replay(args) => replay::run(args, &cli.global, asked).await,
         }

@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first one asks the program to stop, the second one ends it. SIGHUP does the same, or makes a
 //! server reread its files.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +20,21 @@ pub enum Hangup {
 pub struct Asked {
     /// To stop.
     pub stop: CancellationToken,
+    /// The number of the signal that asked to stop.
+    signal: Arc<OnceLock<u8>>,
     /// To reread files: notified once for any number of pending signals.
     pub reload: Arc<Notify>,
+}
+
+/// The number of SIGINT.
+pub const INTERRUPT: u8 = 2;
+
+impl Asked {
+    /// The number of the signal that asked to stop; that of SIGINT if it is not known.
+    #[must_use]
+    pub fn signal(&self) -> u8 {
+        self.signal.get().copied().unwrap_or(INTERRUPT)
+    }
 }
 
 /// Catches signals. The second one that asks to stop calls `leave` with its number, on a thread of its own, so that it
@@ -43,7 +56,9 @@ pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked 
             let mut signals = Signals::catch(hangup)?;
             let _told_by_write = file_size_limit();
             let _ = ready.send(());
-            signals.next(&tell.reload).await;
+            let first = signals.next(&tell.reload).await;
+            // It is the only one that sets this.
+            let _ = tell.signal.set(u8::try_from(first).unwrap_or(INTERRUPT));
             tell.stop.cancel();
             std::io::Result::Ok(signals.next(&tell.reload).await)
         });

@@ -47,7 +47,7 @@ pub async fn run(
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
-    let signals::Asked { stop, reload } = asked;
+    let signals::Asked { stop, reload, .. } = asked;
     let inputs = args.inputs()?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(

@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod assertions;
 mod display;
 mod limits;
 mod line_output;
@@ -11,25 +12,29 @@ mod once;
 use std::io::{self, ErrorKind, IsTerminal};
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, ClientEvent, Credentials};
 use crate::millis::epoch_millis;
 use crate::protocol::Query;
+use crate::signals;
 use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
 use super::news::{News, short_name};
-use super::{Exit, Failure, configure};
+use super::{Exit, Failure, announce, configure};
 
 use archive::ServerArchive;
+use assertions::{AssertionArgs, Assertions};
 use display::Display;
 use limits::Limits;
 use line_output::LineFormat;
 
 /// The longest window kept of each metric: no screen shows more.
 const LONGEST_WINDOW: usize = 300;
+
+/// The number of SIGPIPE, which a shell shows for a program whose reader has left.
+const CLOSED_PIPE: u8 = 13;
 
 /// Flags of `metrics watch`.
 #[derive(Debug, clap::Args)]
@@ -39,7 +44,9 @@ Examples:
   metrics watch ssh://web-1 ssh://web-2 ssh://db-1
   metrics watch web-1 --once
   metrics watch web-1 --json | jq .data.cpu
-  metrics watch web-1 --plain >> web-1.log")]
+  metrics watch web-1 --plain >> web-1.log
+  metrics watch web-1 --until 'cpu < 50 for 10s' --duration 5m
+  metrics watch web-1 --fail-on-alert --duration 1h")]
 pub struct WatchArgs {
     #[command(flatten)]
     client: ClientArgs,
@@ -55,17 +62,22 @@ pub struct WatchArgs {
     /// Print one line per sample; the default when stdout is not a terminal
     #[arg(long, help_heading = None)]
     plain: bool,
+
+    #[command(flatten)]
+    assertions: AssertionArgs,
 }
 
 /// Watches until the end, a limit, `q` or `stop`.
 ///
 /// # Errors
-/// When no server can be reached, or the output cannot be written.
+/// When no server can be reached, the output cannot be written, or an assertion fails.
 pub async fn run(
     args: WatchArgs,
     global: &GlobalArgs,
-    stop: CancellationToken,
+    asked: signals::Asked,
 ) -> Result<Exit, Failure> {
+    let assertions = Assertions::new(&args.assertions)?;
+    let stop = &asked.stop;
     let urls: Vec<String> = args
         .client
         .endpoints()
@@ -77,7 +89,7 @@ pub async fn run(
     let mut client = client(&args, &credentials);
     tokio::select! {
         biased;
-        () = stop.cancelled() => return Ok(Exit::Done),
+        () = stop.cancelled() => return Ok(interrupted(asked.signal(), &assertions)),
         // While no screen hides ssh's questions.
         () = client.let_ask() => {}
     }
@@ -89,11 +101,12 @@ pub async fn run(
         display: Display::new(&names, window(&args.client), style),
         limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
+        assertions,
         clock: SessionClock::start(),
     };
     let end = match args.format() {
-        Some(format) => line_output::run(client, format, &mut session, global, &stop).await,
-        None if args.once => once::run(client, &mut session, &stop).await,
+        Some(format) => line_output::run(client, format, &mut session, global, &asked).await,
+        None if args.once => once::run(client, &mut session, &asked).await,
         None => {
             let archive = ServerArchive {
                 endpoints: args.client.endpoints(),
@@ -101,26 +114,39 @@ pub async fn run(
                 retry: args.client.retry(),
                 credentials,
             };
-            live_table::run(client, &archive, &mut session, &stop).await
+            live_table::run(client, &archive, &mut session, &asked).await
         }
     };
-    match end {
-        Ok(End::Done) => Ok(Exit::Done),
-        Ok(End::Over) => session.news.exit(),
+    let end = match end {
+        Ok(end) => end,
         // The reader of stdout has enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
-        Err(error) => Err(anyhow::Error::new(error)
-            .context("cannot write to stdout")
-            .into()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => End::Stopped(CLOSED_PIPE),
+        Err(error) => {
+            let error = anyhow::Error::new(error).context("cannot write to stdout");
+            return Err(error.into());
+        }
+    };
+    session.conclude(end, global)
+}
+
+/// The exit status of a watch that is ended by `signal`, or by something like it. An assertion that is still open has
+/// neither passed nor failed.
+fn interrupted(signal: u8, assertions: &Assertions) -> Exit {
+    if assertions.is_open() {
+        Exit::Interrupted(signal)
+    } else {
+        Exit::Done
     }
 }
 
 /// How a watch ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// Done as requested, or the user quit.
-    Done,
-    /// The servers or the time ended: the exit status depends on what was observed.
+    /// A signal of this number stopped it, or something like one: a key, or a reader that left.
+    Stopped(u8),
+    /// Everything was printed that was to be printed once.
+    Printed,
+    /// The servers or the time ended, or an assertion was decided: the exit status depends on what was observed.
     Over,
 }
 
@@ -130,15 +156,45 @@ struct Session {
     display: Display,
     limits: Limits,
     news: News,
+    assertions: Assertions,
     clock: SessionClock,
 }
 
 impl Session {
-    /// Takes note of an event; returns what there is to say about it.
-    fn take(&mut self, event: &ClientEvent) -> Option<String> {
+    /// Takes note of an event; returns what there is to say about it, in lines.
+    fn take(&mut self, event: &ClientEvent) -> Vec<String> {
+        let doubt = if self.limits.wants_event(event) {
+            self.assertions.take(event)
+        } else {
+            None
+        };
         self.limits.count(event);
         self.display.take(event, self.clock.now());
-        self.news.line(event)
+        self.news.line(event).into_iter().chain(doubt).collect()
+    }
+
+    /// Whether there is nothing left to wait for.
+    fn is_over(&self, events: &impl EventSource) -> bool {
+        self.assertions.is_decided() || self.limits.reached() && events.is_settled()
+    }
+
+    /// The exit status: that of the assertions once they are decided, whatever ended the watch.
+    fn conclude(self, end: End, global: &GlobalArgs) -> Result<Exit, Failure> {
+        let Self {
+            news, assertions, ..
+        } = self;
+        match end {
+            _ if assertions.is_decided() => {}
+            End::Stopped(signal) => return Ok(interrupted(signal, &assertions)),
+            End::Printed => {}
+            End::Over => {
+                news.exit()?;
+            }
+        }
+        if let Some(line) = assertions.remark() {
+            announce::say(global, &line);
+        }
+        assertions.exit()
     }
 }
 
@@ -167,7 +223,8 @@ impl WatchArgs {
 fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     let mut query: Query = args.client.query();
     // Line output shows what happens now: an old alert must not look like a new one, and nothing arrives twice.
-    if query.last.is_none() && query.since.is_none() && args.format().is_none() {
+    let shows_only_now = args.format().is_some() || args.assertions.is_any();
+    if query.last.is_none() && query.since.is_none() && !shows_only_now {
         query.last = u64::try_from(WINDOW).ok();
     }
     let mut retry = args.client.retry();

@@ -16,7 +16,7 @@ const STEP_MS: u64 = 200;
 
 /// A recording of `web-1` with these values of `cpu`, a fifth of a second apart; `-` is absent. `!` puts a recorded alert
 /// behind the sample, `_` stands for a lost message, and `/` begins another stream.
-fn recording(values: &str) -> String {
+pub(crate) fn recording(values: &str) -> String {
     let mut csv = String::from(
         "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,queueDepth,top,extra\n",
     );

@@ -12,6 +12,7 @@ mod harness;
 
 mod alerts;
 mod alerts_live;
+mod assertions;
 mod banner;
 mod client;
 mod counts;

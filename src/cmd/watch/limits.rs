@@ -38,6 +38,14 @@ impl Limits {
         self.samples.is_none_or(|samples| seen < samples)
     }
 
+    /// Whether `event` is none of a host that has had all its samples.
+    pub(super) fn wants_event(&self, event: &ClientEvent) -> bool {
+        match event {
+            ClientEvent::Message(received) => self.wants(&received.host),
+            _ => true,
+        }
+    }
+
     /// Counts `event`.
     pub(super) fn count(&mut self, event: &ClientEvent) {
         if let ClientEvent::Message(Received { host, update, .. }) = event {

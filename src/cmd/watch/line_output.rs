@@ -4,11 +4,10 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::cli::GlobalArgs;
 use crate::client::{ClientEvent, Received};
 use crate::protocol::{HostName, MetricInfo, Numbered, Update, escape_unsafe};
+use crate::signals::Asked;
 use crate::view::plain_line;
 
 use super::super::clock::reached;
@@ -40,16 +39,16 @@ impl LineOutput for Stdout {
     }
 }
 
-/// Prints lines until the end, a limit or `stop`.
+/// Prints lines until the end, a limit or a signal.
 pub(super) async fn run(
     events: impl EventSource,
     format: LineFormat,
     session: &mut Session,
     global: &GlobalArgs,
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> io::Result<End> {
     let say = |line: &str| announce::say(global, line);
-    follow(events, format, session, &mut Stdout, say, stop).await
+    follow(events, format, session, &mut Stdout, say, asked).await
 }
 
 /// Writes data to `out`, and changes of state to `say`.
@@ -59,35 +58,38 @@ pub(super) async fn follow(
     session: &mut Session,
     out: &mut impl LineOutput,
     mut say: impl FnMut(&str),
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> io::Result<End> {
     let mut columns = HashMap::new();
     loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(End::Done),
+            () = asked.stop.cancelled() => return Ok(End::Stopped(asked.signal())),
             () = reached(session.limits.until()) => return Ok(End::Over),
             event = events.next() => event,
         };
         let Some(event) = event else {
             return Ok(End::Over);
         };
-        if let ClientEvent::Message(received) = &event
-            && session.limits.wants(&received.host)
-            && let Some(line) = line(format, received, &mut columns)
-        {
+        let line = match &event {
+            ClientEvent::Message(received) if session.limits.wants(&received.host) => {
+                line(format, received, &mut columns)
+            }
+            _ => None,
+        };
+        // Before it is written: a reader that leaves does not undo what the message decides.
+        let news = session.take(&event);
+        if let Some(line) = line {
             tokio::select! {
                 biased;
                 written = out.write(line) => written?,
-                () = data::given_up(stop, session.limits.until()) => {
-                    return Ok(if stop.is_cancelled() { End::Done } else { End::Over });
+                () = data::given_up(&asked.stop, session.limits.until()) => {
+                    return Ok(if asked.stop.is_cancelled() { End::Stopped(asked.signal()) } else { End::Over });
                 }
             }
         }
-        if let Some(line) = session.take(&event) {
-            say(&line);
-        }
-        if session.limits.reached() && events.is_settled() {
+        news.iter().for_each(|line| say(line));
+        if session.is_over(&events) {
             return Ok(End::Over);
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::client::ClientEvent;
+use crate::signals::{Asked, INTERRUPT};
 use crate::terminal::{self, Screen, TerminalInput};
 
 use super::super::clock::reached;
@@ -44,11 +44,11 @@ pub(super) async fn run(
     events: impl EventSource,
     archive: &impl Archive,
     session: &mut Session,
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> io::Result<End> {
     let mut screen = Screen::open()?;
     let mut keys = terminal::inputs();
-    let end = follow(events, archive, session, &mut keys, &mut screen, stop).await;
+    let end = follow(events, archive, session, &mut keys, &mut screen, asked).await;
     let (width, height) = terminal::size();
     let left_behind = if session.display.state().has_data() {
         // One line stays for the prompt.
@@ -64,14 +64,14 @@ pub(super) async fn run(
     closed.map(|()| end)
 }
 
-/// Updates and draws the display with events and keys, until one of them or `stop` ends it.
+/// Updates and draws the display with events and keys, until one of them or a signal ends it.
 pub(super) async fn follow<A: Archive>(
     mut events: impl EventSource,
     archive: &A,
     session: &mut Session,
     keys: &mut mpsc::Receiver<TerminalInput>,
     surface: &mut impl Surface,
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> io::Result<End> {
     let mut timer = FrameTimer::new();
     let mut past: Option<A::Events> = None;
@@ -88,12 +88,12 @@ pub(super) async fn follow<A: Archive>(
         }
         tokio::select! {
             biased;
-            () = stop.cancelled() => return Ok(End::Done),
+            () = asked.stop.cancelled() => return Ok(End::Stopped(asked.signal())),
             key = next_key(keys) => {
                 if display.input(key, surface.size(), clock.now()) {
                     // A user who quits before there was any data learns why there was none.
                     let seen = display.state().has_data();
-                    return Ok(if seen { End::Done } else { End::Over });
+                    return Ok(if seen { End::Stopped(INTERRUPT) } else { End::Over });
                 }
                 timer.at_once();
             }
@@ -102,7 +102,7 @@ pub(super) async fn follow<A: Archive>(
             event = events.next() => {
                 let Some(event) = event else { return Ok(End::Over) };
                 session.take(&event);
-                if session.limits.reached() && events.is_settled() {
+                if session.is_over(&events) {
                     return Ok(End::Over);
                 }
                 timer.soon();

@@ -4,8 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
+use crate::signals::Asked;
 use crate::terminal;
 
 use super::super::clock::reached;
@@ -22,10 +22,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) async fn run(
     events: impl EventSource,
     session: &mut Session,
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> io::Result<End> {
-    let end = gather(events, session, stop).await;
-    if end == End::Done || !session.display.state().has_data() {
+    let end = gather(events, session, asked).await;
+    if matches!(end, End::Stopped(_)) || !session.display.state().has_data() {
         return Ok(end);
     }
     let width = terminal::columns(&io::stdout());
@@ -37,24 +37,24 @@ pub(super) async fn run(
     tokio::select! {
         biased;
         written = data::print(table.into_bytes()) => written?,
-        () = data::given_up(stop, None) => {}
+        () = data::given_up(&asked.stop, None) => return Ok(End::Stopped(asked.signal())),
     }
     // The table shows which hosts were absent.
-    Ok(End::Done)
+    Ok(End::Printed)
 }
 
-/// Takes events until there is a sample of every host, or until `stop`.
+/// Takes events until there is a sample of every host, or until `asked` to stop.
 pub(super) async fn gather(
     mut events: impl EventSource,
     session: &mut Session,
-    stop: &CancellationToken,
+    asked: &Asked,
 ) -> End {
     let mut settled = None;
     let mut patience = None;
     loop {
         let event = tokio::select! {
             biased;
-            () = stop.cancelled() => return End::Done,
+            () = asked.stop.cancelled() => return End::Stopped(asked.signal()),
             () = reached(session.limits.until()) => return End::Over,
             () = reached(patience) => return End::Over,
             event = events.next() => event,
@@ -70,6 +70,9 @@ pub(super) async fn gather(
             return End::Over;
         };
         session.take(&event);
+        if session.assertions.is_decided() {
+            return End::Over;
+        }
         settled = Some(Instant::now() + SETTLED_AFTER);
         if session.display.state().has_data() {
             patience.get_or_insert_with(|| Instant::now() + PATIENCE);

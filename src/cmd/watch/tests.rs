@@ -1,6 +1,7 @@
 //! Watching without a server and without a terminal.
 
 mod as_lines;
+mod asserting;
 mod at_once;
 mod looking_back;
 mod on_screen;

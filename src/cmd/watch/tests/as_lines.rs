@@ -2,8 +2,6 @@
 
 use std::io;
 
-use tokio_util::sync::CancellationToken;
-
 use super::super::line_output::{self, LineFormat};
 use super::super::{End, Session};
 use super::script::{
@@ -12,6 +10,7 @@ use super::script::{
 use crate::client::ClientEvent;
 use crate::cmd::Exit;
 use crate::protocol::{Alert, AlertState, Gap, GapReason, Update};
+use crate::signals::Asked;
 
 /// Runs the lines over `script`; returns what was written and reported.
 async fn print(
@@ -21,9 +20,9 @@ async fn print(
 ) -> (io::Result<End>, String, Vec<String>) {
     let mut out = Vec::new();
     let mut said = Vec::new();
-    let stop = CancellationToken::new();
+    let asked = Asked::default();
     let say = |line: &str| said.push(line.to_owned());
-    let end = line_output::follow(script, format, session, &mut out, say, &stop).await;
+    let end = line_output::follow(script, format, session, &mut out, say, &asked).await;
     (end, String::from_utf8(out).unwrap(), said)
 }
 
@@ -151,7 +150,7 @@ async fn each_host_gets_its_samples() {
 }
 
 /// A pipe that somebody closed.
-struct Closed;
+pub(super) struct Closed;
 
 impl line_output::LineOutput for Closed {
     async fn write(&mut self, _: String) -> io::Result<()> {
@@ -170,7 +169,7 @@ impl line_output::LineOutput for Vec<u8> {
 #[tokio::test(start_paused = true)]
 async fn a_closed_pipe_is_distinguished_from_other_errors() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
-    let stop = CancellationToken::new();
+    let asked = Asked::default();
     let mut session = session(&["web-1"], None, None);
     let end = line_output::follow(
         script,
@@ -178,7 +177,7 @@ async fn a_closed_pipe_is_distinguished_from_other_errors() {
         &mut session,
         &mut Closed,
         |_| {},
-        &stop,
+        &asked,
     )
     .await;
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::BrokenPipe);

@@ -1,18 +1,18 @@
 //! The table, once.
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::super::{End, once as table};
 use super::script::{Script, connected, hello, metric, session};
 use crate::client::ClientEvent;
+use crate::signals::Asked;
 
 /// Runs `--once` over `script`: when it ended, and what it would print.
 async fn once(servers: &[&str], events: Vec<(u64, ClientEvent)>) -> (u128, String) {
     let start = Instant::now();
     let mut session = session(servers, None, None);
-    let stop = CancellationToken::new();
-    let end = table::gather(Script::new(events), &mut session, &stop).await;
+    let asked = Asked::default();
+    let end = table::gather(Script::new(events), &mut session, &asked).await;
     assert_eq!(end, End::Over);
     let took = start.elapsed().as_millis();
     (

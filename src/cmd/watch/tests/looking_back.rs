@@ -3,8 +3,6 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use super::super::Session;
 use super::super::archive::{Archive, LookbackRequest};
 use super::super::live_table;
@@ -13,6 +11,7 @@ use super::script::{
 };
 use crate::client::ClientEvent;
 use crate::protocol::AlertState;
+use crate::signals::Asked;
 use crate::terminal::TerminalInput;
 use crate::view::MOST_KEPT;
 
@@ -61,8 +60,8 @@ async fn watch(script: Script, shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> 
     let mut keys = keyboard(keys);
     let mut session: Session = session(&["web-1"], None, None);
     let mut frames = Frames::new();
-    let stop = CancellationToken::new();
-    let end = live_table::follow(script, shelf, &mut session, &mut keys, &mut frames, &stop);
+    let asked = Asked::default();
+    let end = live_table::follow(script, shelf, &mut session, &mut keys, &mut frames, &asked);
     let _ = tokio::time::timeout(Duration::from_secs(60), end).await;
     frames
 }

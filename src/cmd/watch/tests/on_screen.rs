@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::super::{End, Session, live_table};
 use super::script::{Frames, Nothing, Script, connected, hello, keyboard, lost, metric, session};
 use crate::cmd::Exit;
+use crate::signals::{Asked, INTERRUPT};
 use crate::terminal::TerminalInput;
 
 /// Runs the screen over `script` with keys at their times, for at most a minute.
@@ -17,11 +17,18 @@ async fn watch(
     keys: &[(u64, TerminalInput)],
 ) -> (End, Frames) {
     let mut receiver = keyboard(keys);
-    let stop = CancellationToken::new();
+    let asked = Asked::default();
     let mut frames = Frames::new();
-    let end = live_table::follow(script, &Nothing, session, &mut receiver, &mut frames, &stop);
+    let end = live_table::follow(
+        script,
+        &Nothing,
+        session,
+        &mut receiver,
+        &mut frames,
+        &asked,
+    );
     let end = tokio::time::timeout(Duration::from_secs(60), end).await;
-    (end.map_or(End::Done, Result::unwrap), frames)
+    (end.map_or(End::Stopped(INTERRUPT), Result::unwrap), frames)
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,7 +93,10 @@ async fn q_quits() {
     let script = Script::new(vec![(0, metric(0, "web-1", 1.0))]);
     let mut session = session(&["web-1"], None, None);
     let (end, frames) = watch(script, &mut session, &[(700, TerminalInput::Char('q'))]).await;
-    assert_eq!((end, frames.start.elapsed().as_millis()), (End::Done, 700));
+    assert_eq!(
+        (end, frames.start.elapsed().as_millis()),
+        (End::Stopped(INTERRUPT), 700)
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,8 +219,8 @@ async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
     let (end, frames) = watch(Script::new(one()), &mut timed, &[]).await;
     assert_eq!((end, frames.start.elapsed().as_millis()), (End::Over, 300));
 
-    let stop = CancellationToken::new();
-    stop.cancel();
+    let asked = Asked::default();
+    asked.stop.cancel();
     let (_keyboard, mut keys) = mpsc::channel(1);
     let mut frames = Frames::new();
     let mut stopped = session(&["web-1"], None, None);
@@ -220,9 +230,9 @@ async fn it_ends_with_the_servers_the_samples_the_time_or_a_signal() {
         &mut stopped,
         &mut keys,
         &mut frames,
-        &stop,
+        &asked,
     );
-    assert_eq!(end.await.unwrap(), End::Done);
+    assert_eq!(end.await.unwrap(), End::Stopped(INTERRUPT));
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,14 +242,14 @@ async fn it_works_without_a_keyboard() {
     let script = Script::ending(vec![(1000, metric(0, "web-1", 1.0))]);
     let mut session = session(&["web-1"], None, None);
     let mut frames = Frames::new();
-    let stop = CancellationToken::new();
+    let asked = Asked::default();
     let end = live_table::follow(
         script,
         &Nothing,
         &mut session,
         &mut keys,
         &mut frames,
-        &stop,
+        &asked,
     );
     assert_eq!(end.await.unwrap(), End::Over);
     assert_eq!(frames.start.elapsed().as_millis(), 1000);

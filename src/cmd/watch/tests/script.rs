@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::super::archive::{Archive, LookbackRequest};
+use super::super::assertions::Assertions;
 use super::super::display::{Display, Size};
 use super::super::limits::Limits;
 use super::super::live_table::Surface;
@@ -128,6 +129,7 @@ pub(super) fn session(
         display: Display::new(&names, 30, style),
         limits: Limits::new(samples, duration),
         news: News::new(names),
+        assertions: Assertions::default(),
         clock: SessionClock::start(),
     }
 }
