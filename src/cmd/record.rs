@@ -4,16 +4,17 @@ mod sample_limit;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
 use crate::client::{Client, ClientEvent, Received};
+use crate::protocol::rfc3339;
 use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
 use crate::talk;
 use crate::terminal::{self, ProgressLine, Recorded};
-use crate::wording::{counted, exact_span};
+use crate::wording::counted;
 
 use super::clock::reached;
 use super::news::{News, short_name};
@@ -89,7 +90,6 @@ pub async fn run(
         // While no progress bar hides ssh's questions.
         () = client.let_ask() => {}
     }
-    let started = Instant::now();
     let mut report = TerminalReport::new(&args, global);
     let followed = follow(&args, client, &mut *sink, &mut report, &stop).await;
     let closed = sink.close().await;
@@ -99,7 +99,7 @@ pub async fn run(
         Err(error) if error.is_closed_pipe() => return Ok(Exit::Done),
         other => other?,
     }
-    if let Some(summary) = summary(&*sink, started.elapsed()) {
+    if let Some(summary) = summary(&*sink) {
         announce::say(global, &summary);
     }
     report.news.exit()
@@ -238,7 +238,10 @@ impl TerminalReport {
         }
     }
 
-    fn progress(&self, Written { rows, bytes, gaps }: Written) {
+    fn progress(&self, written: Written) {
+        let Written {
+            rows, bytes, gaps, ..
+        } = written;
         self.progress.recorded(&Recorded {
             rows,
             bytes,
@@ -249,13 +252,46 @@ impl TerminalReport {
 }
 
 /// What was recorded, in one line; `None` if nothing was.
-fn summary(sink: &dyn Sink, elapsed: Duration) -> Option<String> {
-    let Written { rows, gaps, .. } = sink.written();
-    let name = sink.name();
+fn summary(sink: &dyn Sink) -> Option<String> {
+    let Written {
+        rows, gaps, times, ..
+    } = sink.written();
+    let (name, rows) = (sink.name(), counted(rows, "row"));
     let gaps = match gaps {
         0 => String::new(),
         gaps => format!(", {}", counted(gaps, "gap")),
     };
-    let (lines, span) = (counted(rows, "row"), exact_span(elapsed));
-    (rows > 0).then(|| format!("Wrote {name}: {lines} in {span}{gaps}."))
+    let span = span_of(times?);
+    Some(format!("Wrote {name}: {rows}, {span}{gaps}."))
+}
+
+/// The span of a recording in UTC, as its rows have it: with dates if it covers more than one day.
+fn span_of((from, to): (u64, u64)) -> String {
+    let [from, to] = [from, to].map(|time| rfc3339(time).to_string());
+    let parts = |text: &str| Some((text.get(..10)?.to_owned(), text.get(11..19)?.to_owned()));
+    match (parts(&from), parts(&to)) {
+        (Some((day, from)), Some((other, to))) if day == other => format!("{from} to {to} UTC"),
+        (Some((day, from)), Some((other, to))) => format!("{day} {from} to {other} {to} UTC"),
+        _ => format!("{from} to {to}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_has_dates_only_if_it_needs_them() {
+        let at = 1_795_529_251_204;
+        for (to, expected) in [
+            (at, "14:07:31 to 14:07:31 UTC"),
+            (at + 34_000, "14:07:31 to 14:08:05 UTC"),
+            (
+                at + 86_400_000,
+                "2026-11-24 14:07:31 to 2026-11-25 14:07:31 UTC",
+            ),
+        ] {
+            assert_eq!(span_of((at, to)), expected);
+        }
+    }
 }

@@ -48,7 +48,7 @@ pub async fn run(
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
     let signals::Asked { stop, reload, .. } = asked;
-    let inputs = args.inputs()?;
+    let inputs = args.inputs(global)?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
             global,

@@ -13,6 +13,12 @@ pub(super) fn is_start_of_header(line: &[u8]) -> bool {
     is_header(line) || HEADER_START.starts_with(line)
 }
 
+/// Whether all of a file is the beginning of a header, or nothing, because writing it was interrupted.
+#[must_use]
+pub fn is_part_of_header(file: &[u8]) -> bool {
+    !file.contains(&b'\n') && is_start_of_header(file)
+}
+
 /// How many of these bytes, which may end anywhere, are whole rows: up to the last complete one that is neither a
 /// header nor a gap, because those mean nothing without the message after them.
 pub(super) fn length_of_whole_rows(written: &[u8]) -> usize {

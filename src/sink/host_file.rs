@@ -64,6 +64,7 @@ impl HostFile {
     /// Writes a numbered message, and a gap before it.
     pub(super) async fn write(&mut self, message: Numbered) -> Result<(), SinkError> {
         self.rows.clear();
+        let timestamp = message.sample.timestamp;
         let has_gap = self.transcript.push(message, &mut self.rows);
         let bytes = self.rows.len() as u64;
         if self.output.may_wait() {
@@ -74,6 +75,7 @@ impl HostFile {
         }
         self.written.gaps += u64::from(has_gap);
         self.written.rows += 1;
+        self.written.note_time(timestamp);
         self.written.bytes += bytes;
         self.is_dirty = true;
         Ok(())

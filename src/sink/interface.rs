@@ -53,6 +53,25 @@ pub struct Written {
     pub bytes: u64,
     /// Gaps between them.
     pub gaps: u64,
+    /// The earliest and the latest time of a message, in milliseconds since the epoch; `None` without one.
+    pub times: Option<(u64, u64)>,
+}
+
+impl Written {
+    /// Notes the time of a message.
+    pub(super) fn note_time(&mut self, timestamp: u64) {
+        self.times = both(self.times, Some((timestamp, timestamp)));
+    }
+}
+
+/// The span that covers both.
+fn both(one: Option<(u64, u64)>, other: Option<(u64, u64)>) -> Option<(u64, u64)> {
+    match (one, other) {
+        (Some((from, to)), Some((other_from, other_to))) => {
+            Some((from.min(other_from), to.max(other_to)))
+        }
+        _ => one.or(other),
+    }
 }
 
 impl std::iter::Sum for Written {
@@ -61,6 +80,7 @@ impl std::iter::Sum for Written {
             rows: sum.rows + one.rows,
             bytes: sum.bytes + one.bytes,
             gaps: sum.gaps + one.gaps,
+            times: both(sum.times, one.times),
         })
     }
 }

@@ -6,12 +6,15 @@
 //! produces the messages, and [`Feed`] paces them.
 
 mod chain;
+mod directory;
 mod feed;
+mod found_row;
 mod merge;
 mod order;
 mod ordered;
 mod pace;
 mod playback;
+mod series;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,9 @@ mod window;
 
 use std::path::{Path, PathBuf};
 
+use crate::recording::is_packed;
+
+pub use directory::Found;
 pub use feed::{Feed, LongWait, Observer, Played, ReplayError, Tempo};
 pub use order::RowOrder;
 pub use pace::Speed;
@@ -31,6 +37,10 @@ pub use window::{Bound, Window};
 pub enum Input {
     /// A regular file.
     File(PathBuf),
+    /// A regular file that is compressed with gzip.
+    Packed(PathBuf),
+    /// The files of a rotated recording, oldest first; any of them may be compressed.
+    Rotated(Vec<PathBuf>),
     /// A pipe or a device. It can be read once.
     Pipe(PathBuf),
     /// Standard input. It can be read once.
@@ -46,6 +56,7 @@ impl Input {
         }
         match std::fs::metadata(path) {
             Ok(it) if !it.is_file() && !it.is_dir() => Self::Pipe(path.into()),
+            Ok(it) if it.is_file() && is_packed(path).unwrap_or(false) => Self::Packed(path.into()),
             // A missing file or a directory is reported when it is opened.
             _ => Self::File(path.into()),
         }
@@ -54,6 +65,6 @@ impl Input {
     /// Whether it can be read only once.
     #[must_use]
     pub fn is_piped(&self) -> bool {
-        !matches!(self, Self::File(_))
+        matches!(self, Self::Pipe(_) | Self::Stdin)
     }
 }

@@ -50,6 +50,7 @@ mod page_streams;
 mod record;
 mod refused;
 mod replay_again;
+mod replay_directory;
 mod replay_flags;
 mod replay_inputs;
 mod replay_order;

@@ -91,11 +91,6 @@ fn the_error_says_what_a_file_is_if_it_is_not_a_recording() {
     let csv = plain("web-1", 3, 1000);
     for (name, bytes, reason) in [
         (
-            "r.csv.gz",
-            b"\x1f\x8b\x08\0\0\0\n\n".to_vec(),
-            "compressed with gzip; write: zcat {} | metrics replay -",
-        ),
-        (
             "r.csv.zst",
             b"\x28\xb5\x2f\xfd\n".to_vec(),
             "compressed with zstd; write: zstdcat {} | metrics replay -",
@@ -140,13 +135,6 @@ fn the_error_says_what_a_file_is_if_it_is_not_a_recording() {
             .stderr_has(&format!("{file}: not a recording: "))
             .stderr_has(&reason.replace("{}", &file));
     }
-    let folder = files.0.path().display().to_string();
-    Metrics::replay([&folder])
-        .run()
-        .code(1)
-        .stderr_has(&format!(
-            "'{folder}' is a directory: name the recordings in it"
-        ));
 }
 
 /// The recording with its times as another program writes them.

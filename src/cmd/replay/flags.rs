@@ -1,13 +1,18 @@
 //! The flags of `metrics replay`, and what they ask for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::cli::ServerArgs;
-use crate::cmd::Failure;
+use crate::cli::{GlobalArgs, ServerArgs};
+use crate::cmd::{Failure, announce};
 use crate::millis::epoch_millis;
 use crate::protocol::{HostName, StreamId};
-use crate::source::recording::{Bound, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window};
+use crate::source::recording::{
+    Bound, Found, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window,
+};
+
+/// How many of the files that a directory holds besides recordings are named.
+const SKIPPED_SHOWN: usize = 10;
 
 /// Flags of `metrics replay`.
 #[derive(Debug, clap::Args)]
@@ -16,9 +21,10 @@ Examples:
   metrics replay incident.csv
   metrics replay incident.csv --speed 10 --rebase
   metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
-  zcat incident.csv.gz | metrics replay -")]
+  metrics replay incident.csv.gz
+  metrics replay /var/lib/metrics/")]
 pub struct ReplayArgs {
-    /// Recordings, merged by time; - reads standard input
+    /// Recordings, merged by time, compressed with gzip or not; DIR for all below it; - reads standard input
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
@@ -68,8 +74,25 @@ impl ReplayArgs {
         self.server.access.can_reload() || self.server.alerts.can_reload()
     }
 
-    pub(super) fn inputs(&self) -> Result<Vec<Input>, Failure> {
-        let inputs: Vec<_> = self.files.iter().map(|path| Input::of(path)).collect();
+    /// The recordings. Says what else their directories hold.
+    pub(super) fn inputs(&self, global: &GlobalArgs) -> Result<Vec<Input>, Failure> {
+        let mut inputs = Vec::new();
+        for path in &self.files {
+            if path.is_dir() {
+                let (found, notice) = recordings_below(path)?;
+                inputs.extend(found);
+                if let Some(notice) = notice {
+                    announce::say(global, &notice);
+                }
+            } else {
+                inputs.push(Input::of(path));
+            }
+        }
+        self.check_pipes(&inputs)?;
+        Ok(inputs)
+    }
+
+    fn check_pipes(&self, inputs: &[Input]) -> Result<(), Failure> {
         let stdin = inputs.iter().filter(|it| **it == Input::Stdin).count();
         if stdin > 1 {
             return Err(Failure::usage(
@@ -77,7 +100,7 @@ impl ReplayArgs {
             ));
         }
         let Some(pipe) = inputs.iter().find(|input| input.is_piped()) else {
-            return Ok(inputs);
+            return Ok(());
         };
         let pipe = match pipe {
             Input::Pipe(path) => format!("'{}' is not a regular file: it", path.display()),
@@ -93,7 +116,7 @@ impl ReplayArgs {
                 "{pipe} cannot be merged with others: save it to a file first"
             )));
         }
-        Ok(inputs)
+        Ok(())
     }
 
     pub(super) fn window(&self) -> Window {
@@ -135,4 +158,26 @@ impl ReplayArgs {
             interval: 0,
         }
     }
+}
+
+/// The recordings below a directory, and what to say about everything else in it.
+fn recordings_below(directory: &Path) -> Result<(Vec<Input>, Option<String>), Failure> {
+    let found = Found::below(directory).map_err(|(path, error)| {
+        anyhow::Error::new(error).context(format!("cannot list '{}'", path.display()))
+    })?;
+    let shown = directory.display();
+    if found.inputs.is_empty() {
+        let reason = format!("nothing to replay: there is no *.csv or *.csv.gz below '{shown}'");
+        return Err(anyhow::Error::msg(reason).into());
+    }
+    let names = found.skipped.iter().take(SKIPPED_SHOWN);
+    let mut names: Vec<_> = names
+        .map(|path| crate::protocol::shown(&path.to_string_lossy()).to_string())
+        .collect();
+    let more = found.skipped.len() - names.len();
+    if more > 0 {
+        names.push(format!("and {more} more"));
+    }
+    let notice = format!("Skipped in '{shown}': {}.", names.join(", "));
+    Ok((found.inputs, (!names.is_empty()).then_some(notice)))
 }

@@ -9,11 +9,9 @@ use crate::wording::{self, one_or_more};
 
 use super::Input;
 use super::chain::RowRank;
+use super::found_row::{FoundRow, Spot};
 use super::order::{Ranks, RowOrder, Runs};
-use super::ordered::{FoundRow, RowSource, Spot};
-
-/// The advice for a displaced row in an input that can be read only once.
-const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
+use super::ordered::RowSource;
 
 /// The advice for files whose rows cannot be merged in sequence.
 const JOIN_THEM: &str = "these files cannot be merged by time; replay one file with all their rows";
@@ -135,8 +133,8 @@ impl Merged {
 
     /// Whether a row is the next one of its host. A repeated one is counted.
     fn is_new(&mut self, input: usize, found: &FoundRow) -> Result<bool, ReadError> {
-        let is_pipe = self.inputs[input].source.is_pipe();
-        let keep = || is_pipe.then(|| found.message.clone());
+        let keeps = self.inputs[input].source.in_sequence_only().is_some();
+        let keep = || keeps.then(|| found.message.clone());
         let Some(last) = self.last.get_mut(&found.message.host) else {
             let last = Last {
                 stream: found.message.stream,
@@ -194,7 +192,7 @@ impl Merged {
         }
         let problem = RowProblem::Differs {
             message: name(found.message.stream, found.message.seq),
-            other: format!("{}:{}", source.file(), last.at.line),
+            other: place(source, &last.at),
         };
         Err(self.error(input, found, problem))
     }
@@ -202,22 +200,22 @@ impl Merged {
     fn displaced(&self, input: usize, found: &FoundRow) -> ReadError {
         let after = (self.last.get(&found.message.host))
             .map(|last| {
-                let (file, line) = (self.inputs[last.input].source.file(), last.at.line);
-                format!("{} ({file}:{line})", name(last.stream, last.seq))
+                let at = place(&self.inputs[last.input].source, &last.at);
+                format!("{} ({at})", name(last.stream, last.seq))
             })
             .unwrap_or_default();
-        let is_pipe = self.inputs[input].source.is_pipe();
+        let cure = self.inputs[input].source.in_sequence_only();
         let problem = RowProblem::Displaced {
             message: name(found.message.stream, found.message.seq),
             after,
-            cure: if is_pipe { SAVE_IT } else { JOIN_THEM },
+            cure: cure.unwrap_or(JOIN_THEM),
         };
         self.error(input, found, problem)
     }
 
     fn error(&self, input: usize, found: &FoundRow, problem: RowProblem) -> ReadError {
         ReadError::Row {
-            file: self.inputs[input].source.file().into(),
+            file: file(&self.inputs[input].source, &found.at).into(),
             line: found.at.line,
             problem,
         }
@@ -254,16 +252,25 @@ impl Merged {
                 "repeats a message; it is omitted",
                 "repeat a message; they are omitted",
             );
-            [opened.source.torn(), moved, repeated]
-                .into_iter()
-                .flatten()
+            let torn = opened.source.torn().into_iter();
+            torn.chain([moved, repeated].into_iter().flatten())
         })
     }
 
     /// Only the warnings about rows that were cut off.
     pub(super) fn torn(&self) -> impl Iterator<Item = String> {
-        (self.inputs.iter()).filter_map(|opened| opened.source.torn())
+        (self.inputs.iter()).flat_map(|opened| opened.source.torn())
     }
+}
+
+/// The file of a row.
+fn file<'a>(source: &'a RowSource, at: &'a Spot) -> &'a str {
+    at.file.as_deref().unwrap_or_else(|| source.file())
+}
+
+/// Where a row is, as errors write it.
+fn place(source: &RowSource, at: &Spot) -> String {
+    format!("{}:{}", file(source, at), at.line)
 }
 
 /// What errors call a message.

@@ -2,48 +2,30 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::Read;
+use std::io;
 use std::sync::Arc;
 
 use crate::protocol::{HostName, Numbered};
-use crate::recording::{Columns, Heading, ReadError, Reader, Row, RowPlace};
+use crate::recording::{ReadError, Reader, unpacked};
 
 use super::Input;
+use super::found_row::{FoundRow, Spot, numbered};
 use super::order::{Displaced, HostPlan, ReorderPlan, RunCounter, Runs};
+use super::series::{self, Bytes, Series};
 
-/// A numbered row, and where it was read.
-#[derive(Debug)]
-pub(super) struct FoundRow {
-    pub(super) message: Numbered,
-    pub(super) at: Spot,
-    /// Whether it was displaced in its file.
-    pub(super) is_moved: bool,
-}
+/// The advice for a displaced row in an input that can be read only once.
+const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
 
-/// Where a row is in its file.
-#[derive(Debug, Clone)]
-pub(super) struct Spot {
-    pub(super) heading: Heading,
-    pub(super) place: RowPlace,
-    /// The line on which it starts, from 1.
-    pub(super) line: u64,
-}
-
-impl FoundRow {
-    /// When its sample was taken, in milliseconds since the epoch.
-    pub(super) fn timestamp(&self) -> u64 {
-        self.message.sample.timestamp
-    }
-
-    pub(super) fn columns(&self) -> &Columns {
-        self.at.heading.columns()
-    }
-}
+/// The advice for a displaced row in compressed files, or in one of several that follow each other.
+const UNPACK_IT: &str = "write all rows to one file, such as with `zcat -f FILE… > all.csv`, and replay that, which \
+                         puts them in order";
 
 /// An open input. Gap rows are skipped: the numbers show the hole.
 pub(super) enum RowSource {
     /// Its rows can be read once, in sequence.
-    Pipe(Reader<Box<dyn Read + Send>>),
+    Pipe(Reader<Bytes>),
+    /// Its rows can be read in sequence only, because it is compressed or consists of several files.
+    Series(Series),
     /// Its rows are in order, as far as is known. To find that out, they are counted.
     File(Reader<File>, Option<Runs>),
     /// Some of its rows are displaced.
@@ -71,11 +53,12 @@ impl RowSource {
                 plan,
             })),
             (Input::File(path), None) => Self::File(Reader::open(path)?, count.then(Runs::default)),
-            (Input::Pipe(path), _) => Self::Pipe(open_pipe(path)?),
-            (Input::Stdin, _) => Self::Pipe({
-                let input: Box<dyn Read + Send> = Box::new(std::io::stdin());
-                Reader::new(input, "standard input")?
-            }),
+            (Input::Packed(path), _) => {
+                Self::Series(Series::open(std::slice::from_ref(path), false, count)?)
+            }
+            (Input::Rotated(files), _) => Self::Series(Series::open(files, true, count)?),
+            (Input::Pipe(path), _) => Self::Pipe(series::open(path)?),
+            (Input::Stdin, _) => Self::Pipe(open_stdin()?),
         })
     }
 
@@ -83,6 +66,7 @@ impl RowSource {
     pub(super) fn next(&mut self) -> Result<Option<FoundRow>, ReadError> {
         match self {
             Self::Pipe(reader) => numbered(reader),
+            Self::Series(series) => series.next(),
             Self::File(reader, runs) => {
                 let found = numbered(reader)?;
                 if let (Some(runs), Some(found)) = (runs, &found) {
@@ -102,7 +86,7 @@ impl RowSource {
                 let mut by_place = Reader::open_for_rows(reader.file().as_ref())?;
                 by_place.message_at(at.place, &at.heading).map(Some)
             }
-            Self::Pipe(_) => Ok(None),
+            Self::Pipe(_) | Self::Series(_) => Ok(None),
         }
     }
 
@@ -110,59 +94,51 @@ impl RowSource {
     pub(super) fn file(&self) -> &str {
         match self {
             Self::Pipe(reader) => reader.file(),
+            Self::Series(series) => series.file(),
             Self::File(reader, _) => reader.file(),
             Self::Displaced(rows) => rows.in_file.file(),
         }
     }
 
-    pub(super) fn is_pipe(&self) -> bool {
-        matches!(self, Self::Pipe(_))
+    /// Why a displaced row cannot be put in order, if it can't: its input is only read in sequence.
+    pub(super) fn in_sequence_only(&self) -> Option<&'static str> {
+        match self {
+            Self::Pipe(_) => Some(SAVE_IT),
+            Self::Series(_) => Some(UNPACK_IT),
+            Self::File(..) | Self::Displaced(_) => None,
+        }
     }
 
-    /// The warning about a last row that was cut off.
-    pub(super) fn torn(&self) -> Option<String> {
+    /// The warnings about rows that were cut off.
+    pub(super) fn torn(&self) -> Vec<String> {
         let torn = match self {
             Self::Pipe(reader) => reader.torn(),
+            Self::Series(series) => return series.torn.clone(),
             Self::File(reader, _) => reader.torn(),
             Self::Displaced(rows) => rows.in_file.torn(),
         };
-        torn.map(ToString::to_string)
+        torn.map(ToString::to_string).into_iter().collect()
     }
 
     /// The runs that were counted.
     pub(super) fn into_runs(self) -> Runs {
         match self {
             Self::File(_, Some(runs)) => runs,
+            Self::Series(series) => series.runs.unwrap_or_default(),
             _ => Runs::default(),
         }
     }
 }
 
-fn open_pipe(path: &std::path::Path) -> Result<Reader<Box<dyn Read + Send>>, ReadError> {
-    let file = path.display().to_string();
-    let opened = File::open(path).map_err(|source| ReadError::Io {
-        file: file.clone(),
-        source,
-    })?;
-    let input: Box<dyn Read + Send> = Box::new(opened);
-    Reader::new(input, file)
-}
-
-fn numbered<R: Read>(reader: &mut Reader<R>) -> Result<Option<FoundRow>, ReadError> {
-    while let Some(row) = reader.next().transpose()? {
-        if let Row::Numbered(message) = row {
-            return Ok(Some(FoundRow {
-                at: Spot {
-                    heading: reader.heading().clone(),
-                    place: reader.place(),
-                    line: reader.line(),
-                },
-                message,
-                is_moved: false,
-            }));
-        }
+fn open_stdin() -> Result<Reader<Bytes>, ReadError> {
+    let file = "standard input";
+    match unpacked(io::stdin()) {
+        Ok(input) => Reader::new(input, file),
+        Err(source) => Err(ReadError::Io {
+            file: file.into(),
+            source,
+        }),
     }
-    Ok(None)
 }
 
 /// A file with displaced rows: yields those in place in sequence, and each of the others where it belongs.
@@ -281,6 +257,7 @@ impl InOrder {
                 heading: heading.clone(),
                 place: next.place,
                 line: self.by_place.line(),
+                file: None,
             },
             is_moved: next.is_moved(),
         }))
