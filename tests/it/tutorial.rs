@@ -186,7 +186,7 @@ fn its_server_is_watched() {
     assert_eq!(cpu, [1, 2, 3]);
     let mut terminal = Metrics::watch(&server.url()).in_terminal(80, 24);
     terminal.wait_for_text("live");
-    terminal.wait_for_text("45.2");
+    terminal.wait_for_text("45.3");
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
 }
