@@ -2,6 +2,7 @@
 
 mod description;
 mod flags;
+mod only_alerts;
 mod play;
 mod prepared;
 mod progress;
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::alert::KnownMetrics;
 use crate::alert::notify::NotificationCounts;
 use crate::cli::GlobalArgs;
 use crate::hub::{Hub, Retention, Timeline};
@@ -25,12 +25,12 @@ use crate::source::host;
 use crate::source::recording::{Feed, Input, Played, Tempo};
 use crate::wording::counted;
 
-use super::alerts::{self, RulesInForce};
+use super::alerts;
 use super::{Exit, Failure, announce, configure, notify};
 
 use description::{described, nothing, what};
 use play::play;
-use prepared::{Prepared, check, prepare};
+use prepared::{Prepared, ready};
 use progress::{ReplayReport, progress};
 
 pub use flags::ReplayArgs;
@@ -44,6 +44,9 @@ pub async fn run(
     global: &GlobalArgs,
     asked: signals::Asked,
 ) -> Result<Exit, Failure> {
+    if args.print_alerts {
+        return only_alerts::print(&args, global, &asked).await;
+    }
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
@@ -63,18 +66,10 @@ pub async fn run(
     }
     let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
-    let prepared = tokio::select! {
-        prepared = prepare(args.run(inputs, written.is_some())) => prepared?,
+    let (prepared, rules) = tokio::select! {
+        ready = ready(&args, inputs, written, global) => ready?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
-    for warning in &prepared.survey.warnings {
-        announce::say(global, &format!("warning: {warning}"));
-    }
-    args.check_window(prepared.survey.first)?;
-    check(&prepared.survey, &args)?;
-    let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);
-    let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
-    let rules = rules.transpose()?;
     let notifiers = notify::start(targets)?;
     let recipient = notify::recipient(notifiers.as_ref());
     let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
@@ -126,7 +121,7 @@ async fn broadcast(
     config.notifications = counts;
     let replay = described(args, &survey, playback.numbering());
     let tempo = Tempo {
-        speed: args.speed,
+        speed: args.speed(),
         max_pause: args.max_pause,
         heartbeat: args.server.heartbeat,
     };

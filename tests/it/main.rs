@@ -47,6 +47,7 @@ mod page_proxied;
 mod page_scene;
 mod page_sections;
 mod page_streams;
+mod print_alerts;
 mod record;
 mod refused;
 mod replay_again;

@@ -26,7 +26,7 @@ pub(super) fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numberin
         }
     });
     Replay {
-        speed: args.speed.factor(),
+        speed: args.speed().factor(),
         again: args.again,
         first: bounds.map(|(first, _)| first),
         last: bounds.map(|(_, last)| last).filter(|_| is_whole),

@@ -20,6 +20,7 @@ const SKIPPED_SHOWN: usize = 10;
 Examples:
   metrics replay incident.csv
   metrics replay incident.csv --speed 10 --rebase
+  metrics replay incident.csv --alerts rules.txt --print-alerts
   metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
   metrics replay incident.csv.gz
   metrics replay /var/lib/metrics/")]
@@ -28,9 +29,13 @@ pub struct ReplayArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
-    /// Speed: a factor, or max for as fast as the viewers can read
-    #[arg(long, value_name = "FACTOR", default_value = "1")]
-    pub(super) speed: Speed,
+    /// Speed: a factor, or max for as fast as the viewers can read [default: 1; with --print-alerts: max]
+    #[arg(long, value_name = "FACTOR")]
+    speed: Option<Speed>,
+
+    /// Print what fires and what is resolved, one alert message per line, and serve nobody
+    #[arg(long, conflicts_with_all = ["again", "wait", "notify_exec", "notify_webhook", "notify_webhook_file", "notify_test"])]
+    pub(super) print_alerts: bool,
 
     /// Start over at the end, forever
     #[arg(long = "loop")]
@@ -72,6 +77,16 @@ impl ReplayArgs {
     /// Whether there are files that can be reloaded.
     pub(in crate::cmd) fn can_reload(&self) -> bool {
         self.server.access.can_reload() || self.server.alerts.can_reload()
+    }
+
+    /// The speed; where only alerts are printed, there is nobody to pace for.
+    pub(super) fn speed(&self) -> Speed {
+        let default = if self.print_alerts {
+            Speed::Max
+        } else {
+            Speed::Factor(1.0)
+        };
+        self.speed.unwrap_or(default)
     }
 
     /// The recordings. Says what else their directories hold.

@@ -1,6 +1,9 @@
 //! Recordings that have been read once and are ready to be played.
 
-use crate::cmd::Failure;
+use crate::alert::KnownMetrics;
+use crate::cli::{GlobalArgs, WrittenRules};
+use crate::cmd::alerts::RulesInForce;
+use crate::cmd::{Failure, announce};
 use crate::protocol::HostName;
 use crate::recording::ReadError;
 use crate::source::recording::{Input, Playback, PlaybackOptions, Survey, survey};
@@ -18,7 +21,7 @@ pub(super) struct Prepared {
 }
 
 /// Surveys the recordings and opens them again, on a thread that may block.
-pub(super) async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
+async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
     let prepared = tokio::task::spawn_blocking(move || {
         if run.inputs.iter().any(Input::is_piped) {
             let mut playback = Playback::new(run)?;
@@ -39,8 +42,26 @@ pub(super) async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failur
     Ok(prepared.await??)
 }
 
+/// Prepares `inputs`, says what is odd about them, and puts the rules that were `written` in force for them.
+pub(super) async fn ready(
+    args: &ReplayArgs,
+    inputs: Vec<Input>,
+    written: Option<WrittenRules>,
+    global: &GlobalArgs,
+) -> Result<(Prepared, Option<RulesInForce>), Failure> {
+    let prepared = prepare(args.run(inputs, written.is_some())).await?;
+    for warning in &prepared.survey.warnings {
+        announce::say(global, &format!("warning: {warning}"));
+    }
+    args.check_window(prepared.survey.first)?;
+    check(&prepared.survey, args)?;
+    let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);
+    let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
+    Ok((prepared, rules.transpose()?))
+}
+
 /// Checks that there is something to replay, and that the flags fit it.
-pub(super) fn check(survey: &Survey, args: &ReplayArgs) -> Result<(), Failure> {
+fn check(survey: &Survey, args: &ReplayArgs) -> Result<(), Failure> {
     if survey.hosts.is_empty() {
         return Err(nothing(args));
     }
