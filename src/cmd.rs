@@ -2,6 +2,7 @@
 
 mod alerts;
 mod announce;
+mod child;
 mod clock;
 mod configure;
 mod data;
@@ -39,6 +40,8 @@ pub enum Exit {
     NotMet,
     /// A signal with this number arrived while something was still open; 128 plus the number.
     Interrupted(u8),
+    /// COMMAND ended with this status, or could not be run: 126 and 127.
+    Command(u8),
 }
 
 impl Exit {
@@ -53,6 +56,7 @@ impl Exit {
             Self::AlertFired => 4,
             Self::NotMet => 5,
             Self::Interrupted(signal) => 128 + signal,
+            Self::Command(status) => status,
         }
     }
 }
@@ -128,7 +132,8 @@ Examples:
   metrics replay x.csv                     broadcast them again
 
 Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused; of watch: 4 an alert fired under --fail-on-alert,
-5 --until did not come true, 130 or 143 interrupted before either was decided";
+5 --until did not come true, 130 or 143 interrupted before either was decided; with -- COMMAND: its status, 127 if it is
+not found, 126 if it cannot be run, 128+n if signal n killed it";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -174,7 +179,7 @@ pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
         match cli.command {
             Command::Serve(args) => serve::run(args, &cli.global, asked).await,
             Command::Watch(args) => watch::run(args, &cli.global, asked).await,
-            Command::Record(args) => record::run(args, &cli.global, asked.stop).await,
+            Command::Record(args) => record::run(args, &cli.global, asked).await,
             Command::Replay(args) => replay::run(args, &cli.global, asked).await,
         }
     });

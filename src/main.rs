@@ -23,10 +23,7 @@ fn main() -> ExitCode {
         }
     };
     talk::flush();
-    match exit {
-        Exit::Interrupted(signal) => ExitCode::from(128 + signal),
-        other => ExitCode::from(other.code()),
-    }
+    ExitCode::from(exit.code())
 }
 
 /// Prints what is wrong with the command line, or the requested help.

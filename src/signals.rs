@@ -1,10 +1,14 @@
 //! SIGINT and SIGTERM: the first one asks the program to stop, the second one ends it. SIGHUP does the same, or makes a
-//! server reread its files.
+//! server reread its files. A program that runs for us gets them, too.
 
-use std::sync::{Arc, OnceLock, mpsc};
+mod forwarder;
+
+use std::sync::{Arc, mpsc};
 
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+pub use forwarder::SignalForwarder;
 
 /// What SIGHUP means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,10 +24,10 @@ pub enum Hangup {
 pub struct Asked {
     /// To stop.
     pub stop: CancellationToken,
-    /// The number of the signal that asked to stop.
-    signal: Arc<OnceLock<u8>>,
     /// To reread files: notified once for any number of pending signals.
     pub reload: Arc<Notify>,
+    /// Knows the signal that asked to stop, and passes it on to a program.
+    pub forwarder: SignalForwarder,
 }
 
 /// The number of SIGINT.
@@ -33,12 +37,13 @@ impl Asked {
     /// The number of the signal that asked to stop; that of SIGINT if it is not known.
     #[must_use]
     pub fn signal(&self) -> u8 {
-        self.signal.get().copied().unwrap_or(INTERRUPT)
+        self.forwarder.first().unwrap_or(INTERRUPT)
     }
 }
 
-/// Catches signals. The second one that asks to stop calls `leave` with its number, on a thread of its own, so that it
-/// works even if the program is stuck in a write to a pipe that nobody reads.
+/// Catches signals. The second one that asks to stop kills the program that runs for us, if there is one, and calls
+/// `leave` with its number. That happens on a thread of its own, so that it works even if we are stuck in a write to a
+/// pipe that nobody reads.
 ///
 /// Returns once signals are caught, so that a later one never kills the program unprepared.
 pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked {
@@ -56,13 +61,12 @@ pub fn catch(hangup: Hangup, leave: impl FnOnce(i32) + Send + 'static) -> Asked 
             let mut signals = Signals::catch(hangup)?;
             let _told_by_write = file_size_limit();
             let _ = ready.send(());
-            let first = signals.next(&tell.reload).await;
-            // It is the only one that sets this.
-            let _ = tell.signal.set(u8::try_from(first).unwrap_or(INTERRUPT));
+            tell.forwarder.forward(signals.next(&tell.reload).await);
             tell.stop.cancel();
             std::io::Result::Ok(signals.next(&tell.reload).await)
         });
         if let Ok(signal) = second {
+            tell.forwarder.kill();
             leave(signal);
         }
     };

@@ -1,6 +1,6 @@
 //! Flags that say who may connect to a server, and which servers a client trusts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -128,11 +128,28 @@ pub struct ClientAccessArgs {
     token_file: Option<PathBuf>,
 
     /// Also trust this CA, or this server's own certificate, in PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "METRICS_CA_CERT",
+        hide_env_values = true
+    )]
     ca_cert: Option<PathBuf>,
 }
 
 impl ClientAccessArgs {
+    /// The file of the token, if there is one.
+    #[must_use]
+    pub fn token_file(&self) -> Option<PathBuf> {
+        self.token_file.clone().or_else(token::credential)
+    }
+
+    /// The file of the certificate to trust.
+    #[must_use]
+    pub fn ca_cert(&self) -> Option<&Path> {
+        self.ca_cert.as_deref()
+    }
+
     /// The credentials for `servers`, and warnings for the user.
     ///
     /// # Errors
@@ -142,7 +159,7 @@ impl ClientAccessArgs {
         servers: &[Endpoint],
     ) -> anyhow::Result<(client::Credentials, Vec<String>)> {
         let mut warnings = Vec::new();
-        let token_file = self.token_file.clone().or_else(token::credential);
+        let token_file = self.token_file();
         let token = token_file.as_deref().map(token::read).transpose()?;
         if let (Some(path), Some(found)) = (&token_file, &token) {
             warnings.extend(exposed(path, found));
@@ -163,7 +180,7 @@ impl ClientAccessArgs {
     }
 }
 
-fn exposed(path: &std::path::Path, found: &FoundToken) -> Option<String> {
+fn exposed(path: &Path, found: &FoundToken) -> Option<String> {
     let path = path.display();
     let who_can = match (found.is_exposed, found.is_writable) {
         (_, true) => "others can write",

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::builder::Resettable;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, CommandFactory, Error, FromArgMatches};
+use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::protocol::shown;
 
@@ -18,8 +18,24 @@ const NUMERIC: [&str; 5] = ["DURATION", "N", "FACTOR", "HOST:PORT", "TIME"];
 /// clap's error, or the requested help. [`explain`] puts an error in one line.
 pub fn parse<C: CommandFactory + FromArgMatches>(args: Vec<OsString>) -> Result<C, Error> {
     let mut command = C::command().mut_subcommands(|command| command.mut_args(prepare));
-    let matches = command.try_get_matches_from_mut(args);
-    matches.and_then(|mut matches| C::from_arg_matches_mut(&mut matches))
+    let has_bare_end = args.last().is_some_and(|last| last == "--")
+        && args.iter().filter(|arg| *arg == "--").count() == 1;
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    if has_bare_end && let Some((name, chosen)) = matches.subcommand() {
+        refuse_no_command(&mut command, name, chosen)?;
+    }
+    C::from_arg_matches_mut(&mut matches)
+}
+
+/// Refuses `--` without COMMAND, as where a script's variable is empty: what runs then would have no end.
+fn refuse_no_command(command: &mut Command, name: &str, chosen: &ArgMatches) -> Result<(), Error> {
+    match command.find_subcommand_mut(name) {
+        Some(subcommand) if chosen.try_contains_id("command").is_ok() => {
+            let reason = "-- needs a COMMAND after it: a program, and its arguments\n";
+            Err(subcommand.error(ErrorKind::TooFewValues, reason))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn prepare(arg: Arg) -> Arg {

@@ -91,6 +91,12 @@ impl Endpoint {
         self.addresses.iter().any(|address| address.via == Via::Tls)
     }
 
+    /// The address of its page, if a browser can reach it without ssh.
+    #[must_use]
+    pub fn page(&self) -> Option<String> {
+        self.addresses.iter().find_map(Address::page)
+    }
+
     /// Whether ssh may ask the user something in the first attempt.
     pub(super) fn may_ask(&self) -> bool {
         self.addresses
@@ -243,6 +249,18 @@ impl Address {
             via,
             ..self.clone()
         }
+    }
+
+    /// The page beside the stream; `None` through ssh.
+    fn page(&self) -> Option<String> {
+        let scheme = match &self.via {
+            Via::Plain => "http",
+            Via::Tls => "https",
+            Via::Ssh(_) => return None,
+        };
+        let host = Bracketed(&self.host, self.zone.as_deref());
+        let folder = (self.path.rsplit_once('/')).map_or("", |(folder, _)| folder);
+        Some(format!("{scheme}://{host}:{}{folder}/", self.port))
     }
 
     /// The URL of the handshake, with `query`.

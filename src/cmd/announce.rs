@@ -24,13 +24,9 @@ pub(super) async fn listening(
     what: &str,
     global: &GlobalArgs,
 ) -> Result<(), Failure> {
-    let Some(addr) = listeners
-        .first()
-        .and_then(|listener| listener.local_addr().ok())
-    else {
+    let Some(next) = next_steps(listeners, trust) else {
         return Ok(());
     };
-    let next = NextSteps::new(addr, trust);
     let url = next.url() + "\n";
     let told = tokio::time::timeout(URL_PATIENCE, data::print(url.into_bytes())).await;
     match told {
@@ -45,6 +41,15 @@ pub(super) async fn listening(
         say(global, &format!("{what} Stop with Ctrl-C.\n  {lines}"));
     }
     Ok(())
+}
+
+/// What to do next with a server on `listeners`.
+pub(super) fn next_steps<'a>(
+    listeners: &[TcpListener],
+    trust: &'a server::Trust,
+) -> Option<NextSteps<'a>> {
+    let addr = listeners.first()?.local_addr().ok()?;
+    Some(NextSteps::new(addr, trust))
 }
 
 /// Tells the user something, unless `--quiet` was given.

@@ -9,6 +9,8 @@ use crate::protocol::{DEFAULT_PORT, WEBSOCKET_PATH, shown_char};
 use crate::server::Trust;
 use crate::server::tls::Tls;
 
+use super::child::Surroundings;
+
 /// A server, as seen by this machine's clients.
 pub(super) struct NextSteps<'a> {
     addr: SocketAddr,
@@ -26,6 +28,21 @@ impl<'a> NextSteps<'a> {
         match &self.trust.tls {
             Some(tls) => format!("wss://{}{WEBSOCKET_PATH}", self.named(tls)),
             None => format!("ws://{}{WEBSOCKET_PATH}", self.addr),
+        }
+    }
+
+    /// The same for a program on this machine.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        let server = match &self.trust.tls {
+            Some(_) => self.url(),
+            None => format!("ws://{}{WEBSOCKET_PATH}", reachable(self.addr)),
+        };
+        let cert = (self.trust.tls.as_ref()).map(|tls| tls.cert_file().to_path_buf());
+        Surroundings {
+            server,
+            page: Some(self.page()),
+            token_file: self.trust.token_file.clone(),
+            ca_cert: cert,
         }
     }
 

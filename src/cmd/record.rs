@@ -1,29 +1,27 @@
 //! `metrics record`: the stream as CSV, nothing lost.
 
+mod recorder;
+mod report;
 mod sample_limit;
 
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{ClientArgs, GlobalArgs};
-use crate::client::{Client, ClientEvent, Received};
+use crate::client::{Client, Endpoint};
 use crate::protocol::rfc3339;
-use crate::sink::{self, Destination, Existing, Sink, SinkError, Written};
-use crate::talk;
-use crate::terminal::{self, ProgressLine, Recorded};
+use crate::signals;
+use crate::sink::{self, Destination, Existing, Sink, Written};
 use crate::wording::counted;
 
-use super::clock::reached;
-use super::news::{News, short_name};
-use super::{Exit, Failure, announce, configure, data};
+use super::child::{Companion, Surroundings, WhenWeFail};
+use super::{Exit, Failure, announce, configure};
 
+use recorder::Recorder;
+use report::TerminalReport;
 use sample_limit::SampleLimit;
-
-/// How often rows are synced to the disk and the sink is checked: both must happen within a second.
-const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `metrics record`.
 #[derive(Debug, clap::Args)]
@@ -33,6 +31,7 @@ Examples:
   metrics record ssh://web-1 -o incident.csv --since 10m
   metrics record ssh://web-1 -o incident.csv --append
   metrics record web-1 web-2 -o incident/ --duration 1h
+  metrics record web-1 -o load-test.csv -- ./load-test.sh
   metrics record | gzip > incident.csv.gz")]
 pub struct RecordArgs {
     #[command(flatten)]
@@ -49,28 +48,39 @@ pub struct RecordArgs {
     /// Append to an existing file, resuming after its last row
     #[arg(long, help_heading = None)]
     append: bool,
+
+    /// Run this once connected, with METRICS_SERVER and METRICS_URL set, record until it ends, and exit with its status
+    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
+    command: Vec<OsString>,
 }
 
-/// Records until the end, a limit, or `stop`.
+/// Records until the end, a limit, or the end of COMMAND, or until asked to stop.
 ///
 /// # Errors
-/// When the output cannot be written, or no server can be reached.
+/// When the output cannot be written, no server can be reached, or COMMAND cannot be run.
 pub async fn run(
     args: RecordArgs,
     global: &GlobalArgs,
-    stop: CancellationToken,
+    asked: signals::Asked,
 ) -> Result<Exit, Failure> {
-    let destination = Destination::of(&args.output);
-    if args.append && destination == Destination::Stdout {
-        return Err(Failure::usage(
-            "--append needs a file: name it with -o FILE",
-        ));
+    match Companion::of(&args.command, &asked, WhenWeFail::ItGoesOn) {
+        Some(companion) => {
+            let stop = companion.over();
+            let ours = record(&args, global, stop, Some(&companion)).await;
+            companion.conclude(ours, global).await
+        }
+        None => record(&args, global, asked.stop, None).await,
     }
-    if args.client.endpoints().len() > 1 && !matches!(destination, Destination::Directory(_)) {
-        return Err(Failure::usage(
-            "several servers need one file per host: write -o DIR/",
-        ));
-    }
+}
+
+/// Records until `stop`.
+async fn record(
+    args: &RecordArgs,
+    global: &GlobalArgs,
+    stop: CancellationToken,
+    companion: Option<&Companion>,
+) -> Result<Exit, Failure> {
+    let destination = args.destination()?;
     let credentials = configure::credentials(&args.client, global)?;
     let mut sink = tokio::select! {
         biased;
@@ -90,10 +100,29 @@ pub async fn run(
         // While no progress bar hides ssh's questions.
         () = client.let_ask() => {}
     }
-    let mut report = TerminalReport::new(&args, global);
-    let followed = follow(&args, client, &mut *sink, &mut report, &stop).await;
+    let mut report = TerminalReport::new(&args.client, global, companion.is_some());
+    let mut recorder = Recorder {
+        client,
+        sink: &mut *sink,
+        report: &mut report,
+        samples: SampleLimit::new(args.client.samples),
+        limit: (args.client.duration).map(|duration| tokio::time::Instant::now() + duration),
+        has_command: companion.is_some(),
+    };
+    let begun = match companion {
+        Some(companion) => {
+            let around = surroundings(&args.client);
+            recorder.start(companion, &around, &stop).await
+        }
+        None => Ok(()),
+    };
+    let followed = match begun {
+        Ok(()) => recorder.follow(&stop).await,
+        Err(_) => Ok(()),
+    };
     let closed = sink.close().await;
     report.progress.finish();
+    begun?;
     match followed.and(closed) {
         // The reader of stdout may stop: then the recording is done.
         Err(error) if error.is_closed_pipe() => return Ok(Exit::Done),
@@ -106,148 +135,33 @@ pub async fn run(
 }
 
 impl RecordArgs {
+    /// Where to write, if the other flags allow it.
+    fn destination(&self) -> Result<Destination, Failure> {
+        let destination = Destination::of(&self.output);
+        if self.append && destination == Destination::Stdout {
+            return Err(Failure::usage(
+                "--append needs a file: name it with -o FILE",
+            ));
+        }
+        if !self.command.is_empty() && destination == Destination::Stdout {
+            return Err(Failure::usage(
+                "stdout belongs to COMMAND: name a file for the recording with -o FILE",
+            ));
+        }
+        if self.client.endpoints().len() > 1 && !matches!(destination, Destination::Directory(_)) {
+            return Err(Failure::usage(
+                "several servers need one file per host: write -o DIR/",
+            ));
+        }
+        Ok(destination)
+    }
+
     fn existing(&self) -> Existing {
         match (self.append, self.force) {
             (true, _) => Existing::Append,
             (false, true) => Existing::Replace,
             (false, false) => Existing::Keep,
         }
-    }
-}
-
-/// Handles events and writes rows until there is nothing more to do.
-async fn follow(
-    args: &RecordArgs,
-    mut client: Client,
-    sink: &mut dyn Sink,
-    report: &mut TerminalReport,
-    stop: &CancellationToken,
-) -> Result<(), SinkError> {
-    let limit = (args.client.duration).map(|duration| tokio::time::Instant::now() + duration);
-    let mut samples = SampleLimit::new(args.client.samples);
-    let mut ticks = tokio::time::interval(SYNC_EVERY);
-    let mut is_sync_due = false;
-    loop {
-        let event = tokio::select! {
-            biased;
-            () = stop.cancelled() => {
-                report.news.leave();
-                return Ok(());
-            }
-            () = reached(limit) => return Ok(()),
-            _ = ticks.tick() => {
-                is_sync_due = true;
-                report.progress(sink.written());
-                continue;
-            }
-            // Events do not wait for the disk: the next round waits on.
-            synced = sink.sync(), if is_sync_due => {
-                is_sync_due = false;
-                synced?;
-                continue;
-            }
-            event = client.next() => event,
-        };
-        let Some(event) = event else { return Ok(()) };
-        report.take(&event);
-        if let ClientEvent::Message(Received { host, update, .. }) = event
-            && samples.admits(&host, &update)
-        {
-            tokio::select! {
-                biased;
-                taken = sink.take(host, update) => taken?,
-                () = data::given_up(stop, limit) => {
-                    if stop.is_cancelled() {
-                        report.news.leave();
-                    }
-                    return Ok(());
-                }
-            }
-        }
-        if samples.is_reached() && client.is_settled() {
-            return Ok(());
-        }
-    }
-}
-
-/// What the user sees while recording.
-struct TerminalReport {
-    news: News,
-    progress: ProgressLine,
-    is_quiet: bool,
-    state: RecordingState,
-}
-
-/// How the recording stands, for the progress line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RecordingState {
-    Connecting,
-    Live,
-    Stale,
-    /// With the number of the next attempt.
-    Reconnecting(u32),
-}
-
-impl fmt::Display for RecordingState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Connecting => f.write_str("connecting"),
-            Self::Live => f.write_str("live"),
-            Self::Stale => f.write_str("stale"),
-            Self::Reconnecting(attempt) => write!(f, "reconnecting, attempt {attempt}"),
-        }
-    }
-}
-
-impl TerminalReport {
-    fn new(args: &RecordArgs, global: &GlobalArgs) -> Self {
-        let urls: Vec<String> = args
-            .client
-            .endpoints()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let names: Vec<_> = urls.iter().map(|url| short_name(url)).collect();
-        let progress = if global.quiet {
-            ProgressLine::hidden()
-        } else {
-            ProgressLine::recording(&names.join(" "), terminal::has_unicode())
-        };
-        Self {
-            news: News::new(urls),
-            progress,
-            is_quiet: global.quiet,
-            state: RecordingState::Connecting,
-        }
-    }
-
-    fn take(&mut self, event: &ClientEvent) {
-        match event {
-            ClientEvent::Connected { .. } => self.state = RecordingState::Live,
-            ClientEvent::Lost { attempt, .. } => {
-                self.state = RecordingState::Reconnecting(*attempt)
-            }
-            ClientEvent::Stale { .. } => self.state = RecordingState::Stale,
-            ClientEvent::Message(_) => self.state = RecordingState::Live,
-            _ => {}
-        }
-        if let Some(line) = self.news.line(event)
-            && !self.is_quiet
-        {
-            talk::say(&line);
-        }
-    }
-
-    fn progress(&self, written: Written) {
-        let Written {
-            rows, bytes, gaps, ..
-        } = written;
-        self.progress.recorded(&Recorded {
-            rows,
-            bytes,
-            gaps,
-            state: &self.state.to_string(),
-        });
     }
 }
 
@@ -273,6 +187,18 @@ fn span_of((from, to): (u64, u64)) -> String {
         (Some((day, from)), Some((other, to))) if day == other => format!("{from} to {to} UTC"),
         (Some((day, from)), Some((other, to))) => format!("{day} {from} to {other} {to} UTC"),
         _ => format!("{from} to {to}"),
+    }
+}
+
+/// What COMMAND is told: the first server, as we reach it.
+fn surroundings(args: &ClientArgs) -> Surroundings {
+    let server = args.endpoints().into_iter().next();
+    let server = server.unwrap_or_else(Endpoint::local);
+    Surroundings {
+        server: server.to_string(),
+        page: server.page(),
+        token_file: args.access.token_file(),
+        ca_cert: args.access.ca_cert().map(Path::to_path_buf),
     }
 }
 

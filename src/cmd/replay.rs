@@ -8,6 +8,7 @@ mod prepared;
 mod progress;
 
 use std::io::IsTerminal;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -22,10 +23,11 @@ use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::alerts::Alerting;
 use crate::source::host;
-use crate::source::recording::{Feed, Input, Played, Tempo};
+use crate::source::recording::{Feed, Input, Played, Survey, Tempo};
 use crate::wording::counted;
 
 use super::alerts;
+use super::child::{Companion, WhenWeFail};
 use super::{Exit, Failure, announce, configure, notify};
 
 use description::{described, nothing, what};
@@ -35,10 +37,10 @@ use progress::{ReplayReport, progress};
 
 pub use flags::ReplayArgs;
 
-/// Replays until the end and until every viewer has received it, or until `stop`.
+/// Replays until the end and until every viewer has received it, or until COMMAND ends, or until asked to stop.
 ///
 /// # Errors
-/// When a recording cannot be read, the server cannot listen, or viewers are missing.
+/// When a recording cannot be read, the server cannot listen, COMMAND cannot be run, or viewers are missing.
 pub async fn run(
     args: ReplayArgs,
     global: &GlobalArgs,
@@ -47,10 +49,28 @@ pub async fn run(
     if args.print_alerts {
         return only_alerts::print(&args, global, &asked).await;
     }
+    let companion = Companion::of(&args.command, &asked, WhenWeFail::ItStops);
+    let stop = match &companion {
+        Some(companion) => companion.over(),
+        None => asked.stop.clone(),
+    };
+    let ours = replay(args, global, (&asked, stop), companion.as_ref()).await;
+    match companion {
+        Some(companion) => companion.conclude(ours, global).await,
+        None => ours,
+    }
+}
+
+/// Replays until `stop`.
+async fn replay(
+    args: ReplayArgs,
+    global: &GlobalArgs,
+    (asked, stop): (&signals::Asked, CancellationToken),
+    companion: Option<&Companion>,
+) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(None)?;
-    let signals::Asked { stop, reload, .. } = asked;
     let inputs = args.inputs(global)?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -65,7 +85,8 @@ pub async fn run(
         return notify::test(&targets, &name).await;
     }
     let trust = configure::server_trust(&args.server, global)?;
-    let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
+    let listeners = listen::bind(&args.listen(), DEFAULT_PORT)?;
+    let input = args.command_input(&inputs);
     let (prepared, rules) = tokio::select! {
         ready = ready(&args, inputs, written, global) => ready?,
         () = stop.cancelled() => return Ok(Exit::Done),
@@ -73,7 +94,7 @@ pub async fn run(
     let notifiers = notify::start(targets)?;
     let recipient = notify::recipient(notifiers.as_ref());
     let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
-    configure::reload(reload, trust.clone(), rules, global);
+    configure::reload(asked.reload.clone(), trust.clone(), rules, global);
 
     let served = (listeners, trust);
     let counts = notify::counts(notifiers.as_ref());
@@ -82,7 +103,7 @@ pub async fn run(
         global,
         served,
         (prepared, alerting, counts),
-        stop.clone(),
+        (companion.map(|it| (it, input)), stop),
     )
     .await?;
     let patience = match played {
@@ -91,7 +112,7 @@ pub async fn run(
     };
     tokio::select! {
         () = notify::finish(notifiers.as_ref(), patience, global) => {}
-        () = stop.cancelled(), if played.is_some() => {}
+        () = asked.stop.cancelled(), if played.is_some() => {}
     }
     if let Some(line) = played {
         announce::say(global, &line);
@@ -109,14 +130,15 @@ async fn broadcast(
         Option<Alerting>,
         Arc<NotificationCounts>,
     ),
-    stop: CancellationToken,
+    (companion, stop): (Option<(&Companion, Stdio)>, CancellationToken),
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
         duration: args.server.retain,
         lossless: true,
     });
     let viewers = Viewers::default();
-    announce::listening(&listeners, &trust, &what(args, &survey), global).await?;
+    // Before the limit of open files is raised, which COMMAND would inherit.
+    begin(args, global, (&listeners, &trust), &survey, companion).await?;
     let mut config = configure::server(&args.server, trust, None, global);
     config.notifications = counts;
     let replay = described(args, &survey, playback.numbering());
@@ -130,6 +152,7 @@ async fn broadcast(
         progress: &progress,
         global,
         cuts_pauses: args.max_pause.is_some(),
+        gives_way: !args.command.is_empty(),
     };
     let mut feed = Feed::new(playback, tempo, replay, epoch_millis, observer, alerting);
     let publisher = hub.publisher(Timeline::Recorded);
@@ -145,6 +168,7 @@ async fn broadcast(
     let mut server = tokio::spawn(server);
     let playing = play(args, (feed, publisher), &hub, &viewers, stop.clone());
     let played = tokio::select! {
+        biased;
         played = playing => played,
         () = stop.cancelled() => Ok(None),
         // It ends by itself only if it cannot start.
@@ -156,11 +180,10 @@ async fn broadcast(
     let Some(Played { messages, warnings }) = played? else {
         return Ok(None);
     };
-    for warning in warnings
-        .iter()
-        .filter(|warning| !survey.warnings.contains(warning))
-    {
-        announce::say(global, &format!("warning: {warning}"));
+    for warning in warnings {
+        if !survey.warnings.contains(&warning) {
+            announce::say(global, &format!("warning: {warning}"));
+        }
     }
     if messages == 0 {
         return Err(nothing(args));
@@ -168,4 +191,23 @@ async fn broadcast(
     let viewers = announce::at_most(viewers.now().most);
     let messages = counted(messages, "message");
     Ok(Some(format!("Replayed {messages} to {viewers}.")))
+}
+
+/// Says where we listen, or starts COMMAND and tells it.
+async fn begin(
+    args: &ReplayArgs,
+    global: &GlobalArgs,
+    (listeners, trust): (&[TcpListener], &server::Trust),
+    survey: &Survey,
+    companion: Option<(&Companion, Stdio)>,
+) -> Result<(), Failure> {
+    let what = what(args, survey);
+    match (companion, announce::next_steps(listeners, trust)) {
+        (Some((companion, input)), Some(next)) => {
+            let what = what.trim_end_matches('.');
+            announce::say(global, &format!("{what} at {}", next.page()));
+            companion.start(&next.surroundings(), input)
+        }
+        _ => announce::listening(listeners, trust, &what, global).await,
+    }
 }

@@ -15,6 +15,7 @@ mod alerts_live;
 mod assertions;
 mod banner;
 mod client;
+mod command;
 mod counts;
 mod duckdb;
 mod errors;

@@ -169,3 +169,25 @@ fn the_query_of_the_url_is_kept() {
         assert_eq!(address.url(&Query::default()), "ws://a:1/x?key=1");
     }
 }
+
+#[test]
+fn the_page_is_beside_the_stream() {
+    for (server, page) in [
+        ("web-1", Some("http://web-1:8080/")),
+        ("::1", Some("http://[::1]:8080/")),
+        ("https://web-1/hosts/", Some("https://web-1:443/hosts/")),
+        (
+            "wss://web-1/hosts/ws?host=a",
+            Some("https://web-1:443/hosts/"),
+        ),
+        ("ws://web-1:9000", Some("http://web-1:9000/")),
+        ("ssh://web-1", None),
+        (
+            "ssh://web-1,web-1.backup",
+            Some("http://web-1.backup:8080/"),
+        ),
+    ] {
+        let server: Endpoint = server.parse().unwrap();
+        assert_eq!(server.page().as_deref(), page, "{server}");
+    }
+}

@@ -1,18 +1,24 @@
 //! The flags of `metrics replay`, and what they ask for.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::time::Duration;
 
 use crate::cli::{GlobalArgs, ServerArgs};
 use crate::cmd::{Failure, announce};
 use crate::millis::epoch_millis;
 use crate::protocol::{HostName, StreamId};
+use crate::server::listen::ListenAddr;
 use crate::source::recording::{
     Bound, Found, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window,
 };
 
 /// How many of the files that a directory holds besides recordings are named.
 const SKIPPED_SHOWN: usize = 10;
+
+/// Other names of standard input.
+const STDIN_NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Flags of `metrics replay`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +27,7 @@ Examples:
   metrics replay incident.csv
   metrics replay incident.csv --speed 10 --rebase
   metrics replay incident.csv --alerts rules.txt --print-alerts
-  metrics replay ci.csv -l 127.0.0.1:0 --wait 1 --speed max
+  metrics replay ci.csv --speed max -- metrics watch --json
   metrics replay incident.csv.gz
   metrics replay /var/lib/metrics/")]
 pub struct ReplayArgs {
@@ -29,21 +35,25 @@ pub struct ReplayArgs {
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
+    /// Run this while serving, with METRICS_SERVER and METRICS_URL set, and exit with its status
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(super) command: Vec<OsString>,
+
     /// Speed: a factor, or max for as fast as the viewers can read [default: 1; with --print-alerts: max]
     #[arg(long, value_name = "FACTOR")]
     speed: Option<Speed>,
 
     /// Print what fires and what is resolved, one alert message per line, and serve nobody
-    #[arg(long, conflicts_with_all = ["again", "wait", "notify_exec", "notify_webhook", "notify_webhook_file", "notify_test"])]
+    #[arg(long, conflicts_with_all = ["again", "wait", "notify_exec", "notify_webhook", "notify_webhook_file", "notify_test", "command"])]
     pub(super) print_alerts: bool,
 
     /// Start over at the end, forever
     #[arg(long = "loop")]
     pub(super) again: bool,
 
-    /// Hold back the first row until N viewers are connected
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = crate::cli::count(0..=crate::cli::MANY))]
-    pub(super) wait: u64,
+    /// Hold back the first row until N viewers are connected [default: 1 with COMMAND]
+    #[arg(long, value_name = "N", value_parser = crate::cli::count(0..=crate::cli::MANY))]
+    wait: Option<u64>,
 
     /// Wait at most this long for viewers to connect and, at the end, to receive everything
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::duration)]
@@ -87,6 +97,35 @@ impl ReplayArgs {
             Speed::Factor(1.0)
         };
         self.speed.unwrap_or(default)
+    }
+
+    /// The addresses to listen on; with COMMAND, any free port will do.
+    pub(super) fn listen(&self) -> Vec<ListenAddr> {
+        let listen = self.server.listen.clone();
+        if listen.is_empty() && !self.command.is_empty() {
+            vec![ListenAddr::any_port()]
+        } else {
+            listen
+        }
+    }
+
+    /// The standard input of COMMAND.
+    pub(super) fn command_input(&self, inputs: &[Input]) -> Stdio {
+        let is_ours = |input: &Input| match input {
+            Input::Stdin => true,
+            Input::Pipe(path) => STDIN_NAMES.iter().any(|name| path == Path::new(name)),
+            _ => false,
+        };
+        if inputs.iter().any(is_ours) {
+            Stdio::null()
+        } else {
+            Stdio::inherit()
+        }
+    }
+
+    /// How many viewers are waited for.
+    pub(super) fn wait(&self) -> u64 {
+        self.wait.unwrap_or(u64::from(!self.command.is_empty()))
     }
 
     /// The recordings. Says what else their directories hold.

@@ -23,21 +23,26 @@ pub(super) async fn play(
     stop: CancellationToken,
 ) -> Result<Option<Played>, Failure> {
     if !until(viewers, args.wait_timeout, |counts| {
-        counts.connected >= args.wait
+        counts.connected >= args.wait()
     })
     .await
     {
         let (timeout, here) = (exact_span(args.wait_timeout), viewers.now().connected);
-        let awaited = counted(args.wait, "viewer");
+        let awaited = counted(args.wait(), "viewer");
         let reason = format!("{here} of {awaited} connected within {timeout}");
         return Err(Failure::no_connection(reason));
     }
-    let Some(played) = feed.run(publisher, stop).await? else {
+    let Some(played) = feed.run(publisher, stop.clone()).await? else {
         return Ok(None);
     };
     hub.end();
+    if !args.command.is_empty() {
+        // COMMAND may have more viewers to come: they get what is kept, and the end.
+        stop.cancelled().await;
+        return Ok(Some(played));
+    }
     // Connected viewers have it soon; for the others, it waits for as many as at the start.
-    let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait;
+    let had_it = |counts: &Counts| counts.connected == 0 && counts.finished >= args.wait();
     until(viewers, args.wait_timeout, had_it).await;
     Ok(Some(played))
 }

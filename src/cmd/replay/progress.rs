@@ -13,7 +13,8 @@ use super::flags::ReplayArgs;
 
 /// A bar over the recorded time if its length is known, otherwise a spinner.
 pub(super) fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) -> ProgressLine {
-    if global.quiet {
+    // COMMAND has the terminal.
+    if global.quiet || !args.command.is_empty() {
         return ProgressLine::hidden();
     }
     let total = (survey.rows > 0 && !args.again).then(|| Duration::from_millis(survey.span));
@@ -26,6 +27,8 @@ pub(super) struct ReplayReport<'a> {
     pub(super) global: &'a GlobalArgs,
     /// Whether `--max-pause` shortens long waits.
     pub(super) cuts_pauses: bool,
+    /// Whether COMMAND has the terminal.
+    pub(super) gives_way: bool,
 }
 
 impl Observer for ReplayReport<'_> {
@@ -36,6 +39,9 @@ impl Observer for ReplayReport<'_> {
     }
 
     fn waiting(&self, next: &LongWait<'_>) {
+        if self.gives_way {
+            return;
+        }
         let cure = if self.cuts_pauses {
             ""
         } else {

@@ -177,6 +177,16 @@ impl fmt::Display for ListenAddr {
 }
 
 impl ListenAddr {
+    /// Any free port of 127.0.0.1.
+    #[must_use]
+    pub fn any_port() -> Self {
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self {
+            text: addr.to_string(),
+            place: ListenPlace::At(vec![addr]),
+        }
+    }
+
     /// Whether only this machine can connect to it.
     #[must_use]
     pub fn is_loopback(&self) -> bool {

@@ -257,6 +257,23 @@ impl Running {
         kill_process(self.pid(), signal).unwrap();
     }
 
+    /// Waits until SIGINT would be caught rather than kill.
+    #[track_caller]
+    pub(crate) fn wait_until_interruptible(&self) {
+        let status = format!("/proc/{}/status", self.pid());
+        let is_caught = || {
+            let status = std::fs::read_to_string(&status).unwrap();
+            let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let caught = u64::from_str_radix(caught.unwrap().trim(), 16).unwrap();
+            caught & (1 << (Signal::INT.as_raw() - 1)) != 0
+        };
+        wait_for(
+            PATIENCE,
+            || is_caught().then_some(()),
+            || "no signal is caught".into(),
+        );
+    }
+
     /// `kill -9`, and waits until it is gone.
     pub(crate) fn kill9(mut self) {
         self.child.kill().unwrap();
