@@ -46,10 +46,7 @@ fn every_sentence_about_a_count_is_right_for_one_and_for_two() {
             .map(|n| record(format!("out-{n}.csv")))
             .collect();
         for recorder in recorders {
-            recorder
-                .wait()
-                .success()
-                .stderr_has(&format!(": {rows} in "));
+            recorder.wait().success().stderr_has(&format!(": {rows}, "));
         }
         replay
             .wait()
