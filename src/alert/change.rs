@@ -19,6 +19,10 @@ pub struct Change {
     pub lasted: Option<Duration>,
     /// For a resolved alert, the value that was furthest beyond the threshold meanwhile; a rule about absence has none.
     pub peak: Option<f64>,
+    /// Whether the rule is about low values, so that the peak is the lowest one.
+    pub is_downward: bool,
+    /// Whether it was resolved because its rule was removed or changed, whatever the value.
+    pub is_withdrawn: bool,
     /// Whether the sample comes from a recording. Notifications of such a change say so.
     pub replayed: bool,
 }

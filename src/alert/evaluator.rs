@@ -25,6 +25,10 @@ pub struct Verdict {
     pub lasted: Option<Duration>,
     /// For a resolved alert, the value that was furthest beyond the threshold.
     pub peak: Option<f64>,
+    /// Whether the rule is about low values, so that the peak is the lowest one.
+    pub is_downward: bool,
+    /// Whether it was resolved because its rule was removed or changed.
+    pub is_withdrawn: bool,
 }
 
 /// Evaluates the rules for each sample of a host, in order.
@@ -256,6 +260,8 @@ impl Evaluator {
             culprit,
             lasted: is_resolved.then(|| Duration::from_millis(active.lasted(now))),
             peak: active.peak.filter(|_| has_peak),
+            is_downward: rule.is_downward(),
+            is_withdrawn: false,
         }
     }
 
@@ -264,7 +270,10 @@ impl Evaluator {
         self.active -= outlived.len();
         let resolved = outlived.into_iter().map(|it| {
             let value = sample.get(&it.metric);
-            self.explained(&it.rule, &it.metric, value, Turn::Resolved, &it.active, now)
+            Verdict {
+                is_withdrawn: true,
+                ..self.explained(&it.rule, &it.metric, value, Turn::Resolved, &it.active, now)
+            }
         });
         resolved.collect()
     }

@@ -2,9 +2,10 @@
 //!
 //! A [`Change`](super::change::Change) becomes a `notice`, a text in plain English along with the facts. Each notifier
 //! has an `inbox` with a bounded queue, so that reporting a change never waits. A `delivery` posts a `payload` to a
-//! `webhook` and retries until it arrives; a `program` runs in a `process` group of its own. All of this happens on one
+//! `webhook` and retries until its `answer` is good; a `program` runs in a `process` group of its own. All of this happens on one
 //! thread that does nothing else.
 
+mod answer;
 mod basic;
 mod counts;
 mod delivery;
@@ -18,6 +19,7 @@ mod post;
 mod process;
 mod program;
 mod queue;
+mod secret;
 mod webhook;
 
 #[cfg(test)]

@@ -122,6 +122,15 @@ impl Rule {
             Condition::Absent => None,
         }
     }
+
+    /// Whether it is true of low values.
+    #[must_use]
+    pub fn is_downward(&self) -> bool {
+        match self.condition {
+            Condition::Beyond { level, .. } => !level.side.is_upward(),
+            Condition::Absent => false,
+        }
+    }
 }
 
 /// The metrics that a rule is about: one name, or a pattern with `*` in the instance.

@@ -84,6 +84,8 @@ impl HostAlerts {
             culprit: verdict.culprit,
             lasted: verdict.lasted,
             peak: verdict.peak,
+            is_downward: verdict.is_downward,
+            is_withdrawn: verdict.is_withdrawn,
             replayed: self.replayed,
         };
         verdicts.into_iter().map(change).collect()

@@ -186,6 +186,8 @@ fn an_alert_says_what_happened() {
         culprit: Some(process(2, 60.0, 1.0)),
         lasted: None,
         peak: None,
+        is_downward: false,
+        is_withdrawn: false,
     };
     assert_eq!(judge(11_000, 95.0, None), [firing]);
     assert_eq!(judge(21_000, 99.0, Some(vec![])), []);
@@ -198,8 +200,31 @@ fn an_alert_says_what_happened() {
         culprit: None,
         lasted: Some(Duration::from_secs(30)),
         peak: Some(99.0),
+        is_downward: false,
+        is_withdrawn: false,
     };
     assert_eq!(judge(31_000, 50.0, None), [resolved]);
+}
+
+#[test]
+fn a_verdict_says_which_way_the_peak_is_and_whether_the_rule_is_gone() {
+    let judge = |evaluator: &mut Evaluator, time, memory| {
+        let verdicts = evaluator.judge(&sample(time, &[("memoryAvailable", memory)]), false);
+        let facts = verdicts
+            .iter()
+            .map(|it| (it.peak, it.is_downward, it.is_withdrawn));
+        facts.collect::<Vec<_>>()
+    };
+    let mut evaluator = evaluator(&["memoryAvailable < 1000"]);
+    assert_eq!(judge(&mut evaluator, 1, 900.0), [(None, true, false)]);
+    assert_eq!(judge(&mut evaluator, 2, 500.0), []);
+    assert_eq!(
+        judge(&mut evaluator, 3, 2000.0),
+        [(Some(500.0), true, false)]
+    );
+    judge(&mut evaluator, 4, 900.0);
+    evaluator.replace(rules(&["memoryAvailable < 800"]));
+    assert_eq!(judge(&mut evaluator, 5, 900.0), [(Some(900.0), true, true)]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub(super) fn authorization(user_info: &str) -> HeaderValue {
 }
 
 /// Decodes `%40` and the like.
-fn decoded(text: &str) -> Vec<u8> {
+pub(super) fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, after)) = rest.split_first() {

@@ -6,11 +6,12 @@ use std::time::{Duration, SystemTime};
 use hyper::StatusCode;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use super::answer::Answer;
 use super::inbox::Inbox;
 use super::kind::Kind;
 use super::notice::Notice;
 use super::payload::Payload;
-use super::post::{Answer, WebhookClient};
+use super::post::WebhookClient;
 use super::webhook::Webhook;
 
 /// The longest `Retry-After` that is honoured.

@@ -1,12 +1,14 @@
 //! What one notifier still has to do, and the results so far.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::locks;
+use crate::wording::counted;
 
 use super::counts::{Fate, NotificationCounts};
 use super::kind::Kind;
@@ -26,7 +28,7 @@ pub(super) struct Inbox {
     counts: Arc<NotificationCounts>,
     /// The notifications of all notifiers that are waiting or being sent.
     open: Arc<watch::Sender<usize>>,
-    drops: Mutex<Drops>,
+    drops: Drops,
     /// The firing alerts as reported, whatever happened to their notices. Only used for Alertmanager.
     firing: Mutex<BTreeMap<Identity, Arc<Notice>>>,
 }
@@ -34,11 +36,13 @@ pub(super) struct Inbox {
 /// The identity of an alert: its host, name and metric.
 type Identity = (String, String, String);
 
-/// Dropped notifications that haven't been reported.
+/// Dropped notifications.
 #[derive(Debug, Default)]
 struct Drops {
-    count: u64,
-    told: Option<Instant>,
+    total: AtomicU64,
+    /// How many of them have been reported.
+    reported: AtomicU64,
+    grew: Notify,
 }
 
 impl Inbox {
@@ -54,7 +58,7 @@ impl Inbox {
             queue: Queue::default(),
             counts,
             open,
-            drops: Mutex::default(),
+            drops: Drops::default(),
             firing: Mutex::default(),
         }
     }
@@ -66,7 +70,8 @@ impl Inbox {
         }
         if self.queue.push(notice) {
             self.counts.count(self.kind, Fate::Dropped);
-            self.complain();
+            self.drops.total.fetch_add(1, Ordering::Relaxed);
+            self.drops.grew.notify_one();
         } else {
             self.open.send_modify(|open| *open += 1);
         }
@@ -91,25 +96,23 @@ impl Inbox {
         locks::lock(&self.firing)
     }
 
-    fn complain(&self) {
-        let mut drops = locks::lock(&self.drops);
-        drops.count += 1;
-        if drops
-            .told
-            .is_some_and(|told| told.elapsed() < COMPLAIN_EVERY)
-        {
-            return;
+    /// Reports dropped notifications: the first at once, and later ones once a minute.
+    pub(super) async fn keep_reporting_drops(&self) {
+        loop {
+            self.drops.grew.notified().await;
+            self.report_drops();
+            tokio::time::sleep(COMPLAIN_EVERY).await;
         }
-        let count = drops.count;
-        *drops = Drops {
-            count: 0,
-            told: Some(Instant::now()),
-        };
-        drop(drops);
-        tracing::warn!(
-            "{}: cannot keep up: dropped the oldest of its notifications, {count} so far",
-            self.label
-        );
+    }
+
+    /// Reports the dropped notifications that have not been reported.
+    pub(super) fn report_drops(&self) {
+        let total = self.drops.total.load(Ordering::Relaxed);
+        if self.drops.reported.swap(total, Ordering::Relaxed) < total {
+            let label = &self.label;
+            let dropped = counted(total, "notification");
+            tracing::warn!("{label}: cannot keep up: {dropped} dropped so far, the oldest first");
+        }
     }
 
     /// A notification has arrived, or was given up for a reason.
@@ -137,6 +140,76 @@ impl Inbox {
 mod tests {
     use super::*;
     use crate::alert::notify::notice::tests::{firing, resolved};
+
+    /// What is logged until it is dropped.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Log {
+        fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+            locks::lock(&self.0).extend_from_slice(text);
+            Ok(text.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn start(&self) -> tracing::subscriber::DefaultGuard {
+            let log = self.clone();
+            let subscriber = tracing_subscriber::fmt()
+                .with_writer(move || log.clone())
+                .without_time();
+            tracing::subscriber::set_default(subscriber.finish())
+        }
+
+        /// The numbers of dropped notifications that have been reported.
+        fn dropped(&self) -> Vec<String> {
+            let text = String::from_utf8(locks::lock(&self.0).clone()).unwrap();
+            let count = |line: &str| {
+                Some(
+                    line.split_once("keep up: ")?
+                        .1
+                        .split_once(" dropped")?
+                        .0
+                        .to_owned(),
+                )
+            };
+            text.lines().filter_map(count).collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_dropped_notification_is_reported() {
+        let log = Log::default();
+        let _guard = log.start();
+        let counts = Arc::new(NotificationCounts::of([Kind::Json]));
+        let inbox = Arc::new(Inbox::new(
+            Kind::Json,
+            "notifier".into(),
+            counts,
+            Arc::default(),
+        ));
+        let notice = Arc::new(Notice::of(&firing()));
+        let push = |count: usize| (0..count).for_each(|_| inbox.push(Arc::clone(&notice)));
+        let reporter = Arc::clone(&inbox);
+        tokio::spawn(async move { reporter.keep_reporting_drops().await });
+        push(257);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        push(43);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(log.dropped(), ["1 notification"], "once a minute");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        assert_eq!(log.dropped(), ["1 notification", "44 notifications"]);
+        push(6);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        push(1);
+        inbox.report_drops();
+        inbox.report_drops();
+        assert_eq!(log.dropped()[2..], ["50 notifications", "51 notifications"]);
+    }
 
     #[test]
     fn what_fires_is_known_when_its_notice_was_dropped() {

@@ -35,6 +35,7 @@ impl Notice {
         let alert = &change.alert;
         let happened = match alert.state {
             AlertState::Firing => "Firing",
+            AlertState::Resolved if change.is_withdrawn => "Withdrawn",
             AlertState::Resolved => "Resolved",
         };
         let metric = describe(&alert.metric, 0);
@@ -68,6 +69,8 @@ impl Notice {
                 culprit: None,
                 lasted: None,
                 peak: None,
+                is_downward: false,
+                is_withdrawn: false,
                 replayed: false,
             },
         }
@@ -161,7 +164,8 @@ fn side(value: f64, threshold: f64) -> &'static str {
     }
 }
 
-/// `CPU is 41.0 %. The alert lasted 12 m 30 s, with a peak of 99.1 % (threshold 90.0 %).`
+/// `CPU is 41.0 %. The alert lasted 12 m 30 s, with a peak of 99.1 % (threshold 90.0 %).` If the rule is gone, that comes
+/// first.
 fn resolved(change: &Change, metric: &MetricInfo) -> Vec<String> {
     let alert = &change.alert;
     let label = plain(&metric.label);
@@ -169,9 +173,14 @@ fn resolved(change: &Change, metric: &MetricInfo) -> Vec<String> {
     let lasted = change
         .lasted
         .unwrap_or_else(|| Duration::from_millis(change.timestamp.saturating_sub(alert.since)));
-    let peak = change
-        .peak
-        .map(|peak| format!(", with a peak of {}", value(peak, &metric.unit)));
+    let peak = change.peak.map(|peak| {
+        let peak = value(peak, &metric.unit);
+        if change.is_downward {
+            format!("; its lowest value was {peak}")
+        } else {
+            format!(", with a peak of {peak}")
+        }
+    });
     let threshold = (alert.threshold).map(|it| format!(" (threshold {})", value(it, &metric.unit)));
     let lasted = if lasted < BRIEFEST {
         "less than a second".into()
@@ -183,7 +192,10 @@ fn resolved(change: &Change, metric: &MetricInfo) -> Vec<String> {
         peak.unwrap_or_default(),
         threshold.unwrap_or_default()
     );
-    now.into_iter().chain([lasted]).collect()
+    let withdrawn = change
+        .is_withdrawn
+        .then(|| "Its rule was removed or changed.".to_owned());
+    (withdrawn.into_iter().chain(now)).chain([lasted]).collect()
 }
 
 /// The process that used most of what the rule is about.
@@ -238,6 +250,8 @@ pub(super) mod tests {
             }),
             lasted: None,
             peak: None,
+            is_downward: false,
+            is_withdrawn: false,
             replayed: false,
         }
     }
@@ -265,6 +279,24 @@ pub(super) mod tests {
             text(&resolved()),
             "Resolved: hot cpu on web-1. CPU is 41.0 %. \
              The alert lasted 12 m 30 s, with a peak of 99.1 % (threshold 90.0 %)."
+        );
+        let mut withdrawn = resolved();
+        withdrawn.is_withdrawn = true;
+        withdrawn.alert.value = Some(98.0);
+        assert_eq!(
+            text(&withdrawn),
+            "Withdrawn: hot cpu on web-1. Its rule was removed or changed. CPU is 98.0 %. \
+             The alert lasted 12 m 30 s, with a peak of 99.1 % (threshold 90.0 %)."
+        );
+        let mut low = resolved();
+        low.alert.metric = "memoryAvailable".into();
+        low.alert.value = Some(2_147_483_648.0);
+        low.alert.threshold = Some(1_073_741_824.0);
+        (low.peak, low.is_downward) = (Some(524_288_000.0), true);
+        assert_eq!(
+            text(&low),
+            "Resolved: hot cpu on web-1. Memory available is 2.0 GiB. \
+             The alert lasted 12 m 30 s; its lowest value was 500 MiB (threshold 1.0 GiB)."
         );
         let mut memory = firing();
         memory.alert.name = "memoryAvailable < 1GiB".into();

@@ -124,6 +124,8 @@ impl Notifiers {
             runtime.block_on(async {
                 let mut notifiers = JoinSet::new();
                 for (inbox, target) in work {
+                    let dropping = Arc::clone(&inbox);
+                    notifiers.spawn(async move { dropping.keep_reporting_drops().await });
                     match target {
                         Target::Program(path) => notifiers.spawn(program::run(inbox, path)),
                         Target::Webhook(webhook) => {
@@ -169,6 +171,7 @@ impl Notifiers {
         let _ = tokio::time::timeout(patience, open.wait_for(|open| *open == 0)).await;
         let left = *open.borrow();
         self.stop.cancel();
+        self.inboxes.iter().for_each(|inbox| inbox.report_drops());
         let thread = locks::lock(&self.thread).take();
         if let Some(thread) = thread {
             // It ends at once, together with running programs.

@@ -80,6 +80,9 @@ fn facts(notice: &Notice, text: String) -> Value {
     if let Some(peak) = change.peak {
         facts["peak"] = number(peak);
     }
+    if change.is_withdrawn {
+        facts["withdrawn"] = true.into();
+    }
     if change.replayed {
         facts["replayed"] = true.into();
     }
@@ -121,7 +124,7 @@ fn ntfy(notice: &Notice) -> Payload {
     }
     Payload {
         headers,
-        body: notice.body(),
+        body: escape::for_ntfy(&notice.body()),
     }
 }
 

@@ -1,6 +1,5 @@
 //! One HTTP request, within a deadline, and its response.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -9,23 +8,26 @@ use futures_util::future::select_ok;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, RETRY_AFTER, USER_AGENT};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::authorities;
-use crate::protocol::{SERVER, shown};
+use crate::protocol::SERVER;
+use crate::wording::{cause, lookup_cause};
 
+use super::answer::{Answer, retry_after};
 use super::payload::Payload;
 use super::webhook::Webhook;
 
-/// A request without a response by then has failed: name, connection, TLS, request and response together.
+/// A request without a status by then has failed: name, connection, TLS, request and the response's head together.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long to wait for one address of a host before the next one is tried.
@@ -39,29 +41,6 @@ const MOST_READ: usize = 64 * 1024;
 
 /// How much of a response's head hyper may hold, in bytes.
 const HEAD_BYTES: usize = 64 * 1024;
-
-/// A server's response.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    /// The server's `Retry-After`.
-    pub(super) retry_after: Option<Duration>,
-    /// The beginning of its body.
-    pub(super) said: String,
-}
-
-/// `200 OK: ok`
-impl fmt::Display for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.status)?;
-        let said = self
-            .said
-            .lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty());
-        said.map_or(Ok(()), |said| write!(f, ": {}", shown(said)))
-    }
-}
 
 /// Posts to webhooks. Cloning it shares the certificates.
 #[derive(Clone)]
@@ -86,24 +65,41 @@ impl WebhookClient {
         webhook: &Webhook,
         payload: &Payload,
     ) -> Result<Answer, String> {
-        let posting = async {
+        let asking = async {
             let tcp = connect(&webhook.host, webhook.port).await;
             let tcp = tcp.map_err(|error| in_words(&error))?;
             let _ = tcp.set_nodelay(true);
             match &self.0 {
                 Some(connector) if webhook.tls => {
                     let stream = secure(connector, webhook, tcp).await?;
-                    exchange(stream, webhook, payload).await
+                    ask(stream, webhook, payload).await
                 }
                 _ if webhook.tls => Err("TLS was not prepared".into()),
-                _ => exchange(tcp, webhook, payload).await,
+                _ => ask(tcp, webhook, payload).await,
             }
         };
-        // hyper's futures are large.
-        tokio::time::timeout(DEADLINE, Box::pin(posting))
-            .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} s", DEADLINE.as_secs())))
+        answered(asking, webhook).await
     }
+}
+
+/// The answer that `asking` leads to. Once it has a status, the rest of the deadline is for the body.
+async fn answered(
+    asking: impl Future<Output = Result<Asked, String>>,
+    webhook: &Webhook,
+) -> Result<Answer, String> {
+    let deadline = Instant::now() + DEADLINE;
+    // hyper's futures are large.
+    let asked = timeout_at(deadline, Box::pin(asking)).await;
+    let mut asked = asked.map_err(|_| format!("no answer within {} s", DEADLINE.as_secs()))??;
+    let retry_after = retry_after(&asked.response, SystemTime::now());
+    let status = asked.response.status();
+    let body = timeout_at(deadline, beginning(&mut asked.response)).await;
+    let said = webhook.unrevealing(&body.unwrap_or_default());
+    Ok(Answer {
+        status,
+        retry_after,
+        said,
+    })
 }
 
 /// Connects to the first of the host's addresses that answers. Each gets a little time before the next is tried as
@@ -161,28 +157,29 @@ async fn secure(
     })
 }
 
-/// Sends the request and reads the answer, but never more than [`MOST_READ`] of it.
-async fn exchange(
+/// A response whose body has not been read.
+struct Asked {
+    response: Response<Incoming>,
+    /// It ends with the answer, whatever the server does.
+    _connection: AbortOnDropHandle<Result<(), hyper::Error>>,
+}
+
+/// Sends the request and waits for the head of the response.
+async fn ask(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     webhook: &Webhook,
     payload: &Payload,
-) -> Result<Answer, String> {
+) -> Result<Asked, String> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| not_answered(&error))?;
-    // It ends with this function, whatever the server does.
-    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let connection = AbortOnDropHandle::new(tokio::spawn(connection));
     let response = sender.send_request(request(webhook, payload)?).await;
-    let mut response = response.map_err(|error| not_answered(&error))?;
-    let retry_after = retry_after(&response, SystemTime::now());
-    let status = response.status();
-    let said = beginning(&mut response).await;
-    Ok(Answer {
-        status,
-        retry_after,
-        said,
+    Ok(Asked {
+        response: response.map_err(|error| not_answered(&error))?,
+        _connection: connection,
     })
 }
 
@@ -205,7 +202,7 @@ fn request(webhook: &Webhook, payload: &Payload) -> Result<Request<Full<Bytes>>,
         .map_err(|_| "the request cannot be written".into())
 }
 
-/// The beginning of the body. The status has arrived, so a body that breaks off or never ends changes nothing.
+/// The beginning of the body, at most [`MOST_READ`]. A body that breaks off or never ends changes nothing.
 async fn beginning(response: &mut Response<Incoming>) -> String {
     let mut bytes = Vec::new();
     let reading = async {
@@ -218,26 +215,12 @@ async fn beginning(response: &mut Response<Incoming>) -> String {
             bytes.extend_from_slice(&data[..fits]);
         }
     };
-    let _ = tokio::time::timeout(BODY_PATIENCE, reading).await;
+    let _ = timeout(BODY_PATIENCE, reading).await;
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// How long to wait for the body of a response, once its status is known.
+/// How long to wait for the body of a response, if the deadline leaves so much.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The `Retry-After` of a response: seconds, possibly with a fraction, or a date.
-fn retry_after(response: &Response<Incoming>, now: SystemTime) -> Option<Duration> {
-    let text = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    wait_asked_for(text.trim(), now)
-}
-
-fn wait_asked_for(text: &str, now: SystemTime) -> Option<Duration> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let at = httpdate::parse_http_date(text).ok()?;
-    Some(at.duration_since(now).unwrap_or_default())
-}
 
 /// Why a request got no response.
 fn not_answered(error: &hyper::Error) -> String {
@@ -259,58 +242,47 @@ fn not_answered(error: &hyper::Error) -> String {
 
 /// The system's reason, without its number.
 fn in_words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text
-        .strip_prefix("failed to lookup address information: ")
-        .unwrap_or(&text);
-    let plain = text
-        .split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
+    let plain = lookup_cause(error).unwrap_or_else(|| cause(error));
     if plain.is_empty() {
         "the connection failed".into()
     } else {
-        plain
+        plain.to_lowercase()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
-    #[test]
-    fn a_server_may_ask_for_a_wait() {
-        let now = httpdate::parse_http_date("Tue, 24 Nov 2026 14:07:31 GMT").unwrap();
-        for (text, expected) in [
-            ("7", Some(7000)),
-            ("0.25", Some(250)),
-            ("0", Some(0)),
-            ("Tue, 24 Nov 2026 14:07:41 GMT", Some(10_000)),
-            ("Tue, 24 Nov 2026 14:07:01 GMT", Some(0)),
-            ("-1", None),
-            ("NaN", None),
-            ("inf", None),
-            ("1e300", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            let expected = expected.map(Duration::from_millis);
-            assert_eq!(wait_asked_for(text, now), expected, "{text}");
-        }
+    /// The answer of a server that sends `head` after `late`, and then nothing more.
+    async fn answer_of(head: &'static str, late: Duration) -> Result<Answer, String> {
+        let webhook: Webhook = "http://127.0.0.1/".parse().unwrap();
+        let payload = Payload {
+            headers: Vec::new(),
+            body: "{}".into(),
+        };
+        let (here, mut there) = tokio::io::duplex(64 * 1024);
+        tokio::spawn(async move {
+            let _ = there.read(&mut [0; 1024]).await;
+            tokio::time::sleep(late).await;
+            let _ = there.write_all(head.as_bytes()).await;
+            std::future::pending::<()>().await;
+        });
+        answered(ask(here, &webhook, &payload), &webhook).await
     }
 
-    #[test]
-    fn an_answer_is_one_harmless_line() {
-        let answer = |said: &str| Answer {
-            status: StatusCode::BAD_REQUEST,
-            retry_after: None,
-            said: said.into(),
-        };
-        assert_eq!(answer("").to_string(), "400 Bad Request");
-        assert_eq!(
-            answer("\r\n no_text\u{1b}[2J \nx").to_string(),
-            r"400 Bad Request: no_text\u{1b}[2J"
-        );
+    #[tokio::test(start_paused = true)]
+    async fn a_status_decides_even_if_the_body_does_not_come() {
+        let head = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n";
+        for late in [0, 4500, 4999] {
+            let began = Instant::now();
+            let answer = answer_of(head, Duration::from_millis(late)).await.unwrap();
+            assert_eq!(answer.to_string(), "200 OK", "{late}");
+            assert!(began.elapsed() <= DEADLINE, "{:?}", began.elapsed());
+        }
+        let none = answer_of(head, Duration::from_millis(5001)).await;
+        assert_eq!(none, Err("no answer within 5 s".into()));
     }
 }

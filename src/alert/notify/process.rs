@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{ChildStderr, ChildStdin};
 
+use crate::wording::cause;
+
 /// A program that has not ended by then is killed.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -100,12 +102,7 @@ fn last_line(heard: &[u8]) -> Option<String> {
 }
 
 fn not_run(error: &io::Error) -> String {
-    let reason = error.to_string();
-    let plain = reason
-        .split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_lowercase();
+    let plain = cause(error).to_lowercase();
     if plain.contains("exec format") {
         format!("it cannot be run: {plain}; a script begins with #! and its interpreter")
     } else {

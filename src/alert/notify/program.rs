@@ -13,6 +13,7 @@ use super::notice::Notice;
 use super::payload::Payload;
 use super::process;
 use crate::millis::in_millis;
+use crate::wording::cause;
 
 /// How many programs run at once, each for a different rule.
 const MOST_AT_ONCE: usize = 8;
@@ -91,6 +92,10 @@ fn variables(notice: &Notice) -> Vec<(&'static str, Option<String>)> {
             process.map(|it| it.pid.to_string()),
         ),
         (
+            "METRICS_ALERT_WITHDRAWN",
+            change.is_withdrawn.then(|| "1".to_owned()),
+        ),
+        (
             "METRICS_ALERT_REPLAYED",
             change.replayed.then(|| "1".to_owned()),
         ),
@@ -116,17 +121,10 @@ pub fn program(path: &Path) -> Result<PathBuf, String> {
             "there is no program '{shown}': it is run without a shell and without arguments, so write the command \
              into a script and name that"
         )),
-        Err(error) => {
-            let reason = error.to_string();
-            let reason = reason
-                .split(" (os error")
-                .next()
-                .unwrap_or_default()
-                .to_lowercase();
-            Err(format!(
-                "cannot run '{shown}': {reason}; write the path of a program"
-            ))
-        }
+        Err(error) => Err(format!(
+            "cannot run '{shown}': {}; write the path of a program",
+            cause(&error)
+        )),
     }
 }
 

@@ -9,7 +9,8 @@ use crate::alert::Recipient;
 
 use super::delivery::DeliveryTiming;
 use super::notice::tests::{firing, resolved};
-use super::notifiers::{Notifiers, Target};
+use super::notifiers::{Notifiers, Target, test};
+use super::webhook::Webhook;
 
 /// How long anything successful may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -251,6 +252,49 @@ async fn a_refusal_is_final_and_a_redirect_is_not_followed() {
         assert_eq!(server.requests().len(), 1);
     }
     assert!(elsewhere.requests().is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_the_url_is_not_shown() {
+    let webhook = |server: &Server| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("webhooks");
+        let port = server.port;
+        std::fs::write(
+            &path,
+            format!("slack http://me:Pass@127.0.0.1:{port}/s/To%6ben"),
+        )
+        .unwrap();
+        Target::Webhook(Webhook::read(&path).unwrap().0.remove(0))
+    };
+    for (response, expected) in [
+        (
+            "404 None\r\nContent-Length: 14\r\n\r\nPOST /s/To%6be",
+            "404 Not Found",
+        ),
+        (
+            "404 None\r\nContent-Length: 8\r\n\r\nno token",
+            "404 Not Found",
+        ),
+        (
+            "401 None\r\nContent-Length: 7\r\n\r\nme pass",
+            "401 Unauthorized",
+        ),
+        (
+            "404 None\r\nContent-Length: 7\r\n\r\nno_team",
+            "404 Not Found: no_team",
+        ),
+        ("200 Fine\r\nContent-Length: 6\r\n\r\n/token", "200 OK"),
+        ("200 Fine\r\nContent-Length: 2\r\n\r\nok", "200 OK: ok"),
+    ] {
+        let server =
+            Server::start(vec![Does::Answers(format!("HTTP/1.1 {response}").leak())].leak());
+        let said = test(&[webhook(&server)], &"web-1".parse().unwrap(), 0)
+            .await
+            .unwrap();
+        let said = said[0].1.as_ref().unwrap_or_else(|reason| reason);
+        assert_eq!(said, expected);
+    }
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@ use hyper::header::HeaderValue;
 use hyper::http::uri::{PathAndQuery, Scheme};
 
 use crate::protocol::shown;
+use crate::wording::cause;
 
 use super::basic;
 use super::kind::Kind;
+use super::secret::{Secret, is_plain_word};
 
 /// The path of Alertmanager's API, below that of its page.
 const ALERTMANAGER_PATH: &str = "/api/v2/alerts";
@@ -23,11 +25,15 @@ const ALERTMANAGER_PATH: &str = "/api/v2/alerts";
 /// The most that is read of a file of webhooks, in bytes.
 const LONGEST_FILE: u64 = 1024 * 1024;
 
-/// Hosts whose URLs are secrets, with the kind that understands them.
-const SECRET_HOSTS: [(&str, Kind); 3] = [
+/// Hosts whose URLs are secrets, like those of all hosts below them, with the kind that understands them.
+const SECRET_HOSTS: [(&str, Kind); 7] = [
     ("hooks.slack.com", Kind::Slack),
+    ("hooks.slack-gov.com", Kind::Slack),
     ("discord.com", Kind::Discord),
     ("discordapp.com", Kind::Discord),
+    ("logic.azure.com", Kind::Teams),
+    ("api.powerplatform.com", Kind::Teams),
+    ("webhook.office.com", Kind::Teams),
 ];
 
 /// A URL that takes notifications of one kind.
@@ -43,6 +49,8 @@ pub struct Webhook {
     pub(super) path: PathAndQuery,
     /// The header for the URL's name and password.
     pub(super) authorization: Option<HeaderValue>,
+    /// Of a webhook from a file, what messages must not repeat.
+    secret: Option<Secret>,
 }
 
 /// Kind and host, and nothing that could be a secret.
@@ -66,7 +74,7 @@ impl FromStr for Webhook {
         let (kind, url) = kind_and_url(text.trim())?;
         let webhook = Self::new(kind, url)?;
         let secret_host = (SECRET_HOSTS.iter())
-            .find(|(host, _)| webhook.host.eq_ignore_ascii_case(host))
+            .find(|(host, _)| is_below(&webhook.host, host))
             .map(|(_, kind)| *kind);
         if let Some(kind) = secret_host.or(kind.has_secret_url().then_some(kind)) {
             return Err(format!(
@@ -94,10 +102,12 @@ impl Webhook {
             Some(scheme) if *scheme == Scheme::HTTPS => true,
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(other) => {
-                return Err(format!(
-                    "the URL begins with '{}://': {form}",
-                    shown(other.as_str())
-                ));
+                let other = other.as_str();
+                return Err(if is_plain_word(other) {
+                    format!("the URL begins with '{other}://': {form}")
+                } else {
+                    format!("the URL does not begin with http:// or https://: {form}")
+                });
             }
             None => return Err(format!("the URL has no http:// or https://: {form}")),
         };
@@ -130,6 +140,7 @@ impl Webhook {
             authority: HeaderValue::from_str(address).map_err(|_| form)?,
             path: path(kind, &uri)?,
             authorization: user_info.map(basic::authorization),
+            secret: None,
         })
     }
 
@@ -143,11 +154,7 @@ impl Webhook {
         let mut bytes = Vec::new();
         let read =
             File::open(path).and_then(|file| file.take(LONGEST_FILE + 1).read_to_end(&mut bytes));
-        read.map_err(|error| {
-            let reason = error.to_string();
-            let reason = reason.split(" (os error").next().unwrap_or_default();
-            format!("cannot read '{shown_path}': {}", reason.to_lowercase())
-        })?;
+        read.map_err(|error| format!("cannot read '{shown_path}': {}", cause(&error)))?;
         if bytes.len() as u64 > LONGEST_FILE {
             return Err(format!(
                 "'{shown_path}' is over 1 MiB: it is no list of webhooks"
@@ -181,7 +188,26 @@ impl Webhook {
         if url.contains(char::is_whitespace) {
             return Err("there is more than a kind and a URL on this line".into());
         }
-        Self::new(kind, url)
+        let webhook = Self::new(kind, url)?;
+        let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (address, _) =
+            after_scheme.split_at(after_scheme.find('/').unwrap_or(after_scheme.len()));
+        let user_info = address
+            .rsplit_once('@')
+            .map_or("", |(user_info, _)| user_info);
+        let secret = Secret::of(&[user_info, webhook.path.as_str()]);
+        Ok(Self {
+            secret: Some(secret),
+            ..webhook
+        })
+    }
+
+    /// The first line of `body`, a server's answer; of a webhook from a file, only if it cannot repeat the URL.
+    pub(super) fn unrevealing(&self, body: &str) -> Option<String> {
+        let mut lines = body.lines().map(str::trim);
+        let line = lines.find(|line| !line.is_empty())?;
+        let is_safe = |secret: &Secret| secret.is_safe_from(line);
+        (self.secret.as_ref().is_none_or(is_safe)).then(|| line.to_owned())
     }
 
     /// Whether others can read the traffic, including the URL.
@@ -223,16 +249,20 @@ fn kind_and_url(text: &str) -> Result<(Kind, &str), String> {
 fn kind(name: &str) -> Result<Kind, String> {
     Kind::of_webhook(name.trim()).ok_or_else(|| {
         let names = Kind::OF_WEBHOOKS.map(Kind::name).join(", ");
-        // A URL at the start is not repeated.
-        if name.contains("://") {
-            format!("the kind comes before the URL: one of {names}")
+        // Anything else may be a URL or a token at the wrong place.
+        if is_plain_word(name) {
+            format!("'{name}' is not a kind of webhook: write one of {names}")
         } else {
-            format!(
-                "'{}' is not a kind of webhook: write one of {names}",
-                shown(name)
-            )
+            format!("the kind of webhook comes before the URL: write one of {names}")
         }
     })
+}
+
+/// Whether `host` is `domain` or below it.
+fn is_below(host: &str, domain: &str) -> bool {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let above = host.strip_suffix(domain);
+    above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
 /// Warnings about risks for the secrets in a file.
@@ -329,6 +359,18 @@ mod tests {
                 "write 'discord URL' into a file",
             ),
             ("teams=https://x/SECRET", "--notify-webhook-file FILE"),
+            ("https://PTB.discord.com/SECRET", "write 'discord URL'"),
+            ("https://canary.discord.com./SECRET", "write 'discord URL'"),
+            ("https://hooks.slack-gov.com/SECRET", "write 'slack URL'"),
+            (
+                "https://prod-1.westeurope.logic.azure.com:443/SECRET",
+                "write 'teams URL'",
+            ),
+            (
+                "https://x.1.environment.api.powerplatform.com/SECRET",
+                "write 'teams URL'",
+            ),
+            ("https://x.webhook.office.com/SECRET", "write 'teams URL'"),
             (
                 "ntfy=https://u:SECRET@ntfy.sh/x",
                 "--notify-webhook-file FILE",
@@ -379,8 +421,13 @@ mod tests {
             ("slack h/SECRET", ":1: this is not a URL"),
             (
                 "https://h/SECRET slack",
-                ":1: the kind comes before the URL",
+                ":1: the kind of webhook comes before the URL",
             ),
+            ("h/SECRET slack", ":1: the kind of webhook comes before"),
+            ("xoxb-1-SECRET https://h/", ":1: the kind of webhook comes"),
+            ("SECRETSECRETSECRET https://h/", ":1: the kind of webhook"),
+            ("tok_SECRET=https://h/", ":1: the kind of webhook comes"),
+            ("json t0-SECRET://h/", ":1: the URL does not begin with"),
             (
                 "slack https://h/SECRET https://h/SECRET",
                 ":1: there is more than",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-use crate::alert::notify::post::Answer;
+use crate::alert::notify::answer::Answer;
 
 use super::{DeliveryTiming, Failed, judged};
 
@@ -37,7 +37,7 @@ fn a_status_says_whether_to_try_again() {
         let answer = Answer {
             status: StatusCode::from_u16(status).unwrap(),
             retry_after: None,
-            said: String::new(),
+            said: None,
         };
         let may_heal = judged(Ok(answer)).err().map(|failed| failed.may_heal);
         assert_eq!(may_heal, expected, "{status}");

@@ -186,7 +186,7 @@ fn what_others_named_mentions_nobody() {
     let mut change = firing();
     change.alert.name = "<!channel> @everyone".into();
     change.alert.metric = "queue:<@U1>".into();
-    change.culprit.as_mut().unwrap().name = "![x](http://evil)".into();
+    change.culprit.as_mut().unwrap().name = "![x](http://evil.co)".into();
     for kind in Kind::OF_WEBHOOKS {
         let body = payload(kind, &change).body;
         let text = match serde_json::from_str::<Value>(&body) {
@@ -196,12 +196,19 @@ fn what_others_named_mentions_nobody() {
             Ok(_) if kind == Kind::Alertmanager => continue,
             _ => body,
         };
-        for trap in ["@everyone", "<!channel>", "<@U1>", "](http"] {
+        for trap in [
+            "@everyone",
+            "<!channel>",
+            "<@U1>",
+            "](http",
+            "http://evil",
+            "evil.co",
+        ] {
             let may_stand = match kind {
-                // What ntfy gets is not interpreted.
-                Kind::Ntfy => true,
+                // ntfy only finds addresses.
+                Kind::Ntfy => !trap.contains("evil"),
                 // A TextRun knows no Markdown and no mention in a text.
-                Kind::Teams => trap != "@everyone",
+                Kind::Teams => !trap.contains("evil") && trap != "@everyone",
                 // Links look different there.
                 Kind::Slack => trap == "](http",
                 _ => false,
