@@ -57,7 +57,7 @@ forbidden() {
 
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript \
-    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip
+    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd
 
 step 'forbidden words'
 forbidden
@@ -89,6 +89,10 @@ npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.
 step 'duckdb'
 # Tests what the documentation says about reading a recording with it. Downloaded only once.
 [ -d target/tmp/duckdb ] || pip3 install --quiet --root-user-action ignore --target target/tmp/duckdb duckdb==2.0.1
+
+step 'datadog'
+# A DogStatsD client for the tests of --statsd. Downloaded only once.
+[ -d target/tmp/datadog ] || pip3 install --quiet --root-user-action ignore --no-deps --target target/tmp/datadog datadog==0.56.0
 
 step 'tests'
 # Most tests wait for a server, a clock or a browser, so more of them run at a time than there are cores.

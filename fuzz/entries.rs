@@ -1,8 +1,12 @@
 //! The entry points for bytes from outside. The fuzz targets and an ordinary test use the same functions.
 
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
 use metrics_toolkit::alert::{Evaluator, KnownMetrics, RuleTexts, parse_rule, read_rules};
-use metrics_toolkit::protocol::{Message, Query, Sample};
+use metrics_toolkit::protocol::{Message, Query, Sample, may_report};
 use metrics_toolkit::recording::{Encoder, Reader};
+use metrics_toolkit::source::host::statsd::{ReportedValue, StatsdInbox};
 
 /// A message of a peer: once decoded, it encodes and decodes to the same text for ever.
 pub(crate) fn message(bytes: &[u8]) {
@@ -110,6 +114,32 @@ pub(crate) fn rules(bytes: &[u8]) {
         }
         evaluator.judge(&sample, timestamp == 5);
         evaluator.judge(&Sample::default(), false);
+    }
+}
+
+/// Packets of applications, one after each empty line: whatever they say, names and values are fit for a sample.
+pub(crate) fn statsd(bytes: &[u8]) {
+    let inbox = StatsdInbox::default();
+    let mut now = Instant::now();
+    let mut rest = Some(bytes);
+    while let Some(packets) = rest {
+        let end = packets.windows(2).position(|pair| pair == b"\n\n");
+        let (packet, behind) = packets.split_at(end.unwrap_or(packets.len()));
+        rest = end.map(|_| &behind[2..]);
+        inbox.deliver(packet, packet.len() % 3 == 2, now);
+        now += Duration::from_secs(packet.len() as u64 % 100);
+        let seconds = (packet.len() % 5 != 4).then_some(0.25);
+        let mut names = HashSet::new();
+        for ReportedValue { name, value, .. } in inbox.collect(now, seconds) {
+            assert!(value.is_none_or(f64::is_finite), "{name}: {value:?}");
+            let written = name.strip_suffix(".p95").or(name.strip_suffix(".max"));
+            assert!(
+                may_report(written.unwrap_or(&name)) || may_report(&name),
+                "{name}"
+            );
+            assert!(names.insert(name));
+        }
+        assert!(names.len() <= 600);
     }
 }
 

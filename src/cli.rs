@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod explain;
 mod notify;
+mod statsd;
 mod values;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use access::{ClientAccessArgs, ServerAccessArgs};
 pub use alerts::{AlertArgs, WrittenRules};
 pub use explain::{explain, parse};
 pub use notify::NotifyArgs;
+pub use statsd::statsd_address;
 pub use values::{LONGEST, MANY, count, duration, duration_in};
 
 /// Flags that every command takes.

@@ -12,6 +12,7 @@ mod notify;
 pub mod record;
 pub mod replay;
 pub mod serve;
+mod statsd;
 pub mod watch;
 
 use std::fmt;

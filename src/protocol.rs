@@ -21,6 +21,7 @@
 //!
 //! Readers ignore unknown types and fields. This module does no I/O and imports nothing else from the crate.
 
+mod application;
 mod catalogue;
 mod decode;
 mod duration;
@@ -38,6 +39,7 @@ mod tests;
 mod text;
 mod update;
 
+pub use application::{describe_reported, may_report};
 pub use catalogue::{
     Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
     section, well_known,

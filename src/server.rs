@@ -8,6 +8,7 @@
 
 mod connections;
 mod door;
+mod families;
 mod http;
 mod shared;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use viewers::fanout::{Fanout, Policy};
 
 pub use door::trust::Trust;
 pub use door::{gate, listen, tls};
+pub use families::{Countable, CounterFamily};
 pub use shared::Config;
 pub use viewers::counts::{Counts, Viewers};
 pub use viewers::tally::Tally;

@@ -1,6 +1,6 @@
 //! The metrics that a rule may name, and suggestions for unknown names.
 
-use crate::protocol::{catalogue, entry, parts, well_known};
+use crate::protocol::{catalogue, entry, may_report, parts, well_known};
 
 /// The metrics that a rule may name: those of the catalogue, and others that the source has, such as the columns of a
 /// recording.
@@ -8,6 +8,7 @@ use crate::protocol::{catalogue, entry, parts, well_known};
 pub struct KnownMetrics {
     more: Vec<String>,
     is_open: bool,
+    has_applications: bool,
 }
 
 /// Why a metric may not be named.
@@ -33,6 +34,13 @@ impl KnownMetrics {
         self.more.extend(names.filter(|name| entry(name).is_none()));
         self.more.sort_unstable();
         self.more.dedup();
+        self
+    }
+
+    /// Adds everything that an application may report, as it is not known yet what that will be.
+    #[must_use]
+    pub fn and_reported(mut self) -> Self {
+        self.has_applications = true;
         self
     }
 
@@ -62,7 +70,8 @@ impl KnownMetrics {
             };
         }
         let is_of_family = |other: &String| parts(other).0 == family;
-        if self.is_open || self.more.iter().any(is_of_family) {
+        let may_be_reported = self.has_applications && may_report(name);
+        if self.is_open || may_be_reported || self.more.iter().any(is_of_family) {
             return Ok(());
         }
         Err(Unknown::Metric(self.nearest(family)))
@@ -157,5 +166,16 @@ mod tests {
         }
         assert_eq!(known.check("memory:0"), Err(Unknown::Instance));
         assert_eq!(KnownMetrics::any().check("whatever:x"), Ok(()));
+    }
+
+    #[test]
+    fn what_an_application_may_report_is_known_before_it_does() {
+        let known = KnownMetrics::catalogue().and_reported();
+        for name in ["checkout.latency", "cpuu", "cpu:*", "activeUsers"] {
+            assert_eq!(known.check(name), Ok(()), "{name}");
+        }
+        for name in ["queue:mail", "a/b", "extra", ""] {
+            assert_ne!(known.check(name), Ok(()), "{name}");
+        }
     }
 }

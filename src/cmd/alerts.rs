@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::alert::{KnownMetrics, Recipient, Rule};
 use crate::cli::{AlertArgs, WrittenRules};
+use crate::protocol::entry;
 use crate::source::alerts::Alerting;
 
 use super::Failure;
@@ -53,6 +54,19 @@ impl RulesInForce {
     /// What the source needs of them; `recipient` is notified of alerts.
     pub(super) fn alerting(&self, recipient: Arc<dyn Recipient>) -> Alerting {
         Alerting::new(self.rules.subscribe(), recipient)
+    }
+
+    /// The metrics of rules that are in no catalogue, so that only an application can report them.
+    pub(super) fn reported_metrics(&self) -> Vec<String> {
+        let rules = self.rules.borrow();
+        let metrics = rules.iter().map(|rule| rule.metric.as_str());
+        let mut metrics: Vec<_> = metrics
+            .filter(|metric| entry(metric).is_none())
+            .map(str::to_owned)
+            .collect();
+        metrics.sort_unstable();
+        metrics.dedup();
+        metrics
     }
 
     /// Reads the file again, if there is one. If it is no good, the rules in force remain so.

@@ -36,6 +36,7 @@ pub(super) fn server(
         unhealthy_after,
         trust,
         notifications: Arc::default(),
+        counted: Vec::new(),
     }
 }
 

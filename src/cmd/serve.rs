@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
 use crate::alert::notify::NotificationCounts;
-use crate::cli::{GlobalArgs, ServerArgs, count, duration_in};
+use crate::cli::{GlobalArgs, ServerArgs, count, duration_in, statsd_address};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::millis::epoch_millis;
 use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
@@ -16,11 +16,12 @@ use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
 use crate::source::alerts::Alerting;
+use crate::source::host::statsd::{StatsdAddress, StatsdListener};
 use crate::source::host::{self, Audience, Live, LiveError, Own};
 use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
-use super::{Exit, Failure, announce, configure, notify};
+use super::{Exit, Failure, announce, configure, notify, statsd};
 
 /// Samples closer together than this show the clock's resolution rather than the host.
 const SHORTEST_INTERVAL: &str = "200ms";
@@ -38,6 +39,7 @@ Examples:
   metrics serve
   metrics serve --interval 500ms --top 0
   metrics serve --alert default --alert 'cpu > 90 for 30s'
+  metrics serve --statsd 8125
   metrics serve --listen 127.0.0.1:0 --name web-1")]
 pub struct ServeArgs {
     /// Take a sample this often, from 200ms to 1h
@@ -51,6 +53,10 @@ pub struct ServeArgs {
     /// List the top N processes by CPU and by memory, at most 1000; 0 reads no processes
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=MOST_TOP))]
     top: u64,
+
+    /// Receive metrics of applications, as statsd sends them, on a UDP port of loopback, HOST:PORT or a socket's path; repeatable
+    #[arg(long, value_name = "ADDR", value_parser = statsd_address)]
+    statsd: Vec<StatsdAddress>,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -81,17 +87,24 @@ pub async fn run(
         return notify::test(&targets, &name).await;
     }
     let known = KnownMetrics::catalogue();
+    let known = if args.statsd.is_empty() {
+        known
+    } else {
+        known.and_reported()
+    };
     let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
     let rules = rules.transpose()?;
     let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
+    let applications = statsd::listen(&args.statsd, rules.as_ref(), &asked.stop, global)?;
     let notifiers = notify::start(targets)?;
     let recipient = notify::recipient(notifiers.as_ref());
     let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
     configure::reload(asked.reload, trust.clone(), rules, global);
     let counts = notify::counts(notifiers.as_ref());
     let served = (listeners, trust);
-    let summary = broadcast(&args, global, &name, served, (alerting, counts), asked.stop).await?;
+    let inputs = (alerting, counts, applications);
+    let summary = broadcast(&args, global, &name, served, inputs, asked.stop).await?;
     notify::finish(notifiers.as_ref(), args.server.drain, global).await;
     announce::say(global, &summary);
     Ok(Exit::Done)
@@ -103,7 +116,11 @@ async fn broadcast(
     global: &GlobalArgs,
     name: &HostName,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    (alerting, counts): (Option<Alerting>, Arc<NotificationCounts>),
+    (alerting, counts, applications): (
+        Option<Alerting>,
+        Arc<NotificationCounts>,
+        Option<Arc<StatsdListener>>,
+    ),
     stop: CancellationToken,
 ) -> Result<String, Failure> {
     let hub = Hub::new(Retention {
@@ -121,6 +138,7 @@ async fn broadcast(
         },
         audience: ViewerAudience(viewers.clone()),
         alerting,
+        inbox: applications.as_ref().map(|it| it.inbox()),
     };
     let publisher = hub.publisher(Timeline::Live);
     // So that viewers find the host before its first reading.
@@ -138,6 +156,9 @@ async fn broadcast(
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let mut config = configure::server(&args.server, trust, Some(unhealthy_after), global);
     config.notifications = counts;
+    config
+        .counted
+        .extend(applications.iter().map(statsd::counted));
     let started = Instant::now();
     tokio::select! {
         served = server::run(listeners, hub, config, viewers.clone(), stop) => served?,

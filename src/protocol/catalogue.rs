@@ -53,6 +53,8 @@ pub mod section {
     pub const SYSTEM: &str = "System";
     /// The cost of being watched.
     pub const AGENT: &str = "Agent";
+    /// What an application on the host reports.
+    pub const APPLICATION: &str = "Application";
     /// Names that are not in the catalogue.
     pub const OTHER: &str = "Other";
 }
@@ -75,6 +77,8 @@ pub struct Entry {
     pub exposed: Exposed,
     /// The same for `name:instance`, if there are instances.
     pub instances: Option<Instances>,
+    /// The label once an application reports this metric, if it may.
+    pub reported: Option<&'static str>,
     levels: Levels,
 }
 
@@ -136,6 +140,7 @@ const fn metric(
         rank: Rank::Later,
         exposed: Exposed { name: "", help: "" },
         instances: None,
+        reported: None,
         levels: Levels::None,
     }
 }
@@ -153,6 +158,11 @@ impl Entry {
 
     const fn row(mut self, rank: u8) -> Self {
         self.rank = Rank::Row(rank);
+        self
+    }
+
+    const fn or_reported_as(mut self, label: &'static str) -> Self {
+        self.reported = Some(label);
         self
     }
 

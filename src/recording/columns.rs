@@ -119,6 +119,13 @@ mod tests {
     }
 
     #[test]
+    fn no_application_may_use_a_name_of_the_format() {
+        for name in LEADING.into_iter().chain(TRAILING) {
+            assert!(!crate::protocol::may_report(name), "{name}");
+        }
+    }
+
+    #[test]
     fn a_name_is_found_wherever_it_is_expected() {
         let columns = Columns::new(["a", "b", "c"]);
         assert_eq!(columns.index_of("b", 1), Some(1));

@@ -187,7 +187,7 @@ async fn answer(
             Ok(attachment(&host, rows))
         }
         METRICS_PATH => {
-            let text = exposition::text(&shared.hub, &shared.viewers, &shared.config.notifications);
+            let text = exposition::text(&shared.hub, &shared.viewers, &shared.config);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
         }
         // This is a HEAD request: the streams themselves have been handled before.

@@ -15,6 +15,7 @@ use super::door::lobby::Lobby;
 use super::door::refusal::Refusal;
 use super::door::refusal_log::{RefusalCause, RefusalLog};
 use super::door::trust::Trust;
+use super::families::Countable;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub trust: Trust,
     /// What became of notifications of alerts.
     pub notifications: Arc<notify::NotificationCounts>,
+    /// Further counters for `/metrics`.
+    pub counted: Vec<Arc<dyn Countable>>,
 }
 
 /// What every connection shares.

@@ -71,6 +71,7 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
         unhealthy_after: None,
         trust: Trust::default(),
         notifications: Arc::default(),
+        counted: Vec::new(),
     };
     let stop = CancellationToken::new();
     tokio::spawn(run(

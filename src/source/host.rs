@@ -10,6 +10,7 @@ mod live;
 mod reading;
 mod roll_call;
 mod spaces;
+pub mod statsd;
 mod top;
 
 #[cfg(any(not(target_os = "linux"), test))]
@@ -26,12 +27,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::columns::SampleColumns;
-use self::derive::derive;
+use self::derive::{SHORTEST_STEP, derive};
 use self::reading::Reading;
 use self::roll_call::RollCall;
+use self::statsd::StatsdInbox;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
 
 pub use live::{Audience, Live, LiveError};
+
+/// The difference of two timestamps may be off by so many seconds, because they are in whole milliseconds and the clock
+/// may be adjusted slightly.
+const CLOCK_RESOLUTION: f64 = 0.002;
 
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +63,8 @@ pub struct Sampler {
     roll_call: Option<RollCall>,
     previous: Reading,
     columns: SampleColumns,
+    /// What applications report, if they may.
+    inbox: Option<Arc<StatsdInbox>>,
 }
 
 impl Sampler {
@@ -85,7 +93,15 @@ impl Sampler {
             roll_call,
             previous,
             columns,
+            inbox: None,
         }
+    }
+
+    /// Samples also carry what applications report to `inbox`.
+    #[must_use]
+    pub fn with_applications(mut self, inbox: Option<Arc<StatsdInbox>>) -> Self {
+        self.inbox = inbox;
+        self
     }
 
     /// The next sample is due at `due`: if it is time for another list of processes, one is read just before, on
@@ -103,13 +119,19 @@ impl Sampler {
     ///
     /// Rates are based on the time that really passed. With no time between two calls they are absent.
     pub fn sample(&mut self, own: Own) -> Sample {
-        let mut next = read(&mut self.machine, own);
+        let mut next = Reading::begin();
+        let seconds = seconds_to_divide_by(&self.previous, &next);
+        let inbox = self.inbox.as_ref();
+        let reported = inbox.map_or_else(Vec::new, |inbox| inbox.collect(next.at, seconds));
+        fill(&mut next, &mut self.machine, own);
         let lists = self.roll_call.as_mut().and_then(RollCall::finished);
         if let Some(lists) = &lists {
             next.process_count = next.process_count.or(lists.process_count);
         }
-        let values = derive(&self.previous, &next);
+        let mut values = derive(&self.previous, &next);
         self.columns.admit(&values, next.cores.len());
+        self.columns.admit_reported(&reported);
+        reported.iter().for_each(|it| values.reported(it));
         let sample = Sample {
             timestamp: next.timestamp,
             values: self.columns.arrange(&values),
@@ -156,13 +178,30 @@ pub fn host_name() -> HostName {
     HostName::nearest(&sysinfo::System::host_name().unwrap_or_default())
 }
 
+/// The time between two readings, to divide counts by; `None` if it is too short for a rate. It is the difference of the
+/// timestamps, so that a rate times that difference gives the count back; if the clock was set meanwhile, it is the
+/// measured time.
+fn seconds_to_divide_by(prev: &Reading, next: &Reading) -> Option<f64> {
+    let measured = next.at.saturating_duration_since(prev.at).as_secs_f64();
+    let written = next.timestamp.saturating_sub(prev.timestamp);
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+    let written = written as f64 / 1000.0;
+    let is_same = (written - measured).abs() <= CLOCK_RESOLUTION;
+    Some(if is_same { written } else { measured }).filter(|seconds| SHORTEST_STEP <= *seconds)
+}
+
 /// Takes a reading of `machine`.
 fn read(machine: &mut platform::Machine, own: Own) -> Reading {
     let mut reading = Reading::begin();
+    fill(&mut reading, machine, own);
+    reading
+}
+
+/// Fills in a reading of `machine` that has just begun.
+fn fill(reading: &mut Reading, machine: &mut platform::Machine, own: Own) {
     reading.agent.viewers = own.viewers;
     reading.agent.accepted = own.accepted;
-    machine.read(&mut reading);
-    reading
+    machine.read(reading);
 }
 
 #[cfg(test)]

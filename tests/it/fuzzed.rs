@@ -12,6 +12,7 @@ fn seeds_and_findings() {
         ("recording", entries::recording),
         ("query", entries::query),
         ("rules", entries::rules),
+        ("statsd", entries::statsd),
     ] {
         let mut files = 0;
         for kind in ["seeds", "findings"] {

@@ -78,11 +78,21 @@ impl FromStr for ListenAddr {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
+        Self::parse(text, DEFAULT_PORT)
+    }
+}
+
+impl ListenAddr {
+    /// Reads an address. Errors suggest `default_port`.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to write.
+    pub fn parse(text: &str, default_port: u16) -> Result<Self, String> {
         let text = text.trim_ascii();
         let place = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             ListenPlace::Loopback(port(text)?)
         } else {
-            let (host, digits) = split(text)?;
+            let (host, digits) = split(text, default_port)?;
             let port = port(digits)?;
             let resolved = (host, port).to_socket_addrs();
             let resolved = resolved.map_err(|error| {
@@ -97,6 +107,24 @@ impl FromStr for ListenAddr {
         let text = text.to_owned();
         Ok(Self { text, place })
     }
+
+    /// The port, if that is all that was written.
+    #[must_use]
+    pub fn loopback_port(&self) -> Option<u16> {
+        match self.place {
+            ListenPlace::Loopback(port) => Some(port),
+            ListenPlace::At(_) => None,
+        }
+    }
+
+    /// What `HOST:PORT` was resolved to; nothing for a port alone.
+    #[must_use]
+    pub fn resolved(&self) -> &[SocketAddr] {
+        match &self.place {
+            ListenPlace::Loopback(_) => &[],
+            ListenPlace::At(resolved) => resolved,
+        }
+    }
 }
 
 fn port(digits: &str) -> Result<u16, String> {
@@ -109,7 +137,7 @@ fn port(digits: &str) -> Result<u16, String> {
 }
 
 /// The host, without brackets, and the port of `HOST:PORT`.
-fn split(text: &str) -> Result<(&str, &str), String> {
+fn split(text: &str, default_port: u16) -> Result<(&str, &str), String> {
     let written = shown(text);
     if let Some((_, behind)) = text.split_once("://") {
         let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
@@ -124,7 +152,7 @@ fn split(text: &str) -> Result<(&str, &str), String> {
                 Ok((host, &port[1..]))
             }
             Some((host, "")) if host.contains(':') => Err(format!(
-                "'{written}' has no port: write [{}]:{DEFAULT_PORT}",
+                "'{written}' has no port: write [{}]:{default_port}",
                 shown(host)
             )),
             _ => Err(format!("'{written}' is not an address: write [IPV6]:PORT")),
@@ -136,7 +164,7 @@ fn split(text: &str) -> Result<(&str, &str), String> {
             let means_port = is_ipv6(host) && port.parse::<u16>().is_ok();
             let (host, port) = match (means_port, is_ipv6(text)) {
                 (true, _) => (host, port.to_owned()),
-                (false, true) => (text, DEFAULT_PORT.to_string()),
+                (false, true) => (text, default_port.to_string()),
                 (false, false) => {
                     return Err(format!("'{written}' is not an address: write HOST:PORT"));
                 }
@@ -156,10 +184,10 @@ fn split(text: &str) -> Result<(&str, &str), String> {
         )),
         Some(parts) => Ok(parts),
         None if text.is_empty() => Err(format!(
-            "'' is not an address: write HOST:PORT, or a port on loopback such as {DEFAULT_PORT}"
+            "'' is not an address: write HOST:PORT, or a port on loopback such as {default_port}"
         )),
         None => Err(format!(
-            "'{written}' has no port: write {written}:{DEFAULT_PORT}"
+            "'{written}' has no port: write {written}:{default_port}"
         )),
     }
 }

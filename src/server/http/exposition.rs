@@ -5,9 +5,9 @@
 mod format;
 mod own;
 
-use crate::alert::notify;
 use crate::hub::Hub;
 use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
+use crate::server::shared::Config;
 use crate::server::viewers::counts::Viewers;
 
 use format::{gauge, labels};
@@ -16,11 +16,7 @@ use format::{gauge, labels};
 pub(in crate::server) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The whole exposition.
-pub(in crate::server) fn text(
-    hub: &Hub,
-    viewers: &Viewers,
-    notifications: &notify::NotificationCounts,
-) -> String {
+pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers, config: &Config) -> String {
     let samples = hub.newest();
     let mut text = String::with_capacity(8 * 1024);
     for entry in catalogue() {
@@ -39,7 +35,8 @@ pub(in crate::server) fn text(
         taken,
     );
     own::write(viewers, &mut text);
-    own::write_notifications(notifications, &mut text);
+    own::write_notifications(&config.notifications, &mut text);
+    own::write_counted(&config.counted, &mut text);
     text
 }
 

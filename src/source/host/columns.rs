@@ -1,11 +1,15 @@
 //! The names of the values: their order never changes, so that no column of a table or recording moves.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::protocol::{MetricInfo, describe, round_nonzero, round_rate, well_known};
+use crate::protocol::{
+    MetricInfo, describe, describe_reported, round_nonzero, round_rate, well_known,
+};
+
+use super::statsd::ReportedValue;
 
 /// The name of a derived value, written `family` or `family:instance`. Families of the catalogue are not allocated;
 /// those of an application are owned.
@@ -80,6 +84,13 @@ impl DerivedValues {
         self.0.push((name.into(), value.map(round_rate)));
     }
 
+    /// A value that an application reported, unchanged. It replaces the host's own value, even if it is absent.
+    pub(super) fn reported(&mut self, reported: &ReportedValue) {
+        let name = ValueName::from(reported.name.to_string());
+        // Of two values with the same name, samples carry the second.
+        self.0.push((name, reported.value));
+    }
+
     fn push(&mut self, name: ValueName, value: Option<f64>, step: f64) {
         let value = value.filter(|value| value.is_finite());
         let rounded = value.map(|value| round_nonzero(value, step));
@@ -119,6 +130,8 @@ pub(super) struct SampleColumns {
     places: HashMap<ValueName, usize>,
     names: Vec<Arc<str>>,
     infos: Arc<[MetricInfo]>,
+    /// The names that an application has reported.
+    reported: HashSet<Arc<str>>,
 }
 
 impl SampleColumns {
@@ -128,6 +141,7 @@ impl SampleColumns {
             places: HashMap::new(),
             names: Vec::new(),
             infos: Arc::new([]),
+            reported: HashSet::new(),
         };
         let totals = well_known().map(ValueName::from);
         let said = |name: &ValueName| first.0.iter().any(|(known, _)| known == name);
@@ -148,6 +162,30 @@ impl SampleColumns {
             let new = new.iter().map(|name| describe(name, cores));
             self.infos = self.infos.iter().cloned().chain(new).collect();
         }
+    }
+
+    /// Appends the names of `reported` that are new, and changes the description of those that an application has just
+    /// taken over.
+    pub(super) fn admit_reported(&mut self, reported: &[ReportedValue]) {
+        let is_known = |it: &&ReportedValue| self.reported.contains(&it.name);
+        let new: Vec<_> = reported.iter().filter(|it| !is_known(it)).collect();
+        if new.is_empty() {
+            return;
+        }
+        let mut infos = self.infos.to_vec();
+        for ReportedValue { name, unit, .. } in new {
+            let info = describe_reported(name, unit);
+            let value_name = ValueName::from(name.to_string());
+            match self.places.get(&value_name) {
+                Some(&place) => infos[place] = info,
+                None => {
+                    self.place(&value_name);
+                    infos.push(info);
+                }
+            }
+            self.reported.insert(name.clone());
+        }
+        self.infos = infos.into();
     }
 
     fn place(&mut self, name: &ValueName) {
@@ -243,6 +281,48 @@ mod tests {
         let arranged = columns.arrange(&next);
         let arranged: Vec<_> = arranged.iter().map(|(name, v)| (&**name, *v)).collect();
         assert_eq!(arranged, [("cpu", 5.0), ("queue.depth", 4.0)]);
+    }
+
+    #[test]
+    fn an_application_may_take_over_a_metric() {
+        let mut values = DerivedValues::default();
+        values.whole("activeUsers", Some(3.0));
+        values.percent("cpu", Some(5.0));
+        let mut columns = SampleColumns::new(&values, 1);
+        let before = columns.infos();
+        let mut reported =
+            [("activeUsers", Some(250.5)), ("queue.depth", Some(4.0))].map(|(name, value)| {
+                let (name, unit) = (name.into(), "");
+                ReportedValue { name, unit, value }
+            });
+        columns.admit_reported(&[]);
+        assert!(Arc::ptr_eq(&before, &columns.infos()));
+        columns.admit_reported(&reported);
+        assert_eq!(names(&columns), ["cpu", "activeUsers", "queue.depth"]);
+        let infos = columns.infos();
+        assert_ne!(infos[1].label, before[1].label);
+        columns.admit_reported(&reported);
+        assert!(Arc::ptr_eq(&infos, &columns.infos()));
+
+        let values_with = |reported: &[ReportedValue]| {
+            let mut values = values.clone();
+            reported.iter().for_each(|it| values.reported(it));
+            let arranged = columns.arrange(&values);
+            arranged
+                .iter()
+                .map(|(name, value)| (name.to_string(), *value))
+                .collect::<Vec<_>>()
+        };
+        let own = |name: &str, value| (name.to_owned(), value);
+        let all = [
+            own("cpu", 5.0),
+            own("activeUsers", 250.5),
+            own("queue.depth", 4.0),
+        ];
+        assert_eq!(values_with(&reported), all);
+        // What the host itself knows doesn't come back.
+        reported.iter_mut().for_each(|it| it.value = None);
+        assert_eq!(values_with(&reported), all[..1]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::columns::{DerivedValues, ValueName};
 use super::reading::Reading;
 
 /// Two readings closer than this give no rates: the clock's resolution would dominate. In seconds.
-const SHORTEST_STEP: f64 = 0.001;
+pub(super) const SHORTEST_STEP: f64 = 0.001;
 
 /// The plausible range of a sensor, in °C. For a missing or sleeping sensor, drivers report other values, such as
 /// 65261.85 (all ones in Kelvin) or -273.15 (all zeros).

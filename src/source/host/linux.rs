@@ -16,6 +16,7 @@ mod sensors;
 mod sessions;
 mod tasks;
 mod text;
+pub(super) mod udp_drops;
 mod users;
 mod verdicts;
 mod zfs;

@@ -15,6 +15,7 @@ use crate::protocol::{HostName, Sample, StreamId};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
 use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
+use super::statsd::StatsdInbox;
 use super::{Options, Own, Sampler};
 
 /// The time from the baseline to the first sample, if the interval is longer: the first viewer needn't wait for a whole
@@ -47,6 +48,8 @@ pub struct Live<A> {
     pub audience: A,
     /// The rules about its samples, if there are any.
     pub alerting: Option<Alerting>,
+    /// What applications on it report, if they may.
+    pub inbox: Option<Arc<StatsdInbox>>,
 }
 
 /// Why a live host failed.
@@ -88,7 +91,7 @@ impl<A: Audience> Live<A> {
     /// Takes samples until `stopped` is disconnected. Returns how many.
     fn sample(self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
         let mut sequence = Sequence::new(publisher.host(&self.name));
-        let mut sampler = Sampler::new(self.options);
+        let mut sampler = Sampler::new(self.options).with_applications(self.inbox.clone());
         let mut metrics = sampler.metrics();
         sequence.announce(self.announcement(&sampler));
         let mut alerts = self.host_alerts();

@@ -22,6 +22,7 @@ pub(crate) mod rows;
 pub(crate) mod secure;
 pub(crate) mod server;
 pub(crate) mod sshd;
+pub(crate) mod statsd;
 pub(crate) mod steady;
 pub(crate) mod tutorial;
 pub(crate) mod unread;

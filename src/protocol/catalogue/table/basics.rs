@@ -181,6 +181,7 @@ pub(super) const BASICS: &[Entry] = &[
             "host_active_users",
             "Different users that are logged in, or as the application reports.",
         )
+        .or_reported_as("App users")
         .row(11),
     metric(
         "requestsPerSecond",
@@ -192,5 +193,6 @@ pub(super) const BASICS: &[Entry] = &[
         "host_requests_per_second",
         "TCP connections accepted, or requests as the application reports.",
     )
+    .or_reported_as("Requests/s")
     .row(10),
 ];

@@ -1,8 +1,10 @@
 //! The server's own counters.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::alert::notify;
+use crate::server::families::Countable;
 use crate::server::viewers::counts::Viewers;
 use crate::server::viewers::tally::Tally;
 
@@ -100,6 +102,18 @@ pub(super) fn write_notifications(notifications: &notify::NotificationCounts, te
         ("metrics_notifications_total", "counter", help),
         counts,
     );
+}
+
+/// Appends what other parts of the program have counted.
+pub(super) fn write_counted(counted: &[Arc<dyn Countable>], text: &mut String) {
+    for family in counted.iter().flat_map(|it| it.families()) {
+        #[expect(clippy::cast_precision_loss, reason = "counters stay below 2^53")]
+        let numbers = family.numbers.iter().map(|(label, number)| {
+            let label = label.map(|(name, value)| format!("{name}=\"{value}\""));
+            (label.unwrap_or_default(), *number as f64)
+        });
+        family_of(text, (family.name, family.kind, family.help), numbers);
+    }
 }
 
 fn write_refusals(tally: &Tally, text: &mut String) {
