@@ -19,6 +19,7 @@ mod command;
 mod counts;
 mod duckdb;
 mod errors;
+mod example;
 mod foreign;
 mod fuzzed;
 mod gate;
