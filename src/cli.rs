@@ -21,7 +21,7 @@ pub use alerts::{AlertArgs, WrittenRules};
 pub use explain::{explain, parse};
 pub use notify::NotifyArgs;
 pub use statsd::statsd_address;
-pub use values::{LONGEST, MANY, count, duration, duration_in};
+pub use values::{LONGEST, MANY, bytes, count, duration, duration_in};
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]

@@ -134,6 +134,17 @@ pub trait Disk: fmt::Debug + Send + Sync {
         fs::create_dir_all(path)
     }
 
+    /// Creates a directory and its parents, which only the owner can list.
+    ///
+    /// # Errors
+    /// As the system reports.
+    fn make_private_directory(&self, path: &Path) -> io::Result<()> {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.recursive(true).create(path)
+    }
+
     /// Lists a directory.
     ///
     /// # Errors

@@ -61,14 +61,17 @@ mod foreign;
 mod identity;
 mod landmarks;
 mod lines;
+mod opening;
 mod output;
 mod output_error;
 mod packed;
 mod reader;
 mod replacement;
 mod resume;
+mod rotated;
 mod rotation;
 mod row;
+mod row_head;
 #[cfg(test)]
 mod tests;
 mod time;
@@ -85,7 +88,11 @@ pub use output_error::{Loss, OutputError};
 pub use packed::{is_packed, unpacked};
 pub use reader::{Reader, RowPlace, TornRow};
 pub use resume::{Appended, Resume};
+pub use rotated::{
+    Pushed, RotatedFile, RotatedWriter, RotationLimits, Tidier, files_in, remove_oldest,
+};
 pub use rotation::{Period, Rotation};
 pub use row::Row;
+pub use row_head::{Contents, RowHead, RowHeads};
 pub use time::{TimeProblem, parse_timestamp};
 pub use transcript::Transcript;

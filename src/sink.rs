@@ -10,6 +10,8 @@ mod file_name;
 mod files;
 mod host_file;
 mod interface;
+mod rotated;
+mod syncing;
 #[cfg(test)]
 mod tests;
 
@@ -19,20 +21,31 @@ pub use destination::{Destination, Existing};
 pub use error::SinkError;
 pub use file_name::BadName;
 pub use interface::{Sink, Written};
+pub use rotated::RotationOptions;
 
 use crate::disk::SystemDisk;
 
 use files::Files;
+use rotated::RotatedFiles;
 
-/// Opens the sink for `destination`. It is opened on a thread, because opening a named pipe waits for its reader.
+/// Opens the sink for `destination`; only a directory can have a `rotation`. It is opened on a thread, because opening a named pipe waits for its reader.
 ///
 /// # Errors
 /// When the destination cannot be opened; that is reported before anything is connected.
 pub async fn open(
     destination: Destination,
     existing: Existing,
+    rotation: Option<RotationOptions>,
 ) -> Result<Box<dyn Sink>, SinkError> {
-    let opening = move || Files::open(Arc::new(SystemDisk), destination, existing);
-    let files = tokio::task::spawn_blocking(opening).await??;
-    Ok(Box::new(files))
+    let opening = move || -> Result<Box<dyn Sink>, SinkError> {
+        let disk = Arc::new(SystemDisk);
+        match (destination, rotation) {
+            (Destination::Directory(directory), Some(rotation)) => {
+                let files = RotatedFiles::open(disk, &directory, rotation, existing)?;
+                Ok(Box::new(files))
+            }
+            (destination, _) => Ok(Box::new(Files::open(disk, destination, existing)?)),
+        }
+    };
+    tokio::task::spawn_blocking(opening).await?
 }

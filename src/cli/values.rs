@@ -39,6 +39,48 @@ pub fn duration_in(
     }
 }
 
+/// A number of bytes with a unit, such as `500MB` or `2GiB`; at least one.
+///
+/// # Errors
+/// One line that says what is wrong and what to write.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    const UNITS: [(&str, f64); 8] = [
+        ("KiB", 1024.0),
+        ("MiB", 1024.0 * 1024.0),
+        ("GiB", 1024.0 * 1024.0 * 1024.0),
+        ("TiB", 1024.0 * 1024.0 * 1024.0 * 1024.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+    ];
+    let wrong = || {
+        let text = shown(text);
+        format!(
+            "'{text}' is not a number of bytes: write a number with a unit, such as 500MB or 2GiB"
+        )
+    };
+    let text = text.trim_ascii();
+    let split = text.find(|it: char| it.is_ascii_alphabetic());
+    let (number, unit) = text.split_at(split.ok_or_else(wrong)?);
+    let unit = UNITS
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let (_, factor) = unit.ok_or_else(wrong)?;
+    let number = number.trim_ascii().parse::<f64>().map_err(|_| wrong())?;
+    let bytes = number * factor;
+    if !(1.0..=1e18).contains(&bytes) {
+        return Err(wrong());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 1 and 1e18"
+    )]
+    let bytes = bytes as u64;
+    Ok(bytes)
+}
+
 /// A whole number within `range`.
 pub fn count(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, String> + Clone {
     move |text| {
@@ -103,6 +145,34 @@ mod tests {
         ] {
             let error = retain(text).unwrap_err();
             assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn bytes_have_a_unit() {
+        for (text, expected) in [
+            ("2GiB", 2 << 30),
+            ("500MB", 500_000_000),
+            ("1.5 kib", 1536),
+            ("1TB", 1_000_000_000_000),
+        ] {
+            assert_eq!(bytes(text), Ok(expected), "{text}");
+        }
+        for text in [
+            "",
+            "2",
+            "GiB",
+            "-1GiB",
+            "0MB",
+            "2 parsecs",
+            "nanGB",
+            "infGB",
+            "9e99TB",
+        ] {
+            assert!(
+                bytes(text).unwrap_err().contains("such as 500MB or 2GiB"),
+                "{text}"
+            );
         }
     }
 }

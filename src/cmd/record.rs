@@ -2,6 +2,7 @@
 
 mod recorder;
 mod report;
+mod rotation;
 mod sample_limit;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use super::{Exit, Failure, announce, configure};
 
 use recorder::Recorder;
 use report::TerminalReport;
+use rotation::RotationArgs;
 use sample_limit::SampleLimit;
 
 /// Flags of `metrics record`.
@@ -31,6 +33,7 @@ Examples:
   metrics record ssh://web-1 -o incident.csv --since 10m
   metrics record ssh://web-1 -o incident.csv --append
   metrics record web-1 web-2 -o incident/ --duration 1h
+  metrics record ssh://web-1 -o web/ --append --rotate 1h --keep 7d
   metrics record web-1 -o load-test.csv -- ./load-test.sh
   metrics record | gzip > incident.csv.gz")]
 pub struct RecordArgs {
@@ -48,6 +51,9 @@ pub struct RecordArgs {
     /// Append to an existing file, resuming after its last row
     #[arg(long, help_heading = None)]
     append: bool,
+
+    #[command(flatten)]
+    rotation: RotationArgs,
 
     /// Run this once connected, with METRICS_SERVER and METRICS_URL set, record until it ends, and exit with its status
     #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
@@ -81,10 +87,11 @@ async fn record(
     companion: Option<&Companion>,
 ) -> Result<Exit, Failure> {
     let destination = args.destination()?;
+    let rotation = args.rotation.options(&destination, args.force)?;
     let credentials = configure::credentials(&args.client, global)?;
     let mut sink = tokio::select! {
         biased;
-        opened = sink::open(destination, args.existing()) => opened?,
+        opened = sink::open(destination, args.existing(), rotation) => opened?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
     let mut client = Client::new(

@@ -200,6 +200,11 @@ impl Disk for FaultyDisk {
         SystemDisk.make_directory(path)
     }
 
+    fn make_private_directory(&self, path: &Path) -> io::Result<()> {
+        self.check("make_private_directory")?;
+        SystemDisk.make_private_directory(path)
+    }
+
     fn list(&self, path: &Path) -> io::Result<fs::ReadDir> {
         self.check("list")?;
         SystemDisk.list(path)

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use super::identity::{has_name, is_same_file};
 use super::landmarks::Landmarks;
 use super::lines;
+use super::opening::{cannot_open, duplicate_stdout, open_existing, open_new};
 use super::output_error::{Loss, OutputError};
 use super::replacement::Replacement;
 use crate::disk::{Disk, directory_of};
@@ -46,6 +47,8 @@ pub struct Output {
     landmarks: Mutex<Landmarks>,
     /// It had a name when it was opened, so if it has none now, it was deleted.
     had_name: bool,
+    /// Nothing more will be written, so others may rename and remove it.
+    is_retired: AtomicBool,
 }
 
 impl Output {
@@ -57,7 +60,7 @@ impl Output {
     /// # Errors
     /// When it cannot be opened, exists without `force`, or another process records into it.
     pub fn create(disk: &Arc<dyn Disk>, path: &Path, force: bool) -> Result<Self, OutputError> {
-        let (file, is_new) = match open_new(&**disk, path) {
+        let (file, is_new) = match open_new(&**disk, path, false) {
             Ok(file) => (file, true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let holds_rows = fs::metadata(path).is_ok_and(|it| it.is_file() && it.len() > 0);
@@ -74,9 +77,17 @@ impl Output {
         Ok(output)
     }
 
+    /// Creates a file that only its owner can read.
+    pub(super) fn create_private(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, OutputError> {
+        match open_new(&**disk, path, true) {
+            Ok(file) => Self::of_file(disk, file, path, true),
+            Err(source) => Err(cannot_open(path, source)),
+        }
+    }
+
     /// Opens a file for reading and appending; it may be new.
     pub(super) fn open_to_append(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, OutputError> {
-        match open_new(&**disk, path) {
+        match open_new(&**disk, path, false) {
             Ok(file) => Self::of_file(disk, file, path, true),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 let is_regular = fs::metadata(path).is_ok_and(|it| it.is_file());
@@ -146,6 +157,7 @@ impl Output {
             is_torn: AtomicBool::new(false),
             landmarks: Mutex::default(),
             had_name: has_name(&metadata),
+            is_retired: AtomicBool::new(false),
         })
     }
 
@@ -321,7 +333,21 @@ impl Output {
         self.check(&file)
     }
 
+    /// Nothing more will be written: the file may be compressed, renamed and removed.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::SeqCst);
+    }
+
     fn check(&self, file: &File) -> Result<(), OutputError> {
+        let checked = self.check_name_and_contents(file);
+        // It may have been retired meanwhile.
+        checked.or_else(|error| match self.is_retired.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => Err(error),
+        })
+    }
+
+    fn check_name_and_contents(&self, file: &File) -> Result<(), OutputError> {
         if let Some(loss) = self.loss_of_name(file) {
             return Err(self.lost(loss));
         }
@@ -438,47 +464,4 @@ impl Drop for Output {
         // Closing the file is not enough: a process that is just being started may still share it.
         let _ = self.file().unlock();
     }
-}
-
-fn open_new(disk: &dyn Disk, path: &Path) -> io::Result<File> {
-    // Appends, so that rows go to the end whatever another process does to the file.
-    let mut options = OpenOptions::new();
-    disk.open(path, options.append(true).create_new(true).read(true))
-}
-
-fn open_existing(disk: &dyn Disk, path: &Path, options: &OpenOptions) -> Result<File, OutputError> {
-    if path.is_dir() {
-        return Err(OutputError::Directory { path: path.into() });
-    }
-    disk.open(path, options)
-        .map_err(|source| cannot_open(path, source))
-}
-
-fn cannot_open(path: &Path, source: io::Error) -> OutputError {
-    let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-    if let Some(directory) = directory
-        && source.kind() == ErrorKind::NotFound
-        && !directory.exists()
-    {
-        return OutputError::NoDirectory {
-            path: path.into(),
-            directory: directory.into(),
-        };
-    }
-    OutputError::Open {
-        name: path.display().to_string(),
-        source,
-    }
-}
-
-#[cfg(unix)]
-fn duplicate_stdout() -> io::Result<File> {
-    use std::os::fd::AsFd;
-    Ok(io::stdout().as_fd().try_clone_to_owned()?.into())
-}
-
-#[cfg(windows)]
-fn duplicate_stdout() -> io::Result<File> {
-    use std::os::windows::io::AsHandle;
-    Ok(io::stdout().as_handle().try_clone_to_owned()?.into())
 }

@@ -82,7 +82,7 @@ impl Output {
             columns,
             past: scan.streams.before(scan.last.as_ref()),
             last: scan.last,
-            cut_bytes: length - scan.keep,
+            cut_bytes: length.saturating_sub(scan.keep),
         });
         Ok(Appended { output, resume })
     }

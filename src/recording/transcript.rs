@@ -20,8 +20,14 @@ impl Transcript {
     #[must_use]
     pub fn new(hello: &Hello) -> Self {
         let names = hello.metrics.iter().map(|metric| metric.name.as_str());
+        Self::of_columns(Columns::new(names))
+    }
+
+    /// A new recording, with these columns.
+    #[must_use]
+    pub fn of_columns(columns: Columns) -> Self {
         Self {
-            encoder: Encoder::new(Columns::new(names)),
+            encoder: Encoder::new(columns),
             header_written: false,
             has_rows: false,
             gap: None,

@@ -34,6 +34,12 @@ pub enum SinkError {
         /// The host that should be in it.
         host: HostName,
     },
+    /// A rotated recording is there already.
+    #[error("'{}' holds recordings: use --append to continue them, or another directory", path.display())]
+    HoldsRecordings {
+        /// The host's directory.
+        path: PathBuf,
+    },
     /// The directory for the files cannot be created.
     #[error("cannot create '{}'", path.display())]
     MakeDirectory {
@@ -67,6 +73,7 @@ impl SinkError {
             Self::BadName(_)
                 | Self::SeveralHosts { .. }
                 | Self::OtherHost { .. }
+                | Self::HoldsRecordings { .. }
                 | Self::Output(OutputError::Exists { .. })
         )
     }

@@ -39,7 +39,8 @@ pub(super) fn check(path: &Path) -> Result<(), BadName> {
         .find(|(of, _)| suffix.as_deref() == Some(of));
     if let Some((_, compressor)) = compressor {
         return Err(BadName(format!(
-            "-o '{whole}' would not be compressed: write `metrics record … | {compressor} > {whole}`"
+            "-o '{whole}' would not be compressed: write `metrics record … | {compressor} > {whole}`, or -o DIR/ \
+             --rotate 1h for files that are compressed with gzip when they are complete"
         )));
     }
     let problem = if is_device(&name) {

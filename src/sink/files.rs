@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
 
 use crate::descriptors;
 use crate::disk::Disk;
@@ -18,9 +17,7 @@ use super::error::SinkError;
 use super::file_name;
 use super::host_file::{HostFile, OpenedFile};
 use super::interface::{Sink, Written};
-
-/// How many files are synced at once: the disk combines them.
-const SYNCED_AT_ONCE: usize = 16;
+use super::syncing::{self, Syncing};
 
 /// The open files.
 pub(super) struct Files {
@@ -32,7 +29,7 @@ pub(super) struct Files {
     opened: Vec<(Option<HostName>, OpenedFile)>,
     files: BTreeMap<HostName, HostFile>,
     /// The sync in progress.
-    syncing: Option<JoinHandle<Result<(), OutputError>>>,
+    syncing: Option<Syncing>,
 }
 
 impl Files {
@@ -121,21 +118,12 @@ impl Files {
             .chain(idle)
             .map(Arc::clone)
             .collect();
-        self.syncing = Some(tokio::task::spawn_blocking(move || {
-            all.iter()
-                .try_for_each(|output| output.check_still_there())?;
-            sync(&dirty)
-        }));
+        self.syncing = Some(syncing::begin(all, dirty));
     }
 
     /// Waits for the sync in progress, if there is one. Cancel safe.
     async fn end_sync(&mut self) -> Result<(), SinkError> {
-        let Some(syncing) = &mut self.syncing else {
-            return Ok(());
-        };
-        let synced = syncing.await;
-        self.syncing = None;
-        Ok(synced??)
+        syncing::end(&mut self.syncing).await
     }
 }
 
@@ -180,21 +168,6 @@ impl Sink for Files {
     fn name(&self) -> String {
         self.destination.name()
     }
-}
-
-/// Waits until all of `outputs` are on the disk.
-fn sync(outputs: &[Arc<Output>]) -> Result<(), OutputError> {
-    if outputs.len() <= SYNCED_AT_ONCE {
-        return outputs.iter().try_for_each(|output| output.sync());
-    }
-    let share = outputs.len().div_ceil(SYNCED_AT_ONCE);
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (outputs.chunks(share))
-            .map(|share| scope.spawn(|| share.iter().try_for_each(|output| output.sync())))
-            .collect();
-        // A thread that panicked has reported it.
-        (threads.into_iter()).try_for_each(|thread| thread.join().unwrap_or(Ok(())))
-    })
 }
 
 fn other_host(opened: &OpenedFile, of: HostName, host: &HostName) -> SinkError {

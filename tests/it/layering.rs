@@ -59,7 +59,7 @@ const CALLS_KEPT: [(&str, &[&str]); 5] = [
             "src/cmd/data.rs",
             "src/cmd/watch.rs",
             "src/cmd/watch/once.rs",
-            "src/recording/output.rs",
+            "src/recording/opening.rs",
             "src/terminal/screen.rs",
         ],
     ),

@@ -58,6 +58,7 @@ mod replay_flags;
 mod replay_inputs;
 mod replay_order;
 mod request_forms;
+mod rotation;
 mod round_trip;
 mod screen;
 mod screen_alerts;

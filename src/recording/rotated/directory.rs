@@ -1,0 +1,145 @@
+//! The directory of a host: its files, and the lock on it.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::super::opening::private;
+use super::super::output_error::OutputError;
+use super::super::rotation::Period;
+use crate::disk::Disk;
+
+/// The name of the file that is locked while a process writes to the directory. Hidden, so that `replay` ignores it.
+const LOCK: &str = ".lock";
+
+/// What the name of a file that is still being written ends with; it begins with a dot.
+const PART: &str = ".part";
+
+/// A file of a rotated recording.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RotatedFile {
+    /// The period that it is named after.
+    pub period: Period,
+    /// Its name without the suffix.
+    pub stem: String,
+    /// Whether there is a plain file. It wins over a compressed one, which may not have been finished.
+    pub is_plain: bool,
+    /// Whether there is a compressed one.
+    pub is_packed: bool,
+}
+
+impl RotatedFile {
+    /// The path of the file that counts.
+    #[must_use]
+    pub fn path_in(&self, directory: &Path) -> PathBuf {
+        if self.is_plain {
+            plain(directory, &self.stem)
+        } else {
+            packed(directory, &self.stem)
+        }
+    }
+
+    /// How many bytes it takes in `directory`.
+    #[must_use]
+    pub fn bytes_in(&self, directory: &Path) -> u64 {
+        let length = |path| std::fs::metadata(path).map_or(0, |it| it.len());
+        length(plain(directory, &self.stem)) + length(packed(directory, &self.stem))
+    }
+}
+
+/// The path of an open file, or of one that has not been compressed.
+pub(super) fn plain(directory: &Path, stem: &str) -> PathBuf {
+    directory.join(format!("{stem}.csv"))
+}
+
+/// The path of a compressed file.
+pub(super) fn packed(directory: &Path, stem: &str) -> PathBuf {
+    directory.join(format!("{stem}.csv.gz"))
+}
+
+/// The path of a compressed file that is still being written.
+pub(super) fn part(directory: &Path, stem: &str) -> PathBuf {
+    directory.join(format!(".{stem}.csv.gz{PART}"))
+}
+
+/// The files of the rotated recording in `directory`, oldest first; none if the directory doesn't exist.
+///
+/// # Errors
+/// When the directory cannot be listed.
+pub fn files_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile>> {
+    let mut files: Vec<RotatedFile> = Vec::new();
+    let entries = match disk.list(directory) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let Some((stem, is_packed)) = name.to_str().and_then(stem_of) else {
+            continue;
+        };
+        let Some(period) = Period::of_stem(stem) else {
+            continue;
+        };
+        match files.iter_mut().find(|file| file.stem == stem) {
+            Some(file) => (file.is_plain, file.is_packed) = (true, true),
+            None => files.push(RotatedFile {
+                period,
+                stem: stem.into(),
+                is_plain: !is_packed,
+                is_packed,
+            }),
+        }
+    }
+    files.sort_by(|one, other| one.stem.cmp(&other.stem));
+    Ok(files)
+}
+
+fn stem_of(name: &str) -> Option<(&str, bool)> {
+    let packed = name.strip_suffix(".csv.gz").map(|stem| (stem, true));
+    packed.or_else(|| Some((name.strip_suffix(".csv")?, false)))
+}
+
+/// Removes what an interrupted compression has left.
+pub(super) fn remove_parts(disk: &dyn Disk, directory: &Path) -> io::Result<()> {
+    for entry in disk.list(directory)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with('.') && name.ends_with(PART) {
+            disk.remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// The lock on a directory, until it is dropped.
+#[derive(Debug)]
+pub(super) struct DirectoryLock(File);
+
+impl DirectoryLock {
+    /// Locks `directory`, unless another process has.
+    pub(super) fn take(disk: &dyn Disk, directory: &Path) -> Result<Self, OutputError> {
+        let path = directory.join(LOCK);
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let opened = disk.open(&path, private(&mut options));
+        let file = opened.map_err(|source| OutputError::Open {
+            name: path.display().to_string(),
+            source,
+        })?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(OutputError::Busy {
+                path: directory.into(),
+            }),
+            // A filesystem without locks is used without one.
+            _ => Ok(Self(file)),
+        }
+    }
+}
+
+impl Drop for DirectoryLock {
+    /// Closing the file is not enough: a process that is just being started may still share it.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}

@@ -1,0 +1,236 @@
+//! Writes the messages of one host to the files of its directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::super::columns::Columns;
+use super::super::error::ReadError;
+use super::super::output::Output;
+use super::super::output_error::OutputError;
+use super::super::resume::{Appended, Resume};
+use super::super::rotation::{Period, Rotation};
+use super::super::row_head::RowHeads;
+use super::super::transcript::Transcript;
+use super::directory::{DirectoryLock, RotatedFile, files_in, plain, remove_parts};
+use crate::disk::Disk;
+use crate::protocol::{Gap, HostName, Numbered, Position, StreamId};
+
+/// Writes the messages of one host. It holds the lock on the directory.
+#[derive(Debug)]
+pub struct RotatedWriter {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    rotation: Rotation,
+    /// The columns of the next file.
+    columns: Columns,
+    open: Option<OpenFile>,
+    /// The newest period that has a file: no new file may begin at it, or before.
+    newest: Option<Period>,
+    /// Where the recording ended when it was opened.
+    last: Option<Position>,
+    past: Vec<StreamId>,
+    rows: Vec<u8>,
+    _lock: DirectoryLock,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    period: Period,
+    output: Arc<Output>,
+    transcript: Transcript,
+}
+
+/// What writing a message came to.
+#[derive(Debug)]
+pub struct Pushed {
+    /// Bytes written.
+    pub bytes: u64,
+    /// Whether a gap was written before it.
+    pub has_gap: bool,
+    /// The file that was closed, because the message begins a new one.
+    pub closed: Option<Arc<Output>>,
+}
+
+impl RotatedWriter {
+    /// Opens a directory, creating it if necessary, and continues its newest file. A torn row at its end is removed.
+    ///
+    /// # Errors
+    /// When the directory cannot be written, another process writes to it, or its newest file cannot be read.
+    pub fn open(
+        disk: &Arc<dyn Disk>,
+        directory: &Path,
+        rotation: Rotation,
+    ) -> Result<Self, OutputError> {
+        let made = disk.make_private_directory(directory);
+        made.map_err(|source| cannot_open(directory, source))?;
+        let lock = DirectoryLock::take(&**disk, directory)?;
+        let failed = |source| cannot_open(directory, source);
+        remove_parts(&**disk, directory).map_err(failed)?;
+        let files = files_in(&**disk, directory).map_err(failed)?;
+        let mut writer = Self {
+            disk: Arc::clone(disk),
+            directory: directory.into(),
+            rotation,
+            columns: Columns::new([""; 0]),
+            open: None,
+            newest: files.last().map(|file| file.period),
+            last: None,
+            past: Vec::new(),
+            rows: Vec::new(),
+            _lock: lock,
+        };
+        writer.resume(&files)?;
+        Ok(writer)
+    }
+
+    /// Opens the newest file if it is a plain one, and finds out where the recording ends.
+    fn resume(&mut self, files: &[RotatedFile]) -> Result<(), OutputError> {
+        let Some((newest, older)) = files.split_last() else {
+            return Ok(());
+        };
+        let mut closed = files;
+        if newest.is_plain {
+            closed = older;
+            let path = plain(&self.directory, &newest.stem);
+            let Appended { output, resume } = Output::append(&self.disk, &path)?;
+            if let Some(Resume {
+                columns,
+                last,
+                past,
+                ..
+            }) = resume
+            {
+                self.open = Some(OpenFile {
+                    period: newest.period,
+                    output: Arc::new(output),
+                    transcript: Transcript::resumed(columns, last.is_some()),
+                });
+                (self.last, self.past) = (last, past);
+            } else {
+                // Power failed while it was being created. It is created again.
+                drop(output);
+                self.disk
+                    .remove(&path)
+                    .map_err(|source| cannot_open(&path, source))?;
+                self.newest = older.last().map(|file| file.period);
+            }
+        }
+        while self.last.is_none()
+            && let Some((file, older)) = closed.split_last()
+        {
+            closed = older;
+            self.last = last_of(&file.path_in(&self.directory)).map_err(OutputError::Unreadable)?;
+        }
+        Ok(())
+    }
+
+    /// Where the recording ended when it was opened.
+    #[must_use]
+    pub fn last(&self) -> Option<&Position> {
+        self.last.as_ref()
+    }
+
+    /// The streams in its newest file before that of the last row.
+    #[must_use]
+    pub fn past(&self) -> &[StreamId] {
+        &self.past
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The open file.
+    #[must_use]
+    pub fn output(&self) -> Option<&Arc<Output>> {
+        self.open.as_ref().map(|open| &open.output)
+    }
+
+    /// Sets the columns of the files that begin from now on.
+    pub fn set_columns<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
+        let columns = Columns::new(names);
+        if columns != self.columns {
+            self.columns = columns;
+        }
+    }
+
+    /// Writes a message, and `gap` before it, unless it begins a file: there the numbers show what is missing.
+    ///
+    /// # Errors
+    /// When it cannot be written; everything before it stays as it is.
+    pub fn push(&mut self, message: Numbered, gap: Option<Gap>) -> Result<Pushed, OutputError> {
+        let period = self.rotation.period_of(message.sample.timestamp);
+        match &mut self.open {
+            Some(open) if period <= open.period => {
+                if let Some(gap) = gap {
+                    open.transcript.gap(gap);
+                }
+                self.rows.clear();
+                let has_gap = open.transcript.push(message, &mut self.rows);
+                open.output.write(&self.rows)?;
+                Ok(Pushed {
+                    bytes: self.rows.len() as u64,
+                    has_gap,
+                    closed: None,
+                })
+            }
+            _ => self.begin(period, message),
+        }
+    }
+
+    /// Begins a file with `message`, whose period is later than that of the open one.
+    fn begin(&mut self, period: Period, message: Numbered) -> Result<Pushed, OutputError> {
+        let period = match self.newest {
+            Some(newest) if period <= newest => self.rotation.period_after(newest),
+            _ => period,
+        };
+        let path = plain(&self.directory, &self.rotation.stem(period));
+        let output = Output::create_private(&self.disk, &path)?;
+        let mut transcript = Transcript::of_columns(self.columns.clone());
+        self.rows.clear();
+        transcript.push(message, &mut self.rows);
+        output.write(&self.rows)?;
+        let open = OpenFile {
+            period,
+            output: Arc::new(output),
+            transcript,
+        };
+        self.newest = Some(period);
+        let closed = self.open.replace(open).map(|closed| closed.output);
+        if let Some(closed) = &closed {
+            closed.retire();
+        }
+        Ok(Pushed {
+            bytes: self.rows.len() as u64,
+            has_gap: false,
+            closed,
+        })
+    }
+}
+
+/// The last message in a file.
+fn last_of(path: &Path) -> Result<Option<Position>, ReadError> {
+    let mut rows = RowHeads::open(path)?;
+    let (mut last, mut host) = (None, None);
+    while let Some(row) = rows.next_row()? {
+        if let Some(seq) = row.seq {
+            last = Some((row.stream, seq));
+        }
+        if host.is_none() {
+            host = rows.host().and_then(|host| host.parse::<HostName>().ok());
+        }
+    }
+    Ok(last
+        .zip(host)
+        .map(|((stream, seq), host)| Position { host, stream, seq }))
+}
+
+fn cannot_open(path: &Path, source: io::Error) -> OutputError {
+    OutputError::Open {
+        name: path.display().to_string(),
+        source,
+    }
+}
