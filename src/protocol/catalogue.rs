@@ -333,6 +333,22 @@ mod tests {
     }
 
     #[test]
+    fn every_row_is_in_the_documents() {
+        let text = include_str!("../../docs/PROTOCOL.md");
+        let (_, text) = text.split_once("## Metrics").expect("a section");
+        for entry in catalogue() {
+            let name = format!("`{}`", entry.name);
+            let line = text
+                .lines()
+                .find(|line| line.starts_with('|') && line.contains(&name));
+            let cells: Vec<&str> = line.unwrap_or_default().split('|').collect();
+            let units = cells.get(2).copied().unwrap_or_default();
+            let is_there = units.split(',').any(|unit| unit.trim() == entry.unit);
+            assert!(is_there, "{} [{}]: {cells:?}", entry.name, entry.unit);
+        }
+    }
+
+    #[test]
     fn instances_are_in_the_section_of_their_metric() {
         for (name, section) in [
             ("cpu", section::CPU),

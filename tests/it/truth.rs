@@ -469,6 +469,12 @@ fn every_value_is_announced_and_in_its_range() {
     for name in [
         "cpu",
         "cpu:0",
+        "cpuUser",
+        "cpuSystem",
+        "tasksRunnable",
+        "tasksBlocked",
+        "contextSwitches",
+        "forks",
         "memory",
         "memoryUsed",
         "memoryAvailable",

@@ -2,11 +2,12 @@
 
 mod agent;
 mod basics;
+mod details;
 
 use super::Entry;
 
 /// The groups of rows, in their order.
-const GROUPS: &[&[Entry]] = &[basics::BASICS, agent::AGENT];
+const GROUPS: &[&[Entry]] = &[basics::BASICS, details::DETAILS, agent::AGENT];
 
 pub(super) static ENTRIES: [Entry; COUNT] = joined();
 

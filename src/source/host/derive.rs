@@ -30,6 +30,7 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     };
     let mut values = DerivedValues::default();
     step.cpu(&mut values);
+    step.scheduler(&mut values);
     step.memory(&mut values);
     step.spaces(&mut values);
     step.disks(&mut values);
@@ -52,6 +53,19 @@ impl ReadingPair<'_> {
     fn rate(&self, before: u64, now: u64) -> Option<f64> {
         let rate = now.checked_sub(before)? as f64 / self.seconds?;
         (rate <= STEEPEST).then_some(rate)
+    }
+
+    /// The rate of what the kernel counts, if it does so `now`.
+    fn events(
+        &self,
+        values: &mut DerivedValues,
+        name: &'static str,
+        before: Option<u64>,
+        now: Option<u64>,
+    ) {
+        if let Some(now) = now {
+            values.rate(name, before.and_then(|before| self.rate(before, now)));
+        }
     }
 
     fn memory(&self, values: &mut DerivedValues) {
@@ -84,12 +98,7 @@ impl ReadingPair<'_> {
             let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
             values.rate("requestsPerSecond", others);
         }
-        if let Some(now) = next.oom_kills {
-            values.rate(
-                "oomKills",
-                prev.oom_kills.and_then(|before| self.rate(before, now)),
-            );
-        }
+        self.events(values, "oomKills", prev.oom_kills, next.oom_kills);
         let pressure = next.pressure;
         for (name, value) in [
             ("pressureCpu", pressure.cpu),

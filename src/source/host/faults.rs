@@ -58,10 +58,22 @@ const NETWORK: &[&str] = &["networkReceived", "networkSent", "networkErrors"];
 const FILES: &[File] = &[
     lines(
         "proc/stat",
-        "cpu 10 0 10 100 5 0 0 0 0 0\ncpu0 5 0 5 50 5 0 0 0 0 0\ncpu1 5 0 5 50 0 0 0 0 0 0\nintr 9 9\nctxt 1\n",
-        "cpu 60 0 20 190 10 0 0 2 0 0\ncpu0 30 0 10 95 10 0 0 1 0 0\ncpu1 30 0 10 95 0 0 0 1 0 0\nintr 9 9\nctxt 1\n",
+        "cpu 10 0 10 100 5 0 0 0 0 0\ncpu0 5 0 5 50 5 0 0 0 0 0\ncpu1 5 0 5 50 0 0 0 0 0 0\nintr 9 9\nctxt 100\nprocesses 7\nprocs_running 3\nprocs_blocked 1\n",
+        "cpu 60 0 20 190 10 0 0 2 0 0\ncpu0 30 0 10 95 10 0 0 1 0 0\ncpu1 30 0 10 95 0 0 0 1 0 0\nintr 9 9\nctxt 500\nprocesses 17\nprocs_running 4\nprocs_blocked 2\n",
         // The shares of processes also depend on the number of cores.
-        &["cpu", "iowait", "steal", "agentCpu", "top"],
+        &[
+            "cpu",
+            "iowait",
+            "steal",
+            "cpuUser",
+            "cpuSystem",
+            "tasksRunnable",
+            "tasksBlocked",
+            "contextSwitches",
+            "forks",
+            "agentCpu",
+            "top",
+        ],
     ),
     lines(
         "proc/meminfo",
@@ -303,6 +315,12 @@ fn the_fixture_is_complete() {
     let expected = [
         ("cpu", 39.49),
         ("iowait", 3.18),
+        ("cpuUser", 31.85),
+        ("cpuSystem", 6.37),
+        ("tasksRunnable", 3.0),
+        ("tasksBlocked", 2.0),
+        ("contextSwitches", 200.0),
+        ("forks", 5.0),
         ("memory", 41.02),
         ("swap", 50.0),
         ("load5", 1.25),

@@ -129,6 +129,7 @@ impl Machine {
         let file = &self.files.stat;
         if let Some(text) = file.read(&mut self.text) {
             (reading.cpu, reading.cores) = counters::cpu(text, &|line| file.skip(line));
+            reading.scheduler = counters::scheduler(text, &|line| file.skip(line));
         }
         let file = &self.files.loadavg;
         let text = file.read(&mut self.text);

@@ -18,6 +18,7 @@ pub(super) struct Reading {
     pub(super) cpu: Option<Cpu>,
     /// In ascending order of core numbers; offline cores are missing.
     pub(super) cores: Vec<(u32, Cpu)>,
+    pub(super) scheduler: Scheduler,
     pub(super) memory: Option<Memory>,
     /// Physical memory in bytes, whatever a cgroup allows; 0 if unknown.
     pub(super) physical: u64,
@@ -51,6 +52,7 @@ impl Reading {
             timestamp: epoch_millis(),
             cpu: None,
             cores: Vec::new(),
+            scheduler: Scheduler::default(),
             memory: None,
             physical: 0,
             swap: None,
@@ -91,13 +93,38 @@ pub(super) enum Cpu {
 /// Time of a core since boot, in ticks of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Ticks {
-    /// Neither idle nor waiting for I/O; includes stolen time, because nothing here could use it.
-    pub(super) busy: u64,
+    /// In programs, those of low priority included.
+    pub(super) user: u64,
+    /// In the kernel, on behalf of processes.
+    pub(super) system: u64,
+    /// In the kernel, for interrupts.
+    pub(super) interrupts: u64,
     pub(super) idle: u64,
     /// Idle with I/O in progress.
     pub(super) iowait: u64,
-    /// The part of `busy` that the hypervisor gave to others.
+    /// Given to others by the hypervisor.
     pub(super) steal: u64,
+}
+
+impl Ticks {
+    /// Neither idle nor waiting for I/O; includes stolen time, because nothing here could use it.
+    pub(super) fn busy(&self) -> u64 {
+        let parts = [self.user, self.system, self.interrupts, self.steal];
+        parts.into_iter().fold(0, u64::saturating_add)
+    }
+}
+
+/// What the scheduler has to do, and its counters since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Scheduler {
+    /// Tasks that run or could run, except the one that reads this.
+    pub(super) runnable: Option<u64>,
+    /// Tasks that wait for I/O and can't be interrupted.
+    pub(super) blocked: Option<u64>,
+    /// Switches from one task to another, on all cores.
+    pub(super) switches: Option<u64>,
+    /// Processes and threads created.
+    pub(super) forks: Option<u64>,
 }
 
 /// In bytes.

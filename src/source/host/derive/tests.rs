@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::source::host::reading::{
-    Cpu, DiskCounters, Interface, Memory, Pressure, Space, Swap, Tcp, Ticks,
+    Cpu, DiskCounters, Interface, Memory, Pressure, Scheduler, Space, Swap, Tcp, Ticks,
 };
 
 mod extremes;
@@ -10,10 +10,11 @@ mod names;
 
 fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
     Cpu::Counted(Ticks {
-        busy,
+        user: busy.saturating_sub(steal),
         idle,
         iowait,
         steal,
+        ..Ticks::default()
     })
 }
 
@@ -75,6 +76,50 @@ fn waiting_for_io_is_idle_and_stolen_time_is_busy() {
             ("steal", Some(5.26)),
         ],
     );
+}
+
+#[test]
+fn interrupts_are_system_time_and_low_priority_is_user_time() {
+    let at = |user, system, interrupts, idle| {
+        Some(Cpu::Counted(Ticks {
+            user,
+            system,
+            interrupts,
+            idle,
+            ..Ticks::default()
+        }))
+    };
+    check(
+        |r| r.cpu = at(10, 20, 30, 40),
+        |r| r.cpu = at(60, 40, 40, 60),
+        &[
+            ("cpu", Some(80.0)),
+            ("cpuUser", Some(50.0)),
+            ("cpuSystem", Some(30.0)),
+        ],
+    );
+}
+
+#[test]
+fn the_scheduler_has_queues_and_rates() {
+    let at = |tasks, events| Scheduler {
+        runnable: Some(tasks),
+        blocked: Some(tasks + 1),
+        switches: Some(events),
+        forks: Some(10 * events),
+    };
+    check(
+        |r| r.scheduler = at(9, 100),
+        |r| r.scheduler = at(0, 101),
+        &[
+            ("tasksRunnable", Some(0.0)),
+            ("tasksBlocked", Some(1.0)),
+            ("contextSwitches", Some(0.5)),
+            ("forks", Some(5.0)),
+        ],
+    );
+    let (prev, next) = pair(2.0, |_| {}, |_| {});
+    assert!(!derive(&prev, &next).has("forks"));
 }
 
 #[test]
@@ -411,6 +456,12 @@ fn full(count: u64) -> impl Fn(&mut Reading) {
         r.disks = vec![disk("sda", count, count, count)];
         r.interfaces = vec![interface("eth0", count, count, count)];
         r.oom_kills = Some(count);
+        r.scheduler = Scheduler {
+            runnable: Some(count),
+            blocked: Some(count),
+            switches: Some(count),
+            forks: Some(count),
+        };
         r.agent.cpu = Some(Duration::from_millis(count));
         tcp(count, count)(r);
     }

@@ -3,10 +3,10 @@
 //! Each function takes a callback for invalid lines. An invalid line or number affects only its own values.
 
 use super::text::{fields, lines, measure, number, or_skip};
-use crate::source::host::reading::{Cpu, Tcp, Ticks};
+use crate::source::host::reading::{Cpu, Scheduler, Tcp, Ticks};
 
 /// The kernel's limit of process numbers: no machine has more tasks, so no load is higher.
-const MOST_TASKS: f64 = 4_194_304.0;
+const MOST_TASKS: u32 = 4_194_304;
 
 /// A thousand years: no machine runs for longer.
 const MOST_SECONDS: u64 = 32_000_000_000;
@@ -32,6 +32,30 @@ pub(super) fn cpu(text: &[u8], skip: &dyn Fn(&[u8])) -> (Option<Cpu>, Vec<(u32, 
     (all, cores)
 }
 
+/// /proc/stat: what follows the lines of the cores.
+pub(super) fn scheduler(text: &[u8], skip: &dyn Fn(&[u8])) -> Scheduler {
+    let mut found = Scheduler::default();
+    let is_count = |count: &u64| *count <= MOST_TASKS.into();
+    let others = lines(text).filter(|line| !line.starts_with(b"cpu"));
+    for line in others {
+        let mut fields = fields(line);
+        let name = fields.next();
+        let mut value = || or_skip(fields.next().and_then(number), line, skip);
+        match name {
+            Some(b"ctxt") => found.switches = value(),
+            Some(b"processes") => found.forks = value(),
+            // The thread that reads this runs, so an idle machine has none, as in vmstat and sar.
+            Some(b"procs_running") => {
+                let count = value().filter(is_count);
+                found.runnable = count.map(|count: u64| count.saturating_sub(1));
+            }
+            Some(b"procs_blocked") => found.blocked = value().filter(is_count),
+            _ => {}
+        }
+    }
+    found
+}
+
 /// A line that begins with `cpu` or `cpu3`.
 fn core(line: &[u8]) -> Option<(Option<u32>, Ticks)> {
     let mut fields = fields(line);
@@ -54,9 +78,12 @@ fn ticks<'a>(times: impl Iterator<Item = &'a [u8]>) -> Option<Ticks> {
         count += 1;
     }
     let [user, nice, system, idle, iowait, irq, softirq, steal] = all;
-    let mut busy = [user, nice, system, irq, softirq, steal].into_iter();
+    // So that no sum of them overflows.
+    all.into_iter().try_fold(0_u64, u64::checked_add)?;
     let ticks = Ticks {
-        busy: busy.try_fold(0_u64, u64::checked_add)?,
+        user: user + nice,
+        system,
+        interrupts: irq + softirq,
         idle,
         iowait,
         steal,
@@ -104,7 +131,7 @@ pub(super) fn pressure(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<f64> {
 /// /proc/loadavg: over 1, 5 and 15 minutes.
 pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
     let mut fields = fields(text);
-    let mut next = || measure(fields.next()?).filter(|load| *load <= MOST_TASKS);
+    let mut next = || measure(fields.next()?).filter(|load| *load <= MOST_TASKS.into());
     let load = (|| Some([next()?, next()?, next()?]))();
     // A truncated value has nothing after it.
     let load = load.filter(|_| fields.next().is_some());
@@ -142,21 +169,42 @@ mod tests {
                     cpufreq 1 1 1 1\n";
         let (all, cores) = cpu(text.as_bytes(), QUIET);
         let expected = Ticks {
-            busy: 25,
+            user: 11,
+            system: 5,
+            interrupts: 5,
             idle: 100,
             iowait: 7,
             steal: 4,
         };
+        assert_eq!(expected.busy(), 25);
         assert_eq!(all, Some(Cpu::Counted(expected)));
         let numbers: Vec<u32> = cores.iter().map(|&(number, _)| number).collect();
         assert_eq!(numbers, [0, 2]);
     }
 
     #[test]
+    fn the_scheduler_is_read_whatever_surrounds_it() {
+        let text = b"cpu 1 1 1 1\nintr 9 9\nctxt 70\nbtime 1\nprocesses 12\nprocs_running 3\nprocs_blocked 2\nsoftirq 1\n";
+        let expected = Scheduler {
+            runnable: Some(2),
+            blocked: Some(2),
+            switches: Some(70),
+            forks: Some(12),
+        };
+        assert_eq!(scheduler(text, QUIET), expected);
+        assert_eq!(scheduler(b"procs_running 0\n", QUIET).runnable, Some(0));
+        let skipped = std::cell::Cell::new(0);
+        let bad = b"ctxt -1\nprocesses\nprocs_running 4194305\nprocs_blocked x\nprocs_running_x 1\n\xff 1\n";
+        let found = scheduler(bad, &|_| skipped.set(skipped.get() + 1));
+        assert_eq!((found, skipped.get()), (Scheduler::default(), 3));
+    }
+
+    #[test]
     fn memory_of_an_old_or_broken_kernel() {
         let (all, cores) = cpu(b"cpu 1 2 3 4\ncpu0 1 2 x 4\n", QUIET);
         let busy = Ticks {
-            busy: 6,
+            user: 3,
+            system: 3,
             idle: 4,
             ..Ticks::default()
         };

@@ -8,10 +8,10 @@ fn no_subtraction_wraps_and_no_counter_jumps() {
     const HUGE: u64 = u64::MAX;
     type Case = (u64, u64, &'static [&'static str]);
     let cases: [Case; 4] = [
-        (10, 9, &RATES),
-        (HUGE, 0, &RATES),
-        (0, HUGE, &RATES),
-        (1, HUGE - 1, &RATES),
+        (10, 9, RATES),
+        (HUGE, 0, RATES),
+        (0, HUGE, RATES),
+        (1, HUGE - 1, RATES),
     ];
     for (before, now, names) in cases {
         let (mut prev, mut next) = pair(2.0, full(before), full(now));
@@ -25,7 +25,7 @@ fn no_subtraction_wraps_and_no_counter_jumps() {
     for (before, now) in [(10, 9), (HUGE, 0), (0, HUGE)] {
         let (prev, next) = pair(2.0, full(before), full(now));
         let values = derive(&prev, &next);
-        for name in ["cpu", "cpu:0", "iowait", "steal"] {
+        for name in ["cpu", "cpu:0", "iowait", "steal", "cpuUser", "cpuSystem"] {
             assert_eq!(values.get(name), None, "{before} {now} {name}");
         }
     }
@@ -53,7 +53,7 @@ fn no_subtraction_wraps_and_no_counter_jumps() {
     );
 }
 
-const RATES: [&str; 16] = [
+const RATES: &[&str] = &[
     "diskRead",
     "diskWritten",
     "diskBusy",
@@ -69,6 +69,8 @@ const RATES: [&str; 16] = [
     "tcpRetransmits",
     "requestsPerSecond",
     "oomKills",
+    "contextSwitches",
+    "forks",
     "agentCpu",
 ];
 
@@ -76,7 +78,10 @@ const RATES: [&str; 16] = [
 fn a_baseline_names_everything_and_rates_nothing() {
     let (baseline, _) = pair(0.0, full(1_000_000), |_| {});
     let values = derive(&baseline, &baseline);
-    for name in ["cpu", "iowait", "steal", "cpu:0"].iter().chain(&RATES) {
+    for name in ["cpu", "iowait", "steal", "cpu:0", "cpuUser", "cpuSystem"]
+        .iter()
+        .chain(RATES)
+    {
         assert!(values.has(name), "{name}");
         assert_eq!(values.get(name), None, "{name}");
     }

@@ -36,6 +36,7 @@ fn everything(count: u64) -> Reading {
         timestamp: _,
         cpu: Some(_),
         cores,
+        scheduler: _,
         memory: Some(_),
         physical: _,
         swap: Some(_),
