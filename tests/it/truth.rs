@@ -478,6 +478,8 @@ fn every_value_is_announced_and_in_its_range() {
         "memory",
         "memoryUsed",
         "memoryAvailable",
+        "memoryDirty",
+        "majorFaults",
         "load1",
         "disk",
         "processCount",

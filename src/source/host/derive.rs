@@ -3,6 +3,7 @@
 //! A counter that went backwards, or has no previous reading, gives no value; the newer reading is the next baseline.
 
 mod devices;
+mod pressure;
 mod processor;
 
 use std::ops::RangeInclusive;
@@ -36,6 +37,8 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     step.disks(&mut values);
     step.networks(&mut values);
     step.kernel(&mut values);
+    step.paging(&mut values);
+    pressure::pressure(&prev.pressure, &next.pressure, &mut values);
     step.temperatures(&mut values);
     step.agent(&mut values);
     values
@@ -75,6 +78,9 @@ impl ReadingPair<'_> {
             values.whole("memoryUsed", Some(used as f64));
             values.whole("memoryAvailable", Some(memory.available as f64));
         }
+        if let Some(dirty) = self.next.dirty {
+            values.whole("memoryDirty", Some(dirty as f64));
+        }
         if let Some(swap) = self.next.swap {
             values.percent("swap", percent(swap.used, swap.total));
         }
@@ -98,17 +104,6 @@ impl ReadingPair<'_> {
             let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
             values.rate("requestsPerSecond", others);
         }
-        self.events(values, "oomKills", prev.oom_kills, next.oom_kills);
-        let pressure = next.pressure;
-        for (name, value) in [
-            ("pressureCpu", pressure.cpu),
-            ("pressureMemory", pressure.memory),
-            ("pressureIo", pressure.io),
-        ] {
-            if value.is_some() {
-                values.percent(name, value);
-            }
-        }
         for (name, value) in [
             ("processCount", next.process_count),
             ("uptime", next.uptime),
@@ -118,6 +113,20 @@ impl ReadingPair<'_> {
                 values.whole(name, Some(value as f64));
             }
         }
+    }
+
+    fn paging(&self, values: &mut DerivedValues) {
+        let (before, now) = (self.prev.paging, self.next.paging);
+        for (name, before, now) in [
+            ("swapIn", before.swapped_in, now.swapped_in),
+            ("swapOut", before.swapped_out, now.swapped_out),
+        ] {
+            if let Some(now) = now {
+                values.whole(name, before.and_then(|before| self.rate(before, now)));
+            }
+        }
+        self.events(values, "majorFaults", before.major_faults, now.major_faults);
+        self.events(values, "oomKills", before.oom_kills, now.oom_kills);
     }
 
     fn temperatures(&self, values: &mut DerivedValues) {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::derive::derive;
 use super::linux::{self, fixture::write};
-use super::reading::Space;
+use super::reading::{Pressure, Space};
 use super::top::top;
 use super::{Own, read};
 
@@ -77,9 +77,16 @@ const FILES: &[File] = &[
     ),
     lines(
         "proc/meminfo",
-        "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 400 kB\nBuffers: 9 kB\nCached: 200 kB\nSwapTotal: 100 kB\nSwapFree: 60 kB\nHugePages_Total: 0\n",
-        "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 300 kB\nBuffers: 9 kB\nCached: 200 kB\nSwapTotal: 100 kB\nSwapFree: 50 kB\nHugePages_Total: 0\n",
-        &["memory", "memoryUsed", "memoryAvailable", "swap", "top"],
+        "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 400 kB\nBuffers: 9 kB\nCached: 200 kB\nDirty: 7 kB\nWriteback: 1 kB\nSwapTotal: 100 kB\nSwapFree: 60 kB\nHugePages_Total: 0\n",
+        "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 300 kB\nBuffers: 9 kB\nCached: 200 kB\nDirty: 7 kB\nWriteback: 1 kB\nSwapTotal: 100 kB\nSwapFree: 50 kB\nHugePages_Total: 0\n",
+        &[
+            "memory",
+            "memoryUsed",
+            "memoryAvailable",
+            "memoryDirty",
+            "swap",
+            "top",
+        ],
     ),
     single(
         "proc/loadavg",
@@ -107,28 +114,28 @@ const FILES: &[File] = &[
     ),
     lines(
         "proc/vmstat",
-        "nr_free_pages 5\noom_kill 2\npgfault 9\n",
-        "nr_free_pages 5\noom_kill 4\npgfault 9\n",
-        &["oomKills"],
+        "nr_free_pages 5\npswpin 10\npswpout 20\noom_kill 2\npgfault 9\npgmajfault 50\n",
+        "nr_free_pages 5\npswpin 11\npswpout 26\noom_kill 4\npgfault 9\npgmajfault 70\n",
+        &["oomKills", "swapIn", "swapOut", "majorFaults"],
     ),
     single("proc/self/statm", "100 50 10 1 0 9 0\n", &["agentMemory"]),
     lines(
         "proc/pressure/cpu",
-        "some avg10=1.00 avg60=0.00 avg300=0.00 total=10\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
-        "some avg10=2.50 avg60=0.00 avg300=0.00 total=20\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+        "some avg10=1.00 avg60=0.00 avg300=0.00 total=1000000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
+        "some avg10=2.50 avg60=0.00 avg300=0.00 total=1500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n",
         &["pressureCpu"],
     ),
     lines(
         "proc/pressure/memory",
-        "some avg10=0.00 avg60=0.00 avg300=0.00 total=10\n",
-        "some avg10=3.50 avg60=0.00 avg300=0.00 total=20\n",
-        &["pressureMemory"],
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=10\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n",
+        "some avg10=3.50 avg60=0.00 avg300=0.00 total=1000010\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=200005\n",
+        &["pressureMemory", "pressureMemoryFull"],
     ),
     lines(
         "proc/pressure/io",
-        "some avg10=0.00 avg60=0.00 avg300=0.00 total=10\n",
-        "some avg10=4.50 avg60=0.00 avg300=0.00 total=20\n",
-        &["pressureIo"],
+        "some avg10=0.00 avg60=0.00 avg300=0.00 total=10\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=5\n",
+        "some avg10=4.50 avg60=0.00 avg300=0.00 total=1500010\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=600005\n",
+        &["pressureIo", "pressureIoFull"],
     ),
     lines(
         "proc/self/mountinfo",
@@ -229,8 +236,19 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     after();
     let mut next = read(&mut machine, Own::default());
     next.at = prev.at + Duration::from_secs(2);
-    // The only clock that isn't below the root.
+    // The only clocks that aren't below the root.
     next.agent.cpu = prev.agent.cpu;
+    let Pressure { cpu, memory, io } = &mut next.pressure;
+    let kinds = [
+        (cpu, prev.pressure.cpu),
+        (memory, prev.pressure.memory),
+        (io, prev.pressure.io),
+    ];
+    for (now, before) in kinds {
+        if let (Some(now), Some(before)) = (now, before) {
+            now.at = before.at + Duration::from_secs(2);
+        }
+    }
     let mut values = derive(&prev, &next).all();
     let mut next_roll = roster.read();
     next_roll.at = prev_roll.at + Duration::from_secs(2);
@@ -336,7 +354,15 @@ fn the_fixture_is_complete() {
         ("temperature", 41.85),
         ("temperature:Composite", 41.85),
         ("temperature:chip temp1", 30.0),
-        ("pressureIo", 4.5),
+        ("pressureCpu", 25.0),
+        ("pressureMemory", 50.0),
+        ("pressureMemoryFull", 10.0),
+        ("pressureIo", 75.0),
+        ("pressureIoFull", 30.0),
+        ("swapIn", 2048.0),
+        ("swapOut", 12_288.0),
+        ("majorFaults", 10.0),
+        ("memoryDirty", 8192.0),
         ("processCount", 2.0),
         ("uptime", 1234.0),
     ];

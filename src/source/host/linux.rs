@@ -9,6 +9,8 @@ mod disks;
 mod interfaces;
 mod memory;
 mod mounts;
+mod paging;
+mod pressure;
 mod proc_file;
 mod roots;
 mod roster;
@@ -24,7 +26,7 @@ mod zfs;
 #[cfg(test)]
 pub(super) mod fixture;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
@@ -147,6 +149,7 @@ impl Machine {
         let info = Meminfo::parse(text, &|line| file.skip(line));
         reading.physical = info.physical();
         reading.swap = info.swap();
+        reading.dirty = info.dirty();
         let limited = self.cgroup.limited(reading.physical);
         reading.memory = limited.unwrap_or_else(|| {
             let mut memory = info.memory()?;
@@ -176,15 +179,20 @@ impl Machine {
         reading.tcp = text.and_then(|text| counters::tcp(text, &|line| file.skip(line)));
         let file = &files.vmstat;
         let text = file.read(buffer);
-        reading.oom_kills =
-            text.and_then(|text| counters::oom_kills(text, &|line| file.skip(line)));
+        if let Some(text) = text {
+            let skip = |line: &[u8]| file.skip(line);
+            reading.paging = paging::paging(text, procfs::page_size(), &skip);
+        }
         let [cpu, memory, io] = &files.pressure;
-        let mut some =
-            |file: &ProcFile| counters::pressure(file.read(buffer)?, &|line| file.skip(line));
+        let mut stalls = |file: &ProcFile| {
+            let at = Instant::now();
+            let text = file.read(buffer)?;
+            Some(pressure::stalls(text, at, &|line| file.skip(line)))
+        };
         reading.pressure = Pressure {
-            cpu: some(cpu),
-            memory: some(memory),
-            io: some(io),
+            cpu: stalls(cpu),
+            memory: stalls(memory),
+            io: stalls(io),
         };
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Reading {
     pub(super) memory: Option<Memory>,
     /// Physical memory in bytes, whatever a cgroup allows; 0 if unknown.
     pub(super) physical: u64,
+    /// Bytes that have yet to reach a disk, those on their way included.
+    pub(super) dirty: Option<u64>,
     /// `None` also if there is no swap.
     pub(super) swap: Option<Swap>,
     /// Over 1, 5 and 15 minutes.
@@ -33,7 +35,7 @@ pub(super) struct Reading {
     /// The interfaces that count.
     pub(super) interfaces: Vec<Interface>,
     pub(super) tcp: Option<Tcp>,
-    pub(super) oom_kills: Option<u64>,
+    pub(super) paging: Paging,
     /// Sensors with their °C; `None` for one that could not be read.
     pub(super) temperatures: Vec<(Arc<str>, Option<f64>)>,
     pub(super) pressure: Pressure,
@@ -55,13 +57,14 @@ impl Reading {
             scheduler: Scheduler::default(),
             memory: None,
             physical: 0,
+            dirty: None,
             swap: None,
             load: None,
             spaces: Vec::new(),
             disks: Vec::new(),
             interfaces: Vec::new(),
             tcp: None,
-            oom_kills: None,
+            paging: Paging::default(),
             temperatures: Vec::new(),
             pressure: Pressure::default(),
             process_count: None,
@@ -143,6 +146,19 @@ pub(super) struct Swap {
     pub(super) used: u64,
 }
 
+/// What lack of memory has done since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Paging {
+    /// Bytes read from the swap space.
+    pub(super) swapped_in: Option<u64>,
+    /// Bytes written to the swap space.
+    pub(super) swapped_out: Option<u64>,
+    /// Accesses to memory that had to wait for a disk.
+    pub(super) major_faults: Option<u64>,
+    /// Processes killed.
+    pub(super) oom_kills: Option<u64>,
+}
+
 /// Of a filesystem, in blocks of any size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Space {
@@ -184,12 +200,23 @@ pub(super) struct Tcp {
     pub(super) accepted: u64,
 }
 
-/// Share of the last 10 seconds in which some task waited, in percent.
+/// For how long tasks have waited for something.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Pressure {
-    pub(super) cpu: Option<f64>,
-    pub(super) memory: Option<f64>,
-    pub(super) io: Option<f64>,
+    pub(super) cpu: Option<Stalls>,
+    pub(super) memory: Option<Stalls>,
+    pub(super) io: Option<Stalls>,
+}
+
+/// Microseconds since boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stalls {
+    /// When they were read: a task that waits may be this program, in the middle of a reading.
+    pub(super) at: Instant,
+    /// In which some task waited.
+    pub(super) some: Option<u64>,
+    /// In which all tasks waited that had something to do.
+    pub(super) all: Option<u64>,
 }
 
 /// The resources and connections of this program.

@@ -156,19 +156,19 @@ pub(super) const BASICS: &[Entry] = &[
     metric("pressureCpu", "%", "CPU pressure", section::CPU)
         .exposed(
             "host_pressure_cpu_ratio",
-            "Share of the last 10 s in which some task waited for a CPU.",
+            "Share of time in which some task waited for a CPU.",
         )
         .levels(Levels::Percent),
     metric("pressureMemory", "%", "Memory pressure", section::MEMORY)
         .exposed(
             "host_pressure_memory_ratio",
-            "Share of the last 10 s in which some task waited for memory.",
+            "Share of time in which some task waited for memory.",
         )
         .levels(Levels::Percent),
     metric("pressureIo", "%", "I/O pressure", section::DISKS)
         .exposed(
             "host_pressure_io_ratio",
-            "Share of the last 10 s in which some task waited for I/O.",
+            "Share of time in which some task waited for I/O.",
         )
         .levels(Levels::Percent),
     metric("processCount", "", "Processes", section::SYSTEM)

@@ -1,6 +1,6 @@
 //! What explains the first values: their parts, and the queues, limits and errors behind them.
 
-use crate::protocol::catalogue::{Entry, metric, section};
+use crate::protocol::catalogue::{Entry, Levels, metric, section};
 
 pub(super) const DETAILS: &[Entry] = &[
     metric("cpuUser", "%", "CPU user", section::CPU).exposed(
@@ -25,4 +25,32 @@ pub(super) const DETAILS: &[Entry] = &[
     ),
     metric("forks", "1/s", "Forks", section::CPU)
         .exposed("host_forks_per_second", "Processes and threads created."),
+    metric("swapIn", "B/s", "Swap in", section::MEMORY).exposed(
+        "host_swap_in_bytes_per_second",
+        "Bytes read from the swap space.",
+    ),
+    metric("swapOut", "B/s", "Swap out", section::MEMORY).exposed(
+        "host_swap_out_bytes_per_second",
+        "Bytes written to the swap space.",
+    ),
+    metric("majorFaults", "1/s", "Major faults", section::MEMORY).exposed(
+        "host_major_faults_per_second",
+        "Accesses to memory that had to wait for a disk.",
+    ),
+    metric("memoryDirty", "B", "Memory dirty", section::MEMORY).exposed(
+        "host_memory_dirty_bytes",
+        "Memory that has yet to be written to disks, or is being written.",
+    ),
+    metric("pressureMemoryFull", "%", "Memory stalled", section::MEMORY)
+        .exposed(
+            "host_pressure_memory_full_ratio",
+            "Share of time in which all tasks waited for memory.",
+        )
+        .levels(Levels::Percent),
+    metric("pressureIoFull", "%", "I/O stalled", section::DISKS)
+        .exposed(
+            "host_pressure_io_full_ratio",
+            "Share of time in which all tasks waited for I/O.",
+        )
+        .levels(Levels::Percent),
 ];

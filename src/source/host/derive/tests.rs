@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::source::host::reading::{
-    Cpu, DiskCounters, Interface, Memory, Pressure, Scheduler, Space, Swap, Tcp, Ticks,
+    Cpu, DiskCounters, Interface, Memory, Paging, Pressure, Scheduler, Space, Stalls, Swap, Tcp,
+    Ticks,
 };
 
 mod extremes;
@@ -190,12 +191,14 @@ fn memory_is_total_less_available() {
                 total: 300,
                 used: 100,
             });
+            r.dirty = Some(4096);
             r.load = Some([0.5, 1.25, 2.0]);
         },
         &[
             ("memory", Some(75.0)),
             ("memoryUsed", Some(750.0)),
             ("memoryAvailable", Some(250.0)),
+            ("memoryDirty", Some(4096.0)),
             ("swap", Some(33.33)),
             ("load1", Some(0.5)),
             ("load5", Some(1.25)),
@@ -360,27 +363,88 @@ fn own_connections_do_not_count_as_requests() {
 #[test]
 fn counters_and_measures_are_parsed() {
     check(
-        |r| r.oom_kills = Some(7),
+        paging(7),
         |r| {
-            r.oom_kills = Some(8);
-            r.pressure = Pressure {
-                cpu: Some(1.25),
-                memory: None,
-                io: Some(0.0),
-            };
+            paging(9)(r);
             r.process_count = Some(101);
             r.uptime = Some(3600);
             r.users = Some(0);
         },
         &[
-            ("oomKills", Some(0.5)),
-            ("pressureCpu", Some(1.25)),
-            ("pressureIo", Some(0.0)),
+            ("oomKills", Some(1.0)),
+            ("majorFaults", Some(1.0)),
+            ("swapIn", Some(1.0)),
+            ("swapOut", Some(1.0)),
             ("processCount", Some(101.0)),
             ("uptime", Some(3600.0)),
             ("activeUsers", Some(0.0)),
         ],
     );
+}
+
+fn paging(count: u64) -> impl Fn(&mut Reading) {
+    move |r| {
+        r.paging = Paging {
+            swapped_in: Some(count),
+            swapped_out: Some(count),
+            major_faults: Some(count),
+            oom_kills: Some(count),
+        };
+    }
+}
+
+/// Each total is `count` more than the one before it.
+fn pressure(count: u64) -> impl Fn(&mut Reading) {
+    move |r| {
+        let at = r.at;
+        let stalls = |some: u64| {
+            Some(Stalls {
+                at,
+                some: Some(some),
+                all: Some(some),
+            })
+        };
+        r.pressure = Pressure {
+            cpu: stalls(count),
+            memory: stalls(count.saturating_mul(2)),
+            io: stalls(count.saturating_mul(3)),
+        };
+    }
+}
+
+#[test]
+fn pressure_is_the_share_of_the_time_between_its_own_readings() {
+    let shares = [
+        ("pressureCpu", Some(25.0)),
+        ("pressureMemory", Some(50.0)),
+        ("pressureIo", Some(75.0)),
+        ("pressureMemoryFull", Some(50.0)),
+        ("pressureIoFull", Some(75.0)),
+    ];
+    check(pressure(1_000_000), pressure(1_500_000), &shares);
+    let late = |r: &mut Reading| {
+        r.at += Duration::from_secs(2);
+        pressure(2_000_000)(r);
+        r.at -= Duration::from_secs(2);
+    };
+    check(pressure(1_000_000), late, &shares);
+    // The two clocks are read one after the other.
+    let (before, after) = (pressure(0), pressure(1_010_000));
+    check(before, after, &[("pressureMemory", Some(100.0))]);
+    check(pressure(9), pressure(8), &[("pressureMemory", None)]);
+    let (prev, next) = pair(
+        2.0,
+        |_| {},
+        |r| {
+            pressure(1)(r);
+            r.pressure.memory.as_mut().unwrap().all = None;
+            r.pressure.io = None;
+        },
+    );
+    let values = derive(&prev, &next);
+    assert!(values.has("pressureCpu") && values.get("pressureCpu").is_none());
+    assert!(values.has("pressureMemory") && !values.has("pressureMemoryFull"));
+    assert!(!values.has("pressureIo") && !values.has("pressureIoFull"));
 }
 
 #[test]
@@ -455,7 +519,8 @@ fn full(count: u64) -> impl Fn(&mut Reading) {
         r.cores = vec![(0, ticks(count, count, count, count))];
         r.disks = vec![disk("sda", count, count, count)];
         r.interfaces = vec![interface("eth0", count, count, count)];
-        r.oom_kills = Some(count);
+        paging(count)(r);
+        pressure(count)(r);
         r.scheduler = Scheduler {
             runnable: Some(count),
             blocked: Some(count),

@@ -112,22 +112,6 @@ pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
     or_skip(tcp(), values, skip)
 }
 
-/// /proc/vmstat, for which the procfs crate builds a map of 200 names.
-pub(super) fn oom_kills(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<u64> {
-    let line = lines(text).find(|line| line.starts_with(b"oom_kill "))?;
-    let kills = fields(line).nth(1).and_then(number);
-    or_skip(kills, line, skip)
-}
-
-/// The share of the last 10 s in which some task waited, in percent: /proc/pressure/*. The line for all tasks is
-/// missing for the CPU before Linux 5.13. Parsed by hand, because the procfs crate accepts values that aren't shares.
-pub(super) fn pressure(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<f64> {
-    let line = lines(text).find(|line| line.starts_with(b"some "))?;
-    let share = fields(line).find_map(|field| field.strip_prefix(b"avg10="));
-    let share = share.and_then(measure).filter(|share| *share <= 100.0);
-    or_skip(share, line, skip)
-}
-
 /// /proc/loadavg: over 1, 5 and 15 minutes.
 pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
     let mut fields = fields(text);
@@ -227,19 +211,6 @@ mod tests {
     }
 
     #[test]
-    fn oom_kills_are_not_confused_with_similar_counters() {
-        assert_eq!(oom_kills(b"oom_kill_x 3\noom_kill 2\n", QUIET), Some(2));
-        assert_eq!(oom_kills(b"pgfault 2\n", QUIET), None);
-    }
-
-    #[test]
-    fn pressure_is_the_share_for_some_tasks() {
-        let text = "some avg10=1.25 avg60=0.35 avg300=0.95 total=11924948\n";
-        assert_eq!(pressure(text.as_bytes(), QUIET), Some(1.25));
-        assert_eq!(pressure(b"", QUIET), None);
-    }
-
-    #[test]
     fn an_invalid_line_affects_no_other_core() {
         let text = b"cpu 1 1 1 1\ncpu1 2 2 2 2\ncpu\xff 1 1 1 1\n\xfe\ncpu2 1 1 -1 1\n\
             cpu3 1 1 1\ncpu4 18446744073709551615 1 1 1\ncpu0 3 3 3 3\ncpu0 4 4 4 4\ncpu5 1 1 1 1";
@@ -278,10 +249,6 @@ mod tests {
             "\u{fffd} 1",
         ] {
             assert_eq!(uptime(bad.as_bytes(), QUIET), None, "{bad}");
-        }
-        for bad in ["101", "-1", "nan", "inf", "", "x"] {
-            let text = format!("some avg10={bad} avg60=0.00 avg300=0.00 total=1\n");
-            assert_eq!(pressure(text.as_bytes(), QUIET), None, "{bad}");
         }
         assert_eq!(resident(b"10 5 1 1 0 1 0\n", QUIET), Some(5));
         assert_eq!(resident(b"10 -5 1 1 0 1 0\n", QUIET), None);

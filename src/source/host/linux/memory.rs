@@ -20,6 +20,8 @@ pub(super) struct Meminfo {
     cached: Option<u64>,
     shared: Option<u64>,
     reclaimable: Option<u64>,
+    dirty: Option<u64>,
+    writeback: Option<u64>,
     swap_total: Option<u64>,
     swap_free: Option<u64>,
 }
@@ -57,6 +59,8 @@ impl Meminfo {
             b"Cached" => &mut self.cached,
             b"Shmem" => &mut self.shared,
             b"SReclaimable" => &mut self.reclaimable,
+            b"Dirty" => &mut self.dirty,
+            b"Writeback" => &mut self.writeback,
             b"SwapTotal" => &mut self.swap_total,
             b"SwapFree" => &mut self.swap_free,
             _ => return None,
@@ -88,6 +92,11 @@ impl Meminfo {
         let parts = parts.into_iter().chain(self.reclaimable);
         let sum = parts.fold(0_u64, u64::saturating_add);
         Some(sum.saturating_sub(self.shared.unwrap_or(0)))
+    }
+
+    /// What has yet to be written to disks, and what is being written.
+    pub(super) fn dirty(&self) -> Option<u64> {
+        Some(self.dirty?.saturating_add(self.writeback?))
     }
 
     /// `None` also if there is no swap. If more is free than the total, none is used.

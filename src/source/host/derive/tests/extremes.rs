@@ -68,7 +68,15 @@ const RATES: &[&str] = &[
     "networkErrors:eth0",
     "tcpRetransmits",
     "requestsPerSecond",
+    "swapIn",
+    "swapOut",
+    "majorFaults",
     "oomKills",
+    "pressureCpu",
+    "pressureMemory",
+    "pressureIo",
+    "pressureMemoryFull",
+    "pressureIoFull",
     "contextSwitches",
     "forks",
     "agentCpu",
@@ -127,7 +135,7 @@ fn a_rare_event_is_visible_in_every_rate() {
             );
         }
     }
-    let (prev, next) = pair(250.0, |r| r.oom_kills = Some(3), |r| r.oom_kills = Some(4));
+    let (prev, next) = pair(250.0, paging(3), paging(4));
     assert_eq!(derive(&prev, &next).get("oomKills"), Some(0.004));
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::full;
 use crate::protocol::{catalogue, entry, parts};
 use crate::source::host::derive::derive;
-use crate::source::host::reading::{Memory, Pressure, Reading, Space, Swap};
+use crate::source::host::reading::{Memory, Reading, Space, Swap};
 
 /// A reading in which everything is present. The pattern names every field, so that a new one cannot be forgotten.
 fn everything(count: u64) -> Reading {
@@ -24,11 +24,7 @@ fn everything(count: u64) -> Reading {
     };
     reading.spaces = vec![("/".into(), Some(space))];
     reading.temperatures = vec![("Tctl".into(), Some(40.0))];
-    reading.pressure = Pressure {
-        cpu: Some(1.0),
-        memory: Some(2.0),
-        io: Some(3.0),
-    };
+    reading.dirty = Some(1);
     (reading.process_count, reading.uptime, reading.users) = (Some(1), Some(2), Some(3));
     reading.agent.memory = Some(4096);
     let Reading {
@@ -39,13 +35,14 @@ fn everything(count: u64) -> Reading {
         scheduler: _,
         memory: Some(_),
         physical: _,
+        dirty: Some(_),
         swap: Some(_),
         load: Some(_),
         spaces,
         disks,
         interfaces,
         tcp: Some(_),
-        oom_kills: Some(_),
+        paging: _,
         temperatures,
         pressure: _,
         process_count: Some(_),
