@@ -8,6 +8,8 @@ use crate::source::host::reading::{
 
 mod extremes;
 mod names;
+mod pressure;
+mod processor;
 
 fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
     Cpu::Counted(Ticks {
@@ -64,118 +66,6 @@ fn check(
         assert!(values.has(name), "{name} is not spoken of");
         assert_eq!(values.get(name), value, "{name}");
     }
-}
-
-#[test]
-fn waiting_for_io_is_idle_and_stolen_time_is_busy() {
-    check(
-        |r| r.cpu = Some(ticks(100, 1000, 50, 10)),
-        |r| r.cpu = Some(ticks(150, 1100, 90, 20)),
-        &[
-            ("cpu", Some(26.32)),
-            ("iowait", Some(21.05)),
-            ("steal", Some(5.26)),
-        ],
-    );
-}
-
-#[test]
-fn interrupts_are_system_time_and_low_priority_is_user_time() {
-    let at = |user, system, interrupts, idle| {
-        Some(Cpu::Counted(Ticks {
-            user,
-            system,
-            interrupts,
-            idle,
-            ..Ticks::default()
-        }))
-    };
-    check(
-        |r| r.cpu = at(10, 20, 30, 40),
-        |r| r.cpu = at(60, 40, 40, 60),
-        &[
-            ("cpu", Some(80.0)),
-            ("cpuUser", Some(50.0)),
-            ("cpuSystem", Some(30.0)),
-        ],
-    );
-}
-
-#[test]
-fn the_scheduler_has_queues_and_rates() {
-    let at = |tasks, events| Scheduler {
-        runnable: Some(tasks),
-        blocked: Some(tasks + 1),
-        switches: Some(events),
-        forks: Some(10 * events),
-    };
-    check(
-        |r| r.scheduler = at(9, 100),
-        |r| r.scheduler = at(0, 101),
-        &[
-            ("tasksRunnable", Some(0.0)),
-            ("tasksBlocked", Some(1.0)),
-            ("contextSwitches", Some(0.5)),
-            ("forks", Some(5.0)),
-        ],
-    );
-    let (prev, next) = pair(2.0, |_| {}, |_| {});
-    assert!(!derive(&prev, &next).has("forks"));
-}
-
-#[test]
-fn cores_are_identified_by_number() {
-    check(
-        |r| r.cores = vec![(0, ticks(0, 100, 0, 0)), (2, ticks(0, 100, 0, 0))],
-        |r| {
-            r.cores = vec![
-                (0, ticks(10, 190, 0, 0)),
-                (1, ticks(7, 7, 0, 0)),
-                (2, ticks(50, 150, 0, 0)),
-            ];
-        },
-        &[
-            ("cpu:0", Some(10.0)),
-            ("cpu:1", None),
-            ("cpu:2", Some(50.0)),
-        ],
-    );
-}
-
-#[test]
-fn a_core_whose_counters_go_back_gets_a_new_baseline() {
-    let fallen = |r: &mut Reading| r.cores = vec![(0, ticks(5, 10, 0, 0))];
-    check(
-        |r| r.cores = vec![(0, ticks(10, 1000, 0, 0))],
-        fallen,
-        &[("cpu:0", None)],
-    );
-    check(
-        fallen,
-        |r| r.cores = vec![(0, ticks(105, 110, 0, 0))],
-        &[("cpu:0", Some(50.0))],
-    );
-}
-
-#[test]
-fn iowait_may_decrease_without_affecting_cpu() {
-    check(
-        |r| r.cpu = Some(ticks(0, 0, 50, 0)),
-        |r| r.cpu = Some(ticks(30, 70, 49, 0)),
-        &[("cpu", Some(30.0)), ("iowait", None), ("steal", Some(0.0))],
-    );
-}
-
-#[test]
-fn without_ticks_there_is_no_share() {
-    let still = |r: &mut Reading| r.cpu = Some(ticks(5, 5, 5, 5));
-    check(still, still, &[("cpu", None), ("iowait", None)]);
-}
-
-#[test]
-fn a_measured_share_is_used_unchanged() {
-    let measured = |r: &mut Reading| r.cpu = Some(Cpu::Measured(12.345));
-    check(measured, measured, &[("cpu", Some(12.35))]);
 }
 
 #[test]
@@ -410,41 +300,6 @@ fn pressure(count: u64) -> impl Fn(&mut Reading) {
             io: stalls(count.saturating_mul(3)),
         };
     }
-}
-
-#[test]
-fn pressure_is_the_share_of_the_time_between_its_own_readings() {
-    let shares = [
-        ("pressureCpu", Some(25.0)),
-        ("pressureMemory", Some(50.0)),
-        ("pressureIo", Some(75.0)),
-        ("pressureMemoryFull", Some(50.0)),
-        ("pressureIoFull", Some(75.0)),
-    ];
-    check(pressure(1_000_000), pressure(1_500_000), &shares);
-    let late = |r: &mut Reading| {
-        r.at += Duration::from_secs(2);
-        pressure(2_000_000)(r);
-        r.at -= Duration::from_secs(2);
-    };
-    check(pressure(1_000_000), late, &shares);
-    // The two clocks are read one after the other.
-    let (before, after) = (pressure(0), pressure(1_010_000));
-    check(before, after, &[("pressureMemory", Some(100.0))]);
-    check(pressure(9), pressure(8), &[("pressureMemory", None)]);
-    let (prev, next) = pair(
-        2.0,
-        |_| {},
-        |r| {
-            pressure(1)(r);
-            r.pressure.memory.as_mut().unwrap().all = None;
-            r.pressure.io = None;
-        },
-    );
-    let values = derive(&prev, &next);
-    assert!(values.has("pressureCpu") && values.get("pressureCpu").is_none());
-    assert!(values.has("pressureMemory") && !values.has("pressureMemoryFull"));
-    assert!(!values.has("pressureIo") && !values.has("pressureIoFull"));
 }
 
 #[test]
