@@ -15,7 +15,7 @@ use super::number::optional_number;
 pub struct MetricInfo {
     /// The key in a sample: `name` or `name:instance`.
     pub name: String,
-    /// `%`, `B`, `B/s`, `1/s`, `s`, `°C`, `users`, or empty for a plain number.
+    /// `%`, `B`, `B/s`, `1/s`, `s`, `ms`, `°C`, `users`, or empty for a plain number.
     pub unit: String,
     /// What to show a person instead of the key.
     pub label: String,
@@ -93,7 +93,7 @@ pub enum Rank {
     Later,
 }
 
-/// A Prometheus family. A metric in percent is exposed as a ratio, any other unchanged.
+/// A Prometheus family. A metric in percent is exposed as a ratio, one in milliseconds in seconds, any other unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposed {
     /// Its name, which ends with its unit.
@@ -323,6 +323,13 @@ mod tests {
                 assert!(family.help.ends_with('.'), "{}", family.name);
                 let is_ratio = family.name.ends_with("_ratio");
                 assert_eq!(is_ratio, entry.unit == "%", "{}", family.name);
+                let is_time = family.name.ends_with("_seconds");
+                assert_eq!(
+                    is_time,
+                    ["s", "ms"].contains(&entry.unit),
+                    "{}",
+                    family.name
+                );
             }
             assert!(names.insert(entry.name), "{} twice", entry.name);
             let texts = [entry.label, entry.section, entry.exposed.name];

@@ -42,12 +42,10 @@ pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers, config: &Config) -> 
 
 /// The families of one metric: for the whole machine, and for its instances.
 fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String) {
-    let base = |value| {
-        if entry.unit == "%" {
-            ratio(value)
-        } else {
-            value
-        }
+    let base = |value| match entry.unit {
+        "%" => divided(value, 2),
+        "ms" => divided(value, 3),
+        _ => value,
     };
     let whole = samples
         .iter()
@@ -83,13 +81,13 @@ fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
     );
 }
 
-/// `percent` divided by 100, as a decimal: dividing the double would give 0.9792000000000001 for 97.92.
-fn ratio(percent: f64) -> f64 {
-    let shortest = format!("{percent:e}");
-    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
-    let exponent = exponent.parse::<i32>().unwrap_or(0) - 2;
-    let ratio = format!("{digits}e{exponent}").parse();
-    ratio.unwrap_or(percent / 100.0)
+/// `value` divided by a power of ten, as a decimal: dividing the double 97.92 by 100 would give 0.9792000000000001.
+fn divided(value: f64, digits: i32) -> f64 {
+    let shortest = format!("{value:e}");
+    let (decimal, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let exponent = exponent.parse::<i32>().unwrap_or(0) - digits;
+    let divided = format!("{decimal}e{exponent}").parse();
+    divided.unwrap_or(value / 10_f64.powi(digits))
 }
 
 #[cfg(test)]

@@ -210,9 +210,12 @@ fn interfaces(networks: &Networks) -> Vec<Interface> {
         name: name.to_string_lossy().into(),
         received: data.total_received(),
         sent: data.total_transmitted(),
+        packets_received: data.total_packets_received(),
+        packets_sent: data.total_packets_transmitted(),
         errors: data
             .total_errors_on_received()
             .saturating_add(data.total_errors_on_transmitted()),
+        drops: None,
     });
     let mut interfaces: Vec<Interface> = interfaces.collect();
     interfaces.sort_unstable_by(|a, b| a.name.cmp(&b.name));

@@ -51,8 +51,23 @@ const fn single(path: &'static str, text: &'static str, names: &'static [&'stati
 
 /// The shares of processes are those of the same memory.
 const MEMORY: &[&str] = &["memory", "memoryUsed", "memoryAvailable", "top"];
-const DISKS: &[&str] = &["diskRead", "diskWritten", "diskBusy"];
-const NETWORK: &[&str] = &["networkReceived", "networkSent", "networkErrors"];
+const DISKS: &[&str] = &[
+    "diskRead",
+    "diskWritten",
+    "diskBusy",
+    "diskReads",
+    "diskWrites",
+    "diskAwait",
+    "diskQueue",
+];
+const NETWORK: &[&str] = &[
+    "networkReceived",
+    "networkSent",
+    "networkErrors",
+    "networkPacketsReceived",
+    "networkPacketsSent",
+    "networkDrops",
+];
 
 /// Everything that a reading opens, except what only tells devices apart (links and directories).
 const FILES: &[File] = &[
@@ -97,13 +112,13 @@ const FILES: &[File] = &[
     lines(
         "proc/diskstats",
         " 8 0 sda 1 0 200 0 1 0 400 0 0 50 0\n 8 1 sda1 1 0 200 0 1 0 400 0 0 50 0\n 8 16 sdb 1 0 2 0 1 0 4 0 0 5 0\n",
-        " 8 0 sda 1 0 600 0 1 0 480 0 0 250 0\n 8 1 sda1 1 0 600 0 1 0 480 0 0 250 0\n 8 16 sdb 1 0 4 0 1 0 8 0 0 9 0\n",
+        " 8 0 sda 5 0 600 40 7 0 480 60 3 250 100\n 8 1 sda1 1 0 600 0 1 0 480 0 0 250 0\n 8 16 sdb 1 0 4 0 1 0 8 0 0 9 0\n",
         DISKS,
     ),
     lines(
         "proc/net/dev",
         "Inter-|   Receive  |  Transmit\n face |bytes |bytes\n    lo: 7 7 0 0 0 0 0 0 7 7 0 0 0 0 0 0\n  eth0: 100 1 0 0 0 0 0 0 200 1 0 0 0 0 0 0\n  eth1: 5 1 0 0 0 0 0 0 6 1 0 0 0 0 0 0\n",
-        "Inter-|   Receive  |  Transmit\n face |bytes |bytes\n    lo: 9 9 0 0 0 0 0 0 9 9 0 0 0 0 0 0\n  eth0: 300 1 2 0 0 0 0 0 600 1 0 0 0 0 0 0\n  eth1: 9 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0\n",
+        "Inter-|   Receive  |  Transmit\n face |bytes |bytes\n    lo: 9 9 0 0 0 0 0 0 9 9 0 0 0 0 0 0\n  eth0: 300 5 2 3 0 0 0 0 600 7 0 1 0 0 0 0\n  eth1: 9 1 0 0 0 0 0 0 8 1 0 0 0 0 0 0\n",
         NETWORK,
     ),
     lines(
@@ -346,8 +361,15 @@ fn the_fixture_is_complete() {
         ("disk:/data", 75.0),
         ("diskRead:sda", 102_400.0),
         ("diskBusy", 10.0),
+        ("diskReads:sda", 2.0),
+        ("diskWrites", 3.0),
+        ("diskAwait", 10.0),
+        ("diskQueue:sda", 0.05),
         ("networkReceived", 102.0),
         ("networkErrors:eth0", 1.0),
+        ("networkPacketsReceived", 2.0),
+        ("networkPacketsSent:eth0", 3.0),
+        ("networkDrops", 2.0),
         ("tcpRetransmits", 2.0),
         ("requestsPerSecond", 10.0),
         ("oomKills", 1.0),

@@ -171,12 +171,22 @@ pub(super) struct Space {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DiskCounters {
     pub(super) name: Arc<str>,
+    /// Reads completed.
+    pub(super) reads: u64,
     /// In bytes.
     pub(super) read: u64,
+    /// Writes completed.
+    pub(super) writes: u64,
     /// In bytes.
     pub(super) written: u64,
+    /// Milliseconds that completed reads and writes took, added up.
+    pub(super) spent: u64,
     /// Milliseconds with at least one request in progress.
     pub(super) busy: u64,
+    /// Milliseconds that requests of every kind were in progress, added up.
+    pub(super) queued: u64,
+    /// Whether requests are in progress now.
+    pub(super) is_waiting: bool,
 }
 
 /// Counters of a network interface since it came up.
@@ -187,8 +197,12 @@ pub(super) struct Interface {
     pub(super) received: u64,
     /// In bytes.
     pub(super) sent: u64,
+    pub(super) packets_received: u64,
+    pub(super) packets_sent: u64,
     /// In both directions.
     pub(super) errors: u64,
+    /// Packets that were dropped for lack of room or of interest, in both directions.
+    pub(super) drops: Option<u64>,
 }
 
 /// Counters of TCP since boot.

@@ -25,6 +25,88 @@ pub(super) const DETAILS: &[Entry] = &[
     ),
     metric("forks", "1/s", "Forks", section::CPU)
         .exposed("host_forks_per_second", "Processes and threads created."),
+    metric("diskReads", "1/s", "Disk reads", section::DISKS)
+        .exposed(
+            "host_disk_reads_per_second",
+            "Reads completed by all physical disks.",
+        )
+        .each(
+            "reads",
+            "device",
+            "host_disk_device_reads_per_second",
+            "Reads completed by each disk.",
+        ),
+    metric("diskWrites", "1/s", "Disk writes", section::DISKS)
+        .exposed(
+            "host_disk_writes_per_second",
+            "Writes completed by all physical disks.",
+        )
+        .each(
+            "writes",
+            "device",
+            "host_disk_device_writes_per_second",
+            "Writes completed by each disk.",
+        ),
+    metric("diskAwait", "ms", "Disk await", section::DISKS)
+        .exposed(
+            "host_disk_await_seconds",
+            "Mean time of a read or write, of all physical disks together.",
+        )
+        .each(
+            "await",
+            "device",
+            "host_disk_device_await_seconds",
+            "Mean time of a read or write of each disk.",
+        ),
+    metric("diskQueue", "", "Disk queue", section::DISKS)
+        .exposed(
+            "host_disk_queue_requests",
+            "Mean number of requests in progress, of all physical disks together.",
+        )
+        .each(
+            "queue",
+            "device",
+            "host_disk_device_queue_requests",
+            "Mean number of requests in progress of each disk.",
+        ),
+    metric(
+        "networkPacketsReceived",
+        "1/s",
+        "Packets in",
+        section::NETWORK,
+    )
+    .exposed(
+        "host_network_receive_packets_per_second",
+        "Packets received on all counted interfaces.",
+    )
+    .each(
+        "packets in",
+        "interface",
+        "host_network_interface_receive_packets_per_second",
+        "Packets received on each interface.",
+    ),
+    metric("networkPacketsSent", "1/s", "Packets out", section::NETWORK)
+        .exposed(
+            "host_network_transmit_packets_per_second",
+            "Packets sent on all counted interfaces.",
+        )
+        .each(
+            "packets out",
+            "interface",
+            "host_network_interface_transmit_packets_per_second",
+            "Packets sent on each interface.",
+        ),
+    metric("networkDrops", "1/s", "Network drops", section::NETWORK)
+        .exposed(
+            "host_network_drops_per_second",
+            "Packets dropped on all counted interfaces, in both directions.",
+        )
+        .each(
+            "drops",
+            "interface",
+            "host_network_interface_drops_per_second",
+            "Packets dropped on each interface, in both directions.",
+        ),
     metric("swapIn", "B/s", "Swap in", section::MEMORY).exposed(
         "host_swap_in_bytes_per_second",
         "Bytes read from the swap space.",

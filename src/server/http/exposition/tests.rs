@@ -30,6 +30,7 @@ fn values_are_in_base_units_with_labels() {
         ("cpu:0", 25.0),
         ("disk:/a\"b", 1.0),
         ("memoryUsed", 7.0),
+        ("diskAwait", 12.3),
     ]);
     assert_eq!(
         lines,
@@ -38,6 +39,7 @@ fn values_are_in_base_units_with_labels() {
             "host_cpu_core_usage_ratio{host=\"web-1\",core=\"0\"} 0.25",
             "host_memory_used_bytes{host=\"web-1\"} 7",
             "host_filesystem_usage_ratio{host=\"web-1\",mount=\"/a\\\"b\"} 0.01",
+            "host_disk_await_seconds{host=\"web-1\"} 0.0123",
         ]
     );
 }

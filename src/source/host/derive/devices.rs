@@ -27,60 +27,69 @@ impl ReadingPair<'_> {
     }
 
     pub(super) fn disks(&self, values: &mut DerivedValues) {
-        let rates = |counter| self.rates(&self.prev.disks, &self.next.disks, counter);
-        let read = rates(|disk| disk.read);
-        let written = rates(|disk| disk.written);
-        let busy = rates(|disk| disk.busy);
-        if !self.next.disks.is_empty() {
-            values.whole("diskRead", sum(&read));
-            values.whole("diskWritten", sum(&written));
-            // A mean would hide one saturated disk among many; for the same reason, the fullest and the hottest are
-            // reported.
-            let busiest = busy
-                .iter()
-                .filter_map(|device| device.rate)
-                .reduce(f64::max);
-            values.percent("diskBusy", busiest.map(busy_share));
-        }
-        for device in read {
-            values.whole(ValueName::device("diskRead", device.name), device.rate);
-        }
-        for device in written {
-            values.whole(ValueName::device("diskWritten", device.name), device.rate);
-        }
-        for device in busy {
-            values.percent(
-                ValueName::device("diskBusy", device.name),
-                device.rate.map(busy_share),
-            );
-        }
+        let rates = |counter: fn(&DiskCounters) -> u64| {
+            self.rates(&self.prev.disks, &self.next.disks, |disk| {
+                Some(counter(disk))
+            })
+        };
+        sums(values, "diskRead", rates(|disk| disk.read), WHOLE);
+        sums(values, "diskWritten", rates(|disk| disk.written), WHOLE);
+        let busy = scaled(rates(|disk| disk.busy), PERCENT_PER_MILLISECOND);
+        // A mean would hide one saturated disk among many; for the same reason, the fullest and the hottest are
+        // reported.
+        let busiest = busy.iter().filter_map(|disk| disk.rate).reduce(f64::max);
+        family(values, "diskBusy", busiest, busy, PERCENT);
+        sums(values, "diskReads", rates(|disk| disk.reads), RATE);
+        sums(values, "diskWrites", rates(|disk| disk.writes), RATE);
+        let operations = |disk: &DiskCounters| disk.reads.saturating_add(disk.writes);
+        self.waits(rates(|disk| disk.spent), &rates(operations), values);
+        let queue = scaled(rates(|disk| disk.queued), SECONDS_PER_MILLISECOND);
+        sums(values, "diskQueue", queue, FINE);
+    }
+
+    /// The mean time of an operation, from the milliseconds `spent` on `operations`.
+    fn waits(&self, spent: Vec<DeviceRate>, operations: &[DeviceRate], values: &mut DerivedValues) {
+        let disks = &self.next.disks;
+        let is_waiting = disks.iter().any(|disk| disk.is_waiting);
+        let all = mean_time(sum(&spent), sum(operations), is_waiting);
+        let each = spent.into_iter().zip(operations).zip(disks);
+        let each = each.map(|((spent, operations), disk)| DeviceRate {
+            rate: mean_time(spent.rate, operations.rate, disk.is_waiting),
+            ..spent
+        });
+        family(values, "diskAwait", all, each.collect(), FINE);
     }
 
     pub(super) fn networks(&self, values: &mut DerivedValues) {
-        let rates = |counter| self.rates(&self.prev.interfaces, &self.next.interfaces, counter);
-        let received = rates(|interface| interface.received);
-        let sent = rates(|interface| interface.sent);
-        let errors = rates(|interface| interface.errors);
-        if !self.next.interfaces.is_empty() {
-            values.whole("networkReceived", sum(&received));
-            values.whole("networkSent", sum(&sent));
-            values.rate("networkErrors", sum(&errors));
-        }
-        for device in received {
-            values.whole(
-                ValueName::device("networkReceived", device.name),
-                device.rate,
-            );
-        }
-        for device in sent {
-            values.whole(ValueName::device("networkSent", device.name), device.rate);
-        }
-        for device in errors {
-            values.rate(ValueName::device("networkErrors", device.name), device.rate);
+        type Counter = fn(&Interface) -> Option<u64>;
+        let families: [(&str, Counter, Write); 6] = [
+            ("networkReceived", |it| Some(it.received), WHOLE),
+            ("networkSent", |it| Some(it.sent), WHOLE),
+            ("networkErrors", |it| Some(it.errors), RATE),
+            (
+                "networkPacketsReceived",
+                |it| Some(it.packets_received),
+                RATE,
+            ),
+            ("networkPacketsSent", |it| Some(it.packets_sent), RATE),
+            ("networkDrops", |it| it.drops, RATE),
+        ];
+        for (name, counter, write) in families {
+            let rates = self.rates(&self.prev.interfaces, &self.next.interfaces, counter);
+            sums(values, name, rates, write);
         }
     }
 
-    fn rates<T: Device>(&self, prev: &[T], next: &[T], counter: fn(&T) -> u64) -> Vec<DeviceRate> {
+    /// The rate of a counter of each device; none at all if no device has it.
+    fn rates<T: Device>(
+        &self,
+        prev: &[T],
+        next: &[T],
+        counter: impl Fn(&T) -> Option<u64>,
+    ) -> Vec<DeviceRate> {
+        if next.iter().all(|device| counter(device).is_none()) {
+            return Vec::new();
+        }
         let rates = next.iter().enumerate().map(|(place, now)| {
             let same = |device: &&T| device.name() == now.name();
             // Lists keep their order as long as nothing is added or removed.
@@ -89,10 +98,62 @@ impl ReadingPair<'_> {
             DeviceRate {
                 name: now.name().clone(),
                 is_new: before.is_none(),
-                rate: before.and_then(|before| self.rate(counter(before), counter(now))),
+                rate: before.and_then(|before| self.rate(counter(before)?, counter(now)?)),
             }
         });
         rates.collect()
+    }
+}
+
+/// How a value is written: as one of the kinds that [`DerivedValues`] knows.
+type Write = fn(&mut DerivedValues, ValueName, Option<f64>);
+
+const WHOLE: Write = |values, name, value| values.whole(name, value);
+const FINE: Write = |values, name, value| values.fine(name, value);
+const RATE: Write = |values, name, value| values.rate(name, value);
+const PERCENT: Write = |values, name, value| values.percent(name, value);
+
+/// A millisecond in each second, in percent.
+const PERCENT_PER_MILLISECOND: f64 = 0.1;
+
+const SECONDS_PER_MILLISECOND: f64 = 0.001;
+
+/// Writes the value of each device, and that of `all`; nothing if there are no devices.
+fn family(
+    values: &mut DerivedValues,
+    name: &'static str,
+    all: Option<f64>,
+    each: Vec<DeviceRate>,
+    write: Write,
+) {
+    if !each.is_empty() {
+        write(values, name.into(), all);
+    }
+    for device in each {
+        write(values, ValueName::device(name, device.name), device.rate);
+    }
+}
+
+/// Writes the rate of each device, and their sum.
+fn sums(values: &mut DerivedValues, name: &'static str, each: Vec<DeviceRate>, write: Write) {
+    family(values, name, sum(&each), each, write);
+}
+
+fn scaled(mut devices: Vec<DeviceRate>, factor: f64) -> Vec<DeviceRate> {
+    for device in &mut devices {
+        device.rate = device.rate.map(|rate| rate * factor);
+    }
+    devices
+}
+
+/// Milliseconds per operation; 0 if there was nothing to do. If operations are still waiting and none was completed,
+/// nobody knows yet.
+fn mean_time(spent: Option<f64>, operations: Option<f64>, is_waiting: bool) -> Option<f64> {
+    let (spent, operations) = (spent?, operations?);
+    if 0.0 < operations {
+        Some(spent / operations)
+    } else {
+        (!is_waiting).then_some(0.0)
     }
 }
 
@@ -127,9 +188,4 @@ fn sum(devices: &[DeviceRate]) -> Option<f64> {
     let mut known = devices.iter().filter(|device| !device.is_new).peekable();
     known.peek()?;
     known.map(|device| device.rate).sum()
-}
-
-/// Converts milliseconds per second to percent.
-fn busy_share(milliseconds: f64) -> f64 {
-    milliseconds / 10.0
 }

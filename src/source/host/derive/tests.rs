@@ -6,6 +6,7 @@ use crate::source::host::reading::{
     Ticks,
 };
 
+mod devices;
 mod extremes;
 mod names;
 mod pressure;
@@ -24,9 +25,14 @@ fn ticks(busy: u64, idle: u64, iowait: u64, steal: u64) -> Cpu {
 fn disk(name: &str, read: u64, written: u64, busy: u64) -> DiskCounters {
     DiskCounters {
         name: name.into(),
+        reads: read,
         read,
+        writes: written,
         written,
+        spent: busy,
         busy,
+        queued: busy,
+        is_waiting: false,
     }
 }
 
@@ -35,7 +41,10 @@ fn interface(name: &str, received: u64, sent: u64, errors: u64) -> Interface {
         name: name.into(),
         received,
         sent,
+        packets_received: received,
+        packets_sent: sent,
         errors,
+        drops: Some(errors),
     }
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::proc_file::value;
@@ -46,26 +47,27 @@ impl Disks {
         });
         let disks = stats.into_iter().filter_map(|stat| {
             let (name, is_physical) = self.verdicts.of(stat.name)?;
-            is_physical.then(|| DiskCounters {
-                name,
-                read: stat.read.saturating_mul(SECTOR_BYTES),
-                written: stat.written.saturating_mul(SECTOR_BYTES),
-                busy: stat.busy,
-            })
+            is_physical.then(|| stat.counters(name))
         });
         disks.collect()
     }
 }
 
-/// The relevant fields of a line.
+/// The relevant fields of a line; times are in milliseconds.
 struct DiskLine<'a> {
     name: &'a [u8],
+    reads: u64,
     /// In sectors.
     read: u64,
+    reading: u64,
+    writes: u64,
     /// In sectors.
     written: u64,
-    /// In milliseconds.
+    writing: u64,
+    /// It may be negative, after a mistake of the kernel.
+    in_flight: Option<u64>,
     busy: u64,
+    queued: u64,
 }
 
 impl<'a> DiskLine<'a> {
@@ -74,10 +76,30 @@ impl<'a> DiskLine<'a> {
         let mut fields = fields(line).skip(2);
         Some(Self {
             name: fields.next()?,
-            read: number(fields.nth(2)?)?,
-            written: number(fields.nth(3)?)?,
-            busy: number(fields.nth(2)?)?,
+            reads: number(fields.next()?)?,
+            read: number(fields.nth(1)?)?,
+            reading: number(fields.next()?)?,
+            writes: number(fields.next()?)?,
+            written: number(fields.nth(1)?)?,
+            writing: number(fields.next()?)?,
+            in_flight: number(fields.next()?),
+            busy: number(fields.next()?)?,
+            queued: number(fields.next()?)?,
         })
+    }
+
+    fn counters(&self, name: Arc<str>) -> DiskCounters {
+        DiskCounters {
+            name,
+            reads: self.reads,
+            read: self.read.saturating_mul(SECTOR_BYTES),
+            writes: self.writes,
+            written: self.written.saturating_mul(SECTOR_BYTES),
+            spent: self.reading.saturating_add(self.writing),
+            busy: self.busy,
+            queued: self.queued,
+            is_waiting: self.in_flight.is_some_and(|requests| requests != 0),
+        }
     }
 }
 
@@ -156,6 +178,25 @@ mod tests {
     }
 
     #[test]
+    fn every_counter_has_its_own_place() {
+        let root = tree(&["sda/device/", "sda/slaves/", "sda/size"]);
+        let text = b"8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n";
+        let disks = Disks::new(root.path()).read(text, Instant::now(), &|_| {});
+        let expected = DiskCounters {
+            name: "sda".into(),
+            reads: 1,
+            read: 3 * 512,
+            writes: 5,
+            written: 7 * 512,
+            spent: 4 + 8,
+            busy: 10,
+            queued: 11,
+            is_waiting: true,
+        };
+        assert_eq!(disks, [expected]);
+    }
+
+    #[test]
     fn an_invalid_line_affects_no_other() {
         let root = tree(&[
             "sda/device/",
@@ -172,6 +213,7 @@ mod tests {
         let disks = Disks::new(root.path()).read(text, Instant::now(), &skip);
         assert_eq!(disks.len(), 1);
         assert_eq!((&*disks[0].name, disks[0].busy), ("sdb", 50));
+        assert!(!disks[0].is_waiting);
         assert_eq!(skipped.get(), 2);
     }
 }

@@ -150,25 +150,34 @@ struct InterfaceLine<'a> {
     received: u64,
     /// In bytes.
     sent: u64,
+    packets_received: u64,
+    packets_sent: u64,
     /// In both directions.
     errors: u64,
+    /// In both directions.
+    drops: Option<u64>,
 }
 
 impl<'a> InterfaceLine<'a> {
-    /// `name:`, then received: bytes packets errs drop fifo frame compressed multicast, sent: bytes packets errs and so
-    /// on. A name may itself contain a colon, as aliases do.
+    /// `name:`, then received: bytes packets errs drop fifo frame compressed multicast, sent: bytes packets errs drop
+    /// and so on. A name may itself contain a colon, as aliases do.
     fn parse(line: &'a [u8]) -> Option<Self> {
         let (name, counters) = rsplit_once(line, b':')?;
         let name = name.trim_ascii();
         let mut fields = fields(counters);
-        let received = number(fields.next()?)?;
-        let errors: u64 = number(fields.nth(1)?)?;
-        let sent = number(fields.nth(5)?)?;
+        let mut next = |skipped| -> Option<u64> { number(fields.nth(skipped)?) };
+        let (received, packets_received) = (next(0)?, next(0)?);
+        let (errors, drops) = (next(0)?, next(0)?);
+        let (sent, packets_sent, more_errors) = (next(4)?, next(0)?, next(0)?);
+        let more_drops = next(0);
         (!name.is_empty()).then_some(Self {
             name,
             received,
             sent,
-            errors: errors.saturating_add(number(fields.nth(1)?)?),
+            packets_received,
+            packets_sent,
+            errors: errors.saturating_add(more_errors),
+            drops: more_drops.map(|more| drops.saturating_add(more)),
         })
     }
 
@@ -177,7 +186,10 @@ impl<'a> InterfaceLine<'a> {
             name,
             received: self.received,
             sent: self.sent,
+            packets_received: self.packets_received,
+            packets_sent: self.packets_sent,
             errors: self.errors,
+            drops: self.drops,
         }
     }
 }
