@@ -13,7 +13,7 @@ use super::rule::Rule;
 pub const DEFAULT: &str = "default";
 
 /// Rules that are useful for any host. Each waits long enough to ignore a short burst.
-pub const DEFAULT_RULES: [&str; 10] = [
+pub const DEFAULT_RULES: &[&str] = &[
     "cpu busy: cpu > 90% for 5m clear < 80",
     "cpu stolen: steal > 20% for 5m clear < 10",
     "waiting for disks: iowait > 50% for 5m clear < 30",
@@ -21,6 +21,7 @@ pub const DEFAULT_RULES: [&str; 10] = [
     "memory pressure: pressureMemory > 20% for 1m clear < 10",
     "swap full: swap > 90% for 5m clear < 80",
     "disk full: disk:* > 90% for 1m clear < 88",
+    "inodes full: inodes:* > 90% for 1m clear < 88",
     "disk busy: diskBusy:* > 95% for 10m clear < 80",
     "network errors: networkErrors:* > 10/s for 2m clear < 1",
     "hot: temperature > 90°C for 1m clear < 80",
@@ -103,7 +104,7 @@ impl<'a> RuleTexts<'a> {
         let mut texts = Vec::new();
         let is_default = |text: &&String| text.trim() == DEFAULT;
         if self.flags.iter().any(|text| is_default(&text)) {
-            texts.extend(DEFAULT_RULES.map(|text| (Place::Shipped, text)));
+            texts.extend(DEFAULT_RULES.iter().map(|&text| (Place::Shipped, text)));
         }
         let own = self.flags.iter().filter(|text| !is_default(text));
         texts.extend(own.map(|text| (Place::Flag(text), text.as_str())));

@@ -73,8 +73,8 @@ pub struct Entry {
     pub section: &'static str,
     /// Where a screen shows the value for the whole machine.
     pub rank: Rank,
-    /// The Prometheus family for the whole machine.
-    pub exposed: Exposed,
+    /// The Prometheus family for the whole machine; `None` if there are only instances.
+    pub exposed: Option<Exposed>,
     /// The same for `name:instance`, if there are instances.
     pub instances: Option<Instances>,
     /// The label once an application reports this metric, if it may.
@@ -138,7 +138,7 @@ const fn metric(
         label,
         section,
         rank: Rank::Later,
-        exposed: Exposed { name: "", help: "" },
+        exposed: None,
         instances: None,
         reported: None,
         levels: Levels::None,
@@ -147,7 +147,7 @@ const fn metric(
 
 impl Entry {
     const fn exposed(mut self, name: &'static str, help: &'static str) -> Self {
-        self.exposed = Exposed { name, help };
+        self.exposed = Some(Exposed { name, help });
         self
     }
 
@@ -314,10 +314,8 @@ mod tests {
         let mut names = BTreeSet::new();
         let mut ranks = BTreeSet::new();
         for entry in catalogue() {
-            let families = [
-                Some(entry.exposed),
-                entry.instances.map(|each| each.exposed),
-            ];
+            let families = [entry.exposed, entry.instances.map(|each| each.exposed)];
+            assert_ne!(families, [None, None], "{}", entry.name);
             for family in families.into_iter().flatten() {
                 assert!(names.insert(family.name), "{} twice", family.name);
                 assert!(family.help.ends_with('.'), "{}", family.name);
@@ -332,7 +330,7 @@ mod tests {
                 );
             }
             assert!(names.insert(entry.name), "{} twice", entry.name);
-            let texts = [entry.label, entry.section, entry.exposed.name];
+            let texts = [entry.label, entry.section];
             assert!(texts.iter().all(|text| !text.is_empty()), "{}", entry.name);
             let is_ranked = entry.rank != Rank::Later;
             assert!(!is_ranked || ranks.insert(entry.rank), "{}", entry.name);
@@ -344,7 +342,10 @@ mod tests {
         let text = include_str!("../../docs/PROTOCOL.md");
         let (_, text) = text.split_once("## Metrics").expect("a section");
         for entry in catalogue() {
-            let name = format!("`{}`", entry.name);
+            let name = match entry.exposed {
+                Some(_) => format!("`{}`", entry.name),
+                None => format!("`{}:…`", entry.name),
+            };
             let line = text
                 .lines()
                 .find(|line| line.starts_with('|') && line.contains(&name));

@@ -14,9 +14,10 @@ use super::styled_line::StyledLine;
 use super::units;
 
 /// The families of metrics whose alerts come first: causes stand before their effects.
-const CAUSES: [&str; 14] = [
+const CAUSES: &[&str] = &[
     "oomKills",
     "disk",
+    "inodes",
     "memory",
     "memoryAvailable",
     "memoryUsed",

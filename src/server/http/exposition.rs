@@ -47,11 +47,12 @@ fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String
         "ms" => divided(value, 3),
         _ => value,
     };
-    let whole = samples
-        .iter()
-        .filter_map(|(host, sample)| Some((labels(host, None), base(sample.get(entry.name)?))));
-    let Exposed { name, help } = entry.exposed;
-    gauge(text, name, help, whole);
+    if let Some(Exposed { name, help }) = entry.exposed {
+        let whole = samples
+            .iter()
+            .filter_map(|(host, sample)| Some((labels(host, None), base(sample.get(entry.name)?))));
+        gauge(text, name, help, whole);
+    }
     let Some(each) = entry.instances else {
         return;
     };

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::protocol::{
-    MetricInfo, describe, describe_reported, round_nonzero, round_rate, well_known,
+    MetricInfo, describe, describe_reported, parts, round_nonzero, round_rate, well_known,
 };
 
 use super::statsd::ReportedValue;
@@ -214,9 +214,9 @@ impl SampleColumns {
         Arc::clone(&self.infos)
     }
 
-    /// The catalogue's names that this machine has never had.
+    /// The catalogue's names that this machine has never had, nor an instance of them.
     pub(super) fn missing(&self) -> Vec<String> {
-        let said: BTreeSet<&str> = self.names.iter().map(|name| &**name).collect();
+        let said: BTreeSet<&str> = self.names.iter().map(|name| parts(name).0).collect();
         let missing = well_known().filter(|name| !said.contains(name));
         missing.map(str::to_owned).collect()
     }

@@ -233,9 +233,11 @@ fn space(path: &Path) -> Option<Space> {
     let wanted = DiskRefreshKind::nothing().with_storage();
     let disks = Disks::new_with_refreshed_list_specifics(wanted).ok()?;
     let disk = disks.iter().find(|disk| disk.mount_point() == path)?;
-    let available = disk.available_space();
+    let (size, available) = (disk.total_space(), disk.available_space());
     Some(Space {
-        used: disk.total_space().saturating_sub(available),
+        used: size.saturating_sub(available),
         available,
+        size,
+        inodes: None,
     })
 }

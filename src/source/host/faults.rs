@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::derive::derive;
 use super::linux::{self, fixture::write};
-use super::reading::{Pressure, Space};
+use super::reading::{Occupancy, Pressure, Space};
 use super::top::top;
 use super::{Own, read};
 
@@ -60,6 +60,7 @@ const DISKS: &[&str] = &[
     "diskAwait",
     "diskQueue",
 ];
+const SPACES: &[&str] = &["disk", "diskFree", "diskSize", "inodes"];
 const NETWORK: &[&str] = &[
     "networkReceived",
     "networkSent",
@@ -157,7 +158,14 @@ const FILES: &[File] = &[
         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
         "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
         // It also shows whether processes are hidden.
-        &["disk", "processCount", "top"],
+        &[
+            "disk",
+            "diskFree",
+            "diskSize",
+            "inodes",
+            "processCount",
+            "top",
+        ],
     ),
     single(
         "proc/7/stat",
@@ -180,8 +188,8 @@ const FILES: &[File] = &[
     single("sys/block/sda/size", "1000\n", DISKS),
     single("sys/block/sda/hidden", "0\n", DISKS),
     single("sys/block/sdb/size", "1000\n", DISKS),
-    single("sys/dev/block/8:1/ro", "0\n", &["disk"]),
-    single("sys/dev/block/8:16/ro", "0\n", &["disk"]),
+    single("sys/dev/block/8:1/ro", "0\n", SPACES),
+    single("sys/dev/block/8:16/ro", "0\n", SPACES),
     single("sys/class/net/lo/type", "772\n", NETWORK),
     single("sys/class/net/eth0/type", "1\n", NETWORK),
     single(
@@ -234,6 +242,8 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     let space = Space {
         used: 3,
         available: 1,
+        size: 5,
+        inodes: Some(Occupancy { used: 1, limit: 4 }),
     };
     let changing = || FILES.iter().filter(|file| file.first != file.then);
     for file in changing() {
@@ -359,6 +369,9 @@ fn the_fixture_is_complete() {
         ("load5", 1.25),
         ("disk:/", 75.0),
         ("disk:/data", 75.0),
+        ("diskFree:/", 1.0),
+        ("diskSize:/data", 5.0),
+        ("inodes", 25.0),
         ("diskRead:sda", 102_400.0),
         ("diskBusy", 10.0),
         ("diskReads:sda", 2.0),

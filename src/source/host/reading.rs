@@ -159,12 +159,23 @@ pub(super) struct Paging {
     pub(super) oom_kills: Option<u64>,
 }
 
-/// Of a filesystem, in blocks of any size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Of a filesystem, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Space {
     pub(super) used: u64,
     /// Available to ordinary users: what is reserved for root is neither used nor available.
     pub(super) available: u64,
+    /// With what is reserved for root.
+    pub(super) size: u64,
+    /// `None` if there is no limit to their number.
+    pub(super) inodes: Option<Occupancy>,
+}
+
+/// How much of something limited is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Occupancy {
+    pub(super) used: u64,
+    pub(super) limit: u64,
 }
 
 /// Counters of a disk since boot.

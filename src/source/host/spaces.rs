@@ -202,6 +202,8 @@ mod tests {
     const SPACE: Space = Space {
         used: 3,
         available: 1,
+        size: 4,
+        inodes: None,
     };
 
     fn mount(name: &str) -> Mount {

@@ -25,6 +25,30 @@ pub(super) const DETAILS: &[Entry] = &[
     ),
     metric("forks", "1/s", "Forks", section::CPU)
         .exposed("host_forks_per_second", "Processes and threads created."),
+    metric("diskFree", "B", "Disk free", section::FILESYSTEMS).each(
+        "free",
+        "mount",
+        "host_filesystem_free_bytes",
+        "Bytes of each filesystem that are free for users who are not root.",
+    ),
+    metric("diskSize", "B", "Disk size", section::FILESYSTEMS).each(
+        "size",
+        "mount",
+        "host_filesystem_size_bytes",
+        "Size of each filesystem.",
+    ),
+    metric("inodes", "%", "Inodes", section::FILESYSTEMS)
+        .exposed(
+            "host_inodes_usage_ratio",
+            "Used share of the inodes of the filesystem that has the fewest left.",
+        )
+        .levels(Levels::Disk)
+        .each(
+            "inodes",
+            "mount",
+            "host_filesystem_inodes_usage_ratio",
+            "Used share of the inodes of each filesystem.",
+        ),
     metric("diskReads", "1/s", "Disk reads", section::DISKS)
         .exposed(
             "host_disk_reads_per_second",

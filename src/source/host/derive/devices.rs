@@ -4,26 +4,30 @@ use std::sync::Arc;
 
 use super::{ReadingPair, percent};
 use crate::source::host::columns::{DerivedValues, ValueName};
-use crate::source::host::reading::{DiskCounters, Interface};
+use crate::source::host::reading::{DiskCounters, Interface, Space};
 
 impl ReadingPair<'_> {
     pub(super) fn spaces(&self, values: &mut DerivedValues) {
-        let shares = self.next.spaces.iter().map(|(mount, space)| {
-            let share = space.and_then(|s| percent(s.used, s.used.saturating_add(s.available)));
-            (mount, share)
-        });
-        if !self.next.spaces.is_empty() {
-            values.percent(
-                "disk",
-                shares
-                    .clone()
-                    .filter_map(|(_, share)| share)
-                    .reduce(f64::max),
-            );
+        let spaces = &self.next.spaces;
+        let of = |part: fn(&Space) -> Option<f64>| -> Vec<_> {
+            let each = spaces.iter();
+            each.map(|(mount, space)| (mount.clone(), space.as_ref().and_then(part)))
+                .collect()
+        };
+        let used = of(|space| percent(space.used, space.used.saturating_add(space.available)));
+        fullest(values, "disk", used);
+        for (name, part) in [
+            ("diskFree", of(|space| Some(space.available as f64))),
+            ("diskSize", of(|space| Some(space.size as f64))),
+        ] {
+            for (mount, bytes) in part {
+                values.whole(ValueName::device(name, mount), bytes);
+            }
         }
-        for (mount, share) in shares {
-            values.percent(ValueName::device("disk", mount.clone()), share);
-        }
+        let mut inodes = of(|space| percent(space.inodes?.used, space.inodes?.limit));
+        // Most kinds of filesystems that have no share never have one.
+        inodes.retain(|(_, share)| share.is_some());
+        fullest(values, "inodes", inodes);
     }
 
     pub(super) fn disks(&self, values: &mut DerivedValues) {
@@ -102,6 +106,17 @@ impl ReadingPair<'_> {
             }
         });
         rates.collect()
+    }
+}
+
+/// Writes the share of each filesystem, and the largest one.
+fn fullest(values: &mut DerivedValues, name: &'static str, shares: Vec<(Arc<str>, Option<f64>)>) {
+    if !shares.is_empty() {
+        let largest = shares.iter().filter_map(|(_, share)| *share);
+        values.percent(name, largest.reduce(f64::max));
+    }
+    for (mount, share) in shares {
+        values.percent(ValueName::device(name, mount), share);
     }
 }
 

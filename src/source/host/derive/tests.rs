@@ -107,7 +107,11 @@ fn memory_is_total_less_available() {
 }
 
 fn space(used: u64, available: u64) -> Option<Space> {
-    Some(Space { used, available })
+    Some(Space {
+        used,
+        available,
+        ..Space::default()
+    })
 }
 
 #[test]
@@ -133,7 +137,7 @@ fn the_fullest_filesystem_represents_all() {
     check(
         |_| {},
         |r| r.spaces = vec![("/hung".into(), None)],
-        &[("disk", None)],
+        &[("disk", None), ("diskFree:/hung", None)],
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::StatVfs;
 
-use crate::source::host::reading::Space;
+use crate::source::host::reading::{Occupancy, Space};
 use crate::source::host::spaces::{AskSpace, PATIENCE};
 
 /// The directories below which everything is read, and how to query a filesystem's space: those of this machine, or a
@@ -63,8 +63,9 @@ impl Roots {
 /// reported by some filesystems in user space that have no size.
 fn space(stat: &StatVfs) -> Option<Space> {
     let used = stat.f_blocks.checked_sub(stat.f_bfree)?;
-    let bytes = stat.f_blocks.checked_mul(stat.f_frsize.max(1))?;
-    i64::try_from(bytes).ok()?;
+    let block = stat.f_frsize.max(1);
+    let size = stat.f_blocks.checked_mul(block)?;
+    i64::try_from(size).ok()?;
     // Some servers let root use more than is available to others, and report a negative number here.
     let is_negative = i64::try_from(stat.f_bavail).is_err();
     let available = if is_negative {
@@ -72,7 +73,20 @@ fn space(stat: &StatVfs) -> Option<Space> {
     } else {
         stat.f_bavail.min(stat.f_bfree)
     };
-    Some(Space { used, available })
+    // Neither is more than the size, which doesn't overflow.
+    Some(Space {
+        used: used * block,
+        available: available * block,
+        size,
+        inodes: inodes(stat),
+    })
+}
+
+/// As `df -i` counts them. Filesystems that make inodes as they need them report none.
+fn inodes(stat: &StatVfs) -> Option<Occupancy> {
+    let limit = Some(stat.f_files).filter(|files| *files != 0)?;
+    let used = limit.checked_sub(stat.f_ffree)?;
+    Some(Occupancy { used, limit })
 }
 
 #[cfg(test)]
@@ -97,7 +111,10 @@ mod tests {
         #[track_caller]
         fn check(stat: StatVfs, expected: Option<(u64, u64)>) {
             let space = space(&stat);
-            assert_eq!(space.map(|s| (s.used, s.available)), expected);
+            let blocks = |bytes: u64| bytes / 4096;
+            let parts = space.map(|s| (blocks(s.used), blocks(s.available)));
+            assert_eq!(parts, expected);
+            assert!(space.is_none_or(|space| blocks(space.size) == stat.f_blocks));
         }
         check(stat(100, 30, 20), Some((70, 20)));
         check(stat(100, 0, 0), Some((100, 0)));
@@ -114,5 +131,16 @@ mod tests {
         check(stat(u64::MAX, u64::MAX, u64::MAX), None);
         check(stat(1 << 52, 1 << 51, 1 << 51), None);
         check(stat(1 << 50, 1 << 49, 1 << 49), Some((1 << 49, 1 << 49)));
+        let inodes = |files, free| {
+            let mut stat = stat(100, 30, 20);
+            (stat.f_files, stat.f_ffree, stat.f_favail) = (files, free, free);
+            let inodes = space(&stat).unwrap().inodes;
+            inodes.map(|inodes| (inodes.used, inodes.limit))
+        };
+        assert_eq!(inodes(1024, 0), Some((1024, 1024)));
+        assert_eq!(inodes(1024, 24), Some((1000, 1024)));
+        assert_eq!(inodes(0, 0), None);
+        assert_eq!(inodes(10, 11), None);
+        assert_eq!(inodes(u64::MAX, 1), Some((u64::MAX - 1, u64::MAX)));
     }
 }

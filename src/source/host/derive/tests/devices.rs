@@ -1,6 +1,7 @@
 //! What each disk and interface does, and all of them together.
 
 use super::*;
+use crate::source::host::reading::Occupancy;
 
 fn busy_disk(name: &str, reads: u64, writes: u64, spent: u64, queued: u64) -> DiskCounters {
     DiskCounters {
@@ -76,4 +77,42 @@ fn packets_and_drops_are_counted_where_the_system_counts_them() {
     let values = derive(&prev, &next);
     assert!(values.has("networkPacketsSent"));
     assert!(!values.has("networkDrops") && !values.has("networkDrops:eth0"));
+}
+
+#[test]
+fn filesystems_have_free_bytes_a_size_and_perhaps_inodes() {
+    let with = |inodes| {
+        Some(Space {
+            used: 50,
+            available: 40,
+            size: 100,
+            inodes,
+        })
+    };
+    let full = Occupancy {
+        used: 1024,
+        limit: 1024,
+    };
+    let free = Occupancy { used: 6, ..full };
+    let spaces = vec![
+        ("/".into(), with(Some(free))),
+        ("/data".into(), with(Some(full))),
+        ("/btrfs".into(), with(None)),
+        ("/hung".into(), None),
+    ];
+    let (prev, next) = pair(2.0, |_| {}, |r| r.spaces.clone_from(&spaces));
+    let values = derive(&prev, &next);
+    for (name, expected) in [
+        ("diskFree:/", 40.0),
+        ("diskSize:/data", 100.0),
+        ("inodes:/", 0.59),
+        ("inodes:/data", 100.0),
+        ("inodes", 100.0),
+    ] {
+        assert_eq!(values.get(name), Some(expected), "{name}");
+    }
+    assert!(values.has("diskSize:/hung") && values.get("diskSize:/hung").is_none());
+    for name in ["diskFree", "diskSize", "inodes:/btrfs", "inodes:/hung"] {
+        assert!(!values.has(name), "{name}");
+    }
 }

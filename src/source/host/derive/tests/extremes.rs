@@ -169,6 +169,7 @@ fn a_small_share_is_not_zero() {
             let space = Space {
                 used: 1,
                 available: 1_000_000,
+                ..Space::default()
             };
             r.spaces = vec![("/".into(), Some(space))];
         },
