@@ -18,6 +18,8 @@ pub(super) enum Unknown {
     Metric(Option<String>),
     /// It has no instances.
     Instance,
+    /// It has only instances.
+    Whole,
 }
 
 impl KnownMetrics {
@@ -66,6 +68,7 @@ impl KnownMetrics {
             let has_instances = entry.instances.is_some() || self.is_open;
             return match instance {
                 Some(_) if !has_instances => Err(Unknown::Instance),
+                None if entry.exposed.is_none() && !self.is_open => Err(Unknown::Whole),
                 _ => Ok(()),
             };
         }
@@ -165,6 +168,9 @@ mod tests {
             assert_eq!(known.check(name), Ok(()), "{name}");
         }
         assert_eq!(known.check("memory:0"), Err(Unknown::Instance));
+        assert_eq!(known.check("diskFree"), Err(Unknown::Whole));
+        assert_eq!(known.check("diskFree:*"), Ok(()));
+        assert_eq!(KnownMetrics::any().check("diskFree"), Ok(()));
         assert_eq!(KnownMetrics::any().check("whatever:x"), Ok(()));
     }
 

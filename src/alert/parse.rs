@@ -176,6 +176,9 @@ fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<
         Err(Unknown::Instance) => at.refuse(format!(
             "{family} has no instances: write {family} instead of '{name}'"
         )),
+        Err(Unknown::Whole) => at.refuse(format!(
+            "{family} exists only for each instance: write {family}:* for all of them, or {family}: and one"
+        )),
         Err(Unknown::Metric(Some(nearest))) => at.refuse(format!(
             "no metric '{name}' is known; the nearest is {nearest}: write {nearest}"
         )),

@@ -24,6 +24,7 @@ pub const DEFAULT_RULES: &[&str] = &[
     "inodes full: inodes:* > 90% for 1m clear < 88",
     "disk busy: diskBusy:* > 95% for 10m clear < 80",
     "network errors: networkErrors:* > 10/s for 2m clear < 1",
+    "connections dropped: listenDrops > 1/s for 1m clear < 0.1",
     "hot: temperature > 90°C for 1m clear < 80",
 ];
 

@@ -25,6 +25,7 @@ const CAUSES: &[&str] = &[
     "temperature",
     "diskBusy",
     "networkErrors",
+    "listenDrops",
     "tcpRetransmits",
     "iowait",
     "steal",

@@ -9,7 +9,7 @@ mod processor;
 use std::ops::RangeInclusive;
 
 use super::columns::{DerivedValues, ValueName};
-use super::reading::Reading;
+use super::reading::{Occupancy, Reading};
 
 /// Two readings closer than this give no rates: the clock's resolution would dominate. In seconds.
 pub(super) const SHORTEST_STEP: f64 = 0.001;
@@ -103,6 +103,18 @@ impl ReadingPair<'_> {
             // all.
             let others = accepted.zip(own).map(|(all, own)| (all - own).max(0.0));
             values.rate("requestsPerSecond", others);
+            if let Some(established) = now.established {
+                values.whole("tcpConnections", Some(established as f64));
+            }
+        }
+        self.events(values, "listenDrops", prev.listen_drops, next.listen_drops);
+        for (name, occupancy) in [
+            ("fileDescriptors", next.descriptors),
+            ("conntrack", next.conntrack),
+        ] {
+            if let Some(Occupancy { used, limit }) = occupancy {
+                values.percent(name, percent(used, limit));
+            }
         }
         for (name, value) in [
             ("processCount", next.process_count),

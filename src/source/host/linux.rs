@@ -7,6 +7,7 @@ mod census;
 mod counters;
 mod disks;
 mod interfaces;
+mod kernel_tables;
 mod memory;
 mod mounts;
 mod paging;
@@ -17,6 +18,7 @@ mod roster;
 mod sensors;
 mod sessions;
 mod tasks;
+mod tcp;
 mod text;
 pub(super) mod udp_drops;
 mod users;
@@ -33,6 +35,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use self::census::Census;
 use self::disks::Disks;
 use self::interfaces::Interfaces;
+use self::kernel_tables::KernelTables;
 use self::memory::{Cgroup, Meminfo};
 use self::mounts::Mounts;
 use self::proc_file::ProcFile;
@@ -50,6 +53,7 @@ pub(super) struct Machine {
     text: Vec<u8>,
     roots: Roots,
     files: ProcFiles,
+    tables: KernelTables,
     mounts: Mounts,
     spaces: Spaces,
     disks: Disks,
@@ -67,6 +71,7 @@ struct ProcFiles {
     diskstats: ProcFile,
     net_dev: ProcFile,
     net_snmp: ProcFile,
+    net_netstat: ProcFile,
     vmstat: ProcFile,
     statm: ProcFile,
     pressure: [ProcFile; 3],
@@ -83,6 +88,7 @@ impl ProcFiles {
             diskstats: proc("diskstats"),
             net_dev: proc("net/dev"),
             net_snmp: proc("net/snmp"),
+            net_netstat: proc("net/netstat"),
             vmstat: proc("vmstat"),
             statm: proc("self/statm"),
             pressure: ["cpu", "memory", "io"].map(|kind| proc(&format!("pressure/{kind}"))),
@@ -100,6 +106,7 @@ impl Machine {
         Self {
             text: Vec::with_capacity(16 * 1024),
             files: ProcFiles::open(&roots),
+            tables: KernelTables::open(&roots),
             mounts: Mounts::open(&roots),
             spaces: Spaces::new(roots.ask.clone(), roots.patience),
             disks: Disks::new(roots.sys("block")),
@@ -176,7 +183,13 @@ impl Machine {
         let (files, buffer) = (&self.files, &mut self.text);
         let file = &files.net_snmp;
         let text = file.read(buffer);
-        reading.tcp = text.and_then(|text| counters::tcp(text, &|line| file.skip(line)));
+        reading.tcp = text.and_then(|text| tcp::tcp(text, &|line| file.skip(line)));
+        let file = &files.net_netstat;
+        let text = file.read(buffer);
+        reading.listen_drops =
+            text.and_then(|text| tcp::listen_drops(text, &|line| file.skip(line)));
+        reading.descriptors = self.tables.descriptors(buffer);
+        reading.conntrack = self.tables.conntrack(reading.at);
         let file = &files.vmstat;
         let text = file.read(buffer);
         if let Some(text) = text {

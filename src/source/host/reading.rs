@@ -35,6 +35,12 @@ pub(super) struct Reading {
     /// The interfaces that count.
     pub(super) interfaces: Vec<Interface>,
     pub(super) tcp: Option<Tcp>,
+    /// TCP connections that no program accepted in time, since boot.
+    pub(super) listen_drops: Option<u64>,
+    /// Files that are open.
+    pub(super) descriptors: Option<Occupancy>,
+    /// Connections that the firewall tracks.
+    pub(super) conntrack: Option<Occupancy>,
     pub(super) paging: Paging,
     /// Sensors with their °C; `None` for one that could not be read.
     pub(super) temperatures: Vec<(Arc<str>, Option<f64>)>,
@@ -64,6 +70,9 @@ impl Reading {
             disks: Vec::new(),
             interfaces: Vec::new(),
             tcp: None,
+            listen_drops: None,
+            descriptors: None,
+            conntrack: None,
             paging: Paging::default(),
             temperatures: Vec::new(),
             pressure: Pressure::default(),
@@ -223,6 +232,8 @@ pub(super) struct Tcp {
     pub(super) retransmits: u64,
     /// Connections accepted, this program's included.
     pub(super) accepted: u64,
+    /// Connections that exist now.
+    pub(super) established: Option<u64>,
 }
 
 /// For how long tasks have waited for something.

@@ -131,6 +131,14 @@ pub(super) const DETAILS: &[Entry] = &[
             "host_network_interface_drops_per_second",
             "Packets dropped on each interface, in both directions.",
         ),
+    metric("tcpConnections", "", "TCP connections", section::NETWORK).exposed(
+        "host_tcp_connections",
+        "TCP connections that are established.",
+    ),
+    metric("listenDrops", "1/s", "Listen drops", section::NETWORK).exposed(
+        "host_tcp_listen_drops_per_second",
+        "TCP connections that were dropped before a program accepted them.",
+    ),
     metric("swapIn", "B/s", "Swap in", section::MEMORY).exposed(
         "host_swap_in_bytes_per_second",
         "Bytes read from the swap space.",
@@ -157,6 +165,18 @@ pub(super) const DETAILS: &[Entry] = &[
         .exposed(
             "host_pressure_io_full_ratio",
             "Share of time in which all tasks waited for I/O.",
+        )
+        .levels(Levels::Percent),
+    metric("fileDescriptors", "%", "File descriptors", section::SYSTEM)
+        .exposed(
+            "host_file_descriptors_usage_ratio",
+            "Open files, as a share of the system's limit.",
+        )
+        .levels(Levels::Percent),
+    metric("conntrack", "%", "Conntrack", section::NETWORK)
+        .exposed(
+            "host_conntrack_usage_ratio",
+            "Used share of the table of tracked connections.",
         )
         .levels(Levels::Percent),
 ];

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::source::host::reading::{
-    Cpu, DiskCounters, Interface, Memory, Paging, Pressure, Scheduler, Space, Stalls, Swap, Tcp,
-    Ticks,
+    Cpu, DiskCounters, Interface, Memory, Occupancy, Paging, Pressure, Scheduler, Space, Stalls,
+    Swap, Tcp, Ticks,
 };
 
 mod devices;
@@ -231,6 +231,7 @@ fn tcp(retransmits: u64, accepted: u64) -> impl Fn(&mut Reading) {
         r.tcp = Some(Tcp {
             retransmits,
             accepted,
+            established: Some(7),
         });
     }
 }
@@ -282,6 +283,34 @@ fn counters_and_measures_are_parsed() {
             ("uptime", Some(3600.0)),
             ("activeUsers", Some(0.0)),
         ],
+    );
+}
+
+fn occupied(used: u64, limit: u64) -> Option<Occupancy> {
+    Some(Occupancy { used, limit })
+}
+
+#[test]
+fn connections_and_tables_are_measured() {
+    check(
+        |r| r.listen_drops = Some(10),
+        |r| {
+            tcp(1, 1)(r);
+            r.listen_drops = Some(184);
+            r.descriptors = occupied(3, 400);
+            r.conntrack = occupied(10, 8);
+        },
+        &[
+            ("tcpConnections", Some(7.0)),
+            ("listenDrops", Some(87.0)),
+            ("fileDescriptors", Some(0.75)),
+            ("conntrack", Some(100.0)),
+        ],
+    );
+    check(
+        |_| {},
+        |r| r.descriptors = occupied(0, 0),
+        &[("fileDescriptors", None)],
     );
 }
 
@@ -387,6 +416,9 @@ fn full(count: u64) -> impl Fn(&mut Reading) {
         r.cores = vec![(0, ticks(count, count, count, count))];
         r.disks = vec![disk("sda", count, count, count)];
         r.interfaces = vec![interface("eth0", count, count, count)];
+        r.listen_drops = Some(count);
+        r.descriptors = occupied(count, count);
+        r.conntrack = occupied(count, count);
         paging(count)(r);
         pressure(count)(r);
         r.scheduler = Scheduler {

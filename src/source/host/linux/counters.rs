@@ -3,7 +3,7 @@
 //! Each function takes a callback for invalid lines. An invalid line or number affects only its own values.
 
 use super::text::{fields, lines, measure, number, or_skip};
-use crate::source::host::reading::{Cpu, Scheduler, Tcp, Ticks};
+use crate::source::host::reading::{Cpu, Scheduler, Ticks};
 
 /// The kernel's limit of process numbers: no machine has more tasks, so no load is higher.
 const MOST_TASKS: u32 = 4_194_304;
@@ -91,27 +91,6 @@ fn ticks<'a>(times: impl Iterator<Item = &'a [u8]>) -> Option<Ticks> {
     (4 <= count).then_some(ticks)
 }
 
-/// /proc/net/snmp. The procfs crate first builds a map of all 80 fields, which takes longer than the kernel does, and
-/// fails altogether if one is invalid.
-pub(super) fn tcp(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<Tcp> {
-    let mut of_tcp = lines(text).filter(|line| line.starts_with(b"Tcp:"));
-    let (names, values) = (of_tcp.next()?, of_tcp.next()?);
-    let field = |wanted: &str| {
-        let mut both = fields(names).zip(fields(values));
-        let (_, value) = both.find(|&(name, _)| name == wanted.as_bytes())?;
-        number(value)
-    };
-    let tcp = || {
-        // If there aren't as many values as names, they don't belong together.
-        let pairs = fields(names).count() == fields(values).count();
-        Some(Tcp {
-            retransmits: field("RetransSegs").filter(|_| pairs)?,
-            accepted: field("PassiveOpens")?,
-        })
-    };
-    or_skip(tcp(), values, skip)
-}
-
 /// /proc/loadavg: over 1, 5 and 15 minutes.
 pub(super) fn load(text: &[u8], skip: &dyn Fn(&[u8])) -> Option<[f64; 3]> {
     let mut fields = fields(text);
@@ -197,20 +176,6 @@ mod tests {
     }
 
     #[test]
-    fn tcp_counters_are_found_by_name() {
-        let text = "Ip: Forwarding\nIp: 1\n\
-                    Tcp: RtoMin PassiveOpens MaxConn RetransSegs\n\
-                    Tcp: 200 17 -1 5\n";
-        let expected = Tcp {
-            retransmits: 5,
-            accepted: 17,
-        };
-        assert_eq!(tcp(text.as_bytes(), QUIET), Some(expected));
-        assert_eq!(tcp(b"Tcp: PassiveOpens\nTcp: 17\n", QUIET), None);
-        assert_eq!(tcp(b"Ip: Forwarding\nIp: 1\n", QUIET), None);
-    }
-
-    #[test]
     fn an_invalid_line_affects_no_other_core() {
         let text = b"cpu 1 1 1 1\ncpu1 2 2 2 2\ncpu\xff 1 1 1 1\n\xfe\ncpu2 1 1 -1 1\n\
             cpu3 1 1 1\ncpu4 18446744073709551615 1 1 1\ncpu0 3 3 3 3\ncpu0 4 4 4 4\ncpu5 1 1 1 1";
@@ -252,13 +217,5 @@ mod tests {
         }
         assert_eq!(resident(b"10 5 1 1 0 1 0\n", QUIET), Some(5));
         assert_eq!(resident(b"10 -5 1 1 0 1 0\n", QUIET), None);
-        assert_eq!(
-            tcp(b"Tcp: PassiveOpens RetransSegs\nTcp: 17\n", QUIET),
-            None
-        );
-        assert_eq!(
-            tcp(b"Tcp: PassiveOpens RetransSegs\nTcp: 17 -5\n", QUIET),
-            None
-        );
     }
 }

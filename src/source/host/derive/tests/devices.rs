@@ -1,7 +1,6 @@
 //! What each disk and interface does, and all of them together.
 
 use super::*;
-use crate::source::host::reading::Occupancy;
 
 fn busy_disk(name: &str, reads: u64, writes: u64, spent: u64, queued: u64) -> DiskCounters {
     DiskCounters {

@@ -79,6 +79,7 @@ const RATES: &[&str] = &[
     "networkPacketsSent:eth0",
     "networkDrops:eth0",
     "tcpRetransmits",
+    "listenDrops",
     "requestsPerSecond",
     "swapIn",
     "swapOut",
