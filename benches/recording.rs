@@ -100,6 +100,7 @@ fn row(columns: &Columns, nth: u32) -> Row {
         name: format!("process-{salt}"),
         cpu: round_to(noise(salt) / 200.0, 0.01),
         memory: round_to(noise(salt + 1) / 900.0, 0.01),
+        ..Process::default()
     };
     Row::Numbered(Numbered {
         host: "web-1".parse().expect("a host name"),

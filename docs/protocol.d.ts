@@ -98,10 +98,15 @@ export interface Sample {
 export interface Process {
   pid: number;
   name: string;
-  /** Percent of the whole machine. */
+  /** Percent of the whole machine, its children that have ended included. */
   cpu: number;
   /** Percent of the same memory as the metric `memory`. */
   memory: number;
+  /** Resident memory in bytes. This and the next two are missing where they were not read. */
+  rss?: number;
+  /** The letter that `ps` shows, such as `R` (running) or `D` (waiting for I/O). */
+  state?: string;
+  threads?: number;
 }
 
 /** A sample. */

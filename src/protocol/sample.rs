@@ -34,16 +34,22 @@ pub struct Sample {
 }
 
 /// One process of [`Sample::top`]. Its arguments are never read: they may contain secrets.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Process {
     /// The process number.
     pub pid: u32,
     /// The name of its executable, as the system truncates it (to 15 bytes on Linux).
     pub name: String,
-    /// Its share of the whole machine, 0 to 100.
+    /// Its share of the whole machine, 0 to 100; with that of its children that have ended.
     pub cpu: f64,
     /// Its resident share of the same memory as the metric `memory`, 0 to 100.
     pub memory: f64,
+    /// Its resident memory in bytes, where it was read.
+    pub rss: Option<u64>,
+    /// What it does: the letter that `ps` shows, such as `R` (running) or `D` (waiting for I/O), where it was read.
+    pub state: Option<String>,
+    /// The number of its threads, where it was read.
+    pub threads: Option<u64>,
 }
 
 impl Sample {
@@ -214,11 +220,20 @@ impl<'de> Deserialize<'de> for MaybeNumber {
 
 impl Serialize for Process {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(4))?;
+        let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("pid", &self.pid)?;
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("cpu", &Number(self.cpu))?;
         map.serialize_entry("memory", &Number(self.memory))?;
+        if let Some(rss) = &self.rss {
+            map.serialize_entry("rss", rss)?;
+        }
+        if let Some(state) = &self.state {
+            map.serialize_entry("state", state)?;
+        }
+        if let Some(threads) = &self.threads {
+            map.serialize_entry("threads", threads)?;
+        }
         map.end()
     }
 }
@@ -231,19 +246,19 @@ impl<'de> Deserialize<'de> for Process {
             name: String,
             cpu: f64,
             memory: f64,
+            rss: Option<u64>,
+            state: Option<String>,
+            threads: Option<u64>,
         }
-        Wire::deserialize(deserializer).map(
-            |Wire {
-                 pid,
-                 name,
-                 cpu,
-                 memory,
-             }| Self {
-                pid,
-                name,
-                cpu,
-                memory,
-            },
-        )
+        let wire = Wire::deserialize(deserializer)?;
+        Ok(Self {
+            pid: wire.pid,
+            name: wire.name,
+            cpu: wire.cpu,
+            memory: wire.memory,
+            rss: wire.rss,
+            state: wire.state,
+            threads: wire.threads,
+        })
     }
 }

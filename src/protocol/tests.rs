@@ -37,6 +37,7 @@ fn any_process() -> impl Strategy<Value = Process> {
             name,
             cpu,
             memory,
+            ..Process::default()
         }
     })
 }

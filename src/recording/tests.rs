@@ -23,6 +23,7 @@ fn a_recording_looks_like_this() {
         name: "it's \"x\",\n".into(),
         cpu: 9.5,
         memory: 1.0,
+        ..crate::protocol::Process::default()
     }]);
     let rows = [
         top,
@@ -145,6 +146,7 @@ fn the_limit_on_a_row_does_not_limit_the_file() {
         name: "x".repeat(3 << 20),
         cpu: 0.0,
         memory: 0.0,
+        ..crate::protocol::Process::default()
     }]);
     let rows = vec![row; 7];
     let file = encode(&Columns::new(["cpu"]), &rows);

@@ -34,6 +34,7 @@ fn sample(seq: u64) -> Numbered {
         name: "x".repeat(900),
         cpu: 1.0,
         memory: 1.0,
+        ..Process::default()
     };
     let sample = Sample {
         timestamp: seq * 1000,

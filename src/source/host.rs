@@ -12,6 +12,7 @@ mod roll_call;
 mod spaces;
 pub mod statsd;
 mod top;
+mod usage;
 
 #[cfg(any(not(target_os = "linux"), test))]
 mod elsewhere;
@@ -82,12 +83,16 @@ impl Sampler {
     ) -> Self {
         let mut previous = read(&mut machine, Own::default());
         let begin = |mut roster: platform::Roster| {
-            let (call, process_count) = RollCall::begin(move || roster.read(), options.top);
-            previous.process_count = previous.process_count.or(process_count);
-            call
+            let (call, first) = RollCall::begin(move || roster.read(), options.top);
+            previous.process_count = previous.process_count.or(first.process_count);
+            (call, first.has_exited_cpu)
         };
-        let roll_call = roster.map(begin);
-        let columns = SampleColumns::new(&derive(&previous, &previous), previous.cores.len());
+        let (roll_call, has_exited_cpu) = roster.map(begin).unzip();
+        let mut values = derive(&previous, &previous);
+        if has_exited_cpu == Some(true) {
+            values.percent("exitedCpu", None);
+        }
+        let columns = SampleColumns::new(&values, previous.cores.len());
         Self {
             machine,
             roll_call,
@@ -129,6 +134,9 @@ impl Sampler {
             next.process_count = next.process_count.or(lists.process_count);
         }
         let mut values = derive(&self.previous, &next);
+        if let Some(share) = lists.as_ref().and_then(|lists| lists.exited_cpu) {
+            values.percent("exitedCpu", Some(share));
+        }
         self.columns.admit(&values, next.cores.len());
         self.columns.admit_reported(&reported);
         reported.iter().for_each(|it| values.reported(it));

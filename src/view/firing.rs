@@ -353,6 +353,7 @@ mod tests {
             name: name.into(),
             cpu,
             memory,
+            ..Process::default()
         };
         let top = [
             process("rustc", 61.2, 3.0),

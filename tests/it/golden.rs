@@ -134,9 +134,17 @@ fn metric_with_processes() {
         name: "a \"b\"".into(),
         cpu: 12.5,
         memory: 3.0,
+        ..Process::default()
+    };
+    let detailed = Process {
+        pid: 813,
+        rss: Some(4096),
+        state: Some("D".into()),
+        threads: Some(7),
+        ..process.clone()
     };
     let sample = Sample {
-        top: Some(vec![process]),
+        top: Some(vec![process, detailed]),
         ..whole()
     };
     let data = WHOLE.trim_end_matches('}');
@@ -147,7 +155,7 @@ fn metric_with_processes() {
             sample,
         }),
         &format!(
-            r#"{{"type":"metric","host":"web-1","seq":1,"data":{data},"top":[{{"pid":812,"name":"a \"b\"","cpu":12.5,"memory":3}}]}}}}"#
+            r#"{{"type":"metric","host":"web-1","seq":1,"data":{data},"top":[{{"pid":812,"name":"a \"b\"","cpu":12.5,"memory":3}},{{"pid":813,"name":"a \"b\"","cpu":12.5,"memory":3,"rss":4096,"state":"D","threads":7}}]}}}}"#
         ),
     );
 }

@@ -155,6 +155,7 @@ fn an_alert_says_what_happened() {
         name: format!("p{pid}"),
         cpu,
         memory,
+        ..Process::default()
     };
     let mut judge = |timestamp, value, top| {
         let top: Option<Vec<_>> = top;

@@ -247,6 +247,7 @@ pub(super) mod tests {
                 name: "rustc".into(),
                 cpu: 61.04,
                 memory: 12.5,
+                ..Process::default()
             }),
             lasted: None,
             peak: None,

@@ -64,6 +64,7 @@ fn expected_rows() -> Vec<Row> {
         name: "it's \"x\",\n".into(),
         cpu: 9.5,
         memory: 1.0,
+        ..Process::default()
     };
     vec![
         with_top(

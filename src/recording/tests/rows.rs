@@ -115,9 +115,14 @@ fn any_process() -> impl Strategy<Value = Process> {
     (any::<u32>(), any::<String>(), any_value(), any_value()).prop_map(
         |(pid, name, cpu, memory)| Process {
             pid,
-            name,
             cpu,
             memory,
+            rss: pid.is_multiple_of(2).then_some(pid.into()),
+            state: pid
+                .is_multiple_of(3)
+                .then(|| name.chars().take(1).collect()),
+            threads: pid.is_multiple_of(5).then_some(pid.into()),
+            name,
         },
     )
 }

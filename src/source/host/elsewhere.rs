@@ -188,7 +188,11 @@ fn tasks(system: &System) -> Vec<Task> {
         name: process.name().to_string_lossy().into(),
         started: process.start_time() as f64,
         cpu: Duration::from_millis(process.accumulated_cpu_time()),
+        parent: process.parent().map_or(0, Pid::as_u32),
+        reaped: Duration::ZERO,
         memory: process.memory(),
+        state: None,
+        threads: None,
     });
     let mut tasks: Vec<Task> = tasks.collect();
     tasks.sort_unstable_by_key(|task| task.pid);

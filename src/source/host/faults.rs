@@ -12,6 +12,7 @@ use super::derive::derive;
 use super::linux::{self, fixture::write};
 use super::reading::{Occupancy, Pressure, Space};
 use super::top::top;
+use super::usage::Usage;
 use super::{Own, read};
 
 /// A file below the root, its first and second contents, the names that come from it, and whether its lines are
@@ -88,6 +89,7 @@ const FILES: &[File] = &[
             "contextSwitches",
             "forks",
             "agentCpu",
+            "exitedCpu",
             "top",
         ],
     ),
@@ -187,12 +189,12 @@ const FILES: &[File] = &[
     single(
         "proc/7/stat",
         "7 (a b) S 1 7 7 0 -1 0 0 0 0 0 150 50 0 0 20 0 3 0 1234 4096000 25 1 1\n",
-        &["processCount", "top"],
+        &["processCount", "exitedCpu", "top"],
     ),
     single(
         "proc/8/stat",
         "8 (c) R 1 8 8 0 -1 0 0 0 0 0 15 5 0 0 20 0 3 0 1235 4096000 50 1 1\n",
-        &["processCount", "top"],
+        &["processCount", "exitedCpu", "top"],
     ),
     single("sys/fs/cgroup/memory.max", "512000\n", MEMORY),
     single("sys/fs/cgroup/memory.current", "300000\n", MEMORY),
@@ -250,6 +252,8 @@ fn root() -> tempfile::TempDir {
         fs::create_dir_all(path("sys/block").join(dir)).unwrap();
     }
     symlink("../../devices/nvme0", path("sys/class/hwmon/hwmon0/device")).unwrap();
+    fs::create_dir_all(path("proc/self/ns")).unwrap();
+    symlink("pid:[4026531836]", path("proc/self/ns/pid")).unwrap();
     root
 }
 
@@ -294,7 +298,12 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
     let mut values = derive(&prev, &next).all();
     let mut next_roll = roster.read();
     next_roll.at = prev_roll.at + Duration::from_secs(2);
-    for process in top(&prev_roll, &next_roll, next.whole(), 5)
+    let usage = Usage::between(&prev_roll, &next_roll);
+    let exited = usage
+        .exited
+        .and_then(|used| usage.share(used, next.whole()));
+    values.insert("exitedCpu".into(), exited);
+    for process in top(&next_roll, &usage, next.whole(), 5)
         .into_iter()
         .flatten()
     {
@@ -420,6 +429,7 @@ fn the_fixture_is_complete() {
         ("majorFaults", 10.0),
         ("memoryDirty", 8192.0),
         ("processCount", 2.0),
+        ("exitedCpu", 15.0),
         ("uptime", 1234.0),
     ];
     for (name, value) in expected {

@@ -286,6 +286,11 @@ pub(super) struct Roll {
     pub(super) since_boot: Option<f64>,
     /// In ascending order of pids; `None` if not all are visible.
     pub(super) processes: Option<Vec<Task>>,
+    /// The CPU time of all processes since boot, whether they still exist or not; `None` if that of others is not
+    /// visible.
+    pub(super) cpu: Option<Duration>,
+    /// Processes and threads created since boot.
+    pub(super) forks: Option<u64>,
 }
 
 impl Roll {
@@ -295,6 +300,8 @@ impl Roll {
             at: Instant::now(),
             since_boot: None,
             processes: None,
+            cpu: None,
+            forks: None,
         }
     }
 
@@ -314,6 +321,13 @@ pub(super) struct Task {
     pub(super) started: f64,
     /// CPU time since its start.
     pub(super) cpu: Duration,
+    /// The process that started it, or that has adopted it.
+    pub(super) parent: u32,
+    /// CPU time of its children that have ended, and of theirs.
+    pub(super) reaped: Duration,
     /// Resident memory in bytes.
     pub(super) memory: u64,
+    /// The letter that `ps` shows.
+    pub(super) state: Option<char>,
+    pub(super) threads: Option<u64>,
 }

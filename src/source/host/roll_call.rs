@@ -12,6 +12,7 @@ use crate::protocol::Process;
 
 use super::reading::{Roll, Whole};
 use super::top::top;
+use super::usage::Usage;
 
 /// The shortest time between two samples that carry lists.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -48,20 +49,34 @@ pub(super) struct Lists {
     pub(super) top: Option<Vec<Process>>,
     /// The number of processes, if all are visible.
     pub(super) process_count: Option<u64>,
+    /// The share of the machine that processes used which have ended and that no listed one accounts for, in percent.
+    pub(super) exited_cpu: Option<f64>,
     /// How long the reading took.
     took: Duration,
 }
 
+/// What the first reading tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FirstRoll {
+    /// See [`Lists::process_count`].
+    pub(super) process_count: Option<u64>,
+    /// Whether later ones can have [`Lists::exited_cpu`].
+    pub(super) has_exited_cpu: bool,
+}
+
 impl RollCall {
     /// Takes the first reading, the baseline, and leaves later ones to a new thread. `read` reads all processes; lists
-    /// contain `count` by CPU and as many by memory. Also returns the number of processes.
+    /// contain `count` by CPU and as many by memory.
     pub(super) fn begin(
         mut read: impl FnMut() -> Roll + Send + 'static,
         count: usize,
-    ) -> (Self, Option<u64>) {
+    ) -> (Self, FirstRoll) {
         let begun = Instant::now();
         let baseline = read();
-        let process_count = baseline.process_count();
+        let first = FirstRoll {
+            process_count: baseline.process_count(),
+            has_exited_cpu: baseline.processes.is_some() && baseline.cpu.is_some(),
+        };
         let took = begun.elapsed();
         let (plans, planned) = mpsc::channel();
         let (answer, answers) = mpsc::channel();
@@ -76,7 +91,7 @@ impl RollCall {
             is_under_way: false,
             next: Instant::now(),
         };
-        (call, process_count)
+        (call, first)
     }
 
     /// The next sample is due at `due`: takes a reading just before, unless it is too soon after the last one. Shares
@@ -119,8 +134,10 @@ fn serve(
         let begun = Instant::now();
         let next = read();
         took = begun.elapsed();
+        let usage = Usage::between(&prev, &next);
         let lists = Lists {
-            top: top(&prev, &next, whole, count),
+            top: top(&next, &usage, whole, count),
+            exited_cpu: usage.exited.and_then(|used| usage.share(used, whole)),
             process_count: next.process_count(),
             took,
         };
@@ -153,8 +170,13 @@ mod tests {
                 name: "a".into(),
                 started: 0.0,
                 cpu: Duration::ZERO,
+                parent: 0,
+                reaped: Duration::ZERO,
                 memory: 10,
+                state: None,
+                threads: None,
             }]),
+            ..Roll::begin()
         }
     }
 
@@ -163,8 +185,11 @@ mod tests {
         let readings = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&readings);
         let read = move || roll(counter.fetch_add(1, Ordering::SeqCst));
-        let (call, process_count) = RollCall::begin(read, 5);
-        assert_eq!(process_count, Some(1));
+        let (call, first) = RollCall::begin(read, 5);
+        assert_eq!(
+            (first.process_count, first.has_exited_cpu),
+            (Some(1), false)
+        );
         (call, readings)
     }
 
@@ -239,6 +264,7 @@ mod tests {
         let lists = Lists {
             top: None,
             process_count: None,
+            exited_cpu: None,
             took,
         };
         answer.send(lists).unwrap();

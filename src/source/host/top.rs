@@ -6,20 +6,16 @@ use std::collections::HashSet;
 use crate::protocol::{Process, round_nonzero};
 
 use super::reading::{Roll, Task, Whole};
+use super::usage::Usage;
 
-/// Start times are truncated to this resolution, in seconds.
-const GRAIN: f64 = 0.01;
-
-/// The top `count` processes by CPU and the top `count` by memory, each once, the busiest first, with their shares of
-/// `whole`. `None` if processes could not be listed.
-pub(super) fn top(prev: &Roll, next: &Roll, whole: Whole, count: usize) -> Option<Vec<Process>> {
-    let machine =
-        next.at.saturating_duration_since(prev.at).as_secs_f64() * whole.cores.max(1) as f64;
-    let tasks = next.processes.as_ref()?;
-    let shares: Vec<f64> = tasks
-        .iter()
-        .map(|task| cpu_share(prev, task, machine))
-        .collect();
+/// The top `count` processes of `roll` by CPU and the top `count` by memory, each once, the busiest first, with their
+/// shares of `whole`. `None` if processes could not be listed.
+pub(super) fn top(roll: &Roll, usage: &Usage, whole: Whole, count: usize) -> Option<Vec<Process>> {
+    let tasks = roll.processes.as_ref()?;
+    let share = |used: &Option<f64>| used.and_then(|seconds| usage.share(seconds, whole));
+    // 0 if not known yet.
+    let rounded = |used| round_nonzero(share(used).unwrap_or(0.0), 0.01);
+    let shares: Vec<f64> = usage.each.iter().map(rounded).collect();
     // Among idle processes, the large ones are of interest, not those with the lowest numbers.
     let by_cpu = |&a: &usize, &b: &usize| {
         falling(shares[a], shares[b])
@@ -36,6 +32,9 @@ pub(super) fn top(prev: &Roll, next: &Roll, whole: Whole, count: usize) -> Optio
             name: tasks[place].name.clone(),
             cpu: shares[place],
             memory: memory_share(&tasks[place], whole),
+            rss: Some(tasks[place].memory),
+            state: tasks[place].state.map(String::from),
+            threads: tasks[place].threads,
         })
         .collect();
     processes.sort_unstable_by(|a, b| falling(a.cpu, b.cpu).then(a.pid.cmp(&b.pid)));
@@ -54,39 +53,6 @@ fn first(len: usize, count: usize, order: impl Fn(&usize, &usize) -> Ordering) -
 
 fn falling(a: f64, b: f64) -> Ordering {
     b.total_cmp(&a)
-}
-
-/// In percent of `machine`, the seconds of all cores; 0 if not known yet.
-fn cpu_share(prev: &Roll, task: &Task, machine: f64) -> f64 {
-    let Some(used) = cpu_used(prev, task) else {
-        return 0.0;
-    };
-    if machine <= 0.0 {
-        return 0.0;
-    }
-    round_nonzero((100.0 * used / machine).clamp(0.0, 100.0), 0.01)
-}
-
-/// CPU seconds since the previous reading.
-fn cpu_used(prev: &Roll, task: &Task) -> Option<f64> {
-    let before = prev.processes.as_deref().unwrap_or_default();
-    let before = before.binary_search_by_key(&task.pid, |task| task.pid);
-    let before = before
-        .ok()
-        .and_then(|place| prev.processes.as_ref()?.get(place));
-    match before {
-        #[expect(
-            clippy::float_cmp,
-            reason = "the same count of ticks, converted the same way"
-        )]
-        Some(before) if before.started == task.started => {
-            Some(task.cpu.checked_sub(before.cpu)?.as_secs_f64())
-        }
-        // Started since then, so all that it has used belongs to this step: short-lived processes are often the
-        // culprits.
-        _ if prev.since_boot? - GRAIN <= task.started => Some(task.cpu.as_secs_f64()),
-        _ => None,
-    }
 }
 
 fn memory_share(task: &Task, whole: Whole) -> f64 {
@@ -111,7 +77,11 @@ mod tests {
             name: format!("p{pid}"),
             started,
             cpu: Duration::from_millis(cpu_ms),
+            parent: 1,
+            reaped: Duration::ZERO,
             memory: memory * MIB,
+            state: Some('S'),
+            threads: Some(2),
         }
     }
 
@@ -127,7 +97,7 @@ mod tests {
             cores: 2,
             memory: 1000 * MIB,
         };
-        let top = top(&prev, &next, whole, count).unwrap();
+        let top = top(&next, &Usage::between(&prev, &next), whole, count).unwrap();
         let top: Vec<_> = top.iter().map(|p| (p.pid, p.cpu, p.memory)).collect();
         assert_eq!(top, expected);
     }
@@ -209,8 +179,10 @@ mod tests {
             cores: 1,
             memory: 1 << 30,
         };
-        let process = &top(&prev, &next, whole, 1).unwrap()[0];
+        let process = &top(&next, &Usage::between(&prev, &next), whole, 1).unwrap()[0];
         assert_eq!((process.cpu, process.memory), (0.000_28, 0.000_38));
+        assert_eq!((process.rss, process.threads), (Some(4096), Some(2)));
+        assert_eq!(process.state.as_deref(), Some("S"));
     }
 
     #[test]
@@ -220,6 +192,7 @@ mod tests {
             cores: 1,
             memory: 1,
         };
-        assert_eq!(top(&roll, &roll, whole, 5), None);
+        let usage = Usage::between(&roll, &roll);
+        assert_eq!(top(&roll, &usage, whole, 5), None);
     }
 }

@@ -416,6 +416,7 @@ fn process(pid: u32, name: &str, cpu: f64, memory: f64) -> Process {
         name: name.into(),
         cpu,
         memory,
+        ..Process::default()
     }
 }
 

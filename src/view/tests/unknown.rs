@@ -149,7 +149,7 @@ fn a_new_metric_of_a_known_section_is_a_column_of_its_table() {
         vec![
             describe("diskRead:sda", 1),
             info("diskTrimmed:sda", "B/s", "Disk trimmed sda", "Disks"),
-            info("inodes:/", "%", "Inodes /", "Filesystems"),
+            info("quota:/", "%", "Quota /", "Filesystems"),
         ],
         100,
     );
@@ -163,7 +163,7 @@ fn a_new_metric_of_a_known_section_is_a_column_of_its_table() {
             "1 B/s",
             "2 B/s",
             "FILESYSTEMS",
-            "Inodes",
+            "Quota",
             "/",
             "3.0 %",
         ],

@@ -123,6 +123,9 @@ pub(crate) struct Process {
     pub(crate) name: String,
     pub(crate) cpu: f64,
     pub(crate) memory: f64,
+    pub(crate) rss: Option<u64>,
+    pub(crate) state: Option<String>,
+    pub(crate) threads: Option<u64>,
 }
 
 /// `data`: flat, numbers only, no key twice, and `top`.

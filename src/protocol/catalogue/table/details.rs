@@ -179,4 +179,10 @@ pub(super) const DETAILS: &[Entry] = &[
             "Used share of the table of tracked connections.",
         )
         .levels(Levels::Percent),
+    metric("exitedCpu", "%", "Exited CPU", section::CPU)
+        .exposed(
+            "host_exited_cpu_ratio",
+            "CPU time of processes that have ended and that no listed process accounts for.",
+        )
+        .levels(Levels::Percent),
 ];

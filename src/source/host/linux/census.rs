@@ -92,9 +92,14 @@ impl Census {
             String::from_utf8_lossy(&text).into_owned()
         };
         // Capabilities in one's own user namespace give no access to the processes of the machine.
-        let is_fenced_in = self.is_link("self/ns/pid", FIRST_NAMESPACE)
-            && !self.is_link("self/ns/user", FIRST_USERS);
+        let is_fenced_in =
+            self.is_in_first_namespace() && !self.is_link("self/ns/user", FIRST_USERS);
         sight(&read("self/mountinfo"), &read("self/status"), !is_fenced_in)
+    }
+
+    /// Whether the processes that we see are those of the machine, not only of a container.
+    pub(super) fn is_in_first_namespace(&self) -> bool {
+        self.is_link("self/ns/pid", FIRST_NAMESPACE)
     }
 
     fn is_link(&self, link: &str, target: &str) -> bool {
@@ -121,7 +126,7 @@ impl Census {
     /// The number of fixed directories. The links include the processes of all PID namespaces, so they count ours only
     /// in the first one; `None` elsewhere, and if they contradict the list.
     fn count_fixed(&self, sight: Sight) -> Option<u64> {
-        if !self.is_link("self/ns/pid", FIRST_NAMESPACE) {
+        if !self.is_in_first_namespace() {
             return None;
         }
         let before = self.links()?;

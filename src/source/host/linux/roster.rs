@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::census::{Census, Sight};
-use super::{Roots, seconds, tasks};
-use crate::source::host::reading::Roll;
+use super::proc_file::ProcFile;
+use super::{Roots, counters, seconds, tasks};
+use crate::source::host::reading::{Cpu, Roll};
 
 /// Lists processes; used on a thread of its own.
 pub(in crate::source::host) struct Roster {
     proc: PathBuf,
     census: Census,
+    stat: ProcFile,
     text: Vec<u8>,
 }
 
@@ -26,6 +28,7 @@ impl Roster {
         Self {
             proc: roots.proc(""),
             census: Census::new(roots.proc("")),
+            stat: ProcFile::open(roots.proc("stat")),
             text: Vec::new(),
         }
     }
@@ -36,7 +39,23 @@ impl Roster {
         roll.since_boot = Some(seconds(clock_gettime(ClockId::Boottime)).as_secs_f64());
         if self.census.sight(roll.at) == Sight::All {
             roll.processes = tasks::list(&self.proc, &mut self.text);
+            self.read_total(&mut roll);
         }
         roll
+    }
+
+    /// What all processes together have used. In a container, /proc/stat is still about the whole machine.
+    fn read_total(&mut self, roll: &mut Roll) {
+        if !self.census.is_in_first_namespace() {
+            return;
+        }
+        // The sampler reads the same file and reports its invalid lines.
+        let quiet = &|_: &[u8]| {};
+        if let Some(text) = self.stat.read(&mut self.text) {
+            if let (Some(Cpu::Counted(ticks)), _) = counters::cpu(text, quiet) {
+                roll.cpu = tasks::time_of(ticks.user.saturating_add(ticks.system));
+            }
+            roll.forks = counters::scheduler(text, quiet).forks;
+        }
     }
 }

@@ -47,19 +47,33 @@ fn task(stat: &[u8]) -> Option<Task> {
     let (pid, rest) = split_once(stat, b'(')?;
     let (name, rest) = rsplit_once(rest, b')')?;
     let mut rest = fields(rest);
-    let user_ticks: u64 = number(rest.nth(14 - 3)?)?;
-    let system_ticks: u64 = number(rest.next()?)?;
-    let started: u64 = number(rest.nth(22 - 16)?)?;
+    let state = rest.next()?.first().copied().map(char::from);
+    let parent = number(rest.next()?)?;
+    let [user, system, children_user, children_system] = {
+        let user = number(rest.nth(14 - 5)?)?;
+        let mut next = || number::<u64>(rest.next()?);
+        [user, next()?, next()?, next()?]
+    };
+    let threads = number(rest.nth(20 - 18)?)?;
+    let started: u64 = number(rest.nth(22 - 21)?)?;
     let pages: u64 = number(rest.nth(24 - 23)?)?;
-    let ticks_per_second = procfs::ticks_per_second();
-    let milliseconds = user_ticks.checked_add(system_ticks)?.checked_mul(1000)?;
     Some(Task {
         pid: number(pid.trim_ascii())?,
         name: String::from_utf8_lossy(name).into_owned(),
-        started: started as f64 / ticks_per_second as f64,
-        cpu: Duration::from_millis(milliseconds / ticks_per_second),
+        started: started as f64 / procfs::ticks_per_second() as f64,
+        cpu: time_of(user.checked_add(system)?)?,
+        parent,
+        reaped: time_of(children_user.checked_add(children_system)?)?,
         memory: pages.checked_mul(procfs::page_size())?,
+        state: state.filter(char::is_ascii_alphabetic),
+        threads: Some(threads),
     })
+}
+
+/// How long so many ticks are; `None` if that is longer than any machine runs.
+pub(super) fn time_of(ticks: u64) -> Option<Duration> {
+    let milliseconds = ticks.checked_mul(1000)? / procfs::ticks_per_second();
+    Some(Duration::from_millis(milliseconds))
 }
 
 #[cfg(test)]
@@ -68,7 +82,7 @@ mod tests {
 
     #[test]
     fn names_may_hold_spaces_and_parentheses() {
-        let rest = "S 1 7 7 0 -1 4194304 0 0 0 0 150 50 0 0 20 0 3 0 1234 4096000 25 1844674407370955161 1 1 0 0 0 0 0 0 0 \
+        let rest = "S 1 7 7 0 -1 4194304 0 0 0 0 150 50 7 5 20 0 3 0 1234 4096000 25 1844674407370955161 1 1 0 0 0 0 0 0 0 \
                     0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0";
         let task = task(format!("7 (a) S (b) {rest}\n").as_bytes()).unwrap();
         assert_eq!((task.pid, &*task.name), (7, "a) S (b"));
@@ -77,6 +91,12 @@ mod tests {
             Duration::from_millis(200_000 / procfs::ticks_per_second())
         );
         assert_eq!(task.memory, 25 * procfs::page_size());
+        assert_eq!(
+            (task.parent, task.state, task.threads),
+            (1, Some('S'), Some(3))
+        );
+        let tick = Duration::from_millis(1000 / procfs::ticks_per_second());
+        assert_eq!(task.reaped, 12 * tick);
     }
 
     #[test]
