@@ -305,6 +305,22 @@ impl HostPublisher {
         self.hub.wake();
     }
 
+    /// Forgets everything about the host, as a server that restarts. An announcement must follow.
+    pub fn start_over(&self) {
+        lock(&self.log.ring).start_over();
+    }
+
+    /// Waits until every viewer has read everything, if sources wait for viewers.
+    pub async fn all_read(&self) {
+        loop {
+            let moved = self.log.room.notified();
+            if lock(&self.log.ring).is_read() {
+                return;
+            }
+            moved.await;
+        }
+    }
+
     /// Waits until the log is within its bounds again.
     pub async fn room(&self) {
         loop {

@@ -9,6 +9,7 @@
 mod connections;
 mod door;
 mod families;
+mod faults;
 mod http;
 mod shared;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use viewers::fanout::{Fanout, Policy};
 pub use door::trust::Trust;
 pub use door::{gate, listen, tls};
 pub use families::{Countable, CounterFamily};
+pub use faults::Faults;
 pub use shared::Config;
 pub use viewers::counts::{Counts, Viewers};
 pub use viewers::tally::Tally;
@@ -59,7 +61,9 @@ pub async fn run(
     // Bounded by the seats: every newcomer has one.
     let (newcomers, coming) = mpsc::unbounded_channel();
     let send_away = CancellationToken::new();
-    let fanout = tokio::spawn(Fanout::new(&hub, coming, policy).run(send_away.clone()));
+    let fanout = tokio::spawn(
+        Fanout::new(&hub, coming, policy, config.faults.as_ref()).run(send_away.clone()),
+    );
     let shared = Arc::new(Shared {
         hub,
         config,

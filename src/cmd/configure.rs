@@ -37,6 +37,7 @@ pub(super) fn server(
         trust,
         notifications: Arc::default(),
         counted: Vec::new(),
+        faults: None,
     }
 }
 

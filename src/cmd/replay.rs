@@ -1,5 +1,6 @@
 //! `metrics replay`: a recording as a live stream again.
 
+mod chaos;
 mod description;
 mod flags;
 mod only_alerts;
@@ -10,6 +11,7 @@ mod progress;
 use std::io::IsTerminal;
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,7 @@ use super::alerts;
 use super::child::{Companion, WhenWeFail};
 use super::{Exit, Failure, announce, configure, notify};
 
+use chaos::Disturbance;
 use description::{described, nothing, what};
 use play::play;
 use prepared::{Prepared, ready};
@@ -137,10 +140,12 @@ async fn broadcast(
         lossless: true,
     });
     let viewers = Viewers::default();
+    let (disturbance, chaos) = Disturbance::of(args, listeners.len(), &viewers).unzip();
     // Before the limit of open files is raised, which COMMAND would inherit.
     begin(args, global, (&listeners, &trust), &survey, companion).await?;
     let mut config = configure::server(&args.server, trust, None, global);
     config.notifications = counts;
+    config.faults = disturbance.as_ref().map(Disturbance::faults);
     let replay = described(args, &survey, playback.numbering());
     let tempo = Tempo {
         speed: args.speed(),
@@ -155,6 +160,9 @@ async fn broadcast(
         gives_way: !args.command.is_empty(),
     };
     let mut feed = Feed::new(playback, tempo, replay, epoch_millis, observer, alerting);
+    if let Some(chaos) = chaos {
+        feed.disturbed_by(chaos);
+    }
     let publisher = hub.publisher(Timeline::Recorded);
     feed.announce_hosts(&publisher, &survey);
     let serving = CancellationToken::new();
@@ -166,31 +174,49 @@ async fn broadcast(
         serving.clone(),
     );
     let mut server = tokio::spawn(server);
-    let playing = play(args, (feed, publisher), &hub, &viewers, stop.clone());
+    let gone = AtomicU64::default();
+    let playing = play(
+        args,
+        (feed, publisher),
+        &hub,
+        (&viewers, &gone),
+        stop.clone(),
+    );
     let played = tokio::select! {
         biased;
         played = playing => played,
         () = stop.cancelled() => Ok(None),
+        () = chaos::obey(disturbance, &gone) => Ok(None),
         // It ends by itself only if it cannot start.
         ended = &mut server => return Ok(ended?.map(|()| None)?),
     };
     progress.finish();
     serving.cancel();
     server.await??;
-    let Some(Played { messages, warnings }) = played? else {
-        return Ok(None);
-    };
-    for warning in warnings {
-        if !survey.warnings.contains(&warning) {
-            announce::say(global, &format!("warning: {warning}"));
-        }
+    match played? {
+        Some(played) => summary(args, played, &survey, &viewers, global).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What was played, in one line; says what was odd about it.
+fn summary(
+    args: &ReplayArgs,
+    Played { messages, warnings }: Played,
+    survey: &Survey,
+    viewers: &Viewers,
+    global: &GlobalArgs,
+) -> Result<String, Failure> {
+    let known = &survey.warnings;
+    for warning in warnings.iter().filter(|warning| !known.contains(warning)) {
+        announce::say(global, &format!("warning: {warning}"));
     }
     if messages == 0 {
         return Err(nothing(args));
     }
     let viewers = announce::at_most(viewers.now().most);
     let messages = counted(messages, "message");
-    Ok(Some(format!("Replayed {messages} to {viewers}.")))
+    Ok(format!("Replayed {messages} to {viewers}."))
 }
 
 /// Says where we listen, or starts COMMAND and tells it.

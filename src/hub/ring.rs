@@ -224,6 +224,21 @@ impl Ring {
         false
     }
 
+    /// Whether no reader has anything left to read.
+    pub(super) fn is_read(&self) -> bool {
+        self.head() <= self.first_unread()
+    }
+
+    /// Drops everything but the readers. Indexes go on.
+    pub(super) fn start_over(&mut self) {
+        self.first = self.head();
+        self.entries.clear();
+        (self.bytes, self.samples) = (0, 0);
+        (self.announcement, self.newest, self.heartbeat) = (None, None, None);
+        self.streams.clear();
+        self.firing.clear();
+    }
+
     fn first_unread(&self) -> u64 {
         self.readers
             .iter()

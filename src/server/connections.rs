@@ -20,10 +20,12 @@ use crate::loopback::is_loopback;
 use crate::wording::exact_span;
 
 use super::door::head::{self, RequestKind};
+use super::door::listen;
 use super::door::lobby::{Eviction, Lobby, Ticket};
 use super::door::refusal_log::RefusalCause;
 use super::door::replayed::Replayed;
 use super::door::socket::Socket;
+use super::faults::{Faults, Orders, next_cut};
 use super::http;
 use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::handshake;
@@ -96,14 +98,23 @@ async fn release_memory(shared: Arc<Shared>) {
     shared.stop.run_until_cancelled(crowds).await;
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
+async fn accept(mut listener: TcpListener, shared: Arc<Shared>, connections: TaskTracker) {
     let local = listener.local_addr();
     let on_loopback = local.is_ok_and(|addr| is_loopback(addr.ip()));
     let mut said: Option<Instant> = None;
+    let mut orders = shared.config.faults.as_ref().map(Faults::orders);
     loop {
         let accepted = tokio::select! {
             biased;
             () = shared.stop.cancelled() => return,
+            () = told_to_go_down(orders.as_mut()) => {
+                let back = away(listener, orders.as_mut());
+                match shared.stop.run_until_cancelled(back).await {
+                    Some(back) => listener = back,
+                    None => return,
+                }
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -125,6 +136,42 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>, connections: TaskTra
                 }
                 shared.lobby.make_room();
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Waits for the order to refuse connections.
+async fn told_to_go_down(orders: Option<&mut Orders>) {
+    match orders {
+        Some(orders) => orders.until(|ordered| ordered.is_down).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Refuses connections until told otherwise. The port stays taken meanwhile.
+async fn away(listener: TcpListener, orders: Option<&mut Orders>) -> TcpListener {
+    let Some(orders) = orders else {
+        return listener;
+    };
+    let Ok(addr) = listener.local_addr() else {
+        return listener;
+    };
+    drop(listener);
+    let mut held = listen::hold(addr).ok();
+    orders.closed();
+    orders.until(|ordered| !ordered.is_down).await;
+    loop {
+        let socket = held.take().map_or_else(|| listen::hold(addr), Ok);
+        match socket.and_then(listen::listen_on) {
+            Ok(listener) => {
+                orders.reopened();
+                return listener;
+            }
+            Err(error) => {
+                // Another program was faster.
+                tracing::warn!(%error, %addr, "cannot listen again");
+                tokio::time::sleep(SAY_AGAIN / 60).await;
             }
         }
     }
@@ -156,6 +203,7 @@ async fn attend(socket: TcpStream, ticket: Ticket, arrival: Arrival, shared: Arc
     let crowd = tokio::select! {
         biased;
         crowd = ticket.told_to_leave() => crowd,
+        () = next_cut(shared.config.faults.as_ref()) => return,
         () = connection(socket, &ticket, arrival, &shared) => return,
     };
     let reason = match crowd {

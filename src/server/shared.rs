@@ -16,6 +16,7 @@ use super::door::refusal::Refusal;
 use super::door::refusal_log::{RefusalCause, RefusalLog};
 use super::door::trust::Trust;
 use super::families::Countable;
+use super::faults::Faults;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub notifications: Arc<notify::NotificationCounts>,
     /// Further counters for `/metrics`.
     pub counted: Vec<Arc<dyn Countable>>,
+    /// Has the server misbehave, if that is wanted.
+    pub faults: Option<Faults>,
 }
 
 /// What every connection shares.

@@ -6,6 +6,7 @@
 //! produces the messages, and [`Feed`] paces them.
 
 mod chain;
+mod chaos;
 mod directory;
 mod feed;
 mod found_row;
@@ -23,6 +24,7 @@ mod window;
 use std::path::{Path, PathBuf};
 
 use crate::recording::is_packed;
+pub use chaos::{Chaos, ChaosPlan, Disruption, FaultOrder, PlannedFault, ServerFault};
 
 pub use directory::Found;
 pub use feed::{Feed, LongWait, Observer, Played, ReplayError, Tempo};

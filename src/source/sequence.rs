@@ -88,6 +88,12 @@ impl Sequence {
         self.publisher.announce(announcement);
     }
 
+    /// Forgets all messages and numbers, as a server that restarts. An announcement must follow.
+    pub fn start_over(&mut self) {
+        self.numbers = Numbers::default();
+        self.publisher.start_over();
+    }
+
     /// The publisher, for everything except messages.
     #[must_use]
     pub fn publisher(&self) -> &HostPublisher {

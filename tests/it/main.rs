@@ -14,6 +14,7 @@ mod alerts;
 mod alerts_live;
 mod assertions;
 mod banner;
+mod chaos;
 mod client;
 mod command;
 mod counts;

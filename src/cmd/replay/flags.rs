@@ -11,7 +11,7 @@ use crate::millis::epoch_millis;
 use crate::protocol::{HostName, StreamId};
 use crate::server::listen::ListenAddr;
 use crate::source::recording::{
-    Bound, Found, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window,
+    Bound, ChaosPlan, Found, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window,
 };
 
 /// How many of the files that a directory holds besides recordings are named.
@@ -78,6 +78,10 @@ pub struct ReplayArgs {
     /// Use this host name instead of the recorded one
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<HostName>,
+
+    /// Let faults happen at these times of the recording: 'cut@10s stall@20s/5s restart@40s'
+    #[arg(long, value_name = "PLAN", conflicts_with = "print_alerts")]
+    pub(super) chaos: Option<ChaosPlan>,
 
     #[command(flatten)]
     pub(super) server: ServerArgs,
@@ -194,7 +198,8 @@ impl ReplayArgs {
     pub(super) fn run(&self, inputs: Vec<Input>, has_rules: bool) -> PlaybackOptions {
         let now = epoch_millis();
         let order = RowOrder::default();
-        let fresh = self.again || self.rebase || self.name.is_some() || has_rules;
+        let restarts = self.chaos.as_ref().is_some_and(ChaosPlan::has_restart);
+        let fresh = self.again || self.rebase || self.name.is_some() || has_rules || restarts;
         PlaybackOptions {
             inputs,
             order,

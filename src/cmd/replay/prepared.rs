@@ -8,6 +8,7 @@ use crate::protocol::HostName;
 use crate::recording::ReadError;
 use crate::source::recording::{Input, Playback, PlaybackOptions, Survey, survey};
 
+use super::chaos;
 use super::description::nothing;
 use super::flags::ReplayArgs;
 
@@ -55,6 +56,7 @@ pub(super) async fn ready(
     }
     args.check_window(prepared.survey.first)?;
     check(&prepared.survey, args)?;
+    chaos::check(args, &prepared.survey)?;
     let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);
     let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
     Ok((prepared, rules.transpose()?))

@@ -4,7 +4,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use crate::cli::GlobalArgs;
 use crate::cmd::announce;
-use crate::source::recording::{LongWait, Observer, Survey};
+use crate::protocol::{HostName, rfc3339};
+use crate::source::recording::{LongWait, Observer, PlannedFault, Survey};
 use crate::terminal::{self, ProgressLine};
 use crate::wording::{counted, exact_span};
 
@@ -54,6 +55,12 @@ impl Observer for ReplayReport<'_> {
             next.host,
             humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(next.timestamp)),
         );
+        announce::say(self.global, &text);
+    }
+
+    fn fault(&self, fault: &PlannedFault, host: &HostName, timestamp: u64) {
+        let (offset, time) = (exact_span(fault.offset), rfc3339(timestamp));
+        let text = format!("Chaos at {offset}, before the message of {host} at {time}: {fault}.");
         announce::say(self.global, &text);
     }
 }

@@ -259,27 +259,35 @@ fn bind_loopback(port: u16) -> Result<Vec<TcpListener>, ListenError> {
 }
 
 fn bind_one(addr: SocketAddr) -> Result<TcpListener, ListenError> {
-    let listen = || {
-        let socket = if addr.is_ipv4() {
-            TcpSocket::new_v4()
-        } else {
-            TcpSocket::new_v6()
-        }?;
-        // A restarted server can reuse its port despite lingering connections.
-        socket.set_reuseaddr(true)?;
-        // Accepted sockets inherit these.
-        socket.set_nodelay(true)?;
-        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
-        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
-        #[cfg(target_os = "linux")]
-        socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
-        socket.bind(addr)?;
-        socket.listen(BACKLOG)
-    };
-    listen().map_err(|source| match source.kind() {
+    let listener = hold(addr).and_then(listen_on);
+    listener.map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::Taken { addr },
         _ => ListenError::Bind { addr, source },
     })
+}
+
+/// A socket that keeps `addr` from others and refuses connections.
+pub(in crate::server) fn hold(addr: SocketAddr) -> io::Result<TcpSocket> {
+    let socket = if addr.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // A restarted server can reuse its port despite lingering connections.
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit these.
+    socket.set_nodelay(true)?;
+    socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
+    #[cfg(target_os = "linux")]
+    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    socket.bind(addr)?;
+    Ok(socket)
+}
+
+/// Accepts connections on it.
+pub(in crate::server) fn listen_on(socket: TcpSocket) -> io::Result<TcpListener> {
+    socket.listen(BACKLOG)
 }
 
 #[cfg(test)]

@@ -267,6 +267,14 @@ impl Socket {
         let _ = socket.shutdown(std::net::Shutdown::Both);
     }
 
+    /// Once this is dropped, the peer gets a reset instead of an orderly end.
+    pub(in crate::server) fn reset_when_dropped(&self) {
+        if let Some(tcp) = &self.tcp {
+            // A socket whose peer is gone refuses this, and doesn't need it.
+            let _ = SockRef::from(tcp).set_linger(Some(std::time::Duration::ZERO));
+        }
+    }
+
     /// Waits until there may be something to read, after [`Socket::try_read`] would have blocked. Only one task may
     /// wait at a time.
     pub(in crate::server) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

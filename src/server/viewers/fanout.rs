@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Head, Hub};
 use crate::protocol::close;
+use crate::server::faults::{Faults, Orders};
 
 use super::line::{Parting, ReaderNotice, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
@@ -60,6 +61,12 @@ pub(in crate::server) struct Fanout {
     is_closed: bool,
     /// The server is stopping: new viewers are sent away.
     is_leaving: bool,
+    /// Faults, if some are wanted.
+    orders: Option<Orders>,
+    /// How many times all viewers have been cut.
+    cuts: u64,
+    /// Viewers get nothing.
+    is_silent: bool,
 }
 
 /// The viewer that was waited for, and whether its socket takes more. Its key may belong to another viewer by then;
@@ -71,6 +78,7 @@ impl Fanout {
         hub: &Hub,
         newcomers: mpsc::UnboundedReceiver<Newcomer>,
         policy: Policy,
+        faults: Option<&Faults>,
     ) -> Self {
         let (tell, notices) = mpsc::unbounded_channel();
         Self {
@@ -85,6 +93,9 @@ impl Fanout {
             frames: Vec::new(),
             is_closed: false,
             is_leaving: false,
+            orders: faults.map(Faults::orders),
+            cuts: 0,
+            is_silent: false,
         }
     }
 
@@ -105,7 +116,12 @@ impl Fanout {
     /// Handles the next event. The order is random: an event that is always ready, such as a viewer that is behind,
     /// must not keep others waiting.
     async fn event(&mut self, looks: &mut Interval) {
+        if self.is_silent {
+            ordered(self.orders.as_mut()).await;
+            return self.obey();
+        }
         tokio::select! {
+            () = ordered(self.orders.as_mut()) => self.obey(),
             newcomer = self.newcomers.recv(), if !self.is_closed => match newcomer {
                 Some(newcomer) => self.join(newcomer),
                 None => self.is_closed = true,
@@ -114,6 +130,34 @@ impl Fanout {
             Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
             () = self.head.changed() => self.round().await,
             _ = looks.tick() => self.look(),
+        }
+    }
+
+    /// Does to all viewers what is ordered.
+    fn obey(&mut self) {
+        let Some(orders) = &mut self.orders else {
+            return;
+        };
+        let ordered = orders.now();
+        self.is_silent = ordered.is_silent;
+        let is_cut = std::mem::replace(&mut self.cuts, ordered.cuts) != ordered.cuts;
+        if is_cut {
+            self.cut_all();
+        }
+        if let Some(orders) = &self.orders {
+            orders.viewers_obeyed(ordered);
+        }
+    }
+
+    /// Resets every connection, also of viewers that are about to join.
+    fn cut_all(&mut self) {
+        self.waiting = FuturesUnordered::new();
+        for viewer in self.viewers.drain() {
+            viewer.line.cut();
+            tracing::info!(peer = %viewer.peer, reason = "cut by --chaos", "viewer disconnected");
+        }
+        while let Ok(newcomer) = self.newcomers.try_recv() {
+            newcomer.socket.reset_when_dropped();
         }
     }
 
@@ -282,7 +326,7 @@ impl Fanout {
     /// Disconnects viewers, a few at a time, so that they don't all reconnect at once. Viewers that do not leave are
     /// dropped with the server.
     async fn send_away(&mut self, looks: &mut Interval) {
-        self.is_leaving = true;
+        (self.is_leaving, self.is_silent, self.orders) = (true, false, None);
         let keys: Vec<_> = self.viewers.iter().map(|(key, _)| key).collect();
         let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
         // Half of the drain is for disconnecting, the other half for the last responses.
@@ -308,5 +352,13 @@ impl Fanout {
             viewer.dismiss(close::GOING_AWAY);
             self.feed(key);
         }
+    }
+}
+
+/// Waits for an order, if there can be one.
+async fn ordered(orders: Option<&mut Orders>) {
+    match orders {
+        Some(orders) => orders.changed().await,
+        None => std::future::pending().await,
     }
 }

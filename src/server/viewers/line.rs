@@ -149,6 +149,12 @@ impl ViewerLine {
         self.socket.hang_up(at_once);
     }
 
+    /// Ends the connection with a reset, once nothing refers to this any more.
+    pub(in crate::server) fn cut(&self) {
+        self.socket.reset_when_dropped();
+        self.ask_to_leave(0);
+    }
+
     /// A pong has arrived.
     pub(in crate::server) fn answer(&self, pong: &[u8]) {
         if pong == self.question.load(Ordering::Relaxed).to_be_bytes() {

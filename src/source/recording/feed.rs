@@ -1,5 +1,7 @@
 //! From the recording into the hub, at the pace of recorded time.
 
+mod faults;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::recording::{Columns, ReadError};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
 use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
+use super::chaos::{Chaos, PlannedFault};
 use super::pace::{Pace, Speed};
 use super::{DEFAULT_INTERVAL_MS, Numbering, Play, Playback, Survey};
 
@@ -47,6 +50,9 @@ pub trait Observer {
 
     /// The next message is due only after a long wait.
     fn waiting(&self, wait: &LongWait<'_>);
+
+    /// A planned fault happens before the message of `host` with this timestamp.
+    fn fault(&self, _fault: &PlannedFault, _host: &HostName, _timestamp: u64) {}
 }
 
 /// A long wait for the next message.
@@ -104,6 +110,10 @@ struct Player<O> {
     intervals: BTreeMap<HostName, u64>,
     /// Rules that are asked instead of playing the recorded alerts.
     alerting: Option<Alerting>,
+    /// The faults that are still to happen.
+    chaos: Option<Chaos>,
+    /// How many times the server has restarted by such a fault.
+    restarts: u64,
 }
 
 /// One host, and its last announcement.
@@ -142,12 +152,19 @@ impl<O: Observer> Feed<O> {
             hosts: HashMap::new(),
             intervals: BTreeMap::new(),
             alerting,
+            chaos: None,
+            restarts: 0,
         };
         Self {
             playback,
             now,
             player,
         }
+    }
+
+    /// Lets planned faults happen between the messages. If the server restarts among them, numbers are fresh.
+    pub fn disturbed_by(&mut self, chaos: Chaos) {
+        self.player.chaos = Some(chaos);
     }
 
     /// Announces the hosts of `survey`, so that viewers find them before the first row is played.
@@ -172,19 +189,19 @@ impl<O: Observer> Feed<O> {
 
 impl<O: Observer> Player<O> {
     fn host(&mut self, publisher: &Publisher, name: &HostName) -> &mut FedHost {
-        self.hosts.entry(name.clone()).or_insert_with(|| {
-            // One that appears late in a pipe was not surveyed; it usually has the interval of the others.
-            let surveyed = self.intervals.get(name);
-            let interval = surveyed.or_else(|| self.intervals.values().next());
-            let interval = interval.copied().unwrap_or(DEFAULT_INTERVAL_MS);
-            let alerting = self.alerting.clone();
-            FedHost {
-                sequence: Sequence::new(publisher.host(name)),
-                interval: self.tempo.speed.scaled(interval),
-                announced: None,
-                alerts: alerting.map(|it| HostAlerts::new(it, name.clone(), interval, true)),
-                left_out: Hole::default(),
-            }
+        let Self {
+            tempo,
+            hosts,
+            intervals,
+            alerting,
+            ..
+        } = self;
+        hosts.entry(name.clone()).or_insert_with(|| FedHost {
+            sequence: Sequence::new(publisher.host(name)),
+            interval: tempo.speed.scaled(interval_of(intervals, name)),
+            announced: None,
+            alerts: alerts_of(alerting.as_ref(), intervals, name),
+            left_out: Hole::default(),
         })
     }
 
@@ -249,6 +266,7 @@ impl<O: Observer> Player<O> {
                 Read::Rows(plays) => {
                     for play in plays {
                         let due = Duration::from_millis(play.due);
+                        self.disturb(publisher, &play, &mut pace).await;
                         match self.play(publisher, play, &mut pace).await {
                             Ok(played) => messages += played,
                             Err(error) => {
@@ -261,7 +279,13 @@ impl<O: Observer> Player<O> {
                     publisher.wake();
                 }
                 Read::Failed(error) => return Err(error.into()),
-                Read::Over(warnings) => return Ok(Played { messages, warnings }),
+                Read::Over(mut warnings) => {
+                    let left_over = self.chaos.as_ref().and_then(Chaos::left_over);
+                    warnings.extend(left_over.map(|fault| {
+                        format!("--chaos {fault} did not happen: the recording was over before")
+                    }));
+                    return Ok(Played { messages, warnings });
+                }
             }
         }
         Err(ReplayError::Unfinished)
@@ -274,6 +298,7 @@ impl<O: Observer> Player<O> {
         mut play: Play,
         pace: &mut Pace,
     ) -> Result<u64, NumbersRanOut> {
+        play.message.stream.0 += self.restarts;
         if !self.host(publisher, &play.host).admits(&mut play) {
             return Ok(0);
         }
@@ -335,6 +360,25 @@ impl<O: Observer> Player<O> {
         let interval = Duration::from_millis(self.host(publisher, host).interval);
         (self.tempo.speed != Speed::Max).then(|| pause_within(interval))
     }
+}
+
+/// The interval of a host as recorded. One that appears late in a pipe was not surveyed; it usually has the interval of
+/// the others.
+fn interval_of(intervals: &BTreeMap<HostName, u64>, name: &HostName) -> u64 {
+    let surveyed = intervals.get(name);
+    let interval = surveyed.or_else(|| intervals.values().next());
+    interval.copied().unwrap_or(DEFAULT_INTERVAL_MS)
+}
+
+/// The rules for a host, none of which has seen a sample.
+fn alerts_of(
+    alerting: Option<&Alerting>,
+    intervals: &BTreeMap<HostName, u64>,
+    name: &HostName,
+) -> Option<HostAlerts> {
+    let alerting = alerting?.clone();
+    let interval = interval_of(intervals, name);
+    Some(HostAlerts::new(alerting, name.clone(), interval, true))
 }
 
 impl FedHost {
