@@ -1,6 +1,8 @@
 //! Metrics with instances: cores, filesystems, disks, networks, sensors, processes, and anything else that a host
 //! announces. The known ones have their own layout; each other section gets a table.
 
+use std::collections::HashMap;
+
 use crate::protocol::{catalogue, section};
 
 use super::grid::{Cell, Column};
@@ -155,34 +157,95 @@ fn filesystems(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Op
         item
     };
     let items: Vec<StyledLine> = mounts.iter().map(item).collect();
-    let bar_width = canvas.width.saturating_sub(32).clamp(8, 24);
+    let more = more_of_filesystems(groups, host, canvas.width.saturating_sub(32));
+    let taken: usize = more.iter().map(|more| more.width + 1).sum();
+    let bar_width = canvas.width.saturating_sub(32 + taken).clamp(8, 24);
     let name = first(
         canvas,
         mounts.iter().map(|mount| mount.name.clone()),
-        bar_width + 12,
+        bar_width + taken + 12,
     );
-    let columns = [
+    let mut columns = vec![
         Column::left("FILESYSTEM", name),
         Column::right("", 2),
         Column::right("used", 7),
-        Column::left("", bar_width),
     ];
+    columns.extend(
+        more.iter()
+            .map(|more| Column::right(more.title, more.width)),
+    );
+    columns.push(Column::left("", bar_width));
     let rows: Vec<Vec<Cell>> = mounts
         .into_iter()
         .map(|mount| {
             let (mark, tone) = level_mark(mount.level);
-            vec![
+            let more: Vec<Cell> = more.iter().map(|more| more.cell(&mount.name)).collect();
+            let mut cells = vec![
                 (Tone::Plain, mount.name),
                 (tone, mark.into()),
                 (tone, units::value(mount.value, "%")),
-                (tone, bar(mount.value, bar_width, canvas.style)),
-            ]
+            ];
+            cells.extend(more);
+            cells.push((tone, bar(mount.value, bar_width, canvas.style)));
+            cells
         })
         .collect();
     Some(Section {
         short: flow("DISKS", &items, 2, canvas),
         full: table(&columns, &rows, canvas.style),
     })
+}
+
+/// A further column of the table of filesystems.
+struct MountColumn {
+    title: &'static str,
+    unit: &'static str,
+    width: usize,
+    values: HashMap<String, Instance>,
+}
+
+impl MountColumn {
+    fn cell(&self, mount: &str) -> Cell {
+        match self.values.get(mount) {
+            Some(found) => (
+                level_mark(found.level).1,
+                units::value(found.value, self.unit),
+            ),
+            None => (Tone::Dim, "-".into()),
+        }
+    }
+}
+
+/// Takes the other metrics of filesystems out of `groups`, and returns as many columns as fit into `room`.
+fn more_of_filesystems(
+    groups: &mut [Group<'_>],
+    host: &HostState,
+    mut room: usize,
+) -> Vec<MountColumn> {
+    let mut columns = Vec::new();
+    for (name, title, unit, width) in [
+        ("diskFree", "free", "B", 9),
+        ("inodes", "inodes", "%", 7),
+        ("diskSize", "size", "B", 9),
+    ] {
+        let group = groups
+            .iter_mut()
+            .find(|group| group.section == section::FILESYSTEMS);
+        let Some(family) = group.and_then(|group| group.take(name)) else {
+            continue;
+        };
+        if width < room {
+            room -= width + 1;
+            let each = instances::of(host, &family).into_iter();
+            columns.push(MountColumn {
+                title,
+                unit,
+                width,
+                values: each.map(|mount| (mount.name.clone(), mount)).collect(),
+            });
+        }
+    }
+    columns
 }
 
 fn sensors(groups: &mut [Group<'_>], host: &HostState, canvas: Canvas) -> Option<Section> {
