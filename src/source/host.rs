@@ -216,4 +216,10 @@ fn fill(reading: &mut Reading, machine: &mut platform::Machine, own: Own) {
 #[cfg(target_os = "linux")]
 mod faults;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
+mod stand_in;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod trees;

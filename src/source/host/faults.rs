@@ -6,14 +6,10 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::derive::derive;
-use super::linux::{self, fixture::write};
-use super::reading::{Occupancy, Pressure, Space};
-use super::top::top;
-use super::usage::Usage;
-use super::{Own, read};
+use super::linux::fixture::write;
+use super::reading::{Occupancy, Space};
+use super::stand_in;
 
 /// A file below the root, its first and second contents, the names that come from it, and whether its lines are
 /// independent of each other.
@@ -271,46 +267,12 @@ fn values(root: &Path, before: impl Fn(), after: impl Fn()) -> BTreeMap<String, 
         write(&root.join(file.path), file.first.as_bytes());
     }
     before();
-    let roots = linux::Roots::below(root, Arc::new(move |_| Some(space)));
-    let mut roster = linux::Roster::of(&roots);
-    let mut machine = linux::Machine::of(roots);
-    let prev = read(&mut machine, Own::default());
-    let prev_roll = roster.read();
-    for file in changing().filter(|file| root.join(file.path).exists()) {
-        write(&root.join(file.path), file.then.as_bytes());
-    }
-    after();
-    let mut next = read(&mut machine, Own::default());
-    next.at = prev.at + Duration::from_secs(2);
-    // The only clocks that aren't below the root.
-    next.agent.cpu = prev.agent.cpu;
-    let Pressure { cpu, memory, io } = &mut next.pressure;
-    let kinds = [
-        (cpu, prev.pressure.cpu),
-        (memory, prev.pressure.memory),
-        (io, prev.pressure.io),
-    ];
-    for (now, before) in kinds {
-        if let (Some(now), Some(before)) = (now, before) {
-            now.at = before.at + Duration::from_secs(2);
+    stand_in::values(root, Arc::new(move |_| Some(space)), || {
+        for file in changing().filter(|file| root.join(file.path).exists()) {
+            write(&root.join(file.path), file.then.as_bytes());
         }
-    }
-    let mut values = derive(&prev, &next).all();
-    let mut next_roll = roster.read();
-    next_roll.at = prev_roll.at + Duration::from_secs(2);
-    let usage = Usage::between(&prev_roll, &next_roll);
-    let exited = usage
-        .exited
-        .and_then(|used| usage.share(used, next.whole()));
-    values.insert("exitedCpu".into(), exited);
-    for process in top(&next_roll, &usage, next.whole(), 5)
-        .into_iter()
-        .flatten()
-    {
-        let name = format!("top:{} {}", process.pid, process.name);
-        values.insert(name, Some(process.memory));
-    }
-    values
+        after();
+    })
 }
 
 /// The ways in which a text may be corrupt.
