@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Measures how late samples are before and during a flood of packets from an application.
 
-    scripts/flood.py [PACKETS] [BINARY]         200,000 packets; Linux
+    scripts/flood.py [PACKETS] [BINARY] [BURST]         200,000 packets, 10,000 at a time; Linux
 
 Starts a server with `--statsd` on a free port of loopback, reads `metrics_sample_lateness_seconds` for ten seconds, then
-sends it the packets as fast as possible and reads on. Prints the median and the maximum of both, and what became of the
-packets.
+sends it the packets, in bursts as fast as possible with half a second between them, and reads on. Prints the median and
+the maximum of both, and what became of the packets.
 """
 
 import re
@@ -19,9 +19,11 @@ import urllib.request
 
 packets = int(sys.argv[1]) if len(sys.argv) > 1 else 200_000
 binary = sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics"
+burst = int(sys.argv[3]) if len(sys.argv) > 3 else 10_000
 
 INTERVAL = 0.2
 BEFORE = 10
+PAUSE = 0.5
 
 command = [binary, "serve", "--listen", "127.0.0.1:0", "--interval", "200ms", "--statsd", "127.0.0.1:0"]
 server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -56,6 +58,8 @@ def flood():
     client.connect(("127.0.0.1", int(statsd[1])))
     for n in range(packets):
         client.send(b"hits:1|c\nwait:%d|ms\nusers:%d|s" % (n % 1000, n % 5000))
+        if n % burst == burst - 1:
+            time.sleep(PAUSE)
 
 
 before, during = {}, {}
