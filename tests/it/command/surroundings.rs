@@ -1,11 +1,18 @@
 //! COMMAND's environment and its standard input.
 
+use std::path::Path;
+
 use crate::harness::certificates::{Authority, Valid};
 use crate::harness::http::get;
 use crate::harness::metrics::Metrics;
 use crate::harness::recording::plain;
 
 use super::Scene;
+
+/// How a file is named from the folder where the binary runs, while COMMAND may run elsewhere.
+fn from_here(path: &Path) -> &Path {
+    path.strip_prefix(std::env::temp_dir()).unwrap()
+}
 
 /// Prints what COMMAND gets.
 const SHOW: &str =
@@ -70,16 +77,16 @@ fn a_command_gets_in_wherever_it_runs() {
             .arg(&pair.cert)
             .arg("--tls-key")
             .arg(&pair.key);
-        metrics.arg("--token-file").arg(&token)
+        metrics.arg("--token-file").arg(from_here(&token))
     };
 
     let server = secure(Metrics::serve()).start();
     let record = scene
         .record(&server)
         .arg("--token-file")
-        .arg(&token)
+        .arg(from_here(&token))
         .arg("--ca-cert")
-        .arg(&ca);
+        .arg(from_here(&ca));
     let output = record.sh(&format!("{SHOW}; {elsewhere}")).run().success();
     let port = server.port();
     let (token_name, ca_name) = (token.display(), ca.display());
@@ -97,10 +104,11 @@ fn a_command_trusts_the_certificate_of_its_replay() {
     let replay = scene
         .replay()
         .arg("--tls-cert")
-        .arg(&pair.cert)
+        .arg(from_here(&pair.cert))
         .arg("--tls-key")
         .arg(&pair.key);
-    let replay = replay.arg("--token-file").arg(scene.path("token"));
+    let token = scene.path("token");
+    let replay = replay.arg("--token-file").arg(from_here(&token));
     let script = format!(r#"{SHOW}; cd /; "$METRICS" watch --json"#);
     let output = replay.sh(&script).run().success();
     let text = output.text();
