@@ -79,8 +79,9 @@ fn the_second_signal_leaves_no_command_behind() {
             run.signal(Signal::TERM);
             run.stdout_lines(2);
             run.signal(signal);
-            run.wait().code(status);
+            // One that is left behind would hold stdout open.
             wait_until_dead(&command);
+            run.wait().code(status);
         }
     }
 }

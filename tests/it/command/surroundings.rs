@@ -138,7 +138,8 @@ fn a_command_reads_our_stdin_unless_the_recording_does() {
         .args(["--", "cat"])
         .run_with_input(b"typed\n");
     typed.success().stdout_is("typed\n");
-    let csv = plain("web-1", 20, 1000);
+    // More than we read ahead.
+    let csv = plain("web-1", 10_000, 1000);
     for input in ["-", "/dev/stdin"] {
         let replay = Metrics::new().args(["replay", input, "--speed", "max", "--", "cat"]);
         replay
