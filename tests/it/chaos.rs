@@ -15,6 +15,7 @@ use crate::harness::rows::parse;
 use crate::harness::tutorial::PAGE;
 use crate::harness::wire::{Reason, Wire};
 use crate::harness::{PATIENCE, wait_for};
+use crate::page::{VIEW, assert_unbroken, open_after, series};
 
 const ALL: &str = "cut@1s stall@2s/300ms restart@4s/200ms cut@5s";
 
@@ -179,6 +180,96 @@ fn a_bad_plan_is_refused_in_one_line() {
     let input = std::fs::read(&file).unwrap();
     let output = piped.run_with_input(&input).success();
     output.stderr_has("warning: --chaos cut@30s did not happen: the recording was over before");
+}
+
+/// Notes what the page says of its connection, and whether its banner gives the number of the attempt. Every wait before an
+/// attempt is three times the longest, so that even a busy browser draws it.
+const NOTED: &str = "
+    Math.random = () => 3;
+    window.told = [];
+    setInterval(() => {
+        const [word, banner] = ['word', 'banner'].map((id) => document.getElementById(id));
+        if (!word || !banner) return;
+        const counts = /^Connection lost. Reconnection attempt [1-9]/.test(banner.innerText);
+        const now = word.textContent + (banner.hidden ? '' : counts ? ' with a count' : ' with a banner');
+        if (told.at(-1) !== now) told.push(now);
+    }, 20);
+";
+
+/// Fails unless the page has said all that, in this order, and nothing of another kind.
+#[track_caller]
+fn assert_told(browser: &mut Browser, expected: &[&str]) {
+    let told: Vec<String> = serde_json::from_value(browser.eval("told")).unwrap();
+    let mut rest = told.iter();
+    let in_order = expected
+        .iter()
+        .all(|word| rest.any(|told| told.starts_with(word)));
+    assert!(in_order, "{told:?}");
+    // A banner with the number of the attempt, whenever it reconnects.
+    let counted = |told: &&String| told.starts_with("Reconnecting (");
+    assert!(
+        told.iter()
+            .filter(counted)
+            .all(|told| told.ends_with(" with a count")),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn the_page_shows_every_fault_and_is_green_again_without_a_hole() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = in_dir(&dir, 300, 200);
+    let replay = replay(&file, &["--chaos", "cut@4s stall@15s/8s"]);
+    let mut browser = open_after(NOTED, replay.port());
+    browser.wait_until(
+        "view().status === 'Connected' && view().filled && view().seq > 90",
+        VIEW,
+    );
+    assert_told(
+        &mut browser,
+        &[
+            "Connected",
+            "Reconnecting (1)",
+            "Connected",
+            "Stale",
+            "Connected",
+        ],
+    );
+    assert_unbroken(&mut browser);
+    let view = browser.eval("view()");
+    assert_eq!((&view["gaps"], &view["unreadable"]), (&json!(0), &json!(0)));
+    assert_eq!(
+        browser.eval("document.getElementById('banner').hidden"),
+        true
+    );
+}
+
+#[test]
+fn the_page_follows_a_replay_that_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = in_dir(&dir, 400, 200);
+    let replay = replay(&file, &["--chaos", "restart@4s/5s"]);
+    let mut browser = open_after(NOTED, replay.port());
+    // The first stream had 20 samples.
+    let again =
+        "view().status === 'Connected' && view().filled && view().seq > 10 && told.length > 3";
+    browser.wait_until(again, VIEW);
+    assert_told(
+        &mut browser,
+        &[
+            "Connected",
+            "Reconnecting (1)",
+            "Reconnecting (2)",
+            "Connected",
+        ],
+    );
+    // Both streams are there, each without a hole: every value of the recording.
+    let values: Vec<f64> = series(&mut browser, "cpu")
+        .iter()
+        .map(|row| row.2)
+        .collect();
+    let whole: Vec<f64> = (1..=values.len()).map(|n| (n % 100) as f64).collect();
+    assert_eq!(values, whole);
 }
 
 #[test]
