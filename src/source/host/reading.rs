@@ -289,6 +289,8 @@ pub(super) struct Roll {
     /// The CPU time of all processes since boot, whether they still exist or not; `None` if that of others is not
     /// visible.
     pub(super) cpu: Option<Duration>,
+    /// When that was read: a long list takes time, and a busy machine lets its reader wait.
+    pub(super) cpu_at: Instant,
     /// Processes and threads created since boot.
     pub(super) forks: Option<u64>,
 }
@@ -296,8 +298,10 @@ pub(super) struct Roll {
 impl Roll {
     /// An empty reading.
     pub(super) fn begin() -> Self {
+        let at = Instant::now();
         Self {
-            at: Instant::now(),
+            at,
+            cpu_at: at,
             since_boot: None,
             processes: None,
             cpu: None,

@@ -42,6 +42,7 @@ pub(super) fn values(
     }
     let mut next_roll = roster.read();
     next_roll.at = prev_roll.at + Duration::from_secs(2);
+    next_roll.cpu_at = prev_roll.cpu_at + Duration::from_secs(2);
     let usage = Usage::between(&prev_roll, &next_roll);
     let exited = usage
         .exited

@@ -4,12 +4,15 @@
 //! children have used. Of that, only the part since the first list belongs here: the rest was the process's own in
 //! earlier lists, so it is taken from the parent. A parent that has ended too is followed by its own parent.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::reading::{Roll, Task, Whole};
 
 /// Start times are truncated to this resolution, in seconds.
 const GRAIN: f64 = 0.01;
+
+/// For no division by 0.
+const SHORTEST: Duration = Duration::from_nanos(1);
 
 /// CPU time, in seconds.
 pub(super) struct Usage {
@@ -153,6 +156,13 @@ fn take_back(
 fn exited(prev: &Roll, next: &Roll, each: &[Option<f64>], is_quiet: bool) -> Option<f64> {
     let all = next.cpu?.checked_sub(prev.cpu?)?.as_secs_f64();
     next.processes.as_ref()?;
+    // In as much time as there is between the lists.
+    let passed = |before: Instant, now: Instant| now.saturating_duration_since(before);
+    let (lists, totals) = (
+        passed(prev.at, next.at),
+        passed(prev.cpu_at, next.cpu_at).max(SHORTEST),
+    );
+    let all = all * lists.as_secs_f64() / totals.as_secs_f64();
     let listed: f64 = each.iter().copied().sum::<Option<f64>>()?;
     Some(if is_quiet {
         0.0

@@ -1,6 +1,7 @@
 //! The list of all processes.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -51,6 +52,7 @@ impl Roster {
         }
         // The sampler reads the same file and reports its invalid lines.
         let quiet = &|_: &[u8]| {};
+        roll.cpu_at = Instant::now();
         if let Some(text) = self.stat.read(&mut self.text) {
             if let (Some(Cpu::Counted(ticks)), _) = counters::cpu(text, quiet) {
                 roll.cpu = tasks::time_of(ticks.user.saturating_add(ticks.system));

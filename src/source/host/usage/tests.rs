@@ -148,3 +148,13 @@ fn parents_in_a_circle_end_the_search() {
     let prev = roll(0, 5, vec![task(10, 11, 7, 0), task(11, 10, 7, 0)]);
     check(&prev, &roll(9, 5, vec![]), &[], Some(9));
 }
+
+#[test]
+fn the_total_is_that_of_the_time_between_the_lists() {
+    let prev = roll(1000, 5, vec![task(10, 1, 100, 0)]);
+    let mut next = roll(2500, 9, vec![task(10, 1, 700, 0)]);
+    // Its reader had to wait for half a second.
+    next.at = prev.at + Duration::from_secs(1);
+    next.cpu_at = prev.cpu_at + Duration::from_millis(1500);
+    check(&prev, &next, &[Some(600)], Some(400));
+}
