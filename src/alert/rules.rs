@@ -16,6 +16,7 @@ pub const DEFAULT: &str = "default";
 pub const DEFAULT_RULES: &[&str] = &[
     "cpu busy: cpu > 90% for 5m clear < 80",
     "cpu stolen: steal > 20% for 5m clear < 10",
+    "cpu throttled: cpuThrottled > 25% for 5m clear < 10",
     "waiting for disks: iowait > 50% for 5m clear < 30",
     "memory full: memory > 95% for 1m clear < 90",
     "memory pressure: pressureMemory > 20% for 1m clear < 10",

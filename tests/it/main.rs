@@ -17,6 +17,7 @@ mod banner;
 mod chaos;
 mod client;
 mod command;
+mod containers;
 mod counts;
 mod duckdb;
 mod errors;

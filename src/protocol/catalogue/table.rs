@@ -3,11 +3,17 @@
 mod agent;
 mod basics;
 mod details;
+mod scopes;
 
 use super::Entry;
 
 /// The groups of rows, in their order.
-const GROUPS: &[&[Entry]] = &[basics::BASICS, details::DETAILS, agent::AGENT];
+const GROUPS: &[&[Entry]] = &[
+    basics::BASICS,
+    details::DETAILS,
+    scopes::SCOPES,
+    agent::AGENT,
+];
 
 pub(super) static ENTRIES: [Entry; COUNT] = joined();
 

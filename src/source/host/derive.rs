@@ -3,6 +3,7 @@
 //! A counter that went backwards, or has no previous reading, gives no value; the newer reading is the next baseline.
 
 mod devices;
+mod limits;
 mod pressure;
 mod processor;
 
@@ -32,6 +33,7 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     let mut values = DerivedValues::default();
     step.cpu(&mut values);
     step.scheduler(&mut values);
+    step.cpu_limits(&mut values);
     step.memory(&mut values);
     step.spaces(&mut values);
     step.disks(&mut values);

@@ -66,6 +66,16 @@ const NETWORK: &[&str] = &[
     "networkPacketsSent",
     "networkDrops",
 ];
+const LIMITS: &[&str] = &["cpuQuota", "cpuThrottled"];
+/// What depends on where the control groups are.
+const SCOPES: &[&str] = &[
+    "memory",
+    "memoryUsed",
+    "memoryAvailable",
+    "top",
+    "cpuQuota",
+    "cpuThrottled",
+];
 
 /// Everything that a reading opens, except what only tells devices apart (links and directories).
 const FILES: &[File] = &[
@@ -170,9 +180,9 @@ const FILES: &[File] = &[
     ),
     lines(
         "proc/self/mountinfo",
-        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
-        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n",
-        // It also shows whether processes are hidden.
+        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n23 20 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        "20 1 8:1 / / rw - ext4 /dev/sda1 rw\n21 20 8:16 / /data rw shared:2 - xfs /dev/sdb rw\n22 20 0:30 / /proc rw - proc proc rw\n23 20 0:31 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n",
+        // It also shows whether processes are hidden, and where the control groups are.
         &[
             "disk",
             "diskFree",
@@ -180,6 +190,11 @@ const FILES: &[File] = &[
             "inodes",
             "processCount",
             "top",
+            "memory",
+            "memoryUsed",
+            "memoryAvailable",
+            "cpuQuota",
+            "cpuThrottled",
         ],
     ),
     single(
@@ -191,6 +206,15 @@ const FILES: &[File] = &[
         "proc/8/stat",
         "8 (c) R 1 8 8 0 -1 0 0 0 0 0 15 5 0 0 20 0 3 0 1235 4096000 50 1 1\n",
         &["processCount", "exitedCpu", "top"],
+    ),
+    single("proc/self/cgroup", "0::/\n", SCOPES),
+    single("proc/1/cgroup", "0::/\n", SCOPES),
+    single("sys/fs/cgroup/cpu.max", "50000 100000\n", LIMITS),
+    lines(
+        "sys/fs/cgroup/cpu.stat",
+        "usage_usec 1000\nuser_usec 7\nnr_periods 10\nnr_throttled 5\nthrottled_usec 8\n",
+        "usage_usec 501000\nuser_usec 7\nnr_periods 30\nnr_throttled 10\nthrottled_usec 8\n",
+        LIMITS,
     ),
     single("sys/fs/cgroup/memory.max", "512000\n", MEMORY),
     single("sys/fs/cgroup/memory.current", "300000\n", MEMORY),
@@ -352,6 +376,8 @@ fn the_fixture_is_complete() {
         ("tasksBlocked", 2.0),
         ("contextSwitches", 200.0),
         ("forks", 5.0),
+        ("cpuQuota", 50.0),
+        ("cpuThrottled", 25.0),
         ("memory", 41.02),
         ("swap", 50.0),
         ("load5", 1.25),

@@ -4,10 +4,12 @@
 //! of two cores, 9 to 30 µs against 2 to 20).
 
 mod census;
+mod cgroup;
 mod counters;
 mod disks;
 mod interfaces;
 mod kernel_tables;
+mod limits;
 mod memory;
 mod mounts;
 mod paging;
@@ -36,7 +38,8 @@ use self::census::Census;
 use self::disks::Disks;
 use self::interfaces::Interfaces;
 use self::kernel_tables::KernelTables;
-use self::memory::{Cgroup, Meminfo};
+use self::limits::Limits;
+use self::memory::Meminfo;
 use self::mounts::Mounts;
 use self::proc_file::ProcFile;
 pub(super) use self::roots::Roots;
@@ -58,7 +61,7 @@ pub(super) struct Machine {
     spaces: Spaces,
     disks: Disks,
     interfaces: Interfaces,
-    cgroup: Cgroup,
+    limits: Limits,
     census: Census,
     sensors: Sensors,
 }
@@ -111,7 +114,7 @@ impl Machine {
             spaces: Spaces::new(roots.ask.clone(), roots.patience),
             disks: Disks::new(roots.sys("block")),
             interfaces: Interfaces::new(roots.sys("class/net")),
-            cgroup: Cgroup::new(roots.sys("fs/cgroup")),
+            limits: Limits::new(&roots),
             census: Census::new(roots.proc("")),
             sensors: Sensors::new(&roots.sys("class")),
             roots,
@@ -122,6 +125,8 @@ impl Machine {
     pub(super) fn read(&mut self, reading: &mut Reading) {
         self.mounts.refresh(&mut self.text);
         self.spaces.begin(self.mounts.list());
+        self.limits.refresh(reading.at);
+        reading.cpu_limits = self.limits.cpu();
         self.read_cpu(reading);
         self.read_memory(reading);
         self.read_devices(reading);
@@ -157,7 +162,7 @@ impl Machine {
         reading.physical = info.physical();
         reading.swap = info.swap();
         reading.dirty = info.dirty();
-        let limited = self.cgroup.limited(reading.physical);
+        let limited = self.limits.memory(reading.physical);
         reading.memory = limited.unwrap_or_else(|| {
             let mut memory = info.memory()?;
             zfs::add_cache(&mut memory, &self.roots.proc(ARC_STATS));

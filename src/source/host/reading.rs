@@ -19,6 +19,8 @@ pub(super) struct Reading {
     /// In ascending order of core numbers; offline cores are missing.
     pub(super) cores: Vec<(u32, Cpu)>,
     pub(super) scheduler: Scheduler,
+    /// Those of the container that this program is in, and of the groups around it.
+    pub(super) cpu_limits: Vec<CpuLimit>,
     pub(super) memory: Option<Memory>,
     /// Physical memory in bytes, whatever a cgroup allows; 0 if unknown.
     pub(super) physical: u64,
@@ -61,6 +63,7 @@ impl Reading {
             cpu: None,
             cores: Vec::new(),
             scheduler: Scheduler::default(),
+            cpu_limits: Vec::new(),
             memory: None,
             physical: 0,
             dirty: None,
@@ -137,6 +140,21 @@ pub(super) struct Scheduler {
     pub(super) switches: Option<u64>,
     /// Processes and threads created.
     pub(super) forks: Option<u64>,
+}
+
+/// A control group whose CPU time is limited.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct CpuLimit {
+    /// Its path, which tells it from others.
+    pub(super) name: Arc<str>,
+    /// The limit.
+    pub(super) cores: f64,
+    /// CPU time used, in µs.
+    pub(super) used: Option<u64>,
+    /// Periods of the limit in which it ran.
+    pub(super) periods: Option<u64>,
+    /// Those in which it had to wait for the next one.
+    pub(super) throttled: Option<u64>,
 }
 
 /// In bytes.

@@ -1,10 +1,5 @@
-//! Memory: of the machine, and of a container, as the limit and usage of its cgroup.
+//! Memory of the machine.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
-
-use super::proc_file::value;
 use super::text::{fields, lines, number, split_once};
 use crate::source::host::reading::{Memory, Swap};
 
@@ -117,154 +112,9 @@ fn kibibytes(size: &[u8]) -> Option<u64> {
     count.checked_mul(1024).filter(|_| is_kib)
 }
 
-/// The control group at the root of the mount: inside a container, its own. On a host, that root has no limit, and a
-/// service with a limit still reports the host.
-///
-/// sysinfo reads a limit too, but counts cached files as used, so a container that reads files looks full.
-pub(super) struct Cgroup {
-    versions: [Version; 2],
-}
-
-struct Version {
-    limit: PathBuf,
-    used: PathBuf,
-    stat: PathBuf,
-    /// The part of `used` that the kernel reclaims first: file pages not in recent use.
-    reclaimable: &'static str,
-}
-
-impl Cgroup {
-    /// `root` is the mount point of the control groups.
-    pub(super) fn new(root: impl AsRef<Path>) -> Self {
-        let root = root.as_ref();
-        let v1 = root.join("memory");
-        Self {
-            versions: [
-                Version {
-                    limit: root.join("memory.max"),
-                    used: root.join("memory.current"),
-                    stat: root.join("memory.stat"),
-                    reclaimable: "inactive_file ",
-                },
-                Version {
-                    limit: v1.join("memory.limit_in_bytes"),
-                    used: v1.join("memory.usage_in_bytes"),
-                    stat: v1.join("memory.stat"),
-                    reclaimable: "total_inactive_file ",
-                },
-            ],
-        }
-    }
-
-    /// `None` if there is no limit below the `physical` memory, in bytes.
-    pub(super) fn limited(&self, physical: u64) -> Option<Limited> {
-        self.versions
-            .iter()
-            .find_map(|version| version.limited(physical))
-    }
-}
-
-/// The memory of a cgroup that has a limit; `None` if unknown.
-pub(super) type Limited = Option<Memory>;
-
-impl Version {
-    fn limited(&self, physical: u64) -> Option<Limited> {
-        // The word `max` isn't a number, and version 1 reports a number that no machine has. With 0, nothing would run.
-        let total = value(&self.limit).filter(|limit| (1..physical).contains(limit))?;
-        Some(self.memory(total, physical))
-    }
-
-    fn memory(&self, total: u64, physical: u64) -> Limited {
-        // Slightly more than the limit is normal; more than the machine has cannot be a number of bytes in use.
-        let used: u64 = value(&self.used).filter(|used| *used <= physical)?;
-        let working_set = used.saturating_sub(self.reclaimable()?);
-        Some(Memory {
-            total,
-            available: total.saturating_sub(working_set),
-        })
-    }
-
-    /// In bytes; `None` if unknown.
-    fn reclaimable(&self) -> Option<u64> {
-        let stat = match fs::read(&self.stat) {
-            Ok(stat) => stat,
-            // Some sandboxes don't have this file.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Some(0),
-            Err(_) => return None,
-        };
-        let mut said =
-            lines(&stat).filter_map(|line| line.strip_prefix(self.reclaimable.as_bytes()));
-        number(said.next()?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PHYSICAL: u64 = 10_000;
-
-    fn check(files: &[(&str, &str)], expected: Option<(u64, u64)>) {
-        let root = tempfile::tempdir().unwrap();
-        fs::create_dir(root.path().join("memory")).unwrap();
-        for (name, text) in files {
-            fs::write(root.path().join(name), text).unwrap();
-        }
-        let memory = Cgroup::new(root.path()).limited(PHYSICAL);
-        let memory = memory.map(|memory| memory.expect("readable files"));
-        assert_eq!(memory.map(|m| (m.total, m.available)), expected);
-    }
-
-    #[test]
-    fn version_2_counts_cached_files_as_available() {
-        check(
-            &[
-                ("memory.max", "1000\n"),
-                ("memory.current", "900\n"),
-                ("memory.stat", "anon 300\nfile 600\ninactive_file 500\n"),
-            ],
-            Some((1000, 600)),
-        );
-    }
-
-    #[test]
-    fn version_1_counts_children_too() {
-        check(
-            &[
-                ("memory/memory.limit_in_bytes", "1000\n"),
-                ("memory/memory.usage_in_bytes", "900\n"),
-                (
-                    "memory/memory.stat",
-                    "inactive_file 1\ntotal_inactive_file 500\n",
-                ),
-            ],
-            Some((1000, 600)),
-        );
-    }
-
-    #[test]
-    fn nothing_is_available_over_the_limit() {
-        check(
-            &[("memory.max", "1000\n"), ("memory.current", "1100\n")],
-            Some((1000, 0)),
-        );
-    }
-
-    #[test]
-    fn no_limit_means_no_cgroup_memory() {
-        check(&[], None);
-        check(
-            &[("memory.max", "max\n"), ("memory.current", "900\n")],
-            None,
-        );
-        check(
-            &[
-                ("memory/memory.limit_in_bytes", "9223372036854771712\n"),
-                ("memory/memory.usage_in_bytes", "900\n"),
-            ],
-            None,
-        );
-    }
 
     type Pair = Option<(u64, u64)>;
 
@@ -316,30 +166,5 @@ mod tests {
             (None, None)
         );
         assert_eq!(meminfo(""), (None, None));
-    }
-
-    #[test]
-    fn a_limited_container_never_shows_the_hosts_memory() {
-        for (name, text) in [
-            ("memory.current", "x\n"),
-            ("memory.current", "18446744073709551615\n"),
-            ("memory.stat", "inactive_file x\n"),
-            ("memory.stat", ""),
-        ] {
-            let root = tempfile::tempdir().unwrap();
-            for (name, text) in [
-                ("memory.max", "1000\n"),
-                ("memory.current", "900\n"),
-                (name, text),
-            ] {
-                fs::write(root.path().join(name), text).unwrap();
-            }
-            assert_eq!(
-                Cgroup::new(root.path()).limited(PHYSICAL),
-                Some(None),
-                "{name}: {text:?}"
-            );
-        }
-        check(&[("memory.max", "0\n"), ("memory.current", "0\n")], None);
     }
 }

@@ -79,7 +79,7 @@ impl Mounts {
             let is_read_only =
                 |device: &str| value(&self.devices.join(device).join("ro")) == Some(1_u8);
             let list = |text| real(text, labels, known, &is_read_only, &|line| file.skip(line));
-            self.list = file.read(buffer).map(list);
+            self.list = file.read_long(buffer).map(list);
         }
     }
 

@@ -8,6 +8,10 @@ use std::path::{Path, PathBuf};
 /// The size of one read; most files fit into one.
 const CHUNK_BYTES: usize = 16 * 1024;
 
+/// A read that returns less is the last: the kernel ends one early only where the next line doesn't fit into a page, and
+/// few files have lines so long.
+const SURE_BYTES: usize = 2048;
+
 /// No sysfs file with a single value is longer.
 const VALUE_BYTES: usize = 128;
 
@@ -36,17 +40,28 @@ impl ProcFile {
         self.file.as_ref()
     }
 
-    /// Its current contents. `buffer` is reused.
+    /// Its current contents, if no line is longer than [`SURE_BYTES`]. `buffer` is reused.
     pub(super) fn read<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.read_until(SURE_BYTES, buffer)
+    }
+
+    /// Its current contents, however long its lines are.
+    pub(super) fn read_long<'a>(&self, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        self.read_until(1, buffer)
+    }
+
+    /// Reads until one call returns fewer than `sure` bytes.
+    fn read_until<'a>(&self, sure: usize, buffer: &'a mut Vec<u8>) -> Option<&'a [u8]> {
         let file = self.file.as_ref()?;
         let mut len = 0;
         loop {
             if buffer.len() < len + CHUNK_BYTES {
                 buffer.resize(len + CHUNK_BYTES, 0);
             }
-            match file.read_at(&mut buffer[len..], len as u64).ok()? {
-                0 => break,
-                more => len += more,
+            let more = file.read_at(&mut buffer[len..], len as u64).ok()?;
+            len += more;
+            if more < sure {
+                break;
             }
         }
         Some(&buffer[..len])
@@ -82,7 +97,7 @@ pub(super) fn value<T: std::str::FromStr>(path: &Path) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
+    use std::io::{Seek, Write};
 
     #[test]
     fn it_is_read_completely_and_again() {
@@ -95,6 +110,28 @@ mod tests {
         file.as_file().set_len(4).unwrap();
         assert_eq!(proc_file.read(&mut buffer), Some(&b"0123"[..]));
         assert_eq!(proc_file.value(), Some(123));
+    }
+
+    #[test]
+    fn a_short_file_takes_one_call_and_a_long_one_as_many_as_it_needs() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let proc_file = ProcFile::open(file.path());
+        let mut buffer = Vec::new();
+        for len in [
+            0,
+            1,
+            SURE_BYTES,
+            CHUNK_BYTES - 1,
+            CHUNK_BYTES,
+            3 * CHUNK_BYTES,
+        ] {
+            let text = vec![b'x'; len];
+            file.as_file_mut().set_len(0).unwrap();
+            file.rewind().unwrap();
+            file.write_all(&text).unwrap();
+            assert_eq!(proc_file.read(&mut buffer), Some(&*text));
+            assert_eq!(proc_file.read_long(&mut buffer), Some(&*text));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::full;
 use crate::protocol::{catalogue, entry, parts};
 use crate::source::host::derive::derive;
-use crate::source::host::reading::{Memory, Occupancy, Reading, Space, Swap};
+use crate::source::host::reading::{CpuLimit, Memory, Occupancy, Reading, Space, Swap};
 
 /// A reading in which everything is present. The pattern names every field, so that a new one cannot be forgotten.
 fn everything(count: u64) -> Reading {
@@ -13,6 +13,13 @@ fn everything(count: u64) -> Reading {
         total: 1000,
         available: 250,
     });
+    reading.cpu_limits = vec![CpuLimit {
+        name: "/".into(),
+        cores: 0.5,
+        used: Some(1),
+        periods: Some(2),
+        throttled: Some(3),
+    }];
     reading.swap = Some(Swap {
         total: 300,
         used: 100,
@@ -35,6 +42,7 @@ fn everything(count: u64) -> Reading {
         cpu: Some(_),
         cores,
         scheduler: _,
+        cpu_limits,
         memory: Some(_),
         physical: _,
         dirty: Some(_),
@@ -60,6 +68,7 @@ fn everything(count: u64) -> Reading {
     };
     let found = [
         cores.len(),
+        cpu_limits.len(),
         spaces.len(),
         disks.len(),
         interfaces.len(),
