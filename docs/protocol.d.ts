@@ -36,6 +36,8 @@ export interface Hello {
   replay?: Replay;
   /** What `data` holds, in its order. */
   metrics: MetricInfo[];
+  /** Whether samples carry `containers`. */
+  containers?: boolean;
   /** The alerts firing now. */
   alerts: Alert[];
   /** Names of metrics that this system permanently lacks. */
@@ -79,7 +81,7 @@ export interface MetricInfo {
   critical?: number;
 }
 
-/** One reading of a host: flat, numbers only, and `top`. A value that could not be read is missing, never null. */
+/** One reading of a host: flat, numbers only, and two lists. A value that could not be read is missing, never null. */
 export interface Sample {
   /** Milliseconds since 1970. */
   timestamp: number;
@@ -90,8 +92,19 @@ export interface Sample {
   requestsPerSecond: number;
   /** The top processes by CPU and by memory. Listed at most once a second: if it is missing, the last list holds. */
   top?: Process[];
+  /** The top containers and services by CPU and by memory, listed as often. */
+  containers?: Container[];
   /** Every other metric. */
-  [name: string]: number | Process[] | undefined;
+  [name: string]: number | Process[] | Container[] | undefined;
+}
+
+/** One of `containers`. A share that is not known is missing. */
+export interface Container {
+  name: string;
+  /** Percent of the whole machine. */
+  cpu?: number;
+  /** Percent of the same memory as the metric `memory`. */
+  memory?: number;
 }
 
 /** One process of `top`. */

@@ -178,11 +178,11 @@ impl Hub {
         lock(&self.shared.logs).keys().cloned().collect()
     }
 
-    /// The newest sample of each host.
+    /// The newest sample of each host, with the last list of containers, which not every sample carries.
     #[must_use]
     pub fn newest(&self) -> Vec<(HostName, crate::protocol::Sample)> {
         let newest =
-            |log: Arc<HostLog>| Some((log.host.clone(), lock(&log.ring).newest()?.clone()));
+            |log: Arc<HostLog>| Some((log.host.clone(), lock(&log.ring).newest_with_containers()?));
         self.logs().into_iter().filter_map(newest).collect()
     }
 

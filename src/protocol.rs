@@ -54,7 +54,7 @@ pub use names::{HostName, NameError, Position, ResumePoint, StreamId, is_device}
 pub use number::{push_number, round_nonzero, round_rate, round_to};
 pub use numbered::Numbered;
 pub use query::{HostPattern, Query, QueryError, names_token};
-pub use sample::{LAST_TIMESTAMP, Process, Sample, rfc3339};
+pub use sample::{CONTAINERS, Container, LAST_TIMESTAMP, Process, Sample, rfc3339};
 pub use shown::{is_deceptive, shown, shown_char};
 pub use text::{escape_unsafe, is_unsafe};
 pub use update::Update;

@@ -32,11 +32,15 @@
 //! One column for each metric that the host announced, in that order, fixed when the file is created. An empty cell is
 //! an absent value, never 0. A name that appears later, or that [cannot be a column](Columns::new), goes into `extra`.
 //!
+//! # `containers`
+//! The top containers and services, likewise. The column exists only if the source announced that it lists them;
+//! without it, the list goes into `extra`, under this name.
+//!
 //! # `top`
 //! The top processes as a JSON array, as on the wire; empty if the sample has no list, `[]` if there were none.
 //!
 //! # `extra`
-//! A JSON object of the values without a column, in the order in which they arrived; empty if there are none.
+//! A JSON object of what has no column, in the order in which it arrived; empty if there is nothing.
 //!
 //! # Guarantees
 //! Each has a test:

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
-    Alert, AlertState, Body, Frame, Hello, HostName, Message, MetricInfo, Numbered, Replay, Sample,
-    StreamId, System,
+    Alert, AlertState, Body, Container, Frame, Hello, HostName, Message, MetricInfo, Numbered,
+    Replay, Sample, StreamId, System,
 };
 
 use super::Retention;
@@ -42,6 +42,8 @@ pub struct Announcement {
     pub replay: Option<Replay>,
     /// The metrics that samples carry.
     pub metrics: Arc<[MetricInfo]>,
+    /// Whether they carry a list of containers.
+    pub containers: bool,
     /// What the system permanently lacks.
     pub unavailable: Arc<[String]>,
 }
@@ -77,6 +79,8 @@ pub(super) struct Ring {
     streams: HashMap<StreamId, usize>,
     firing: Vec<Alert>,
     newest: Option<(u64, Sample)>,
+    /// The last list of containers of the stream.
+    containers: Option<Vec<Container>>,
     heartbeat: Option<Heartbeat>,
     /// The next index of each reader, if the source waits for them.
     readers: Vec<Arc<AtomicU64>>,
@@ -105,6 +109,7 @@ impl Ring {
             streams: HashMap::new(),
             firing: Vec::new(),
             newest: None,
+            containers: None,
             heartbeat: None,
             readers: Vec::new(),
         }
@@ -120,6 +125,7 @@ impl Ring {
             .is_none_or(|current| current.stream != announcement.stream)
         {
             self.firing.clear();
+            self.containers = None;
         }
         self.expect_streams(&[announcement.stream]);
         self.announcement = Some(Arc::new(announcement));
@@ -127,6 +133,13 @@ impl Ring {
 
     pub(super) fn newest(&self) -> Option<&Sample> {
         self.newest.as_ref().map(|(_, sample)| sample)
+    }
+
+    /// The newest sample, with the last list of containers.
+    pub(super) fn newest_with_containers(&self) -> Option<Sample> {
+        let mut sample = self.newest()?.clone();
+        sample.containers = sample.containers.or_else(|| self.containers.clone());
+        Some(sample)
     }
 
     pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {
@@ -178,6 +191,9 @@ impl Ring {
             clock: self.clock,
             announcement,
         });
+        if sample.containers.is_some() {
+            self.containers.clone_from(&sample.containers);
+        }
         self.newest = Some((seq, sample));
         self.evict()
     }
@@ -419,6 +435,7 @@ impl Ring {
             system: announcement.system.clone(),
             replay: announcement.replay,
             metrics: Arc::clone(&announcement.metrics),
+            containers: announcement.containers,
             alerts: self.firing_in(stream),
             unavailable: announcement.unavailable.to_vec(),
             ..Hello::default()

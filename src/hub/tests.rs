@@ -29,6 +29,7 @@ fn announcement(stream: &str) -> Announcement {
         system: None,
         replay: None,
         metrics: Arc::new([]),
+        containers: false,
         unavailable: Arc::new([]),
     }
 }
@@ -37,7 +38,7 @@ fn sample(stream: &str, seq: u64) -> Numbered {
     let sample = Sample {
         timestamp: seq * 1000,
         values: vec![("cpu".into(), 1.0)],
-        top: None,
+        ..Sample::default()
     };
     Numbered {
         host: host("a"),

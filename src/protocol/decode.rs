@@ -81,6 +81,7 @@ struct Incoming<'a> {
     system: Option<System>,
     replay: Option<Replay>,
     metrics: Option<Arc<[MetricInfo]>>,
+    containers: Option<bool>,
     alerts: Option<Vec<Alert>>,
     unavailable: Option<Vec<String>>,
 }
@@ -112,6 +113,7 @@ impl Incoming<'_> {
             system: self.system.take(),
             replay: self.replay.take(),
             metrics: self.metrics.take().ok_or_else(|| missing("metrics"))?,
+            containers: self.containers.unwrap_or_default(),
             alerts: self.alerts.take().unwrap_or_default(),
             unavailable: self.unavailable.take().unwrap_or_default(),
         })

@@ -77,6 +77,9 @@ pub struct Hello {
     pub replay: Option<Replay>,
     /// The metrics that samples carry, in their order. A recording takes its columns from here.
     pub metrics: Arc<[MetricInfo]>,
+    /// Whether samples carry [`Sample::containers`], so that a recording needs a column for it. Omitted if they don't.
+    #[serde(skip_serializing_if = "is_false")]
+    pub containers: bool,
     /// The alerts firing now.
     pub alerts: Vec<Alert>,
     /// Names of metrics that this system permanently lacks.
@@ -96,6 +99,7 @@ impl Default for Hello {
             system: None,
             replay: None,
             metrics: Arc::new([]),
+            containers: false,
             alerts: Vec::new(),
             unavailable: Vec::new(),
         }
@@ -116,6 +120,14 @@ pub struct System {
     /// Physical memory in bytes; inside a limited cgroup, the limit. 0, and omitted on the wire, if unknown.
     #[serde(skip_serializing_if = "is_zero")]
     pub memory: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 fn is_zero<T: Copy + Into<u64>>(number: &T) -> bool {

@@ -21,7 +21,10 @@ pub fn rfc3339(timestamp: u64) -> impl fmt::Display {
     humantime::format_rfc3339_millis(UNIX_EPOCH + since)
 }
 
-/// One reading of a host. In a message it is `data`: a flat object of numbers, and `top`.
+/// The key of [`Sample::containers`].
+pub const CONTAINERS: &str = "containers";
+
+/// One reading of a host. In a message it is `data`: a flat object of numbers, `containers` and `top`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sample {
     /// When the reading was taken, in milliseconds since 1970-01-01T00:00:00Z; at most the end of the year 9999.
@@ -31,6 +34,8 @@ pub struct Sample {
     /// The top processes by CPU and by memory; `None` if there is no new list, which a source makes at most once a
     /// second.
     pub top: Option<Vec<Process>>,
+    /// The top containers and services by CPU and by memory, likewise.
+    pub containers: Option<Vec<Container>>,
 }
 
 /// One process of [`Sample::top`]. Its arguments are never read: they may contain secrets.
@@ -50,6 +55,17 @@ pub struct Process {
     pub state: Option<String>,
     /// The number of its threads, where it was read.
     pub threads: Option<u64>,
+}
+
+/// One of [`Sample::containers`]: a container, or a service of the system.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Container {
+    /// Its name, as people know it.
+    pub name: String,
+    /// Its share of the whole machine, 0 to 100, if known.
+    pub cpu: Option<f64>,
+    /// Its share of the same memory as the metric `memory`, 0 to 100, if known.
+    pub memory: Option<f64>,
 }
 
 impl Sample {
@@ -76,7 +92,7 @@ impl Sample {
     }
 }
 
-/// Writes every value, 0 for the absent ones of [`CONTRACT`], and `top`.
+/// Writes every value, 0 for the absent ones of [`CONTRACT`], and the arrays.
 impl Serialize for Sample {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -87,6 +103,9 @@ impl Serialize for Sample {
         for name in self.absent() {
             map.serialize_entry(name, &0)?;
         }
+        if let Some(containers) = &self.containers {
+            map.serialize_entry(CONTAINERS, containers)?;
+        }
         if let Some(top) = &self.top {
             map.serialize_entry("top", top)?;
         }
@@ -94,7 +113,7 @@ impl Serialize for Sample {
     }
 }
 
-/// Reads numbers and `top`; anything else that a later version may send is skipped.
+/// Reads numbers and the arrays; anything else that a later version may send is skipped.
 impl<'de> Deserialize<'de> for Sample {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(SampleVisitor)
@@ -120,6 +139,7 @@ impl<'de> Visitor<'de> for SampleVisitor {
             match &*key {
                 "timestamp" => timestamp = Some(map.next_value::<Timestamp>()?.0),
                 "top" => sample.top = Some(map.next_value()?),
+                CONTAINERS => sample.containers = Some(map.next_value()?),
                 _ => {
                     if let Some(value) = map.next_value::<MaybeNumber>()?.0 {
                         sample.values.push((key, value));
@@ -233,6 +253,19 @@ impl Serialize for Process {
         }
         if let Some(threads) = &self.threads {
             map.serialize_entry("threads", threads)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Container {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &self.name)?;
+        for (key, share) in [("cpu", self.cpu), ("memory", self.memory)] {
+            if let Some(share) = share {
+                map.serialize_entry(key, &Number(share))?;
+            }
         }
         map.end()
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{
-    Alert, AlertState, Body, CONTRACT, Gap, GapReason, Hello, HostName, Message, MetricInfo,
-    Process, Sample, StreamId, System, Unplaced,
+    Alert, AlertState, Body, CONTRACT, Container, Gap, GapReason, Hello, HostName, Message,
+    MetricInfo, Process, Sample, StreamId, System, Unplaced,
 };
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -49,10 +49,19 @@ prop_compose! {
         contract in prop::collection::vec(prop::option::of(any_number()), 4),
         others in prop::collection::btree_map("[a-z]{1,6}:[^\u{0}]{0,6}", any_number(), 0..6),
         top in prop::option::of(prop::collection::vec(any_process(), 0..3)),
+        containers in prop::option::of(prop::collection::vec(any_container(), 0..3)),
     ) -> Sample {
         let contract = CONTRACT.into_iter().zip(contract).filter_map(|(name, value)| Some((name.into(), value?)));
         let values = contract.chain(others.into_iter().map(|(name, value)| (name.into(), value))).collect();
-        Sample { timestamp, values, top }
+        Sample { timestamp, values, top, containers }
+    }
+}
+
+prop_compose! {
+    fn any_container()(
+        name in any_text(), cpu in prop::option::of(any_number()), memory in prop::option::of(any_number()),
+    ) -> Container {
+        Container { name, cpu, memory }
     }
 }
 

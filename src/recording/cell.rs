@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
 
-use super::columns::Columns;
-use crate::protocol::{escape_unsafe, push_number, rfc3339};
+use super::columns::{CONTAINERS, Columns};
+use crate::protocol::{Container, escape_unsafe, push_number, rfc3339};
 
 /// Appends `value` as it displays, unquoted.
 pub(super) fn push_plain(out: &mut Vec<u8>, value: impl Display) {
@@ -55,18 +55,31 @@ impl Quoted<'_> {
         }
     }
 
-    /// Appends values as a JSON object.
-    pub(super) fn push_object<'a>(&mut self, values: impl Iterator<Item = &'a (Arc<str>, f64)>) {
+    /// Appends what has no column as a JSON object: values, and the list of containers.
+    pub(super) fn push_extra<'a>(
+        &mut self,
+        values: impl Iterator<Item = &'a (Arc<str>, f64)>,
+        containers: Option<&[Container]>,
+    ) {
         self.0.push(b'{');
-        for (nth, (name, value)) in values.enumerate() {
-            if nth > 0 {
-                self.0.push(b',');
-            }
-            self.push_json(&**name);
-            self.0.push(b':');
+        let mut is_first = true;
+        for (name, value) in values {
+            self.push_key(name, &mut is_first);
             push_number(self.0, *value);
         }
+        if let Some(containers) = containers {
+            self.push_key(CONTAINERS, &mut is_first);
+            self.push_json(containers);
+        }
         self.0.push(b'}');
+    }
+
+    fn push_key(&mut self, name: &str, is_first: &mut bool) {
+        if !std::mem::take(is_first) {
+            self.0.push(b',');
+        }
+        self.push_json(name);
+        self.0.push(b':');
     }
 }
 
@@ -107,7 +120,7 @@ pub(super) fn parse_seq(text: &str) -> Option<u64> {
 
 /// Whether a value with this name would be mistaken for another field of a message's `data`.
 pub(super) fn is_field_of_data(name: &str) -> bool {
-    matches!(name, "timestamp" | "top")
+    matches!(name, "timestamp" | "top" | CONTAINERS)
 }
 
 /// Reads the object of `extra`, and appends its values to those of the columns.
@@ -116,6 +129,7 @@ pub(super) struct ExtraReader<'a> {
     /// The names in the last such object: this one usually has the same, so they needn't be allocated again.
     pub(super) known: &'a mut Vec<Arc<str>>,
     pub(super) values: &'a mut Vec<(Arc<str>, f64)>,
+    pub(super) containers: &'a mut Option<Vec<Container>>,
 }
 
 impl ExtraReader<'_> {
@@ -150,7 +164,7 @@ impl<'de> Visitor<'de> for ExtraReader<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of numbers")
+        f.write_str("an object of numbers, and containers")
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
@@ -158,7 +172,12 @@ impl<'de> Visitor<'de> for ExtraReader<'_> {
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
         let mut nth = 0;
-        while let Some((Name(name), value)) = map.next_entry::<Name<'de>, f64>()? {
+        while let Some(Name(name)) = map.next_key::<Name<'de>>()? {
+            if name == CONTAINERS && !self.columns.has_containers() {
+                *self.containers = Some(map.next_value()?);
+                continue;
+            }
+            let value = map.next_value::<f64>()?;
             if is_field_of_data(&name) || self.columns.index_of(&name, usize::MAX).is_some() {
                 return Err(A::Error::custom("a name that is not for extra"));
             }
@@ -203,7 +222,7 @@ mod tests {
         let evil = "a\u{9b}\u{7f}\u{202e}é\u{1b}";
         push_quoted(&mut text, |out| out.push_json(evil));
         push_quoted(&mut object, |out| {
-            out.push_object([(evil.into(), 1.0)].iter())
+            out.push_extra([(evil.into(), 1.0)].iter(), None)
         });
         let escaped = r#"""a\u009b\u007f\u202eé\u001b"""#;
         assert_eq!(String::from_utf8(text).unwrap(), format!("\"{escaped}\""));
@@ -226,6 +245,7 @@ mod tests {
                 columns: &columns,
                 known: &mut known,
                 values: &mut values,
+                containers: &mut None,
             };
             extra.read(text).unwrap();
             assert!(Arc::ptr_eq(&known[0], &values[0].0));

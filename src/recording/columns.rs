@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+pub(super) use crate::protocol::CONTAINERS;
 use crate::protocol::is_unsafe;
 
 pub(super) const TIMESTAMP: &str = "timestamp";
@@ -16,12 +17,16 @@ pub(super) const EXTRA: &str = "extra";
 /// The columns before the values, in their order.
 pub(super) const LEADING: [&str; 5] = [TIMESTAMP, HOST, STREAM, SEQ, EVENT];
 
-/// The columns after the values, in their order.
+/// The columns after the values, in their order; before them comes [`CONTAINERS`], if there is a column for it.
 pub(super) const TRAILING: [&str; 2] = [TOP, EXTRA];
 
-/// The value columns of a file, in their order. Cloning shares them.
+/// The columns of a file: those of the values, in their order, and whether there is one for the containers. Cloning
+/// shares them.
 #[derive(Debug, Clone)]
-pub struct Columns(Arc<ColumnNames>);
+pub struct Columns {
+    inner: Arc<ColumnNames>,
+    has_containers: bool,
+}
 
 #[derive(Debug)]
 struct ColumnNames {
@@ -33,7 +38,7 @@ impl Columns {
     /// The columns for these names, usually those of a hello's metrics.
     ///
     /// It omits repeated names and those that cannot be a column: the format's own (`timestamp`, `host`, `stream`,
-    /// `seq`, `event`, `top`, `extra`), empty ones, those with a control character, because a header is one line, or a
+    /// `seq`, `event`, `containers`, `top`, `extra`), empty ones, those with a control character, because a header is one line, or a
     /// character that sets the direction of text, because people read it, and those that begin with `=`, `+`, `-` or
     /// `@`, because a spreadsheet would run them. Their values go into `extra`.
     pub fn new(names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
@@ -49,35 +54,56 @@ impl Columns {
                 inner.names.push(name);
             }
         }
-        Self(Arc::new(inner))
+        Self {
+            inner: Arc::new(inner),
+            has_containers: false,
+        }
+    }
+
+    /// The same, with or without a column for [`crate::protocol::Sample::containers`].
+    #[must_use]
+    pub fn with_containers(mut self, has_containers: bool) -> Self {
+        self.has_containers = has_containers;
+        self
+    }
+
+    /// Whether there is a column for the containers. Without it, they go into `extra`.
+    #[must_use]
+    pub fn has_containers(&self) -> bool {
+        self.has_containers
     }
 
     /// The columns of a header whose names are known to be unique.
     pub(super) fn of_header(names: Vec<Arc<str>>) -> Self {
         let index = names.iter().cloned().zip(0..).collect();
-        Self(Arc::new(ColumnNames { names, index }))
+        Self {
+            inner: Arc::new(ColumnNames { names, index }),
+            has_containers: false,
+        }
     }
 
     /// The names, in their order.
     #[must_use]
     pub fn names(&self) -> &[Arc<str>] {
-        &self.0.names
+        &self.inner.names
     }
 
     /// The index of `name`; found at once if it is `expected`, because samples nearly always have the order of the
     /// columns.
     #[must_use]
     pub fn index_of(&self, name: &str, expected: usize) -> Option<usize> {
-        match self.0.names.get(expected) {
+        match self.inner.names.get(expected) {
             Some(next) if **next == *name => Some(expected),
-            _ => self.0.index.get(name).copied(),
+            _ => self.inner.index.get(name).copied(),
         }
     }
 }
 
 impl PartialEq for Columns {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.names == other.0.names
+        let are_same = Arc::ptr_eq(&self.inner, &other.inner);
+        self.has_containers == other.has_containers
+            && (are_same || self.inner.names == other.inner.names)
     }
 }
 
@@ -85,7 +111,7 @@ impl Eq for Columns {}
 
 /// Whether the format itself uses this name.
 pub(super) fn is_reserved(name: &str) -> bool {
-    LEADING.contains(&name) || TRAILING.contains(&name)
+    LEADING.contains(&name) || TRAILING.contains(&name) || name == CONTAINERS
 }
 
 fn can_be_column(name: &str) -> bool {

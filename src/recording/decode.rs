@@ -4,9 +4,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use csv::StringRecord;
+use serde::de::DeserializeOwned;
 
 use super::cell::{ExtraReader, parse_seq};
-use super::columns::{Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved};
+use super::columns::{
+    CONTAINERS, Columns, EVENT, EXTRA, HOST, SEQ, STREAM, TIMESTAMP, TOP, is_reserved,
+};
 use super::error::{CellProblem, Excerpt, HeaderProblem, RowProblem};
 use super::event::Event;
 use super::row::Row;
@@ -43,6 +46,7 @@ pub(super) struct CellLayout {
     stream: usize,
     seq: usize,
     event: Option<usize>,
+    containers: Option<usize>,
     top: Option<usize>,
     extra: Option<usize>,
     /// The cell of each of `columns`.
@@ -76,10 +80,11 @@ impl CellLayout {
             stream,
             seq,
             event: find(EVENT),
+            containers: find(CONTAINERS),
             top: find(TOP),
             extra: find(EXTRA),
             values,
-            columns: Columns::of_header(value_names),
+            columns: Columns::of_header(value_names).with_containers(find(CONTAINERS).is_some()),
         })
     }
 
@@ -98,6 +103,7 @@ impl CellLayout {
             (Some(self.stream), STREAM),
             (Some(self.seq), SEQ),
             (self.event, EVENT),
+            (self.containers, CONTAINERS),
             (self.top, TOP),
             (self.extra, EXTRA),
         ];
@@ -242,18 +248,14 @@ impl Decoder {
             }
         }
         let present = |cell: Option<usize>| cell.filter(|&cell| !text(row, cell).is_empty());
-        let top = match present(layout.top) {
-            None => None,
-            Some(cell) => Some(
-                serde_json::from_str(text(row, cell))
-                    .map_err(|_| self.refuse(row, cell, CellProblem::Top))?,
-            ),
-        };
+        let mut containers = self.array(row, layout.containers, CellProblem::Containers)?;
+        let top = self.array(row, layout.top, CellProblem::Top)?;
         if let Some(cell) = present(layout.extra) {
             let extra = ExtraReader {
                 columns: &layout.columns,
                 known: &mut self.extra_names,
                 values: &mut values,
+                containers: &mut containers,
             };
             if extra.read(text(row, cell)).is_err() {
                 return Err(self.refuse(row, cell, CellProblem::Extra));
@@ -263,7 +265,22 @@ impl Decoder {
             timestamp,
             values,
             top,
+            containers,
         })
+    }
+
+    /// The list in a cell, if there is one.
+    fn array<T: DeserializeOwned>(
+        &self,
+        row: &StringRecord,
+        cell: Option<usize>,
+        problem: CellProblem,
+    ) -> Result<Option<Vec<T>>, RowProblem> {
+        let present = cell.filter(|&cell| !text(row, cell).is_empty());
+        let list = present.map(|cell| {
+            serde_json::from_str(text(row, cell)).map_err(|_| self.refuse(row, cell, problem))
+        });
+        list.transpose()
     }
 
     /// Checks that a gap has neither a number nor values.
@@ -271,6 +288,7 @@ impl Decoder {
         let layout = self.layout();
         let mut cells = (layout.values.iter().copied())
             .chain([layout.seq])
+            .chain(layout.containers)
             .chain(layout.top)
             .chain(layout.extra);
         match cells.find(|&cell| !text(row, cell).is_empty()) {

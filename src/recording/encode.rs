@@ -1,7 +1,7 @@
 //! Rows to bytes.
 
 use super::cell::{is_field_of_data, push_plain, push_quoted, push_text, push_timestamp};
-use super::columns::{Columns, LEADING, TRAILING};
+use super::columns::{CONTAINERS, Columns, LEADING, TRAILING};
 use super::event::push_event;
 use super::row::Row;
 use crate::protocol::{Sample, push_number};
@@ -36,7 +36,9 @@ impl Encoder {
     /// Appends the header.
     pub fn header(&self, out: &mut Vec<u8>) {
         let names = self.columns.names().iter().map(|name| &**name);
-        let all = LEADING.into_iter().chain(names).chain(TRAILING);
+        let containers = self.columns.has_containers().then_some(CONTAINERS);
+        let names = LEADING.into_iter().chain(names);
+        let all = names.chain(containers).chain(TRAILING);
         for (nth, name) in all.enumerate() {
             if nth > 0 {
                 out.push(b',');
@@ -79,16 +81,20 @@ impl Encoder {
                 push_number(out, value);
             }
         }
-        out.push(b',');
-        match sample.and_then(|sample| sample.top.as_deref()) {
-            None => {}
-            Some([]) => out.extend_from_slice(b"[]"),
-            Some(top) => push_quoted(out, |out| out.push_json(top)),
+        let containers = sample.and_then(|sample| sample.containers.as_deref());
+        let has_column = self.columns.has_containers();
+        if has_column {
+            out.push(b',');
+            push_array(out, containers);
         }
         out.push(b',');
-        if let Some(sample) = sample.filter(|_| !self.others.is_empty()) {
+        push_array(out, sample.and_then(|sample| sample.top.as_deref()));
+        out.push(b',');
+        let containers = containers.filter(|_| !has_column);
+        let is_empty = self.others.is_empty() && containers.is_none();
+        if let Some(sample) = sample.filter(|_| !is_empty) {
             let others = self.others.iter().map(|&index| &sample.values[index]);
-            push_quoted(out, |out| out.push_object(others));
+            push_quoted(out, |out| out.push_extra(others, containers));
         }
         out.push(b'\n');
     }
@@ -115,5 +121,14 @@ impl Encoder {
                 self.others.push(index);
             }
         }
+    }
+}
+
+/// Appends a list as a cell; one that is absent leaves it empty.
+fn push_array<T: serde::Serialize>(out: &mut Vec<u8>, list: Option<&[T]>) {
+    match list {
+        None => {}
+        Some([]) => out.extend_from_slice(b"[]"),
+        Some(list) => push_quoted(out, |out| out.push_json(list)),
     }
 }

@@ -193,6 +193,9 @@ pub enum CellProblem {
     /// `top`.
     #[error("is not a JSON array of processes with pid, name, cpu and memory")]
     Top,
+    /// `containers`.
+    #[error("is not a JSON array of containers with name, cpu and memory")]
+    Containers,
     /// `extra`.
     #[error("is not a JSON object of numbers with names that are not columns")]
     Extra,

@@ -15,6 +15,48 @@ use super::*;
 use rows::{any_file, encode, message, read, sample_row};
 
 #[test]
+fn containers_have_a_column_or_a_place_in_extra() {
+    let container = |name: &str, cpu| crate::protocol::Container {
+        name: name.into(),
+        cpu,
+        memory: Some(0.5),
+    };
+    let mut listed = sample_row(1, &[("cpu", 7.0), ("late", 3.0)]);
+    let list = vec![container("web", Some(12.5)), container("a.service", None)];
+    message(&mut listed).unwrap().sample.containers = Some(list);
+    let mut none = sample_row(2, &[("cpu", 8.0)]);
+    message(&mut none).unwrap().sample.containers = Some(vec![]);
+    let rows = vec![listed, none, sample_row(3, &[("cpu", 9.0)])];
+    let json = r#"[{""name"":""web"",""cpu"":12.5,""memory"":0.5},{""name"":""a.service"",""memory"":0.5}]"#;
+    for (has_column, expected) in [
+        (
+            true,
+            format!(
+                "timestamp,host,stream,seq,event,cpu,containers,top,extra\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,1,,7,\"{json}\",,\"{{\"\"late\"\":3}}\"\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,2,,8,[],,\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,3,,9,,,\n"
+            ),
+        ),
+        (
+            false,
+            format!(
+                "timestamp,host,stream,seq,event,cpu,top,extra\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,1,,7,,\"{{\"\"late\"\":3,\"\"containers\"\":{json}}}\"\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,2,,8,,\"{{\"\"containers\"\":[]}}\"\n\
+                 2026-11-24T14:07:31.204Z,web-1,k3v9q2,3,,9,,\n"
+            ),
+        ),
+    ] {
+        let columns = Columns::new(["cpu"]).with_containers(has_column);
+        let text = encode(&columns, &rows);
+        assert_eq!(String::from_utf8(text.clone()).unwrap(), expected);
+        let (read_columns, read_rows) = read(&text).unwrap();
+        assert_eq!((read_columns, &read_rows), (columns, &rows));
+    }
+}
+
+#[test]
 fn a_recording_looks_like_this() {
     let columns = Columns::new(["cpu", "a \"b\", c", "users"]);
     let mut top = sample_row(41, &[("cpu", 7.0), ("users", 0.5)]);

@@ -20,7 +20,7 @@ impl Transcript {
     #[must_use]
     pub fn new(hello: &Hello) -> Self {
         let names = hello.metrics.iter().map(|metric| metric.name.as_str());
-        Self::of_columns(Columns::new(names))
+        Self::of_columns(Columns::new(names).with_containers(hello.containers))
     }
 
     /// A new recording, with these columns.

@@ -23,6 +23,7 @@ fn announcement() -> Announcement {
         system: None,
         replay: None,
         metrics: Arc::new([]),
+        containers: false,
         unavailable: Arc::new([]),
     }
 }
@@ -40,6 +41,7 @@ fn sample(seq: u64) -> Numbered {
         timestamp: seq * 1000,
         values: vec![("cpu".into(), 1.0)],
         top: Some(vec![process]),
+        containers: None,
     };
     Numbered {
         host: "web-1".parse().unwrap(),

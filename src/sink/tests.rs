@@ -250,7 +250,7 @@ fn sample(host: &HostName, seq: u64) -> Update {
     let sample = Sample {
         timestamp: 1_764_000_000_000 + seq * 1000,
         values: vec![("cpu".into(), 12.5)],
-        top: None,
+        ..Sample::default()
     };
     Update::Numbered(Numbered {
         host: host.clone(),

@@ -62,6 +62,7 @@ pub struct Sampler {
     machine: platform::Machine,
     /// `None` if processes are not listed.
     roll_call: Option<RollCall>,
+    has_containers: bool,
     previous: Reading,
     columns: SampleColumns,
     /// What applications report, if they may.
@@ -72,7 +73,7 @@ impl Sampler {
     /// Takes the first reading, the baseline of the first sample. Takes milliseconds, or more if a mount hangs.
     #[must_use]
     pub fn new(options: Options) -> Self {
-        let roster = (options.top != 0).then(platform::Roster::new);
+        let roster = (options.top != 0).then(|| platform::Roster::new(options.top));
         Self::of(platform::Machine::new(), roster, options)
     }
 
@@ -82,9 +83,11 @@ impl Sampler {
         options: Options,
     ) -> Self {
         let mut previous = read(&mut machine, Own::default());
+        let mut has_containers = false;
         let begin = |mut roster: platform::Roster| {
             let (call, first) = RollCall::begin(move || roster.read(), options.top);
             previous.process_count = previous.process_count.or(first.process_count);
+            has_containers = first.has_containers;
             (call, first.has_exited_cpu)
         };
         let (roll_call, has_exited_cpu) = roster.map(begin).unzip();
@@ -96,6 +99,7 @@ impl Sampler {
         Self {
             machine,
             roll_call,
+            has_containers,
             previous,
             columns,
             inbox: None,
@@ -130,11 +134,11 @@ impl Sampler {
         let reported = inbox.map_or_else(Vec::new, |inbox| inbox.collect(next.at, seconds));
         fill(&mut next, &mut self.machine, own);
         let lists = self.roll_call.as_mut().and_then(RollCall::finished);
-        if let Some(lists) = &lists {
-            next.process_count = next.process_count.or(lists.process_count);
-        }
+        let lists = lists.unwrap_or_default();
+        next.process_count = next.process_count.or(lists.process_count);
+        self.has_containers |= lists.containers.is_some();
         let mut values = derive(&self.previous, &next);
-        if let Some(share) = lists.as_ref().and_then(|lists| lists.exited_cpu) {
+        if let Some(share) = lists.exited_cpu {
             values.percent("exitedCpu", Some(share));
         }
         self.columns.admit(&values, next.cores.len());
@@ -143,7 +147,8 @@ impl Sampler {
         let sample = Sample {
             timestamp: next.timestamp,
             values: self.columns.arrange(&values),
-            top: lists.and_then(|lists| lists.top),
+            top: lists.top,
+            containers: lists.containers,
         };
         self.previous = next;
         sample
@@ -154,6 +159,12 @@ impl Sampler {
     #[must_use]
     pub fn metrics(&self) -> Arc<[MetricInfo]> {
         self.columns.infos()
+    }
+
+    /// Whether samples list containers: at least one has been found.
+    #[must_use]
+    pub fn has_containers(&self) -> bool {
+        self.has_containers
     }
 
     /// The machine, according to the last reading.

@@ -169,6 +169,7 @@ mod tests {
             system: None,
             replay: None,
             metrics: [].into(),
+            containers: false,
             unavailable: [].into(),
         });
         for _ in 0..2 {

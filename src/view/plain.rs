@@ -58,7 +58,7 @@ mod tests {
                 ("disk:/my disk".into(), 38.25),
                 ("cpu".into(), 23.4),
             ],
-            top: None,
+            ..Sample::default()
         };
         assert_eq!(
             plain_line(&"web-1".parse().unwrap(), &sample, &metrics),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use metrics_toolkit::protocol::{
-    Alert, AlertState, Body, Gap, GapReason, Hello, Message, MetricInfo, Process, Sample, System,
-    Unplaced,
+    Alert, AlertState, Body, Container, Gap, GapReason, Hello, Message, MetricInfo, Process,
+    Sample, System, Unplaced,
 };
 
 use crate::harness::wire::Wire;
@@ -156,6 +156,33 @@ fn metric_with_processes() {
         }),
         &format!(
             r#"{{"type":"metric","host":"web-1","seq":1,"data":{data},"top":[{{"pid":812,"name":"a \"b\"","cpu":12.5,"memory":3}},{{"pid":813,"name":"a \"b\"","cpu":12.5,"memory":3,"rss":4096,"state":"D","threads":7}}]}}}}"#
+        ),
+    );
+}
+
+#[test]
+fn metric_with_containers() {
+    let container = |name: &str, cpu| Container {
+        name: name.into(),
+        cpu,
+        memory: Some(3.0),
+    };
+    let sample = Sample {
+        containers: Some(vec![
+            container("web", Some(12.5)),
+            container("a.service", None),
+        ]),
+        ..whole()
+    };
+    let data = WHOLE.trim_end_matches('}');
+    check(
+        Body::Numbered(Unplaced {
+            seq: Some(1),
+            alert: None,
+            sample,
+        }),
+        &format!(
+            r#"{{"type":"metric","host":"web-1","seq":1,"data":{data},"containers":[{{"name":"web","cpu":12.5,"memory":3}},{{"name":"a.service","memory":3}}]}}}}"#
         ),
     );
 }

@@ -28,7 +28,7 @@ fn sample(timestamp: u64, values: &[(&str, f64)]) -> Sample {
     Sample {
         timestamp,
         values: values.collect(),
-        top: None,
+        ..Sample::default()
     }
 }
 

@@ -67,6 +67,7 @@ fn messages(steps: &[Step]) -> Vec<(Numbered, usize)> {
             timestamp: time.cast_unsigned(),
             values: NAMES[..step.columns].iter().map(value).collect(),
             top: None,
+            containers: None,
         };
         let message = Numbered {
             host: "web-1".parse().unwrap(),

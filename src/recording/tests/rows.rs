@@ -7,7 +7,9 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use crate::protocol::{Alert, AlertState, Gap, GapReason, Numbered, Process, Sample, StreamId};
+use crate::protocol::{
+    Alert, AlertState, Container, Gap, GapReason, Numbered, Process, Sample, StreamId,
+};
 use crate::recording::{Columns, Encoder, ReadError, Reader, Row};
 
 /// 2026-11-24T14:07:31.204Z
@@ -23,7 +25,7 @@ pub(super) fn sample_row(seq: u64, values: &[(&str, f64)]) -> Row {
         sample: Sample {
             timestamp: NOON,
             values: values.collect(),
-            top: None,
+            ..Sample::default()
         },
     })
 }
@@ -63,9 +65,11 @@ pub(super) fn read(file: &[u8]) -> Result<(Columns, Vec<Row>), ReadError> {
 
 /// Columns, and rows of several hosts and streams, with their values in the order in which they are read.
 pub(super) fn any_file() -> impl Strategy<Value = (Columns, Vec<Row>)> {
-    (vec(any_name(), 0..8), vec(any_name(), 0..4)).prop_flat_map(|(names, others)| {
-        let columns = Columns::new(&names);
-        let mut seen = HashSet::from(["timestamp".to_owned(), "top".to_owned()]);
+    let names = (vec(any_name(), 0..8), vec(any_name(), 0..4), any::<bool>());
+    names.prop_flat_map(|(names, others, has_containers)| {
+        let columns = Columns::new(&names).with_containers(has_containers);
+        let mut seen: HashSet<String> =
+            ["timestamp", "top", "containers"].map(str::to_owned).into();
         let ordered: Vec<Arc<str>> = (columns.names().iter().map(|name| name.to_string()))
             .chain(names.into_iter().chain(others))
             .filter(|name| seen.insert(name.clone()))
@@ -102,13 +106,23 @@ fn any_row(names: Vec<Arc<str>>) -> impl Strategy<Value = Row> {
 fn any_sample(names: Vec<Arc<str>>) -> impl Strategy<Value = Sample> {
     let values = vec(option::weighted(0.8, any_value()), names.len());
     let top = option::of(vec(any_process(), 0..4));
-    (any_timestamp(), values, top).prop_map(move |(timestamp, values, top)| Sample {
-        timestamp,
-        values: (names.iter().zip(values))
-            .filter_map(|(name, value)| Some((name.clone(), value?)))
-            .collect(),
-        top,
+    let containers = option::of(vec(any_container(), 0..4));
+    let lists = (top, containers);
+    (any_timestamp(), values, lists).prop_map(move |(timestamp, values, (top, containers))| {
+        Sample {
+            timestamp,
+            values: (names.iter().zip(values))
+                .filter_map(|(name, value)| Some((name.clone(), value?)))
+                .collect(),
+            top,
+            containers,
+        }
     })
+}
+
+fn any_container() -> impl Strategy<Value = Container> {
+    let shares = (option::of(any_value()), option::of(any_value()));
+    (any::<String>(), shares).prop_map(|(name, (cpu, memory))| Container { name, cpu, memory })
 }
 
 fn any_process() -> impl Strategy<Value = Process> {

@@ -6,7 +6,7 @@ mod format;
 mod own;
 
 use crate::hub::Hub;
-use crate::protocol::{Entry, Exposed, HostName, Sample, catalogue, entry, parts};
+use crate::protocol::{Container, Entry, Exposed, HostName, Sample, catalogue, entry, parts};
 use crate::server::shared::Config;
 use crate::server::viewers::counts::Viewers;
 
@@ -23,6 +23,7 @@ pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers, config: &Config) -> 
         write_metric(entry, &samples, &mut text);
     }
     write_others(&samples, &mut text);
+    write_containers(&samples, &mut text);
     let taken = samples.iter().map(|(host, sample)| {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
         let seconds = sample.timestamp as f64 / 1000.0;
@@ -80,6 +81,33 @@ fn write_others(samples: &[(HostName, Sample)], text: &mut String) {
         "Values of metrics without a family of their own.",
         others,
     );
+}
+
+/// The top containers, of which there are at most twice as many as `--top` says.
+fn write_containers(samples: &[(HostName, Sample)], text: &mut String) {
+    type Share = fn(&Container) -> Option<f64>;
+    let families: [(&str, &str, Share); 2] = [
+        (
+            "host_container_cpu_ratio",
+            "Share of the whole machine that each of the top containers and services takes.",
+            |container| container.cpu,
+        ),
+        (
+            "host_container_memory_ratio",
+            "Share of the memory that each of the top containers and services takes.",
+            |container| container.memory,
+        ),
+    ];
+    for (name, help, share) in families {
+        let values = samples.iter().flat_map(|(host, sample)| {
+            let containers = sample.containers.iter().flatten();
+            containers.filter_map(move |container| {
+                let label = ("container", container.name.as_str());
+                Some((labels(host, Some(label)), divided(share(container)?, 2)))
+            })
+        });
+        gauge(text, name, help, values);
+    }
 }
 
 /// `value` divided by a power of ten, as a decimal: dividing the double 97.92 by 100 would give 0.9792000000000001.

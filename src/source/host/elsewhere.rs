@@ -165,7 +165,8 @@ pub(super) struct Roster {
 }
 
 impl Roster {
-    pub(super) fn new() -> Self {
+    /// Containers are not listed, so their number doesn't matter.
+    pub(super) fn new(_count: usize) -> Self {
         Self {
             system: System::new().ok(),
         }

@@ -5,6 +5,8 @@
 
 mod census;
 mod cgroup;
+mod container_names;
+mod containers;
 mod counters;
 mod disks;
 mod interfaces;
@@ -38,7 +40,7 @@ use self::census::Census;
 use self::disks::Disks;
 use self::interfaces::Interfaces;
 use self::kernel_tables::KernelTables;
-use self::limits::Limits;
+use self::limits::ContainerLimits;
 use self::memory::Meminfo;
 use self::mounts::Mounts;
 use self::proc_file::ProcFile;
@@ -61,7 +63,7 @@ pub(super) struct Machine {
     spaces: Spaces,
     disks: Disks,
     interfaces: Interfaces,
-    limits: Limits,
+    limits: ContainerLimits,
     census: Census,
     sensors: Sensors,
 }
@@ -114,7 +116,7 @@ impl Machine {
             spaces: Spaces::new(roots.ask.clone(), roots.patience),
             disks: Disks::new(roots.sys("block")),
             interfaces: Interfaces::new(roots.sys("class/net")),
-            limits: Limits::new(&roots),
+            limits: ContainerLimits::new(&roots),
             census: Census::new(roots.proc("")),
             sensors: Sensors::new(&roots.sys("class")),
             roots,

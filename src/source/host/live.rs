@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
 use crate::millis::in_millis;
-use crate::protocol::{HostName, Sample, StreamId};
+use crate::protocol::{HostName, MetricInfo, Sample, StreamId};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
 use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
@@ -92,7 +92,7 @@ impl<A: Audience> Live<A> {
     fn sample(self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
         let mut sequence = Sequence::new(publisher.host(&self.name));
         let mut sampler = Sampler::new(self.options).with_applications(self.inbox.clone());
-        let mut metrics = sampler.metrics();
+        let mut announced = Announced::of(&sampler);
         sequence.announce(self.announcement(&sampler));
         let mut alerts = self.host_alerts();
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
@@ -105,8 +105,8 @@ impl<A: Audience> Live<A> {
             let sample = sampler.sample(self.audience.own());
             let late = begun.saturating_duration_since(due);
             self.audience.sampled(begun.elapsed(), late);
-            if !Arc::ptr_eq(&metrics, &sampler.metrics()) {
-                metrics = sampler.metrics();
+            if !announced.is_of(&sampler) {
+                announced = Announced::of(&sampler);
                 sequence.announce(self.announcement(&sampler));
             }
             let found = alerts.as_mut().map(|it| it.judge(&sample, false));
@@ -172,8 +172,30 @@ impl<A: Audience> Live<A> {
             system: Some(sampler.system()),
             replay: None,
             metrics: sampler.metrics(),
+            containers: sampler.has_containers(),
             unavailable: sampler.unavailable().into(),
         }
+    }
+}
+
+/// What a sampler's announcement said.
+struct Announced {
+    metrics: Arc<[MetricInfo]>,
+    containers: bool,
+}
+
+impl Announced {
+    fn of(sampler: &Sampler) -> Self {
+        Self {
+            metrics: sampler.metrics(),
+            containers: sampler.has_containers(),
+        }
+    }
+
+    /// Whether it is still true.
+    fn is_of(&self, sampler: &Sampler) -> bool {
+        Arc::ptr_eq(&self.metrics, &sampler.metrics())
+            && self.containers == sampler.has_containers()
     }
 }
 

@@ -311,6 +311,18 @@ pub(super) struct Roll {
     pub(super) cpu_at: Instant,
     /// Processes and threads created since boot.
     pub(super) forks: Option<u64>,
+    /// The top containers and services; `None` if there have never been any.
+    pub(super) containers: Option<Vec<ContainerUse>>,
+}
+
+/// What a container or service uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ContainerUse {
+    pub(super) name: String,
+    /// CPU time since the previous reading, if known.
+    pub(super) cpu: Option<Duration>,
+    /// In bytes, without what the kernel reclaims first, if known.
+    pub(super) memory: Option<u64>,
 }
 
 impl Roll {
@@ -324,6 +336,7 @@ impl Roll {
             processes: None,
             cpu: None,
             forks: None,
+            containers: None,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Processes are read on a thread of their own, at most once a second: where there are thousands, that takes longer than
+//! Processes and containers are read on a thread of their own, at most once a second: where there are thousands, that takes longer than
 //! a short interval, and must not delay a sample.
 //!
 //! A reading ends just before a sample is due, which then carries the lists. If it takes longer than expected, a later
@@ -8,10 +8,10 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::protocol::Process;
+use crate::protocol::{Container, Process};
 
 use super::reading::{Roll, Whole};
-use super::top::top;
+use super::top::{containers, top};
 use super::usage::Usage;
 
 /// The shortest time between two samples that carry lists.
@@ -43,10 +43,12 @@ struct Plan {
 }
 
 /// The result of a reading.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Lists {
     /// See [`crate::protocol::Sample::top`].
     pub(super) top: Option<Vec<Process>>,
+    /// See [`crate::protocol::Sample::containers`].
+    pub(super) containers: Option<Vec<Container>>,
     /// The number of processes, if all are visible.
     pub(super) process_count: Option<u64>,
     /// The share of the machine that processes used which have ended and that no listed one accounts for, in percent.
@@ -60,6 +62,8 @@ pub(super) struct Lists {
 pub(super) struct FirstRoll {
     /// See [`Lists::process_count`].
     pub(super) process_count: Option<u64>,
+    /// Whether containers or services were found.
+    pub(super) has_containers: bool,
     /// Whether later ones can have [`Lists::exited_cpu`].
     pub(super) has_exited_cpu: bool,
 }
@@ -75,6 +79,7 @@ impl RollCall {
         let baseline = read();
         let first = FirstRoll {
             process_count: baseline.process_count(),
+            has_containers: baseline.containers.is_some(),
             has_exited_cpu: baseline.processes.is_some() && baseline.cpu.is_some(),
         };
         let took = begun.elapsed();
@@ -137,6 +142,7 @@ fn serve(
         let usage = Usage::between(&prev, &next);
         let lists = Lists {
             top: top(&next, &usage, whole, count),
+            containers: containers(&prev, &next, whole),
             exited_cpu: usage.exited.and_then(|used| usage.share(used, whole)),
             process_count: next.process_count(),
             took,
@@ -263,6 +269,7 @@ mod tests {
         let took = Duration::from_secs(2);
         let lists = Lists {
             top: None,
+            containers: None,
             process_count: None,
             exited_cpu: None,
             took,

@@ -20,7 +20,7 @@ pub(super) fn values(
     change: impl FnOnce(),
 ) -> BTreeMap<String, Option<f64>> {
     let roots = linux::Roots::below(root, ask);
-    let mut roster = linux::Roster::of(&roots);
+    let mut roster = linux::Roster::of(&roots, 5);
     let mut machine = linux::Machine::of(roots);
     let prev = read(&mut machine, Own::default());
     let prev_roll = roster.read();

@@ -143,7 +143,7 @@ fn the_portable_machine_reads_what_it_can() {
         assert!(values.get(name).is_some(), "{name}");
     }
     assert_eq!(derive(&first, &first).get("cpu"), None);
-    let roll = elsewhere::Roster::new().read();
+    let roll = elsewhere::Roster::new(5).read();
     let listed = roll.processes.unwrap();
     assert!(listed.iter().any(|task| task.pid == std::process::id()));
 }
@@ -162,7 +162,7 @@ fn without_readable_files_there_are_no_values() {
     let root = tempfile::tempdir().unwrap();
     let roots = linux::Roots::below(root.path(), Arc::new(|_| None));
     let options = Options { top: 5 };
-    let roster = linux::Roster::of(&roots);
+    let roster = linux::Roster::of(&roots, 5);
     let mut sampler = Sampler::of(linux::Machine::of(roots), Some(roster), options);
     let sample = sampler.sample(Own::default());
     let names: Vec<&str> = sample.values.iter().map(|(name, _)| &**name).collect();

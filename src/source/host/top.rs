@@ -1,9 +1,9 @@
-//! The processes that use most. Pure.
+//! The processes and containers that use most. Pure.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 
-use crate::protocol::{Process, round_nonzero};
+use crate::protocol::{Container, Process, round_nonzero};
 
 use super::reading::{Roll, Task, Whole};
 use super::usage::Usage;
@@ -41,6 +41,35 @@ pub(super) fn top(roll: &Roll, usage: &Usage, whole: Whole, count: usize) -> Opt
     Some(processes)
 }
 
+/// The top containers, with their shares of `whole`, in their order. `None` if there have never been any.
+pub(super) fn containers(prev: &Roll, next: &Roll, whole: Whole) -> Option<Vec<Container>> {
+    let machine = machine_seconds(prev, next, whole);
+    let containers = next.containers.as_ref()?.iter();
+    let shares = containers.map(|container| Container {
+        name: container.name.clone(),
+        cpu: container
+            .cpu
+            .filter(|_| 0.0 < machine)
+            .map(|cpu| rounded_share(cpu.as_secs_f64(), machine)),
+        memory: container
+            .memory
+            .filter(|_| 0 < whole.memory)
+            .map(|memory| rounded_share(memory as f64, whole.memory as f64)),
+    });
+    Some(shares.collect())
+}
+
+/// The CPU time of all cores between two readings, in seconds.
+fn machine_seconds(prev: &Roll, next: &Roll, whole: Whole) -> f64 {
+    let seconds = next.at.saturating_duration_since(prev.at).as_secs_f64();
+    seconds * whole.cores.max(1) as f64
+}
+
+/// In percent.
+fn rounded_share(part: f64, whole: f64) -> f64 {
+    round_nonzero((100.0 * part / whole).clamp(0.0, 100.0), 0.01)
+}
+
 /// The indices of the first `count` of `len` by `order`.
 fn first(len: usize, count: usize, order: impl Fn(&usize, &usize) -> Ordering) -> Vec<usize> {
     let mut places: Vec<usize> = (0..len).collect();
@@ -59,8 +88,7 @@ fn memory_share(task: &Task, whole: Whole) -> f64 {
     if whole.memory == 0 {
         return 0.0;
     }
-    let share = 100.0 * task.memory as f64 / whole.memory as f64;
-    round_nonzero(share.clamp(0.0, 100.0), 0.01)
+    rounded_share(task.memory as f64, whole.memory as f64)
 }
 
 #[cfg(test)]

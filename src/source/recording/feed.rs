@@ -236,6 +236,7 @@ impl<O: Observer> Player<O> {
             system: None,
             replay,
             metrics,
+            containers: columns.has_containers(),
             unavailable: Arc::new([]),
         });
     }

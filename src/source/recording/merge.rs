@@ -289,5 +289,6 @@ fn is_same(one: &Numbered, other: &Numbered) -> bool {
     one.alert == other.alert
         && sample.timestamp == other_sample.timestamp
         && sample.top == other_sample.top
+        && sample.containers == other_sample.containers
         && sorted(&sample.values) == sorted(&other_sample.values)
 }

@@ -160,6 +160,7 @@ impl Fixture {
                 .iter()
                 .map(|&(name, value)| (Arc::from(name), value))
                 .collect(),
+            containers: None,
             top: Some(vec![
                 process(812, "postgres", 12.1, 4.2),
                 process(7, "kworker/u16:3", 3.0, 0.0),
@@ -282,6 +283,7 @@ impl Fixture {
                     .iter()
                     .map(|name| (Arc::from(name.as_str()), value))
                     .collect(),
+                containers: None,
                 top: Some(vec![process(u32::MAX, &wide, value, value); 30]),
             };
             let place = fixture.position();
@@ -314,6 +316,7 @@ impl Fixture {
         let sample = Sample {
             timestamp: WALL,
             values,
+            containers: None,
             top: Some(vec![process(1, evil, 1.0, 1.0)]),
         };
         let place = self.position();

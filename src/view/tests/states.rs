@@ -22,7 +22,7 @@ fn an_alert_brings_its_sample_if_none_arrived_before() {
         &Sample {
             timestamp: 5000,
             values: vec![("cpu".into(), 97.1)],
-            top: None,
+            ..Sample::default()
         },
     );
     assert!(fixture.state.has_data());
@@ -120,7 +120,7 @@ fn the_metrics_of_a_host_are_bounded() {
         let sample = Sample {
             timestamp: 1000 + sample,
             values,
-            top: None,
+            ..Sample::default()
         };
         let place = fixture.position();
         fixture

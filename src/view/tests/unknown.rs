@@ -27,7 +27,7 @@ fn shown(metrics: Vec<MetricInfo>, width: usize) -> String {
     let sample = Sample {
         timestamp: fixture.now.wall,
         values: values.collect(),
-        top: None,
+        ..Sample::default()
     };
     let hello = Hello {
         metrics: metrics.into(),

@@ -24,6 +24,8 @@ pub(crate) enum Wire {
         system: Option<System>,
         replay: Option<Replay>,
         metrics: Vec<Metric>,
+        #[serde(default)]
+        containers: bool,
         alerts: Vec<Alert>,
         unavailable: Vec<String>,
     },
@@ -128,7 +130,15 @@ pub(crate) struct Process {
     pub(crate) threads: Option<u64>,
 }
 
-/// `data`: flat, numbers only, no key twice, and `top`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) cpu: Option<f64>,
+    pub(crate) memory: Option<f64>,
+}
+
+/// `data`: flat, numbers only, no key twice, and two lists.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Data {
     pub(crate) timestamp: u64,
@@ -136,6 +146,7 @@ pub(crate) struct Data {
     /// The keys as received.
     pub(crate) order: Vec<String>,
     pub(crate) top: Option<Vec<Process>>,
+    pub(crate) containers: Option<Vec<Container>>,
 }
 
 impl<'de> Deserialize<'de> for Data {
@@ -153,6 +164,7 @@ impl<'de> Deserialize<'de> for Data {
                     match &*key {
                         "timestamp" => timestamp = Some(map.next_value()?),
                         "top" => data.top = Some(map.next_value()?),
+                        "containers" => data.containers = Some(map.next_value()?),
                         _ => {
                             let value: f64 = map.next_value()?;
                             if data.values.insert(key.clone(), value).is_some() {

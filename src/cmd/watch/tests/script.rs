@@ -179,7 +179,7 @@ pub(super) fn sample(cpu: f64) -> Sample {
     Sample {
         timestamp: 1_795_529_251_204,
         values: vec![("cpu".into(), cpu), ("memory".into(), 61.2)],
-        top: None,
+        ..Sample::default()
     }
 }
 

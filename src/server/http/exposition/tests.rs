@@ -9,7 +9,7 @@ fn exposed(values: &[(&str, f64)]) -> Vec<String> {
     let sample = Sample {
         timestamp: 1500,
         values,
-        top: None,
+        ..Sample::default()
     };
     let samples = [("web-1".parse().unwrap(), sample)];
     let mut text = String::new();
@@ -67,6 +67,34 @@ fn a_series_is_exposed_once() {
         lines,
         [r#"host_filesystem_usage_ratio{host="web-1",mount="/a\\u{1b}"} 0.01"#]
     );
+}
+
+#[test]
+fn containers_have_a_label_each() {
+    let container = |name: &str, cpu, memory| Container {
+        name: name.into(),
+        cpu,
+        memory,
+    };
+    let sample = Sample {
+        containers: Some(vec![
+            container("shop/cart-1/\"app\"", Some(12.5), Some(3.0)),
+            container("nginx.service", None, Some(0.5)),
+        ]),
+        ..Sample::default()
+    };
+    let mut text = String::new();
+    write_containers(&[("web-1".parse().unwrap(), sample)], &mut text);
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(
+        lines,
+        [
+            r#"host_container_cpu_ratio{host="web-1",container="shop/cart-1/\"app\""} 0.125"#,
+            r#"host_container_memory_ratio{host="web-1",container="shop/cart-1/\"app\""} 0.03"#,
+            r#"host_container_memory_ratio{host="web-1",container="nginx.service"} 0.005"#,
+        ]
+    );
+    write_containers(&[], &mut String::new());
 }
 
 /// The significant digits of a decimal number.

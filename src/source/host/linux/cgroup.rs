@@ -163,7 +163,7 @@ fn path_in(cgroups: &[u8], controller: Option<&str>) -> String {
                 .split(|byte| *byte == b',')
                 .any(|name| name == wanted.as_bytes()),
         };
-        is_wanted.then(|| String::from_utf8_lossy(path).into_owned())
+        (is_wanted && path.starts_with(b"/")).then(|| String::from_utf8_lossy(path).into_owned())
     };
     lines(cgroups).find_map(path).unwrap_or_default()
 }

@@ -16,7 +16,7 @@ use crate::source::host::reading::{CpuLimit, Memory};
 const LIST_AGE: Duration = Duration::from_secs(60);
 
 /// The limits of this container; none on a host.
-pub(super) struct Limits {
+pub(super) struct ContainerLimits {
     roots: Roots,
     listed: Option<Instant>,
     memory: Vec<MemoryGroup>,
@@ -70,7 +70,7 @@ enum Quota {
 /// The memory that a container may use; `None` if unknown.
 pub(super) type Limited = Option<Memory>;
 
-impl Limits {
+impl ContainerLimits {
     pub(super) fn new(roots: &Roots) -> Self {
         Self {
             roots: roots.clone(),
@@ -232,7 +232,7 @@ impl CpuGroup {
 }
 
 /// The number after the name of a field.
-fn stat_field(stat: &[u8], wanted: &[u8]) -> Option<u64> {
+pub(super) fn stat_field(stat: &[u8], wanted: &[u8]) -> Option<u64> {
     let value = |line| {
         let mut fields = fields(line);
         (fields.next()? == wanted).then(|| number(fields.next()?))

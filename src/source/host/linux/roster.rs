@@ -1,4 +1,4 @@
-//! The list of all processes.
+//! The list of all processes, and of the top containers.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -6,30 +6,33 @@ use std::time::Instant;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::census::{Census, Sight};
+use super::containers::Containers;
 use super::proc_file::ProcFile;
 use super::{Roots, counters, seconds, tasks};
 use crate::source::host::reading::{Cpu, Roll};
 
-/// Lists processes; used on a thread of its own.
+/// Lists processes and containers; used on a thread of its own.
 pub(in crate::source::host) struct Roster {
     proc: PathBuf,
     census: Census,
     stat: ProcFile,
+    containers: Containers,
     text: Vec<u8>,
 }
 
 impl Roster {
-    /// That of this machine.
-    pub(in crate::source::host) fn new() -> Self {
-        Self::of(&Roots::real())
+    /// That of this machine, with `count` containers by CPU and as many by memory.
+    pub(in crate::source::host) fn new(count: usize) -> Self {
+        Self::of(&Roots::real(), count)
     }
 
     /// That of the machine whose files are below `roots`. Clocks are this machine's.
-    pub(in crate::source::host) fn of(roots: &Roots) -> Self {
+    pub(in crate::source::host) fn of(roots: &Roots, count: usize) -> Self {
         Self {
             proc: roots.proc(""),
             census: Census::new(roots.proc("")),
             stat: ProcFile::open(roots.proc("stat")),
+            containers: Containers::new(roots, count),
             text: Vec::new(),
         }
     }
@@ -42,6 +45,7 @@ impl Roster {
             roll.processes = tasks::list(&self.proc, &mut self.text);
             self.read_total(&mut roll);
         }
+        roll.containers = self.containers.read();
         roll
     }
 

@@ -1,12 +1,10 @@
-use std::fs;
-
 use super::*;
 use crate::source::host::linux::fixture::write;
 
 const PHYSICAL: u64 = 10_000;
 
 /// A container whose files are below the mount point of the control groups, which is not in the list of mounts.
-fn limits(files: &[(&str, &str)]) -> (tempfile::TempDir, Limits) {
+fn limits(files: &[(&str, &str)]) -> (tempfile::TempDir, ContainerLimits) {
     let root = tempfile::tempdir().unwrap();
     for (name, text) in files {
         write(
@@ -14,7 +12,7 @@ fn limits(files: &[(&str, &str)]) -> (tempfile::TempDir, Limits) {
             text.as_bytes(),
         );
     }
-    let mut limits = Limits::new(&Roots::below(root.path(), Arc::new(|_| None)));
+    let mut limits = ContainerLimits::new(&Roots::below(root.path(), Arc::new(|_| None)));
     limits.refresh(Instant::now());
     (root, limits)
 }
@@ -108,7 +106,7 @@ fn a_limited_container_never_shows_the_hosts_memory() {
 }
 
 /// A container of a host whose groups are all visible, as with `--cgroupns host`.
-fn visible(files: &[(&str, &str)]) -> (tempfile::TempDir, Limits) {
+fn visible(files: &[(&str, &str)]) -> (tempfile::TempDir, ContainerLimits) {
     let root = tempfile::tempdir().unwrap();
     let file = |path: &str, text: &str| write(&root.path().join(path), text.as_bytes());
     file(
@@ -119,7 +117,7 @@ fn visible(files: &[(&str, &str)]) -> (tempfile::TempDir, Limits) {
     for (name, text) in files {
         file(&format!("sys/fs/cgroup/{name}"), text);
     }
-    let mut limits = Limits::new(&Roots::below(root.path(), Arc::new(|_| None)));
+    let mut limits = ContainerLimits::new(&Roots::below(root.path(), Arc::new(|_| None)));
     limits.refresh(Instant::now());
     (root, limits)
 }
@@ -210,7 +208,7 @@ fn a_quota_that_is_none_or_makes_no_sense_is_no_limit() {
 fn a_limit_that_comes_later_is_found() {
     let (root, mut limits) = limits(&[]);
     let file = root.path().join("sys/fs/cgroup/cpu.max");
-    fs::write(file, "20000 100000\n").unwrap();
+    write(&file, b"20000 100000\n");
     let now = Instant::now();
     limits.refresh(now);
     assert_eq!(limits.cpu(), []);
