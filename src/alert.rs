@@ -12,11 +12,11 @@ mod state;
 mod timing;
 mod unit;
 
-pub use evaluator::{Evaluator, MOST_ACTIVE, Verdict};
-pub use known::KnownMetrics;
+pub use evaluator::{Evaluator, Verdict};
+pub use known::{DEFAULT, KnownMetrics};
 pub use parse::{RuleError, parse_rule};
 pub use rule::{Condition, MetricPattern, Rule, Side, Threshold};
-pub use rules::{DEFAULT, DEFAULT_RULES, RuleTexts, RulesError, read_rules};
+pub use rules::{DEFAULT_RULES, RuleTexts, RulesError, read_rules};
 
 use change::Change;
 

@@ -11,6 +11,7 @@
 //! The hub knows nothing of sockets. Its locks are held only while a few handles are copied, never across an await.
 
 mod cursor;
+mod now_firing;
 mod past;
 mod ring;
 mod subscription;

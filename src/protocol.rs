@@ -23,6 +23,7 @@
 
 mod application;
 mod catalogue;
+mod culprits;
 mod decode;
 mod duration;
 mod encode;
@@ -44,6 +45,7 @@ pub use catalogue::{
     Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
     section, well_known,
 };
+pub use culprits::Culprits;
 pub use decode::DecodeError;
 pub use duration::parse_duration;
 pub use frame::Frame;
@@ -68,6 +70,9 @@ pub const SERVER: &str = concat!("metrics/", env!("CARGO_PKG_VERSION"));
 
 /// The values that every `data` carries, absent or not: a contract with dashboards older than this program.
 pub const CONTRACT: [&str; 4] = ["cpu", "memory", "activeUsers", "requestsPerSecond"];
+
+/// The most alerts of a host that fire at once, wherever they are kept, so that a `hello` has room for them.
+pub const MOST_FIRING: usize = 1000;
 
 /// The path of the WebSocket. `/` takes an upgrade as well, so that `ws://host:8080` is enough.
 pub const WEBSOCKET_PATH: &str = "/ws";

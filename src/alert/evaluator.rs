@@ -4,15 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{Alert, AlertState, Process, Sample, entry, section};
+use crate::protocol::{Alert, AlertState, Culprits, MOST_FIRING, Process, Sample};
 
 use super::rule::{Condition, Rule, Threshold};
 use super::state::{Active, Phase, SampleTime, Turn, advance};
 use super::timing::Timing;
-
-/// The most alerts of a host that may be pending or firing at once. Others wait until some are resolved, so that a rule
-/// for many instances fills neither the memory nor a `hello`.
-pub const MOST_ACTIVE: usize = 1000;
 
 /// An alert that a sample made fire, or resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,8 +40,7 @@ pub struct Evaluator {
     /// Firing alerts of removed rules; the next sample resolves them.
     outlived: Vec<Outlived>,
     active: usize,
-    busiest: Option<Process>,
-    largest: Option<Process>,
+    culprits: Culprits,
 }
 
 /// A metric, and the alerts of the rules about it.
@@ -92,8 +87,7 @@ impl Evaluator {
             absences: Vec::new(),
             outlived: Vec::new(),
             active: 0,
-            busiest: None,
-            largest: None,
+            culprits: Culprits::default(),
         };
         new.replace(rules);
         new
@@ -175,7 +169,7 @@ impl Evaluator {
             for watch in &mut series.watches {
                 // What is not true and was not, or would be one too many, takes no more time than this.
                 let is_new = watch.active.is_none();
-                if is_new && (!watch.level.holds(*value) || self.active >= MOST_ACTIVE) {
+                if is_new && (!watch.level.holds(*value) || self.active >= MOST_FIRING) {
                     continue;
                 }
                 let rule = &rules[watch.rule as usize];
@@ -249,11 +243,7 @@ impl Evaluator {
             threshold: rule.threshold(),
             since: active.since,
         };
-        let culprit = match entry(metric).map(|entry| entry.section) {
-            Some(section::CPU) => self.busiest.clone(),
-            Some(section::MEMORY) => self.largest.clone(),
-            _ => None,
-        };
+        let culprit = self.culprits.of(metric).map(|(process, _)| process.clone());
         let has_peak = is_resolved && rule.condition != Condition::Absent;
         Verdict {
             alert,
@@ -281,15 +271,9 @@ impl Evaluator {
     /// Samples needn't list processes each time; until one does again, the last list is used.
     fn note_processes(&mut self, sample: &Sample, now: SampleTime) {
         if let Some(top) = &sample.top {
-            let first = |by: fn(&Process) -> f64| {
-                let first = top.iter().reduce(|a, b| if by(b) > by(a) { b } else { a });
-                first.filter(|process| by(process) > 0.0).cloned()
-            };
-            self.busiest = first(|process| process.cpu);
-            self.largest = first(|process| process.memory);
+            self.culprits = Culprits::among(top);
         } else if now.is_after_hole {
-            self.busiest = None;
-            self.largest = None;
+            self.culprits = Culprits::default();
         }
     }
 
@@ -353,7 +337,7 @@ fn step(
     now: SampleTime,
 ) -> Option<(Turn, Active)> {
     let was_active = active.is_some();
-    if !was_active && *count >= MOST_ACTIVE {
+    if !was_active && *count >= MOST_FIRING {
         return None;
     }
     let turn = advance(active, rule, value, now);

@@ -2,6 +2,9 @@
 
 use crate::protocol::{catalogue, entry, may_report, parts, well_known};
 
+/// What `--alert` takes for the shipped list of rules.
+pub const DEFAULT: &str = "default";
+
 /// The metrics that a rule may name: those of the catalogue, and others that the source has, such as the columns of a
 /// recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,6 +83,20 @@ impl KnownMetrics {
         Err(Unknown::Metric(self.nearest(family)))
     }
 
+    /// `nearest` with the instance of `metric`, if it has instances.
+    pub(super) fn with_instance_of(&self, metric: &str, nearest: &str) -> String {
+        match parts(metric).1 {
+            Some(instance) if self.has_instances(nearest) => format!("{nearest}:{instance}"),
+            _ => nearest.to_owned(),
+        }
+    }
+
+    fn has_instances(&self, family: &str) -> bool {
+        let is_instance = |name: &String| parts(name).0 == family && parts(name).1.is_some();
+        entry(family).is_some_and(|entry| entry.instances.is_some())
+            || self.more.iter().any(is_instance)
+    }
+
     fn nearest(&self, family: &str) -> Option<String> {
         let written = family.to_lowercase();
         let mut names: Vec<&str> = well_known().collect();
@@ -105,7 +122,7 @@ pub(super) fn examples() -> String {
 }
 
 /// The number of insertions, deletions, changes and swaps of neighbours that turn one text into the other.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();

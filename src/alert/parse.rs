@@ -5,12 +5,17 @@
 use std::time::Duration;
 
 use crate::millis::in_millis;
-use crate::protocol::{entry, is_deceptive, parse_duration, shown};
+use crate::protocol::{is_deceptive, parse_duration, shown};
 
-use super::known::{self, KnownMetrics, Unknown};
+use self::hints::CLAUSES;
+use self::measure::{Measure, quoted, quoted_always};
+use super::known::{self, DEFAULT, KnownMetrics, Unknown};
 use super::rule::{Condition, MetricPattern, Rule, Side, Threshold};
 use super::scanner::Scanner;
 use super::unit;
+
+mod hints;
+mod measure;
 
 /// The longest rule, in bytes.
 const LONGEST: usize = 1000;
@@ -40,8 +45,9 @@ pub fn parse_rule(text: &str, known: &KnownMetrics) -> Result<Rule, RuleError> {
     scanner.skip_spaces();
     let name = take_name(&mut scanner)?;
     let written = scanner.rest().trim_end().replace('\t', " ");
-    let (metric, is_absent) = take_metric(&mut scanner, known)?;
-    let measure = Measure::of(metric.as_str(), known);
+    let (metric, is_absent) = take_metric(&mut scanner, name, known)?;
+    let pattern = metric.clone();
+    let measure = Measure::of(pattern.as_str(), known);
     let mut usual = 1.0;
     let mut condition = Condition::Absent;
     if !is_absent {
@@ -88,6 +94,10 @@ fn take_name<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str>, RuleError
     let is_end = |(at, _): &(usize, &str)| rest[at + 1..].starts_with([' ', '\t']);
     let unquoted = &rest[..rest.find('"').unwrap_or(rest.len())];
     let Some((end, _)) = unquoted.match_indices(':').find(is_end) else {
+        if let Some(quote) = hints::quote_in_name(rest) {
+            scanner.take(quote);
+            return scanner.refuse("a name has no quotes: take them out, as in NAME: cpu > 90");
+        }
         return Ok(None);
     };
     if rest[..end].trim().is_empty() {
@@ -102,6 +112,7 @@ fn take_name<'a>(scanner: &mut Scanner<'a>) -> Result<Option<&'a str>, RuleError
 /// The metric, and whether it is inside `absent()`.
 fn take_metric(
     scanner: &mut Scanner<'_>,
+    name: Option<&str>,
     known: &KnownMetrics,
 ) -> Result<(MetricPattern, bool), RuleError> {
     let is_absent = scanner.eat("absent(");
@@ -111,12 +122,7 @@ fn take_metric(
     let at = *scanner;
     let metric = take_metric_name(scanner, is_absent)?;
     if metric.is_empty() {
-        let problem = if at.rest().is_empty() {
-            "the rule ends before its metric: write a rule such as cpu > 90 for 30s"
-        } else {
-            "here should be the metric: write a rule such as cpu > 90 for 30s"
-        };
-        return at.refuse(problem);
+        return at.refuse(no_metric(&at, name));
     }
     check_metric(&at, &metric, known)?;
     let metric = MetricPattern::new(metric);
@@ -125,8 +131,8 @@ fn take_metric(
         scanner.skip_spaces();
         if !scanner.eat(")") {
             return end.refuse(format!(
-                "absent( is not closed: write absent({}) for 1m",
-                quoted(metric.as_str())
+                "absent( is not closed: {}",
+                Measure::of(metric.as_str(), known).absent_advice()
             ));
         }
         if metric.is_glob() {
@@ -134,6 +140,23 @@ fn take_metric(
         }
     }
     Ok((metric, is_absent))
+}
+
+fn no_metric(at: &Scanner<'_>, name: Option<&str>) -> String {
+    let rest = at.rest();
+    match name {
+        Some(name) if name.contains(':') && !rest.is_empty() => {
+            let (metric, name) = (quoted_always(&format!("{name}:")), shown(name));
+            format!(
+                "'{name}' was read as the rule's name: if it is the metric, write {metric} {rest}",
+                rest = shown(rest)
+            )
+        }
+        _ if rest.is_empty() => {
+            "the rule ends before its metric: write a rule such as cpu > 90 for 30s".into()
+        }
+        _ => "here should be the metric: write a rule such as cpu > 90 for 30s".into(),
+    }
 }
 
 fn take_metric_name(scanner: &mut Scanner<'_>, is_absent: bool) -> Result<String, RuleError> {
@@ -161,7 +184,14 @@ fn take_metric_name(scanner: &mut Scanner<'_>, is_absent: bool) -> Result<String
 fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<(), RuleError> {
     let family = metric.split(':').next().unwrap_or_default();
     let name = shown(metric);
-    if metric.ends_with(':') && !at.rest().starts_with('"') {
+    let is_quoted = at.rest().starts_with('"');
+    if metric.ends_with(':') && !is_quoted && family.len() + 1 < metric.len() {
+        return at.refuse(format!(
+            "'{name}' ends with a colon: if that belongs to the metric, write {} in quotes",
+            quoted_always(metric)
+        ));
+    }
+    if metric.ends_with(':') && !is_quoted {
         return at.refuse(format!(
             "nothing follows the colon of '{name}': write {family}, or {family}:* for each instance"
         ));
@@ -179,9 +209,17 @@ fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<
         Err(Unknown::Whole) => at.refuse(format!(
             "{family} exists only for each instance: write {family}:* for all of them, or {family}: and one"
         )),
-        Err(Unknown::Metric(Some(nearest))) => at.refuse(format!(
-            "no metric '{name}' is known; the nearest is {nearest}: write {nearest}"
-        )),
+        Err(Unknown::Metric(_)) if known::distance(&metric.to_lowercase(), DEFAULT) <= 2 => at
+            .refuse(format!(
+                "no metric '{name}' is known; the shipped list is called {DEFAULT}: write {DEFAULT}"
+            )),
+        Err(Unknown::Metric(Some(nearest))) => {
+            let whole = known.with_instance_of(metric, &nearest);
+            at.refuse(format!(
+                "no metric '{name}' is known; the nearest is {nearest}: write {}",
+                quoted(&whole)
+            ))
+        }
         Err(Unknown::Metric(None)) => at.refuse(format!(
             "no metric '{name}' is known: write one that samples carry, such as {}",
             known::examples()
@@ -189,42 +227,7 @@ fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<
     }
 }
 
-/// A metric as written in a rule.
-fn quoted(metric: &str) -> String {
-    if metric.contains(|c: char| c.is_whitespace() || "<>=!\"".contains(c)) {
-        let escaped = metric.replace('\\', "\\\\").replace('"', "\\\"");
-        format!("\"{}\"", shown(&escaped))
-    } else {
-        shown(metric).to_string()
-    }
-}
-
-/// The level that a rule compares with.
-struct Measure {
-    metric: String,
-    /// The metric's own unit; `None` if unknown so far.
-    unit: Option<&'static str>,
-}
-
-impl Measure {
-    fn of(metric: &str, known: &KnownMetrics) -> Self {
-        let unit = match entry(metric) {
-            Some(entry) => Some(entry.unit),
-            None if known.is_open() => None,
-            None => Some(""),
-        };
-        let metric = quoted(metric);
-        Self { metric, unit }
-    }
-
-    /// An example of a matching condition.
-    fn example(&self, number: &str) -> String {
-        let unit = unit::usual(self.unit.unwrap_or_default());
-        format!("{} > {number}{unit}", self.metric)
-    }
-}
-
-fn contradiction(level: Threshold, measure: &Measure) -> String {
+fn contradiction(level: Threshold, measure: &Measure<'_>) -> String {
     let side = match level.side {
         Side::Above => Side::AtMost,
         Side::AtLeast => Side::Below,
@@ -242,7 +245,7 @@ fn contradiction(level: Threshold, measure: &Measure) -> String {
 /// The comparison and the number. A number without a unit is in units of `usual`; one with a unit changes `usual`.
 fn take_level(
     scanner: &mut Scanner<'_>,
-    measure: &Measure,
+    measure: &Measure<'_>,
     usual: &mut f64,
 ) -> Result<Threshold, RuleError> {
     scanner.skip_spaces();
@@ -254,8 +257,16 @@ fn take_level(
         "<" => Side::Below,
         "<=" => Side::AtMost,
         "" => {
-            let example = measure.example("90");
-            return at.refuse(format!("here should be >, >=, < or <=: write {example}"));
+            let advice = hints::unquoted_rest(measure.metric, at.rest()).map_or_else(
+                || measure.advice("90"),
+                |metric| {
+                    format!(
+                        "a metric with spaces needs quotes, as in {} > 90",
+                        quoted_always(&metric)
+                    )
+                },
+            );
+            return at.refuse(format!("here should be >, >=, < or <=: {advice}"));
         }
         other => {
             return at.refuse(format!("'{other}' is no comparison: write >, >=, < or <="));
@@ -268,18 +279,18 @@ fn take_level(
 
 fn take_number(
     scanner: &mut Scanner<'_>,
-    measure: &Measure,
+    measure: &Measure<'_>,
     usual: &mut f64,
 ) -> Result<f64, RuleError> {
     let at = *scanner;
     let word = scanner.peek_word();
     let digits = scanner.take(number_length(word));
     let Ok(number) = digits.parse::<f64>() else {
-        let example = measure.example("90");
+        let advice = measure.advice("90");
         return at.refuse(if word.is_empty() {
-            format!("here should be a number: write {example}")
+            format!("here should be a number: {advice}")
         } else {
-            format!("'{}' is not a number: write {example}", shown(word))
+            format!("'{}' is not a number: {advice}", shown(word))
         });
     };
     let mut behind = *scanner;
@@ -329,33 +340,53 @@ fn number_length(word: &str) -> usize {
 
 fn check_unit(
     at: &Scanner<'_>,
-    measure: &Measure,
+    measure: &Measure<'_>,
     digits: &str,
     written: &str,
 ) -> Result<f64, RuleError> {
+    if let Some(problem) = glued(written) {
+        return at.refuse(problem);
+    }
     let Some(unit) = measure.unit else {
         return Ok(1.0);
     };
     if let Some(factor) = unit::factor(unit, written) {
         return Ok(factor);
     }
-    let (metric, written, example) = (&measure.metric, shown(written), measure.example(digits));
+    let advice = hints::in_unit(measure.metric, written).map_or_else(
+        || measure.advice(digits),
+        |other| format!("write {} > {digits}{}", quoted(&other), shown(written)),
+    );
+    let (metric, written) = (quoted(measure.metric), shown(written));
     at.refuse(if unit.is_empty() {
-        format!("{metric} is a plain number, without the unit '{written}': write {example}")
+        format!("{metric} is a plain number, without the unit '{written}': {advice}")
     } else {
-        format!("{metric} is measured in {unit}, not in '{written}': write {example}")
+        format!("{metric} is measured in {unit}, not in '{written}': {advice}")
     })
+}
+
+/// What to write where a clause has no spaces around it.
+fn glued(word: &str) -> Option<String> {
+    let clause = hints::glued_clause(word)?;
+    let example = match clause {
+        "for" => "cpu > 90 for 1m",
+        "clear" => "cpu > 90 clear < 80",
+        _ => "cpu > 90 keep 5m",
+    };
+    Some(format!(
+        "'{clause}' needs spaces around it: write it as in {example}"
+    ))
 }
 
 /// `for`, `clear` and `keep`, in this order.
 fn take_clauses(
     scanner: &mut Scanner<'_>,
     rule: &mut Rule,
-    measure: &Measure,
+    measure: &Measure<'_>,
     mut usual: f64,
 ) -> Result<(), RuleError> {
     let is_absent = rule.condition == Condition::Absent;
-    let mut left = ["for", "clear", "keep"].as_slice();
+    let mut left = CLAUSES.as_slice();
     loop {
         scanner.skip_spaces();
         let word = scanner.peek_word();
@@ -384,28 +415,28 @@ fn take_clauses(
         }
     }
     if is_absent && rule.hold == 0 {
-        let metric = &measure.metric;
-        return scanner.refuse(format!(
-            "absent() needs a time: write absent({metric}) for 1m"
-        ));
+        let advice = measure.absent_advice();
+        return scanner.refuse(format!("absent() needs a time: {advice}"));
     }
     Ok(())
 }
 
 fn misplaced(word: &str) -> String {
-    match word {
-        "for" | "clear" | "keep" => {
-            format!("'{word}' is in the wrong place: write for, then clear, then keep, each once")
-        }
-        _ => format!(
+    if is_clause(word) {
+        return format!(
+            "'{word}' is in the wrong place: write for, then clear, then keep, each once"
+        );
+    }
+    glued(word).unwrap_or_else(|| {
+        format!(
             "'{}' is not understood here: write for, clear or keep, or nothing",
             shown(word)
-        ),
-    }
+        )
+    })
 }
 
 fn is_clause(word: &str) -> bool {
-    ["for", "clear", "keep"].contains(&word)
+    CLAUSES.contains(&word)
 }
 
 /// The words up to the next clause: a duration may contain spaces, such as `1 h 30 min`.
@@ -416,7 +447,7 @@ fn take_duration_text<'a>(scanner: &mut Scanner<'a>) -> &'a str {
     loop {
         scanner.skip_spaces();
         let word = scanner.peek_word();
-        if word.is_empty() || is_clause(word) {
+        if word.is_empty() || hints::glued_clause(word).is_some() {
             return &text[..end];
         }
         scanner.take(word.len());

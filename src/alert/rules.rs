@@ -5,12 +5,9 @@ use std::fmt;
 
 use crate::protocol::shown;
 
-use super::known::KnownMetrics;
+use super::known::{DEFAULT, KnownMetrics};
 use super::parse::{RuleError, parse_rule};
 use super::rule::Rule;
-
-/// What `--alert` takes for [`DEFAULT_RULES`].
-pub const DEFAULT: &str = "default";
 
 /// Rules that are useful for any host. Each waits long enough to ignore a short burst.
 pub const DEFAULT_RULES: &[&str] = &[

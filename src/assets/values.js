@@ -340,10 +340,12 @@ function processes(host) {
  * @param {Firing} firing
  */
 function excess(host, { alert: { rule, metric, value, threshold } }) {
-  if (value === undefined || threshold === undefined) return rule.replace(/ for .*/, "");
+  if (value === undefined || threshold === undefined) return rule.replace(/ for [^"]*$/, "");
   const unit = host.unit(metric);
   const limit = unit === "%" ? threshold : text(threshold, unit);
-  return `${text(value, unit)} ${/[<>]=?/.exec(rule) ?? "beyond"} ${limit}`;
+  // The metric may hold such signs too.
+  const rest = rule.replace(metric, "").replace(/"(\\.|[^"\\])*"/, "");
+  return `${text(value, unit)} ${/[<>]=?/.exec(rest) ?? "beyond"} ${limit}`;
 }
 
 /**
@@ -357,7 +359,19 @@ function culprit(host, { alert, data }) {
   const by = section === "CPU" ? "cpu" : "memory";
   if (section !== "CPU" && section !== "Memory") return "";
   const [first] = [...(data?.top ?? [])].sort((one, other) => other[by] - one[by]);
-  return first ? `${first.name} ${text(first[by], "%")}` : "";
+  return first && first[by] > 0 ? `${first.name} ${text(first[by], "%")}` : "";
+}
+
+/**
+ * The alert's name, and its metric where the name may stand for several.
+ *
+ * @param {Host} host
+ * @param {Firing["alert"]} alert
+ */
+function title(host, { name, rule, metric }) {
+  const label = host.metric(metric)?.label || metric;
+  if (name !== rule) return `${name}: ${label}`;
+  return rule.includes("*") ? label : rule;
 }
 
 /**
@@ -394,7 +408,7 @@ function events(host) {
     return {
       since: alert.since,
       cells: [
-        { text: alert.name },
+        { text: title(host, alert) },
         { text: clock(alert.since) },
         host.isFiring(alert) ? { text: "firing", level: "critical" } : { text: lasted },
         { text: firing ? culprit(host, firing) : "" },

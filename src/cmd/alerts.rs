@@ -20,12 +20,15 @@ pub(super) struct RulesInForce {
     rules: watch::Sender<Arc<[Rule]>>,
 }
 
-/// Reads the rules that `args` name; `None` if there are none. What they say is checked as far as it can be before it is
-/// known which metrics there are.
-pub(super) fn written(args: &AlertArgs) -> Result<Option<WrittenRules>, Failure> {
+/// Reads the rules that `args` name; `None` if there are none. They are checked against the metrics that are `known` so
+/// far.
+pub(super) fn written(
+    args: &AlertArgs,
+    known: &KnownMetrics,
+) -> Result<Option<WrittenRules>, Failure> {
     let written = args.read()?;
     if let Some(written) = &written {
-        parse(written, &KnownMetrics::any())?;
+        parse(written, known)?;
     }
     Ok(written)
 }

@@ -16,6 +16,7 @@ use std::sync::atomic::AtomicU64;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::KnownMetrics;
 use crate::alert::notify::NotificationCounts;
 use crate::cli::GlobalArgs;
 use crate::hub::{Hub, Retention, Timeline};
@@ -81,7 +82,7 @@ async fn replay(
             "Reading a recording from the terminal; end it with Ctrl-D.",
         );
     }
-    let written = alerts::written(&args.server.alerts)?;
+    let written = alerts::written(&args.server.alerts, &KnownMetrics::any())?;
     let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
     if args.server.notify.notify_test {
         let name = args.name.unwrap_or_else(host::host_name);

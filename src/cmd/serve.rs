@@ -80,18 +80,18 @@ pub async fn run(
 ) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
-    let written = alerts::written(&args.server.alerts)?;
-    let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
-    let name = args.name.clone().unwrap_or_else(host::host_name);
-    if args.server.notify.notify_test {
-        return notify::test(&targets, &name).await;
-    }
     let known = KnownMetrics::catalogue();
     let known = if args.statsd.is_empty() {
         known
     } else {
         known.and_reported()
     };
+    let written = alerts::written(&args.server.alerts, &known)?;
+    let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
+    let name = args.name.clone().unwrap_or_else(host::host_name);
+    if args.server.notify.notify_test {
+        return notify::test(&targets, &name).await;
+    }
     let rules = written.map(|it| RulesInForce::new(&args.server.alerts, &it, known));
     let rules = rules.transpose()?;
     let trust = configure::server_trust(&args.server, global)?;

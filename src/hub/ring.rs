@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
-    Alert, AlertState, Body, Container, Frame, Hello, HostName, Message, MetricInfo, Numbered,
-    Replay, Sample, StreamId, System,
+    Alert, Body, Container, Frame, Hello, HostName, Message, MetricInfo, Numbered, Replay, Sample,
+    StreamId, System,
 };
 
 use super::Retention;
+use super::now_firing::NowFiring;
 
 /// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
 const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
@@ -77,7 +78,7 @@ pub(super) struct Ring {
     announcement: Option<Arc<Announcement>>,
     /// The streams, past and expected, with their rank.
     streams: HashMap<StreamId, usize>,
-    firing: Vec<Alert>,
+    firing: NowFiring,
     newest: Option<(u64, Sample)>,
     /// The last list of containers of the stream.
     containers: Option<Vec<Container>>,
@@ -107,7 +108,7 @@ impl Ring {
             clock: 0,
             announcement: None,
             streams: HashMap::new(),
-            firing: Vec::new(),
+            firing: NowFiring::default(),
             newest: None,
             containers: None,
             heartbeat: None,
@@ -180,7 +181,7 @@ impl Ring {
         };
         let is_sample = alert.is_none();
         if let Some(alert) = alert {
-            self.note_alert(*alert);
+            self.firing.note(*alert);
         }
         self.bytes += frame.size();
         self.samples += usize::from(is_sample);
@@ -198,19 +199,11 @@ impl Ring {
         self.evict()
     }
 
-    fn note_alert(&mut self, alert: Alert) {
-        let is_same = |firing: &Alert| firing.name == alert.name && firing.metric == alert.metric;
-        self.firing.retain(|firing| !is_same(firing));
-        if alert.state == AlertState::Firing {
-            self.firing.push(alert);
-        }
-    }
-
     /// What fires now in `stream`; nothing in one that is over.
     fn firing_in(&self, stream: StreamId) -> Vec<Alert> {
         let current = self.announcement.as_ref();
         if current.is_some_and(|current| current.stream == stream) {
-            self.firing.clone()
+            self.firing.alerts().to_vec()
         } else {
             Vec::new()
         }

@@ -241,10 +241,11 @@ fn is_about_absence(alert: &Alert) -> bool {
 fn sign(alert: &Alert) -> Option<&'static str> {
     let rule = alert.rule.trim_start();
     let rest = rule.strip_prefix(alert.metric.as_str()).unwrap_or(rule);
-    let mut quoted = false;
+    let (mut is_quoted, mut is_escaped) = (false, false);
     let at = rest.find(|c: char| {
-        quoted ^= c == '"';
-        !quoted && matches!(c, '<' | '>')
+        is_quoted ^= c == '"' && !is_escaped;
+        is_escaped = c == '\\' && is_quoted && !is_escaped;
+        !is_quoted && matches!(c, '<' | '>')
     })?;
     let is = |sign: &&&str| rest[at..].starts_with(**sign);
     [">=", "<=", ">", "<"].iter().find(is).copied()
@@ -281,6 +282,8 @@ mod tests {
             ("queue", "queue <= 1 for 1m", Some("<=")),
             ("disk:/a > b", "\"disk:/a > b\" < 5", Some("<")),
             ("disk:/a>b", "disk:/a>b < 5", Some("<")),
+            ("disk:/a\" > b", r#""disk:/a\" > b" < 5"#, Some("<")),
+            ("disk:/a\\", r#""disk:/a\\" >= 5"#, Some(">=")),
             ("cpu:3", "cpu:* > 95", Some(">")),
             ("cpu", "absent(cpu) for 1m", None),
             ("", "", None),

@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::protocol::{Alert, AlertState, Hello, Process, StreamId, entry, section};
+use crate::protocol::{Alert, AlertState, Culprits, Hello, MOST_FIRING, Process, StreamId};
 
 use super::moment::StreamPosition;
 use super::sanitize::clean;
 
 /// The alerts that fire, in the order of their [`FiringAlert::id`]. Samples share them until one changes.
 pub(super) type Alerts = Arc<Vec<Arc<FiringAlert>>>;
-
-/// The most alerts of a host that are kept; a server lets no more fire.
-const MOST_FIRING: usize = 1000;
 
 /// An alert that fires.
 #[derive(Debug, Clone)]
@@ -36,18 +33,10 @@ pub(super) struct Culprit {
 impl Culprit {
     /// The first of `top` by what `metric` measures; `None` for metrics that no process is to blame for.
     pub(super) fn of<'a>(metric: &str, top: impl IntoIterator<Item = &'a Process>) -> Option<Self> {
-        let share: fn(&Process) -> f64 = match entry(metric)?.section {
-            section::CPU => |process| process.cpu,
-            section::MEMORY => |process| process.memory,
-            _ => return None,
-        };
-        let first = top
-            .into_iter()
-            .reduce(|a, b| if share(b) > share(a) { b } else { a })?;
-        (share(first) > 0.0).then(|| Self {
-            name: clean(&first.name),
-            percent: share(first),
-        })
+        let culprits = Culprits::among(top);
+        let (process, percent) = culprits.of(metric)?;
+        let name = clean(&process.name);
+        Some(Self { name, percent })
     }
 }
 

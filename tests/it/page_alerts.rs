@@ -40,7 +40,7 @@ const NOTIFICATIONS: &str = "
 fn recording() -> String {
     let begin = 1_795_528_800_000;
     let mut csv = String::from(
-        "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,disk:/var,top,extra\n",
+        "timestamp,host,stream,seq,event,cpu,memory,activeUsers,requestsPerSecond,disk:/a < b,top,extra\n",
     );
     let mut seq = 0;
     let top = r#"[{"pid":7,"name":"sh","cpu":1,"memory":50},{"pid":8,"name":"rustc","cpu":61.4,"memory":3}]"#;
@@ -64,9 +64,9 @@ fn recording() -> String {
         let event = match second {
             10 => busy("firing", 98.2),
             18 => {
-                let rule = "disk:/var >= 95% clear < 90";
+                let rule = r#"\"disk:/a < b\" >= 95% clear < 90"#;
                 let more = r#","value":97.44,"threshold":95"#;
-                alert("hot disk", rule, "firing", "disk:/var", 18, more)
+                alert("hot disk", rule, "firing", "disk:/a < b", 18, more)
             }
             25 => {
                 let rule = "absent(requestsPerSecond) for 5s";
@@ -106,7 +106,7 @@ fn what_fires_is_told_with_its_culprit_and_what_fired_is_an_event() {
     let resolved = format!("{EVENTS}.some(([name, lasted]) => lasted === '25\u{a0}s')");
     browser.wait_until(&resolved, EVENTS);
     let lines = json!([
-        "▲ web-1: hot disk: Disk /var 97.4\u{a0}% >= 95 for 22\u{a0}s",
+        "▲ web-1: hot disk: Disk /a < b 97.4\u{a0}% >= 95 for 22\u{a0}s",
         "▲ web-1: absent(requestsPerSecond) for 20\u{a0}s",
     ]);
     assert_eq!(browser.eval(LINES), lines);
@@ -117,7 +117,7 @@ fn what_fires_is_told_with_its_culprit_and_what_fired_is_an_event() {
             "",
             "absent(requestsPerSecond)"
         ],
-        ["hot disk", "firing", "", "97.4\u{a0}% >= 95"],
+        ["hot disk: Disk /a < b", "firing", "", "97.4\u{a0}% >= 95"],
         [
             "cpu > 90 for 5s",
             "25\u{a0}s",

@@ -282,7 +282,7 @@ fn instances_are_bounded() {
         let values: Vec<_> = names.iter().map(|name| (&**name, 95.0)).collect();
         firing += evaluator.judge(&sample(round * STEP, &values), false).len();
     }
-    assert_eq!(firing, MOST_ACTIVE);
+    assert_eq!(firing, MOST_FIRING);
     // One is resolved, and makes room for another.
     let values = [("cpu:0-0", 5.0), ("cpu:x", 95.0)];
     let turned = evaluator.judge(&sample(13 * STEP, &values), false);

@@ -95,7 +95,7 @@ fn rules_are_read() {
 }
 
 /// Rules that are refused: the text, the column, and what is said about it.
-const REFUSED: [(&str, usize, &str); 49] = [
+const REFUSED: [(&str, usize, &str); 72] = [
     (
         "",
         1,
@@ -137,6 +137,57 @@ const REFUSED: [(&str, usize, &str); 49] = [
     ),
     ("cp* > 1", 1, "the * is before the colon"),
     (
+        "cpuu:* >= 0",
+        1,
+        "no metric 'cpuu:*' is known; the nearest is cpu: write cpu:*",
+    ),
+    ("dsk:/var > 5", 1, "write disk:/var"),
+    ("\"dsk:/a b\" > 5", 1, "write \"disk:/a b\""),
+    ("memori:0 > 5", 1, "the nearest is memory: write memory"),
+    (
+        "memory > 12GiB",
+        12,
+        "memory is measured in %, not in 'GiB': write memoryUsed > 12GiB",
+    ),
+    ("memoryAvailable > 5%", 20, "write memoryAvailable > 5GiB"),
+    (
+        "cpu>90for 1m",
+        7,
+        "'for' needs spaces around it: write it as in cpu > 90 for",
+    ),
+    ("cpu > 90%for 1m", 9, "'for' needs spaces"),
+    ("cpu > 90 for1m", 10, "'for' needs spaces"),
+    ("cpu > 90% for1m", 11, "'for' needs spaces"),
+    (
+        "cpu > 90 for 1m clear<80",
+        17,
+        "'clear' needs spaces around it: write it as in cpu > 90 clear <",
+    ),
+    (
+        "disk:/a: > 5",
+        10,
+        "'disk:/a' was read as the rule's name: if it is the metric, write \"disk:/a:\" > 5",
+    ),
+    (
+        "hot disk: disk:/var: > 5",
+        11,
+        "'disk:/var:' ends with a colon: if that belongs to the metric, write \"disk:/var:\" in quotes",
+    ),
+    (
+        "disk:/my files > 90",
+        10,
+        "a metric with spaces needs quotes, as in \"disk:/my files\" > 90",
+    ),
+    ("my \"hot\" one: cpu > 5", 4, "a name has no quotes"),
+    ("\"hot\": cpu > 5", 1, "a name has no quotes"),
+    ("\"hot\" one: cpu > 5", 1, "a name has no quotes"),
+    ("x\": cpu > 5", 2, "a name has no quotes"),
+    ("x\": \"disk:/a\" > 5", 2, "a name has no quotes"),
+    ("Default", 1, "the shipped list is called default"),
+    ("defaults", 1, "the shipped list is called default"),
+    ("absent(\"a: b\") for 1m", 8, "no metric 'a: b' is known"),
+    ("\"a\\\": b\" > 5", 1, "no metric 'a\": b' is known"),
+    (
         "cpu > 5GiB",
         8,
         "cpu is measured in %, not in 'GiB': write cpu > 5%",
@@ -144,7 +195,7 @@ const REFUSED: [(&str, usize, &str); 49] = [
     (
         "memoryUsed > 50%",
         16,
-        "memoryUsed is measured in B, not in '%': write memoryUsed > 50GiB",
+        "memoryUsed is measured in B, not in '%': write memory > 50%",
     ),
     (
         "networkSent > 5MiB",
@@ -240,6 +291,24 @@ fn a_refusal_gives_the_place_and_the_fix() {
     }
     let error = parse(&format!("{}: cpu > 5", "x".repeat(1000))).unwrap_err();
     assert!(error.problem.contains("at most 1000 bytes"), "{error}");
+}
+
+#[test]
+fn no_advice_is_a_rule_about_a_metric_that_may_not_exist() {
+    for text in [
+        "cpuu 90",
+        "Default",
+        "cpuu > many",
+        "cpuu >",
+        "disk:/x",
+        "absent(x",
+        "absent(x)",
+    ] {
+        let problem = parse_rule(text, &KnownMetrics::any()).unwrap_err().problem;
+        let (_, advice) = problem.rsplit_once("write ").unwrap();
+        let advice = advice.trim_start_matches("a rule such as ");
+        assert!(parse(advice).is_ok(), "{text}: {problem}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::alert::KnownMetrics;
 use crate::cli::GlobalArgs;
 use crate::cmd::{Exit, Failure, alerts, announce, data};
 use crate::hub::{Batch, Hub, Retention, Subscription, Timeline};
@@ -45,7 +46,10 @@ pub(super) async fn print(
     asked: &Asked,
 ) -> Result<Exit, Failure> {
     args.check_window(None)?;
-    let (inputs, written) = (args.inputs(global)?, alerts::written(&args.server.alerts)?);
+    let (inputs, written) = (
+        args.inputs(global)?,
+        alerts::written(&args.server.alerts, &KnownMetrics::any())?,
+    );
     let (prepared, rules) = tokio::select! {
         ready = ready(args, inputs, written, global) => ready?,
         () = asked.stop.cancelled() => return Ok(Exit::Interrupted(asked.signal())),
