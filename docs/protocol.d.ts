@@ -26,6 +26,8 @@ export interface Hello {
   oldest: number;
   /** The newest number of the stream; 0 before the first. */
   newest: number;
+  /** The time of the oldest message that the server holds, of this stream or an earlier one, in ms since 1970. */
+  held?: number;
   /** Milliseconds between two samples. Data is stale after three of them, at least 3 s. */
   interval: number;
   /** Milliseconds between two heartbeats. */

@@ -26,13 +26,14 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 
 use crate::locks::lock;
-use crate::millis::in_millis;
-use crate::protocol::{HostName, HostPattern, Numbered, Query};
+use crate::millis::{epoch_millis, in_millis};
+use crate::protocol::{Alert, HostName, HostPattern, Numbered, Query};
 
-pub use past::{Past, PastFrom, PastMessage, PastMessages, PastRequest};
+pub use past::{Past, PastFrom, PastMessage, PastMessages, PastRequest, PastStatus};
 pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
+use past::PastReaders;
 use ring::Ring;
 
 /// How much of each host's log is kept.
@@ -43,6 +44,21 @@ pub struct Retention {
     /// Whether a message that a viewer has yet to read is kept longer, and the source waits: a replay never drops
     /// messages, a live host cannot wait.
     pub lossless: bool,
+}
+
+/// What the monotonic clock shows when a hub begins, in milliseconds: 34 years, so that a message of an earlier run has
+/// a time before it.
+const CLOCK_BEGIN_MS: u64 = 1 << 40;
+
+/// Why there is no subscription.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// A host that was asked for by name doesn't exist.
+    #[error(transparent)]
+    UnknownHost(#[from] UnknownHost),
+    /// The viewer wants older messages than the logs have, and too many viewers are reading those.
+    #[error("too many viewers are reading old messages: try again")]
+    PastBusy,
 }
 
 /// A viewer asked by name for a host that doesn't exist.
@@ -79,8 +95,9 @@ struct HubState {
     /// Moves whenever there is something to read.
     head: watch::Sender<u64>,
     started: Instant,
-    /// When the newest message was added, in milliseconds after `started`.
+    /// When the newest message was added, by [`Hub::now_ms`].
     newest_push: AtomicU64,
+    past_readers: Arc<PastReaders>,
     ended: std::sync::atomic::AtomicBool,
 }
 
@@ -89,6 +106,7 @@ struct HubState {
 struct HostLog {
     host: HostName,
     ring: Mutex<Ring>,
+    past: Option<Arc<dyn Past>>,
     /// Tells a waiting source that a reader has advanced or left.
     room: Notify,
 }
@@ -114,7 +132,8 @@ impl Hub {
             host_count: AtomicU64::new(0),
             head: watch::Sender::new(0),
             started: Instant::now(),
-            newest_push: AtomicU64::new(0),
+            newest_push: AtomicU64::new(CLOCK_BEGIN_MS),
+            past_readers: Arc::default(),
             ended: std::sync::atomic::AtomicBool::new(false),
         };
         Self {
@@ -140,6 +159,7 @@ impl Hub {
             Arc::new(HostLog {
                 host: host.clone(),
                 ring,
+                past: self.shared.past.clone(),
                 room: Notify::new(),
             })
         });
@@ -149,8 +169,8 @@ impl Hub {
     /// Cursors in the logs of all hosts that `query` requests, each where `query` says.
     ///
     /// # Errors
-    /// When the query names a host that doesn't exist.
-    pub fn subscribe(&self, query: Query) -> Result<Subscription, UnknownHost> {
+    /// When the query names a host that doesn't exist, or too many viewers are reading the past.
+    pub fn subscribe(&self, query: Query) -> Result<Subscription, SubscribeError> {
         let logs = lock(&self.shared.logs);
         for pattern in &query.hosts {
             if let HostPattern::Literal(wanted) = pattern
@@ -159,11 +179,16 @@ impl Hub {
                 return Err(UnknownHost {
                     wanted: wanted.clone(),
                     there: some_names(logs.keys()),
-                });
+                }
+                .into());
             }
         }
         drop(logs);
-        Ok(self.subscribe_ahead(query))
+        let subscription = self.subscribe_ahead(query);
+        if subscription.waits_for_past() {
+            return Err(SubscribeError::PastBusy);
+        }
+        Ok(subscription)
     }
 
     /// As [`Hub::subscribe`], but waits for a host that doesn't exist yet: it is read from its first message, or from
@@ -193,6 +218,12 @@ impl Hub {
         Head(self.shared.head.subscribe())
     }
 
+    /// The state of the past, if it has one.
+    #[must_use]
+    pub fn past_status(&self) -> Option<PastStatus> {
+        self.shared.past.as_ref()?.status()
+    }
+
     /// Whether sources wait for viewers.
     #[must_use]
     pub fn is_lossless(&self) -> bool {
@@ -216,8 +247,8 @@ impl Hub {
     /// How long ago the newest message of any host was added.
     #[must_use]
     pub fn silence(&self) -> Duration {
-        let newest = Duration::from_millis(self.shared.newest_push.load(Ordering::Relaxed));
-        self.shared.started.elapsed().saturating_sub(newest)
+        let newest = self.shared.newest_push.load(Ordering::Relaxed);
+        Duration::from_millis(self.now_ms().saturating_sub(newest))
     }
 
     fn logs(&self) -> Vec<Arc<HostLog>> {
@@ -230,8 +261,9 @@ impl Hub {
             .send_modify(|head| *head = head.wrapping_add(1));
     }
 
+    /// The monotonic clock in milliseconds, beginning late enough for messages of earlier runs.
     fn now_ms(&self) -> u64 {
-        in_millis(self.shared.started.elapsed())
+        CLOCK_BEGIN_MS + in_millis(self.shared.started.elapsed())
     }
 }
 
@@ -268,8 +300,27 @@ pub struct HostPublisher {
 impl HostPublisher {
     /// Describes the messages that follow. Viewers get it as a `hello` before them.
     pub fn announce(&self, announcement: Announcement) {
-        lock(&self.log.ring).announce(announcement);
+        let announcement = Arc::new(announcement);
+        lock(&self.log.ring).announce(Arc::clone(&announcement));
+        if let Some(past) = &self.log.past {
+            past.announced(&self.log.host, &announcement);
+        }
         self.hub.wake();
+    }
+
+    /// Adds a message of an earlier run, which the past has already.
+    pub fn restore(&self, old: PastMessage) {
+        let age = epoch_millis().saturating_sub(old.message.sample.timestamp);
+        let clock = self.hub.now_ms().saturating_sub(age);
+        let frame = old.message.frame();
+        let mut ring = lock(&self.log.ring);
+        ring.announce(old.announcement);
+        ring.append(frame, old.message, clock);
+    }
+
+    /// Says which alerts fire already where the announced stream begins.
+    pub fn continue_firing(&self, alerts: Vec<Alert>) {
+        lock(&self.log.ring).continue_firing(alerts);
     }
 
     /// Names the streams that will follow, in order, so that a viewer that already has part of them can resume.
@@ -294,6 +345,9 @@ impl HostPublisher {
     /// [`Publisher::wake`]. Returns whether the log now exceeds its bounds because a viewer has yet to read.
     pub fn add(&self, message: Numbered) -> bool {
         debug_assert_eq!(message.host, self.log.host, "it is of this host");
+        if let Some(past) = &self.log.past {
+            past.keep(&message);
+        }
         let now = self.hub.now_ms();
         // Encoded outside the lock, so that readers never wait for it.
         let frame = message.frame();

@@ -8,6 +8,7 @@
 //! * [`alert`]: rules about samples, and notifications about alerts.
 //! * [`source`]: producers of messages, the host or recordings, each with its loop.
 //! * [`sink`]: destinations of messages: files of rows.
+//! * [`spool`]: this host's messages on disk, for viewers that look back beyond the ring and the process.
 //! * [`token`]: the access token and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
 //! * [`view`]: samples to text, and [`terminal`]: text to a screen.
@@ -38,6 +39,7 @@ pub mod server;
 pub mod signals;
 pub mod sink;
 pub mod source;
+pub mod spool;
 pub mod talk;
 pub mod terminal;
 pub mod token;

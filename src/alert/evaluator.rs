@@ -128,6 +128,24 @@ impl Evaluator {
         }
     }
 
+    /// Continues alerts of an earlier run that fire at the time `now`, in milliseconds since the epoch, before the first
+    /// sample. Returns those whose rule is still the same.
+    pub fn continue_firing(&mut self, mut alerts: Vec<Alert>, now: u64) -> Vec<Alert> {
+        alerts.truncate(MOST_ACTIVE);
+        alerts.retain(|alert| {
+            let is_same = |rule: &Rule| rule.name == alert.name && rule.text == alert.rule;
+            let Some(same) = self.rules.iter().position(is_same) else {
+                return false;
+            };
+            let earlier = now.saturating_sub(alert.since);
+            let active = Active::continued(alert.since, alert.value, earlier);
+            self.active += 1;
+            self.resume(index(same), alert.metric.as_str().into(), Box::new(active));
+            true
+        });
+        alerts
+    }
+
     /// Resumes an alert of the same rule.
     fn resume(&mut self, rule: u32, metric: Arc<str>, active: Box<Active>) {
         if let Some(absence) = self

@@ -39,6 +39,8 @@ pub(super) struct Active {
     held: u64,
     /// The value that was furthest beyond the level.
     pub(super) peak: Option<f64>,
+    /// How long it had been true when it was continued from an earlier run, in milliseconds.
+    earlier: u64,
 }
 
 /// The effect of a sample on an alert.
@@ -109,6 +111,20 @@ impl Active {
             seen: (now.clock, now.count),
             held: now.clock,
             peak: value,
+            earlier: 0,
+        }
+    }
+
+    /// An alert that fires already, before the first sample; it had been true for `earlier` milliseconds.
+    pub(super) fn continued(since: u64, value: Option<f64>, earlier: u64) -> Self {
+        Self {
+            phase: Phase::Firing,
+            since,
+            begun: 0,
+            seen: (0, 0),
+            held: 0,
+            peak: value,
+            earlier,
         }
     }
 
@@ -137,6 +153,6 @@ impl Active {
 
     /// How long it has been true, in milliseconds.
     pub(super) fn lasted(&self, now: SampleTime) -> u64 {
-        now.clock - self.begun
+        now.clock - self.begun + self.earlier
     }
 }

@@ -1,5 +1,7 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
+mod spool;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,9 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::KnownMetrics;
 use crate::alert::notify::NotificationCounts;
 use crate::cli::{GlobalArgs, ServerArgs, count, duration_in, statsd_address};
-use crate::hub::{Hub, Retention, Timeline};
-use crate::millis::epoch_millis;
-use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
+use crate::hub::{Retention, Timeline};
+use crate::millis::in_millis;
+use crate::protocol::{DEFAULT_PORT, HostName};
 use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
@@ -22,6 +24,8 @@ use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
 use super::{Exit, Failure, announce, configure, notify, statsd};
+
+use spool::{EarlierRuns, SpoolArgs};
 
 /// Samples closer together than this show the clock's resolution rather than the host.
 const SHORTEST_INTERVAL: &str = "200ms";
@@ -40,6 +44,7 @@ Examples:
   metrics serve --interval 500ms --top 0
   metrics serve --alert default --alert 'cpu > 90 for 30s'
   metrics serve --statsd 8125
+  metrics serve --spool /var/lib/metrics --keep 7d
   metrics serve --listen 127.0.0.1:0 --name web-1")]
 pub struct ServeArgs {
     /// Take a sample this often, from 200ms to 1h
@@ -57,6 +62,9 @@ pub struct ServeArgs {
     /// Receive metrics of applications, as statsd sends them, on a UDP port of loopback, HOST:PORT or a socket's path; repeatable
     #[arg(long, value_name = "ADDR", value_parser = statsd_address)]
     statsd: Vec<StatsdAddress>,
+
+    #[command(flatten)]
+    spool: SpoolArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -123,14 +131,21 @@ async fn broadcast(
     ),
     stop: CancellationToken,
 ) -> Result<String, Failure> {
-    let hub = Hub::new(Retention {
+    let mut earlier = {
+        let pace = (
+            in_millis(args.interval),
+            in_millis(args.server.heartbeat).max(1),
+        );
+        EarlierRuns::open(&args.spool, name, (args.server.retain, pace)).await?
+    };
+    let hub = earlier.hub(Retention {
         duration: args.server.retain,
         lossless: false,
     });
     let viewers = Viewers::default();
     let source = Live {
         name: name.clone(),
-        stream: StreamId(epoch_millis()),
+        stream: earlier.next_stream(),
         interval: args.interval,
         heartbeat: args.server.heartbeat,
         options: host::Options {
@@ -138,11 +153,12 @@ async fn broadcast(
         },
         audience: ViewerAudience(viewers.clone()),
         alerting,
+        firing: std::mem::take(&mut earlier.firing),
         inbox: applications.as_ref().map(|it| it.inbox()),
     };
     let publisher = hub.publisher(Timeline::Live);
     // So that viewers find the host before its first reading.
-    drop(publisher.host(name));
+    earlier.restore(&publisher.host(name));
     let stop_sampling = CancellationToken::new();
     let mut sampling = tokio::spawn(source.run(publisher, stop_sampling.clone()));
     announce::listening(
@@ -167,6 +183,7 @@ async fn broadcast(
     }
     stop_sampling.cancel();
     let samples = sampling.await??;
+    earlier.close().await?;
     let lived = exact_span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);
     let samples = counted(samples, "sample");

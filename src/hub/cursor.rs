@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::millis::in_millis;
-use crate::protocol::{Body, Frame, Gap, GapReason, HostName, Message, Query, StreamId};
+use crate::protocol::{Body, Frame, Gap, GapReason, Hello, HostName, Message, Query, StreamId};
 
-use super::past::{PastEntry, PastFrom, PastNext, PastReading, PastRequest};
+use super::past::{PastBegin, PastEntry, PastFrom, PastNext, PastReading, PastRequest};
 use super::ring::{Announcement, Ring};
 use super::{HostLog, Hub};
 
@@ -28,6 +28,8 @@ pub(super) struct Cursor {
     gaps: u32,
     /// Reads what is older than the ring.
     reading: Option<Box<PastReading>>,
+    /// Where to read the past from, as soon as fewer viewers read it.
+    waits_for: Option<PastFrom>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,
 }
@@ -102,12 +104,23 @@ impl Cursor {
             overruns: 0,
             gaps: 0,
             reading: None,
+            waits_for: None,
             asked: None,
         }
     }
 
     pub(super) fn host(&self) -> &HostName {
         &self.log.host
+    }
+
+    /// Whether it waits to read the past.
+    pub(super) fn waits_for_past(&self) -> bool {
+        self.waits_for.is_some()
+    }
+
+    /// Whether it reads the past.
+    pub(super) fn is_in_past(&self) -> bool {
+        self.reading.is_some()
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -126,7 +139,7 @@ impl Cursor {
 
     /// Appends a hello, if the viewer hasn't had one. A viewer that starts in the past gets it with its first message.
     pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
-        if self.announced.is_none() && self.reading.is_none() {
+        if self.announced.is_none() && self.reading.is_none() && self.waits_for.is_none() {
             let log = Arc::clone(&self.log);
             let ring = lock(&log.ring);
             let next = self.next.load(Ordering::Relaxed).max(ring.start());
@@ -147,17 +160,13 @@ impl Cursor {
         if let Some(standing) = self.read_past(&ring, frames, budget) {
             return standing;
         }
-        let next = self.next.load(Ordering::Relaxed);
-        if next < ring.start()
-            && let Some((stream, seq)) = self.last.filter(|_| hub.shared.past.is_some())
-            && self.asked != self.last
-        {
+        if let Some(from) = self.waits_for.or_else(|| self.fell_behind(hub, &ring)) {
             let before = self.leave_ring(&ring);
             drop(ring);
-            self.turn_to_past(hub, PastFrom::After(stream, seq), before);
-            return match self.reading {
-                Some(_) => CursorStanding::Waiting,
-                None => CursorStanding::More,
+            self.turn_to_past(hub, from, before);
+            return match (&self.reading, self.waits_for) {
+                (None, None) => CursorStanding::More,
+                _ => CursorStanding::Waiting,
             };
         }
         let standing = self.read_ring(&ring, frames, budget, over);
@@ -166,6 +175,13 @@ impl Cursor {
             log.room.notify_waiters();
         }
         standing
+    }
+
+    /// Where the past has to be read from, because the ring has moved on.
+    fn fell_behind(&self, hub: &Hub, ring: &Ring) -> Option<PastFrom> {
+        let is_behind = self.next.load(Ordering::Relaxed) < ring.start();
+        let (stream, seq) = self.last.filter(|_| hub.shared.past.is_some())?;
+        (is_behind && self.asked != self.last).then_some(PastFrom::After(stream, seq))
     }
 
     fn read_ring(
@@ -244,7 +260,7 @@ impl Cursor {
             return;
         }
         if !self.is_announced(&entry.announcement) {
-            let mut hello = ring.hello(&entry.announcement);
+            let mut hello = self.hello(ring, &entry.announcement);
             hello.oldest = match hello.oldest {
                 0 => seq,
                 oldest => oldest.min(seq),
@@ -271,8 +287,13 @@ impl Cursor {
             from,
             before,
         };
-        let past = hub.shared.past.as_ref();
-        self.reading = past.and_then(|past| PastReading::begin(hub, past, wanted).map(Box::new));
+        self.waits_for = None;
+        let begun = (hub.shared.past.as_ref()).map(|past| PastReading::begin(hub, past, wanted));
+        match begun {
+            Some(PastBegin::Reading(reading)) => self.reading = Some(Box::new(reading)),
+            Some(PastBegin::Busy) => self.waits_for = Some(from),
+            Some(PastBegin::Impossible) | None => {}
+        }
     }
 
     /// Sends a message, and what is missing before it.
@@ -313,7 +334,18 @@ impl Cursor {
             && !self.is_announced(announcement)
         {
             self.announced = Some(Arc::clone(announcement));
-            frames.push(self.frame(Body::Hello(Box::new(ring.hello(announcement)))));
+            let hello = self.hello(ring, announcement);
+            frames.push(self.frame(Body::Hello(Box::new(hello))));
+        }
+    }
+
+    /// A hello that says how far back the viewer can look.
+    fn hello(&self, ring: &Ring, announcement: &Announcement) -> Hello {
+        let past = self.log.past.as_ref();
+        let past = past.and_then(|past| past.oldest(&self.log.host));
+        Hello {
+            held: past.into_iter().chain(ring.oldest_time()).min(),
+            ..ring.hello(announcement)
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 
 use crate::protocol::{Frame, HostName, Numbered, StreamId};
@@ -27,6 +28,74 @@ pub trait Past: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read. The viewer then gets a gap and what the ring holds.
     fn read(&self, wanted: &PastRequest) -> io::Result<PastMessages>;
+
+    /// Learns what the following messages of `host` have in common.
+    fn announced(&self, _host: &HostName, _announcement: &Arc<Announcement>) {}
+
+    /// Takes a message that is about to be published, so that it is kept before any viewer has it. Called on the
+    /// source's thread: it must not wait for long.
+    fn keep(&self, _message: &Numbered) {}
+
+    /// The time of the oldest message of `host` that can be read, in milliseconds since the epoch.
+    fn oldest(&self, _host: &HostName) -> Option<u64> {
+        None
+    }
+
+    /// Its state, if it keeps what is published.
+    fn status(&self) -> Option<PastStatus> {
+        None
+    }
+}
+
+/// The state of a [`Past`] that keeps what is published.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PastStatus {
+    /// Why nothing is kept at the moment.
+    pub paused: Option<String>,
+    /// Messages kept in this run.
+    pub written: u64,
+    /// Messages of this run that are missing.
+    pub lost: u64,
+    /// Bytes taken by everything it has.
+    pub bytes: u64,
+    /// The time of the oldest message, in milliseconds since the epoch.
+    pub oldest: Option<u64>,
+}
+
+/// How many viewers may read the past at once.
+const MOST_READERS: usize = 4;
+
+/// Counts the viewers that read the past.
+#[derive(Debug, Default)]
+pub(super) struct PastReaders(AtomicUsize);
+
+/// One of the viewers that may read the past, until it is dropped.
+struct PastPermit(Arc<PastReaders>);
+
+impl PastPermit {
+    fn take(readers: &Arc<PastReaders>) -> Option<Self> {
+        let more = |count| (count < MOST_READERS).then_some(count + 1);
+        let taken = readers
+            .0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
+        taken.is_ok().then(|| Self(Arc::clone(readers)))
+    }
+}
+
+impl Drop for PastPermit {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// What beginning to read the past came to.
+pub(super) enum PastBegin {
+    /// It is being read.
+    Reading(PastReading),
+    /// Too many viewers are reading it. The hub wakes its viewers when that has changed.
+    Busy,
+    /// No thread can be started.
+    Impossible,
 }
 
 /// What [`Past::read`] returns.
@@ -95,23 +164,27 @@ pub(super) struct PastReading {
 }
 
 impl PastReading {
-    /// Starts reading. `None` if no thread can be started.
-    pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: PastRequest) -> Option<Self> {
+    /// Starts reading.
+    pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: PastRequest) -> PastBegin {
+        let Some(permit) = PastPermit::take(&hub.shared.past_readers) else {
+            return PastBegin::Busy;
+        };
         let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
         let (hub, past) = (hub.clone(), Arc::clone(past));
         let read = move || {
             if let Err(error) = send_all(&hub, &*past, &wanted, &sender) {
                 tracing::warn!(host = %wanted.host, %error, "cannot read the past");
             }
-            // The viewer then sees the end.
-            drop(sender);
+            // The viewer then sees the end, and others that there is room.
+            drop((sender, permit));
             hub.wake();
         };
         let thread = std::thread::Builder::new().name("past".into()).spawn(read);
         if let Err(error) = &thread {
             tracing::warn!(%error, "cannot start reading the past");
+            return PastBegin::Impossible;
         }
-        thread.is_ok().then(|| Self {
+        PastBegin::Reading(Self {
             batches,
             batch: VecDeque::new(),
         })

@@ -54,6 +54,8 @@ pub(super) struct RingEntry {
     pub(super) frame: Frame,
     pub(super) seq: u64,
     pub(super) is_sample: bool,
+    /// When the reading was taken, in milliseconds since the epoch.
+    pub(super) timestamp: u64,
     /// Milliseconds on the ring's timeline.
     pub(super) clock: u64,
     pub(super) announcement: Arc<Announcement>,
@@ -116,8 +118,8 @@ impl Ring {
         }
     }
 
-    pub(super) fn announce(&mut self, announcement: Announcement) {
-        if self.announcement.as_deref() == Some(&announcement) {
+    pub(super) fn announce(&mut self, announcement: Arc<Announcement>) {
+        if self.announcement.as_ref() == Some(&announcement) {
             return;
         }
         if self
@@ -129,7 +131,12 @@ impl Ring {
             self.containers = None;
         }
         self.expect_streams(&[announcement.stream]);
-        self.announcement = Some(Arc::new(announcement));
+        self.announcement = Some(announcement);
+    }
+
+    /// Sets what fires already where the announced stream begins.
+    pub(super) fn continue_firing(&mut self, alerts: Vec<Alert>) {
+        self.firing = alerts;
     }
 
     pub(super) fn newest(&self) -> Option<&Sample> {
@@ -153,6 +160,20 @@ impl Ring {
     /// Adds a message at `now`, in milliseconds of the monotonic clock, and drops what is too old; see
     /// [`Ring::evict`].
     pub(super) fn push(&mut self, frame: Frame, message: Numbered, now: u64) -> bool {
+        let clock = match self.timeline {
+            Timeline::Live => now,
+            Timeline::Recorded => {
+                let timestamp = message.sample.timestamp;
+                let newest = self.newest.as_ref();
+                let before = newest.map_or(timestamp, |(_, newest)| newest.timestamp);
+                self.clock.saturating_add(timestamp.saturating_sub(before))
+            }
+        };
+        self.append(frame, message, clock)
+    }
+
+    /// Adds a message at `clock`, in milliseconds on the ring's timeline.
+    pub(super) fn append(&mut self, frame: Frame, message: Numbered, clock: u64) -> bool {
         let Some(announcement) = self.announcement.clone() else {
             debug_assert!(false, "a source announces before it pushes");
             return false;
@@ -168,17 +189,7 @@ impl Ring {
             stream, announcement.stream,
             "it belongs to what was announced"
         );
-        self.clock = match self.timeline {
-            Timeline::Live => now,
-            Timeline::Recorded => {
-                let before = self
-                    .newest
-                    .as_ref()
-                    .map_or(sample.timestamp, |(_, newest)| newest.timestamp);
-                self.clock
-                    .saturating_add(sample.timestamp.saturating_sub(before))
-            }
-        };
+        self.clock = clock.max(self.clock);
         let is_sample = alert.is_none();
         if let Some(alert) = alert {
             self.firing.note(*alert);
@@ -189,6 +200,7 @@ impl Ring {
             frame,
             seq,
             is_sample,
+            timestamp: sample.timestamp,
             clock: self.clock,
             announcement,
         });
@@ -369,6 +381,11 @@ impl Ring {
         self.entries
             .front()
             .map(|entry| (entry.stream(), entry.seq))
+    }
+
+    /// The time of the oldest entry, in milliseconds since the epoch.
+    pub(super) fn oldest_time(&self) -> Option<u64> {
+        self.entries.front().map(|entry| entry.timestamp)
     }
 
     /// Whether the message is the oldest entry, or belongs after it.

@@ -80,6 +80,12 @@ impl Subscription {
         }
     }
 
+    /// Whether it waits to read the past, without reading any of it.
+    pub(super) fn waits_for_past(&self) -> bool {
+        self.cursors.iter().any(Cursor::waits_for_past)
+            && !self.cursors.iter().any(Cursor::is_in_past)
+    }
+
     /// How many times since connecting this viewer was so slow that the log had moved on.
     #[must_use]
     pub fn overruns(&self) -> u32 {

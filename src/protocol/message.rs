@@ -65,6 +65,10 @@ pub struct Hello {
     pub oldest: u64,
     /// The newest number of the stream; 0 before the first.
     pub newest: u64,
+    /// The time of the oldest message that the server still has, of this stream or an earlier one, in milliseconds since
+    /// the epoch; `None` if it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held: Option<u64>,
     /// Milliseconds between two samples, at least 1. Data older than three of them (at least 3 s) is stale.
     pub interval: u64,
     /// Milliseconds between two heartbeats.
@@ -94,6 +98,7 @@ impl Default for Hello {
             stream: StreamId(0),
             oldest: 0,
             newest: 0,
+            held: None,
             interval: 2000,
             heartbeat: 30_000,
             system: None,

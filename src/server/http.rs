@@ -1,5 +1,6 @@
 //! Everything that isn't a WebSocket, with hyper.
 
+mod answer_body;
 mod exposition;
 mod health;
 mod paced;
@@ -29,6 +30,7 @@ use super::door::refusal_log::RefusalCause;
 use super::door::replayed::Replayed;
 use super::shared::{Arrival, HEAD_DEADLINE, Shared};
 use super::viewers::{admission, events, ws};
+use answer_body::AnswerBody;
 use paced::Paced;
 
 const RECORDING_PATH: &str = "/recording.csv";
@@ -113,15 +115,17 @@ async fn respond(
     refused: Option<Refusal>,
     arrival: Arrival,
     shared: &Shared,
-) -> Response<Full<Bytes>> {
+) -> Response<AnswerBody> {
     let answered = match refused {
         Some(refusal) => Err(refusal),
-        None if request.method() == Method::OPTIONS => preflight(request, arrival, shared),
+        None if request.method() == Method::OPTIONS => {
+            preflight(request, arrival, shared).map(|it| it.map(AnswerBody::Whole))
+        }
         None => admit_and_answer(request, arrival, shared).await,
     };
     let mut response = answered.unwrap_or_else(|refusal| {
         shared.refused_request(arrival.peer, &refusal);
-        refuse(refusal)
+        refuse(refusal).map(AnswerBody::Whole)
     });
     let is_forbidden = response.status() == StatusCode::FORBIDDEN;
     let headers = response.headers_mut();
@@ -154,7 +158,7 @@ async fn admit_and_answer(
     request: &Request<Incoming>,
     arrival: Arrival,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Refusal> {
+) -> Result<Response<AnswerBody>, Refusal> {
     let asked = asked(request, arrival);
     shared.config.trust.gate.admit(&asked)?;
     answer(request, &asked, shared).await
@@ -170,7 +174,7 @@ async fn answer(
     request: &Request<Incoming>,
     asked: &AccessRequest<'_>,
     shared: &Shared,
-) -> Result<Response<Full<Bytes>>, Refusal> {
+) -> Result<Response<AnswerBody>, Refusal> {
     let path = asked.path();
     if !asked.is_page && !PATHS.contains(&path) {
         return Err(not_found());
@@ -180,12 +184,12 @@ async fn answer(
         let allowed = (ALLOW, HeaderValue::from_static("GET, HEAD"));
         return Err(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, only).with(allowed));
     }
-    match path {
+    if path == RECORDING_PATH {
+        let (host, rows) = recording::make(asked, shared).await?;
+        return Ok(attachment(&host, rows));
+    }
+    let whole = match path {
         HEALTH_PATH => Ok(health::answer(shared)),
-        RECORDING_PATH => {
-            let (host, rows) = recording::make(asked, shared).await?;
-            Ok(attachment(&host, rows))
-        }
         METRICS_PATH => {
             let text = exposition::text(&shared.hub, &shared.viewers, &shared.config);
             Ok(typed(plain(StatusCode::OK, text), exposition::CONTENT_TYPE))
@@ -200,7 +204,8 @@ async fn answer(
              Upgrade on",
         )),
         _ => page::answer(request).ok_or_else(not_found),
-    }
+    };
+    whole.map(|it| it.map(AnswerBody::Whole))
 }
 
 fn not_found() -> Refusal {
@@ -209,8 +214,9 @@ fn not_found() -> Refusal {
 }
 
 /// Rows to be saved as a file named after the host.
-fn attachment(host: &HostName, rows: Bytes) -> Response<Full<Bytes>> {
-    let mut response = typed(plain(StatusCode::OK, rows), "text/csv; charset=utf-8");
+fn attachment(host: &HostName, rows: AnswerBody) -> Response<AnswerBody> {
+    let response = typed(plain(StatusCode::OK, ""), "text/csv; charset=utf-8");
+    let mut response = response.map(|_| rows);
     if let Ok(name) = HeaderValue::from_str(&format!("attachment; filename=\"{host}.csv\"")) {
         response.headers_mut().insert(CONTENT_DISPOSITION, name);
     }

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::alert::change::Change;
 use crate::alert::{Evaluator, Recipient, Rule, Verdict};
-use crate::protocol::{HostName, Sample, StreamId};
+use crate::millis::epoch_millis;
+use crate::protocol::{Alert, HostName, Sample, StreamId};
 
 use super::sequence::{Seq, Unnumbered};
 
@@ -89,6 +90,11 @@ impl HostAlerts {
             replayed: self.replayed,
         };
         verdicts.into_iter().map(change).collect()
+    }
+
+    /// Continues alerts that an earlier run left firing. Returns those that still have a rule.
+    pub fn continue_firing(&mut self, alerts: Vec<Alert>) -> Vec<Alert> {
+        self.evaluator.continue_firing(alerts, epoch_millis())
     }
 
     /// Passes on a change whose message has been published.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 6] = [
     &["cmd"],
     &["cli"],
-    &["server", "client", "source", "sink", "terminal"],
+    &["server", "client", "source", "sink", "spool", "terminal"],
     &["alert"],
     &[
         "hub",

@@ -68,6 +68,7 @@ mod screen_history;
 mod server;
 mod several_servers;
 mod slow_viewers;
+mod spool;
 mod ssh;
 mod statsd;
 mod statsd_clients;

@@ -42,7 +42,7 @@ fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// The rows of all files in the order of their names, below one header, unpacked by another implementation.
-fn joined(directory: &Path) -> String {
+pub(crate) fn joined(directory: &Path) -> String {
     let script = "\
 import gzip, os, sys
 header = None

@@ -26,6 +26,8 @@ enum Job {
     Tidy(PathBuf, Option<Arc<Output>>),
     /// The time of the newest message.
     Prune(u64),
+    /// A file whose rows may not be on the disk yet.
+    Sync(Arc<Output>),
 }
 
 impl Tidier {
@@ -52,6 +54,11 @@ impl Tidier {
         let _ = self.jobs.send(Job::Prune(newest));
     }
 
+    /// Waits, on the thread, until the rows of an output are on the disk.
+    pub fn sync(&self, output: Arc<Output>) {
+        let _ = self.jobs.send(Job::Sync(output));
+    }
+
     /// Waits until everything is done.
     pub fn finish(self) {
         drop(self.jobs);
@@ -72,6 +79,11 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>) {
                     directories.push(directory.clone());
                 }
                 pack_all(disk, &directory);
+            }
+            Job::Sync(output) => {
+                if let Err(error) = output.sync() {
+                    warn(&error);
+                }
             }
             Job::Prune(newest) => {
                 if let Err(error) = prune(disk, &directories, limits, newest) {

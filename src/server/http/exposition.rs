@@ -37,6 +37,9 @@ pub(in crate::server) fn text(hub: &Hub, viewers: &Viewers, config: &Config) -> 
     );
     own::write(viewers, &mut text);
     own::write_notifications(&config.notifications, &mut text);
+    if let Some(spool) = hub.past_status() {
+        own::write_spool(&spool, &mut text);
+    }
     own::write_counted(&config.counted, &mut text);
     text
 }

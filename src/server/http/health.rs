@@ -21,7 +21,21 @@ pub(super) fn answer(shared: &Shared) -> Response<Full<Bytes>> {
         (StatusCode::SERVICE_UNAVAILABLE, "stale")
     };
     let viewers = shared.viewers.now().connected;
-    let body =
+    let mut body =
         serde_json::json!({ "status": word, "silence": in_millis(silence), "viewers": viewers });
+    if let Some(spool) = shared.hub.past_status() {
+        let state = if spool.paused.is_some() {
+            "paused"
+        } else {
+            "ok"
+        };
+        body["spool"] = serde_json::json!({
+            "status": state,
+            "reason": spool.paused,
+            "lost": spool.lost,
+            "bytes": spool.bytes,
+            "oldest": spool.oldest,
+        });
+    }
     typed(plain(status, format!("{body}\n")), "application/json")
 }

@@ -1,44 +1,37 @@
 //! `/recording.csv`: the log of one host, as `metrics record` would have written it.
 
-use bytes::Bytes;
+use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, mpsc};
 
-use crate::hub::{Batch, Hub};
-use crate::protocol::{Body, HostName, HostPattern, Message, Position, Query, StreamId};
+use crate::hub::{Batch, Head, Subscription};
+use crate::protocol::{Body, HostName, HostPattern, Message, Position, StreamId};
 use crate::recording::Transcript;
 
+use super::answer_body::{AnswerBody, Part, Parts};
 use crate::server::door::gate::AccessRequest;
 use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::server::viewers::{admission, events};
 
-/// How many recordings may be created or sent at once. Each takes a thread for a moment, and up to about 16 MiB until
-/// it has been read; a client that dawdles is [too slow](super::paced).
+/// How many recordings may be created or sent at once. Each takes a thread until it has been read; a client that dawdles
+/// is [too slow](super::paced).
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
-
-/// Rows, and a permit for sending them.
-struct OnTheirWay {
-    rows: Vec<u8>,
-    _permit: SemaphorePermit<'static>,
-}
-
-impl AsRef<[u8]> for OnTheirWay {
-    fn as_ref(&self) -> &[u8] {
-        &self.rows
-    }
-}
 
 /// The approximate size of a batch of messages to be turned into rows, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// Beyond this, a recording with a spool behind it is sent in parts, while it is read. Without a spool, the ring could
+/// move on before a slow client has all of it, so it is written at once: it has at most 16 MiB.
+const WHOLE_BYTES: usize = 1024 * 1024;
+
 /// The requested recording, and its host.
-pub(in crate::server) async fn make(
+pub(super) async fn make(
     asked: &AccessRequest<'_>,
     shared: &Shared,
-) -> Result<(HostName, Bytes), Refusal> {
+) -> Result<(HostName, AnswerBody), Refusal> {
     let mut query = admission::query(asked.uri.query())?;
     let host = events::only_host(&query, shared)?;
     query.hosts = vec![HostPattern::Literal(host.clone())];
@@ -53,28 +46,36 @@ pub(in crate::server) async fn make(
             ..Refusal::new(StatusCode::SERVICE_UNAVAILABLE, reason)
         });
     };
-    let (hub, of) = (shared.hub.clone(), host.clone());
-    let written = tokio::task::spawn_blocking(move || write(&hub, query, &of)).await;
-    match written {
-        Ok(Ok(rows)) => {
-            let rows = OnTheirWay {
-                rows,
-                _permit: permit,
-            };
-            Ok((host, Bytes::from_owner(rows)))
+    let head = shared.hub.head();
+    let subscription = shared.hub.subscribe(query).map_err(admission::refusal)?;
+    let (parts, mut coming) = mpsc::channel(1);
+    let of = host.clone();
+    tokio::task::spawn_blocking(move || {
+        write(head, subscription, &of, &parts);
+        drop(permit);
+    });
+    let has_spool = shared.hub.past_status().is_some();
+    let mut rows = Vec::new();
+    while !has_spool || rows.len() < WHOLE_BYTES {
+        match coming.recv().await {
+            Some(Some(part)) => rows.extend_from_slice(&part),
+            Some(None) => return Ok((host, AnswerBody::Whole(Full::new(rows.into())))),
+            None => {
+                let reason = "the recording could not be created";
+                return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
+            }
         }
-        Ok(Err(reason)) => Err(Refusal::new(StatusCode::NOT_FOUND, reason)),
-        Err(_) => Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the recording could not be created",
-        )),
     }
+    Ok((host, AnswerBody::Parts(Parts::new(rows.into(), coming))))
 }
 
-/// Reads the log as a viewer does, up to its current end. Waits for what has to come from the past.
-fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
-    let mut head = hub.head();
-    let mut subscription = hub.subscribe(query).map_err(|error| error.to_string())?;
+/// Reads the log as a viewer does, up to its current end. Waits for what has to come from the past, and for the client.
+fn write(
+    mut head: Head,
+    mut subscription: Subscription,
+    host: &HostName,
+    parts: &mpsc::Sender<Part>,
+) {
     let (mut rows, mut frames) = (Vec::new(), Vec::new());
     let mut transcript: Option<(StreamId, Transcript)> = None;
     loop {
@@ -87,10 +88,22 @@ fn write(hub: &Hub, query: Query, host: &HostName) -> Result<Vec<u8>, String> {
                 take(&mut transcript, host, message.body, &mut rows);
             }
         }
-        match batch {
-            Batch::More => {}
-            Batch::Waiting => Handle::current().block_on(head.changed()),
-            Batch::Head | Batch::End => return Ok(rows),
+        let is_over = matches!(batch, Batch::Head | Batch::End);
+        let is_part = !rows.is_empty() && (is_over || rows.len() >= BATCH_BYTES);
+        // A client that has left needs no more.
+        if is_part
+            && parts
+                .blocking_send(Some(std::mem::take(&mut rows).into()))
+                .is_err()
+        {
+            return;
+        }
+        if is_over {
+            let _ = parts.blocking_send(None);
+            return;
+        }
+        if batch == Batch::Waiting {
+            Handle::current().block_on(head.changed());
         }
     }
 }

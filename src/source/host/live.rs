@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
 use crate::millis::in_millis;
-use crate::protocol::{HostName, MetricInfo, Sample, StreamId};
+use crate::protocol::{Alert, HostName, MetricInfo, Sample, StreamId};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
 use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
@@ -48,6 +48,8 @@ pub struct Live<A> {
     pub audience: A,
     /// The rules about its samples, if there are any.
     pub alerting: Option<Alerting>,
+    /// Alerts that an earlier run left firing.
+    pub firing: Vec<Alert>,
     /// What applications on it report, if they may.
     pub inbox: Option<Arc<StatsdInbox>>,
 }
@@ -89,12 +91,16 @@ impl<A: Audience> Source for Live<A> {
 
 impl<A: Audience> Live<A> {
     /// Takes samples until `stopped` is disconnected. Returns how many.
-    fn sample(self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
+    fn sample(mut self, publisher: &Publisher, stopped: &mpsc::Receiver<()>) -> u64 {
         let mut sequence = Sequence::new(publisher.host(&self.name));
         let mut sampler = Sampler::new(self.options).with_applications(self.inbox.clone());
         let mut announced = Announced::of(&sampler);
         sequence.announce(self.announcement(&sampler));
         let mut alerts = self.host_alerts();
+        if let Some(alerts) = &mut alerts {
+            let firing = alerts.continue_firing(std::mem::take(&mut self.firing));
+            sequence.publisher().continue_firing(firing);
+        }
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
         sampler.prepare(due);
         let mut samples = 0;

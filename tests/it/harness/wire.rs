@@ -19,6 +19,7 @@ pub(crate) enum Wire {
         stream: String,
         oldest: u64,
         newest: u64,
+        held: Option<u64>,
         interval: u64,
         heartbeat: u64,
         system: Option<System>,

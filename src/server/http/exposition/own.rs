@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::alert::notify;
+use crate::hub::PastStatus;
 use crate::server::families::Countable;
 use crate::server::viewers::counts::Viewers;
 use crate::server::viewers::tally::Tally;
@@ -113,6 +114,40 @@ pub(super) fn write_counted(counted: &[Arc<dyn Countable>], text: &mut String) {
             (label.unwrap_or_default(), *number as f64)
         });
         family_of(text, (family.name, family.kind, family.help), numbers);
+    }
+}
+
+/// Appends the state of the spool.
+pub(super) fn write_spool(spool: &PastStatus, text: &mut String) {
+    let is_paused = u64::from(spool.paused.is_some());
+    for (name, kind, help, value) in [
+        (
+            "metrics_spool_paused",
+            "gauge",
+            "Whether the spool is paused, because its disk is full or fails.",
+            is_paused,
+        ),
+        (
+            "metrics_spool_bytes",
+            "gauge",
+            "Bytes that the spool takes on the disk.",
+            spool.bytes,
+        ),
+        (
+            "metrics_spool_messages_total",
+            "counter",
+            "Messages written to the spool.",
+            spool.written,
+        ),
+        (
+            "metrics_spool_lost_total",
+            "counter",
+            "Messages missing from the spool.",
+            spool.lost,
+        ),
+    ] {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        single(text, (name, kind, help), value as f64);
     }
 }
 

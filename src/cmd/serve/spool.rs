@@ -1,0 +1,97 @@
+//! The spool of `serve`, from its flags to the ring that it fills.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cli::{LONGEST, bytes, duration_in};
+use crate::cmd::Failure;
+use crate::hub::{HostPublisher, Hub, PastMessage, Retention};
+use crate::millis::epoch_millis;
+use crate::protocol::{Alert, HostName, StreamId};
+use crate::spool::{Spool, SpoolOptions};
+
+/// Where what is served is kept.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Spool")]
+pub(super) struct SpoolArgs {
+    /// Keep what is served in DIR/HOST/, for viewers that look back further, also after a restart
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+
+    /// Keep this much time in the spool, in files of an hour; at least 1h
+    #[arg(long, value_name = "DURATION", default_value = "24h", requires = "spool", value_parser = duration_in("1h", LONGEST))]
+    keep: Duration,
+
+    /// Keep at most this much in the spool, but never less than the last 6 hours
+    #[arg(long, value_name = "BYTES", default_value = "1GiB", requires = "spool", value_parser = bytes)]
+    keep_bytes: u64,
+}
+
+/// What an earlier run has left, and where this one is kept.
+#[derive(Debug, Default)]
+pub(super) struct EarlierRuns {
+    spool: Option<Arc<Spool>>,
+    tail: Vec<PastMessage>,
+    /// Alerts that fire at its end.
+    pub(super) firing: Vec<Alert>,
+}
+
+impl EarlierRuns {
+    /// Opens the spool of `host`, if there is one, and reads what a ring that keeps `retain` begins with. `pace`: the
+    /// interval and the heartbeat, in milliseconds.
+    pub(super) async fn open(
+        args: &SpoolArgs,
+        host: &HostName,
+        (retain, pace): (Duration, (u64, u64)),
+    ) -> Result<Self, Failure> {
+        let Some(directory) = args.spool.clone() else {
+            return Ok(Self::default());
+        };
+        let options = SpoolOptions {
+            directory,
+            host: host.clone(),
+            pace,
+            keep: args.keep,
+            keep_bytes: args.keep_bytes,
+        };
+        let opened = tokio::task::spawn_blocking(move || {
+            let spool = Spool::open(options)?;
+            Ok::<_, Failure>(Self {
+                tail: spool.tail(retain),
+                firing: spool.firing(),
+                spool: Some(Arc::new(spool)),
+            })
+        });
+        opened.await?
+    }
+
+    /// A hub whose viewers can look back as far as the spool goes.
+    pub(super) fn hub(&self, retention: Retention) -> Hub {
+        match &self.spool {
+            Some(spool) => Hub::with_past(retention, Arc::clone(spool) as _),
+            None => Hub::new(retention),
+        }
+    }
+
+    /// The stream of this run: the time of its start, but above the last one, even if the clock was set back.
+    pub(super) fn next_stream(&self) -> StreamId {
+        let last = self.tail.last().map_or(0, |last| last.message.stream.0);
+        StreamId(epoch_millis().max(last + 1))
+    }
+
+    /// Fills the ring.
+    pub(super) fn restore(&mut self, publisher: &HostPublisher) {
+        for message in std::mem::take(&mut self.tail) {
+            publisher.restore(message);
+        }
+    }
+
+    /// Writes what waits to be written.
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        if let Some(spool) = self.spool {
+            tokio::task::spawn_blocking(move || spool.close()).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,176 @@
+//! The spool: the messages of this host on disk, beyond the ring and beyond the process.
+//!
+//! A thread of its own appends every message, as `record --rotate 1h` would. A sample never waits for the disk: the
+//! queue is bounded, and what doesn't fit is missing from the spool, which its numbers show. Viewers whose position is
+//! older than the ring read the files through [`Past`], also while they are being written.
+
+mod beginning;
+mod firing;
+mod options;
+mod reading;
+mod spans;
+mod state;
+#[cfg(test)]
+mod tests;
+mod writing;
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::disk::{Disk, SystemDisk};
+use crate::hub::{
+    Announcement, Past, PastFrom, PastMessage, PastMessages, PastRequest, PastStatus,
+};
+use crate::locks::lock;
+use crate::millis::{epoch_millis, in_millis};
+use crate::protocol::{Alert, HostName, Numbered};
+use crate::recording::{OutputError, RotationLimits};
+
+pub use options::SpoolOptions;
+
+use options::SPARED;
+use state::SpoolState;
+use writing::{SpoolEntry, SpoolWriter};
+
+/// Messages that wait for the disk: at the shortest interval, for more than a minute.
+const QUEUE: usize = 512;
+
+/// How long a message may wait until it is in the spool, before it is published anyway. So what a viewer has is in the
+/// spool too, even if the process is killed right after. If the disk is slower, messages no longer wait until it has
+/// caught up.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A ring is filled with at least this many samples, however old.
+const LEAST_RESTORED: u64 = 30;
+
+/// How long the end of the process may wait for the disk.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The spool of a host.
+#[derive(Debug)]
+pub struct Spool {
+    state: Arc<SpoolState>,
+    queue: Mutex<Option<SyncSender<SpoolEntry>>>,
+    /// Messages handed to the thread.
+    sent: AtomicU64,
+    /// Whether messages wait until they are written.
+    is_prompt: AtomicBool,
+}
+
+impl Spool {
+    /// Opens the spool and starts its thread. If the directory cannot be written, the spool begins paused.
+    ///
+    /// # Errors
+    /// When another process writes to it, its newest file is not a recording, or the thread cannot be started.
+    pub fn open(options: SpoolOptions) -> Result<Self, OutputError> {
+        Self::on_disk(Arc::new(SystemDisk), options)
+    }
+
+    fn on_disk(disk: Arc<dyn Disk>, options: SpoolOptions) -> Result<Self, OutputError> {
+        let directory = options.directory.join(options.host.file_stem());
+        let state = Arc::new(SpoolState::new(Arc::clone(&disk), directory, &options));
+        let limits = RotationLimits {
+            keep: Some(options.keep),
+            keep_bytes: Some(options.keep_bytes),
+            spared: SPARED,
+        };
+        let writer =
+            SpoolWriter::open(disk, Arc::clone(&state), options.directory.clone(), limits)?;
+        let (queue, waiting) = mpsc::sync_channel(QUEUE);
+        let thread = std::thread::Builder::new().name("spool".into());
+        thread
+            .spawn(move || writer.run(&waiting))
+            .map_err(|source| OutputError::Open {
+                name: options.directory.display().to_string(),
+                source,
+            })?;
+        Ok(Self {
+            state,
+            queue: Mutex::new(Some(queue)),
+            sent: AtomicU64::new(0),
+            is_prompt: AtomicBool::new(true),
+        })
+    }
+
+    /// The directory of the host.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        self.state.directory()
+    }
+
+    /// The newest messages, to fill a ring that keeps `retain`: those of that time before now, and no fewer than 30
+    /// samples.
+    #[must_use]
+    pub fn tail(&self, retain: Duration) -> Vec<PastMessage> {
+        let since = epoch_millis().saturating_sub(in_millis(retain));
+        let recent = self.state.collect(PastFrom::Since(since));
+        let samples = recent.iter().filter(|it| it.message.alert.is_none());
+        if (samples.count() as u64) < LEAST_RESTORED {
+            self.state.collect(PastFrom::Last(LEAST_RESTORED))
+        } else {
+            recent
+        }
+    }
+
+    /// The alerts that fire at the end of the spool.
+    #[must_use]
+    pub fn firing(&self) -> Vec<Alert> {
+        firing::at_the_end(&self.state)
+    }
+
+    /// Writes what waits, and lets another process have the directory. Waits for a disk that doesn't answer, but not for
+    /// long.
+    pub fn close(&self) {
+        drop(lock(&self.queue).take());
+        self.state.wait_until_closed(CLOSE_PATIENCE);
+    }
+
+    fn send(&self, entry: SpoolEntry) -> bool {
+        let queue = lock(&self.queue);
+        queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(entry).is_ok())
+    }
+}
+
+impl Past for Spool {
+    fn read(&self, wanted: &PastRequest) -> std::io::Result<PastMessages> {
+        Ok(Box::new(reading::Messages::begin(
+            Arc::clone(&self.state),
+            wanted.from,
+            wanted.before,
+        )?))
+    }
+
+    fn announced(&self, _: &HostName, announcement: &Arc<Announcement>) {
+        self.state.set_current(Arc::clone(announcement));
+        self.send(SpoolEntry::Announced(Arc::clone(announcement)));
+    }
+
+    fn keep(&self, message: &Numbered) {
+        if !self.send(SpoolEntry::Message(message.clone())) {
+            self.is_prompt.store(false, Ordering::Relaxed);
+            self.state.note_lost();
+            return;
+        }
+        let ticket = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_prompt = self.is_prompt.load(Ordering::Relaxed);
+        let patience = if is_prompt { PATIENCE } else { Duration::ZERO };
+        let is_written = self.state.wait_for(ticket, patience);
+        if is_prompt != is_written {
+            self.is_prompt.store(is_written, Ordering::Relaxed);
+            self.state.set_behind(!is_written);
+        }
+    }
+
+    fn oldest(&self, host: &HostName) -> Option<u64> {
+        self.state.oldest(host)
+    }
+
+    fn status(&self) -> Option<PastStatus> {
+        Some(self.state.status())
+    }
+}

@@ -1,0 +1,333 @@
+//! The thread that appends to the spool.
+
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::state::SpoolState;
+use crate::disk::Disk;
+use crate::hub::Announcement;
+use crate::protocol::{Gap, GapReason, Numbered, StreamId};
+use crate::recording::{
+    OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier, files_in,
+    remove_oldest,
+};
+use crate::wording::{cause, counted, one_or_more};
+
+/// How often the files are checked and synced.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+
+/// How long a paused spool waits before it tries again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// How many bytes may be written before the limits are checked again.
+const PRUNED_EVERY: u64 = 1024 * 1024;
+
+/// What the thread is given.
+#[derive(Debug)]
+pub(super) enum SpoolEntry {
+    /// What the following messages have in common.
+    Announced(Arc<Announcement>),
+    Message(Numbered),
+}
+
+/// Appends to the files.
+pub(super) struct SpoolWriter {
+    disk: Arc<dyn Disk>,
+    state: Arc<SpoolState>,
+    /// The directory with those of all hosts. If it is gone, such as a filesystem that is no longer mounted, it is not
+    /// created again.
+    parent: PathBuf,
+    limits: RotationLimits,
+    writer: Option<RotatedWriter>,
+    tidier: Tidier,
+    current: Option<Arc<Announcement>>,
+    last: Option<(StreamId, u64)>,
+    pause: Option<Pause>,
+    /// The period that a file was removed for on a full disk.
+    freed_for: Option<Period>,
+    next_check: Instant,
+    is_dirty: bool,
+    unpruned: u64,
+    /// The oldest file, and the time of its first message.
+    oldest: Option<(String, u64)>,
+}
+
+/// Nothing is written for a while.
+struct Pause {
+    until: Instant,
+    lost: u64,
+}
+
+impl SpoolWriter {
+    /// Opens the spool. If the directory cannot be written, it begins paused.
+    pub(super) fn open(
+        disk: Arc<dyn Disk>,
+        state: Arc<SpoolState>,
+        parent: PathBuf,
+        limits: RotationLimits,
+    ) -> Result<Self, OutputError> {
+        let tidier =
+            Tidier::start(Arc::clone(&disk), limits).map_err(|source| OutputError::Open {
+                name: parent.display().to_string(),
+                source,
+            })?;
+        let mut writer = Self {
+            disk,
+            state,
+            parent,
+            limits,
+            writer: None,
+            tidier,
+            current: None,
+            last: None,
+            pause: None,
+            freed_for: None,
+            next_check: Instant::now() + CHECK_EVERY,
+            is_dirty: false,
+            unpruned: PRUNED_EVERY,
+            oldest: None,
+        };
+        match writer.reopen() {
+            Err(error @ (OutputError::Open { .. } | OutputError::Write { .. })) => {
+                writer.begin_pause(&error);
+            }
+            opened => opened?,
+        }
+        writer.note_contents();
+        Ok(writer)
+    }
+
+    /// Writes until no more entries follow.
+    pub(super) fn run(mut self, entries: &Receiver<SpoolEntry>) {
+        loop {
+            match entries.recv_timeout(CHECK_EVERY) {
+                Ok(SpoolEntry::Announced(announcement)) => self.announced(announcement),
+                Ok(SpoolEntry::Message(message)) => {
+                    let is_written = self.take(&message);
+                    self.state.note_taken(is_written);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.next_check <= Instant::now() {
+                self.check();
+            }
+        }
+        self.close();
+    }
+
+    fn close(self) {
+        if let Some(output) = self.writer.as_ref().and_then(RotatedWriter::output)
+            && let Err(error) = output.sync()
+        {
+            tracing::warn!(%error, "the spool may not be on the disk");
+        }
+        // Until then, another process must not have the directory.
+        self.tidier.finish();
+        drop(self.writer);
+        self.state.set_closed();
+    }
+
+    fn announced(&mut self, announcement: Arc<Announcement>) {
+        self.current = Some(announcement);
+        self.set_columns();
+    }
+
+    fn set_columns(&mut self) {
+        if let (Some(writer), Some(current)) = (&mut self.writer, &self.current) {
+            let names = current.metrics.iter().map(|metric| metric.name.as_str());
+            writer.set_columns(names);
+        }
+    }
+
+    /// Writes a message, unless the spool is paused. Returns whether it is written.
+    fn take(&mut self, message: &Numbered) -> bool {
+        if let Some(pause) = &mut self.pause
+            && Instant::now() < pause.until
+        {
+            pause.lost += 1;
+            return false;
+        }
+        let mut written = self.write(message);
+        if let Err(error) = &written
+            && is_full(error)
+            && self.makes_room(message)
+        {
+            written = self.write(message);
+        }
+        match written {
+            Ok(()) => self.end_pause(),
+            Err(error) => self.begin_pause(&error),
+        }
+        self.pause.is_none()
+    }
+
+    fn write(&mut self, message: &Numbered) -> Result<(), OutputError> {
+        if self.writer.is_none() {
+            self.reopen()?;
+        }
+        let Some(writer) = &mut self.writer else {
+            return Ok(());
+        };
+        let gap = self.last.and_then(|last| gap_between(last, message));
+        let pushed = match writer.push(message.clone(), gap) {
+            Ok(pushed) => pushed,
+            Err(error) => {
+                // A full disk may have room later. After anything else, only the disk knows how the files end.
+                if !is_full(&error) {
+                    self.writer = None;
+                }
+                return Err(error);
+            }
+        };
+        self.last = Some((message.stream, message.seq));
+        self.is_dirty = true;
+        self.unpruned += pushed.bytes;
+        let has_closed = pushed.closed.is_some();
+        if has_closed {
+            self.tidier.tidy(writer.directory().into(), pushed.closed);
+        }
+        if has_closed || self.unpruned >= PRUNED_EVERY {
+            self.unpruned = 0;
+            self.tidier.prune(message.sample.timestamp);
+        }
+        Ok(())
+    }
+
+    /// Opens the files again, and continues where they end.
+    fn reopen(&mut self) -> Result<(), OutputError> {
+        let is_first = self.current.is_none() && self.last.is_none();
+        if !is_first && !self.parent.is_dir() {
+            return Err(OutputError::Open {
+                name: self.parent.display().to_string(),
+                source: ErrorKind::NotFound.into(),
+            });
+        }
+        let writer = RotatedWriter::open(&self.disk, self.state.directory(), Rotation::HOURLY)?;
+        if let Some(last) = writer.last() {
+            self.last = Some((last.stream, last.seq));
+        }
+        self.tidier.tidy(writer.directory().into(), None);
+        self.writer = Some(writer);
+        self.set_columns();
+        Ok(())
+    }
+
+    /// Removes the oldest file from a full disk, once for each new hour: what fills the disk must not use up the spool.
+    fn makes_room(&mut self, message: &Numbered) -> bool {
+        let newest = message.sample.timestamp;
+        let period = Rotation::HOURLY.period_of(newest);
+        let files = files_in(&*self.disk, self.state.directory()).unwrap_or_default();
+        let is_new = files.last().is_none_or(|file| file.period < period);
+        if !is_new || self.freed_for == Some(period) {
+            return false;
+        }
+        self.freed_for = Some(period);
+        let (disk, spared) = (&*self.disk, self.limits.spared);
+        remove_oldest(disk, self.state.directory(), spared, newest).unwrap_or(false)
+    }
+
+    fn begin_pause(&mut self, error: &OutputError) {
+        let reason = reason_of(error);
+        let is_new = self.pause.is_none();
+        let lost =
+            self.pause.as_ref().map_or(0, |pause| pause.lost) + u64::from(self.current.is_some());
+        self.pause = Some(Pause {
+            until: Instant::now() + RETRY_AFTER,
+            lost,
+        });
+        if is_new {
+            tracing::warn!("the spool pauses, samples continue: {reason}");
+        }
+        self.state.set_paused(Some(reason));
+    }
+
+    fn end_pause(&mut self) {
+        if let Some(Pause { lost, .. }) = self.pause.take() {
+            let messages = counted(lost, "message");
+            let are = one_or_more(lost, "is", "are");
+            tracing::warn!("the spool continues; {messages} {are} missing from it");
+            self.state.set_paused(None);
+        }
+    }
+
+    /// Checks that the file is still there, and has it synced.
+    fn check(&mut self) {
+        self.next_check = Instant::now() + CHECK_EVERY;
+        if let Some(output) = self.writer.as_ref().and_then(RotatedWriter::output) {
+            if let Err(error) = output.check_still_there() {
+                self.writer = None;
+                self.begin_pause(&error);
+            } else if std::mem::take(&mut self.is_dirty) {
+                self.tidier.sync(Arc::clone(output));
+            }
+        }
+        self.note_contents();
+    }
+
+    /// Tells viewers how far back they can look.
+    fn note_contents(&mut self) {
+        let directory = self.state.directory();
+        let files = files_in(&*self.disk, directory).unwrap_or_default();
+        let bytes = files.iter().map(|file| file.bytes_in(directory)).sum();
+        if let Some(first) = files.first() {
+            let is_known = self
+                .oldest
+                .as_ref()
+                .is_some_and(|(stem, _)| *stem == first.stem);
+            if !is_known {
+                let row = RowHeads::open(&first.path_in(directory));
+                let row = row.and_then(|mut rows| rows.next_row());
+                self.oldest = row
+                    .ok()
+                    .flatten()
+                    .map(|row| (first.stem.clone(), row.timestamp));
+            }
+        } else {
+            self.oldest = None;
+        }
+        let oldest = self.oldest.as_ref().map(|(_, time)| *time);
+        self.state.set_contents(bytes, oldest);
+    }
+}
+
+/// What is missing between the last message and the next one.
+fn gap_between((stream, seq): (StreamId, u64), next: &Numbered) -> Option<Gap> {
+    if stream != next.stream {
+        return Some(Gap {
+            from: None,
+            to: None,
+            reason: GapReason::Restarted,
+        });
+    }
+    (seq + 1 < next.seq).then(|| Gap {
+        from: Some(seq + 1),
+        to: Some(next.seq - 1),
+        reason: GapReason::Expired,
+    })
+}
+
+fn source_of(error: &OutputError) -> Option<&io::Error> {
+    match error {
+        OutputError::Open { source, .. }
+        | OutputError::Write { source, .. }
+        | OutputError::Sync { source, .. } => Some(source),
+        _ => None,
+    }
+}
+
+fn is_full(error: &OutputError) -> bool {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+    source_of(error).is_some_and(|source| kinds.contains(&source.kind()))
+}
+
+/// The error with its cause, in one line.
+fn reason_of(error: &OutputError) -> String {
+    match source_of(error) {
+        Some(source) => format!("{error}: {}", cause(source)),
+        None => error.to_string(),
+    }
+}
