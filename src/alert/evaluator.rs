@@ -131,7 +131,7 @@ impl Evaluator {
     /// Continues alerts of an earlier run that fire at the time `now`, in milliseconds since the epoch, before the first
     /// sample. Returns those whose rule is still the same.
     pub fn continue_firing(&mut self, mut alerts: Vec<Alert>, now: u64) -> Vec<Alert> {
-        alerts.truncate(MOST_ACTIVE);
+        alerts.truncate(MOST_FIRING);
         alerts.retain(|alert| {
             let is_same = |rule: &Rule| rule.name == alert.name && rule.text == alert.rule;
             let Some(same) = self.rules.iter().position(is_same) else {

@@ -136,7 +136,10 @@ impl Ring {
 
     /// Sets what fires already where the announced stream begins.
     pub(super) fn continue_firing(&mut self, alerts: Vec<Alert>) {
-        self.firing = alerts;
+        self.firing.clear();
+        for alert in alerts {
+            self.firing.note(alert);
+        }
     }
 
     pub(super) fn newest(&self) -> Option<&Sample> {

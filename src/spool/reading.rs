@@ -149,6 +149,7 @@ fn announcement_of(state: &SpoolState, stream: StreamId, columns: &Columns) -> A
         replay: None,
         metrics: names.iter().map(|name| describe(name, cores)).collect(),
         unavailable: Arc::new([]),
+        containers: columns.has_containers(),
     })
 }
 

@@ -52,6 +52,7 @@ fn announcement(stream: u64) -> Arc<Announcement> {
         }]
         .into(),
         unavailable: [].into(),
+        containers: false,
     })
 }
 
@@ -66,6 +67,7 @@ fn message(stream: u64, seq: u64, timestamp: u64) -> Numbered {
             timestamp,
             values: vec![("cpu".into(), cpu)],
             top: None,
+            containers: None,
         },
     }
 }
