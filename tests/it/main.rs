@@ -20,6 +20,7 @@ mod command;
 mod containers;
 mod counts;
 mod duckdb;
+mod ended;
 mod errors;
 mod example;
 mod foreign;
