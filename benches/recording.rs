@@ -113,6 +113,7 @@ fn row(columns: &Columns, nth: u32) -> Row {
                 .map(|(column, name)| (name.clone(), value(column)))
                 .collect(),
             top: Some((0..8).map(process).collect()),
+            containers: None,
         },
     })
 }

@@ -124,6 +124,14 @@ async fn replay(
     Ok(Exit::Done)
 }
 
+fn tempo(args: &ReplayArgs) -> Tempo {
+    Tempo {
+        speed: args.speed(),
+        max_pause: args.max_pause,
+        heartbeat: args.server.heartbeat,
+    }
+}
+
 /// Serves and plays. Returns a summary in one line; `None` if it was stopped.
 async fn broadcast(
     args: &ReplayArgs,
@@ -148,11 +156,6 @@ async fn broadcast(
     config.notifications = counts;
     config.faults = disturbance.as_ref().map(Disturbance::faults);
     let replay = described(args, &survey, playback.numbering());
-    let tempo = Tempo {
-        speed: args.speed(),
-        max_pause: args.max_pause,
-        heartbeat: args.server.heartbeat,
-    };
     let progress = progress(args, global, &survey);
     let observer = ReplayReport {
         progress: &progress,
@@ -160,6 +163,7 @@ async fn broadcast(
         cuts_pauses: args.max_pause.is_some(),
         gives_way: !args.command.is_empty(),
     };
+    let tempo = tempo(args);
     let mut feed = Feed::new(playback, tempo, replay, epoch_millis, observer, alerting);
     if let Some(chaos) = chaos {
         feed.disturbed_by(chaos);

@@ -126,12 +126,16 @@ fn contents(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 
 fn write_all(directory: &Path, steps: &[Step], messages: &[(Numbered, usize)]) {
     let disk: Arc<dyn Disk> = Arc::new(FaultyDisk::sound());
-    let tidier = Tidier::start(Arc::clone(&disk), RotationLimits::default()).unwrap();
+    let start = || Tidier::start(Arc::clone(&disk), RotationLimits::default()).unwrap();
+    let mut tidier = start();
     let mut writer = open(&disk, directory);
     let mut last = None;
     for (step, (message, columns)) in steps.iter().zip(messages) {
         if step.reopens {
             drop(writer);
+            // The next process begins when the one before has ended, with everything that it was doing.
+            tidier.finish();
+            tidier = start();
             writer = open(&disk, directory);
             assert_eq!(writer.last().cloned(), last.map(Numbered::position));
         }

@@ -331,6 +331,10 @@ mod tests {
             assert_eq!(packet.refused, [(line.as_bytes(), expected)], "{line}");
             assert_eq!(packet.reports, [], "{line}");
         }
+    }
+
+    #[test]
+    fn a_line_that_is_not_text_is_refused() {
         let bytes = read_packet(b"\xff\xfe:1|c", false);
         assert_eq!(bytes.refused.len(), 1);
     }

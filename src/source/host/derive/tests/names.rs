@@ -5,8 +5,8 @@ use crate::protocol::{catalogue, entry, parts};
 use crate::source::host::derive::derive;
 use crate::source::host::reading::{CpuLimit, Memory, Occupancy, Reading, Space, Swap};
 
-/// A reading in which everything is present. The pattern names every field, so that a new one cannot be forgotten.
-fn everything(count: u64) -> Reading {
+/// A reading in which everything is present.
+fn filled(count: u64) -> Reading {
     let mut reading = Reading::begin();
     full(count)(&mut reading);
     reading.memory = Some(Memory {
@@ -36,6 +36,12 @@ fn everything(count: u64) -> Reading {
     reading.dirty = Some(1);
     (reading.process_count, reading.uptime, reading.users) = (Some(1), Some(2), Some(3));
     reading.agent.memory = Some(4096);
+    reading
+}
+
+/// [`filled`], checked: the pattern names every field, so that a new one cannot be forgotten.
+fn everything(count: u64) -> Reading {
+    let reading = filled(count);
     let Reading {
         at: _,
         timestamp: _,

@@ -77,10 +77,8 @@ fn a_kubelet_node_lists_pods_services_and_other_containers() {
     let docker = format!("system.slice/docker-{}.scope", id('d'));
     let config = format!("var/lib/docker/containers/{}/config.v2.json", id('d'));
     write(&root.path().join(config), br#"{"Name":"/registry"}"#);
-    let rootless = format!(
-        "user.slice/user-7.slice/user@7.service/user.slice/libpod-{}.scope",
-        id('e')
-    );
+    let manager = "user.slice/user-7.slice/user@7.service";
+    let rootless = format!("{manager}/user.slice/libpod-{}.scope", id('e'));
     let set = |app_cpu, nginx_cpu| {
         group(root.path(), &app, app_cpu, [900, 100]);
         group(root.path(), &pause, 1, [5, 0]);
@@ -93,18 +91,9 @@ fn a_kubelet_node_lists_pods_services_and_other_containers() {
         group(root.path(), &docker, 50, [700, 600]);
         group(root.path(), &rootless, 7, [20, 0]);
         group(root.path(), &format!("{rootless}/container"), 7, [20, 0]);
-        group(
-            root.path(),
-            "user.slice/user-7.slice/user@7.service",
-            9,
-            [30, 0],
-        );
-        group(
-            root.path(),
-            "user.slice/user-7.slice/user@7.service/app.slice/x.service",
-            2,
-            [10, 0],
-        );
+        group(root.path(), manager, 9, [30, 0]);
+        let app = format!("{manager}/app.slice/x.service");
+        group(root.path(), &app, 2, [10, 0]);
         group(
             root.path(),
             "user.slice/user-7.slice/session-3.scope",
