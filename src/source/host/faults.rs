@@ -274,6 +274,8 @@ fn root() -> tempfile::TempDir {
     symlink("../../devices/nvme0", path("sys/class/hwmon/hwmon0/device")).unwrap();
     fs::create_dir_all(path("proc/self/ns")).unwrap();
     symlink("pid:[4026531836]", path("proc/self/ns/pid")).unwrap();
+    // A container that sees the processes of the host.
+    symlink("cgroup:[4026532999]", path("proc/self/ns/cgroup")).unwrap();
     root
 }
 
