@@ -199,7 +199,12 @@ fn whoever_joins_late_sees_what_fires_and_who_did_it() {
     settle!(scene, "k3", 41);
     let line = json!(["▲ web-1: busy: CPU 95.0\u{a0}% > 90 for 37\u{a0}s: rustc 61.4\u{a0}%"]);
     assert_eq!(scene.browser.eval(LINES), line);
-    let event = json!([["busy", "firing", "rustc 61.4\u{a0}%", "95.0\u{a0}% > 90"]]);
+    let event = json!([[
+        "busy: CPU",
+        "firing",
+        "rustc 61.4\u{a0}%",
+        "95.0\u{a0}% > 90"
+    ]]);
     assert_eq!(scene.browser.eval(EVENTS), event);
     // A later hello lists the same alert: its culprit is still known. Another one replaces the list.
     let large = alert("large", "memory", "firing", 30);
