@@ -119,8 +119,9 @@ function deliver(text, streams) {
     connection.connect();
     return;
   }
-  // A WebSocket is closed with a code that says the same.
   if (message.type === "end" && connection.isBlocked) connection.end();
+  // A WebSocket is closed with a code that says the same, but the network may lose that.
+  connection.isOver = [...state.hosts.values()].every((host) => host.ended);
   fill();
   schedule();
 }

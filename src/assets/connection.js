@@ -171,6 +171,8 @@ export class Connection {
   heard = false;
   /** When this attempt succeeded; 0 before. */
   openedAt = 0;
+  /** Whether nothing will follow, however this ends. */
+  isOver = false;
   token = "";
   #everOpened = false;
   #failedHandshakes = 0;
@@ -211,7 +213,7 @@ export class Connection {
     /** @type {Map<string, string>} */
     const streams = new Map();
     this.openedAt = 0;
-    this.heard = false;
+    this.heard = this.isOver = false;
     this.#become("connecting");
     const late = "No answer in time. A proxy in front of the server may be holding it back.";
     this.#timer = setTimeout(() => this.lose(late), OPENING_MS);
@@ -262,7 +264,7 @@ export class Connection {
   /** @param {Closed} closed */
   async #closed({ code = 0, status = 0, reason = "" }) {
     this.#leave();
-    if (code === CODE_OVER) return this.end();
+    if (code === CODE_OVER || this.isOver) return this.end();
     if (code && reason) reason = `The server says: ${reason}`;
     if (code === CODE_VIOLATION) return this.#become("refused", reason);
     if (!this.openedAt && !this.isBlocked) {

@@ -109,7 +109,10 @@ fn what_fires_is_told_with_its_culprit_and_what_fired_is_an_event() {
         "▲ web-1: hot disk: Disk /a < b 97.4\u{a0}% >= 95 for 22\u{a0}s",
         "▲ web-1: absent(requestsPerSecond) for 20\u{a0}s",
     ]);
-    assert_eq!(browser.eval(LINES), lines);
+    browser.wait_until(
+        &format!("JSON.stringify({LINES}) === JSON.stringify({lines})"),
+        LINES,
+    );
     let events = json!([
         [
             "absent(requestsPerSecond) for 5s",

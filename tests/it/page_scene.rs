@@ -37,6 +37,8 @@ impl Scene {
         });
         let mut browser = open_after(script, port);
         browser.wait_until(&format!("view().filled && view().seq === {seq}"), VIEW);
+        // The next frame draws it.
+        browser.eval("new Promise(requestAnimationFrame)");
         Self {
             browser,
             says,
