@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::sync::mpsc;
+use tokio::sync::{SemaphorePermit, mpsc};
 
 /// The body of a response.
 #[derive(Debug)]
@@ -27,15 +27,21 @@ pub(super) struct Parts {
     first: Option<Bytes>,
     rest: mpsc::Receiver<Part>,
     is_over: bool,
+    _permit: SemaphorePermit<'static>,
 }
 
 impl Parts {
-    /// `first`, and then the `rest`.
-    pub(super) fn new(first: Bytes, rest: mpsc::Receiver<Part>) -> Self {
+    /// `first`, and then the `rest`. The permit is for all of them.
+    pub(super) fn new(
+        first: Bytes,
+        rest: mpsc::Receiver<Part>,
+        permit: SemaphorePermit<'static>,
+    ) -> Self {
         Self {
             first: Some(first),
             rest,
             is_over: false,
+            _permit: permit,
         }
     }
 

@@ -1,10 +1,11 @@
 //! `/recording.csv`: the log of one host, as `metrics record` would have written it.
 
+use bytes::Bytes;
 use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{HeaderValue, RETRY_AFTER};
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use crate::hub::{Batch, Head, Subscription};
 use crate::protocol::{Body, HostName, HostPattern, Message, Position, StreamId};
@@ -16,9 +17,21 @@ use crate::server::door::refusal::Refusal;
 use crate::server::shared::Shared;
 use crate::server::viewers::{admission, events};
 
-/// How many recordings may be created or sent at once. Each takes a thread until it has been read; a client that dawdles
-/// is [too slow](super::paced).
+/// How many recordings may be created or sent at once. One that comes from a spool takes a thread until it has been read;
+/// a client that dawdles is [too slow](super::paced).
 static AT_ONCE: Semaphore = Semaphore::const_new(4);
+
+/// Rows, and a permit for sending them.
+struct OnTheirWay {
+    rows: Vec<u8>,
+    _permit: SemaphorePermit<'static>,
+}
+
+impl AsRef<[u8]> for OnTheirWay {
+    fn as_ref(&self) -> &[u8] {
+        &self.rows
+    }
+}
 
 /// The approximate size of a batch of messages to be turned into rows, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -50,23 +63,27 @@ pub(super) async fn make(
     let subscription = shared.hub.subscribe(query).map_err(admission::refusal)?;
     let (parts, mut coming) = mpsc::channel(1);
     let of = host.clone();
-    tokio::task::spawn_blocking(move || {
-        write(head, subscription, &of, &parts);
-        drop(permit);
-    });
+    tokio::task::spawn_blocking(move || write(head, subscription, &of, &parts));
     let has_spool = shared.hub.past_status().is_some();
     let mut rows = Vec::new();
     while !has_spool || rows.len() < WHOLE_BYTES {
         match coming.recv().await {
             Some(Some(part)) => rows.extend_from_slice(&part),
-            Some(None) => return Ok((host, AnswerBody::Whole(Full::new(rows.into())))),
+            Some(None) => {
+                let rows = Bytes::from_owner(OnTheirWay {
+                    rows,
+                    _permit: permit,
+                });
+                return Ok((host, AnswerBody::Whole(Full::new(rows))));
+            }
             None => {
                 let reason = "the recording could not be created";
                 return Err(Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, reason));
             }
         }
     }
-    Ok((host, AnswerBody::Parts(Parts::new(rows.into(), coming))))
+    let parts = Parts::new(rows.into(), coming, permit);
+    Ok((host, AnswerBody::Parts(parts)))
 }
 
 /// Reads the log as a viewer does, up to its current end. Waits for what has to come from the past, and for the client.
