@@ -203,8 +203,9 @@ fn a_recording_of_1500_hosts_survives_cuts_under_a_low_limit_of_files() {
     let dir = quick_dir();
     let (given, out) = (dir.path().join("given.csv"), dir.path().join("out/"));
     write_all(&given, SAMPLES);
+    // On a busy machine, the recorder may need more than a minute after the end.
     let replay = Metrics::replay([&given])
-        .args(["--wait", "1", "--speed", "0.8"])
+        .args(["--wait", "1", "--speed", "0.8", "--wait-timeout", "10m"])
         .start();
     let proxy = Proxy::clear(port_of(replay.url()));
     let recorder = Metrics::program("/bin/sh")
