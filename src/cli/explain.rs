@@ -31,7 +31,7 @@ pub fn parse<C: CommandFactory + FromArgMatches>(args: Vec<OsString>) -> Result<
 fn refuse_no_command(command: &mut Command, name: &str, chosen: &ArgMatches) -> Result<(), Error> {
     match command.find_subcommand_mut(name) {
         Some(subcommand) if chosen.try_contains_id("command").is_ok() => {
-            let reason = "-- needs a COMMAND after it: a program, and its arguments\n";
+            let reason = "-- needs a COMMAND after it: a program, and its arguments";
             Err(subcommand.error(ErrorKind::TooFewValues, reason))
         }
         _ => Ok(()),

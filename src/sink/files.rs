@@ -17,7 +17,7 @@ use super::error::SinkError;
 use super::file_name;
 use super::host_file::{HostFile, OpenedFile};
 use super::interface::{Sink, Written};
-use super::syncing::{self, Syncing};
+use super::syncing::{self, SyncedFiles, Syncing};
 
 /// The open files.
 pub(super) struct Files {
@@ -103,27 +103,23 @@ impl Files {
         }
         Ok(())
     }
+}
 
-    /// Starts to check the files and sync what was written, unless a sync is in progress: data doesn't wait for a slow
-    /// disk.
-    fn begin_sync(&mut self) {
-        if self.syncing.is_some() {
-            return;
-        }
-        let dirty: Vec<_> = (self.files.values_mut())
+impl SyncedFiles for Files {
+    fn outputs(&mut self) -> (Vec<Arc<Output>>, Vec<Arc<Output>>) {
+        let dirty = (self.files.values_mut())
             .filter_map(HostFile::take_dirty)
             .collect();
         let idle = self.opened.iter().map(|(_, opened)| &opened.output);
-        let all: Vec<_> = (self.files.values().map(|file| &file.output))
+        let all = (self.files.values().map(|file| &file.output))
             .chain(idle)
             .map(Arc::clone)
             .collect();
-        self.syncing = Some(syncing::begin(all, dirty));
+        (all, dirty)
     }
 
-    /// Waits for the sync in progress, if there is one. Cancel safe.
-    async fn end_sync(&mut self) -> Result<(), SinkError> {
-        syncing::end(&mut self.syncing).await
+    fn syncing(&mut self) -> &mut Option<Syncing> {
+        &mut self.syncing
     }
 }
 
@@ -144,21 +140,11 @@ impl Sink for Files {
     }
 
     fn sync(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
-        async {
-            self.begin_sync();
-            self.end_sync().await
-        }
-        .boxed()
+        syncing::now(self).boxed()
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
-        async {
-            // A disk reports an error once: if this sync gets it, the next one doesn't.
-            let synced = self.end_sync().await;
-            self.begin_sync();
-            synced.and(self.end_sync().await)
-        }
-        .boxed()
+        syncing::at_last(self).boxed()
     }
 
     fn written(&self) -> Written {

@@ -10,12 +10,12 @@ use futures_util::future::BoxFuture;
 use crate::descriptors;
 use crate::disk::Disk;
 use crate::protocol::{Gap, Hello, HostName, Numbered, ResumePoint, Update};
-use crate::recording::{RotatedWriter, Rotation, RotationLimits, Tidier, files_in};
+use crate::recording::{Output, RotatedWriter, Rotation, RotationLimits, Tidier, files_in};
 
 use super::destination::Existing;
 use super::error::SinkError;
 use super::interface::{Sink, Written};
-use super::syncing::{self, Syncing};
+use super::syncing::{self, SyncedFiles, Syncing};
 
 /// How many bytes may be written before the limits are checked again.
 const CHECKED_EVERY: u64 = 1024 * 1024;
@@ -193,11 +193,10 @@ impl RotatedFiles {
         }
         Ok(())
     }
+}
 
-    fn begin_sync(&mut self) {
-        if self.syncing.is_some() {
-            return;
-        }
+impl SyncedFiles for RotatedFiles {
+    fn outputs(&mut self) -> (Vec<Arc<Output>>, Vec<Arc<Output>>) {
         let mut dirty = Vec::new();
         for files in self.hosts.values_mut() {
             if std::mem::take(&mut files.is_dirty) {
@@ -205,12 +204,11 @@ impl RotatedFiles {
             }
         }
         let outputs = self.hosts.values().filter_map(|it| it.writer.output());
-        let all = outputs.cloned().collect();
-        self.syncing = Some(syncing::begin(all, dirty));
+        (outputs.cloned().collect(), dirty)
     }
 
-    async fn end_sync(&mut self) -> Result<(), SinkError> {
-        syncing::end(&mut self.syncing).await
+    fn syncing(&mut self) -> &mut Option<Syncing> {
+        &mut self.syncing
     }
 }
 
@@ -230,19 +228,12 @@ impl Sink for RotatedFiles {
     }
 
     fn sync(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
-        async {
-            self.begin_sync();
-            self.end_sync().await
-        }
-        .boxed()
+        syncing::now(self).boxed()
     }
 
     fn close(&mut self) -> BoxFuture<'_, Result<(), SinkError>> {
         async {
-            // A disk reports an error once: if this sync gets it, the next one doesn't.
-            let synced = self.end_sync().await;
-            self.begin_sync();
-            let synced = synced.and(self.end_sync().await);
+            let synced = syncing::at_last(self).await;
             if let Some(tidier) = self.tidier.take() {
                 tokio::task::spawn_blocking(|| tidier.finish()).await?;
             }

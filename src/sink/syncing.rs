@@ -14,16 +14,43 @@ const SYNCED_AT_ONCE: usize = 16;
 /// A sync in progress.
 pub(super) type Syncing = JoinHandle<Result<(), OutputError>>;
 
-/// Starts to check `all` outputs and to sync the `dirty` ones.
-pub(super) fn begin(all: Vec<Arc<Output>>, dirty: Vec<Arc<Output>>) -> Syncing {
-    tokio::task::spawn_blocking(move || {
+/// A sink that writes to files.
+pub(super) trait SyncedFiles: Send {
+    /// All outputs, to be checked, and those that were written to since the last call, to be synced.
+    fn outputs(&mut self) -> (Vec<Arc<Output>>, Vec<Arc<Output>>);
+
+    /// The sync in progress, if there is one.
+    fn syncing(&mut self) -> &mut Option<Syncing>;
+}
+
+/// Checks the files and syncs what was written. Cancel safe: a sync that is in progress continues, and data doesn't wait
+/// for a slow disk.
+pub(super) async fn now(files: &mut impl SyncedFiles) -> Result<(), SinkError> {
+    begin(files);
+    end(files.syncing()).await
+}
+
+/// The same for everything written so far, after the sync in progress. A disk reports an error once: if that one gets
+/// it, the next one doesn't.
+pub(super) async fn at_last(files: &mut impl SyncedFiles) -> Result<(), SinkError> {
+    let synced = end(files.syncing()).await;
+    synced.and(now(files).await)
+}
+
+/// Starts a sync, unless one is in progress.
+fn begin(files: &mut impl SyncedFiles) {
+    if files.syncing().is_some() {
+        return;
+    }
+    let (all, dirty) = files.outputs();
+    *files.syncing() = Some(tokio::task::spawn_blocking(move || {
         (all.iter()).try_for_each(|output| output.check_still_there())?;
         sync(&dirty)
-    })
+    }));
 }
 
 /// Waits for the sync in progress, if there is one. Cancel safe.
-pub(super) async fn end(syncing: &mut Option<Syncing>) -> Result<(), SinkError> {
+async fn end(syncing: &mut Option<Syncing>) -> Result<(), SinkError> {
     let Some(current) = syncing else {
         return Ok(());
     };
