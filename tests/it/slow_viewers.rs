@@ -9,9 +9,10 @@ use crate::harness::cost::most_unsent;
 use crate::harness::events::Events;
 use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::raw::{MOST_UNSENT, Raw, connect_narrow, frame};
+use crate::harness::raw::{MOST_UNSENT, Raw, connect_afar, connect_narrow, frame};
 use crate::harness::recording::plain;
 use crate::harness::steady::Steady;
+use crate::harness::viewer::Viewer;
 use crate::harness::wire::{Reason, Wire};
 use crate::harness::{PATIENCE, wait_for};
 
@@ -216,6 +217,31 @@ fn an_event_stream_that_falls_behind_the_ring_gets_a_gap_and_may_continue_once()
         |events| tells_what_is_lost(gap_or_end(events).expect("a gap first")),
         |events| assert_eq!(gap_or_end(events), None),
     );
+}
+
+/// Of a live host, a viewer has 5 s to answer the close. At the end of a recording, what it has not read yet would be
+/// lost with the connection.
+#[test]
+fn a_viewer_that_is_busy_at_the_end_of_a_recording_loses_nothing() {
+    const ROWS: usize = 400;
+    let dir = tempfile::tempdir().unwrap();
+    let given = dir.path().join("given.csv");
+    std::fs::write(&given, plain("web-1", ROWS as u64, 1000)).unwrap();
+    let replay = Metrics::replay([&given]).args(["--speed", "max", "--wait", "2"]);
+    let replay = replay.start();
+    let mut busy = Raw::over(connect_afar(replay.port()), "");
+    let (_, code) = Viewer::connect(replay.url(), "").until_closed();
+    assert_eq!(code, Some(1000));
+    std::thread::sleep(Duration::from_secs(8));
+    let mut rows = 0;
+    while let Some(heard) = busy.hear()
+        && heard.first != 0x88
+    {
+        rows += usize::from(heard.payload.starts_with(br#"{"type":"metric""#));
+    }
+    busy.send(&frame(0x88, &1000_u16.to_be_bytes()));
+    assert_eq!(rows, ROWS);
+    replay.wait().success();
 }
 
 #[test]

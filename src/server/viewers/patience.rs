@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::protocol::close;
+
 /// A viewer that takes no byte for this long is closed: it sees nothing, and in a replay the others wait for it.
 pub(super) const STALL_DEADLINE: Duration = Duration::from_secs(10);
 
@@ -14,6 +16,13 @@ pub(super) const PONG_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long a viewer has to take its last bytes and answer a close.
 pub(super) const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a viewer that is closed with `code` has to take its last bytes and answer. `None`: as long as the server
+/// runs. At the end of a recording, a busy viewer may have much to read yet, which a reset would take away from it; the
+/// replay decides how long to wait.
+pub(super) fn goodbye_deadline(code: u16) -> Option<Duration> {
+    (code != close::OVER).then_some(GOODBYE_DEADLINE)
+}
 
 /// A viewer may fall behind the log once in this time.
 pub(super) const OVERRUN_PARDON: Duration = Duration::from_secs(60);

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
 use super::line::{Parting, ReadSide, ViewerLine};
-use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND};
+use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND, goodbye_deadline};
 
 /// The reason given to a viewer that floods us.
 const TOO_MUCH: &str = "sent too much";
@@ -191,8 +191,14 @@ fn goodbye(
             }
         }
     };
-    let in_time = tokio::time::timeout(GOODBYE_DEADLINE, leave);
-    Box::pin(async { in_time.await.is_ok_and(|left| left.is_ok()) })
+    Box::pin(async move {
+        match goodbye_deadline(code) {
+            Some(deadline) => {
+                (tokio::time::timeout(deadline, leave).await).is_ok_and(|it| it.is_ok())
+            }
+            None => leave.await.is_ok(),
+        }
+    })
 }
 
 /// Counts frames in the current second.

@@ -16,7 +16,7 @@ use super::counts::Seat;
 use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
-use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE};
+use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE, goodbye_deadline};
 use super::{reader, tally};
 use crate::server::door::socket::Socket;
 
@@ -52,8 +52,8 @@ pub(in crate::server) struct Viewer {
 enum Stage {
     /// It gets what it hasn't read of the log.
     Reading(LogReader),
-    /// It gets no more messages, and has until `by` to take its last bytes and answer the close.
-    Leaving { by: Instant },
+    /// It gets no more messages, and has until `by`, if there is a limit, to take its last bytes and answer the close.
+    Leaving { by: Option<Instant> },
 }
 
 /// The result of serving a viewer.
@@ -114,7 +114,7 @@ impl Viewer {
         live: bool,
     ) -> io::Result<FeedProgress> {
         if self.line.is_closing() {
-            self.stop_reading();
+            self.stop_reading(Some(GOODBYE_DEADLINE));
         }
         // The greeting is sent with the first messages, in one write.
         if !self.is_new() && !self.flush()? {
@@ -201,16 +201,17 @@ impl Viewer {
     }
 
     fn leave(&mut self, code: u16) {
-        if self.stop_reading() && self.transport == Transport::WebSocket {
+        if self.stop_reading(goodbye_deadline(code)) && self.transport == Transport::WebSocket {
             self.line.ask_to_leave(code);
         }
     }
 
-    /// Stops reading for this viewer, so that a replay no longer waits for it. Returns whether that is new.
-    fn stop_reading(&mut self) -> bool {
+    /// Stops reading for this viewer, so that a replay no longer waits for it, and gives it until `deadline` to leave.
+    /// Returns whether that is new.
+    fn stop_reading(&mut self, deadline: Option<Duration>) -> bool {
         let is_new = !self.is_leaving();
         if is_new {
-            let by = Instant::now() + GOODBYE_DEADLINE + LOOK_EVERY;
+            let by = deadline.map(|deadline| Instant::now() + deadline + LOOK_EVERY);
             self.stage = Stage::Leaving { by };
         }
         is_new
@@ -218,7 +219,7 @@ impl Viewer {
 
     pub(in crate::server) fn needs_look(&self, now: Instant) -> bool {
         match self.stage {
-            Stage::Leaving { by } => now >= by,
+            Stage::Leaving { by } => by.is_some_and(|by| now >= by),
             Stage::Reading(_) if self.line.has_answered() => now >= self.next_ping,
             Stage::Reading(_) => self.owes_pong(now),
         }
