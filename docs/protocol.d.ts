@@ -66,6 +66,8 @@ export interface Replay {
   first?: number;
   /** The time of the last message of the first pass, likewise; absent for a recording from a pipe. */
   last?: number;
+  /** How many viewers it waits for before the first message; absent if it waits for none. */
+  wait?: number;
 }
 
 /** The description of one metric. */

@@ -2,9 +2,10 @@
 
 import { Chart } from "./chart.js";
 import { Connection, request, webSocket } from "./connection.js";
-import { byId, resize, setText } from "./dom.js";
-import { clock, counted, text, unbroken, uptime } from "./format.js";
+import { byId, find, resize, setText } from "./dom.js";
+import { counted, moment, text, unbroken, uptime } from "./format.js";
 import { CHARTED, State, identity } from "./state.js";
+import { LISTEN_MS, clockNow, statusOf } from "./status.js";
 import { renderCards, renderTables, sentence } from "./values.js";
 
 /**
@@ -12,9 +13,6 @@ import { renderCards, renderTables, sentence } from "./values.js";
  * @typedef {import("./state.js").Firing} Firing
  * @typedef {import("./state.js").Host} Host
  * @typedef {import("./state.js").Numbered} Numbered
- *
- * What is said of the connection. The style sheet knows the kinds.
- * @typedef {{ kind: "connecting" | "live" | "stale" | "lost" | "down" | "over", word: string, banner: string }} Status
  */
 
 /** The key of the token in the tab's storage. */
@@ -24,8 +22,6 @@ const HISTORY = "15m";
 const MINUTE_MS = 60 * 1000;
 /** How long data may be stale before the connection is given up. */
 const GRACE_MS = 2000;
-/** How long any connection gets: a server without samples must not be flooded with new ones. */
-const LISTEN_MS = 5000;
 /** How long the history may be silent. */
 const FILL_MS = 10 * 1000;
 /** The pause before it is requested again, and how often. */
@@ -207,46 +203,21 @@ function select(name) {
 
 // Pictures out.
 
-/** @returns {Status} */
-function status() {
-  const { state, connection } = page;
-  const { host } = state;
-  const now = performance.now();
-  const hasEnded = connection.state === "ended" || (host?.ended && connection.state === "open");
-  if (hasEnded) return { kind: "over", word: "Ended", banner: "The recording has ended." };
-  switch (connection.state) {
-    case "token":
-      return { kind: "down", word: "Disconnected", banner: "This server requires a token." };
-    case "refused":
-      return { kind: "down", word: "Disconnected", banner: connection.reason };
-    case "connecting":
-    case "waiting":
-      return reconnecting();
-  }
-  if (!connection.heard && now - connection.openedAt > LISTEN_MS) {
-    const banner = "Connected, but no data has arrived. A proxy in front of the server may be holding it back.";
-    return { kind: "stale", word: "No data", banner };
-  }
-  if (host?.isStale(now)) return { kind: "stale", word: "Stale", banner: "No new data. Data shown may be stale." };
-  const banner = connection.isBlocked ? `${connection.blockedBy}: using Server-Sent Events instead.` : "";
-  return { kind: "live", word: "Connected", banner };
-}
-
-/** @returns {Status} */
-function reconnecting() {
-  const { attempt, trouble } = page.connection;
-  if (!attempt) return { kind: "connecting", word: "Connecting", banner: "" };
-  const banner = page.state.host
-    ? `Connection lost. Reconnection attempt ${attempt}… Data shown may be stale. ${trouble}`
-    : `No connection. Attempt ${attempt}… ${trouble}`;
-  return { kind: "lost", word: `Reconnecting (${attempt})…`, banner };
+/** The host that is shown or, before there is a sample, the first that was named. */
+function shown() {
+  const [first] = page.state.hosts.values();
+  return page.state.host ?? first;
 }
 
 function showStatus() {
   const { state, connection } = page;
-  const { kind, word, banner } = status();
-  byId("status").dataset.state = kind;
+  const host = shown();
+  const { kind, word, banner } = statusOf(connection, host);
+  document.body.dataset.state = kind;
+  find(document, "main").hidden = !state.host?.newest;
+  setText(byId("host"), host?.name ?? "metrics");
   setText(byId("word"), word);
+  setText(byId("clock"), clockNow(kind, host));
   byId("banner").hidden = !banner;
   setText(byId("trouble"), banner);
   const delay = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
@@ -254,8 +225,8 @@ function showStatus() {
   byId("retry").hidden = !["lost", "down", "over"].includes(kind);
   const alerts = state.alerts().length;
   const warning = alerts ? `▲ ${alerts} ` : "";
-  const doubt = kind === "live" ? "" : `(${word}) `;
-  document.title = `${warning}${doubt}${state.selected || "metrics"}`;
+  const doubt = kind === "live" ? "" : kind === "replay" ? "▷ " : `(${word}) `;
+  document.title = `${warning}${doubt}${host?.name ?? "metrics"}`;
 }
 
 /** @param {Host} host */
@@ -271,11 +242,10 @@ function showHost(host) {
     `every ${interval / 1000} s`,
   ];
   const known = facts.flatMap((fact) => (fact ? [unbroken(fact)] : []));
-  setText(byId("host"), host.name);
   setText(byId("system"), known.join(" · "));
   if (host.newest) {
     const { seq, data } = host.newest;
-    setText(byId("about"), `Sample ${seq}, ${clock(data.timestamp)} · ${server}`);
+    setText(byId("about"), `Sample ${seq}, ${moment(data.timestamp, Boolean(host.hello.replay))} · ${server}`);
   }
 }
 
@@ -417,7 +387,7 @@ function moveCursor(event, chart) {
   page.cursor = history.time(index);
   const readings = chart.metrics.map((name) =>
     `${host.metric(name)?.label} ${text(history.value(name, index), chart.unit)}`);
-  setText(byId("reading"), `${clock(page.cursor)}: ${readings.join(", ")}`);
+  setText(byId("reading"), `${moment(page.cursor, Boolean(host.hello.replay))}: ${readings.join(", ")}`);
 }
 
 /** @param {Chart} chart */

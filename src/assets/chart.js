@@ -1,7 +1,7 @@
 // A line chart on a canvas. The x axis is time, so a gap is as wide as it was long.
 
 import { byId, copyOf, find, setText } from "./dom.js";
-import { clock, text } from "./format.js";
+import { clock, moment, text } from "./format.js";
 
 /**
  * @typedef {import("./state.js").History} History
@@ -241,7 +241,7 @@ export class Chart {
       setText(find(item, "span"), host.metric(metrics[line])?.label || metrics[line]);
       setText(find(item, "b"), text(values[line], unit));
     });
-    setText(find(figure, "time"), clock(time));
+    setText(find(figure, "time"), moment(time, Boolean(host.hello.replay)));
     if (cursor === null) return;
     const x = sharp(xOf(plot, time));
     context.strokeStyle = colour("ink");

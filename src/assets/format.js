@@ -137,6 +137,22 @@ export function span(ms) {
   return unbroken(`${Math.floor(seconds / size)} ${unit} ${twoDigits((seconds % size) / part)} ${other}`);
 }
 
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const DATE_AND_YEAR = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+/**
+ * The time of day, after the date unless that is today: `14:02:10`, `24 Nov 14:02:10`.
+ *
+ * @param {number} ms since 1970
+ * @param {boolean} isDated whether the date is always there
+ */
+export function moment(ms, isDated = false, withSeconds = true) {
+  const [date, today] = [new Date(ms), new Date()];
+  if (!isDated && date.toDateString() === today.toDateString()) return clock(ms, withSeconds);
+  const format = date.getFullYear() === today.getFullYear() ? DATE : DATE_AND_YEAR;
+  return unbroken(`${format.format(date)} ${clock(ms, withSeconds)}`);
+}
+
 /**
  * The time of day in the browser's time zone.
  *

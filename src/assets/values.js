@@ -1,7 +1,7 @@
 // The newest values: a card for each main metric, a strip of the cores, and boxes of rows for whatever else there is.
 
 import { append, byId, copyOf, find, resize, setText } from "./dom.js";
-import { NONE, clock, parts, span, text, unbroken } from "./format.js";
+import { NONE, moment, parts, span, text, unbroken } from "./format.js";
 import { POINTS, PRESSURE, PRESSURES, identity } from "./state.js";
 
 /**
@@ -409,7 +409,7 @@ function events(host) {
       since: alert.since,
       cells: [
         { text: title(host, alert) },
-        { text: clock(alert.since) },
+        { text: moment(alert.since, Boolean(host.hello.replay)) },
         host.isFiring(alert) ? { text: "firing", level: "critical" } : { text: lasted },
         { text: firing ? culprit(host, firing) : "" },
         { text: firing ? excess(host, firing) : "" },

@@ -158,6 +158,9 @@ pub struct Replay {
     /// The time of the last message of the first pass, likewise. `None` for a recording from a pipe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last: Option<u64>,
+    /// How many viewers it waits for before the first message; 0: for none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub wait: u64,
 }
 
 /// A rule that began or ceased to hold.

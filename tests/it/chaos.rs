@@ -221,19 +221,10 @@ fn the_page_shows_every_fault_and_is_green_again_without_a_hole() {
     let file = in_dir(&dir, 300, 200);
     let replay = replay(&file, &["--chaos", "cut@4s stall@15s/8s"]);
     let mut browser = open_after(NOTED, replay.port());
-    browser.wait_until(
-        "view().status === 'Connected' && view().filled && view().seq > 90",
-        VIEW,
-    );
+    browser.wait_until("view().isLive && view().filled && view().seq > 90", VIEW);
     assert_told(
         &mut browser,
-        &[
-            "Connected",
-            "Reconnecting (1)",
-            "Connected",
-            "Stale",
-            "Connected",
-        ],
+        &["Replay", "Reconnecting (1)", "Replay", "Stale", "Replay"],
     );
     assert_unbroken(&mut browser);
     let view = browser.eval("view()");
@@ -251,17 +242,11 @@ fn the_page_follows_a_replay_that_restarts() {
     let replay = replay(&file, &["--chaos", "restart@4s/5s"]);
     let mut browser = open_after(NOTED, replay.port());
     // The first stream had 20 samples.
-    let again =
-        "view().status === 'Connected' && view().filled && view().seq > 10 && told.length > 3";
+    let again = "view().isLive && view().filled && view().seq > 10 && told.length > 3";
     browser.wait_until(again, VIEW);
     assert_told(
         &mut browser,
-        &[
-            "Connected",
-            "Reconnecting (1)",
-            "Reconnecting (2)",
-            "Connected",
-        ],
+        &["Replay", "Reconnecting (1)", "Reconnecting (2)", "Replay"],
     );
     // Both streams are there, each without a hole: every value of the recording.
     let values: Vec<f64> = series(&mut browser, "cpu")

@@ -46,6 +46,7 @@ mod other_ways;
 mod page;
 mod page_alerts;
 mod page_elsewhere;
+mod page_honest;
 mod page_looks;
 mod page_parts;
 mod page_proxied;

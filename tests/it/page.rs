@@ -17,6 +17,7 @@ const PROBE: &str = "
         const { host } = state;
         return {
             status: document.getElementById('word').textContent, attempt: connection.attempt, host: state.selected,
+            isLive: ['live', 'replay'].includes(document.body.dataset.state),
             isBlocked: connection.isBlocked, stream: host?.stream, seq: host?.newest?.seq, data: host?.newest?.data,
             filled: Boolean(host?.history && !host.waiting), gaps: state.gaps, unreadable: state.unreadable,
         };
@@ -186,7 +187,7 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_shown() {
     );
     assert_eq!(
         (&seen["title"], &seen["card"]),
-        (&json!("▲ 1 web-1"), &json!("critical"))
+        (&json!("▲ 1 ▷ web-1"), &json!("critical"))
     );
     browser.wait_until(
         "view().status === 'Ended' && document.getElementById('alerts').textContent === ''",
@@ -300,7 +301,7 @@ fn the_page_asks_for_the_token_and_keeps_it_until_the_tab_is_closed() {
         "document.getElementById('wrong').textContent === 'This is not the server’s token.'";
     browser.wait_until(wrong, VIEW);
     type_in(&mut browser, TOKEN);
-    let shown = "view().status === 'Connected' && view().filled && view().seq > 1";
+    let shown = "view().isLive && view().filled && view().seq > 1";
     browser.wait_until(shown, VIEW);
     assert_eq!(
         browser.eval("document.getElementById('banner').hidden"),

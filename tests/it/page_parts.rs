@@ -14,7 +14,7 @@ const GZIP: &str = "Accept-Encoding: gzip\r\n";
 const CHROMIUM: &str = "Accept-Encoding: gzip, deflate, br, zstd\r\n";
 
 /// Every part and its type.
-const PARTS: [(&str, &str); 10] = [
+const PARTS: [(&str, &str); 11] = [
     ("/", "text/html; charset=utf-8"),
     ("/app.css", "text/css; charset=utf-8"),
     ("/app.js", "text/javascript; charset=utf-8"),
@@ -23,6 +23,7 @@ const PARTS: [(&str, &str); 10] = [
     ("/dom.js", "text/javascript; charset=utf-8"),
     ("/format.js", "text/javascript; charset=utf-8"),
     ("/state.js", "text/javascript; charset=utf-8"),
+    ("/status.js", "text/javascript; charset=utf-8"),
     ("/values.js", "text/javascript; charset=utf-8"),
     ("/favicon.svg", "image/svg+xml"),
 ];

@@ -6,7 +6,7 @@ use crate::harness::metrics::Metrics;
 use crate::harness::nginx::{Nginx, UPGRADES};
 use crate::page::{VIEW, assert_unbroken, open_after, prepared};
 
-const CONNECTED: &str = "view().status === 'Connected' && view().filled && view().seq > 3";
+const CONNECTED: &str = "view().isLive && view().filled && view().seq > 3";
 const BANNER: &str = "(document.getElementById('banner')?.innerText ?? '')";
 
 #[track_caller]

@@ -12,7 +12,7 @@ use crate::harness::recording::plain;
 use crate::harness::viewer::Viewer;
 use crate::page::{VIEW, assert_unbroken, open, open_after, series};
 
-const CONNECTED: &str = "view().status === 'Connected' && view().filled && view().seq > 3";
+const CONNECTED: &str = "view().isLive && view().filled && view().seq > 3";
 /// The server is up but no handshake succeeds, as behind a proxy without WebSocket support.
 const BLOCKED: &str = "window.WebSocket = class extends WebSocket { \
                        constructor(url, more) { super(url.replace('/ws', '/no'), more) } };";
@@ -52,7 +52,7 @@ fn a_lost_server_is_shown_and_a_new_one_is_green() {
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .start();
     browser.wait_until(
-        &format!("view().status === 'Connected' && view().stream !== {stream} && view().seq > 10"),
+        &format!("view().isLive && view().stream !== {stream} && view().seq > 10"),
         VIEW,
     );
     assert_eq!(
@@ -85,10 +85,7 @@ fn a_cut_leaves_no_hole() {
     for _ in 0..3 {
         let seq = browser.eval("view().seq");
         proxy.cut_all();
-        browser.wait_until(
-            &format!("view().status === 'Connected' && view().seq > {seq} + 3"),
-            VIEW,
-        );
+        browser.wait_until(&format!("view().isLive && view().seq > {seq} + 3"), VIEW);
     }
     assert_unbroken(&mut browser);
     let view = browser.eval("view()");
@@ -151,7 +148,7 @@ fn events_take_over_where_websocket_is_blocked() {
     let _serve = Metrics::serve()
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .start();
-    browser.wait_until("view().status === 'Connected' && view().gaps === 1", VIEW);
+    browser.wait_until("view().isLive && view().gaps === 1", VIEW);
 }
 
 #[test]
@@ -265,10 +262,7 @@ fn a_changed_token_is_required_at_the_next_connection() {
     serve.wait_for_stderr("read the token");
     // Connected viewers stay connected.
     let seq = browser.eval("view().seq");
-    browser.wait_until(
-        &format!("view().status === 'Connected' && view().seq > {seq} + 3"),
-        VIEW,
-    );
+    browser.wait_until(&format!("view().isLive && view().seq > {seq} + 3"), VIEW);
     proxy.cut_all();
     type_in(&mut browser, tokens[1]);
     assert_unbroken(&mut browser);
@@ -290,10 +284,7 @@ fn a_restarted_replay_shows_at_once() {
         let _replay = Metrics::replay([&file])
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .start();
-        browser.wait_until(
-            "view().status === 'Connected' && view().filled && view().seq < 100",
-            VIEW,
-        );
+        browser.wait_until("view().isLive && view().filled && view().seq < 100", VIEW);
         let seq = browser.eval("view().seq");
         browser.wait_until(&format!("view().seq > {seq} + 1"), VIEW);
         assert_eq!(series(&mut browser, "cpu")[0].0, 1, "with its history");

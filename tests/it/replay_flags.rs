@@ -145,6 +145,7 @@ fn hello_describes_the_replay() {
         again: false,
         first: Some(first),
         last: Some(first + 19 * step),
+        wait: Some(2),
     };
     assert_eq!(told_with(&[]), whole);
     let fast = Replay {

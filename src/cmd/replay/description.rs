@@ -30,6 +30,7 @@ pub(super) fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numberin
         again: args.again,
         first: bounds.map(|(first, _)| first),
         last: bounds.map(|(_, last)| last).filter(|_| is_whole),
+        wait: args.wait(),
     }
 }
 

@@ -87,7 +87,7 @@ macro_rules! part {
     };
 }
 
-static PARTS: [PagePart; 10] = [
+static PARTS: [PagePart; 11] = [
     part!("/", HTML, "index.html"),
     part!("/app.css", CSS),
     part!("/app.js", SCRIPT),
@@ -96,6 +96,7 @@ static PARTS: [PagePart; 10] = [
     part!("/dom.js", SCRIPT),
     part!("/format.js", SCRIPT),
     part!("/state.js", SCRIPT),
+    part!("/status.js", SCRIPT),
     part!("/values.js", SCRIPT),
     part!("/favicon.svg", SVG),
 ];

@@ -80,6 +80,7 @@ pub(crate) struct Replay {
     pub(crate) again: bool,
     pub(crate) first: Option<u64>,
     pub(crate) last: Option<u64>,
+    pub(crate) wait: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
