@@ -3,13 +3,15 @@
 mod access;
 mod alerts;
 mod explain;
+mod finding;
+mod help;
 mod notify;
 mod statsd;
 mod values;
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Command, CommandFactory};
 
 use crate::client::{Endpoint, Retry};
 use crate::protocol::{HostPattern, Query};
@@ -19,9 +21,17 @@ use crate::terminal::Colour;
 pub use access::{ClientAccessArgs, ServerAccessArgs};
 pub use alerts::{AlertArgs, WrittenRules};
 pub use explain::{explain, parse};
+pub use finding::Finding;
+pub use help::after_help;
 pub use notify::NotifyArgs;
 pub use statsd::statsd_address;
 pub use values::{LONGEST, MANY, bytes, count, duration, duration_in};
+
+/// The command line as people see it: without hidden commands.
+#[must_use]
+pub fn shown_command<C: CommandFactory>(version: &'static str) -> Command {
+    help::without_hidden(&C::command(), version)
+}
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -57,7 +67,9 @@ pub struct GlobalArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Server")]
 pub struct ServerArgs {
-    /// Listen on this address; repeatable. A port alone means loopback; port 0 picks a free port [default: 8080]
+    /// Listen on this address [default: 8080]
+    ///
+    /// Repeatable. A port alone means loopback; port 0 picks a free port.
     #[arg(
         short,
         long,
@@ -84,6 +96,13 @@ pub struct ServerArgs {
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub drain: Duration,
 
+    /// Say what would work and what would fail, and exit
+    ///
+    /// What this host lets us read and why the rest is absent, and what each flag would do: 1 if anything would fail.
+    /// Creates, binds, locks and sends nothing.
+    #[arg(long, conflicts_with = "notify_test", help_heading = None)]
+    pub check: bool,
+
     /// The access flags.
     #[command(flatten)]
     pub access: ServerAccessArgs,
@@ -101,20 +120,27 @@ pub struct ServerArgs {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Client")]
 pub struct ClientArgs {
-    /// Servers: host, host:port, a URL of ws, wss, http, https, or ssh://host; a,b is one server at several addresses [default: 127.0.0.1:8080]
+    /// HOST, HOST:PORT, ssh://HOST or a URL [default: 127.0.0.1:8080]
+    ///
+    /// URLs of ws, wss, http and https. Several servers are watched or recorded at once; a,b is one server at several
+    /// addresses.
     #[arg(
         value_name = "SERVER",
-        help_heading = "Arguments",
+        help_heading = None,
         env = "METRICS_SERVER",
         hide_env_values = true
     )]
     pub servers: Vec<Endpoint>,
 
-    /// Only this host; repeatable, with * and ? as wildcards
+    /// Only this host; * and ? are wildcards
+    ///
+    /// Repeatable.
     #[arg(long = "host", value_name = "NAME")]
     pub hosts: Vec<HostPattern>,
 
-    /// Start this long ago, as far back as the server's history goes
+    /// Start this long ago, such as 10m
+    ///
+    /// As far back as the server's history goes.
     #[arg(long, value_name = "DURATION", value_parser = duration, conflicts_with = "last")]
     pub since: Option<Duration>,
 

@@ -1,11 +1,14 @@
-//! The four commands, and how a command ends.
+//! The four commands, two hidden ones for packagers, and how a command ends.
 
 mod alerts;
 mod announce;
+mod check;
 mod child;
 mod clock;
+pub mod completions;
 mod configure;
 mod data;
+pub mod man;
 mod news;
 mod next_steps;
 mod notify;
@@ -19,7 +22,7 @@ use std::fmt;
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::GlobalArgs;
+use crate::cli::{GlobalArgs, after_help, shown_command};
 use crate::sink::SinkError;
 use crate::wording;
 use crate::{signals, talk};
@@ -117,7 +120,14 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 
 /// See a host now, keep what happened, and play it back
 #[derive(Debug, Parser)]
-#[command(name = "metrics", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(
+    name = "metrics",
+    version = VERSION,
+    max_term_width = 100,
+    after_help = format!("Examples:\n{EXAMPLES}"),
+    after_long_help = after_help(EXAMPLES, &[DONE, FAILED, USAGE, NO_CONNECTION,
+        ("4, 5", "of watch: an alert fired; --until did not come true"), STOPPED_TWICE, OF_COMMAND]),
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -125,16 +135,27 @@ pub struct Cli {
     global: GlobalArgs,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  metrics serve                            broadcast this host's metrics
-  metrics watch ssh://web-1                see them in a live table, from elsewhere
-  metrics record ssh://web-1 -o x.csv      keep them, nothing lost
-  metrics replay x.csv                     broadcast them again
+/// The version, and the commit of a release.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), env!("METRICS_BUILD"));
 
-Exit status: 0 done, 1 failed, 2 usage, 3 no connection or refused; of watch: 4 an alert fired under --fail-on-alert,
-5 --until did not come true, 130 or 143 interrupted before either was decided; with -- COMMAND: its status, 127 if it is
-not found, 126 if it cannot be run, 128+n if signal n killed it";
+const EXAMPLES: &str = "  \
+  metrics serve                          broadcast this host's metrics
+  metrics watch ssh://web-1              see them in a live table, from elsewhere
+  metrics record ssh://web-1 -o x.csv    keep them, nothing lost
+  metrics replay x.csv                   broadcast them again";
+
+/// A line about an exit status, for help.
+type StatusLine = (&'static str, &'static str);
+
+const DONE: StatusLine = ("0", "done; Ctrl-C counts as done");
+const FAILED: StatusLine = ("1", "failed");
+const USAGE: StatusLine = ("2", "usage error");
+const NO_CONNECTION: StatusLine = ("3", "no connection, refused, or nothing ever received");
+const STOPPED_TWICE: StatusLine = ("130, 143", "a second signal cut the clean-up short");
+const OF_COMMAND: StatusLine = (
+    "other",
+    "COMMAND's own; 127 if there is none, 126 if it cannot be run, 128+n if signal n killed it",
+);
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -146,6 +167,12 @@ enum Command {
     Record(record::RecordArgs),
     /// Broadcast a recording as a live stream again
     Replay(replay::ReplayArgs),
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions(completions::CompletionsArgs),
+    /// Write man pages
+    #[command(hide = true)]
+    Man(man::ManArgs),
 }
 
 impl Cli {
@@ -155,7 +182,7 @@ impl Cli {
         let can_reload = match &self.command {
             Command::Serve(args) => args.can_reload(),
             Command::Replay(args) => args.can_reload(),
-            Command::Watch(_) | Command::Record(_) => false,
+            _ => false,
         };
         if can_reload {
             signals::Hangup::Reload
@@ -182,6 +209,10 @@ pub fn run(cli: Cli, asked: signals::Asked) -> Result<Exit, Failure> {
             Command::Watch(args) => watch::run(args, &cli.global, asked).await,
             Command::Record(args) => record::run(args, &cli.global, asked).await,
             Command::Replay(args) => replay::run(args, &cli.global, asked).await,
+            Command::Completions(args) => {
+                completions::print(&args, shown_command::<Cli>(VERSION)).await
+            }
+            Command::Man(args) => man::write(&args, shown_command::<Cli>(VERSION)),
         }
     });
     // A thread that hangs in a read must not delay the exit.
@@ -212,14 +243,18 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         super::Cli::command().debug_assert();
+        crate::cli::shown_command::<super::Cli>(super::VERSION).debug_assert();
     }
 
     #[test]
     fn every_environment_name_is_ours() {
+        let mut count = 0;
         for command in super::Cli::command().get_subcommands() {
             for name in command.get_arguments().filter_map(clap::Arg::get_env) {
+                count += 1;
                 assert!(name.to_string_lossy().starts_with("METRICS_"), "{name:?}");
             }
         }
+        assert!(count > 0);
     }
 }

@@ -11,6 +11,22 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 
+/// Whether a file could be created in `directory`, which is only asked, not tried.
+///
+/// # Errors
+/// Why not.
+#[cfg(unix)]
+pub fn may_create_in(directory: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
+}
+
+/// The same where only the attempt could tell.
+#[cfg(not(unix))]
+pub fn may_create_in(directory: &Path) -> io::Result<()> {
+    fs::metadata(directory).map(|_| ())
+}
+
 /// The file operations of a system. The default methods are those of the real one.
 pub trait Disk: fmt::Debug + Send + Sync {
     /// Opens or creates a file.

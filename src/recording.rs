@@ -93,7 +93,7 @@ pub use packed::{is_packed, unpacked};
 pub use reader::{Reader, RowPlace, TornRow};
 pub use resume::{Appended, Resume};
 pub use rotated::{
-    Pushed, RotatedFile, RotatedWriter, RotationLimits, Tidier, files_in, remove_oldest,
+    Pushed, RotatedFile, RotatedWriter, RotationLimits, Tidier, files_in, lock_file, remove_oldest,
 };
 pub use rotation::{Period, Rotation};
 pub use row::Row;

@@ -27,6 +27,6 @@ mod tests;
 
 pub use counts::NotificationCounts;
 pub use kind::Kind;
-pub use notifiers::{Notifiers, StartError, Target, test};
+pub use notifiers::{Notifiers, StartError, Target, reach, test};
 pub use program::program;
 pub use webhook::Webhook;

@@ -1,22 +1,31 @@
 //! Flags that say who may connect to a server, and which servers a client trusts.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
 
 use crate::client::{self, Endpoint};
+use crate::disk::{directory_of, may_create_in};
 use crate::server;
 use crate::server::gate::{AllowedHost, Gate, Origin, OwnName};
 use crate::server::listen::ListenAddr;
 use crate::server::tls::Tls;
 use crate::token::{self, FoundToken};
+use crate::wording::{cause, counted};
+
+use super::Finding;
+
+const IN_THE_CLEAR: &str = "without --tls-cert the token crosses the network in the clear";
 
 /// Flags of the two servers.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Access")]
 pub struct ServerAccessArgs {
-    /// Require the token in this file; the file is created if it does not exist
+    /// Require the token in this file
+    ///
+    /// The file is created if it does not exist.
     #[arg(
         long,
         value_name = "FILE",
@@ -100,9 +109,7 @@ impl ServerAccessArgs {
             }
             notices.extend(exposed(path, found));
             if tls.is_none() && listen.iter().any(|addr| !addr.is_loopback()) {
-                notices.push(
-                    "warning: without --tls-cert the token crosses the network in the clear".into(),
-                );
+                notices.push(format!("warning: {IN_THE_CLEAR}"));
             }
         }
         let digest = token.map(|found| found.token.digest());
@@ -115,10 +122,97 @@ impl ServerAccessArgs {
     }
 }
 
+impl ServerAccessArgs {
+    /// What would come of the token and the certificate at `now`, in seconds since the epoch. Nothing is created.
+    #[must_use]
+    pub fn findings(&self, listen: &[ListenAddr], now: u64) -> Vec<Finding> {
+        let token = self.token_file().map(|path| {
+            let mut found = token_findings(&path);
+            if self.tls_cert.is_none() && listen.iter().any(|addr| !addr.is_loopback()) {
+                found.push(Finding::Notable(IN_THE_CLEAR.into()));
+            }
+            found
+        });
+        let tls = match (&self.tls_cert, &self.tls_key) {
+            (Some(cert), Some(key)) => Some(match Tls::load(cert, key) {
+                Ok(tls) => tls_findings(&tls, now),
+                Err(error) => vec![Finding::Fault(in_a_line(&error.into()))],
+            }),
+            _ => None,
+        };
+        token.into_iter().chain(tls).flatten().collect()
+    }
+}
+
+fn token_findings(path: &Path) -> Vec<Finding> {
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(meta) if !meta.is_file() && !meta.is_dir() => {
+            return vec![Finding::Notable(format!(
+                "the token in '{shown}' is not read: it is a pipe or a device, and may deliver it only once"
+            ))];
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            return vec![match may_create_in(directory_of(path)) {
+                Ok(()) => Finding::Ready(format!("a token would be created in '{shown}'")),
+                Err(error) => Finding::Fault(format!(
+                    "cannot create the token file '{shown}': {}",
+                    cause(&error)
+                )),
+            }];
+        }
+        _ => {}
+    }
+    match token::read_for_server(path) {
+        Ok(found) => {
+            let ready = Finding::Ready(format!("the token in '{shown}' would be required"));
+            let exposed = exposed(path, &found).map(Finding::Notable);
+            std::iter::once(ready).chain(exposed).collect()
+        }
+        Err(error) => vec![Finding::Fault(in_a_line(&error.into()))],
+    }
+}
+
+/// A certificate that is about to expire is worth a note.
+const DAYS_TO_RENEW: u64 = 14;
+
+const SECONDS_A_DAY: u64 = 24 * 60 * 60;
+
+fn tls_findings(tls: &Tls, now: u64) -> Vec<Finding> {
+    let file = tls.cert_file().display();
+    let names = tls.names().join(", ");
+    let of = format!("the certificate in '{file}' for {names}");
+    let (from, until) = tls.validity().unwrap_or((0, u64::MAX));
+    let days = until.saturating_sub(now) / SECONDS_A_DAY;
+    vec![if now < from {
+        let days = counted(from.saturating_sub(now).div_ceil(SECONDS_A_DAY), "day");
+        Finding::Fault(format!("{of} becomes valid only in {days}"))
+    } else if until < now {
+        let days = counted(now.saturating_sub(until) / SECONDS_A_DAY, "day");
+        Finding::Fault(format!("{of} expired {days} ago"))
+    } else if until == u64::MAX {
+        Finding::Ready(format!("{of} is valid"))
+    } else if days < DAYS_TO_RENEW {
+        let days = counted(days, "day");
+        Finding::Notable(format!("{of} expires in {days}: renew it"))
+    } else {
+        Finding::Ready(format!("{of} is valid for {}", counted(days, "day")))
+    }]
+}
+
+/// An error with its causes.
+fn in_a_line(error: &anyhow::Error) -> String {
+    let causes = error.chain().map(|it| match it.downcast_ref() {
+        Some(error) => cause(error),
+        None => it.to_string(),
+    });
+    causes.collect::<Vec<_>>().join(": ")
+}
+
 /// Flags of the two clients.
 #[derive(Debug, Clone, Args)]
 pub struct ClientAccessArgs {
-    /// Send the token in this file to the server
+    /// Send the token in this file
     #[arg(
         long,
         value_name = "FILE",

@@ -16,7 +16,9 @@ const LONGEST_FILE: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Alerts")]
 pub struct AlertArgs {
-    /// Alert by this rule, such as 'cpu > 90 for 30s'; repeatable. 'default' is a list for any host
+    /// Alert by this rule, such as 'cpu > 90 for 30s'
+    ///
+    /// Repeatable. 'default' is a list of rules for any host.
     #[arg(long = "alert", value_name = "RULE")]
     rules: Vec<String>,
 

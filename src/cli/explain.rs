@@ -8,6 +8,8 @@ use clap::{Arg, ArgMatches, Command, CommandFactory, Error, FromArgMatches};
 
 use crate::protocol::shown;
 
+use super::help::with_short_help;
+
 /// Values of these kinds may begin with a minus: the value's parser then explains what is wrong, instead of clap saying
 /// that there is no such flag.
 const NUMERIC: [&str; 5] = ["DURATION", "N", "FACTOR", "HOST:PORT", "TIME"];
@@ -17,7 +19,8 @@ const NUMERIC: [&str; 5] = ["DURATION", "N", "FACTOR", "HOST:PORT", "TIME"];
 /// # Errors
 /// clap's error, or the requested help. [`explain`] puts an error in one line.
 pub fn parse<C: CommandFactory + FromArgMatches>(args: Vec<OsString>) -> Result<C, Error> {
-    let mut command = C::command().mut_subcommands(|command| command.mut_args(prepare));
+    let command = with_short_help(C::command());
+    let mut command = command.mut_subcommands(|command| command.mut_args(prepare));
     let has_bare_end = args.last().is_some_and(|last| last == "--")
         && args.iter().filter(|arg| *arg == "--").count() == 1;
     let mut matches = command.try_get_matches_from_mut(args)?;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{ClientArgs, GlobalArgs};
+use crate::cli::{ClientArgs, GlobalArgs, after_help};
 use crate::client::{Client, Endpoint};
 use crate::protocol::rfc3339;
 use crate::signals;
@@ -18,7 +18,10 @@ use crate::sink::{self, Destination, Existing, Sink, Written};
 use crate::wording::counted;
 
 use super::child::{Companion, Surroundings, WhenWeFail};
-use super::{Exit, Failure, announce, configure};
+use super::{
+    DONE, Exit, FAILED, Failure, NO_CONNECTION, OF_COMMAND, STOPPED_TWICE, USAGE, announce,
+    configure,
+};
 
 use recorder::Recorder;
 use report::TerminalReport;
@@ -27,20 +30,18 @@ use sample_limit::SampleLimit;
 
 /// Flags of `metrics record`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
+#[command(after_long_help = after_help("\
   metrics record ssh://web-1 -o incident.csv
   metrics record ssh://web-1 -o incident.csv --since 10m
   metrics record ssh://web-1 -o incident.csv --append
   metrics record web-1 web-2 -o incident/ --duration 1h
   metrics record ssh://web-1 -o web/ --append --rotate 1h --keep 7d
   metrics record web-1 -o load-test.csv -- ./load-test.sh
-  metrics record | gzip > incident.csv.gz")]
+  metrics record | gzip > incident.csv.gz", &[DONE, FAILED, USAGE, NO_CONNECTION, STOPPED_TWICE, OF_COMMAND]))]
 pub struct RecordArgs {
-    #[command(flatten)]
-    client: ClientArgs,
-
-    /// Write to this file; DIR/ for one file per host; - for stdout
+    /// Write to this file, or to DIR/; - is stdout
+    ///
+    /// DIR/ gets a file for each host.
     #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = None)]
     output: PathBuf,
 
@@ -48,15 +49,20 @@ pub struct RecordArgs {
     #[arg(short, long, conflicts_with = "append", help_heading = None)]
     force: bool,
 
-    /// Append to an existing file, resuming after its last row
+    /// Resume after the last row of an existing file
     #[arg(long, help_heading = None)]
     append: bool,
 
     #[command(flatten)]
     rotation: RotationArgs,
 
-    /// Run this once connected, with METRICS_SERVER and METRICS_URL set, record until it ends, and exit with its status
-    #[arg(last = true, value_name = "COMMAND", help_heading = "Arguments")]
+    #[command(flatten)]
+    client: ClientArgs,
+
+    /// Run this once connected, and record until it ends
+    ///
+    /// It gets METRICS_SERVER and METRICS_URL in its environment; the exit status is its own.
+    #[arg(last = true, value_name = "COMMAND", help_heading = None)]
     command: Vec<OsString>,
 }
 

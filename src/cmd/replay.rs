@@ -1,6 +1,7 @@
 //! `metrics replay`: a recording as a live stream again.
 
 mod chaos;
+mod check;
 mod description;
 mod flags;
 mod only_alerts;
@@ -50,6 +51,9 @@ pub async fn run(
     global: &GlobalArgs,
     asked: signals::Asked,
 ) -> Result<Exit, Failure> {
+    if args.server.check {
+        return check::run(&args, global).await;
+    }
     if args.print_alerts {
         return only_alerts::print(&args, global, &asked).await;
     }

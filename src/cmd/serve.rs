@@ -1,5 +1,6 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
+mod check;
 mod spool;
 
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::KnownMetrics;
 use crate::alert::notify::NotificationCounts;
-use crate::cli::{GlobalArgs, ServerArgs, count, duration_in, statsd_address};
+use crate::cli::{GlobalArgs, ServerArgs, after_help, count, duration_in, statsd_address};
 use crate::hub::{Retention, Timeline};
 use crate::millis::in_millis;
 use crate::protocol::{DEFAULT_PORT, HostName};
@@ -23,7 +24,9 @@ use crate::source::host::{self, Audience, Live, LiveError, Own};
 use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
-use super::{Exit, Failure, announce, configure, notify, statsd};
+use super::{
+    DONE, Exit, FAILED, Failure, STOPPED_TWICE, USAGE, announce, configure, notify, statsd,
+};
 
 use spool::{EarlierRuns, SpoolArgs};
 
@@ -38,16 +41,18 @@ const MOST_TOP: u64 = 1000;
 
 /// Flags of `metrics serve`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
+#[command(after_long_help = after_help("\
   metrics serve
   metrics serve --interval 500ms --top 0
   metrics serve --alert default --alert 'cpu > 90 for 30s'
   metrics serve --statsd 8125
   metrics serve --spool /var/lib/metrics --keep 7d
-  metrics serve --listen 127.0.0.1:0 --name web-1")]
+  metrics serve --listen 0.0.0.0:8080 --token-file token --check
+  metrics serve --listen 127.0.0.1:0 --name web-1", &[DONE, FAILED, USAGE, STOPPED_TWICE]))]
 pub struct ServeArgs {
-    /// Take a sample this often, from 200ms to 1h
+    /// Take a sample this often
+    ///
+    /// From 200ms to 1h.
     #[arg(short, long, value_name = "DURATION", default_value = "2s", value_parser = duration_in(SHORTEST_INTERVAL, LONGEST_INTERVAL))]
     interval: Duration,
 
@@ -55,11 +60,15 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<HostName>,
 
-    /// List the top N processes by CPU and by memory, at most 1000; 0 reads no processes
+    /// List the top N processes
+    ///
+    /// By CPU and by memory; at most 1000. 0 reads no processes.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=MOST_TOP))]
     top: u64,
 
-    /// Receive metrics of applications, as statsd sends them, on a UDP port of loopback, HOST:PORT or a socket's path; repeatable
+    /// Receive metrics of applications, as from statsd
+    ///
+    /// On a UDP port of loopback, HOST:PORT or a socket's path; repeatable.
     #[arg(long, value_name = "ADDR", value_parser = statsd_address)]
     statsd: Vec<StatsdAddress>,
 
@@ -71,6 +80,19 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// What to measure.
+    fn options(&self) -> host::Options {
+        host::Options {
+            top: usize::try_from(self.top).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// How much to restore from a spool, and the interval and the heartbeat in milliseconds.
+    fn retain_and_pace(&self) -> (Duration, (u64, u64)) {
+        let heartbeat = in_millis(self.server.heartbeat).max(1);
+        (self.server.retain, (in_millis(self.interval), heartbeat))
+    }
+
     /// Whether there are files that can be reloaded.
     pub(super) fn can_reload(&self) -> bool {
         self.server.access.can_reload() || self.server.alerts.can_reload()
@@ -94,9 +116,12 @@ pub async fn run(
     } else {
         known.and_reported()
     };
+    let name = args.name.clone().unwrap_or_else(host::host_name);
+    if args.server.check {
+        return check::run(&args, &known, &name, global).await;
+    }
     let written = alerts::written(&args.server.alerts, &known)?;
     let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
-    let name = args.name.clone().unwrap_or_else(host::host_name);
     if args.server.notify.notify_test {
         return notify::test(&targets, &name).await;
     }
@@ -131,13 +156,7 @@ async fn broadcast(
     ),
     stop: CancellationToken,
 ) -> Result<String, Failure> {
-    let mut earlier = {
-        let pace = (
-            in_millis(args.interval),
-            in_millis(args.server.heartbeat).max(1),
-        );
-        EarlierRuns::open(&args.spool, name, (args.server.retain, pace)).await?
-    };
+    let mut earlier = EarlierRuns::open(&args.spool, name, args.retain_and_pace()).await?;
     let hub = earlier.hub(Retention {
         duration: args.server.retain,
         lossless: false,
@@ -148,9 +167,7 @@ async fn broadcast(
         stream: earlier.next_stream(),
         interval: args.interval,
         heartbeat: args.server.heartbeat,
-        options: host::Options {
-            top: usize::try_from(args.top).unwrap_or(usize::MAX),
-        },
+        options: args.options(),
         audience: ViewerAudience(viewers.clone()),
         alerting,
         firing: std::mem::take(&mut earlier.firing),

@@ -13,7 +13,7 @@ use std::io::{self, ErrorKind, IsTerminal};
 
 use tokio::time::Instant;
 
-use crate::cli::{ClientArgs, GlobalArgs};
+use crate::cli::{ClientArgs, GlobalArgs, after_help};
 use crate::client::{Client, ClientEvent, Credentials};
 use crate::millis::epoch_millis;
 use crate::protocol::Query;
@@ -22,7 +22,7 @@ use crate::terminal::{self, has_unicode, is_coloured};
 use crate::view::{Now, Style, WINDOW};
 
 use super::news::{News, short_name};
-use super::{Exit, Failure, announce, configure};
+use super::{DONE, Exit, FAILED, Failure, NO_CONNECTION, USAGE, announce, configure};
 
 use archive::ServerArchive;
 use assertions::{AssertionArgs, Assertions};
@@ -38,20 +38,21 @@ const CLOSED_PIPE: u8 = 13;
 
 /// Flags of `metrics watch`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
+#[command(after_long_help = after_help("\
   metrics watch ssh://web-1
   metrics watch ssh://web-1 ssh://web-2 ssh://db-1
   metrics watch web-1 --once
   metrics watch web-1 --json | jq .data.cpu
   metrics watch web-1 --plain >> web-1.log
   metrics watch web-1 --until 'cpu < 50 for 10s' --duration 5m
-  metrics watch web-1 --fail-on-alert --duration 1h")]
+  metrics watch web-1 --fail-on-alert --duration 1h", &[DONE, FAILED, USAGE, NO_CONNECTION,
+  ("4", "an alert fired under --fail-on-alert"),
+  ("5", "the rule of --until did not come true before the time or the stream ended"),
+  ("130, 143", "a signal or q came before --until or --fail-on-alert was decided")]))]
 pub struct WatchArgs {
-    #[command(flatten)]
-    client: ClientArgs,
-
-    /// Print the table once and exit; with --json or --plain, one line per host
+    /// Print the table once and exit
+    ///
+    /// With --json or --plain, one line per host.
     #[arg(long, help_heading = None)]
     once: bool,
 
@@ -59,12 +60,17 @@ pub struct WatchArgs {
     #[arg(long, conflicts_with = "plain", help_heading = None)]
     json: bool,
 
-    /// Print one line per sample; the default when stdout is not a terminal
+    /// Print one line per sample
+    ///
+    /// The default when stdout is not a terminal.
     #[arg(long, help_heading = None)]
     plain: bool,
 
     #[command(flatten)]
     assertions: AssertionArgs,
+
+    #[command(flatten)]
+    client: ClientArgs,
 }
 
 /// Watches until the end, a limit, `q` or `stop`.

@@ -12,7 +12,7 @@ mod tests;
 mod tidier;
 mod writer;
 
-pub use directory::{RotatedFile, files_in};
+pub use directory::{RotatedFile, files_in, lock_file};
 pub use pruning::{RotationLimits, remove_oldest};
 pub use tidier::Tidier;
 pub use writer::{Pushed, RotatedWriter};

@@ -5,6 +5,8 @@
 
 mod columns;
 mod derive;
+pub mod in_use;
+mod inspection;
 mod labels;
 mod live;
 mod reading;
@@ -34,6 +36,7 @@ use self::roll_call::RollCall;
 use self::statsd::StatsdInbox;
 use crate::protocol::{HostName, MetricInfo, Sample, System};
 
+pub use inspection::{Absence, Inspection, inspect};
 pub use live::{Audience, Live, LiveError};
 
 /// The difference of two timestamps may be off by so many seconds, because they are in whole milliseconds and the clock

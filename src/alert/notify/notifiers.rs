@@ -24,7 +24,7 @@ use super::inbox::Inbox;
 use super::kind::Kind;
 use super::notice::Notice;
 use super::payload::Payload;
-use super::post::WebhookClient;
+use super::post::{self, WebhookClient};
 use super::program;
 use super::webhook::Webhook;
 
@@ -222,6 +222,24 @@ pub async fn test(
         .iter()
         .map(|target| async { (target.to_string(), test_one(target, &client, &notice).await) });
     Ok(join_all(tests).await)
+}
+
+/// Whether each of `targets` can be reached: a connection is opened, and nothing is sent. Returns a line for each.
+///
+/// # Errors
+/// When the system has no certificates to trust.
+pub async fn reach(
+    targets: &[Target],
+) -> Result<Vec<(String, Result<String, String>)>, StartError> {
+    client_for(targets).map_err(StartError::Trust)?;
+    let answers = targets.iter().map(|target| async {
+        let answer = match target {
+            Target::Program(_) => Ok("can be run".to_owned()),
+            Target::Webhook(webhook) => post::reach(webhook).await.map(|()| "answers".to_owned()),
+        };
+        (target.to_string(), answer)
+    });
+    Ok(join_all(answers).await)
 }
 
 async fn test_one(

@@ -104,6 +104,18 @@ async fn answered(
 
 /// Connects to the first of the host's addresses that answers. Each gets a little time before the next is tried as
 /// well: if IPv6 leads nowhere, IPv4 is tried within the deadline.
+/// Connects to the server of `webhook`, and sends it nothing.
+///
+/// # Errors
+/// Why there is no connection.
+pub(super) async fn reach(webhook: &Webhook) -> Result<(), String> {
+    match timeout(DEADLINE, connect(&webhook.host, webhook.port)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(in_words(&error)),
+        Err(_) => Err(format!("no connection within {} s", DEADLINE.as_secs())),
+    }
+}
+
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host((host, port)).await?;
     let attempts = addresses

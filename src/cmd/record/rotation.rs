@@ -11,11 +11,15 @@ use crate::sink::{Destination, RotationOptions};
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Rotation")]
 pub(super) struct RotationArgs {
-    /// Begin a file each DURATION in DIR/HOST/, such as 1h, and compress the previous one
+    /// Begin a file this often, such as 1h
+    ///
+    /// In DIR/HOST/; the previous one is compressed.
     #[arg(long, value_name = "DURATION")]
     rotate: Option<Rotation>,
 
-    /// Remove files that ended longer than this before the newest row
+    /// Remove files that ended this long ago
+    ///
+    /// Counted back from the newest row.
     #[arg(long, value_name = "DURATION", requires = "rotate", value_parser = duration_in("1m", LONGEST))]
     keep: Option<Duration>,
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::cli::{GlobalArgs, ServerArgs};
-use crate::cmd::{Failure, announce};
+use crate::cli::{GlobalArgs, ServerArgs, after_help};
+use crate::cmd::{DONE, FAILED, Failure, OF_COMMAND, STOPPED_TWICE, USAGE, announce};
 use crate::millis::epoch_millis;
 use crate::protocol::{HostName, StreamId};
 use crate::server::listen::ListenAddr;
@@ -22,24 +22,30 @@ const STDIN_NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Flags of `metrics replay`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
+#[command(after_long_help = after_help("\
   metrics replay incident.csv
   metrics replay incident.csv --speed 10 --rebase
   metrics replay incident.csv --alerts rules.txt --print-alerts
   metrics replay ci.csv --speed max -- metrics watch --json
   metrics replay incident.csv.gz
-  metrics replay /var/lib/metrics/")]
+  metrics replay /var/lib/metrics/", &[DONE, FAILED, USAGE,
+  ("3", "too few viewers came within --wait-timeout"), STOPPED_TWICE, OF_COMMAND]))]
 pub struct ReplayArgs {
-    /// Recordings, merged by time, compressed with gzip or not; DIR for all below it; - reads standard input
+    /// Recordings, or a directory of them; - is standard input
+    ///
+    /// Compressed with gzip or not, and merged by time.
     #[arg(required = true, value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
-    /// Run this while serving, with METRICS_SERVER and METRICS_URL set, and exit with its status
+    /// Run this while serving
+    ///
+    /// It gets METRICS_SERVER and METRICS_URL in its environment; the exit status is its own.
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 
-    /// Speed: a factor, or max for as fast as the viewers can read [default: 1; with --print-alerts: max]
+    /// A factor, or max [default: 1; with --print-alerts: max]
+    ///
+    /// max is as fast as the viewers can read.
     #[arg(long, value_name = "FACTOR")]
     speed: Option<Speed>,
 
@@ -59,11 +65,13 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = crate::cli::duration)]
     pub(super) wait_timeout: Duration,
 
-    /// Start at this time (2026-11-24T14:07:31Z) or this far into the recording (5m)
+    /// Start this far into the recording, such as 5m
+    ///
+    /// Or at a time, such as 2026-11-24T14:07:31Z.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) start: Option<Bound>,
 
-    /// Stop before this time, or this far into the recording
+    /// Stop this far into the recording, or before a time
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) end: Option<Bound>,
 

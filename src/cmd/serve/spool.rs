@@ -1,21 +1,28 @@
 //! The spool of `serve`, from its flags to the ring that it fills.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::{LONGEST, bytes, duration_in};
+use crate::cli::{Finding, LONGEST, bytes, duration_in};
 use crate::cmd::Failure;
+use crate::disk::may_create_in;
 use crate::hub::{HostPublisher, Hub, PastMessage, Retention};
 use crate::millis::epoch_millis;
 use crate::protocol::{Alert, HostName, StreamId};
+use crate::recording::lock_file;
+use crate::source::host::in_use::{available_bytes, is_locked};
 use crate::spool::{Spool, SpoolOptions};
+use crate::view::value;
+use crate::wording::cause;
 
 /// Where what is served is kept.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Spool")]
 pub(super) struct SpoolArgs {
-    /// Keep what is served in DIR/HOST/, for viewers that look back further, also after a restart
+    /// Keep what is served in DIR/HOST/
+    ///
+    /// For viewers that look back further, also after a restart.
     #[arg(long, value_name = "DIR")]
     spool: Option<PathBuf>,
 
@@ -26,6 +33,44 @@ pub(super) struct SpoolArgs {
     /// Keep at most this much in the spool, but never less than the last 6 hours
     #[arg(long, value_name = "BYTES", default_value = "1GiB", requires = "spool", value_parser = bytes)]
     keep_bytes: u64,
+}
+
+impl SpoolArgs {
+    /// What would come of the spool of `host`. Nothing is created or locked.
+    pub(super) fn findings(&self, host: &HostName) -> Vec<Finding> {
+        let Some(directory) = &self.spool else {
+            return Vec::new();
+        };
+        let own = directory.join(host.file_stem());
+        let shown = own.display();
+        // The nearest one that exists: the others would be created in it.
+        let existing = own
+            .ancestors()
+            .find(|it| it.exists() || it.as_os_str().is_empty());
+        let existing = existing.filter(|it| !it.as_os_str().is_empty());
+        let existing = existing.unwrap_or(Path::new("."));
+        if let Err(error) = may_create_in(existing) {
+            let existing = existing.display();
+            return vec![Finding::Fault(format!(
+                "the spool cannot write in '{existing}': {}",
+                cause(&error)
+            ))];
+        }
+        if is_locked(&lock_file(&own)) == Some(true) {
+            return vec![Finding::Fault(format!(
+                "the spool in '{shown}' is in use by another process"
+            ))];
+        }
+        let room = available_bytes(existing).unwrap_or(u64::MAX);
+        let mut found = vec![Finding::Ready(format!("the spool is kept in '{shown}'"))];
+        if room < self.keep_bytes {
+            let (room, wanted) = (value(room as f64, "B"), value(self.keep_bytes as f64, "B"));
+            found.push(Finding::Notable(format!(
+                "only {room} are available for a spool of up to {wanted} (--keep-bytes)"
+            )));
+        }
+        found
+    }
 }
 
 /// What an earlier run has left, and where this one is kept.

@@ -16,12 +16,15 @@ use forbidden_alerts::ForbiddenAlerts;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Assertions")]
 pub(super) struct AssertionArgs {
-    /// Exit with 0 as soon as this rule fires on any host, such as 'cpu > 90 for 30s'; with 5 if the stream or --duration
-    /// ends first
+    /// Exit with 0 once this rule fires, such as 'cpu > 90'
+    ///
+    /// On any host; with 5 if the stream or --duration ends first.
     #[arg(long, value_name = "RULE")]
     pub(super) until: Option<String>,
 
-    /// Exit with 4 as soon as an alert fires on any host; with =NAME, only an alert of this name counts
+    /// Exit with 4 as soon as an alert fires
+    ///
+    /// On any host; with =NAME, only an alert of this name counts.
     // Only with `=`, so that it never takes the server for a name.
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
     pub(super) fail_on_alert: Option<Option<String>>,

@@ -112,6 +112,12 @@ pub(super) fn remove_parts(disk: &dyn Disk, directory: &Path) -> io::Result<()> 
     Ok(())
 }
 
+/// The file that is locked while a process writes to `directory`.
+#[must_use]
+pub fn lock_file(directory: &Path) -> PathBuf {
+    directory.join(LOCK)
+}
+
 /// The lock on a directory, until it is dropped.
 #[derive(Debug)]
 pub(super) struct DirectoryLock(File);
@@ -119,7 +125,7 @@ pub(super) struct DirectoryLock(File);
 impl DirectoryLock {
     /// Locks `directory`, unless another process has.
     pub(super) fn take(disk: &dyn Disk, directory: &Path) -> Result<Self, OutputError> {
-        let path = directory.join(LOCK);
+        let path = lock_file(directory);
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let opened = disk.open(&path, private(&mut options));

@@ -225,6 +225,25 @@ impl ListenAddr {
     }
 }
 
+/// What [`bind`] would bind, and whether it would do without it: `::1`, where there is no IPv6.
+#[must_use]
+pub fn places(addrs: &[ListenAddr], default_port: u16) -> Vec<(SocketAddr, bool)> {
+    let loopback = |port| {
+        [
+            (SocketAddr::from((Ipv4Addr::LOCALHOST, port)), false),
+            (SocketAddr::from((Ipv6Addr::LOCALHOST, port)), true),
+        ]
+    };
+    if addrs.is_empty() {
+        return loopback(default_port).into();
+    }
+    let places = addrs.iter().flat_map(|addr| match &addr.place {
+        ListenPlace::Loopback(port) => loopback(*port).to_vec(),
+        ListenPlace::At(resolved) => resolved.iter().map(|addr| (*addr, false)).collect(),
+    });
+    places.collect()
+}
+
 /// Listens on `addrs`; without any, on loopback with `default_port`, over IPv4 and, if the machine has it, IPv6.
 ///
 /// # Errors

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
+use std::time::Duration;
 
 use rustls::client::verify_server_name;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::locks::unpoisoned;
 
 use super::socket::Socket;
+
+/// The last second that a certificate can name: that of the year 9999.
+const END_OF_TIME: u64 = 253_402_300_799;
 
 /// The response to plain HTTP on a TLS port.
 const PLAIN_HTTP: &str = "this port speaks TLS: use wss:// or https://\n";
@@ -124,6 +128,28 @@ impl Tls {
             Some(inside.trim_matches([')', '"']).to_owned())
         };
         presented.iter().filter_map(name).collect()
+    }
+
+    /// From when until when the certificate in the file is valid, in seconds since the epoch; `None` if it has no end
+    /// or cannot be read.
+    #[must_use]
+    pub fn validity(&self) -> Option<(u64, u64)> {
+        let der = CertificateDer::from_pem_file(&self.cert).ok()?;
+        let cert = webpki::EndEntityCert::try_from(&der).ok()?;
+        // It cannot be valid at both ends of time, and the errors tell its own.
+        let at = |seconds| {
+            let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
+            let usage = webpki::KeyUsage::server_auth();
+            cert.verify_for_usage(&[], &[], &[], time, usage, None, None)
+                .err()
+        };
+        match (at(0), at(END_OF_TIME)) {
+            (
+                Some(webpki::Error::CertNotValidYet { not_before, .. }),
+                Some(webpki::Error::CertExpired { not_after, .. }),
+            ) => Some((not_before.as_secs(), not_after.as_secs())),
+            _ => None,
+        }
     }
 
     fn check_name(&self, host: &str) -> Result<(), rustls::Error> {

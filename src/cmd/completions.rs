@@ -1,0 +1,32 @@
+//! `metrics completions`: what a shell needs to complete our command lines.
+
+use std::io::ErrorKind;
+
+use clap::Command;
+use clap_complete::{Shell, generate};
+
+use super::{Exit, Failure, data};
+
+/// Arguments of `metrics completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// bash, elvish, fish, powershell or zsh
+    #[arg(value_name = "SHELL", hide_possible_values = true)]
+    shell: Shell,
+}
+
+/// Prints a script that completes `command`.
+///
+/// # Errors
+/// When it cannot be written.
+pub async fn print(args: &CompletionsArgs, mut command: Command) -> Result<Exit, Failure> {
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    generate(args.shell, &mut command, name, &mut script);
+    match data::print(script).await {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(anyhow::Error::new(error).context("cannot write to stdout"))?
+        }
+        _ => Ok(Exit::Done),
+    }
+}

@@ -1,0 +1,37 @@
+//! `metrics replay --check`.
+
+use crate::alert::KnownMetrics;
+use crate::cli::{Finding, GlobalArgs};
+use crate::cmd::check::{self, CheckReport};
+use crate::cmd::{Exit, Failure};
+use crate::source::recording::Input;
+
+use super::description::what;
+use super::flags::ReplayArgs;
+use super::prepared::ready;
+
+/// Says whether the recordings can be replayed, and what the flags would do.
+///
+/// # Errors
+/// When the flags contradict each other, or the report cannot be printed.
+pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, Failure> {
+    let exposure = args.server.access.check_exposure(&args.server.listen);
+    exposure.map_err(Failure::usage)?;
+    args.check_window(None)?;
+    let inputs = args.inputs(global)?;
+    let mut report = CheckReport::default();
+    report.heading("The recordings");
+    if inputs.iter().any(Input::is_piped) {
+        let text = "what comes from a pipe is not read: it can be read only once";
+        report.add(Finding::Notable(text.to_owned()));
+    } else {
+        report.add(match ready(args, inputs, None, global).await {
+            Ok((prepared, _)) => Finding::Ready(what(args, &prepared.survey)),
+            Err(failure) => Finding::Fault(failure.to_string()),
+        });
+    }
+    report.heading("What these flags would do");
+    let known = KnownMetrics::any();
+    check::server(&args.server, &args.listen(), &known, global, &mut report).await;
+    report.print().await
+}
