@@ -1,6 +1,7 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
 mod check;
+mod service;
 mod spool;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use super::{
     DONE, Exit, FAILED, Failure, STOPPED_TWICE, USAGE, announce, configure, notify, statsd,
 };
 
+use service::Pulse;
 use spool::{EarlierRuns, SpoolArgs};
 
 /// Samples closer together than this show the clock's resolution rather than the host.
@@ -162,13 +164,14 @@ async fn broadcast(
         lossless: false,
     });
     let viewers = Viewers::default();
+    let pulse = Pulse::start();
     let source = Live {
         name: name.clone(),
         stream: earlier.next_stream(),
         interval: args.interval,
         heartbeat: args.server.heartbeat,
         options: args.options(),
-        audience: ViewerAudience(viewers.clone()),
+        audience: ViewerAudience(viewers.clone(), pulse.clone()),
         alerting,
         firing: std::mem::take(&mut earlier.firing),
         inbox: applications.as_ref().map(|it| it.inbox()),
@@ -195,9 +198,11 @@ async fn broadcast(
     let started = Instant::now();
     tokio::select! {
         served = server::run(listeners, hub, config, viewers.clone(), stop) => served?,
+        () = service::report(pulse, unhealthy_after) => {}
         // It ends by itself only on an error.
         ended = &mut sampling => return Err(ended?.err().unwrap_or(LiveError::Died).into()),
     }
+    service::report_stop();
     stop_sampling.cancel();
     let samples = sampling.await??;
     earlier.close().await?;
@@ -207,8 +212,8 @@ async fn broadcast(
     Ok(format!("Stopped after {lived}: {samples}, {viewers}."))
 }
 
-/// The viewers, for the sampler.
-struct ViewerAudience(Viewers);
+/// The viewers, for the sampler, and the pulse that it keeps.
+struct ViewerAudience(Viewers, Pulse);
 
 impl Audience for ViewerAudience {
     fn own(&self) -> Own {
@@ -220,5 +225,6 @@ impl Audience for ViewerAudience {
 
     fn sampled(&self, took: Duration, late: Duration) {
         self.0.tally().sampled(took, late);
+        self.1.beat();
     }
 }

@@ -70,6 +70,7 @@ mod screen;
 mod screen_alerts;
 mod screen_history;
 mod server;
+mod service;
 mod several_servers;
 mod slow_viewers;
 mod spool;
