@@ -5,6 +5,7 @@
 //! characters are stripped from the text of peers on entry.
 
 mod alert_lines;
+mod causes;
 mod episodes;
 mod events_page;
 mod firing;
@@ -24,6 +25,7 @@ mod rewind;
 mod rows;
 mod sanitize;
 mod sections;
+mod sentence;
 mod sparkline;
 mod state;
 mod style;

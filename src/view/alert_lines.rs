@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::protocol::Alert;
 use crate::wording::span;
 
+use super::causes::cause;
 use super::firing::{Culprit, FiringAlert};
 use super::page_parts::{Canvas, LinePart, spread};
 use super::sanitize::clean;
@@ -12,26 +13,6 @@ use super::state::HostState;
 use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
-
-/// The families of metrics whose alerts come first: causes stand before their effects.
-const CAUSES: &[&str] = &[
-    "oomKills",
-    "disk",
-    "inodes",
-    "memory",
-    "memoryAvailable",
-    "memoryUsed",
-    "swap",
-    "temperature",
-    "diskBusy",
-    "networkErrors",
-    "listenDrops",
-    "tcpRetransmits",
-    "iowait",
-    "steal",
-    "cpu",
-    "load1",
-];
 
 /// A line for each alert of `host`, or for as many as a page of `height` lines has room for.
 pub(super) fn of_host(host: &HostState, height: usize, canvas: Canvas) -> Vec<StyledLine> {
@@ -51,21 +32,15 @@ pub(super) fn of_hosts<'a>(
             ranked.map(move |(nth, alert)| (nth, host, alert))
         })
         .collect();
-    alerts.sort_by_key(|(nth, _, alert)| (*nth, rank(&alert.alert), alert.alert.since));
+    alerts.sort_by_key(|(nth, _, alert)| (*nth, cause(&alert.alert.metric), alert.alert.since));
     let said = alerts.into_iter().map(|(_, host, alert)| (host, alert));
     lines(&said.collect::<Vec<_>>(), true, height, canvas)
 }
 
 fn in_order(host: &HostState) -> Vec<&FiringAlert> {
     let mut alerts: Vec<_> = host.firing.now().iter().map(|alert| &**alert).collect();
-    alerts.sort_by_key(|alert| (rank(&alert.alert), alert.alert.since));
+    alerts.sort_by_key(|alert| (cause(&alert.alert.metric), alert.alert.since));
     alerts
-}
-
-fn rank(alert: &Alert) -> usize {
-    let family = alert.metric.split(':').next();
-    let rank = CAUSES.iter().position(|cause| Some(*cause) == family);
-    rank.unwrap_or(CAUSES.len())
 }
 
 /// The most lines that alerts take on a page of `height` lines.
@@ -171,7 +146,7 @@ pub(super) fn blame(culprit: &Culprit) -> String {
 }
 
 /// The name that was given to the rule; without one, it is called by its text.
-fn name_of_its_own(alert: &Alert) -> Option<String> {
+pub(super) fn name_of_its_own(alert: &Alert) -> Option<String> {
     let is_its_own = alert.name != alert.rule && !alert.name.is_empty() && !alert.metric.is_empty();
     is_its_own.then(|| clean(&alert.name))
 }
@@ -211,7 +186,7 @@ pub(super) fn value_text(host: &HostState, alert: &Alert, value: Option<f64>) ->
 }
 
 /// ` > 90`, or nothing for a rule that compares with no number.
-fn limit(host: &HostState, alert: &Alert) -> String {
+pub(super) fn limit(host: &HostState, alert: &Alert) -> String {
     alert.threshold.map_or_else(String::new, |threshold| {
         let sign = sign(alert).unwrap_or("against");
         format!(" {sign} {}", level(threshold, unit(host, alert)))
@@ -233,7 +208,7 @@ fn lasted(host: &HostState, alert: &Alert) -> Option<Duration> {
     is_known.then(|| Duration::from_millis(newest.saturating_sub(alert.since)))
 }
 
-fn is_about_absence(alert: &Alert) -> bool {
+pub(super) fn is_about_absence(alert: &Alert) -> bool {
     alert.threshold.is_none() && alert.rule.trim_start().starts_with("absent(")
 }
 
@@ -249,6 +224,20 @@ fn sign(alert: &Alert) -> Option<&'static str> {
     })?;
     let is = |sign: &&&str| rest[at..].starts_with(**sign);
     [">=", "<=", ">", "<"].iter().find(is).copied()
+}
+
+/// Whether `value` is beyond the threshold; the clear level of a rule may still hold an alert whose value is not.
+pub(super) fn is_beyond(alert: &Alert, value: f64) -> bool {
+    let Some(threshold) = alert.threshold else {
+        return false;
+    };
+    match sign(alert) {
+        Some(">") => threshold < value,
+        Some(">=") => threshold <= value,
+        Some("<") => value < threshold,
+        Some("<=") => value <= threshold,
+        _ => threshold <= value,
+    }
 }
 
 /// Whether the rule is true of low values.

@@ -6,10 +6,14 @@ use super::fleet_page;
 use super::host_page;
 use super::moment::HowFarBack;
 use super::page_parts::{Canvas, LinePart, body_height, footer, mark, rule, spread};
+use super::sentence::{self, Situation};
 use super::state::{Now, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
 use super::ui::{Page, Ui};
+
+/// The most problems that a report begins with.
+const SENTENCES: usize = 3;
 
 /// The screen at `now`: exactly `height` lines, none wider than `width` columns.
 #[must_use]
@@ -53,9 +57,17 @@ pub fn report(
     now: Now,
 ) -> Vec<String> {
     let canvas = Canvas::new(width, style, now);
-    let (lines, _) = pages(state, ui, height.unwrap_or(usize::MAX / 2), canvas);
-    let mut lines: Vec<String> = lines
-        .into_iter()
+    let sentences = match ui.page(state, now) {
+        Page::Host(host) => {
+            sentence::lines(&Situation { state, host, now }, SENTENCES, width, style)
+        }
+        Page::Fleet { .. } | Page::Server(_) => Vec::new(),
+    };
+    let height = height
+        .unwrap_or(usize::MAX / 2)
+        .saturating_sub(sentences.len());
+    let (lines, _) = pages(state, ui, height, canvas);
+    let mut lines: Vec<String> = (sentences.into_iter().chain(lines))
         .map(|line| line.clip(width, style).render(style))
         .collect();
     while lines.pop_if(|line| line.is_empty()).is_some() {}

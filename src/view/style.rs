@@ -22,6 +22,8 @@ pub(super) struct Glyphs {
     pub stale: &'static str,
     pub down: &'static str,
     pub alert: &'static str,
+    /// Nothing is wrong.
+    pub well: &'static str,
     /// Of an alert that is over.
     pub resolved: &'static str,
     pub note: &'static str,
@@ -45,6 +47,7 @@ const UNICODE: Glyphs = Glyphs {
     stale: "○",
     down: "✕",
     alert: "▲",
+    well: "✓",
     resolved: "△",
     note: "·",
     rising: "▲",
@@ -65,6 +68,7 @@ const ASCII: Glyphs = Glyphs {
     stale: "o",
     down: "x",
     alert: "A",
+    well: "=",
     resolved: "a",
     note: ".",
     rising: "^",

@@ -70,6 +70,7 @@ mod round_trip;
 mod screen;
 mod screen_alerts;
 mod screen_history;
+mod sentence;
 mod server;
 mod service;
 mod several_servers;
