@@ -7,6 +7,7 @@
 
 mod chain;
 mod chaos;
+mod demo;
 mod directory;
 mod feed;
 mod found_row;
@@ -47,6 +48,8 @@ pub enum Input {
     Pipe(PathBuf),
     /// Standard input. It can be read once.
     Stdin,
+    /// The recording that is part of this program.
+    Demo,
 }
 
 impl Input {

@@ -84,7 +84,7 @@ impl Disturbance {
 /// Checks that every fault is within the recording, if its length is known.
 pub(super) fn check(args: &ReplayArgs, survey: &Survey) -> Result<(), Failure> {
     let length = Duration::from_millis(survey.span);
-    let is_known = survey.rows > 0 && !args.again;
+    let is_known = survey.rows > 0 && !args.again();
     let beyond = args.chaos.as_ref().and_then(|plan| plan.beyond(length));
     match beyond.filter(|_| is_known) {
         Some(fault) => Err(Failure::usage(format!(

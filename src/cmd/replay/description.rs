@@ -27,7 +27,7 @@ pub(super) fn described(args: &ReplayArgs, survey: &Survey, numbering: &Numberin
     });
     Replay {
         speed: args.speed().factor(),
-        again: args.again,
+        again: args.again(),
         first: bounds.map(|(first, _)| first),
         last: bounds.map(|(_, last)| last).filter(|_| is_whole),
         wait: args.wait(),
@@ -68,6 +68,7 @@ pub(super) fn nothing(args: &ReplayArgs) -> Failure {
             format!("'{}'", file.display())
         }
     };
-    let files: Vec<_> = args.files.iter().map(name).collect();
+    let demo = args.demo.then(|| "the demo".to_owned());
+    let files: Vec<_> = args.files.iter().map(name).chain(demo).collect();
     anyhow::anyhow!("nothing to replay: no rows{where_} in {}", files.join(", ")).into()
 }

@@ -17,12 +17,16 @@ use crate::source::recording::{
 /// How many of the files that a directory holds besides recordings are named.
 const SKIPPED_SHOWN: usize = 10;
 
+/// The speed of the demo: its first alert is there after ten seconds, and it begins anew every minute.
+const DEMO_SPEED: f64 = 10.0;
+
 /// Other names of standard input.
 const STDIN_NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /// Flags of `metrics replay`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = after_help("\
+  metrics replay --demo
   metrics replay incident.csv
   metrics replay incident.csv --speed 10 --rebase
   metrics replay incident.csv --alerts rules.txt --print-alerts
@@ -34,8 +38,15 @@ pub struct ReplayArgs {
     /// Recordings, or a directory of them; - is standard input
     ///
     /// Compressed with gzip or not, and merged by time.
-    #[arg(required = true, value_name = "FILE")]
+    #[arg(required_unless_present = "demo", value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
+
+    /// Replay a built-in recording of an incident
+    ///
+    /// 10 times as fast as it happened, and over and over. A small web shop is given a release that leaks memory: it swaps,
+    /// is killed, and the release before takes its place.
+    #[arg(long, conflicts_with = "files")]
+    pub(super) demo: bool,
 
     /// Run this while serving
     ///
@@ -43,7 +54,7 @@ pub struct ReplayArgs {
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 
-    /// A factor, or max [default: 1; with --print-alerts: max]
+    /// A factor, or max [default: 1; of the demo: 10; with --print-alerts: max]
     ///
     /// max is as fast as the viewers can read.
     #[arg(long, value_name = "FACTOR")]
@@ -55,7 +66,7 @@ pub struct ReplayArgs {
 
     /// Start over at the end, forever
     #[arg(long = "loop")]
-    pub(super) again: bool,
+    again: bool,
 
     /// Hold back the first row until N viewers are connected [default: 1 with COMMAND]
     #[arg(long, value_name = "N", value_parser = crate::cli::count(0..=crate::cli::MANY))]
@@ -103,12 +114,17 @@ impl ReplayArgs {
 
     /// The speed; where only alerts are printed, there is nobody to pace for.
     pub(super) fn speed(&self) -> Speed {
-        let default = if self.print_alerts {
-            Speed::Max
-        } else {
-            Speed::Factor(1.0)
+        let default = match (self.print_alerts, self.demo) {
+            (true, _) => Speed::Max,
+            (false, true) => Speed::Factor(DEMO_SPEED),
+            (false, false) => Speed::Factor(1.0),
         };
         self.speed.unwrap_or(default)
+    }
+
+    /// Whether it starts over at the end.
+    pub(super) fn again(&self) -> bool {
+        self.again || self.demo && !self.print_alerts
     }
 
     /// The addresses to listen on; with COMMAND, any free port will do.
@@ -142,7 +158,7 @@ impl ReplayArgs {
 
     /// The recordings. Says what else their directories hold.
     pub(super) fn inputs(&self, global: &GlobalArgs) -> Result<Vec<Input>, Failure> {
-        let mut inputs = Vec::new();
+        let mut inputs: Vec<_> = self.demo.then_some(Input::Demo).into_iter().collect();
         for path in &self.files {
             if path.is_dir() {
                 let (found, notice) = recordings_below(path)?;
@@ -172,7 +188,7 @@ impl ReplayArgs {
             Input::Pipe(path) => format!("'{}' is not a regular file: it", path.display()),
             _ => "standard input".into(),
         };
-        if self.again {
+        if self.again() {
             return Err(Failure::usage(format!(
                 "{pipe} cannot be looped: save it to a file and replay that"
             )));
@@ -207,7 +223,7 @@ impl ReplayArgs {
         let now = epoch_millis();
         let order = RowOrder::default();
         let restarts = self.chaos.as_ref().is_some_and(ChaosPlan::has_restart);
-        let fresh = self.again || self.rebase || self.name.is_some() || has_rules || restarts;
+        let fresh = self.again() || self.rebase || self.name.is_some() || has_rules || restarts;
         PlaybackOptions {
             inputs,
             order,
@@ -220,7 +236,7 @@ impl ReplayArgs {
             } else {
                 Numbering::Kept
             },
-            again: self.again,
+            again: self.again(),
             rebase_to: self.rebase.then_some(now),
             interval: 0,
         }

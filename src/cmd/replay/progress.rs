@@ -18,7 +18,7 @@ pub(super) fn progress(args: &ReplayArgs, global: &GlobalArgs, survey: &Survey) 
     if global.quiet || !args.command.is_empty() {
         return ProgressLine::hidden();
     }
-    let total = (survey.rows > 0 && !args.again).then(|| Duration::from_millis(survey.span));
+    let total = (survey.rows > 0 && !args.again()).then(|| Duration::from_millis(survey.span));
     ProgressLine::replaying(&hosts(args, survey), total, terminal::has_unicode())
 }
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use crate::protocol::{HostName, Numbered};
 use crate::recording::{ReadError, Reader, unpacked};
 
-use super::Input;
 use super::found_row::{FoundRow, Spot, numbered};
 use super::order::{Displaced, HostPlan, ReorderPlan, RunCounter, Runs};
 use super::series::{self, Bytes, Series};
+use super::{Input, demo};
 
 /// The advice for a displaced row in an input that can be read only once.
 const SAVE_IT: &str = "save the input to a file and replay that, which puts its rows in order";
@@ -59,6 +59,7 @@ impl RowSource {
             (Input::Rotated(files), _) => Self::Series(Series::open(files, true, count)?),
             (Input::Pipe(path), _) => Self::Pipe(series::open(path)?),
             (Input::Stdin, _) => Self::Pipe(open_stdin()?),
+            (Input::Demo, _) => Self::Pipe(demo::open()?),
         })
     }
 
