@@ -58,7 +58,7 @@ forbidden() {
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript node:nodejs \
     /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd \
-    systemd-analyze:systemd
+    caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd
 
 step 'forbidden words'
 forbidden

@@ -58,6 +58,7 @@ mod page_sections;
 mod page_streams;
 mod print_alerts;
 mod readme;
+mod recipes;
 mod record;
 mod refused;
 mod replay_again;

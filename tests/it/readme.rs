@@ -9,11 +9,12 @@ use crate::harness::metrics::Metrics;
 use crate::harness::statsd::{Samples, Statsd};
 use crate::harness::{PATIENCE, wait_for};
 
-const DOCUMENTS: [&str; 4] = [
+const DOCUMENTS: [&str; 5] = [
     "README.md",
     "docs/OPERATING.md",
     "docs/PROTOCOL.md",
     "docs/RECORDING.md",
+    "examples/proxy/README.md",
 ];
 
 fn read(document: &str) -> String {

@@ -17,6 +17,7 @@ pub(crate) mod pty;
 pub(crate) mod pump;
 pub(crate) mod python;
 pub(crate) mod raw;
+pub(crate) mod recipes;
 pub(crate) mod recording;
 pub(crate) mod rows;
 pub(crate) mod secure;
