@@ -20,6 +20,9 @@ use super::{Received, Warning};
 
 use tracked_host::TrackedHost;
 
+/// As many samples back as there are.
+const FROM_THE_FIRST: u64 = u64::MAX;
+
 /// What is known about the hosts behind one link.
 #[derive(Debug)]
 pub(super) struct Tracker {
@@ -104,7 +107,8 @@ impl Tracker {
         self.only_shows = true;
     }
 
-    /// What to request now: known hosts are resumed, the others start as first requested.
+    /// What to request now: known hosts are resumed, the others start as first requested. A connection that was lost
+    /// before the first message of any of the others must not cost that message.
     pub(super) fn query(&self) -> Query {
         let after = self.hosts.iter().filter_map(|(name, host)| {
             host.position().map(|(stream, seq)| Position {
@@ -117,11 +121,24 @@ impl Tracker {
             after: after.collect(),
             ..self.query.clone()
         };
+        if query.last.is_none() && query.since.is_none() && self.awaits_first_messages() {
+            query.last = Some(FROM_THE_FIRST);
+        }
         if self.part == Some(Part::ByName) {
             let names = self.hosts.keys().cloned();
             query.hosts = names.map(HostPattern::Literal).collect();
         }
         query
+    }
+
+    /// Whether hosts without a position are known, and none of them had a message when this client first heard of it.
+    fn awaits_first_messages(&self) -> bool {
+        let mut awaited = self
+            .hosts
+            .values()
+            .filter(|it| it.position().is_none())
+            .peekable();
+        awaited.peek().is_some() && awaited.all(TrackedHost::awaits_its_first)
     }
 
     /// From now on, requests all hosts instead of their names, if it used names.

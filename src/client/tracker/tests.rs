@@ -77,6 +77,37 @@ fn nothing_arrives_twice() {
 }
 
 #[test]
+fn a_connection_lost_before_the_first_message_costs_nothing() {
+    let empty =
+        r#"{"type":"hello","host":"a","stream":"s1","newest":0,"interval":2000,"metrics":[]}"#;
+    let begun = &empty.replace(":0,", ":7,");
+    let of_b = |hello: &str| hello.replace("\"a\"", "\"b\"");
+    // What is requested after connections with these texts.
+    let requested = |query, connections: &[&[&str]]| {
+        let mut scripted = Scripted::new(query);
+        for texts in connections {
+            scripted.take(texts);
+            scripted.tracker.connected(1);
+        }
+        scripted.tracker.query().to_string()
+    };
+    let everything = format!("last={}", u64::MAX);
+    assert_eq!(requested("", &[]), "");
+    assert_eq!(requested("", &[&[empty]]), everything);
+    assert_eq!(requested("", &[&[empty], &[begun]]), everything);
+    assert_eq!(requested("", &[&[empty, &of_b(empty)]]), everything);
+    // It was there before this client, which did not ask for its past.
+    assert_eq!(requested("", &[&[begun]]), "");
+    assert_eq!(requested("", &[&[empty, &of_b(begun)]]), "");
+    // Without numbers, nothing tells which messages are known already.
+    assert_eq!(requested("", &[&[empty, BARE]]), "");
+    assert_eq!(requested("last=3", &[&[empty]]), "last=3");
+    assert_eq!(requested("since=5s", &[&[empty]]), "since=5000ms");
+    let after_one = requested("", &[&[empty, &metric(1)]]);
+    assert_eq!(after_one, "after=a%3As1%3A1");
+}
+
+#[test]
 fn an_unannounced_loss_is_reported() {
     let mut scripted = Scripted::new("after=a:s1:5");
     assert_eq!(

@@ -26,6 +26,8 @@ pub(super) struct TrackedHost {
     pub(super) announced_gap: Option<(Gap, Utf8Bytes)>,
     /// Whether the following messages come from another source with the same name.
     pub(super) is_rejected: bool,
+    /// It had no message yet when this client first heard of it, so the client wants it from its first message.
+    began_empty: bool,
     /// Its replay was restarted: it is not resumed.
     pub(super) starts_over: bool,
     /// What was reported about it and is not reported again.
@@ -50,6 +52,7 @@ impl TrackedHost {
             bookmark,
             announced_gap: None,
             is_rejected: false,
+            began_empty: false,
             starts_over: false,
             reported: Reported::default(),
             ended: false,
@@ -69,6 +72,7 @@ impl TrackedHost {
     pub(super) fn begin(&mut self, hello: &Hello, only_shows: bool) -> bool {
         self.stream = Some(hello.stream);
         self.set_interval(hello.interval);
+        self.began_empty |= hello.newest == 0 && self.bookmark.is_new();
         if only_shows && hello.replay.is_some() && self.bookmark.is_past(hello.stream, hello.newest)
         {
             if !self.starts_over {
@@ -78,6 +82,11 @@ impl TrackedHost {
         }
         self.starts_over = false;
         false
+    }
+
+    /// Whether all of its messages are still to come, from the first one on.
+    pub(super) fn awaits_its_first(&self) -> bool {
+        self.began_empty && self.bookmark.is_new()
     }
 
     pub(super) fn position(&self) -> Option<(StreamId, u64)> {
