@@ -78,7 +78,9 @@ fn scene(metrics: &Value) -> Scene {
 
 #[test]
 fn metrics_that_it_has_never_heard_of_have_a_box_for_each_section() {
-    let Scene { mut browser, .. } = scene(&unheard_of());
+    // Its server has to last as long as its browser.
+    let mut scene = scene(&unheard_of());
+    let browser = &mut scene.browser;
     browser.wait_until(
         "document.getElementById('tables').children.length > 5",
         BOXES,
@@ -141,9 +143,8 @@ fn boxes_follow_what_the_host_announces_and_stay_as_they_were_left() {
         metric("gpu:0", "%", "GPU 0", "GPU"),
         metric("plain", "", "Plain", "Other"),
     ]);
-    let Scene {
-        mut browser, says, ..
-    } = scene(&all);
+    let mut scene = scene(&all);
+    let (browser, says) = (&mut scene.browser, &scene.says);
     let titles = "[...document.getElementById('tables').children].map((box) => \
                   box.firstElementChild.textContent + (box.open ? '' : ' closed')).join()";
     let begun = "Application,GPU,Other,All values closed";
@@ -187,7 +188,8 @@ fn a_table_of_many_columns_makes_no_screen_wider() {
     let name = "name".repeat(40);
     metrics.push(metric(&name, "", &name, &name));
     metrics.push(metric(&format!("jobs:{name}"), "", &name, "Application"));
-    let Scene { mut browser, .. } = scene(&json!(metrics));
+    let mut scene = scene(&json!(metrics));
+    let browser = &mut scene.browser;
     browser.wait_until(
         "document.getElementById('tables').children.length === 4",
         BOXES,
