@@ -14,7 +14,7 @@ mod unit;
 
 pub use evaluator::{Evaluator, Verdict};
 pub use known::{DEFAULT, KnownMetrics};
-pub use parse::{RuleError, parse_rule};
+pub use parse::{RuleError, doubt_about_metric, parse_rule};
 pub use rule::{Condition, MetricPattern, Rule, Side, Threshold};
 pub use rules::{DEFAULT_RULES, RuleTexts, RulesError, read_rules};
 

@@ -6,6 +6,7 @@
 
 mod alert_lines;
 mod causes;
+mod columns;
 mod episodes;
 mod events_page;
 mod firing;
@@ -37,6 +38,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
+pub use columns::ColumnChoice;
 pub use frame::{frame, report};
 pub use moment::{Moment, StreamPosition};
 pub use plain::plain_line;

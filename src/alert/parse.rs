@@ -196,35 +196,40 @@ fn check_metric(at: &Scanner<'_>, metric: &str, known: &KnownMetrics) -> Result<
             "nothing follows the colon of '{name}': write {family}, or {family}:* for each instance"
         ));
     }
+    doubt_about_metric(metric, known).map_or(Ok(()), |doubt| at.refuse(doubt))
+}
+
+/// Why there is probably no metric `metric`, whose instance may be a pattern, and what to write instead; `None` if it may be
+/// there.
+#[must_use]
+pub fn doubt_about_metric(metric: &str, known: &KnownMetrics) -> Option<String> {
+    let family = metric.split(':').next().unwrap_or_default();
+    let name = shown(metric);
     if family.contains('*') {
-        return at.refuse(format!(
+        return Some(format!(
             "in '{name}' the * is before the colon: it stands for instances, as in cpu:*"
         ));
     }
-    match known.check(metric) {
-        Ok(()) => Ok(()),
-        Err(Unknown::Instance) => at.refuse(format!(
-            "{family} has no instances: write {family} instead of '{name}'"
-        )),
-        Err(Unknown::Whole) => at.refuse(format!(
-            "{family} exists only for each instance: write {family}:* for all of them, or {family}: and one"
-        )),
-        Err(Unknown::Metric(_)) if known::distance(&metric.to_lowercase(), DEFAULT) <= 2 => at
-            .refuse(format!(
-                "no metric '{name}' is known; the shipped list is called {DEFAULT}: write {DEFAULT}"
-            )),
-        Err(Unknown::Metric(Some(nearest))) => {
-            let whole = known.with_instance_of(metric, &nearest);
-            at.refuse(format!(
-                "no metric '{name}' is known; the nearest is {nearest}: write {}",
-                quoted(&whole)
-            ))
+    Some(match known.check(metric).err()? {
+        Unknown::Instance => {
+            format!("{family} has no instances: write {family} instead of '{name}'")
         }
-        Err(Unknown::Metric(None)) => at.refuse(format!(
+        Unknown::Whole => format!(
+            "{family} exists only for each instance: write {family}:* for all of them, or {family}: and one"
+        ),
+        Unknown::Metric(_) if known::distance(&metric.to_lowercase(), DEFAULT) <= 2 => format!(
+            "no metric '{name}' is known; the shipped list is called {DEFAULT}: write {DEFAULT}"
+        ),
+        Unknown::Metric(Some(nearest)) => {
+            let whole = known.with_instance_of(metric, &nearest);
+            let whole = quoted(&whole);
+            format!("no metric '{name}' is known; the nearest is {nearest}: write {whole}")
+        }
+        Unknown::Metric(None) => format!(
             "no metric '{name}' is known: write one that samples carry, such as {}",
             known::examples()
-        )),
-    }
+        ),
+    })
 }
 
 fn contradiction(level: Threshold, measure: &Measure<'_>) -> String {

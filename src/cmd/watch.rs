@@ -3,6 +3,7 @@
 mod apply;
 mod archive;
 mod assertions;
+mod columns;
 mod display;
 mod limits;
 mod line_output;
@@ -26,6 +27,7 @@ use super::{DONE, Exit, FAILED, Failure, NO_CONNECTION, USAGE, announce, configu
 
 use archive::ServerArchive;
 use assertions::{AssertionArgs, Assertions};
+use columns::AskedColumns;
 use display::Display;
 use limits::Limits;
 use line_output::LineFormat;
@@ -44,6 +46,7 @@ const CLOSED_PIPE: u8 = 13;
   metrics watch web-1 --once
   metrics watch web-1 --json | jq .data.cpu
   metrics watch web-1 --plain >> web-1.log
+  metrics watch web-1 --plain --columns cpu,memory,disk:/
   metrics watch web-1 --until 'cpu < 50 for 10s' --duration 5m
   metrics watch web-1 --fail-on-alert --duration 1h", &[DONE, FAILED, USAGE, NO_CONNECTION,
   ("4", "an alert fired under --fail-on-alert"),
@@ -66,6 +69,18 @@ pub struct WatchArgs {
     #[arg(long, help_heading = None)]
     plain: bool,
 
+    /// With --plain, print only these metrics, in this order; disk:* stands for all instances of one, and * for everything
+    /// [default: what fits into 80 columns]
+    #[arg(
+        long,
+        value_name = "NAME,…",
+        value_delimiter = ',',
+        value_parser = columns::column,
+        conflicts_with = "json",
+        help_heading = None
+    )]
+    columns: Vec<String>,
+
     #[command(flatten)]
     assertions: AssertionArgs,
 
@@ -83,6 +98,10 @@ pub async fn run(
     asked: signals::Asked,
 ) -> Result<Exit, Failure> {
     let assertions = Assertions::new(&args.assertions)?;
+    if !args.columns.is_empty() && args.format().is_none() {
+        let text = "--columns chooses what lines show: write --plain too";
+        return Err(Failure::usage(text.to_owned()));
+    }
     let stop = &asked.stop;
     let urls: Vec<String> = args
         .client
@@ -108,6 +127,7 @@ pub async fn run(
         limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
         assertions,
+        columns: AskedColumns::new(args.columns.clone()),
         clock: SessionClock::start(),
     };
     let end = match args.format() {
@@ -163,6 +183,7 @@ struct Session {
     limits: Limits,
     news: News,
     assertions: Assertions,
+    columns: AskedColumns,
     clock: SessionClock,
 }
 
@@ -176,7 +197,9 @@ impl Session {
         };
         self.limits.count(event);
         self.display.take(event, self.clock.now());
-        self.news.line(event).into_iter().chain(doubt).collect()
+        let mut lines = self.columns.take(event);
+        lines.extend(self.news.line(event).into_iter().chain(doubt));
+        lines
     }
 
     /// Whether there is nothing left to wait for.

@@ -1,34 +1,23 @@
 //! One sample in one line, for `grep` and `awk`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use crate::protocol::{HostName, MetricInfo, Sample, push_number};
+use crate::protocol::{HostName, Sample, push_number};
 
 use super::sanitize::clean;
 use super::units;
 
-/// `timestamp host cpu=23.4 memory=61.2 …`, in the order of `metrics`; unannounced ones follow. An absent value keeps
-/// its place: `swap=`.
+/// `timestamp host cpu=23.4 memory=61.2 …`, in the order of `columns`. An absent value keeps its place: `swap=`.
 #[must_use]
-pub fn plain_line(host: &HostName, sample: &Sample, metrics: &[MetricInfo]) -> String {
+pub fn plain_line(host: &HostName, sample: &Sample, columns: &[String]) -> String {
     let mut line = format!("{} {host}", units::timestamp(sample.timestamp));
-    let announced: HashSet<&str> = metrics.iter().map(|info| info.name.as_str()).collect();
     let values: HashMap<&str, f64> = sample
         .values
         .iter()
         .map(|(name, value)| (&**name, *value))
         .collect();
-    for info in metrics {
-        push(
-            &mut line,
-            &info.name,
-            values.get(info.name.as_str()).copied(),
-        );
-    }
-    for (name, value) in &sample.values {
-        if !announced.contains(&**name) {
-            push(&mut line, name, Some(*value));
-        }
+    for name in columns {
+        push(&mut line, name, values.get(name.as_str()).copied());
     }
     line
 }
@@ -46,11 +35,10 @@ fn push(line: &mut String, name: &str, value: Option<f64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::describe;
 
     #[test]
     fn the_order_is_that_of_the_columns() {
-        let metrics = ["cpu", "memory", "disk:/my disk"].map(|name| describe(name, 4));
+        let columns = ["cpu", "memory", "disk:/my disk", "late\n"].map(str::to_owned);
         let sample = Sample {
             timestamp: 1_795_529_251_204,
             values: vec![
@@ -61,7 +49,7 @@ mod tests {
             ..Sample::default()
         };
         assert_eq!(
-            plain_line(&"web-1".parse().unwrap(), &sample, &metrics),
+            plain_line(&"web-1".parse().unwrap(), &sample, &columns),
             "2026-11-24T14:07:31.204Z web-1 cpu=23.4 memory= disk:/my_disk=38.25 late=7"
         );
     }

@@ -337,6 +337,11 @@ fn flags_that_contradict() {
         ),
         (&["watch", "127.0.0.1:9", "--json", "--plain"], "--plain"),
         (
+            &["watch", "127.0.0.1:9", "--json", "--columns", "cpu"],
+            "--columns",
+        ),
+        (&["watch", "127.0.0.1:9", "--columns", "cpu,"], "--columns"),
+        (
             &["watch", "127.0.0.1:9", "--last", "3", "--since", "1m"],
             "--last",
         ),

@@ -25,7 +25,7 @@ fn watch_shows_them() {
             .args(flags);
         watch.run().success().text().to_owned()
     };
-    let line = watch(&["--plain"]);
+    let line = watch(&["--plain", "--columns", "*"]);
     assert!(
         line.contains(" queue.depth=7 ") && line.contains(" activeUsers=4321 "),
         "{line}"

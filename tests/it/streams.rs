@@ -118,29 +118,63 @@ fn json_lines_are_the_messages_as_received() {
 #[test]
 fn plain_lines_have_a_fixed_form() {
     let (_dir, replay) = long_replay();
-    let output = Metrics::watch(replay.url())
-        .args(["--plain", "--samples", "3"])
+    for (columns, expected) in [
+        (None, &["cpu", "memory", "activeUsers"][..]),
+        (
+            Some("*"),
+            &["cpu", "memory", "activeUsers", "requestsPerSecond"],
+        ),
+        (Some("memory, swap,cpu"), &["memory", "swap", "cpu"]),
+    ] {
+        let columns = columns.map(|names| ["--columns", names]);
+        let output = Metrics::watch(replay.url())
+            .args(["--plain", "--samples", "3"])
+            .args(columns.iter().flatten())
+            .run()
+            .success();
+        assert_eq!(output.text().lines().count(), 3);
+        for line in output.text().lines() {
+            assert!(line.len() <= 80 || columns.is_some(), "{line}");
+            let words: Vec<_> = line.split(' ').collect();
+            assert!(
+                words[0].starts_with("2026-11-24T14:") && words[0].ends_with('Z'),
+                "{line}"
+            );
+            assert_eq!(words[1], "web-1");
+            let keys: Vec<_> = words[2..]
+                .iter()
+                .filter_map(|w| w.split('=').next())
+                .collect();
+            assert_eq!(keys, expected, "{line}");
+            assert!(words.contains(&"memory=41.5"), "{line}");
+        }
+    }
+}
+
+#[test]
+fn lines_of_a_real_host_fit_into_80_columns() {
+    let serve = Metrics::serve_as("web-1").start();
+    let output = Metrics::watch(serve.url())
+        .args(["--plain", "--samples", "2"])
         .run()
         .success();
-    assert_eq!(output.text().lines().count(), 3);
     for line in output.text().lines() {
-        let words: Vec<_> = line.split(' ').collect();
-        assert!(
-            words[0].starts_with("2026-11-24T14:") && words[0].ends_with('Z'),
-            "{line}"
-        );
-        assert_eq!(words[1], "web-1");
-        let keys: Vec<_> = words[2..]
-            .iter()
-            .filter_map(|w| w.split('=').next())
-            .collect();
-        assert_eq!(
-            keys,
-            ["cpu", "memory", "activeUsers", "requestsPerSecond"],
-            "{line}"
-        );
-        assert_eq!(words[3], "memory=41.5");
+        let has_all = ["cpu=", "memory=", "load1=", "disk="].map(|name| line.contains(name));
+        assert!(line.len() <= 80 && has_all == [true; 4], "{line}");
     }
+}
+
+#[test]
+fn an_unknown_column_is_reported_with_what_was_meant() {
+    let (_dir, replay) = long_replay();
+    Metrics::watch(replay.url())
+        .args(["--columns", "cpuu,disk:/,memory:0,cpu", "--plain"])
+        .args(["--samples", "1"])
+        .run()
+        .success()
+        .stderr_has("--columns: web-1: no metric 'cpuu' is known; the nearest is cpu: write cpu")
+        .stderr_has("memory has no instances: write memory instead of 'memory:0'")
+        .stderr_lacks("disk");
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
 use crate::cli::GlobalArgs;
 use crate::client::{ClientEvent, Received};
-use crate::protocol::{HostName, MetricInfo, Numbered, Update, escape_unsafe};
+use crate::protocol::{HostName, MetricInfo, Numbered, Sample, Update, describe, escape_unsafe};
 use crate::signals::Asked;
-use crate::view::plain_line;
+use crate::view::{ColumnChoice, plain_line};
 
 use super::super::clock::reached;
 use super::super::{announce, data};
@@ -60,7 +59,11 @@ pub(super) async fn follow(
     mut say: impl FnMut(&str),
     asked: &Asked,
 ) -> io::Result<End> {
-    let mut columns = HashMap::new();
+    let mut lines = Lines {
+        format,
+        choice: session.columns.choice.clone(),
+        columns: HashMap::new(),
+    };
     loop {
         let event = tokio::select! {
             biased;
@@ -73,7 +76,7 @@ pub(super) async fn follow(
         };
         let line = match &event {
             ClientEvent::Message(received) if session.limits.wants(&received.host) => {
-                line(format, received, &mut columns)
+                lines.line(received)
             }
             _ => None,
         };
@@ -95,36 +98,51 @@ pub(super) async fn follow(
     }
 }
 
-/// The metrics that each host has announced, which are the columns of its lines.
-type AnnouncedMetrics = HashMap<HostName, Arc<[MetricInfo]>>;
+/// How messages become lines.
+struct Lines {
+    format: LineFormat,
+    choice: ColumnChoice,
+    /// The columns of each host's lines, once they are known.
+    columns: HashMap<HostName, Vec<String>>,
+}
 
-/// The line for a message, if it has one.
-fn line(format: LineFormat, received: &Received, columns: &mut AnnouncedMetrics) -> Option<String> {
-    let Received {
-        host, update, raw, ..
-    } = received;
-    match (format, update) {
-        (LineFormat::Json, Update::Numbered(_) | Update::Gap(_) | Update::End) => {
-            // Whitespace between the tokens of JSON may be a line break; within a string it never is.
-            let line = raw.as_str().replace(['\r', '\n'], " ");
-            // A terminal would obey some characters that JSON may contain unescaped.
-            Some(escape_unsafe(&line).into_owned())
+impl Lines {
+    /// The line for a message, if it has one.
+    fn line(&mut self, received: &Received) -> Option<String> {
+        let Received {
+            host, update, raw, ..
+        } = received;
+        match (self.format, update) {
+            (LineFormat::Json, Update::Numbered(_) | Update::Gap(_) | Update::End) => {
+                // Whitespace between the tokens of JSON may be a line break; within a string it never is.
+                let line = raw.as_str().replace(['\r', '\n'], " ");
+                // A terminal would obey some characters that JSON may contain unescaped.
+                Some(escape_unsafe(&line).into_owned())
+            }
+            (LineFormat::Plain, Update::Hello(hello)) => {
+                let columns = self.choice.columns(host, &hello.metrics);
+                self.columns.insert(host.clone(), columns);
+                None
+            }
+            (
+                LineFormat::Plain,
+                Update::Numbered(Numbered {
+                    alert: None,
+                    sample,
+                    ..
+                }),
+            ) => Some(plain_line(host, sample, self.columns_of(host, sample))),
+            _ => None,
         }
-        (LineFormat::Plain, Update::Hello(hello)) => {
-            columns.insert(host.clone(), hello.metrics.clone());
-            None
-        }
-        (
-            LineFormat::Plain,
-            Update::Numbered(Numbered {
-                alert: None,
-                sample,
-                ..
-            }),
-        ) => {
-            let columns = columns.get(host).map_or(&[][..], |columns| columns);
-            Some(plain_line(host, sample, columns))
-        }
-        _ => None,
+    }
+
+    /// The columns of a host; if it has announced nothing, its first sample shows what it has.
+    fn columns_of(&mut self, host: &HostName, sample: &Sample) -> &[String] {
+        let choice = &self.choice;
+        let columns = self.columns.entry(host.clone()).or_insert_with(|| {
+            let names = sample.values.iter().map(|(name, _)| describe(name, 0));
+            choice.columns(host, &names.collect::<Vec<MetricInfo>>())
+        });
+        columns
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::super::columns::AskedColumns;
 use super::super::line_output::{self, LineFormat};
 use super::super::{End, Session};
 use super::script::{
@@ -70,7 +71,7 @@ async fn json_is_what_arrived() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn plain_follows_the_order_of_the_columns() {
+async fn plain_lines_begin_with_what_says_most() {
     let events = vec![
         (0, hello(0, "web-1")),
         (0, metric(0, "web-1", 23.4)),
@@ -84,9 +85,24 @@ async fn plain_follows_the_order_of_the_columns() {
     .await;
     assert_eq!(
         out,
-        "2026-11-24T14:07:31.204Z web-1 memory=61.2 cpu=23.4\n\
+        "2026-11-24T14:07:31.204Z web-1 cpu=23.4 memory=61.2\n\
          2026-11-24T14:07:31.204Z new cpu=1 memory=61.2\n"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn plain_follows_the_order_of_the_columns_that_were_asked_for() {
+    let events = vec![(0, hello(0, "web-1")), (0, metric(0, "web-1", 23.4))];
+    let names = ["memory", "swap", "cpuu", "cpu"].map(str::to_owned);
+    let mut session = Session {
+        columns: AskedColumns::new(names.to_vec()),
+        ..session(&["web-1"], None, None)
+    };
+    let (_, out, said) = print(Script::ending(events), LineFormat::Plain, &mut session).await;
+    let line = "2026-11-24T14:07:31.204Z web-1 memory=61.2 swap= cpuu= cpu=23.4\n";
+    assert_eq!(out, line);
+    let doubt = "no metric 'cpuu' is known; the nearest is cpu: write cpu";
+    assert_eq!(said, [format!("warning: --columns: web-1: {doubt}")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::super::archive::{Archive, LookbackRequest};
 use super::super::assertions::Assertions;
+use super::super::columns::AskedColumns;
 use super::super::display::{Display, Size};
 use super::super::limits::Limits;
 use super::super::live_table::Surface;
@@ -130,6 +131,7 @@ pub(super) fn session(
         limits: Limits::new(samples, duration),
         news: News::new(names),
         assertions: Assertions::default(),
+        columns: AskedColumns::default(),
         clock: SessionClock::start(),
     }
 }
