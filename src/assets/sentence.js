@@ -72,6 +72,17 @@ const SLOW_DISK = ["diskAwait", "iowait", "diskBusy", "diskQueue"];
  * @type {Record<string, string>}
  */
 const SAID_BY = { exitedCpu: "cpu", load5: "load1", load15: "load1" };
+/**
+ * What merely follows from something else that is wrong, and would hide what doesn't.
+ *
+ * @type {Record<string, RegExp>}
+ */
+const ECHOES = {
+  pressureCpu: /^cpu$/,
+  load1: /^(cpu|pressureIo|diskAwait)$/,
+  pressureMemory: /^(memory|swap|swapIn)$/,
+  pressureIo: /^(diskAwait|diskBusy|iowait|swapIn)$/,
+};
 /** The sections whose instances say less than the whole. */
 const WHOLE = ["CPU", "Disks", "Network"];
 /** What is lost, of what, and how that is called. */
@@ -362,8 +373,11 @@ export function problems(situation) {
     !isSaid(metric) && (metric === slow || !SLOW_DISK.includes(metric)));
   const drafts = [...firing, ...others, ...eventDrafts(evidence, loss)];
   if (!drafts.length) drafts.push(...noteDrafts(evidence));
-  const rank = (/** @type {Draft} */ { urgency, metric }) =>
-    100 * URGENCIES.indexOf(urgency) + CAUSES.findIndex((pattern) => pattern.test(familyOf(metric)));
+  const urgent = (/** @type {Draft} */ { urgency }) => URGENCIES.indexOf(urgency);
+  const isEcho = (/** @type {Draft} */ draft) => draft.urgency !== "alert"
+    && drafts.some((other) => ECHOES[draft.metric]?.test(other.metric) && urgent(other) <= urgent(draft));
+  const rank = (/** @type {Draft} */ draft) =>
+    (isEcho(draft) ? 1000 : 0) + 100 * urgent(draft) + CAUSES.findIndex((pattern) => pattern.test(familyOf(draft.metric)));
   drafts.sort((one, other) => rank(one) - rank(other) || (one.since || 0) - (other.since || 0));
   nameOnce(evidence, drafts);
   return [...(silence ? [silent(silence, evidence.now)] : []), ...drafts.map(trouble)];

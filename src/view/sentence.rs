@@ -4,10 +4,12 @@
 //! table of cases, `tests/it/fixtures/sentence.json`.
 //!
 //! In order: the host isn't live, alerts fire, values are at their critical or warning level, and what happened in the
-//! last five minutes. Among equals, causes come before their effects (`causes`). A culprit is named only once.
+//! last five minutes. Among equals, causes come before their effects (`causes`); what merely follows from something that is
+//! said comes last (`echoes`). A culprit is named only once.
 
 mod contact;
 mod draft;
+mod echoes;
 mod events;
 mod firing_alerts;
 mod held;
@@ -44,6 +46,7 @@ pub(super) fn problems(situation: &Situation<'_>) -> Vec<Trouble> {
     if drafts.is_empty() {
         drafts.extend(notes::draft(situation));
     }
+    echoes::mark(&mut drafts);
     drafts.sort_by_key(Draft::place);
     suspects::name_once(situation, &mut drafts);
     let others = drafts.into_iter().map(Draft::trouble);

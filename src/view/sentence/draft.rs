@@ -35,6 +35,8 @@ impl Suspect {
 pub(super) struct Draft {
     pub urgency: Urgency,
     pub metric: String,
+    /// Whether it merely follows from another.
+    pub is_echo: bool,
     pub since: Option<u64>,
     /// The name that was given to a rule: `busy: `.
     pub rule: String,
@@ -55,6 +57,7 @@ impl Draft {
         Self {
             urgency,
             metric: metric.into(),
+            is_echo: false,
             since: None,
             rule: String::new(),
             what,
@@ -66,8 +69,8 @@ impl Draft {
     }
 
     /// Its place among the others: the smaller, the earlier.
-    pub(super) fn place(&self) -> (Urgency, usize, Option<u64>) {
-        (self.urgency, cause(&self.metric), self.since)
+    pub(super) fn place(&self) -> (bool, Urgency, usize, Option<u64>) {
+        (self.is_echo, self.urgency, cause(&self.metric), self.since)
     }
 
     /// With all its forms that differ, the longest first.
