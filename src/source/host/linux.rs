@@ -19,6 +19,7 @@ mod mounts;
 mod paging;
 mod pressure;
 mod proc_file;
+mod read_on_change;
 mod roots;
 mod roster;
 mod sensors;
@@ -53,16 +54,14 @@ use self::proc_file::ProcFile;
 pub(super) use self::roots::Roots;
 pub(super) use self::roster::Roster;
 use self::sensors::Sensors;
+use self::users::Users;
+use self::zfs::ZfsCache;
 use super::reading::{Agent, Pressure, Reading};
 use super::spaces::Spaces;
-
-/// ZFS's statistics of its cache.
-const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
 
 /// The state kept between readings.
 pub(super) struct Machine {
     text: Vec<u8>,
-    roots: Roots,
     files: ProcFiles,
     tables: KernelTables,
     mounts: Mounts,
@@ -72,6 +71,8 @@ pub(super) struct Machine {
     limits: ContainerLimits,
     census: Census,
     sensors: Sensors,
+    users: Users,
+    zfs: ZfsCache,
 }
 
 struct ProcFiles {
@@ -125,7 +126,8 @@ impl Machine {
             limits: ContainerLimits::new(&roots),
             census: Census::new(roots.proc("")),
             sensors: Sensors::new(&roots.sys("class")),
-            roots,
+            users: Users::new(&roots.other("")),
+            zfs: ZfsCache::open(&roots),
         }
     }
 
@@ -139,7 +141,7 @@ impl Machine {
         self.read_memory(reading);
         self.read_devices(reading);
         self.read_kernel(reading);
-        reading.users = users::logged_in(&self.roots.other(""));
+        reading.users = self.users.logged_in();
         self.read_agent(&mut reading.agent);
         reading.process_count = self.census.count(reading.at);
         reading.spaces = self.spaces.finish(self.mounts.list());
@@ -173,7 +175,7 @@ impl Machine {
         let limited = self.limits.memory(reading.physical);
         reading.memory = limited.unwrap_or_else(|| {
             let mut memory = info.memory()?;
-            zfs::add_cache(&mut memory, &self.roots.proc(ARC_STATS));
+            self.zfs.add_to(&mut memory, reading.at, &mut self.text);
             Some(memory)
         });
     }

@@ -2,20 +2,23 @@
 //!
 //! Its own library reads the same files, but is written in C and loads much else of systemd.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The users with a session in `dir` (/run/systemd/sessions); nobody if there is no logind. `is_running` tells whether
-/// a process exists. An error means that there are sessions that may not be read.
-pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<BTreeSet<Vec<u8>>> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        entries => entries?,
-    };
-    let mut users = BTreeSet::new();
-    for entry in entries {
+/// A user who has logged in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) user: Vec<u8>,
+    /// The process whose end is that of the session, if it is known.
+    pub(super) process: Option<i32>,
+}
+
+/// The people with a session in `dir` (/run/systemd/sessions). An error means that there are sessions that may not be
+/// read. logind replaces files and never writes into one, so every change is one of the directory.
+pub(super) fn logins(dir: &Path) -> io::Result<Vec<Login>> {
+    let mut logins = Vec::new();
+    for entry in fs::read_dir(dir)? {
         let entry = entry?;
         // Beside a session there may be a pipe (`1.ref`), which would block us, and a file being written.
         let is_session = !entry.file_name().as_encoded_bytes().contains(&b'.');
@@ -23,27 +26,29 @@ pub(super) fn users(dir: &Path, is_running: impl Fn(i32) -> bool) -> io::Result<
             continue;
         }
         match fs::read(entry.path()) {
-            Ok(text) => users.extend(user(&text, &is_running)),
+            Ok(text) => logins.extend(login(&text)),
             // It has ended meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(users)
+    Ok(logins)
 }
 
-/// The user of a person's session. Greeters, lock screens, services and cron jobs have sessions too, and a session is
-/// `closing` while processes outlive it.
-fn user(session: &[u8], is_running: impl Fn(i32) -> bool) -> Option<Vec<u8>> {
+/// A person's session. Greeters, lock screens, services and cron jobs have sessions too, and a session is `closing`
+/// while processes outlive it.
+fn login(session: &[u8]) -> Option<Login> {
     let value = |name: &str| {
         let mut lines = session.split(|byte| *byte == b'\n');
         lines.find_map(|line| line.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
     };
     let is_person = value("CLASS").is_none_or(|class| class.starts_with(b"user"));
     let is_closing = value("STATE") == Some(b"closing");
-    let leader = value("LEADER").and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok());
     let user = value("USER").filter(|user| !user.is_empty())?;
-    (is_person && !is_closing && leader.is_none_or(is_running)).then(|| user.to_vec())
+    (is_person && !is_closing).then(|| Login {
+        user: user.to_vec(),
+        process: value("LEADER").and_then(|pid| std::str::from_utf8(pid).ok()?.parse().ok()),
+    })
 }
 
 #[cfg(test)]
@@ -77,9 +82,21 @@ mod tests {
             fs::write(dir.path().join(name), text).unwrap();
         }
         fs::write(dir.path().join("d"), b"USER=n\xff\nCLASS=user\n").unwrap();
-        let users = users(dir.path(), |leader| leader != 17).unwrap();
-        let users: Vec<_> = users.iter().map(Vec::as_slice).collect();
-        assert_eq!(users, [&b"ann"[..], b"bob", b"n\xff", b"old"]);
+        let logins = logins(dir.path()).unwrap();
+        let mut logins: Vec<_> = logins
+            .iter()
+            .map(|login| (login.user.as_slice(), login.process))
+            .collect();
+        logins.sort_unstable();
+        let expected = [
+            (&b"ann"[..], Some(10)),
+            (b"ann", Some(11)),
+            (b"bob", Some(12)),
+            (b"killed", Some(17)),
+            (b"n\xff", None),
+            (b"old", None),
+        ];
+        assert_eq!(logins, expected);
     }
 
     #[test]
@@ -94,18 +111,12 @@ mod tests {
         )
         .unwrap();
         fs::create_dir(dir.path().join("3")).unwrap();
-        assert_eq!(users(dir.path(), |_| true).unwrap(), BTreeSet::new());
-    }
-
-    #[test]
-    fn without_logind_there_are_no_users() {
-        let users = users(Path::new("/run/no-such-directory"), |_| true);
-        assert_eq!(users.unwrap(), BTreeSet::new());
+        assert_eq!(logins(dir.path()).unwrap(), []);
     }
 
     #[test]
     fn unreadable_sessions_are_an_error() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(users(file.path(), |_| true).is_err());
+        assert!(logins(file.path()).is_err());
     }
 }

@@ -9,12 +9,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
-use super::sessions;
+use super::read_on_change::ReadOnChange;
+use super::sessions::{self, Login};
 
 /// The places where systems keep it; the first that exists is used.
 const PATHS: [&str; 2] = ["run/utmp", "var/run/utmp"];
@@ -39,41 +40,68 @@ const SESSIONS: &str = "run/systemd/sessions";
 /// The longest name of a user in the registry.
 const NAME_BYTES: usize = 32;
 
-/// How many different users are logged in below `root` (normally `/`): 0 if there is no registry at all, `None` if one
-/// exists but may not be read.
-pub(super) fn logged_in(root: &Path) -> Option<u64> {
-    let registry = registry(root).ok()?;
-    let mut users = distinct(&registry, is_running);
-    let sessions = sessions::users(&root.join(SESSIONS), is_running).ok()?;
-    users.extend(sessions.into_iter().map(|mut name| {
-        name.truncate(NAME_BYTES);
-        name
-    }));
-    Some(users.len() as u64)
+/// Knows who is logged in. What the system says about it is read again only after it has changed; whether a session's
+/// process still runs is checked every time.
+pub(super) struct Users {
+    registries: [(PathBuf, ReadOnChange<Vec<Login>>); 2],
+    sessions: (PathBuf, ReadOnChange<Vec<Login>>),
 }
 
-/// The first registry that exists; empty if there is none.
-fn registry(root: &Path) -> io::Result<Vec<u8>> {
-    for path in PATHS {
-        match fs::read(root.join(path)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            read => return read,
+impl Users {
+    /// Those of the system below `root` (normally `/`).
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            registries: PATHS.map(|path| (root.join(path), ReadOnChange::default())),
+            sessions: (root.join(SESSIONS), ReadOnChange::default()),
         }
     }
-    Ok(Vec::new())
+
+    /// How many different users are logged in: 0 if there is no registry at all, `None` if one exists but may not be
+    /// read.
+    pub(super) fn logged_in(&mut self) -> Option<u64> {
+        self.distinct(is_running)
+    }
+
+    fn distinct(&mut self, is_running: impl Fn(i32) -> bool) -> Option<u64> {
+        let mut users: BTreeSet<&[u8]> = BTreeSet::new();
+        let registry = registry(&mut self.registries).ok()?;
+        let (dir, sessions) = &mut self.sessions;
+        let sessions = sessions.get(dir, sessions::logins).ok()?;
+        let lists = [registry, sessions.map(Vec::as_slice)];
+        for login in lists.into_iter().flatten().flatten() {
+            if login.process.is_none_or(&is_running) {
+                let name = &login.user;
+                users.insert(&name[..name.len().min(NAME_BYTES)]);
+            }
+        }
+        Some(users.len() as u64)
+    }
 }
 
-/// The different names in `registry` whose session still exists: a killed session leaves its record behind.
-fn distinct(registry: &[u8], is_running: impl Fn(i32) -> bool) -> BTreeSet<Vec<u8>> {
+/// The first registry that exists.
+fn registry(places: &mut [(PathBuf, ReadOnChange<Vec<Login>>)]) -> io::Result<Option<&[Login]>> {
+    for (path, kept) in places {
+        if let Some(logins) = kept.get(path, |path| Ok(logins(&fs::read(path)?)))? {
+            return Ok(Some(logins));
+        }
+    }
+    Ok(None)
+}
+
+/// The logins in `registry`. A killed session leaves its record behind.
+fn logins(registry: &[u8]) -> Vec<Login> {
     let records = registry.chunks_exact(RECORD_BYTES);
-    let names = records.filter_map(|record| {
+    let logins = records.filter_map(|record| {
         let kind = i16::from_ne_bytes(record[0..2].try_into().ok()?);
         let session = i32::from_ne_bytes(record[4..8].try_into().ok()?);
         let name = record[44..76].split(|byte| *byte == 0).next()?;
         let is_login = kind == USER_PROCESS && !name.is_empty();
-        (is_login && is_running(session)).then(|| name.to_vec())
+        is_login.then(|| Login {
+            user: name.to_vec(),
+            process: Some(session),
+        })
     });
-    names.collect()
+    logins.collect()
 }
 
 fn is_running(session: i32) -> bool {
@@ -105,9 +133,14 @@ mod tests {
             record(USER_PROCESS, 15, ""),
             vec![7; 20],
         ];
-        let running = |session| session != 13;
-        assert_eq!(distinct(&registry.concat(), running).len(), 2);
-        assert_eq!(distinct(&[], |_| true).len(), 0);
+        let root = tempfile::tempdir().unwrap();
+        let mut users = Users::new(root.path());
+        assert_eq!(users.distinct(|_| true), Some(0));
+        fs::create_dir_all(root.path().join("run")).unwrap();
+        fs::write(root.path().join("run/utmp"), registry.concat()).unwrap();
+        assert_eq!(users.distinct(|session| session != 13), Some(2));
+        // A session may end without a word in the registry.
+        assert_eq!(users.distinct(|session| session == 12), Some(1));
     }
 
     /// Checks a root with the given `registry` and `sessions`.
@@ -129,7 +162,7 @@ mod tests {
                 fs::write(dir.join(number.to_string()), text).unwrap();
             }
         }
-        assert_eq!(logged_in(root.path()), expected);
+        assert_eq!(Users::new(root.path()).logged_in(), expected);
     }
 
     #[test]
@@ -148,11 +181,12 @@ mod tests {
     fn a_registry_that_cannot_be_read_is_not_empty() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir_all(root.path().join("run/utmp")).unwrap();
-        assert_eq!(logged_in(root.path()), None);
+        let mut users = Users::new(root.path());
+        assert_eq!(users.logged_in(), None);
         fs::remove_dir(root.path().join("run/utmp")).unwrap();
         fs::create_dir_all(root.path().join("run/systemd")).unwrap();
         fs::write(root.path().join("run/systemd/sessions"), "").unwrap();
-        assert_eq!(logged_in(root.path()), None);
+        assert_eq!(users.logged_in(), None);
     }
 
     #[test]
@@ -161,5 +195,41 @@ mod tests {
         assert!(is_running(me));
         assert!(!is_running(i32::MAX));
         assert!(!is_running(0));
+    }
+
+    #[test]
+    fn logins_and_logouts_are_noticed() {
+        let me = i32::try_from(std::process::id()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let utmp = root.path().join("run/utmp");
+        let sessions = root.path().join(SESSIONS);
+        fs::create_dir_all(&sessions).unwrap();
+        let mut users = Users::new(root.path());
+        let ann = record(USER_PROCESS, me, "ann");
+        fs::write(&utmp, &ann).unwrap();
+        assert_eq!(users.logged_in(), Some(1));
+        // In place, with the same size, and at once: the time of the file may be the same.
+        fs::write(&utmp, record(8, me, "ann")).unwrap();
+        assert_eq!(users.logged_in(), Some(0));
+        fs::write(
+            &utmp,
+            [ann.clone(), record(USER_PROCESS, me, "bob")].concat(),
+        )
+        .unwrap();
+        assert_eq!(users.logged_in(), Some(2));
+        fs::write(sessions.join("1"), format!("USER=carl\nLEADER={me}\n")).unwrap();
+        assert_eq!(users.logged_in(), Some(3));
+        fs::write(
+            sessions.join(".new"),
+            format!("USER=carl\nSTATE=closing\nLEADER={me}\n"),
+        )
+        .unwrap();
+        fs::rename(sessions.join(".new"), sessions.join("1")).unwrap();
+        assert_eq!(users.logged_in(), Some(2));
+        fs::remove_file(&utmp).unwrap();
+        assert_eq!(users.logged_in(), Some(0));
+        fs::write(root.path().join("new"), &ann).unwrap();
+        fs::rename(root.path().join("new"), &utmp).unwrap();
+        assert_eq!(users.logged_in(), Some(1));
     }
 }

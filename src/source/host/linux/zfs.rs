@@ -1,22 +1,57 @@
 //! The cache of ZFS, which the kernel doesn't count as available, although it shrinks when memory is needed.
 
-use std::fs;
-use std::path::Path;
+use std::time::{Duration, Instant};
 
+use super::Roots;
+use super::proc_file::ProcFile;
 use crate::source::host::reading::Memory;
 
-/// Adds what the cache can release at once to the available memory: everything above its minimum, as htop counts it.
-/// `stats` is /proc/spl/kstat/zfs/arcstats, which exists if ZFS is loaded.
-///
-/// Nothing else like this is missing from `MemAvailable`: it includes the page cache and reclaimable slabs, where btrfs
-/// and others cache, and reserved huge pages are of no use to others.
-pub(super) fn add_cache(memory: &mut Memory, stats: &Path) {
-    let text = fs::read(stats).unwrap_or_default();
-    let shrinkable = shrinkable(&text).unwrap_or(0);
-    let used = memory.total.saturating_sub(memory.available);
-    // A cache larger than all used memory belongs to another machine: the host, seen from a container.
-    if shrinkable <= used {
-        memory.available += shrinkable;
+/// The statistics of the cache.
+const ARC_STATS: &str = "spl/kstat/zfs/arcstats";
+
+/// How often to look for them: they appear when ZFS is loaded.
+const LOOK_AGE: Duration = Duration::from_secs(60);
+
+/// The cache of ZFS, if ZFS is loaded.
+pub(super) struct ZfsCache {
+    roots: Roots,
+    stats: ProcFile,
+    looked: Option<Instant>,
+}
+
+impl ZfsCache {
+    pub(super) fn open(roots: &Roots) -> Self {
+        Self {
+            roots: roots.clone(),
+            stats: ProcFile::open(roots.proc(ARC_STATS)),
+            looked: None,
+        }
+    }
+
+    /// Adds what the cache can release at once to the available memory: everything above its minimum, as htop counts
+    /// it. `buffer` is reused.
+    ///
+    /// Nothing else like this is missing from `MemAvailable`: it includes the page cache and reclaimable slabs, where
+    /// btrfs and others cache, and reserved huge pages are of no use to others.
+    pub(super) fn add_to(&mut self, memory: &mut Memory, now: Instant, buffer: &mut Vec<u8>) {
+        self.look(now, buffer);
+        let shrinkable = self.stats.read(buffer).and_then(shrinkable).unwrap_or(0);
+        let used = memory.total.saturating_sub(memory.available);
+        // A cache larger than all used memory belongs to another machine: the host, seen from a container.
+        if shrinkable <= used {
+            memory.available += shrinkable;
+        }
+    }
+
+    /// Opens the statistics again if they can't be read and have not been looked for lately.
+    fn look(&mut self, now: Instant, buffer: &mut Vec<u8>) {
+        let is_fresh = |looked| now.saturating_duration_since(looked) < LOOK_AGE;
+        if !self.looked.is_some_and(is_fresh) {
+            self.looked = Some(now);
+            if self.stats.read(buffer).is_none() {
+                self.stats = ProcFile::open(self.roots.proc(ARC_STATS));
+            }
+        }
     }
 }
 
@@ -35,21 +70,34 @@ fn shrinkable(stats: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::source::host::linux::fixture::write;
 
     const GIB: u64 = 1 << 30;
 
     #[track_caller]
     fn check(stats: &[u8], available: u64) {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("arcstats");
-        fs::write(&file, stats).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        write(&root.path().join("proc").join(ARC_STATS), stats);
+        let mut cache = cache(root.path());
+        assert_eq!(with(&mut cache, Instant::now()), available);
+    }
+
+    fn cache(root: &Path) -> ZfsCache {
+        ZfsCache::open(&Roots::below(root, Arc::new(|_| None)))
+    }
+
+    /// What is available of 16 GiB, of which 2 GiB are without the cache.
+    fn with(cache: &mut ZfsCache, now: Instant) -> u64 {
         let mut memory = Memory {
             total: 16 * GIB,
             available: 2 * GIB,
         };
-        add_cache(&mut memory, &file);
-        assert_eq!(memory.available, available);
+        cache.add_to(&mut memory, now, &mut Vec::new());
+        memory.available
     }
 
     fn stats(size: u64, min: u64) -> Vec<u8> {
@@ -85,12 +133,17 @@ mod tests {
     }
 
     #[test]
-    fn without_zfs_nothing_is_added() {
-        let mut memory = Memory {
-            total: 2,
-            available: 1,
-        };
-        add_cache(&mut memory, Path::new("/proc/no-such-file"));
-        assert_eq!(memory.available, 1);
+    fn a_cache_that_appears_later_is_found() {
+        let root = tempfile::tempdir().unwrap();
+        let mut cache = cache(root.path());
+        let now = Instant::now();
+        assert_eq!(with(&mut cache, now), 2 * GIB);
+        let file = root.path().join("proc").join(ARC_STATS);
+        write(&file, &stats(9 * GIB, GIB));
+        assert_eq!(with(&mut cache, now), 2 * GIB);
+        assert_eq!(with(&mut cache, now + LOOK_AGE), 10 * GIB);
+        // The file stays open.
+        write(&file, &stats(8 * GIB, GIB));
+        assert_eq!(with(&mut cache, now + LOOK_AGE), 9 * GIB);
     }
 }
