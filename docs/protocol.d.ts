@@ -74,7 +74,7 @@ export interface Replay {
 export interface MetricInfo {
   /** The key in `data`: `name` or `name:instance`. */
   name: string;
-  /** `%`, `B`, `B/s`, `1/s`, `s`, `ms`, `°C`, `users`, or empty for a plain number. */
+  /** `%`, `B`, `B/s`, `1/s`, `s`, `ms`, `°C`, `W`, `MHz`, `users`, or empty for a plain number. */
   unit: string;
   label: string;
   /** The heading under which a screen groups it, such as `CPU`. */

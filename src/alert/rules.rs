@@ -24,6 +24,8 @@ pub const DEFAULT_RULES: &[&str] = &[
     "network errors: networkErrors:* > 10/s for 2m clear < 1",
     "connections dropped: listenDrops > 1/s for 1m clear < 0.1",
     "hot: temperature > 90°C for 1m clear < 80",
+    "gpu hot: gpuTemperature:* > 85°C for 5m clear < 80",
+    "gpu throttled: gpuThrottled:* > 25% for 5m clear < 10",
 ];
 
 /// Rules of a server, before they are read.

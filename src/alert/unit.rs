@@ -51,6 +51,8 @@ pub(super) fn factor(unit: &str, written: &str) -> Option<f64> {
         "ms" => find(TIMES, written).map(|seconds| seconds / 1e-3),
         "1/s" => (written == "/s").then_some(1.0),
         "°C" => (written == "C").then_some(1.0),
+        "W" => (written == "kW").then_some(1e3),
+        "MHz" => (written == "GHz").then_some(1e3),
         _ => None,
     }
 }
@@ -89,6 +91,9 @@ mod tests {
             ("1/s", "1/s", Some(1.0)),
             ("°C", "C", Some(1.0)),
             ("°C", "F", None),
+            ("W", "kW", Some(1000.0)),
+            ("MHz", "GHz", Some(1000.0)),
+            ("MHz", "W", None),
             ("users", "users", Some(1.0)),
             ("W", "W", Some(1.0)),
             ("", "s", None),

@@ -15,7 +15,7 @@ use super::number::optional_number;
 pub struct MetricInfo {
     /// The key in a sample: `name` or `name:instance`.
     pub name: String,
-    /// `%`, `B`, `B/s`, `1/s`, `s`, `ms`, `°C`, `users`, or empty for a plain number.
+    /// `%`, `B`, `B/s`, `1/s`, `s`, `ms`, `°C`, `W`, `MHz`, `users`, or empty for a plain number.
     pub unit: String,
     /// What to show a person instead of the key.
     pub label: String,
@@ -47,6 +47,8 @@ pub mod section {
     pub const DISKS: &str = "Disks";
     /// The traffic of network interfaces, and connections.
     pub const NETWORK: &str = "Network";
+    /// Graphics cards and other accelerators of their kind.
+    pub const GPU: &str = "GPU";
     /// Sensors.
     pub const TEMPERATURES: &str = "Temperatures";
     /// The machine as a whole.
@@ -93,7 +95,8 @@ pub enum Rank {
     Later,
 }
 
-/// A Prometheus family. A metric in percent is exposed as a ratio, one in milliseconds in seconds, any other unchanged.
+/// A Prometheus family. A metric in percent is exposed as a ratio, one in milliseconds in seconds, one in MHz in hertz,
+/// any other unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposed {
     /// Its name, which ends with its unit.
@@ -121,6 +124,8 @@ enum Levels {
     Percent,
     /// 80 and 90: disks fill slowly and are normal at 75.
     Disk,
+    /// 80 and 90 °C, where graphics cards begin to slow down.
+    Heat,
     /// 0.7 and 1.0 per core; none if the number of cores is unknown.
     Load,
 }
@@ -237,7 +242,7 @@ pub fn describe(name: &str, cores: usize) -> MetricInfo {
     let (warn, critical) = match entry.levels {
         Levels::None => (None, None),
         Levels::Percent => (Some(70.0), Some(90.0)),
-        Levels::Disk => (Some(80.0), Some(90.0)),
+        Levels::Disk | Levels::Heat => (Some(80.0), Some(90.0)),
         Levels::Load => (per_core(0.7), per_core(1.0)),
     };
     let label = match parts(name) {

@@ -116,9 +116,10 @@ impl Sampler {
         self
     }
 
-    /// The next sample is due at `due`: if it is time for another list of processes, one is read just before, on
-    /// another thread.
+    /// The next sample is due at `due`: what takes long is read just before, on other threads. That is graphics cards,
+    /// and if it is time for another list, processes.
     pub fn prepare(&mut self, due: Instant) {
+        self.machine.prepare(due);
         if let Some(call) = &mut self.roll_call {
             call.plan(due, self.previous.whole());
         }

@@ -32,8 +32,9 @@ const LEVELS: [&[&str]; 6] = [
 const SERVER_PARTS: [&str; 3] = ["door", "viewers", "http"];
 
 /// Crates that only one module may use.
-const KEPT: [(&str, &[&str]); 8] = [
+const KEPT: [(&str, &[&str]); 9] = [
     ("sysinfo", &["src/source/host"]),
+    ("nvml_wrapper", &["src/source/host/linux/gpus/nvml"]),
     // Tests compare with it, on Linux.
     (
         "procfs",

@@ -3,6 +3,7 @@
 mod agent;
 mod basics;
 mod details;
+mod gpus;
 mod scopes;
 
 use super::Entry;
@@ -11,6 +12,7 @@ use super::Entry;
 const GROUPS: &[&[Entry]] = &[
     basics::BASICS,
     details::DETAILS,
+    gpus::GPUS,
     scopes::SCOPES,
     agent::AGENT,
 ];

@@ -49,6 +49,7 @@ fn write_metric(entry: &Entry, samples: &[(HostName, Sample)], text: &mut String
     let base = |value| match entry.unit {
         "%" => divided(value, 2),
         "ms" => divided(value, 3),
+        "MHz" => value * 1e6,
         _ => value,
     };
     if let Some(Exposed { name, help }) = entry.exposed {

@@ -3,6 +3,7 @@
 //! A counter that went backwards, or has no previous reading, gives no value; the newer reading is the next baseline.
 
 mod devices;
+mod gpus;
 mod limits;
 mod pressure;
 mod processor;
@@ -42,6 +43,7 @@ pub(super) fn derive(prev: &Reading, next: &Reading) -> DerivedValues {
     step.paging(&mut values);
     pressure::pressure(&prev.pressure, &next.pressure, &mut values);
     step.temperatures(&mut values);
+    gpus::gpus(&next.gpus, &mut values);
     step.agent(&mut values);
     values
 }

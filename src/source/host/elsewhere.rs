@@ -48,6 +48,9 @@ impl Machine {
         }
     }
 
+    /// Nothing is read ahead of a reading.
+    pub(super) fn prepare(&mut self, _due: Instant) {}
+
     /// Adds everything that can be read to `reading`.
     pub(super) fn read(&mut self, reading: &mut Reading) {
         self.refresh_mounts(reading.at);

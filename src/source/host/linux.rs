@@ -10,6 +10,7 @@ mod container_names;
 mod containers;
 mod counters;
 mod disks;
+mod gpus;
 mod in_use;
 mod interfaces;
 mod kernel_tables;
@@ -34,6 +35,8 @@ mod zfs;
 
 #[cfg(test)]
 pub(super) mod fixture;
+#[cfg(test)]
+pub(super) use self::gpus::make_library;
 
 use std::time::{Duration, Instant};
 
@@ -42,6 +45,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 pub(super) use self::absence::{why_absent, why_no_processes};
 use self::census::Census;
 use self::disks::Disks;
+use self::gpus::Gpus;
 pub(super) use self::in_use::{
     available_bytes, is_listened_on, is_locked, is_received_on, may_bind,
 };
@@ -71,6 +75,7 @@ pub(super) struct Machine {
     limits: ContainerLimits,
     census: Census,
     sensors: Sensors,
+    gpus: Gpus,
     users: Users,
     zfs: ZfsCache,
 }
@@ -128,7 +133,19 @@ impl Machine {
             sensors: Sensors::new(&roots.sys("class")),
             users: Users::new(&roots.other("")),
             zfs: ZfsCache::open(&roots),
+            gpus: Gpus::new(roots),
         }
+    }
+
+    /// The next reading is due at `due`: what takes long is read just before, on other threads.
+    pub(super) fn prepare(&mut self, due: Instant) {
+        self.gpus.prepare(due);
+    }
+
+    /// Waits for what other threads read.
+    #[cfg(test)]
+    pub(super) fn settle(&mut self) {
+        self.gpus.settle(Duration::from_secs(60));
     }
 
     /// Adds everything that can be read to `reading`.
@@ -192,6 +209,7 @@ impl Machine {
             reading.interfaces = self.interfaces.read(text, reading.at, &skip);
         }
         reading.temperatures = self.sensors.read(reading.at);
+        reading.gpus = self.gpus.read(reading.at);
     }
 
     fn read_kernel(&mut self, reading: &mut Reading) {

@@ -46,6 +46,8 @@ pub(super) struct Reading {
     pub(super) paging: Paging,
     /// Sensors with their °C; `None` for one that could not be read.
     pub(super) temperatures: Vec<(Arc<str>, Option<f64>)>,
+    /// Graphics cards, if they have been read since the previous reading.
+    pub(super) gpus: Vec<Gpu>,
     pub(super) pressure: Pressure,
     pub(super) process_count: Option<u64>,
     /// In seconds.
@@ -78,6 +80,7 @@ impl Reading {
             conntrack: None,
             paging: Paging::default(),
             temperatures: Vec::new(),
+            gpus: Vec::new(),
             pressure: Pressure::default(),
             process_count: None,
             uptime: None,
@@ -252,6 +255,55 @@ pub(super) struct Tcp {
     pub(super) accepted: u64,
     /// Connections that exist now.
     pub(super) established: Option<u64>,
+}
+
+/// A graphics card, or another accelerator of that kind.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Gpu {
+    /// Its number.
+    pub(super) name: Arc<str>,
+    /// It is powered down.
+    pub(super) is_asleep: bool,
+    pub(super) now: GpuValues,
+    /// The last value of each kind, however long ago it was read: those that the card has at all.
+    pub(super) last: GpuValues,
+}
+
+/// What a card says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct GpuValues {
+    /// The share of time in which it had something to do, in percent.
+    pub(super) busy: Option<f64>,
+    /// Its own, in bytes.
+    pub(super) memory: Option<Occupancy>,
+    /// In W.
+    pub(super) power: Option<f64>,
+    /// In °C.
+    pub(super) temperature: Option<f64>,
+    /// In MHz.
+    pub(super) clock: Option<f64>,
+    /// How often it was found throttled since the previous reading, in percent.
+    pub(super) throttled: Option<f64>,
+}
+
+#[allow(dead_code, reason = "cards are read on Linux only")]
+impl GpuValues {
+    /// Each value of these, or else of `other`.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            busy: self.busy.or(other.busy),
+            memory: self.memory.or(other.memory),
+            power: self.power.or(other.power),
+            temperature: self.temperature.or(other.temperature),
+            clock: self.clock.or(other.clock),
+            throttled: self.throttled.or(other.throttled),
+        }
+    }
+
+    /// Whether the card has anything to do.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.busy.is_some_and(|busy| 0.0 < busy)
+    }
 }
 
 /// For how long tasks have waited for something.

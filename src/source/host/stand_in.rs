@@ -25,6 +25,7 @@ pub(super) fn values(
     let prev = read(&mut machine, Own::default());
     let prev_roll = roster.read();
     change();
+    machine.settle();
     let mut next = read(&mut machine, Own::default());
     next.at = prev.at + Duration::from_secs(2);
     // The only clocks that aren't below the root.

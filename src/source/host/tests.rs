@@ -137,6 +137,7 @@ fn the_portable_machine_reads_what_it_can() {
     machine.read(&mut first);
     compute(sysinfo::MINIMUM_CPU_UPDATE_INTERVAL + Duration::from_millis(20));
     let mut next = Reading::begin();
+    machine.prepare(next.at);
     machine.read(&mut next);
     let values = derive(&first, &next);
     for name in ["cpu", "disk", "networkReceived", "agentCpu", "agentMemory"] {

@@ -1,8 +1,9 @@
 //! Small machines of several kinds, each with the sample that it must produce.
 //!
 //! A file in `trees` describes one: `dir PATH`, `link PATH TARGET`, and `space MOUNT USED AVAILABLE SIZE [INODES LIMIT]`
-//! in bytes; `file PATH`, whose lines follow after `|`, and `then PATH` with what it contains two seconds later. After
-//! `expect`, each line has a value. There must be no other one.
+//! in bytes; `file PATH`, whose lines follow after `|`, and `then PATH` with what it contains two seconds later. With a
+//! file `nvml`, there is a library of NVIDIA that says what is in it. After `expect`, each line has a value. There must
+//! be no other one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::symlink;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::linux::fixture::write;
+use super::linux::make_library;
 use super::reading::{Occupancy, Space};
 use super::stand_in;
 
@@ -81,6 +83,9 @@ impl<'a> Tree<'a> {
             std::fs::create_dir_all(path(link).parent().unwrap()).unwrap();
             symlink(target, path(link)).unwrap();
         }
+        if self.first.iter().any(|(file, _)| *file == "nvml") {
+            make_library(root.path());
+        }
         let spaces = self.spaces.clone();
         let ask = Arc::new(move |mount: &Path| spaces.get(mount).copied());
         stand_in::values(root.path(), ask, || fill(&self.then))
@@ -146,4 +151,14 @@ fn a_system_that_boots_an_image() {
 #[test]
 fn a_host_that_hides_the_processes_of_others() {
     check(include_str!("trees/hidepid.txt"));
+}
+
+#[test]
+fn a_workstation_with_cards_of_two_makers() {
+    check(include_str!("trees/graphics.txt"));
+}
+
+#[test]
+fn a_server_that_loses_an_accelerator() {
+    check(include_str!("trees/accelerators.txt"));
 }

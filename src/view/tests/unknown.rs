@@ -58,18 +58,18 @@ fn instances_are_a_table_for_each_section() {
     let frame = shown(
         vec![
             describe("cpu", 1),
-            info("gpu:0", "%", "GPU 0", "GPU"),
-            info("gpuMemory:0", "%", "GPU memory 0", "GPU"),
+            info("npu:0", "%", "NPU 0", "NPU"),
+            info("npuMemory:0", "%", "NPU memory 0", "NPU"),
             info("queue:mail", "", "Queue mail", "Shop"),
-            info("gpu:1", "%", "GPU 1", "GPU"),
-            info("gpuPower:1", "W", "GPU power 1", "GPU"),
+            info("npu:1", "%", "NPU 1", "NPU"),
+            info("npuPower:1", "W", "NPU power 1", "NPU"),
         ],
         80,
     );
     check_order(
         &frame,
         &[
-            "GPU ", "GPU ", "memory", "power", "\n 0 ", "2.0 %", "3.0 %", "-\n 1 ", "5.0 %", "-",
+            "NPU ", "NPU ", "memory", "power", "\n 0 ", "2.0 %", "3.0 %", "-\n 1 ", "5.0 %", "-",
             "6 W", "SHOP", "Queue", "\n mail", "4",
         ],
     );
@@ -77,11 +77,11 @@ fn instances_are_a_table_for_each_section() {
 
 #[test]
 fn a_table_that_is_too_wide_continues_below() {
-    let names = ["gpu", "gpuMemory", "gpuPower", "gpuClock", "gpuThrottled"];
-    let metrics = names.map(|name| info(&format!("{name}:0"), "W", &format!("{name} 0"), "GPU"));
+    let names = ["npu", "npuMemory", "npuPower", "npuClock", "npuThrottled"];
+    let metrics = names.map(|name| info(&format!("{name}:0"), "W", &format!("{name} 0"), "NPU"));
     let frame = shown(metrics.into(), 44);
     check_order(&frame, &names);
-    assert_eq!(frame.matches("\n GPU ").count(), 2, "{frame}");
+    assert_eq!(frame.matches("\n NPU ").count(), 2, "{frame}");
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn other_metrics_are_rows_by_section_below_those_of_the_catalogue() {
     let frame = shown(
         vec![
             info("orders", "1/s", "Orders", "Shop"),
-            info("gpuPower", "W", "GPU power", "GPU"),
+            info("fanSpeed", "rpm", "Fan speed", "Fans"),
             info("carts", "", "Carts", "Shop"),
             describe("processCount", 1),
             describe("cpu", 1),
@@ -104,7 +104,7 @@ fn other_metrics_are_rows_by_section_below_those_of_the_catalogue() {
         "Processes",
         "Orders",
         "Carts",
-        "GPU power",
+        "Fan speed",
         "late",
     ];
     check_order(&frame, &order);

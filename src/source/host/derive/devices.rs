@@ -121,12 +121,12 @@ fn fullest(values: &mut DerivedValues, name: &'static str, shares: Vec<(Arc<str>
 }
 
 /// How a value is written: as one of the kinds that [`DerivedValues`] knows.
-type Write = fn(&mut DerivedValues, ValueName, Option<f64>);
+pub(super) type Write = fn(&mut DerivedValues, ValueName, Option<f64>);
 
-const WHOLE: Write = |values, name, value| values.whole(name, value);
-const FINE: Write = |values, name, value| values.fine(name, value);
+pub(super) const WHOLE: Write = |values, name, value| values.whole(name, value);
+pub(super) const FINE: Write = |values, name, value| values.fine(name, value);
 const RATE: Write = |values, name, value| values.rate(name, value);
-const PERCENT: Write = |values, name, value| values.percent(name, value);
+pub(super) const PERCENT: Write = |values, name, value| values.percent(name, value);
 
 /// A millisecond in each second, in percent.
 const PERCENT_PER_MILLISECOND: f64 = 0.1;

@@ -16,7 +16,7 @@ pub(in crate::source::host) struct Roots {
     /// `/`.
     root: PathBuf,
     pub(super) ask: AskSpace,
-    /// How long a sample waits for one filesystem.
+    /// How long a sample waits for one filesystem, and the first one for graphics cards.
     pub(super) patience: Duration,
 }
 
@@ -39,6 +39,11 @@ impl Roots {
             // A made-up response is immediate, but its thread may have to wait for a core.
             patience: Duration::from_secs(60),
         }
+    }
+
+    /// Whether this machine itself is read.
+    pub(super) fn is_this_machine(&self) -> bool {
+        self.root == Path::new("/")
     }
 
     /// A path below /proc.

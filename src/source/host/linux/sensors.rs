@@ -3,6 +3,9 @@
 //!
 //! sysinfo identifies sensors by label, so of two drives of the same model it shows only one. Here a sensor belongs to
 //! a device, and its file stays open, which saves two of three calls.
+//!
+//! AMD's graphics cards are left out: reading their chips would wake them up or keep them awake, and takes long. They are
+//! read as cards are.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,6 +20,9 @@ use crate::source::host::labels::{Labelled, Labels};
 
 /// How long the list of sensors stays valid. Their values are read for every sample.
 const LIST_AGE: Duration = Duration::from_secs(60);
+
+/// The name of the chip of AMD's graphics cards.
+const GRAPHICS: &[u8] = b"amdgpu";
 
 /// The sensors of this machine.
 pub(super) struct Sensors {
@@ -113,6 +119,9 @@ fn of_chip(chip: &Path) -> Vec<FoundSensor> {
     let link = fs::read_link(chip.join("device")).ok();
     let device = link.as_deref().map_or_else(|| entry.clone(), file_name);
     let chip_name = text(&chip.join("name")).unwrap_or_else(|| entry.clone().into_bytes());
+    if chip_name == GRAPHICS {
+        return Vec::new();
+    }
     let inputs = numbered(chip, "temp");
     let found = inputs.into_iter().map(|(number, input)| {
         let label = text(&chip.join(format!("temp{number}_label")));
@@ -289,5 +298,15 @@ mod tests {
             ("gpu thermal_zone2", Some(41.0)),
         ];
         check(&root, &expected);
+    }
+
+    #[test]
+    fn graphics_cards_are_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let edge = [("temp1_label", "edge\n"), ("temp1_input", "55000\n")];
+        chip(&root, 0, "amdgpu\n", Some("0000:03:00.0"), &edge);
+        check(&root, &[]);
+        chip(&root, 1, "coretemp\n", None, &[("temp1_input", "40000\n")]);
+        check(&root, &[("coretemp temp1", Some(40.0))]);
     }
 }

@@ -3,7 +3,9 @@ use std::time::Duration;
 use super::full;
 use crate::protocol::{catalogue, entry, parts};
 use crate::source::host::derive::derive;
-use crate::source::host::reading::{CpuLimit, Memory, Occupancy, Reading, Space, Swap};
+use crate::source::host::reading::{
+    CpuLimit, Gpu, GpuValues, Memory, Occupancy, Reading, Space, Swap,
+};
 
 /// A reading in which everything is present.
 fn filled(count: u64) -> Reading {
@@ -33,6 +35,20 @@ fn filled(count: u64) -> Reading {
     };
     reading.spaces = vec![("/".into(), Some(space))];
     reading.temperatures = vec![("Tctl".into(), Some(40.0))];
+    let card = GpuValues {
+        busy: Some(1.0),
+        memory: Some(Occupancy { used: 1, limit: 2 }),
+        power: Some(2.0),
+        temperature: Some(3.0),
+        clock: Some(4.0),
+        throttled: Some(5.0),
+    };
+    reading.gpus = vec![Gpu {
+        name: "0".into(),
+        is_asleep: false,
+        now: card,
+        last: card,
+    }];
     reading.dirty = Some(1);
     (reading.process_count, reading.uptime, reading.users) = (Some(1), Some(2), Some(3));
     reading.agent.memory = Some(4096);
@@ -63,6 +79,7 @@ fn everything(count: u64) -> Reading {
         conntrack: Some(_),
         paging: _,
         temperatures,
+        gpus,
         pressure: _,
         process_count: Some(_),
         uptime: Some(_),
@@ -79,6 +96,7 @@ fn everything(count: u64) -> Reading {
         disks.len(),
         interfaces.len(),
         temperatures.len(),
+        gpus.len(),
     ];
     assert!(!found.contains(&0), "{found:?}");
     reading
