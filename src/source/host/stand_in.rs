@@ -8,12 +8,12 @@ use super::derive::derive;
 use super::linux;
 use super::reading::Pressure;
 use super::spaces::AskSpace;
-use super::top::top;
+use super::top::{containers, top};
 use super::usage::Usage;
 use super::{Own, read};
 
 /// The values of the machine below `root`, two seconds after a first reading, before which `change` runs. A process in
-/// `top` is a value with the process's share of memory.
+/// `top` is a value with the process's share of memory, a container two values with its shares.
 pub(super) fn values(
     root: &Path,
     ask: AskSpace,
@@ -57,6 +57,12 @@ pub(super) fn values(
     {
         let name = format!("top:{} {}", process.pid, process.name);
         values.insert(name, Some(process.memory));
+    }
+    let containers = containers(&prev_roll, &next_roll, next.whole());
+    for container in containers.into_iter().flatten() {
+        let name = |part| format!("container:{} {part}", container.name);
+        values.insert(name("cpu"), container.cpu);
+        values.insert(name("memory"), container.memory);
     }
     values
 }

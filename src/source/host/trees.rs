@@ -154,6 +154,31 @@ fn a_host_that_hides_the_processes_of_others() {
 }
 
 #[test]
+fn a_container_with_limits() {
+    check(include_str!("trees/container-limited.txt"));
+}
+
+#[test]
+fn a_container_without_limits() {
+    check(include_str!("trees/container.txt"));
+}
+
+#[test]
+fn a_container_with_limits_on_an_old_system() {
+    check(include_str!("trees/container-v1-limited.txt"));
+}
+
+#[test]
+fn a_container_without_limits_on_an_old_system() {
+    check(include_str!("trees/container-v1.txt"));
+}
+
+#[test]
+fn a_kubelet_node() {
+    check(include_str!("trees/kubelet.txt"));
+}
+
+#[test]
 fn a_workstation_with_cards_of_two_makers() {
     check(include_str!("trees/graphics.txt"));
 }
