@@ -21,20 +21,25 @@ const ATTEMPTS: u32 = 5;
 /// The longest file that is read.
 const FILE_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Where Docker keeps a directory for each container.
-const DOCKER: &str = "var/lib/docker/containers";
+/// Where Docker keeps its data, if nobody has told it otherwise: as a package, and as a snap.
+const DOCKER: [&str; 2] = ["var/lib/docker", "var/snap/docker/common/var-lib-docker"];
 
-/// Where Podman and CRI-O keep a list of theirs.
-const PODMAN: &str = "var/lib/containers/storage/overlay-containers/containers.json";
+/// Where it is told otherwise.
+const DOCKER_SETTINGS: &str = "etc/docker/daemon.json";
+
+/// Where Podman and CRI-O keep lists of theirs: those that outlive a restart of the machine, and others.
+const PODMAN: [&str; 3] = [
+    "var/lib/containers/storage/overlay-containers/containers.json",
+    "var/lib/containers/storage/overlay-containers/volatile-containers.json",
+    "run/containers/storage/overlay-containers/volatile-containers.json",
+];
 
 /// Where the kubelet keeps a link to the log of each container, named after it.
 const KUBELET: &str = "var/log/containers";
 
 /// The names of containers by id.
 pub(super) struct ContainerNames {
-    docker: PathBuf,
-    podman: PathBuf,
-    kubelet: PathBuf,
+    roots: Roots,
     known: HashMap<String, Lookup>,
 }
 
@@ -51,6 +56,13 @@ struct DockerConfig {
 }
 
 #[derive(Deserialize)]
+struct DockerSettings {
+    /// `graph` in old versions.
+    #[serde(rename = "data-root", alias = "graph")]
+    data_root: PathBuf,
+}
+
+#[derive(Deserialize)]
 struct PodmanContainer {
     id: String,
     #[serde(default)]
@@ -60,9 +72,7 @@ struct PodmanContainer {
 impl ContainerNames {
     pub(super) fn new(roots: &Roots) -> Self {
         Self {
-            docker: roots.other(DOCKER),
-            podman: roots.other(PODMAN),
-            kubelet: roots.other(KUBELET),
+            roots: roots.clone(),
             known: HashMap::new(),
         }
     }
@@ -90,8 +100,10 @@ impl ContainerNames {
         }
         let mut written = self.of_kubelet();
         written.extend(self.of_podman());
+        let docker = self.docker();
         for id in sought {
-            let name = self.of_docker(id).or_else(|| written.remove(id));
+            let of_docker = docker.iter().find_map(|dir| of_docker(dir, id));
+            let name = of_docker.or_else(|| written.remove(id));
             let lookup = match (name, self.known.get(id)) {
                 (Some(name), _) => Lookup::Found(name),
                 (None, Some(Lookup::Missed(times))) => Lookup::Missed(times + 1),
@@ -101,17 +113,24 @@ impl ContainerNames {
         }
     }
 
-    fn of_docker(&self, id: &str) -> Option<String> {
-        let text = read(&self.docker.join(id).join("config.v2.json"))?;
-        let config: DockerConfig = serde_json::from_slice(&text).ok()?;
-        let name = config.name.trim_start_matches('/');
-        (!name.is_empty()).then(|| name.to_owned())
+    /// The places where Docker may keep a directory for each container.
+    fn docker(&self) -> Vec<PathBuf> {
+        let settings = read(&self.roots.other(DOCKER_SETTINGS)).unwrap_or_default();
+        let settings: Option<DockerSettings> = serde_json::from_slice(&settings).ok();
+        let told = settings.map(|it| it.data_root);
+        let told = told.and_then(|root| Some(self.roots.other(root.strip_prefix("/").ok()?)));
+        let usual = DOCKER.map(|root| self.roots.other(root));
+        let roots = told.into_iter().chain(usual);
+        roots.map(|root| root.join("containers")).collect()
     }
 
     fn of_podman(&self) -> Vec<(String, String)> {
-        let text = read(&self.podman).unwrap_or_default();
-        let all: Vec<PodmanContainer> = serde_json::from_slice(&text).unwrap_or_default();
-        let named = all.into_iter().filter_map(|container| {
+        let lists = PODMAN.iter().flat_map(|list| {
+            let text = read(&self.roots.other(list)).unwrap_or_default();
+            let all: Vec<PodmanContainer> = serde_json::from_slice(&text).unwrap_or_default();
+            all
+        });
+        let named = lists.filter_map(|container| {
             let name = container.names.into_iter().next()?;
             Some((container.id, name))
         });
@@ -120,7 +139,10 @@ impl ContainerNames {
 
     /// `pod_namespace_container-id.log`: the name is `namespace/pod/container`.
     fn of_kubelet(&self) -> HashMap<String, String> {
-        let links = fs::read_dir(&self.kubelet).into_iter().flatten().flatten();
+        let links = fs::read_dir(self.roots.other(KUBELET))
+            .into_iter()
+            .flatten()
+            .flatten();
         let named = links.filter_map(|link| {
             let name = link.file_name().into_string().ok()?;
             let (name, id) = name.strip_suffix(".log")?.rsplit_once('-')?;
@@ -130,6 +152,14 @@ impl ContainerNames {
         });
         named.collect()
     }
+}
+
+/// The name of the container `id`, if it is among those in `dir`.
+fn of_docker(dir: &Path, id: &str) -> Option<String> {
+    let text = read(&dir.join(id).join("config.v2.json"))?;
+    let config: DockerConfig = serde_json::from_slice(&text).ok()?;
+    let name = config.name.trim_start_matches('/');
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn read(path: &Path) -> Option<Vec<u8>> {
@@ -173,9 +203,12 @@ mod tests {
         let file = |path: String, text: &str| write(&root.path().join(path), text.as_bytes());
         let [docker, podman, kubelet, other] = ['a', 'b', 'c', 'd'].map(id);
         let config = r#"{"State":{"Pid":7},"ID":"x","Name":"/web","Config":{}}"#;
-        file(format!("{DOCKER}/{docker}/config.v2.json"), config);
+        file(
+            format!("{}/containers/{docker}/config.v2.json", DOCKER[0]),
+            config,
+        );
         let list = format!(r#"[{{"id":"{podman}","names":["db","x"],"layer":"y"}},{{"id":"z"}}]"#);
-        file(PODMAN.into(), &list);
+        file(PODMAN[0].into(), &list);
         file(format!("{KUBELET}/cart-7f-x_shop_app-{kubelet}.log"), "");
         file(format!("{KUBELET}/strange.log"), "");
         let ids = [&docker, &podman, &kubelet, &other];
@@ -192,6 +225,40 @@ mod tests {
         names.refresh([docker.as_str()].into_iter());
         assert_eq!((names.of(&docker), names.of(&podman)), (Some("web"), None));
         assert_eq!(names.known.len(), 1);
+    }
+
+    #[test]
+    fn docker_may_keep_its_data_elsewhere_and_podman_forget_containers_at_a_restart() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |path: String, text: &str| write(&root.path().join(path), text.as_bytes());
+        let ids = ['a', 'b', 'c', 'd'].map(id);
+        let [moved, snap, volatile, transient] = &ids;
+        file(
+            DOCKER_SETTINGS.into(),
+            r#"{"debug":true,"data-root":"/mnt/big/docker"}"#,
+        );
+        let config = |place: &str, id: &str| format!("{place}/containers/{id}/config.v2.json");
+        file(config("mnt/big/docker", moved), r#"{"Name":"/web"}"#);
+        file(config(DOCKER[1], snap), r#"{"Name":"/db"}"#);
+        for (place, id) in [(PODMAN[1], volatile), (PODMAN[2], transient)] {
+            file(
+                place.into(),
+                &format!(r#"[{{"id":"{id}","names":["of-{id}"]}}]"#),
+            );
+        }
+        let mut names = names(root.path());
+        names.refresh(ids.iter().map(String::as_str));
+        let found = [moved, snap, volatile, transient].map(|id| names.of(id).map(str::to_owned));
+        let of = |id: &String| Some(format!("of-{id}"));
+        assert_eq!(
+            found,
+            [
+                Some("web".into()),
+                Some("db".into()),
+                of(volatile),
+                of(transient)
+            ]
+        );
     }
 
     #[test]
@@ -231,9 +298,10 @@ mod tests {
         ] {
             let root = tempfile::tempdir().unwrap();
             let id = id('a');
-            let docker = root.path().join(format!("{DOCKER}/{id}/config.v2.json"));
-            write(&docker, text.as_bytes());
-            write(&root.path().join(PODMAN), text.as_bytes());
+            let docker = format!("{}/containers/{id}/config.v2.json", DOCKER[0]);
+            for file in [&*docker, PODMAN[0], DOCKER_SETTINGS] {
+                write(&root.path().join(file), text.as_bytes());
+            }
             let mut names = names(root.path());
             names.refresh([id.as_str()].into_iter());
             assert_eq!(names.of(&id), None, "{text}");
