@@ -10,7 +10,7 @@
  * };
  * ```
  */
-export type Message = Hello | Metric | AlertMessage | Heartbeat | Gap | End;
+export type Message = Hello | Metric | AlertMessage | Heartbeat | Summary | Gap | End;
 
 /** Sent before a host's first message, and again whenever its stream, interval, metrics or `replay` change. */
 export interface Hello {
@@ -171,6 +171,21 @@ export interface Heartbeat {
   seq: number;
   data: Sample;
   absent?: string[];
+}
+
+/** What the samples of a bucket of time have in common, in place of them: only if the query has `step`. */
+export interface Summary {
+  type: "summary";
+  host: string;
+  /** The bucket's bounds in ms since 1970, multiples of the step; `to` is where the next one begins. */
+  from: number;
+  to: number;
+  /** How many samples it stands for. */
+  count: number;
+  /** The values of each metric that any of the samples has. */
+  mean: Record<string, number>;
+  min: Record<string, number>;
+  max: Record<string, number>;
 }
 
 /** Numbered messages that will not arrive. */

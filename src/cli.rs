@@ -193,6 +193,7 @@ impl ClientArgs {
             after: Vec::new(),
             last: self.last,
             since: self.since,
+            step: None,
         }
     }
 

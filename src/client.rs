@@ -133,6 +133,7 @@ pub enum Warning {
 }
 
 /// A message that arrived. No sample and no alert arrives twice; where the server does not number them, the client does.
+/// Only if a connection is lost amid summaries, they and the alerts among them arrive again.
 #[derive(Debug, Clone)]
 pub struct Received {
     /// Which of the servers sent it.

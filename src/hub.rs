@@ -10,10 +10,12 @@
 //!
 //! The hub knows nothing of sockets. Its locks are held only while a few handles are copied, never across an await.
 
+mod ahead;
 mod cursor;
 mod now_firing;
 mod past;
 mod ring;
+mod steps;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -29,11 +31,14 @@ use crate::locks::lock;
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{Alert, HostName, HostPattern, Numbered, Query};
 
-pub use past::{Past, PastFrom, PastMessage, PastMessages, PastRequest, PastStatus};
+pub use past::{
+    Past, PastFrom, PastMessage, PastMessages, PastMinute, PastPart, PastParts, PastRequest,
+    PastStatus,
+};
 pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
-use past::PastReaders;
+use ahead::PastReaders;
 use ring::Ring;
 
 /// How much of each host's log is kept.

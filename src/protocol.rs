@@ -9,6 +9,7 @@
 //! | `metric` | yes | a [`Sample`] |
 //! | `alert` | yes | an [`Alert`] with the sample that caused it |
 //! | `heartbeat` | no | the newest sample once more, to viewers that have everything |
+//! | `summary` | no | a [`Summary`]: what a bucket of samples has in common, to viewers that asked for it |
 //! | `gap` | no | a [`Gap`]: numbered messages that will not come |
 //! | `end` | no | a recording is over |
 //!
@@ -35,6 +36,7 @@ mod numbered;
 mod query;
 mod sample;
 mod shown;
+mod summary;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -58,6 +60,7 @@ pub use numbered::Numbered;
 pub use query::{HostPattern, Query, QueryError, names_token};
 pub use sample::{CONTAINERS, Container, LAST_TIMESTAMP, Process, Sample, rfc3339};
 pub use shown::{is_deceptive, shown, shown_char};
+pub use summary::{Aggregate, Summary, ValueRange, Values};
 pub use text::{escape_unsafe, is_unsafe};
 pub use update::Update;
 

@@ -93,7 +93,8 @@ pub use packed::{is_packed, unpacked};
 pub use reader::{Reader, RowPlace, TornRow};
 pub use resume::{Appended, Resume};
 pub use rotated::{
-    Pushed, RotatedFile, RotatedWriter, RotationLimits, Tidier, files_in, lock_file, remove_oldest,
+    MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader, Pushed, RotatedFile, RotatedWriter,
+    RotationLimits, Tidier, files_in, lock_file, remove_oldest, sums_up,
 };
 pub use rotation::{Period, Rotation};
 pub use row::Row;

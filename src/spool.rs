@@ -10,6 +10,7 @@ mod options;
 mod reading;
 mod spans;
 mod state;
+mod stepping;
 #[cfg(test)]
 mod tests;
 mod writing;
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 use crate::disk::{Disk, SystemDisk};
 use crate::hub::{
-    Announcement, Past, PastFrom, PastMessage, PastMessages, PastRequest, PastStatus,
+    Announcement, Past, PastFrom, PastMessage, PastMessages, PastParts, PastRequest, PastStatus,
 };
 use crate::locks::lock;
 use crate::millis::{epoch_millis, in_millis};
@@ -143,6 +144,11 @@ impl Past for Spool {
             wanted.from,
             wanted.before,
         )?))
+    }
+
+    fn read_in_steps(&self, wanted: &PastRequest, step: u64) -> std::io::Result<PastParts> {
+        let state = Arc::clone(&self.state);
+        Ok(Box::new(stepping::SpoolParts::begin(state, wanted, step)?))
     }
 
     fn announced(&self, _: &HostName, announcement: &Arc<Announcement>) {

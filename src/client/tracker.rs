@@ -40,6 +40,8 @@ pub(super) struct Tracker {
     /// The stream of messages without a `hello`: one for each connection.
     connection: StreamId,
     delivered: Delivered,
+    /// Whether this connection asked for summaries of the past.
+    asked_for_step: bool,
     ready: VecDeque<Received>,
     warnings: VecDeque<Warning>,
 }
@@ -85,11 +87,12 @@ impl Tracker {
         let bookmark = |known: &ResumePoint| {
             let Position { host, stream, seq } = &known.last;
             let bookmark = Bookmark::behind(*stream, *seq, known.past.iter().copied());
-            (host.clone(), TrackedHost::new(bookmark))
+            (host.clone(), TrackedHost::new(bookmark, false))
         };
         Self {
             server,
             nameless,
+            asked_for_step: query.step.is_some() && known.is_empty(),
             query,
             only_shows: false,
             hosts: known.iter().map(bookmark).collect(),
@@ -121,6 +124,10 @@ impl Tracker {
             after: after.collect(),
             ..self.query.clone()
         };
+        if query.step.is_some() && !query.after.is_empty() {
+            // The past is known. A host that is not begins with its newest sample.
+            (query.step, query.since, query.last) = (None, None, None);
+        }
         if query.last.is_none() && query.since.is_none() && self.awaits_first_messages() {
             query.last = Some(FROM_THE_FIRST);
         }
@@ -159,8 +166,10 @@ impl Tracker {
     pub(super) fn connected(&mut self, now: u64) {
         self.connection = StreamId(now.max(self.connection.0 + 1));
         self.delivered = Delivered::Nothing;
+        self.asked_for_step = self.query().step.is_some();
         for host in self.hosts.values_mut() {
             host.stream = None;
+            host.is_summed_up = self.asked_for_step;
             host.announced_gap = None;
             host.is_rejected = false;
             host.reported.two_sources = false;
@@ -196,21 +205,13 @@ impl Tracker {
         raw: Utf8Bytes,
         now: Instant,
     ) -> Result<AfterMessage, DecodeError> {
-        let mut message = Message::decode(&raw)?;
-        if matches!(message.body, Body::Unknown) {
+        let message = Message::decode(&raw)?;
+        let Some((name, is_new)) = self.host_of(&message) else {
             return Ok(AfterMessage::GoOn);
-        }
-        let name = message
-            .host
-            .get_or_insert_with(|| self.nameless.clone())
-            .clone();
-        let is_new = !self.hosts.contains_key(&name);
-        if self.elsewhere.contains(&name) || is_new && !self.takes_new(&name) {
-            self.delivered = Delivered::Wanted;
-            return Ok(AfterMessage::GoOn);
-        }
+        };
+        let is_summed_up = self.asked_for_step;
         let host = (self.hosts.entry(name.clone()))
-            .or_insert_with(|| TrackedHost::new(Bookmark::default()));
+            .or_insert_with(|| TrackedHost::new(Bookmark::default(), is_summed_up));
         if let Body::Hello(hello) = &message.body {
             let warning = host.greet(&name, hello);
             self.warnings.extend(warning);
@@ -230,6 +231,7 @@ impl Tracker {
                 }
                 Update::Hello(hello)
             }
+            Body::Gap(gap) if host.is_summed_up => Update::Gap(gap),
             Body::Gap(gap) => {
                 // The numbers decide: it is passed on before the next message if they agree.
                 host.announced_gap = Some((gap, raw));
@@ -239,11 +241,18 @@ impl Tracker {
                 host.ended = true;
                 Update::End
             }
+            Body::Numbered(message) if host.is_amid_summaries(&message) => {
+                let Some(message) = host.place(&name, message) else {
+                    return Ok(AfterMessage::GoOn);
+                };
+                Update::Numbered(message)
+            }
             Body::Numbered(message) => {
                 self.number(name, is_new, message, raw, now);
                 return Ok(AfterMessage::GoOn);
             }
             Body::Heartbeat { seq, sample } => Update::Heartbeat { seq, sample },
+            Body::Summary(summary) => Update::Summary(summary),
             Body::Unknown => return Ok(AfterMessage::GoOn),
         };
         let stream = host.bookmark.stream(host.stream, self.connection);
@@ -255,6 +264,20 @@ impl Tracker {
             raw,
         });
         Ok(AfterMessage::GoOn)
+    }
+
+    /// The host of a message and whether it is new, if it is wanted here.
+    fn host_of(&mut self, message: &Message) -> Option<(HostName, bool)> {
+        if matches!(message.body, Body::Unknown) {
+            return None;
+        }
+        let name = message.host.as_ref().unwrap_or(&self.nameless).clone();
+        let is_new = !self.hosts.contains_key(&name);
+        if self.elsewhere.contains(&name) || is_new && !self.takes_new(&name) {
+            self.delivered = Delivered::Wanted;
+            return None;
+        }
+        Some((name, is_new))
     }
 
     /// Passes on a numbered message if it is new, after the gap before it.

@@ -78,7 +78,7 @@ async fn replay(
 ) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
-    args.check_window(None)?;
+    args.check_window(args.window(), None)?;
     let inputs = args.inputs(global)?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
@@ -141,11 +141,13 @@ async fn broadcast(
     args: &ReplayArgs,
     global: &GlobalArgs,
     (listeners, trust): (Vec<TcpListener>, server::Trust),
-    (Prepared { survey, playback }, alerting, counts): (
-        Prepared,
-        Option<Alerting>,
-        Arc<NotificationCounts>,
-    ),
+    (
+        Prepared {
+            survey, playback, ..
+        },
+        alerting,
+        counts,
+    ): (Prepared, Option<Alerting>, Arc<NotificationCounts>),
     (companion, stop): (Option<(&Companion, Stdio)>, CancellationToken),
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {

@@ -5,10 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::millis::in_millis;
-use crate::protocol::{Body, Frame, Gap, GapReason, Hello, HostName, Message, Query, StreamId};
+use crate::protocol::{Body, Frame, Gap, Hello, HostName, Message, Query, StreamId};
 
-use super::past::{PastBegin, PastEntry, PastFrom, PastNext, PastReading, PastRequest};
+use super::ahead::{NextAhead, PastPermit, ReadAhead};
+use super::past::{PastEntry, PastFrom, PastRequest, read_past};
 use super::ring::{Announcement, Ring};
+use super::steps::{StepEntry, StepRequest, read_in_steps};
 use super::{HostLog, Hub};
 
 #[derive(Debug)]
@@ -27,9 +29,13 @@ pub(super) struct Cursor {
     overruns: u32,
     gaps: u32,
     /// Reads what is older than the ring.
-    reading: Option<Box<PastReading>>,
+    reading: Option<Box<ReadAhead<PastEntry>>>,
     /// Where to read the past from, as soon as fewer viewers read it.
     waits_for: Option<PastFrom>,
+    /// Reads what comes before the newest sample in steps.
+    steps: Option<Box<ReadAhead<StepEntry>>>,
+    /// What to read in steps, as soon as fewer viewers read the past.
+    waits_for_steps: Option<Box<StepRequest>>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,
 }
@@ -50,7 +56,9 @@ impl Cursor {
     /// in milliseconds of the monotonic clock.
     pub(super) fn new(hub: &Hub, log: Arc<HostLog>, query: &Query, now: u64) -> Self {
         let mut cursor = Self::in_ring(hub, log, query, now);
-        if hub.shared.past.is_some() {
+        if let Some(step) = query.step {
+            cursor.begin_in_steps(hub, query, in_millis(step).max(1), now);
+        } else if hub.shared.past.is_some() {
             let log = Arc::clone(&cursor.log);
             let ring = lock(&log.ring);
             let from = match (cursor.last, query.last, query.since) {
@@ -105,7 +113,47 @@ impl Cursor {
             gaps: 0,
             reading: None,
             waits_for: None,
+            steps: None,
+            waits_for_steps: None,
             asked: None,
+        }
+    }
+
+    /// Begins with the bucket in which the place lies that `query` names.
+    fn begin_in_steps(&mut self, hub: &Hub, query: &Query, step: u64, now: u64) {
+        let floor = |time: u64| PastFrom::Since(time - time % step);
+        let log = Arc::clone(&self.log);
+        let ring = lock(&log.ring);
+        let older = match (query.last, query.since) {
+            (None, Some(back)) => ring.before_since(in_millis(back), now).map(floor),
+            (count, _) => ring.before_last(count.unwrap_or(1)).map(PastFrom::Last),
+        };
+        let next = ring.bucket_start(self.next.load(Ordering::Relaxed), step);
+        // The bucket of the oldest message in the ring may begin before it.
+        let begins_earlier = || ring.oldest_time().filter(|_| next == ring.start());
+        let from = older.or_else(|| begins_earlier().map(floor));
+        let from = from.filter(|_| hub.shared.past.is_some());
+        let next = if from.is_some() { ring.start() } else { next };
+        drop(ring);
+        self.next.store(next, Ordering::Relaxed);
+        let next = Arc::clone(&self.next);
+        let request = StepRequest {
+            log,
+            next,
+            from,
+            step,
+        };
+        self.waits_for_steps = Some(Box::new(request));
+        self.turn_to_steps(hub);
+    }
+
+    /// Starts reading in steps, on a thread, if it waits for that.
+    fn turn_to_steps(&mut self, hub: &Hub) {
+        if self.waits_for_steps.is_some()
+            && let Some(permit) = PastPermit::take(hub)
+            && let Some(request) = self.waits_for_steps.take()
+        {
+            self.steps = read_in_steps(hub, permit, *request).map(Box::new);
         }
     }
 
@@ -115,12 +163,12 @@ impl Cursor {
 
     /// Whether it waits to read the past.
     pub(super) fn waits_for_past(&self) -> bool {
-        self.waits_for.is_some()
+        self.waits_for.is_some() || self.waits_for_steps.is_some()
     }
 
     /// Whether it reads the past.
     pub(super) fn is_in_past(&self) -> bool {
-        self.reading.is_some()
+        self.reading.is_some() || self.steps.is_some()
     }
 
     pub(super) fn is_ended(&self) -> bool {
@@ -139,7 +187,7 @@ impl Cursor {
 
     /// Appends a hello, if the viewer hasn't had one. A viewer that starts in the past gets it with its first message.
     pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
-        if self.announced.is_none() && self.reading.is_none() && self.waits_for.is_none() {
+        if self.announced.is_none() && !self.is_in_past() && !self.waits_for_past() {
             let log = Arc::clone(&self.log);
             let ring = lock(&log.ring);
             let next = self.next.load(Ordering::Relaxed).max(ring.start());
@@ -155,8 +203,15 @@ impl Cursor {
         budget: &mut usize,
         over: bool,
     ) -> CursorStanding {
+        self.turn_to_steps(hub);
+        if self.waits_for_steps.is_some() {
+            return CursorStanding::Waiting;
+        }
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
+        if let Some(standing) = self.read_steps(&ring, frames, budget) {
+            return standing;
+        }
         if let Some(standing) = self.read_past(&ring, frames, budget) {
             return standing;
         }
@@ -221,6 +276,44 @@ impl Cursor {
         CursorStanding::Head
     }
 
+    /// Continues in steps. `None` once what is live begins.
+    fn read_steps(
+        &mut self,
+        ring: &Ring,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+    ) -> Option<CursorStanding> {
+        let mut steps = self.steps.take()?;
+        let standing = loop {
+            if *budget == 0 {
+                break CursorStanding::More;
+            }
+            match steps.next() {
+                NextAhead::NotYet => break CursorStanding::Waiting,
+                NextAhead::Over => return None,
+                NextAhead::Entry(entry) => self.send_step(ring, entry, frames, budget),
+            }
+        };
+        self.steps = Some(steps);
+        Some(standing)
+    }
+
+    fn send_step(
+        &mut self,
+        ring: &Ring,
+        entry: StepEntry,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+    ) {
+        self.last = Some(entry.last());
+        if let Some(frame) = entry.frame {
+            self.announce_past(ring, &entry.announcement, entry.seq, frames);
+            self.gaps += u32::from(entry.is_gap);
+            *budget = budget.saturating_sub(frame.size());
+            frames.push(frame);
+        }
+    }
+
     /// Continues in the past. `None` once the ring takes over.
     fn read_past(
         &mut self,
@@ -234,14 +327,14 @@ impl Cursor {
                 break CursorStanding::More;
             }
             match reading.next() {
-                PastNext::NotYet => break CursorStanding::Waiting,
-                PastNext::Over => return None,
-                PastNext::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
+                NextAhead::NotYet => break CursorStanding::Waiting,
+                NextAhead::Over => return None,
+                NextAhead::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
                     // The ring has this one and all that follow.
                     self.next.store(ring.start(), Ordering::Relaxed);
                     return None;
                 }
-                PastNext::Entry(entry) => self.send_past(ring, &entry, frames, budget),
+                NextAhead::Entry(entry) => self.send_past(ring, &entry, frames, budget),
             }
         };
         self.reading = Some(reading);
@@ -259,17 +352,29 @@ impl Cursor {
         if self.has(ring, stream, seq) {
             return;
         }
-        if !self.is_announced(&entry.announcement) {
-            let mut hello = self.hello(ring, &entry.announcement);
-            hello.oldest = match hello.oldest {
-                0 => seq,
-                oldest => oldest.min(seq),
-            };
-            hello.newest = hello.newest.max(seq);
-            self.announced = Some(Arc::clone(&entry.announcement));
-            frames.push(self.frame(Body::Hello(Box::new(hello))));
-        }
+        self.announce_past(ring, &entry.announcement, seq, frames);
         self.send(stream, seq, &entry.frame, frames, budget);
+    }
+
+    /// Announces a message of the past.
+    fn announce_past(
+        &mut self,
+        ring: &Ring,
+        announcement: &Arc<Announcement>,
+        seq: u64,
+        frames: &mut Vec<Frame>,
+    ) {
+        if self.is_announced(announcement) {
+            return;
+        }
+        let mut hello = self.hello(ring, announcement);
+        hello.oldest = match hello.oldest {
+            0 => seq,
+            oldest => oldest.min(seq),
+        };
+        hello.newest = hello.newest.max(seq);
+        self.announced = Some(Arc::clone(announcement));
+        frames.push(self.frame(Body::Hello(Box::new(hello))));
     }
 
     /// It will return where the ring begins now, which is where reading the past ends. If the ring has moved on by
@@ -288,11 +393,10 @@ impl Cursor {
             before,
         };
         self.waits_for = None;
-        let begun = (hub.shared.past.as_ref()).map(|past| PastReading::begin(hub, past, wanted));
-        match begun {
-            Some(PastBegin::Reading(reading)) => self.reading = Some(Box::new(reading)),
-            Some(PastBegin::Busy) => self.waits_for = Some(from),
-            Some(PastBegin::Impossible) | None => {}
+        let Some(past) = &hub.shared.past else { return };
+        match PastPermit::take(hub) {
+            Some(permit) => self.reading = read_past(hub, permit, past, wanted).map(Box::new),
+            None => self.waits_for = Some(from),
         }
     }
 
@@ -350,26 +454,11 @@ impl Cursor {
     }
 
     fn tell_gap(&mut self, stream: StreamId, seq: u64, frames: &mut Vec<Frame>) {
-        let Some((last_stream, last)) = self.last else {
-            return;
-        };
-        let gap = if last_stream != stream {
-            Gap {
-                from: None,
-                to: None,
-                reason: GapReason::Restarted,
-            }
-        } else if last + 1 != seq {
-            Gap {
-                from: Some(last + 1),
-                to: Some(seq - 1),
-                reason: GapReason::Expired,
-            }
-        } else {
-            return;
-        };
-        self.gaps += 1;
-        frames.push(self.frame(Body::Gap(gap)));
+        let gap = self.last.and_then(|last| Gap::between(last, (stream, seq)));
+        if let Some(gap) = gap {
+            self.gaps += 1;
+            frames.push(self.frame(Body::Gap(gap)));
+        }
     }
 
     fn beat(&mut self, ring: &Ring, frames: &mut Vec<Frame>) {

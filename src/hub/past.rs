@@ -1,21 +1,13 @@
 //! Messages older than a ring: kept elsewhere, and read on a thread, because that may take long.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, SyncSender, TryRecvError};
 
-use crate::protocol::{Frame, HostName, Numbered, StreamId};
+use crate::protocol::{Aggregate, Frame, HostName, Numbered, StreamId};
 
+use super::ahead::{Batches, PastPermit, ReadAhead};
 use super::{Announcement, Hub};
-
-/// Batches that wait between the thread and the viewer.
-const BATCHES_AHEAD: usize = 2;
-
-/// The approximate size of a batch, in bytes.
-const BATCH_BYTES: usize = 64 * 1024;
 
 /// A place for messages older than a ring, such as a spool or a store.
 pub trait Past: fmt::Debug + Send + Sync + 'static {
@@ -28,6 +20,16 @@ pub trait Past: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// When it cannot be read. The viewer then gets a gap and what the ring holds.
     fn read(&self, wanted: &PastRequest) -> io::Result<PastMessages>;
+
+    /// As [`Past::read`], for a viewer that wants buckets of `step` milliseconds: minutes that are kept summed up may
+    /// come as such, where no bucket ends within one. It should begin with the whole bucket that `wanted` lies in.
+    ///
+    /// # Errors
+    /// As for [`Past::read`].
+    fn read_in_steps(&self, wanted: &PastRequest, _step: u64) -> io::Result<PastParts> {
+        let messages = self.read(wanted)?;
+        Ok(Box::new(messages.map(|it| it.map(PastPart::Message))))
+    }
 
     /// Learns what the following messages of `host` have in common.
     fn announced(&self, _host: &HostName, _announcement: &Arc<Announcement>) {}
@@ -62,40 +64,44 @@ pub struct PastStatus {
     pub oldest: Option<u64>,
 }
 
-/// How many viewers may read the past at once.
-const MOST_READERS: usize = 4;
+/// What [`Past::read_in_steps`] returns.
+pub type PastParts = Box<dyn Iterator<Item = io::Result<PastPart>>>;
 
-/// Counts the viewers that read the past.
-#[derive(Debug, Default)]
-pub(super) struct PastReaders(AtomicUsize);
+/// A part of the past, for a viewer that wants it in steps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PastPart {
+    /// A message.
+    Message(PastMessage),
+    /// Messages that follow each other within a minute.
+    Minute(PastMinute),
+    /// An alert among those of the minute before it.
+    Alert(PastMessage),
+}
 
-/// One of the viewers that may read the past, until it is dropped.
-struct PastPermit(Arc<PastReaders>);
-
-impl PastPermit {
-    fn take(readers: &Arc<PastReaders>) -> Option<Self> {
-        let more = |count| (count < MOST_READERS).then_some(count + 1);
-        let taken = readers
-            .0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.is_ok().then(|| Self(Arc::clone(readers)))
+impl PastPart {
+    /// The stream and number of its first message, unless that was among those of the part before it.
+    pub(super) fn begin(&self) -> Option<(StreamId, u64)> {
+        match self {
+            Self::Message(it) => Some((it.announcement.stream, it.message.seq)),
+            Self::Minute(it) => Some((it.announcement.stream, it.first)),
+            Self::Alert(_) => None,
+        }
     }
 }
 
-impl Drop for PastPermit {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// What beginning to read the past came to.
-pub(super) enum PastBegin {
-    /// It is being read.
-    Reading(PastReading),
-    /// Too many viewers are reading it. The hub wakes its viewers when that has changed.
-    Busy,
-    /// No thread can be started.
-    Impossible,
+/// Messages of one stream without a hole, summed up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PastMinute {
+    /// The announcement that they belong to.
+    pub announcement: Arc<Announcement>,
+    /// When the minute begins, in milliseconds since the epoch.
+    pub from: u64,
+    /// The number of the first one.
+    pub first: u64,
+    /// The number of the last one.
+    pub last: u64,
+    /// Their samples.
+    pub values: Aggregate,
 }
 
 /// What [`Past::read`] returns.
@@ -146,103 +152,43 @@ impl PastEntry {
     }
 }
 
-/// The next message of the past, if it is ready.
-pub(super) enum PastNext {
-    /// This one.
-    Entry(PastEntry),
-    /// None yet; the hub wakes its viewers when there is one.
-    NotYet,
-    /// There is no more.
-    Over,
-}
-
-/// One viewer's reading of the past. Dropping it ends the thread.
-#[derive(Debug)]
-pub(super) struct PastReading {
-    batches: Receiver<Vec<PastEntry>>,
-    batch: VecDeque<PastEntry>,
-}
-
-impl PastReading {
-    /// Starts reading.
-    pub(super) fn begin(hub: &Hub, past: &Arc<dyn Past>, wanted: PastRequest) -> PastBegin {
-        let Some(permit) = PastPermit::take(&hub.shared.past_readers) else {
-            return PastBegin::Busy;
-        };
-        let (sender, batches) = mpsc::sync_channel(BATCHES_AHEAD);
-        let (hub, past) = (hub.clone(), Arc::clone(past));
-        let read = move || {
-            if let Err(error) = send_all(&hub, &*past, &wanted, &sender) {
-                tracing::warn!(host = %wanted.host, %error, "cannot read the past");
-            }
-            // The viewer then sees the end, and others that there is room.
-            drop((sender, permit));
-            hub.wake();
-        };
-        let thread = std::thread::Builder::new().name("past".into()).spawn(read);
-        if let Err(error) = &thread {
-            tracing::warn!(%error, "cannot start reading the past");
-            return PastBegin::Impossible;
-        }
-        PastBegin::Reading(Self {
-            batches,
-            batch: VecDeque::new(),
-        })
-    }
-
-    /// Takes the next message.
-    pub(super) fn next(&mut self) -> PastNext {
-        loop {
-            if let Some(entry) = self.batch.pop_front() {
-                return PastNext::Entry(entry);
-            }
-            match self.batches.try_recv() {
-                Ok(batch) => self.batch = batch.into(),
-                Err(TryRecvError::Empty) => return PastNext::NotYet,
-                Err(TryRecvError::Disconnected) => return PastNext::Over,
-            }
-        }
-    }
-}
-
-/// Sends the messages of `past` in batches, until the viewer needs no more.
-fn send_all(
+/// Starts reading the past for one viewer; `None` if that is impossible.
+pub(super) fn read_past(
     hub: &Hub,
+    permit: PastPermit,
+    past: &Arc<dyn Past>,
+    wanted: PastRequest,
+) -> Option<ReadAhead<PastEntry>> {
+    let past = Arc::clone(past);
+    ReadAhead::begin(hub, permit, move |batches| {
+        // What was read before an error is still valid.
+        if let Err(error) = read_all(&*past, &wanted, batches) {
+            tracing::warn!(host = %wanted.host, %error, "cannot read the past");
+        }
+    })
+}
+
+fn read_all(
     past: &dyn Past,
     wanted: &PastRequest,
-    sender: &SyncSender<Vec<PastEntry>>,
+    batches: &mut Batches<PastEntry>,
 ) -> io::Result<()> {
-    let (mut batch, mut bytes, mut failed) = (Vec::new(), 0, None);
-    let mut messages = past.read(wanted)?;
-    loop {
-        let message = messages.next();
-        let is_over = !matches!(message, Some(Ok(_)));
-        match message {
-            Some(Ok(PastMessage {
-                announcement,
-                message,
-            })) => {
-                let frame = message.frame();
-                bytes += frame.size();
-                batch.push(PastEntry {
-                    announcement,
-                    seq: message.seq,
-                    frame,
-                });
-            }
-            Some(Err(error)) => failed = Some(error),
-            None => {}
-        }
-        if is_over || bytes >= BATCH_BYTES {
-            bytes = 0;
-            // What was read before an error is still valid.
-            if sender.send(std::mem::take(&mut batch)).is_err() {
-                return Ok(());
-            }
-            hub.wake();
-        }
-        if is_over {
-            return failed.map_or(Ok(()), Err);
+    for message in past.read(wanted)? {
+        let PastMessage {
+            announcement,
+            message,
+        } = message?;
+        let frame = message.frame();
+        let bytes = frame.size();
+        let entry = PastEntry {
+            announcement,
+            seq: message.seq,
+            frame,
+        };
+        batches.add(entry, bytes);
+        if !batches.is_wanted() {
+            break;
         }
     }
+    Ok(())
 }

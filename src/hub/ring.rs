@@ -49,7 +49,7 @@ pub struct Announcement {
     pub unavailable: Arc<[String]>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct RingEntry {
     pub(super) frame: Frame,
     pub(super) seq: u64,
@@ -360,6 +360,27 @@ impl Ring {
             .entries
             .partition_point(|entry| entry.clock < now.saturating_sub(back));
         self.first + offset as u64
+    }
+
+    /// The index of the first entry in the same bucket of `step` milliseconds as the one at `index`.
+    pub(super) fn bucket_start(&self, index: u64, step: u64) -> u64 {
+        let bucket = |index| self.entry(index).map(|entry| entry.timestamp / step);
+        let mut start = index;
+        while self.first < start && bucket(start - 1) == bucket(index) {
+            start -= 1;
+        }
+        start
+    }
+
+    /// The entries from `from` to before `to`, with their indexes: about so many bytes of them, if there are more.
+    pub(super) fn copy(&self, from: u64, to: u64, bytes: usize) -> Vec<(u64, RingEntry)> {
+        let mut taken = 0;
+        let entries = (from.max(self.first)..to).map_while(|index| {
+            let entry = self.entry(index).filter(|_| taken < bytes)?;
+            taken += entry.frame.size();
+            Some((index, entry.clone()))
+        });
+        entries.collect()
     }
 
     /// The place of a number among all past and future ones of this log, if its stream is known.

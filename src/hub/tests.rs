@@ -1,6 +1,7 @@
 //! What a viewer gets, in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
 
 mod past;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +111,8 @@ fn short(message: &Message) -> String {
             ..
         }) => format!("gap {from}-{to}"),
         Body::Gap(gap) => format!("gap {:?}", gap.reason).to_lowercase(),
-        Body::End => "end".into(),
-        Body::Unknown => "unknown".into(),
+        Body::Summary(it) => format!("{}x {}-{}", it.count, it.from / 1000, it.to / 1000),
+        other => format!("{other:?}").to_lowercase(),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::{
-    Alert, AlertState, Body, Gap, GapReason, Hello, Message, MetricInfo, NameError, Replay, Sample,
-    StreamId, System, Unplaced,
+    Alert, AlertState, Body, Gap, GapReason, Hello, HostName, Message, MetricInfo, NameError,
+    Replay, Sample, StreamId, Summary, System, Unplaced, Values,
 };
 
 /// Why a text is not a message.
@@ -36,6 +36,10 @@ impl Message {
     /// When `json` is not a message of a known type in that type's form.
     pub fn decode(json: &str) -> Result<Self, DecodeError> {
         match serde_json::from_str::<Incoming<'_>>(json) {
+            Ok(incoming) if incoming.kind == "summary" => Ok(Self {
+                host: incoming.host()?,
+                body: Body::Summary(Box::new(summary(json)?)),
+            }),
             Ok(incoming) => incoming.try_into(),
             Err(error) => match serde_json::from_str::<TypeOnly<'_>>(json) {
                 Ok(TypeOnly { kind }) if !KNOWN_TYPES.contains(&&*kind) => Ok(Self {
@@ -48,7 +52,15 @@ impl Message {
     }
 }
 
-const KNOWN_TYPES: [&str; 6] = ["hello", "metric", "alert", "heartbeat", "gap", "end"];
+const KNOWN_TYPES: [&str; 7] = [
+    "hello",
+    "metric",
+    "alert",
+    "heartbeat",
+    "summary",
+    "gap",
+    "end",
+];
 
 #[derive(Deserialize)]
 struct TypeOnly<'a> {
@@ -88,6 +100,10 @@ struct Incoming<'a> {
 }
 
 impl Incoming<'_> {
+    fn host(&self) -> Result<Option<HostName>, NameError> {
+        self.host.as_deref().map(str::parse).transpose()
+    }
+
     fn sample(&mut self, kind: &'static str) -> Result<Sample, DecodeError> {
         let mut sample = self.data.take().ok_or(DecodeError::Missing {
             kind,
@@ -126,7 +142,7 @@ impl TryFrom<Incoming<'_>> for Message {
     type Error = DecodeError;
 
     fn try_from(mut incoming: Incoming<'_>) -> Result<Self, DecodeError> {
-        let host = incoming.host.as_deref().map(str::parse).transpose()?;
+        let host = incoming.host()?;
         let seq = incoming.seq;
         let body = match &*incoming.kind {
             "hello" => Body::Hello(Box::new(incoming.hello()?)),
@@ -164,6 +180,28 @@ impl TryFrom<Incoming<'_>> for Message {
         };
         Ok(Self { host, body })
     }
+}
+
+/// Reads a summary. Its fields are read only here: in other messages, the same names may mean anything.
+fn summary(json: &str) -> Result<Summary, DecodeError> {
+    #[derive(Deserialize)]
+    struct Wire {
+        from: u64,
+        to: u64,
+        count: u64,
+        mean: Values,
+        min: Values,
+        max: Values,
+    }
+    let wire = serde_json::from_str::<Wire>(json)?;
+    Ok(Summary {
+        from: wire.from,
+        to: wire.to,
+        count: wire.count,
+        mean: wire.mean,
+        min: wire.min,
+        max: wire.max,
+    })
 }
 
 impl Alert {

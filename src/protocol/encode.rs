@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Alert, Body, Frame, GapReason, Hello, HostName, Message, Numbered, Sample, Unplaced};
+use super::{
+    Alert, Body, Frame, GapReason, Hello, HostName, Message, Numbered, Sample, Summary, Unplaced,
+    Values,
+};
 
 impl Message {
     /// The message as JSON.
@@ -55,6 +58,28 @@ struct Outgoing<'a> {
     to: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<GapReason>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    summary: Option<SummaryFields<'a>>,
+}
+
+/// What a summary has besides the bounds of its bucket.
+#[derive(Serialize)]
+struct SummaryFields<'a> {
+    count: u64,
+    mean: &'a Values,
+    min: &'a Values,
+    max: &'a Values,
+}
+
+impl<'a> From<&'a Summary> for SummaryFields<'a> {
+    fn from(summary: &'a Summary) -> Self {
+        Self {
+            count: summary.count,
+            mean: &summary.mean,
+            min: &summary.min,
+            max: &summary.max,
+        }
+    }
 }
 
 impl<'a> Outgoing<'a> {
@@ -70,6 +95,7 @@ impl<'a> Outgoing<'a> {
             from: None,
             to: None,
             reason: None,
+            summary: None,
         }
     }
 
@@ -130,6 +156,12 @@ impl<'a> From<&'a Message> for Outgoing<'a> {
                 Self::numbered(host, *seq, alert.as_deref(), sample)
             }
             Body::Heartbeat { seq, sample } => blank("heartbeat").with(*seq, sample),
+            Body::Summary(summary) => Self {
+                from: Some(summary.from),
+                to: Some(summary.to),
+                summary: Some((&**summary).into()),
+                ..blank("summary")
+            },
             Body::Gap(gap) => Self {
                 from: gap.from,
                 to: gap.to,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::number::optional_number;
-use super::{HostName, MetricInfo, Sample, StreamId};
+use super::{HostName, MetricInfo, Sample, StreamId, Summary};
 
 /// One message. Wire form: a JSON object with `type` first.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +30,8 @@ pub enum Body {
         /// The newest sample.
         sample: Sample,
     },
+    /// What the samples of a bucket of time have in common, in place of them.
+    Summary(Box<Summary>),
     /// Numbered messages that will not arrive. The next message available follows.
     Gap(Gap),
     /// A recording is over; the server then closes with 1000 and the client doesn't reconnect.
@@ -214,6 +216,26 @@ pub struct Gap {
     pub to: Option<u64>,
     /// What happened.
     pub reason: GapReason,
+}
+
+impl Gap {
+    /// What is missing between the message `last` of a log and the message `next`, each given as its stream and number.
+    #[must_use]
+    pub fn between(last: (StreamId, u64), next: (StreamId, u64)) -> Option<Self> {
+        let ((last_stream, last), (stream, next)) = (last, next);
+        if last_stream != stream {
+            return Some(Self {
+                from: None,
+                to: None,
+                reason: GapReason::Restarted,
+            });
+        }
+        (last.saturating_add(1) < next).then(|| Self {
+            from: Some(last + 1),
+            to: Some(next - 1),
+            reason: GapReason::Expired,
+        })
+    }
 }
 
 /// Why numbers will not arrive.

@@ -20,7 +20,13 @@ pub struct Query {
     pub last: Option<u64>,
     /// Start this long ago, by the server's clock.
     pub since: Option<Duration>,
+    /// Get a summary for each bucket of this length instead of the samples in it. Whole milliseconds, at least a second;
+    /// only with `last` or `since`, and without `after`.
+    pub step: Option<Duration>,
 }
+
+/// The shortest step: samples are rarely closer.
+const MIN_STEP: Duration = Duration::from_secs(1);
 
 /// A host's name, or a glob of `*` and `?`.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +64,17 @@ pub enum QueryError {
     /// Not a duration.
     #[error("since: {0}")]
     Since(String),
+    /// Not a length of a bucket.
+    #[error("step: {0}")]
+    Step(String),
+    /// It is not said how far back the buckets begin.
+    #[error("step= needs a beginning: add since=, such as since=24h, or last=")]
+    StepWithoutBeginning,
+    /// Buckets have no positions.
+    #[error(
+        "step= and after= exclude each other: ask for buckets with since= or last=, or resume without step="
+    )]
+    StepAfter,
     /// Too many of one key.
     #[error("{0}= more than {MAX_REPEATS} times: open more connections")]
     TooMany(&'static str),
@@ -134,11 +151,18 @@ impl Query {
                     parsed.last = Some(value.parse().map_err(refused)?);
                 }
                 "since" => parsed.since = Some(parse_since(&value).map_err(QueryError::Since)?),
+                "step" => parsed.step = Some(parse_step(&value).map_err(QueryError::Step)?),
                 key if TOKEN_KEYS.contains(&key) => return Err(QueryError::Token),
                 _ => {}
             }
         }
-        Ok(parsed)
+        match parsed.step {
+            Some(_) if !parsed.after.is_empty() => Err(QueryError::StepAfter),
+            Some(_) if parsed.last.is_none() && parsed.since.is_none() => {
+                Err(QueryError::StepWithoutBeginning)
+            }
+            _ => Ok(parsed),
+        }
     }
 
     /// Whether `host` is among those wanted.
@@ -162,15 +186,40 @@ impl fmt::Display for Query {
             query.append_pair("last", &last.to_string());
         }
         if let Some(since) = self.since {
-            // A span of more than a few hundred years has too many nanoseconds to be read back with its milliseconds.
-            let text = match since.as_secs() {
-                secs @ 10_000_000_000.. => format!("{secs}s"),
-                _ => format!("{}ms", since.as_millis()),
-            };
-            query.append_pair("since", &text);
+            query.append_pair("since", &written(since));
+        }
+        if let Some(step) = self.step {
+            query.append_pair("step", &written(step));
         }
         f.write_str(&query.finish())
     }
+}
+
+/// A duration as [`parse_since`] reads it.
+fn written(duration: Duration) -> String {
+    // A span of more than a few hundred years has too many nanoseconds to be read back with its milliseconds.
+    match duration.as_secs() {
+        secs @ 10_000_000_000.. => format!("{secs}s"),
+        _ => format!("{}ms", duration.as_millis()),
+    }
+}
+
+/// The length of a bucket.
+fn parse_step(text: &str) -> Result<Duration, String> {
+    let step = parse_since(text)?;
+    if step < MIN_STEP {
+        return Err(format!(
+            "'{}' is too short: write 1s or more, such as step=1m",
+            shown(text)
+        ));
+    }
+    if step.subsec_nanos() % 1_000_000 != 0 {
+        return Err(format!(
+            "'{}' is not in whole milliseconds: write a longer step, such as step=1m",
+            shown(text)
+        ));
+    }
+    Ok(step)
 }
 
 /// A duration with a unit, or a bare number of seconds.
@@ -231,6 +280,26 @@ mod tests {
                 &"after=web-1:a:1&".repeat(1025),
                 "after= more than 1024 times",
             ),
+            (
+                "since=1h&step=soon",
+                "step: 'soon' is not a duration: write a number and a unit",
+            ),
+            (
+                "since=1h&step=0s",
+                "step: '0s' is too short: write 1s or more",
+            ),
+            ("since=1h&step=0.5", "step: '0.5' is too short"),
+            ("since=1h&step=-5m", "step: '-5m' is negative"),
+            ("since=1h&step=", "step: '' is not a duration"),
+            (
+                "since=1h&step=1.0005s",
+                "step: '1.0005s' is not in whole milliseconds",
+            ),
+            ("step=1m", "step= needs a beginning: add since="),
+            (
+                "since=1h&step=1m&after=a:s1:1",
+                "step= and after= exclude each other",
+            ),
             ("token=secret", "a token does not belong in a URL"),
         ] {
             let error = Query::parse(query).unwrap_err().to_string();
@@ -246,8 +315,11 @@ mod tests {
             after in prop::collection::vec(("[a-z][a-z0-9-]{0,8}", 0..u64::from(u32::MAX), 0..9_u64), 0..3),
             last in prop::option::of(0..1000_u64),
             since_ms in prop::option::of(0..100_000_000_u64),
+            step_ms in prop::option::of(1000..100_000_000_u64),
         ) {
+            let has_step = after.is_empty() && (last.is_some() || since_ms.is_some());
             let query = Query {
+                step: step_ms.filter(|_| has_step).map(Duration::from_millis),
                 hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
                 after: after
                     .into_iter()

@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for SampleVisitor {
 }
 
 /// A key, allocated only once.
-struct Key(Arc<str>);
+pub(super) struct Key(pub(super) Arc<str>);
 
 impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -193,7 +193,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 }
 
 /// A number, or something else, which is skipped.
-struct MaybeNumber(Option<f64>);
+pub(super) struct MaybeNumber(pub(super) Option<f64>);
 
 impl<'de> Deserialize<'de> for MaybeNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

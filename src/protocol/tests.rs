@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::{
     Alert, AlertState, Body, CONTRACT, Container, Gap, GapReason, Hello, HostName, Message,
-    MetricInfo, Process, Sample, StreamId, System, Unplaced,
+    MetricInfo, Process, Sample, StreamId, Summary, System, Unplaced, Values,
 };
 
 fn any_text() -> impl Strategy<Value = String> {
@@ -123,6 +123,16 @@ fn any_unplaced() -> impl Strategy<Value = Unplaced> {
     })
 }
 
+prop_compose! {
+    fn any_summary()(
+        from: u64, to: u64, count: u64,
+        values in prop::collection::btree_map("[a-z]{1,6}:[^\u{0}]{0,6}", prop::array::uniform3(any_number()), 0..6),
+    ) -> Summary {
+        let nth = |nth: usize| Values(values.iter().map(|(name, it)| (name.as_str().into(), it[nth])).collect());
+        Summary { from, to, count, mean: nth(0), min: nth(1), max: nth(2) }
+    }
+}
+
 fn any_body() -> impl Strategy<Value = Body> {
     let seq = || any::<Option<u64>>();
     prop_oneof![
@@ -131,6 +141,7 @@ fn any_body() -> impl Strategy<Value = Body> {
         any_unplaced().prop_map(Body::Numbered),
         (seq(), any_sample()).prop_map(|(seq, sample)| Body::Heartbeat { seq, sample }),
         any_gap().prop_map(Body::Gap),
+        any_summary().prop_map(|summary| Body::Summary(Box::new(summary))),
         Just(Body::End),
     ]
 }
@@ -194,6 +205,19 @@ fn unknown_types_and_fields_are_ignored() {
         panic!("{text}")
     };
     assert_eq!(sample.values, [("cpu".into(), 2.0)]);
+}
+
+#[test]
+fn the_fields_of_a_summary_may_mean_anything_elsewhere() {
+    let fields = r#""count":"x","mean":7,"min":[],"max":null"#;
+    let metric = format!(r#"{{"type":"metric",{fields},"data":{{"timestamp":5}}}}"#);
+    assert!(matches!(decoded(&metric), Body::Numbered(_)));
+    let summary = r#"{"type":"summary","from":1,"to":2,"count":3,"mean":{"a":1,"new":"x"},"min":{},"max":{}}"#;
+    let Body::Summary(summary) = decoded(summary) else {
+        panic!("{summary}")
+    };
+    assert_eq!(summary.mean.0, [("a".into(), 1.0)]);
+    assert!(Message::decode(&format!(r#"{{"type":"summary",{fields}}}"#)).is_err());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A message as its reader knows it, once nothing is missing that the wire leaves out.
 
-use super::{Gap, Hello, Numbered, Sample};
+use super::{Gap, Hello, Numbered, Sample, Summary};
 
 /// What a viewer learns about a host.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +16,8 @@ pub enum Update {
         /// The newest sample.
         sample: Sample,
     },
+    /// What the samples of a bucket of time have in common, in place of them.
+    Summary(Box<Summary>),
     /// Numbered messages that will not come.
     Gap(Gap),
     /// The recording is over.

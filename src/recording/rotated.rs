@@ -5,6 +5,7 @@
 //! oldest ones on a thread of its own.
 
 mod directory;
+mod minutes;
 mod packing;
 mod pruning;
 #[cfg(test)]
@@ -12,7 +13,8 @@ mod tests;
 mod tidier;
 mod writer;
 
-pub use directory::{RotatedFile, files_in, lock_file};
+pub use directory::{RotatedFile, files_in, lock_file, sums_up};
+pub use minutes::{MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader};
 pub use pruning::{RotationLimits, remove_oldest};
 pub use tidier::Tidier;
 pub use writer::{Pushed, RotatedWriter};

@@ -99,7 +99,7 @@ impl Files {
         match update {
             Update::Gap(gap) => file.gap(gap),
             Update::Numbered(message) => file.write(message).await?,
-            Update::Hello(_) | Update::Heartbeat { .. } | Update::End => {}
+            Update::Hello(_) | Update::Heartbeat { .. } | Update::Summary(_) | Update::End => {}
         }
         Ok(())
     }

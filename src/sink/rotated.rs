@@ -162,7 +162,7 @@ impl RotatedFiles {
         match update {
             Update::Gap(gap) => files.gap = Some(gap),
             Update::Numbered(message) => self.push(host, message)?,
-            Update::Hello(_) | Update::Heartbeat { .. } | Update::End => {}
+            Update::Hello(_) | Update::Heartbeat { .. } | Update::Summary(_) | Update::End => {}
         }
         Ok(())
     }

@@ -16,6 +16,7 @@ mod order;
 mod ordered;
 mod pace;
 mod playback;
+mod seek;
 mod series;
 mod survey;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub use feed::{Feed, LongWait, Observer, Played, ReplayError, Tempo};
 pub use order::RowOrder;
 pub use pace::Speed;
 pub use playback::{Numbering, Play, Playback, PlaybackOptions};
+pub use seek::seek;
 pub use survey::{DEFAULT_INTERVAL_MS, HostSurvey, Survey, Times, survey};
 pub use window::{Bound, Window};
 

@@ -69,6 +69,29 @@ pub(super) fn find(
     }
 }
 
+/// The time of the first row that is wanted; `None` if there are fewer rows, so that all are.
+pub(super) fn time_of(
+    state: &SpoolState,
+    files: &[RotatedFile],
+    from: PastFrom,
+    before: Option<(StreamId, u64)>,
+) -> Result<Option<u64>, ReadError> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let (at, mut skip) = find(state, files, from, before)?;
+    if skip == Skip::Nothing {
+        return Ok(None);
+    }
+    let mut rows = open(state, &files[at])?;
+    while let Some(row) = rows.next_row()? {
+        if skip.ends_at(&row) {
+            return Ok(Some(row.timestamp));
+        }
+    }
+    Ok(None)
+}
+
 fn find_after(
     state: &SpoolState,
     files: &[RotatedFile],

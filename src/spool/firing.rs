@@ -7,7 +7,9 @@ use super::spans::open;
 use super::state::SpoolState;
 use crate::millis::in_millis;
 use crate::protocol::{Alert, AlertState};
-use crate::recording::{ReadError, Reader, RotatedFile, Row, files_in};
+use crate::recording::{
+    MinutesEntry, MinutesReader, ReadError, Reader, RotatedFile, Row, files_in,
+};
 
 /// The alerts that fire at the end, judging by the last 6 hours, in the order in which they began.
 pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
@@ -25,8 +27,36 @@ pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
     firing
 }
 
-/// Notes the alerts in a file. Only their rows are read as such.
+/// Notes the alerts in a file.
 fn note(state: &SpoolState, file: &RotatedFile, firing: &mut Vec<Alert>) -> Result<(), ReadError> {
+    let alerts = match from_minutes(state, file) {
+        Some(alerts) => alerts,
+        None => from_rows(state, file)?,
+    };
+    for alert in alerts {
+        firing.retain(|it: &Alert| (&it.name, &it.metric) != (&alert.name, &alert.metric));
+        if alert.state == AlertState::Firing {
+            firing.push(alert);
+        }
+    }
+    Ok(())
+}
+
+/// The alerts in a file, from the one that sums it up, if there is one that can be read.
+fn from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<Alert>> {
+    let file = file.has_minutes.then_some(file)?;
+    let mut minutes = MinutesReader::open(state.directory(), &file.stem).ok()?;
+    let mut alerts = Vec::new();
+    while let Some(entry) = minutes.next_entry().ok()? {
+        if let MinutesEntry::Alert(message) = entry {
+            alerts.extend(message.alert.map(|alert| *alert));
+        }
+    }
+    Some(alerts)
+}
+
+/// The alerts in a file. Only their rows are read as such.
+fn from_rows(state: &SpoolState, file: &RotatedFile) -> Result<Vec<Alert>, ReadError> {
     let mut rows = open(state, file)?;
     let mut alerts = Vec::new();
     while let Some(row) = rows.next_row()? {
@@ -39,18 +69,12 @@ fn note(state: &SpoolState, file: &RotatedFile, firing: &mut Vec<Alert>) -> Resu
         }
     }
     if alerts.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    for row in Reader::new(Cursor::new(alerts), file.stem.clone())? {
-        let Some(alert) = row_alert(row?) else {
-            continue;
-        };
-        firing.retain(|it: &Alert| (&it.name, &it.metric) != (&alert.name, &alert.metric));
-        if alert.state == AlertState::Firing {
-            firing.push(alert);
-        }
-    }
-    Ok(())
+    let alerts = Reader::new(Cursor::new(alerts), file.stem.clone())?;
+    alerts
+        .filter_map(|row| row.map(row_alert).transpose())
+        .collect()
 }
 
 fn row_alert(row: Row) -> Option<Alert> {

@@ -8,7 +8,7 @@ use super::spans::open;
 use super::state::SpoolState;
 use crate::hub::{Announcement, PastFrom, PastMessage};
 use crate::protocol::{Numbered, StreamId, cores_among, describe};
-use crate::recording::{Columns, Contents, ReadError, Reader, Row, files_in};
+use crate::recording::{Columns, Contents, ReadError, Reader, RotatedFile, Row, files_in};
 
 /// How often a file that is gone is looked for again: it was compressed or removed after it was listed.
 const ATTEMPTS: u32 = 3;
@@ -49,74 +49,117 @@ impl Messages {
         })
     }
 
+    pub(super) fn state(&self) -> &SpoolState {
+        &self.state
+    }
+
+    /// What is not wanted of the next file.
+    pub(super) fn skipped(&self) -> Skip {
+        self.skip
+    }
+
+    /// All that follows is wanted.
+    pub(super) fn end_skip(&mut self) {
+        self.skip = Skip::Nothing;
+    }
+
     fn next_message(&mut self) -> Result<Option<PastMessage>, ReadError> {
         loop {
-            let Some(reader) = &mut self.reader else {
-                if self.open_next()? {
-                    continue;
-                }
+            if let Some(message) = self.next_in_file()? {
+                return Ok(Some(message));
+            }
+            let Some((file, _)) = self.next_file()? else {
                 return Ok(None);
             };
+            self.open(file)?;
+        }
+    }
+
+    /// The next message in the open file.
+    pub(super) fn next_in_file(&mut self) -> Result<Option<PastMessage>, ReadError> {
+        while let Some(reader) = &mut self.reader {
             match reader.next().transpose()? {
                 Some(Row::Numbered(message)) => {
                     let columns = reader.columns().clone();
-                    return Ok(Some(self.announce(message, columns)));
+                    return Ok(Some(self.announced(message, columns)));
                 }
                 Some(Row::Gap { .. }) => {}
                 None => self.reader = None,
             }
         }
+        Ok(None)
     }
 
-    /// Opens the next file with a wanted row. Returns whether there is one.
-    fn open_next(&mut self) -> Result<bool, ReadError> {
+    /// The file after the one that was read last, and whether it is closed.
+    pub(super) fn next_file(&self) -> Result<Option<(RotatedFile, bool)>, ReadError> {
+        let files = files_in(self.state.disk(), self.state.directory());
+        let mut files = files.map_err(|source| ReadError::Io {
+            file: self.state.directory().display().to_string(),
+            source,
+        })?;
+        let is_next = |file: &RotatedFile| self.stem.as_ref().is_none_or(|read| *read < file.stem);
+        let Some(next) = files.iter().position(is_next) else {
+            return Ok(None);
+        };
+        let is_closed = next + 1 < files.len();
+        Ok(Some((files.swap_remove(next), is_closed)))
+    }
+
+    /// The rows of a file are not needed.
+    pub(super) fn pass(&mut self, file: &RotatedFile) {
+        self.stem = Some(file.stem.clone());
+    }
+
+    /// Opens a file, if it has a wanted row.
+    pub(super) fn open(&mut self, mut file: RotatedFile) -> Result<(), ReadError> {
         let mut attempts = 0;
-        loop {
-            let files = files_in(self.state.disk(), self.state.directory());
-            let files = files.map_err(|source| ReadError::Io {
-                file: self.state.directory().display().to_string(),
-                source,
-            })?;
-            let is_next = |stem: &String| self.stem.as_ref().is_none_or(|read| read < stem);
-            let Some(file) = files.into_iter().find(|file| is_next(&file.stem)) else {
-                return Ok(false);
-            };
-            let mut rows = match open(&self.state, &file) {
+        let mut rows = loop {
+            match open(&self.state, &file) {
                 Err(ReadError::Io { source, .. })
                     if source.kind() == ErrorKind::NotFound && attempts < ATTEMPTS =>
                 {
                     attempts += 1;
-                    continue;
+                    match self.next_file()? {
+                        Some((next, _)) => file = next,
+                        None => return Ok(()),
+                    }
                 }
-                rows => rows?,
-            };
-            self.stem = Some(file.stem);
-            while let Some(row) = rows.next_row()? {
-                if self.skip.ends_at(&row) {
-                    self.skip = Skip::Nothing;
-                    self.reader = Some(rows.into_reader()?);
-                    return Ok(true);
-                }
+                rows => break rows?,
             }
-            // A message after which a reader continues may be the last one in its file.
-            if let Skip::After { has_seen: true, .. } | Skip::Samples(_) = self.skip {
-                self.skip = Skip::Nothing;
+        };
+        self.pass(&file);
+        while let Some(row) = rows.next_row()? {
+            if self.skip.ends_at(&row) {
+                self.end_skip();
+                self.reader = Some(rows.into_reader()?);
+                return Ok(());
             }
+        }
+        // A message after which a reader continues may be the last one in its file.
+        if let Skip::After { has_seen: true, .. } | Skip::Samples(_) = self.skip {
+            self.end_skip();
+        }
+        Ok(())
+    }
+
+    /// A message with what was announced for it.
+    pub(super) fn announced(&mut self, message: Numbered, columns: Columns) -> PastMessage {
+        PastMessage {
+            announcement: self.announcement(message.stream, columns),
+            message,
         }
     }
 
-    fn announce(&mut self, message: Numbered, columns: Columns) -> PastMessage {
+    /// What was announced for messages of a stream.
+    pub(super) fn announcement(&mut self, stream: StreamId, columns: Columns) -> Arc<Announcement> {
         let announcement = match &self.announced {
-            Some((shown, known)) if known.stream == message.stream && *shown == columns => {
+            Some((shown, known)) if known.stream == stream && *shown == columns => {
                 Arc::clone(known)
             }
-            _ => announcement_of(&self.state, message.stream, &columns),
+            _ => announcement_of(&self.state, stream, &columns),
         };
         self.announced = Some((columns, Arc::clone(&announcement)));
-        PastMessage {
-            announcement,
-            message,
-        }
+        announcement
     }
 }
 
@@ -153,7 +196,7 @@ fn announcement_of(state: &SpoolState, stream: StreamId, columns: &Columns) -> A
     })
 }
 
-fn as_io(error: ReadError) -> io::Error {
+pub(super) fn as_io(error: ReadError) -> io::Error {
     match error {
         ReadError::Io { file, source } => {
             io::Error::new(source.kind(), format!("cannot read '{file}': {source}"))

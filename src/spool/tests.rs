@@ -1,13 +1,17 @@
 //! A spool that is written, read, killed and starved.
 
+mod steps;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::disk::SystemDisk;
 use crate::disk::faulty::FaultyDisk;
 use crate::hub::{Batch, Hub, Retention, Subscription, Timeline};
 use crate::protocol::{AlertState, Message, MetricInfo, Query, Sample, StreamId};
+use crate::recording::files_in;
 
 const HOUR_MS: u64 = 3_600_000;
 const BEGIN_MS: u64 = 1_795_528_800_000; // 2026-11-24T14:00:00Z

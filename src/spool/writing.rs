@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::state::SpoolState;
 use crate::disk::Disk;
 use crate::hub::Announcement;
-use crate::protocol::{Gap, GapReason, Numbered, StreamId};
+use crate::protocol::{Gap, Numbered, StreamId};
 use crate::recording::{
     OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier, files_in,
     remove_oldest,
@@ -172,7 +172,8 @@ impl SpoolWriter {
         let Some(writer) = &mut self.writer else {
             return Ok(());
         };
-        let gap = self.last.and_then(|last| gap_between(last, message));
+        let next = (message.stream, message.seq);
+        let gap = self.last.and_then(|last| Gap::between(last, next));
         let pushed = match writer.push(message.clone(), gap) {
             Ok(pushed) => pushed,
             Err(error) => {
@@ -292,22 +293,6 @@ impl SpoolWriter {
         let oldest = self.oldest.as_ref().map(|(_, time)| *time);
         self.state.set_contents(bytes, oldest);
     }
-}
-
-/// What is missing between the last message and the next one.
-fn gap_between((stream, seq): (StreamId, u64), next: &Numbered) -> Option<Gap> {
-    if stream != next.stream {
-        return Some(Gap {
-            from: None,
-            to: None,
-            reason: GapReason::Restarted,
-        });
-    }
-    (seq + 1 < next.seq).then(|| Gap {
-        from: Some(seq + 1),
-        to: Some(next.seq - 1),
-        reason: GapReason::Expired,
-    })
 }
 
 fn source_of(error: &OutputError) -> Option<&io::Error> {

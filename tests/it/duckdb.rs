@@ -88,3 +88,49 @@ fn a_recording_written_by_duckdb_is_replayed() {
     assert_same("the last rows", &last, output.text());
     replay.wait().success();
 }
+
+/// The SQL in docs/RECORDING.md that reads a directory.
+fn directory_queries() -> Vec<String> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/RECORDING.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let queries = text
+        .lines()
+        .filter(|line| line.contains("read_csv('recordings/"));
+    queries
+        .map(|line| line.trim_end_matches(';').to_owned())
+        .collect()
+}
+
+#[test]
+fn a_directory_of_compressed_files_is_read_as_documented() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let mut csv = String::from("timestamp,host,stream,seq,event,cpu,memory,top,extra\n");
+    for seq in 1..=59 {
+        csv += &format!(
+            "2026-11-24T14:0{}:{:02}.000Z,web-1,k3v9q2,{seq},,7,41,,\n",
+            seq / 15,
+            seq % 60
+        );
+    }
+    csv += "2026-11-24T14:08:00.000Z,web-1,k3v9q2,60,,12.6,41.5,,\n";
+    csv += "2026-11-24T14:09:00.000Z,web-1,k3v9q2,61,,5,41,,\n";
+    std::fs::write(&file, &csv).unwrap();
+    let replay = Metrics::replay([&file])
+        .args(["--wait", "1", "--speed", "max"])
+        .start();
+    let out = format!("{}/", dir.path().join("recordings").display());
+    Metrics::record(replay.url())
+        .args(["--rotate", "1m", "-o", &out])
+        .run()
+        .success();
+    replay.wait().success();
+    let queries = directory_queries();
+    let [max, view] = &queries[..] else {
+        panic!("{queries:?}")
+    };
+    assert_eq!(duckdb(dir.path(), max), "12.6\n");
+    let all = view.split_once(" as ").unwrap().1;
+    let count = format!("select count(*), max(cpu), min(host) from ({all})");
+    assert_eq!(duckdb(dir.path(), &count), "61 12.6 web-1\n");
+}

@@ -59,6 +59,48 @@ fn a_compressed_recording_is_recognised_by_its_first_bytes() {
 }
 
 #[test]
+fn only_the_files_with_the_wanted_rows_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, rotated) = (dir.path().join("r.csv"), dir.path().join("rotated"));
+    let csv = plain("web-1", 600, 1000); // ten minutes from 14:00:01 on
+    fs::write(&file, &csv).unwrap();
+    let whole = replay([&file]).start();
+    Metrics::record(whole.url())
+        .args(["-o", &format!("{}/", rotated.display()), "--rotate", "1m"])
+        .run()
+        .success();
+    whole.wait().success();
+    let host = rotated.join("web-1");
+    let packed = |minute: u32| host.join(format!("2026-11-24T140{minute}.csv.gz"));
+    for minute in [1, 2, 7, 8] {
+        fs::write(packed(minute), "no recording").unwrap();
+    }
+    replay([&rotated])
+        .run()
+        .code(1)
+        .stderr_has("not a recording");
+    let lines: Vec<_> = csv.split_inclusive('\n').collect();
+    let rows = |from: usize, to: usize| lines[0].to_owned() + &lines[from..to].concat();
+    for (start, end) in [
+        ("2026-11-24T14:03Z", "2026-11-24T14:07Z"),
+        ("2026-11-24 14:03", "+4m"),
+        ("2m59s", "+4m"),
+        ("2m59s", "6m59s"),
+    ] {
+        let part = replay([&rotated])
+            .args(["--start", start, "--end", end])
+            .start();
+        assert_same(start, &rows(180, 420), &recorded(part));
+    }
+    let part = replay([&rotated]).args(["--end", "+59s"]).start();
+    assert_same("the first minute", &rows(1, 60), &recorded(part));
+    let part = replay([&rotated])
+        .args(["--start", "2026-11-24T14:09Z"])
+        .start();
+    assert_same("the last minute", &rows(540, 601), &recorded(part));
+}
+
+#[test]
 fn a_compressed_recording_can_be_looped_and_merged() {
     let dir = tempfile::tempdir().unwrap();
     let (packed, other) = (dir.path().join("a.csv.gz"), dir.path().join("b.csv"));

@@ -177,13 +177,34 @@ fn times_written_by_other_programs_are_replayed() {
 }
 
 #[test]
+fn an_end_that_counts_from_the_start_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    std::fs::write(&file, crate::harness::recording::plain("web-1", 5, 1000)).unwrap();
+    for (flags, expected) in [
+        (
+            &["--start", "+5m"][..],
+            "only --end counts from the start: write 5m for that long after the first row",
+        ),
+        (&["--end", "+5"], "'+5' is not a length of time: "),
+        (
+            &["--start", "3s", "--end", "+0s"],
+            "--end +0s is not after --start 3s",
+        ),
+    ] {
+        let output = Metrics::replay([&file]).args(flags).run().code(2);
+        output.stderr_has(expected);
+    }
+}
+
+#[test]
 fn an_impossible_part_is_a_usage_error() {
     let files = Files::new();
     let file = files.add("r.csv", plain("web-1", 5, 1000));
     for (flags, reason) in [
         (
             &["--start", "yesterday"][..],
-            "'yesterday' is not a point in time: write 2026-11-24T14:07:31Z, or 5m",
+            "'yesterday' is not a point in time: write 2026-11-24T14:07Z, or 5m",
         ),
         (&["--end", "14:07"], "'14:07' is not a point in time"),
         (

@@ -47,7 +47,7 @@ pub(crate) fn joined(directory: &Path) -> String {
 import gzip, os, sys
 header = None
 for name in sorted(os.listdir(sys.argv[1])):
-    if name.startswith('.'): continue
+    if name.startswith('.') or name.endswith('.minutes'): continue
     path = os.path.join(sys.argv[1], name)
     text = (gzip.open if name.endswith('.gz') else open)(path, 'rt', newline='').read()
     first, rows = text.split('\\n', 1)
@@ -89,10 +89,15 @@ fn a_copy_of_a_rotated_recording_is_the_same_files() {
         copy(&file, &one, &["--rotate", "1m"]);
         let files = tree(&one);
         assert!(files.len() > 3, "{:?}", files.keys());
-        for (nth, name) in files.keys().enumerate() {
-            let is_last = nth + 1 == files.len();
+        let is_recording = |name: &&String| !name.ends_with(".minutes");
+        let recordings: Vec<_> = files.keys().filter(is_recording).collect();
+        for (nth, name) in recordings.iter().enumerate() {
+            let is_last = nth + 1 == recordings.len();
             assert_eq!(name.ends_with(".csv"), is_last, "{name}");
             assert_eq!(name.ends_with(".csv.gz"), !is_last, "{name}");
+            let stem = name.split('.').next().unwrap();
+            let minutes = files.contains_key(&format!("{stem}.minutes"));
+            assert_eq!(minutes, !is_last, "{name}");
         }
         let what = format!("seed {seed}");
         assert_same(
@@ -170,14 +175,14 @@ fn old_files_are_removed() {
     fs::write(&file, plain("web-1", 300, 2000)).unwrap();
     copy(&file, &out, &["--rotate", "1m", "--keep", "3m"]);
     let kept: Vec<_> = tree(&out).into_keys().collect();
-    let expected = ["06.csv.gz", "07.csv.gz", "08.csv.gz", "09.csv.gz", "10.csv"];
-    assert!(
-        kept.iter()
-            .zip(expected)
-            .all(|(name, end)| name.ends_with(end))
-            && kept.len() == 5,
-        "{kept:?}"
-    );
+    let closed = ["06", "07", "08", "09"]
+        .map(|minute| [format!("{minute}.csv.gz"), format!("{minute}.minutes")]);
+    let expected = closed.concat().into_iter().chain(["10.csv".to_owned()]);
+    let ends: Vec<_> = kept
+        .iter()
+        .map(|name| name["web-1/2026-11-24T14".len()..].to_owned())
+        .collect();
+    assert_eq!(ends, expected.collect::<Vec<_>>());
 }
 
 #[test]

@@ -17,10 +17,13 @@ use crate::harness::{PATIENCE, wait_for};
 use crate::replay_directory::gzip;
 use crate::rotation::joined;
 
-/// How often the server is killed.
-const KILLS: usize = 6;
+/// How often the server is killed; scripts/spool-kills.sh asks for more.
+fn kills() -> usize {
+    let asked = std::env::var("METRICS_TEST_KILLS").ok();
+    asked.and_then(|kills| kills.parse().ok()).unwrap_or(6)
+}
 
-fn serve(spool: &Path) -> Metrics {
+pub(crate) fn serve(spool: &Path) -> Metrics {
     Metrics::serve().arg("--spool").arg(spool)
 }
 
@@ -54,7 +57,7 @@ fn a_killed_server_loses_nothing_that_was_sent() {
     let proxy = Proxy::clear(server.port());
     let record = Metrics::record(&proxy.url()).arg("-o").arg(&out).spawn();
     let recorded = || fs::read_to_string(&out).unwrap_or_default();
-    for _ in 0..KILLS {
+    for _ in 0..kills() {
         let rows = numbered(&recorded()).len();
         wait_until("more rows", &record, || {
             rows + 3 <= numbered(&recorded()).len()
@@ -85,7 +88,7 @@ fn a_killed_server_loses_nothing_that_was_sent() {
         .lines()
         .filter(|line| line.contains(",gap "))
         .collect();
-    assert_eq!(gaps.len(), KILLS, "{gaps:?}");
+    assert_eq!(gaps.len(), kills(), "{gaps:?}");
     assert!(
         gaps.iter().all(|gap| gap.contains("gap restarted")),
         "{gaps:?}"
@@ -93,7 +96,7 @@ fn a_killed_server_loses_nothing_that_was_sent() {
 }
 
 /// Writes a spool of the last hours: a sample every ten seconds, in files of an hour, compressed but for the newest.
-fn write_spool(spool: &Path, hours: u64) -> Vec<u64> {
+pub(crate) fn write_spool(spool: &Path, hours: u64) -> Vec<u64> {
     let begin = now_ms() - hours * 3_600_000;
     let mut files: Vec<(String, String)> = Vec::new();
     let mut times = Vec::new();

@@ -59,6 +59,65 @@ fn metric(seq: u64) -> String {
     format!(r#"{{"type":"metric","host":"a","seq":{seq},"data":{{"timestamp":1,"cpu":2}}}}"#)
 }
 
+fn alert(seq: u64) -> String {
+    let alert = r#"{"name":"busy","state":"firing"}"#;
+    format!(
+        r#"{{"type":"alert","host":"a","seq":{seq},"alert":{alert},"data":{{"timestamp":1,"cpu":2}}}}"#
+    )
+}
+
+const SUMMARY: &str = r#"{"type":"summary","host":"a","from":60000,"to":120000,"count":60,"mean":{"cpu":2},"min":{"cpu":1},"max":{"cpu":9}}"#;
+
+#[test]
+fn among_summaries_numbers_say_nothing_until_the_first_sample() {
+    let mut scripted = Scripted::new("since=1d&step=1m");
+    scripted.tracker.connected(1);
+    let gap = r#"{"type":"gap","host":"a","reason":"restarted"}"#;
+    let told = scripted.take(&[
+        &hello("s1"),
+        SUMMARY,
+        &alert(70),
+        SUMMARY,
+        &alert(900),
+        &hello("s2"),
+        gap,
+        &alert(7),
+        SUMMARY,
+    ]);
+    let told: Vec<_> = told
+        .iter()
+        .map(|it| it.split(' ').next().unwrap())
+        .collect();
+    let first = [
+        "hello",
+        "Summary(Summary",
+        "a:s1:70",
+        "Summary(Summary",
+        "a:s1:900",
+        "hello",
+        "gap",
+    ];
+    assert_eq!(told, [&first[..], &["a:s2:7", "Summary(Summary"]].concat());
+    // A cut amid them begins again.
+    scripted.tracker.connected(2);
+    assert_eq!(
+        scripted.tracker.query().to_string(),
+        "since=86400000ms&step=60000ms"
+    );
+    scripted.take(&[&hello("s2"), SUMMARY, &alert(8)]);
+    assert_eq!(
+        scripted.take(&[&metric(9), &metric(11)]),
+        ["a:s2:9", "gap 10-10", "a:s2:11"]
+    );
+    // After the first sample, it resumes.
+    scripted.tracker.connected(3);
+    assert_eq!(scripted.tracker.query().to_string(), "after=a%3As2%3A11");
+    assert_eq!(
+        scripted.take(&[&hello("s2"), &alert(13)]),
+        ["hello s2", "gap 12-12", "a:s2:13"]
+    );
+}
+
 const BARE: &str = r#"{"type":"metric","data":{"timestamp":1,"cpu":2}}"#;
 
 #[test]

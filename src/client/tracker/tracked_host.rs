@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::protocol::{Gap, Hello, HostName, StreamId};
+use crate::protocol::{Gap, Hello, HostName, Numbered, Position, StreamId, Unplaced};
 
 use super::super::Warning;
 use super::super::bookmark::{Bookmark, StreamOrder};
@@ -30,6 +30,8 @@ pub(super) struct TrackedHost {
     began_empty: bool,
     /// Its replay was restarted: it is not resumed.
     pub(super) starts_over: bool,
+    /// Whether samples up to its next one arrive as summaries: until then, numbers don't show what is missing.
+    pub(super) is_summed_up: bool,
     /// What was reported about it and is not reported again.
     pub(super) reported: Reported,
     pub(super) ended: bool,
@@ -46,7 +48,7 @@ pub(super) struct Reported {
 }
 
 impl TrackedHost {
-    pub(super) fn new(bookmark: Bookmark) -> Self {
+    pub(super) fn new(bookmark: Bookmark, is_summed_up: bool) -> Self {
         Self {
             stream: None,
             bookmark,
@@ -54,6 +56,7 @@ impl TrackedHost {
             is_rejected: false,
             began_empty: false,
             starts_over: false,
+            is_summed_up,
             reported: Reported::default(),
             ended: false,
             stale_after: STALE_AT_LEAST,
@@ -87,6 +90,19 @@ impl TrackedHost {
     /// Whether all of its messages are still to come, from the first one on.
     pub(super) fn awaits_its_first(&self) -> bool {
         self.began_empty && self.bookmark.is_new()
+    }
+
+    /// Whether this is an alert amid summaries. The first sample ends them.
+    pub(super) fn is_amid_summaries(&mut self, message: &Unplaced) -> bool {
+        self.is_summed_up &= message.alert.is_some();
+        self.is_summed_up
+    }
+
+    /// A message amid summaries in its place. It is no place to resume from: the samples around it were not sent.
+    pub(super) fn place(&self, name: &HostName, message: Unplaced) -> Option<Numbered> {
+        let (stream, seq) = (self.stream?, message.seq?);
+        let host = name.clone();
+        Some(message.at(Position { host, stream, seq }))
     }
 
     pub(super) fn position(&self) -> Option<(StreamId, u64)> {

@@ -17,7 +17,7 @@ use super::prepared::ready;
 pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, Failure> {
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
-    args.check_window(None)?;
+    args.check_window(args.window(), None)?;
     let inputs = args.inputs(global)?;
     let mut report = CheckReport::default();
     report.heading("The recordings");

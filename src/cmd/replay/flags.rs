@@ -32,7 +32,7 @@ const STDIN_NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
   metrics replay incident.csv --alerts rules.txt --print-alerts
   metrics replay ci.csv --speed max -- metrics watch --json
   metrics replay incident.csv.gz
-  metrics replay /var/lib/metrics/", &[DONE, FAILED, USAGE,
+  metrics replay /var/lib/metrics/ --start 2026-11-24T14:00Z --end +30m", &[DONE, FAILED, USAGE,
   ("3", "too few viewers came within --wait-timeout"), STOPPED_TWICE, OF_COMMAND]))]
 pub struct ReplayArgs {
     /// Recordings, or a directory of them; - is standard input
@@ -78,11 +78,13 @@ pub struct ReplayArgs {
 
     /// Start this far into the recording, such as 5m
     ///
-    /// Or at a time, such as 2026-11-24T14:07:31Z.
-    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    /// Or at a time, such as 2026-11-24T14:07Z. Of a directory, only the files with wanted rows are read.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, value_parser = start)]
     pub(super) start: Option<Bound>,
 
     /// Stop this far into the recording, or before a time
+    ///
+    /// Or this long after the start, such as +30m.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(super) end: Option<Bound>,
 
@@ -202,18 +204,15 @@ impl ReplayArgs {
     }
 
     pub(super) fn window(&self) -> Window {
-        Window {
-            start: self.start,
-            end: self.end,
-        }
+        Window::new(self.start, self.end)
     }
 
     /// Checks that `--end` is after `--start`, in a recording whose first row has the time `first`.
-    pub(super) fn check_window(&self, first: Option<u64>) -> Result<(), Failure> {
+    pub(super) fn check_window(&self, window: Window, first: Option<u64>) -> Result<(), Failure> {
         match (self.start, self.end) {
-            (Some(start), Some(end)) if self.window().is_void(first) => Err(Failure::usage(
-                format!("--end {end} is not after --start {start}: there is nothing between them"),
-            )),
+            (Some(start), Some(end)) if window.is_void(first) => Err(Failure::usage(format!(
+                "--end {end} is not after --start {start}: there is nothing between them"
+            ))),
             _ => Ok(()),
         }
     }
@@ -240,6 +239,17 @@ impl ReplayArgs {
             rebase_to: self.rebase.then_some(now),
             interval: 0,
         }
+    }
+}
+
+/// A start, which counts from no other point than the first row.
+fn start(text: &str) -> Result<Bound, String> {
+    match text.parse()? {
+        Bound::AfterStart(_) => Err(format!(
+            "only --end counts from the start: write {} for that long after the first row",
+            &text[1..]
+        )),
+        bound => Ok(bound),
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn print(
     global: &GlobalArgs,
     asked: &Asked,
 ) -> Result<Exit, Failure> {
-    args.check_window(None)?;
+    args.check_window(args.window(), None)?;
     let (inputs, written) = (
         args.inputs(global)?,
         alerts::written(&args.server.alerts, &KnownMetrics::any())?,
@@ -83,7 +83,9 @@ pub(super) async fn print(
 /// Plays until the end or `stop`, which a failed print cancels.
 async fn play_and_print(
     args: &ReplayArgs,
-    Prepared { survey, playback }: Prepared,
+    Prepared {
+        survey, playback, ..
+    }: Prepared,
     alerting: Option<Alerting>,
     stop: CancellationToken,
 ) -> (Result<Option<Played>, ReplayError>, io::Result<()>) {

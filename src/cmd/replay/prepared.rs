@@ -6,7 +6,7 @@ use crate::cmd::alerts::RulesInForce;
 use crate::cmd::{Failure, announce};
 use crate::protocol::HostName;
 use crate::recording::ReadError;
-use crate::source::recording::{Input, Playback, PlaybackOptions, Survey, survey};
+use crate::source::recording::{Input, Playback, PlaybackOptions, Survey, Window, seek, survey};
 
 use super::chaos;
 use super::description::nothing;
@@ -19,6 +19,8 @@ const ROWS_AHEAD: usize = 11;
 pub(super) struct Prepared {
     pub(super) survey: Survey,
     pub(super) playback: Playback,
+    /// Which part of them is played.
+    window: Window,
 }
 
 /// Surveys the recordings and opens them again, on a thread that may block.
@@ -27,8 +29,14 @@ async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
         if run.inputs.iter().any(Input::is_piped) {
             let mut playback = Playback::new(run)?;
             let survey = playback.look_ahead(ROWS_AHEAD)?;
-            return Ok(Prepared { survey, playback });
+            let window = playback.window();
+            return Ok(Prepared {
+                survey,
+                playback,
+                window,
+            });
         }
+        (run.inputs, run.window) = seek(run.inputs, run.window)?;
         let (survey, order) = survey(&run.inputs, run.window)?;
         run.order = order;
         run.interval = survey
@@ -38,7 +46,12 @@ async fn prepare(mut run: PlaybackOptions) -> Result<Prepared, Failure> {
             .min()
             .unwrap_or_default();
         let playback = Playback::new(run)?;
-        Ok::<_, ReadError>(Prepared { survey, playback })
+        let window = playback.window();
+        Ok::<_, ReadError>(Prepared {
+            survey,
+            playback,
+            window,
+        })
     });
     Ok(prepared.await??)
 }
@@ -54,7 +67,7 @@ pub(super) async fn ready(
     for warning in &prepared.survey.warnings {
         announce::say(global, &format!("warning: {warning}"));
     }
-    args.check_window(prepared.survey.first)?;
+    args.check_window(prepared.window, prepared.survey.first)?;
     check(&prepared.survey, args)?;
     chaos::check(args, &prepared.survey)?;
     let known = KnownMetrics::catalogue().and(&prepared.survey.metrics);

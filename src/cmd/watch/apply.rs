@@ -21,6 +21,6 @@ pub(super) fn apply(state: &mut ViewState, received: &Received, now: Now) {
         },
         Update::Gap(gap) => state.gap(server, host, *gap, now),
         Update::End => state.host_ended(host),
-        Update::Heartbeat { .. } => {}
+        Update::Heartbeat { .. } | Update::Summary(_) => {}
     }
 }

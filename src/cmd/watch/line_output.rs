@@ -113,7 +113,10 @@ impl Lines {
             host, update, raw, ..
         } = received;
         match (self.format, update) {
-            (LineFormat::Json, Update::Numbered(_) | Update::Gap(_) | Update::End) => {
+            (
+                LineFormat::Json,
+                Update::Numbered(_) | Update::Gap(_) | Update::Summary(_) | Update::End,
+            ) => {
                 // Whitespace between the tokens of JSON may be a line break; within a string it never is.
                 let line = raw.as_str().replace(['\r', '\n'], " ");
                 // A terminal would obey some characters that JSON may contain unescaped.

@@ -9,19 +9,19 @@ use super::*;
 use crate::hub::{Past, PastFrom, PastMessage, PastMessages, PastRequest};
 
 /// At one message a second the ring holds 41.
-const RETAIN: Duration = Duration::from_secs(40);
+pub(super) const RETAIN: Duration = Duration::from_secs(40);
 
 type Meanwhile = Box<dyn FnMut(u64) -> io::Result<()> + Send>;
 
 /// Keeps every message.
 #[derive(Default)]
-struct FakePast {
-    messages: Mutex<Vec<PastMessage>>,
-    wanted: Mutex<Vec<PastRequest>>,
+pub(super) struct FakePast {
+    pub(super) messages: Mutex<Vec<PastMessage>>,
+    pub(super) wanted: Mutex<Vec<PastRequest>>,
     /// Continues into the ring, rather than ending where it begins.
-    overlaps: bool,
+    pub(super) overlaps: bool,
     /// Called before each message, on the thread that reads.
-    meanwhile: Mutex<Option<Meanwhile>>,
+    pub(super) meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 impl fmt::Debug for FakePast {
@@ -77,9 +77,9 @@ impl Past for Shared {
 }
 
 /// A hub with the host `a`, and a past that keeps all its messages.
-struct World {
-    hub: Hub,
-    publisher: HostPublisher,
+pub(super) struct World {
+    pub(super) hub: Hub,
+    pub(super) publisher: HostPublisher,
     past: Shared,
 }
 
@@ -88,7 +88,7 @@ impl World {
         Self::with(FakePast::default(), RETAIN)
     }
 
-    fn with(past: FakePast, duration: Duration) -> Self {
+    pub(super) fn with(past: FakePast, duration: Duration) -> Self {
         let past = Shared(Arc::new(past));
         let retention = Retention {
             duration,
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    fn push(&self, stream: &str, seqs: impl IntoIterator<Item = u64>) {
+    pub(super) fn push(&self, stream: &str, seqs: impl IntoIterator<Item = u64>) {
         for seq in seqs {
             keep(&self.past.0, stream, seq);
             push(&self.publisher, stream, [seq]);
@@ -111,7 +111,7 @@ impl World {
     }
 
     /// What a viewer gets, the past included.
-    fn read(&self, viewer: &mut Subscription) -> Vec<String> {
+    pub(super) fn read(&self, viewer: &mut Subscription) -> Vec<String> {
         let runtime = tokio::runtime::Builder::new_current_thread();
         let runtime = { runtime }.build().unwrap();
         let (mut head, mut frames) = (self.hub.head(), Vec::new());
@@ -125,7 +125,7 @@ impl World {
     }
 
     #[track_caller]
-    fn check(&self, query: &str, expected: &[&str]) {
+    pub(super) fn check(&self, query: &str, expected: &[&str]) {
         let seen = self.read(&mut subscribe(&self.hub, query));
         let expected: Vec<_> = expected.iter().flat_map(|part| spelled(part)).collect();
         assert_eq!(seen, expected, "{query}");
@@ -139,7 +139,7 @@ fn keep(past: &FakePast, stream: &str, seq: u64) {
     });
 }
 
-fn told(frame: &crate::protocol::Frame) -> String {
+pub(super) fn told(frame: &crate::protocol::Frame) -> String {
     short(&Message::decode(std::str::from_utf8(frame.json()).unwrap()).unwrap())
 }
 

@@ -1,5 +1,6 @@
 //! The directory of a host: its files, and the lock on it.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,9 @@ use crate::disk::Disk;
 
 /// The name of the file that is locked while a process writes to the directory. Hidden, so that `replay` ignores it.
 const LOCK: &str = ".lock";
+
+/// What the name of a file ends with that sums up a closed one.
+const MINUTES: &str = ".minutes";
 
 /// What the name of a file that is still being written ends with; it begins with a dot.
 const PART: &str = ".part";
@@ -26,6 +30,8 @@ pub struct RotatedFile {
     pub is_plain: bool,
     /// Whether there is a compressed one.
     pub is_packed: bool,
+    /// Whether it is summed up by the minute in a file beside it.
+    pub has_minutes: bool,
 }
 
 impl RotatedFile {
@@ -43,7 +49,8 @@ impl RotatedFile {
     #[must_use]
     pub fn bytes_in(&self, directory: &Path) -> u64 {
         let length = |path| std::fs::metadata(path).map_or(0, |it| it.len());
-        length(plain(directory, &self.stem)) + length(packed(directory, &self.stem))
+        let paths = [plain, packed, minutes].map(|path| path(directory, &self.stem));
+        paths.into_iter().map(length).sum()
     }
 }
 
@@ -62,18 +69,40 @@ pub(super) fn part(directory: &Path, stem: &str) -> PathBuf {
     directory.join(format!(".{stem}.csv.gz{PART}"))
 }
 
+/// The path of the file that sums up a closed one.
+pub(super) fn minutes(directory: &Path, stem: &str) -> PathBuf {
+    directory.join(format!("{stem}{MINUTES}"))
+}
+
+/// The path of such a file that is still being written.
+pub(super) fn minutes_part(directory: &Path, stem: &str) -> PathBuf {
+    directory.join(format!(".{stem}{MINUTES}{PART}"))
+}
+
+/// Whether a file is one that sums up a closed one, by its name.
+#[must_use]
+pub fn sums_up(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let stem = name.and_then(|name| name.strip_suffix(MINUTES));
+    stem.is_some_and(|stem| Period::of_stem(stem).is_some())
+}
+
 /// The files of the rotated recording in `directory`, oldest first; none if the directory doesn't exist.
 ///
 /// # Errors
 /// When the directory cannot be listed.
 pub fn files_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile>> {
     let mut files: Vec<RotatedFile> = Vec::new();
+    let mut summed_up = HashSet::new();
     let entries = match disk.list(directory) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
         entries => entries?,
     };
     for entry in entries {
         let name = entry?.file_name();
+        if let Some(stem) = name.to_str().and_then(|name| name.strip_suffix(MINUTES)) {
+            summed_up.insert(stem.to_owned());
+        }
         let Some((stem, is_packed)) = name.to_str().and_then(stem_of) else {
             continue;
         };
@@ -87,8 +116,12 @@ pub fn files_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile
                 stem: stem.into(),
                 is_plain: !is_packed,
                 is_packed,
+                has_minutes: false,
             }),
         }
+    }
+    for file in &mut files {
+        file.has_minutes = summed_up.contains(&file.stem);
     }
     files.sort_by(|one, other| one.stem.cmp(&other.stem));
     Ok(files)

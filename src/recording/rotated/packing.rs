@@ -34,12 +34,7 @@ pub(super) fn pack(disk: &dyn Disk, directory: &Path, stem: &str) -> io::Result<
 
 fn write(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     let source = disk.open(from, OpenOptions::new().read(true))?;
-    match disk.remove(to) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    let target = disk.open(to, private(options.write(true).create_new(true)))?;
+    let target = create(disk, to)?;
     let source = BufReader::new(DiskReader {
         disk,
         file: &source,
@@ -53,6 +48,16 @@ fn write(disk: &dyn Disk, from: &Path, to: &Path) -> io::Result<()> {
     copy_whole_rows(source, &mut encoder)?;
     let target = encoder.finish()?;
     disk.sync(target.file)
+}
+
+/// Creates a file for its owner, in place of one that is there.
+pub(super) fn create(disk: &dyn Disk, path: &Path) -> io::Result<File> {
+    match disk.remove(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    disk.open(path, private(options.write(true).create_new(true)))
 }
 
 /// Leaves out what a crash has cut off at the end: part of a row, or a header or a gap without the message after it.
@@ -73,9 +78,10 @@ fn copy_whole_rows(mut from: impl BufRead, to: &mut impl Write) -> io::Result<()
     }
 }
 
-struct DiskWriter<'a> {
-    disk: &'a dyn Disk,
-    file: &'a File,
+/// A file that is written through a [`Disk`].
+pub(super) struct DiskWriter<'a> {
+    pub(super) disk: &'a dyn Disk,
+    pub(super) file: &'a File,
 }
 
 impl Write for DiskWriter<'_> {

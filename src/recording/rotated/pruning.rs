@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::directory::{RotatedFile, files_in, packed, plain};
+use super::directory::{RotatedFile, files_in, minutes, packed, plain};
 use crate::disk::Disk;
 use crate::millis::in_millis;
 
@@ -94,7 +94,7 @@ pub fn remove_oldest(
 /// Removes a file in all its forms.
 fn remove(disk: &dyn Disk, directory: &Path, stem: &str) -> io::Result<()> {
     // The compressed one last: until then, what is left of the file is complete.
-    for path in [plain(directory, stem), packed(directory, stem)] {
+    for path in [minutes, plain, packed].map(|path| path(directory, stem)) {
         match disk.remove(&path) {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -323,3 +323,119 @@ fn a_closed_file_is_never_reopened() {
         after.keys()
     );
 }
+
+/// The lines of the file that sums up a closed one.
+fn minutes_of(directory: &Path, stem: &str) -> String {
+    let path = directory.join(format!("{stem}.minutes"));
+    let input = unpacked(std::fs::File::open(path).unwrap()).unwrap();
+    std::io::read_to_string(input).unwrap()
+}
+
+fn check_entries(directory: &Path) {
+    let mut reader = MinutesReader::open(directory, "2026-11-24T14").unwrap();
+    let mut entries = Vec::new();
+    while let Some(entry) = reader.next_entry().unwrap() {
+        entries.push(entry);
+    }
+    let [MinutesEntry::Rows(first), MinutesEntry::Alert(alert), ..] = &entries[..] else {
+        panic!("{entries:?}")
+    };
+    let summary = first.values.summary(0, 1);
+    assert_eq!(
+        (
+            summary.count,
+            summary.max.get("cpu"),
+            summary.min.get("load1")
+        ),
+        (3, Some(6.0), Some(7.0))
+    );
+    assert_eq!(alert.position().to_string(), "a:s1:3");
+    assert_eq!(reader.columns(), &Columns::new(["cpu", "load1"]));
+}
+
+#[test]
+fn a_closed_file_is_summed_up_by_the_minute() {
+    let directory = tempfile::tempdir().unwrap();
+    let rows = "\
+        timestamp,host,stream,seq,event,cpu,load1,extra\n\
+        2026-11-24T14:00:00.000Z,a,s1,1,,5,7,\n\
+        2026-11-24T14:00:20.000Z,a,s1,2,,6,7,\"{\"\"queue\"\":1}\"\n\
+        2026-11-24T14:00:20.000Z,a,s1,3,\"alert {\"\"name\"\":\"\"n\"\",\"\"state\"\":\"\"firing\"\"}\",6,7,\n\
+        2026-11-24T14:00:59.999Z,a,s1,4,,5,7,\n\
+        2026-11-24T14:01:00.000Z,a,s1,5,,8,,\n\
+        2026-11-24T14:01:30.000Z,a,s1,,gap expired 6-9,,,\n\
+        2026-11-24T14:01:30.000Z,a,s1,10,,9,,\n\
+        2026-11-24T14:01:40.000Z,a,s2,,gap restarted,,,\n\
+        2026-11-24T14:01:40.000Z,a,s2,1,,3,,\n\
+        2026-11-24T14:02:00.000Z,a,s2,2,,3";
+    std::fs::write(directory.path().join("2026-11-24T14.csv"), rows).unwrap();
+    std::fs::write(directory.path().join("2026-11-24T15.csv"), rows).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(FaultyDisk::sound());
+    let tidy = || {
+        let tidier = Tidier::start(Arc::clone(&disk), RotationLimits::default()).unwrap();
+        tidier.tidy(directory.path().into(), None);
+        tidier.finish();
+    };
+    tidy();
+    let lines = minutes_of(directory.path(), "2026-11-24T14");
+    let lines: Vec<_> = lines.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            r#"{"minutes":1,"metrics":["cpu","load1"],"containers":false}"#,
+            r#"{"from":1795528800000,"stream":"s1","first":1,"last":4,"count":3,"values":{"cpu":[5.33333,5,6],"load1":[7],"queue":[1,1,1,1]}}"#,
+        ]
+    );
+    assert!(
+        lines[2].starts_with(r#"{"type":"alert","host":"a","seq":3,"#),
+        "{}",
+        lines[2]
+    );
+    assert_eq!(
+        lines[3..],
+        [
+            r#"{"from":1795528860000,"stream":"s1","first":5,"last":5,"count":1,"values":{"cpu":[8]}}"#,
+            r#"{"from":1795528860000,"stream":"s1","first":10,"last":10,"count":1,"values":{"cpu":[9]}}"#,
+            r#"{"from":1795528860000,"stream":"s2","first":1,"last":1,"count":1,"values":{"cpu":[3]}}"#,
+        ]
+    );
+    check_entries(directory.path());
+    // What is missing is written again, and the open file has none.
+    std::fs::remove_file(directory.path().join("2026-11-24T14.minutes")).unwrap();
+    tidy();
+    assert_eq!(
+        minutes_of(directory.path(), "2026-11-24T14")
+            .lines()
+            .count(),
+        6
+    );
+    assert!(!directory.path().join("2026-11-24T15.minutes").exists());
+}
+
+#[test]
+fn whatever_fails_a_file_of_minutes_is_whole_or_missing() {
+    let faults = at_every_operation(|disk| {
+        let directory = tempfile::tempdir().unwrap();
+        let sound: Arc<dyn Disk> = Arc::new(FaultyDisk::sound());
+        let mut writer = open(&sound, directory.path());
+        for (message, _) in &regular(6) {
+            writer.push(message.clone(), None).unwrap();
+        }
+        drop(writer);
+        let faulty: Arc<dyn Disk> = Arc::clone(disk) as Arc<dyn Disk>;
+        let tidier = Tidier::start(faulty, RotationLimits::default()).unwrap();
+        tidier.tidy(directory.path().into(), None);
+        tidier.finish();
+        for file in files_in(&SystemDisk, directory.path()).unwrap() {
+            if file.has_minutes {
+                let mut reader = MinutesReader::open(directory.path(), &file.stem).unwrap();
+                let mut rows = 0;
+                while reader.next_entry().unwrap().is_some() {
+                    rows += 1;
+                }
+                assert!(rows > 0, "{disk:?}");
+            }
+        }
+    });
+    assert!(faults > 20, "only {faults} faults");
+}

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use super::super::output::Output;
 use super::super::output_error::OutputError;
 use super::directory::files_in;
+use super::minutes::write_minutes;
 use super::packing::pack;
 use super::pruning::{RotationLimits, prune};
 use crate::disk::Disk;
@@ -79,6 +80,7 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>) {
                     directories.push(directory.clone());
                 }
                 pack_all(disk, &directory);
+                sum_up_all(disk, &directory);
             }
             Job::Sync(output) => {
                 if let Err(error) = output.sync() {
@@ -107,6 +109,21 @@ fn pack_all(disk: &dyn Disk, directory: &std::path::Path) {
             tracing::warn!(%directory, %error, "cannot compress a recording; it stays as it is");
         }
         _ => {}
+    }
+}
+
+/// Sums up closed files that are not. What is left out is read from the rows, and tried again.
+fn sum_up_all(disk: &dyn Disk, directory: &std::path::Path) {
+    let files = files_in(disk, directory).unwrap_or_default();
+    let closed = files.split_last().map_or(&[][..], |(_, closed)| closed);
+    for file in closed.iter().filter(|file| !file.has_minutes) {
+        match write_minutes(disk, directory, file) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                let (file, error) = (file.path_in(directory), crate::wording::cause(&error));
+                tracing::warn!(file = %file.display(), %error, "cannot sum up a recording by the minute");
+            }
+            _ => {}
+        }
     }
 }
 

@@ -46,6 +46,10 @@ pub(super) async fn make(
     shared: &Shared,
 ) -> Result<(HostName, AnswerBody), Refusal> {
     let mut query = admission::query(asked.uri.query())?;
+    if query.step.is_some() {
+        let reason = "step= is for /ws and /events: a recording has every sample";
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));
+    }
     let host = events::only_host(&query, shared)?;
     query.hosts = vec![HostPattern::Literal(host.clone())];
     if query.since.is_none() {

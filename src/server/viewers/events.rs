@@ -37,6 +37,8 @@ pub(in crate::server) fn query(
     let mut query = admission::query(asked.uri.query())?;
     if let Some(last) = last_event_id(asked.headers)? {
         query.after = vec![last];
+        // A browser repeats the whole URL when it reconnects.
+        query.step = None;
     }
     query.hosts = vec![HostPattern::Literal(only_host(&query, shared)?)];
     Ok(query)

@@ -6,14 +6,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Input;
-use crate::recording::Period;
+use crate::recording::{Period, sums_up};
 
 /// What was found in a directory.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The recordings. The files of a rotated recording are one input.
     pub inputs: Vec<Input>,
-    /// Everything else, except hidden files, as paths below the directory.
+    /// Everything else, except hidden files and those that sum up others by the minute, as paths below the directory.
     pub skipped: Vec<PathBuf>,
 }
 
@@ -61,6 +61,7 @@ impl Found {
             match stem_and_kind(&path).filter(|_| is_file) {
                 Some((stem, kind)) => self.add(&mut files, stem, (path, kind)),
                 None if entry.file_type()?.is_dir() => directories.push(path),
+                None if sums_up(&path) => {}
                 None => self.skipped.push(path),
             }
         }
@@ -126,6 +127,7 @@ mod tests {
             "web-1/2026-11-24T15.csv",
             "web-1/2026-11-24T14.csv.gz",
             "web-1/2026-11-24T14.minutes",
+            "web-1/five.minutes",
             "web-1/.lock",
             "web-1/more.csv",
             "web-2/2026-11-24.csv",
@@ -153,7 +155,7 @@ mod tests {
                 rotated(&["web-2/2026-11-24.csv"]),
             ]
         );
-        let skipped: Vec<_> = ["both.csv.gz", "notes.txt", "web-1/2026-11-24T14.minutes"]
+        let skipped: Vec<_> = ["both.csv.gz", "notes.txt", "web-1/five.minutes"]
             .map(PathBuf::from)
             .into();
         assert_eq!(found.skipped, skipped);

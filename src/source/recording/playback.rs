@@ -143,6 +143,12 @@ impl Playback {
         warnings
     }
 
+    /// Which part of the recordings is played.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        self.run.window
+    }
+
     /// How messages are numbered.
     #[must_use]
     pub fn numbering(&self) -> &Numbering {

@@ -24,6 +24,8 @@ pub enum Bound {
     At(u64),
     /// Milliseconds after the first row.
     Offset(u64),
+    /// Milliseconds after the start; only for an end.
+    AfterStart(u64),
 }
 
 impl FromStr for Bound {
@@ -31,12 +33,12 @@ impl FromStr for Bound {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let shown = text.escape_default();
-        let at = match parse_timestamp(text) {
-            // On the command line, a time without a zone is in UTC, like the recordings.
-            Err(TimeProblem::NoOffset) => parse_timestamp(&format!("{text}Z")),
-            known => known,
-        };
-        match at {
+        if let Some(offset) = text.strip_prefix('+') {
+            let reason = |reason| format!("'{shown}' is not a length of time: {reason}");
+            let offset = parse_duration(offset).map_err(reason)?;
+            return Ok(Self::AfterStart(in_millis(offset)));
+        }
+        match parse_time(text) {
             Ok(at) => return Ok(Self::At(at)),
             Err(TimeProblem::OutOfRange) => {
                 return Err(format!("'{shown}' is before 1970 or after 9999"));
@@ -61,7 +63,7 @@ impl FromStr for Bound {
                     return reason;
                 }
                 format!(
-                    "'{shown}' is not a point in time: write 2026-11-24T14:07:31Z, or 5m for 5 minutes after the first row"
+                    "'{shown}' is not a point in time: write 2026-11-24T14:07Z, or 5m for 5 minutes after the first row"
                 )
             })
     }
@@ -78,21 +80,90 @@ impl fmt::Display for Bound {
                     humantime::format_duration(Duration::from_millis(offset))
                 )
             }
+            Self::AfterStart(offset) => write!(f, "+{}", Self::Offset(offset)),
         }
     }
 }
 
 impl Bound {
+    /// The time, if it doesn't depend on the recordings.
+    fn known(self) -> Option<u64> {
+        match self {
+            Self::At(at) => Some(at),
+            Self::Offset(_) | Self::AfterStart(_) => None,
+        }
+    }
+
     /// The time in recordings whose first row has the time `first`, in milliseconds since the epoch.
     fn at(self, first: u64) -> u64 {
         match self {
             Self::At(at) => at,
-            Self::Offset(offset) => first.saturating_add(offset),
+            Self::Offset(offset) | Self::AfterStart(offset) => first.saturating_add(offset),
         }
     }
 }
 
+/// A time as people write it: seconds may be missing, and a zone, which is then UTC, like in the recordings.
+fn parse_time(text: &str) -> Result<u64, TimeProblem> {
+    let in_utc = |text: &str| match parse_timestamp(text) {
+        Err(TimeProblem::NoOffset) => parse_timestamp(&format!("{text}Z")),
+        known => known,
+    };
+    in_utc(text).or_else(|problem| {
+        // 2026-11-24T14:07, and what follows.
+        match text.split_at_checked(16) {
+            Some((minute, zone))
+                if problem == TimeProblem::NotATime && !zone.starts_with([':', '.', ',']) =>
+            {
+                in_utc(&format!("{minute}:00{zone}"))
+            }
+            _ => Err(problem),
+        }
+    })
+}
+
 impl Window {
+    /// The part between two points; an end may count from the start.
+    #[must_use]
+    pub fn new(start: Option<Bound>, end: Option<Bound>) -> Self {
+        let end = match (start, end) {
+            (Some(Bound::At(start)), Some(Bound::AfterStart(offset))) => {
+                Some(Bound::At(start.saturating_add(offset)))
+            }
+            (Some(Bound::Offset(start)), Some(Bound::AfterStart(offset))) => {
+                Some(Bound::Offset(start.saturating_add(offset)))
+            }
+            (_, Some(Bound::AfterStart(offset))) => Some(Bound::Offset(offset)),
+            _ => end,
+        };
+        Self { start, end }
+    }
+
+    /// When it starts, in milliseconds since the epoch, if that is known.
+    pub(super) fn starts_at(&self) -> Option<u64> {
+        self.start.and_then(Bound::known)
+    }
+
+    /// When it ends, likewise.
+    pub(super) fn ends_at(&self) -> Option<u64> {
+        self.end.and_then(Bound::known)
+    }
+
+    /// Whether it counts from the first row.
+    pub(super) fn counts_from_first(&self) -> bool {
+        let counts = |bound: Option<Bound>| bound.is_some_and(|bound| bound.known().is_none());
+        counts(self.start) || counts(self.end)
+    }
+
+    /// The same in recordings whose first row has the time `first`.
+    pub(super) fn with_first(self, first: u64) -> Self {
+        let at = |bound: Bound| Bound::At(bound.at(first));
+        Self {
+            start: self.start.map(at),
+            end: self.end.map(at),
+        }
+    }
+
     /// Whether a row with the time `timestamp` is inside, in recordings whose first row has the time `first`.
     #[must_use]
     pub fn contains(&self, timestamp: u64, first: u64) -> bool {
@@ -141,7 +212,7 @@ mod tests {
             let reason = text.parse::<Bound>().unwrap_err();
             assert!(
                 reason.starts_with(&format!(
-                    "'{text}' is not a point in time: write 2026-11-24T14:07:31Z, or 5m"
+                    "'{text}' is not a point in time: write 2026-11-24T14:07Z, or 5m"
                 )),
                 "{reason}"
             );
@@ -172,6 +243,48 @@ mod tests {
             "2026-11-24T14:07:31".parse(),
             Ok(Bound::At(1_795_529_251_000))
         );
+    }
+
+    #[test]
+    fn a_time_needs_no_seconds() {
+        for text in [
+            "2026-11-24T14:07Z",
+            "2026-11-24 14:07",
+            "2026-11-24T14:07",
+            "2026-11-24 14:07 UTC",
+            "2026-11-24T15:07+01:00",
+            "2026-11-24T14:07:00Z",
+        ] {
+            assert_eq!(text.parse(), Ok(Bound::At(1_795_529_220_000)), "{text}");
+        }
+        for text in [
+            "2026-11-24T14",
+            "2026-11-24T14:",
+            "2026-11-24T14:7Z",
+            "2026-11-24T14:07:",
+            "2026-11-24T14:07.5Z",
+            "2026-11-24T24:07Z",
+        ] {
+            let reason = text.parse::<Bound>().unwrap_err();
+            assert!(reason.contains("is not a point in time"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn an_end_may_count_from_the_start() {
+        assert_eq!("+30m".parse(), Ok(Bound::AfterStart(1_800_000)));
+        assert_eq!(Bound::AfterStart(1_800_000).to_string(), "+30m");
+        let end = |start| Window::new(start, Some(Bound::AfterStart(5))).end;
+        assert_eq!(end(Some(Bound::At(10))), Some(Bound::At(15)));
+        assert_eq!(end(Some(Bound::Offset(10))), Some(Bound::Offset(15)));
+        assert_eq!(end(None), Some(Bound::Offset(5)));
+        for text in ["+", "+5", "+soon", "+-5m"] {
+            let reason = text.parse::<Bound>().unwrap_err();
+            assert!(
+                reason.starts_with(&format!("'{text}' is not a length of time: ")),
+                "{reason}"
+            );
+        }
     }
 
     #[test]

@@ -52,6 +52,15 @@ pub(crate) enum Wire {
         #[serde(default)]
         absent: Vec<String>,
     },
+    Summary {
+        host: String,
+        from: u64,
+        to: u64,
+        count: u64,
+        mean: BTreeMap<String, f64>,
+        min: BTreeMap<String, f64>,
+        max: BTreeMap<String, f64>,
+    },
     Gap {
         host: String,
         from: Option<u64>,

@@ -58,7 +58,7 @@ impl AwaitedRule {
             Update::Hello(hello) => host.expect(rules, hello),
             Update::Gap(_) => host.is_after_gap = true,
             Update::Numbered(message) => host.follow(rules, message),
-            Update::Heartbeat { .. } | Update::End => {}
+            Update::Heartbeat { .. } | Update::Summary(_) | Update::End => {}
         }
         let message = numbered(received).filter(|message| message.alert.is_none())?;
         let is_after_gap = std::mem::take(&mut host.is_after_gap);

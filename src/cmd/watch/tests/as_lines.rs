@@ -10,7 +10,7 @@ use super::script::{
 };
 use crate::client::ClientEvent;
 use crate::cmd::Exit;
-use crate::protocol::{Alert, AlertState, Gap, GapReason, Update};
+use crate::protocol::{Aggregate, Alert, AlertState, Gap, GapReason, Update};
 use crate::signals::Asked;
 
 /// Runs the lines over `script`; returns what was written and reported.
@@ -43,10 +43,14 @@ async fn json_is_what_arrived() {
         to: Some(3),
         reason: GapReason::Expired,
     };
+    let mut minute = Aggregate::default();
+    minute.add(&sample(97.0));
+    let summary = minute.summary(60_000, 120_000);
     let wanted = [
         metric(0, "web-1", 97.0),
         received(0, "web-1", message("web-1", 2, Some(alert), sample(97.0))),
         received(0, "web-1", Update::Gap(gap)),
+        received(0, "web-1", Update::Summary(Box::new(summary))),
         received(0, "web-1", Update::End),
     ];
     let raw = |event: &ClientEvent| match event {

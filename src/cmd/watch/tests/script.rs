@@ -152,6 +152,7 @@ pub(super) fn received(server: usize, name: &str, update: Update) -> ClientEvent
             seq: *seq,
             sample: sample.clone(),
         }),
+        Update::Summary(summary) => written(Body::Summary(summary.clone())),
         Update::Gap(gap) => written(Body::Gap(*gap)),
         Update::End => written(Body::End),
     };
