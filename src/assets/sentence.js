@@ -97,7 +97,7 @@ const STEEP = 5;
 /** Losses come in bursts, so they are counted. */
 const LOSSES_MS = 30_000;
 const FEWEST_DROPS = 3;
-const FEWEST_PACKETS = 10;
+const FEWEST_PACKETS = 30;
 const SOME_PERCENT = 1;
 const MANY_PERCENT = 5;
 /** How long an event is told. */
