@@ -121,7 +121,9 @@ export class Evidence {
     const fullest = keys.find((key) => key.startsWith(`${name}:`) && this.value(key) === this.value(name));
     const { label = name, section = FOREIGN[0] } = this.metrics.get(fullest ?? name) ?? {};
     const isWord = !FOREIGN.includes(section) && /^.\p{Ll}/u.test(label);
-    return NAMES[name] ?? (isWord ? label[0].toLowerCase() + label.slice(1) : label);
+    // "GPU 3 throttled" for what a list calls "GPU throttled 3".
+    const word = isWord ? label[0].toLowerCase() + label.slice(1) : label.replace(/^GPU (.+) (\S+)$/, "GPU $2 $1");
+    return NAMES[name] ?? word;
   }
 
   /** @param {number} since */
@@ -222,9 +224,9 @@ export class Evidence {
    * @returns {Culprit[]}
    */
   suspects(name, top = this.top) {
-    if (WAITING.test(name)) {
-      return top.filter(({ state }) => state === "D").slice(0, 1).map(({ name }) => ({ name, words: name }));
-    }
+    const waits = top.filter(({ state }) => state === "D").slice(0, 1).map(({ name }) => ({ name, words: name }));
+    // A process that waits for what was swapped out is kept small by that.
+    if (WAITING.test(name) || (name === "swapIn" && waits.length)) return waits;
     const section = this.metrics.get(name)?.section;
     const by = section === "CPU" ? "cpu" : "memory";
     if (section !== "CPU" && section !== "Memory" || ["steal", "oomKills"].includes(name)) return [];

@@ -23,6 +23,9 @@ pub(super) fn subject(situation: &Situation<'_>, metric: &Metric) -> String {
     if let Some((_, name)) = name {
         return (*name).to_owned();
     }
+    if let Some(card) = card(metric) {
+        return card;
+    }
     let is_foreign = FOREIGN.contains(&&*metric.section);
     let is_word = metric.label.chars().nth(1).is_some_and(char::is_lowercase);
     let mut letters = metric.label.chars();
@@ -30,6 +33,13 @@ pub(super) fn subject(situation: &Situation<'_>, metric: &Metric) -> String {
         Some(first) if is_word && !is_foreign => first.to_lowercase().chain(letters).collect(),
         _ => metric.label.clone(),
     }
+}
+
+/// `GPU 3 throttled` for what a list calls `GPU throttled 3`.
+fn card(metric: &Metric) -> Option<String> {
+    let what = metric.label.strip_prefix("GPU ")?;
+    let (what, number) = what.rsplit_once(' ')?;
+    (metric.section == section::GPU).then(|| format!("GPU {number} {what}"))
 }
 
 /// The filesystem behind a value that is that of the fullest.

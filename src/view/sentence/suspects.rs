@@ -45,6 +45,10 @@ pub(super) fn suspects(situation: &Situation<'_>, metric: &str) -> Vec<Suspect> 
                 .collect()
         }
         Some(section::CPU) => busy(situation, top),
+        // A process that waits for what was swapped out is kept small by that.
+        Some(section::MEMORY) if family == "swapIn" => {
+            waiting(top).or_else(|| largest(top)).into_iter().collect()
+        }
         Some(section::MEMORY) => largest(top).into_iter().collect(),
         _ => Vec::new(),
     }
