@@ -46,6 +46,7 @@ mod memory;
 mod nothing_lost;
 mod notify;
 mod other_ways;
+mod packaging;
 mod page;
 mod page_alerts;
 mod page_elsewhere;

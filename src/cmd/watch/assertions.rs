@@ -16,9 +16,9 @@ use forbidden_alerts::ForbiddenAlerts;
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(next_help_heading = "Assertions")]
 pub(super) struct AssertionArgs {
-    /// Exit with 0 once this rule fires, such as 'cpu > 90'
+    /// Exit with 0 as soon as this rule fires
     ///
-    /// On any host; with 5 if the stream or --duration ends first.
+    /// Such as 'cpu > 90 for 30s', on any host; with 5 if the stream or --duration ends first.
     #[arg(long, value_name = "RULE")]
     pub(super) until: Option<String>,
 

@@ -85,9 +85,17 @@ const FILES: [(&str, &str); 8] = [
 ];
 
 fn why(name: &str, roots: &Roots) -> String {
+    if name == "swap" {
+        return "this machine has no swap".to_owned();
+    }
     let is_missing = |file: &str| fs::read(roots.other(file)).is_err();
-    if name == "exitedCpu" && hidden(&mut Census::new(roots.proc(""))).is_some() {
-        return "/proc hides the processes of other users".to_owned();
+    if name == "exitedCpu" {
+        let mut census = Census::new(roots.proc(""));
+        if hidden(&mut census).is_some() {
+            return "/proc hides the processes of other users".to_owned();
+        } else if !census.is_in_first_namespace() {
+            return "a container sees only its own processes".to_owned();
+        }
     }
     let mut reasons = REASONS.iter().filter(|(start, file, _)| {
         name.starts_with(start) && (file.is_empty() || is_missing(file))
@@ -139,6 +147,8 @@ mod tests {
                 "/proc/net/snmp cannot be read: no such file",
             ),
             ("swapIn", "/proc/vmstat cannot be read"),
+            ("swap", "has no swap"),
+            ("exitedCpu", "a container sees only"),
             ("uptime", "does not report it"),
         ] {
             let reason = why(name, &roots);
