@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Plants ten incidents on this machine, one after the other, and reports which line of the screen names each of them, and
-after how many seconds.
+"""Plants ten incidents on this machine, one after the other, and reports which line of the screen names each of them,
+and after how many seconds.
 
     scripts/incidents.py [BINARY] [INCIDENT…]
 
 Needs root on Linux, and of Debian: iproute2, util-linux, e2fsprogs. Each incident is bounded in time and size and is
-removed again, whatever happens: memory is taken within a control group of 1 GiB, files are in images of 64 MiB, the network
-is one of its own. Other work on the machine shows on the screen too, so a busy machine takes longer.
+removed again, whatever happens: memory is taken within a control group of 1 GiB, files are in images of 64 MiB, the
+network is one of its own. Other work on the machine shows on the screen too, so a busy machine takes longer.
 
-An incident counts as named by the first line of `metrics watch --once` that matches its pattern; only the sentences at the
-top are read. BINARY is target/release/metrics.
+An incident counts as named by the first line of `metrics watch --once` that matches its pattern; only the sentences at
+the top are read. BINARY is target/release/metrics.
 """
 
 import contextlib
@@ -133,7 +133,7 @@ def address(server):
 
 
 def contain(stack, binary, enter):
-    """Starts a server in a container of its own. Returns its address, and what starts a script in the same container."""
+    """Starts a server in a container of its own. Returns its address, and what starts a script in there."""
     server = start(stack, "unshare", "--pid", "--fork", "--mount-proc", binary, *SERVE, before=enter)
     url = address(server)
     with open(f"/proc/{server.pid}/task/{server.pid}/children") as children:
@@ -225,7 +225,7 @@ def inodes_full(stack, binary):
 
 
 def slow_disk(stack, binary):
-    """The disk of the temporary files takes 100 kB a second from a process that writes as much as it can."""
+    """The disk of the temporary files takes 100 kB a second from four processes that write as much as they can."""
     device = os.stat(tempfile.gettempdir()).st_dev
     # The whole disk, if that is a partition.
     link = os.path.realpath(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}")
@@ -247,8 +247,12 @@ def slow_disk(stack, binary):
         with open(f"{folder}/cgroup.procs", "w") as procs:
             procs.write(str(os.getpid()))
 
-    write = ["dd", "if=/dev/zero", f"of={written}/file", "bs=64k", "count=500", "oflag=direct"]
-    return serve(stack, binary), lambda: start(stack, *write, before=enter)
+    def plant():
+        for n in range(4):
+            write = ["dd", "if=/dev/zero", f"of={written}/{n}", "bs=64k", "count=150", "oflag=direct"]
+            start(stack, *write, before=enter)
+
+    return serve(stack, binary), plant
 
 
 def listen_queue(stack, binary):
@@ -302,7 +306,7 @@ def throttled(stack, binary):
 INCIDENTS = [
     ("a leak", leak, r"(memory|OOM).*python3"),
     ("a runaway thread", runaway, r"(one core busy.*|CPU.*): python3 [3-9]\d"),
-    ("a fork storm", fork_storm, r"came and went|: sh "),
+    ("a fork storm", fork_storm, r": (came and went|sh) "),
     ("a full disk", disk_full, rf"disk /mnt/{NAME}"),
     ("no inodes left", inodes_full, rf"inodes /mnt/{NAME}"),
     ("a slow disk", slow_disk, r"(await|I/O wait|I/O pressure).*dd"),
