@@ -218,6 +218,11 @@ impl Client {
         self.links.iter_mut().for_each(Link::never_ask);
     }
 
+    /// Makes the next attempt to reach each lost server at once.
+    pub fn retry_now(&mut self) {
+        self.links.iter_mut().for_each(Link::retry_now);
+    }
+
     /// Whether every server has announced its hosts, or will not be tried again.
     #[must_use]
     pub fn is_settled(&self) -> bool {

@@ -5,7 +5,9 @@
 //! characters are stripped from the text of peers on entry.
 
 mod alert_lines;
+mod bins;
 mod causes;
+mod chart;
 mod columns;
 mod episodes;
 mod events_page;
@@ -13,18 +15,25 @@ mod firing;
 mod fleet_page;
 mod frame;
 mod grid;
+mod head;
+mod help;
 mod history;
-mod host_page;
+mod host_screen;
+mod host_state;
 mod instances;
+mod keys;
 mod listing;
+mod marks;
 mod metric;
 mod metrics;
 mod moment;
+mod occurrence_text;
 mod page_parts;
 mod plain;
 mod rewind;
 mod rows;
 mod sanitize;
+mod scale;
 mod sections;
 mod sentence;
 mod sparkline;
@@ -34,6 +43,8 @@ mod styled_line;
 mod trend;
 mod ui;
 mod units;
+mod values_page;
+mod zoom;
 
 #[cfg(test)]
 mod tests;
@@ -48,8 +59,16 @@ pub use state::{Now, ViewState};
 pub use style::Style;
 pub use ui::{Navigation, Ui};
 pub use units::{date, timestamp, value};
+pub use zoom::Zoom;
 
+use host_screen::ScreenWidths;
 use page_parts::Canvas;
 
 /// How many samples of each metric a screen keeps by default: a minute at the usual interval.
 pub const WINDOW: usize = 30;
+
+/// How many samples the charts of a screen of `width` columns show, if each has a dot of its own.
+#[must_use]
+pub fn samples_shown(width: usize) -> usize {
+    (2 * ScreenWidths::of(width).cells).max(WINDOW)
+}

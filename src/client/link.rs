@@ -235,6 +235,13 @@ impl Link {
         }
     }
 
+    /// Makes the next attempt at once, if it is waiting for it.
+    pub(super) fn retry_now(&mut self) {
+        if let LinkState::Waiting(until) = &mut self.state {
+            *until = Instant::now();
+        }
+    }
+
     /// Whether ssh may ask the user something in the next attempt.
     pub(super) fn may_ask(&self) -> bool {
         self.asks && self.endpoint.may_ask()

@@ -20,7 +20,7 @@ use crate::millis::epoch_millis;
 use crate::protocol::Query;
 use crate::signals;
 use crate::terminal::{self, has_unicode, is_coloured};
-use crate::view::{Now, Style, WINDOW};
+use crate::view::{Now, Style, WINDOW, Zoom, samples_shown};
 
 use super::news::{News, short_name};
 use super::{DONE, Exit, FAILED, Failure, NO_CONNECTION, USAGE, announce, configure};
@@ -31,9 +31,6 @@ use columns::AskedColumns;
 use display::Display;
 use limits::Limits;
 use line_output::LineFormat;
-
-/// The longest window kept of each metric: no screen shows more.
-const LONGEST_WINDOW: usize = 300;
 
 /// The number of SIGPIPE, which a shell shows for a program whose reader has left.
 const CLOSED_PIPE: u8 = 13;
@@ -130,6 +127,9 @@ pub async fn run(
         columns: AskedColumns::new(args.columns.clone()),
         clock: SessionClock::start(),
     };
+    if let Some(since) = args.client.since {
+        session.display.set_zoom(Zoom::covering(since));
+    }
     let end = match args.format() {
         Some(format) => line_output::run(client, format, &mut session, global, &asked).await,
         None if args.once => once::run(client, &mut session, &asked).await,
@@ -254,7 +254,12 @@ fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     // Line output shows what happens now: an old alert must not look like a new one, and nothing arrives twice.
     let shows_only_now = args.format().is_some() || args.assertions.is_any();
     if query.last.is_none() && query.since.is_none() && !shows_only_now {
-        query.last = u64::try_from(WINDOW).ok();
+        let wanted = if args.once {
+            WINDOW
+        } else {
+            samples_shown(terminal::size().0)
+        };
+        query.last = u64::try_from(wanted).ok();
     }
     let mut retry = args.client.retry();
     if args.once {
@@ -265,14 +270,10 @@ fn client(args: &WatchArgs, credentials: &Credentials) -> Client {
     client
 }
 
-/// How many samples to keep: as many as were requested.
+/// How many samples to keep at least: as many as were requested.
 fn window(client: &ClientArgs) -> usize {
-    match (client.last, client.since) {
-        (Some(last), _) => usize::try_from(last).unwrap_or(LONGEST_WINDOW),
-        (None, Some(_)) => LONGEST_WINDOW,
-        (None, None) => WINDOW,
-    }
-    .clamp(WINDOW, LONGEST_WINDOW)
+    let last = client.last.and_then(|last| usize::try_from(last).ok());
+    last.unwrap_or(WINDOW).max(WINDOW)
 }
 
 /// Where a watch gets its events.
@@ -284,6 +285,9 @@ trait EventSource {
     fn is_settled(&self) -> bool {
         true
     }
+
+    /// Makes the next attempt to reach each lost server at once.
+    fn retry_now(&mut self) {}
 }
 
 impl EventSource for Client {
@@ -293,6 +297,10 @@ impl EventSource for Client {
 
     fn is_settled(&self) -> bool {
         Client::is_settled(self)
+    }
+
+    fn retry_now(&mut self) {
+        Client::retry_now(self);
     }
 }
 

@@ -26,10 +26,14 @@ pub enum TerminalInput {
     Left,
     /// The arrow.
     Right,
-    /// Page Up, or the arrow with Shift.
+    /// The arrow with Shift.
     FarLeft,
-    /// Page Down, or the arrow with Shift.
+    /// The arrow with Shift.
     FarRight,
+    /// Page Up.
+    PageUp,
+    /// Page Down.
+    PageDown,
     /// Home.
     Home,
     /// End.
@@ -94,8 +98,10 @@ fn key_meaning(key: KeyEvent) -> TerminalInput {
         KeyCode::Down => TerminalInput::Down,
         KeyCode::Left if !shift => TerminalInput::Left,
         KeyCode::Right if !shift => TerminalInput::Right,
-        KeyCode::Left | KeyCode::PageUp => TerminalInput::FarLeft,
-        KeyCode::Right | KeyCode::PageDown => TerminalInput::FarRight,
+        KeyCode::Left => TerminalInput::FarLeft,
+        KeyCode::Right => TerminalInput::FarRight,
+        KeyCode::PageUp => TerminalInput::PageUp,
+        KeyCode::PageDown => TerminalInput::PageDown,
         KeyCode::Home => TerminalInput::Home,
         KeyCode::End => TerminalInput::End,
         KeyCode::Enter => TerminalInput::Enter,
@@ -138,8 +144,8 @@ mod tests {
             (KeyCode::Down, TerminalInput::Down),
             (KeyCode::Left, TerminalInput::Left),
             (KeyCode::Right, TerminalInput::Right),
-            (KeyCode::PageUp, TerminalInput::FarLeft),
-            (KeyCode::PageDown, TerminalInput::FarRight),
+            (KeyCode::PageUp, TerminalInput::PageUp),
+            (KeyCode::PageDown, TerminalInput::PageDown),
             (KeyCode::Home, TerminalInput::Home),
             (KeyCode::End, TerminalInput::End),
             (KeyCode::Enter, TerminalInput::Enter),

@@ -1,143 +1,11 @@
-//! What fires, as sentences at the top of a page: one line each.
-
-use std::time::Duration;
+//! The parts of an alert in words: its rule, its value and its limit.
 
 use crate::protocol::Alert;
-use crate::wording::span;
 
-use super::causes::cause;
-use super::firing::{Culprit, FiringAlert};
-use super::page_parts::{Canvas, LinePart, spread};
+use super::firing::Culprit;
 use super::sanitize::clean;
 use super::state::HostState;
-use super::style::Tone;
-use super::styled_line::StyledLine;
 use super::units;
-
-/// A line for each alert of `host`, or for as many as a page of `height` lines has room for.
-pub(super) fn of_host(host: &HostState, height: usize, canvas: Canvas) -> Vec<StyledLine> {
-    let said = in_order(host).into_iter().map(|alert| (host, alert));
-    lines(&said.collect::<Vec<_>>(), false, height, canvas)
-}
-
-/// The same for all `hosts`, with their names: the first alert of each comes before the second of any.
-pub(super) fn of_hosts<'a>(
-    hosts: impl Iterator<Item = &'a HostState>,
-    height: usize,
-    canvas: Canvas,
-) -> Vec<StyledLine> {
-    let mut alerts: Vec<_> = hosts
-        .flat_map(|host| {
-            let ranked = in_order(host).into_iter().enumerate();
-            ranked.map(move |(nth, alert)| (nth, host, alert))
-        })
-        .collect();
-    alerts.sort_by_key(|(nth, _, alert)| (*nth, cause(&alert.alert.metric), alert.alert.since));
-    let said = alerts.into_iter().map(|(_, host, alert)| (host, alert));
-    lines(&said.collect::<Vec<_>>(), true, height, canvas)
-}
-
-fn in_order(host: &HostState) -> Vec<&FiringAlert> {
-    let mut alerts: Vec<_> = host.firing.now().iter().map(|alert| &**alert).collect();
-    alerts.sort_by_key(|alert| (cause(&alert.alert.metric), alert.alert.since));
-    alerts
-}
-
-/// The most lines that alerts take on a page of `height` lines.
-fn most(height: usize) -> usize {
-    (height / 5).clamp(2, 10)
-}
-
-fn lines(
-    alerts: &[(&HostState, &FiringAlert)],
-    are_named: bool,
-    height: usize,
-    canvas: Canvas,
-) -> Vec<StyledLine> {
-    let most = most(height);
-    let shown = if alerts.len() > most {
-        most - 1
-    } else {
-        alerts.len()
-    };
-    let more = alerts.len() - shown;
-    let mut lines: Vec<_> = alerts[..shown]
-        .iter()
-        .map(|(host, alert)| line(host, alert, are_named, canvas))
-        .collect();
-    if more > 0 {
-        let mark = canvas.style.glyphs().alert;
-        lines.push(StyledLine::new(
-            Tone::Critical,
-            format!(" {mark} and {more} more"),
-        ));
-    }
-    lines
-}
-
-fn line(host: &HostState, alert: &FiringAlert, is_named: bool, canvas: Canvas) -> StyledLine {
-    let name = if is_named {
-        format!("{}  ", host.name)
-    } else {
-        String::new()
-    };
-    let mark = canvas.style.glyphs().alert;
-    let room = canvas.width.saturating_sub(1);
-    let line = |sentence| StyledLine::new(Tone::Critical, format!("{mark} {name}{sentence}"));
-    let lines = sentences(host, alert).map(line);
-    let fitting = lines.iter().find(|line| line.width() <= room);
-    let part = LinePart {
-        rank: 0,
-        line: fitting
-            .unwrap_or(&lines[2])
-            .clone()
-            .clip(room, canvas.style),
-    };
-    spread(vec![part], &since_texts(host, alert.alert.since), canvas)
-}
-
-/// `since 14:06:58 UTC`, where that is known and the sentence leaves room for it.
-fn since_texts(host: &HostState, since: u64) -> Vec<String> {
-    if since == 0 {
-        return Vec::new();
-    }
-    let clock = units::clock(since);
-    let newest = host.history.newest().unwrap_or(since);
-    let is_today = units::date(newest) == units::date(since);
-    let dated = (!is_today).then(|| format!("since {} {clock} UTC", units::date(since)));
-    let texts = dated
-        .into_iter()
-        .chain([format!("since {clock} UTC"), format!("since {clock}")]);
-    texts.take(if is_today { 2 } else { 1 }).collect()
-}
-
-/// `CPU 98.2 % > 90 for 2 m 10 s: rustc 61 %`, after the alert's name if it has one of its own. Then, for where that does not
-/// fit, without the threshold, and without the time as well.
-fn sentences(host: &HostState, alert: &FiringAlert) -> [String; 3] {
-    let FiringAlert { alert, culprit, .. } = alert;
-    let mut begin = name_of_its_own(alert).map_or_else(String::new, |name| format!("{name}: "));
-    begin.push_str(&subject(host, alert));
-    if let Some(value) = value_text(host, alert, alert.value) {
-        begin.push_str(&format!(" {value}"));
-    }
-    if is_about_absence(alert) {
-        begin.push_str(" absent");
-    }
-    let limit = limit(host, alert);
-    let lasted = lasted(host, alert).map(|lasted| format!(" for {}", span(lasted)));
-    let lasted = lasted.unwrap_or_default();
-    // A viewer that came late knows the processes of now.
-    let blamed = match culprit {
-        Some(culprit) => Some(blame(culprit)),
-        None => Culprit::of(&alert.metric, host.top()).map(|it| format!("now {}", blame(&it))),
-    };
-    let end = blamed.map_or_else(String::new, |blamed| format!(": {blamed}"));
-    [
-        format!("{begin}{limit}{lasted}{end}"),
-        format!("{begin}{lasted}{end}"),
-        format!("{begin}{end}"),
-    ]
-}
 
 /// `rustc 61 %`.
 pub(super) fn blame(culprit: &Culprit) -> String {
@@ -200,12 +68,6 @@ fn level(threshold: f64, unit: &str) -> String {
     } else {
         units::value(threshold, unit)
     }
-}
-
-fn lasted(host: &HostState, alert: &Alert) -> Option<Duration> {
-    let newest = host.history.newest().unwrap_or(alert.since);
-    let is_known = alert.since > 0;
-    is_known.then(|| Duration::from_millis(newest.saturating_sub(alert.since)))
 }
 
 pub(super) fn is_about_absence(alert: &Alert) -> bool {
@@ -294,10 +156,5 @@ mod tests {
         ] {
             assert_eq!(level(threshold, unit), expected);
         }
-    }
-
-    #[test]
-    fn the_lines_are_bounded_by_the_height() {
-        assert_eq!([0, 11, 22, 38, 58, 10_000].map(most), [2, 2, 4, 7, 10, 10]);
     }
 }

@@ -1,18 +1,18 @@
-//! The list of events: what fired and was resolved, as far back as samples are kept.
+//! The list of events: alerts, levels, gaps and restarts, as far back as samples are held.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
+use crate::protocol::HostName;
 use crate::wording::{counted, span};
 
-use super::alert_lines::{blame, is_downward, title, value_text};
-use super::episodes::{Episode, Outcome, episodes};
 use super::grid::{self, Cell, Column};
 use super::listing::table;
+use super::marks::{Occurrence, occurrences};
+use super::occurrence_text::{peak, value_now, who, words};
 use super::page_parts::{Canvas, LinePart, rule, spread, times};
 use super::sanitize::text_width;
 use super::state::{HostState, ViewState};
-use super::style::Tone;
+use super::style::{MarkKind, Tone};
 use super::styled_line::StyledLine;
 use super::units;
 
@@ -24,56 +24,71 @@ pub(super) struct EventList<'a> {
     state: &'a ViewState,
     host: Option<&'a HostState>,
     /// Newest first.
-    episodes: Vec<Episode<'a>>,
+    events: Vec<Occurrence<'a>>,
 }
 
 impl<'a> EventList<'a> {
     pub(super) fn of(state: &'a ViewState, host: Option<&'a HostState>) -> Self {
-        let mut episodes: Vec<_> = hosts(state, host).flat_map(episodes).collect();
-        episodes.sort_by_key(|episode| Reverse(episode.began()));
+        let mut events: Vec<_> = hosts(state, host)
+            .flat_map(|host| occurrences(host, host.usual_step()))
+            .collect();
+        events.sort_by_key(|it| std::cmp::Reverse(it.began));
         Self {
             state,
             host,
-            episodes,
+            events,
         }
     }
 
-    /// How far it can be scrolled on a page of so many lines.
-    pub(super) fn scroll_end(&self, height: usize) -> usize {
-        self.episodes.len().saturating_sub(visible(height))
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
     }
 
-    /// `1-20 of 57`, or nothing if nothing fired.
-    pub(super) fn counted(&self, scroll: usize, height: usize) -> Option<String> {
-        let first = scroll.min(self.scroll_end(height));
-        let count = self.episodes.len();
-        let last = count.min(first + visible(height));
-        (count > 0).then(|| format!("{}-{last} of {count}", first + 1))
+    /// The host of the event `index`, and when it began, in milliseconds since the epoch.
+    pub(super) fn began(&self, index: usize) -> Option<(&'a HostName, u64)> {
+        let event = self.events.get(index)?;
+        Some((&event.host.name, event.began))
+    }
+
+    /// `3 of 57`, or nothing if nothing happened.
+    pub(super) fn counted(&self, selected: usize) -> Option<String> {
+        let count = self.len();
+        (count > 0).then(|| format!("{} of {count}", selected.min(count - 1) + 1))
     }
 
     /// The lines of the page. `is_reading`: older samples are on their way.
     pub(super) fn page(
         &self,
-        scroll: usize,
+        selected: usize,
         height: usize,
         is_reading: bool,
         canvas: Canvas,
     ) -> Vec<StyledLine> {
         let mut lines = vec![self.header(is_reading, canvas), rule(canvas)];
-        if self.episodes.is_empty() {
+        if self.events.is_empty() {
             let text = match self.oldest() {
                 _ if is_reading => " Reading what the server holds.".to_owned(),
-                Some(oldest) => format!(" Nothing has fired since {}.", since(oldest, canvas)),
+                Some(oldest) => format!(" Nothing has happened since {}.", since(oldest, canvas)),
                 None => " No data yet.".into(),
             };
             lines.push(StyledLine::new(Tone::Plain, text));
             return lines;
         }
-        let first = scroll.min(self.scroll_end(height));
-        let shown = self.episodes.iter().skip(first).take(visible(height));
+        let visible = height.saturating_sub(HEAD).max(1);
+        let selected = selected.min(self.len() - 1);
+        let last_first = self.len().saturating_sub(visible);
+        let first = selected.saturating_sub(visible / 2).min(last_first);
+        let shown = self.events.iter().skip(first).take(visible);
         let widths = self.widths(canvas);
-        let rows: Vec<_> = shown.map(|episode| widths.row(episode, canvas)).collect();
-        lines.append(&mut table(&widths.columns(), &rows, canvas.style));
+        let rows: Vec<_> = shown.map(|event| widths.row(event, canvas)).collect();
+        let mut rows = table(&widths.columns(), &rows, canvas.style);
+        if let Some(line) = rows.get_mut(1 + selected - first) {
+            let mut chosen = StyledLine::new(Tone::Plain, ">");
+            chosen.append(std::mem::take(line).after(1));
+            chosen.pad(canvas.width);
+            *line = chosen.toned(Tone::Selected);
+        }
+        lines.append(&mut rows);
         lines
     }
 
@@ -91,14 +106,46 @@ impl<'a> EventList<'a> {
             LinePart::new(2, Tone::Plain, "events"),
         ];
         let glyphs = canvas.style.glyphs();
-        let firing = self.count(|outcome| outcome == Outcome::Firing);
-        let over = self.count(|outcome| outcome != Outcome::Firing);
-        for (count, tone, mark, word) in [
-            (firing, Tone::Critical, glyphs.alert, "firing"),
-            (over, Tone::Plain, glyphs.resolved, "over"),
+        let count = |kinds: &[MarkKind], is_open: Option<bool>| {
+            let wanted = |it: &&Occurrence<'_>| {
+                kinds.contains(&it.kind) && is_open.is_none_or(|open| open == it.is_open)
+            };
+            self.events.iter().filter(wanted).count()
+        };
+        let levels = [MarkKind::Warning, MarkKind::Critical];
+        for (rank, count, tone, mark, word) in [
+            (
+                1,
+                count(&[MarkKind::Firing], None),
+                Tone::Critical,
+                glyphs.alert,
+                "firing",
+            ),
+            (
+                1,
+                count(&[MarkKind::Resolved], None),
+                Tone::Plain,
+                glyphs.resolved,
+                "over",
+            ),
+            (3, count(&levels, None), Tone::Warn, "!", "at a level"),
+            (
+                4,
+                count(&[MarkKind::Gap], None),
+                Tone::Dim,
+                glyphs.gap,
+                "gaps",
+            ),
+            (
+                4,
+                count(&[MarkKind::Restart], None),
+                Tone::Dim,
+                "R",
+                "restarts",
+            ),
         ] {
             if count > 0 {
-                parts.push(LinePart::new(1, tone, format!("{mark} {count} {word}")));
+                parts.push(LinePart::new(rank, tone, format!("{mark} {count} {word}")));
             }
         }
         if is_reading {
@@ -110,11 +157,6 @@ impl<'a> EventList<'a> {
         spread(parts, &since, canvas)
     }
 
-    fn count(&self, is_counted: impl Fn(Outcome) -> bool) -> usize {
-        let outcomes = self.episodes.iter().map(|episode| episode.outcome);
-        outcomes.filter(|outcome| is_counted(*outcome)).count()
-    }
-
     /// The time of the oldest sample.
     fn oldest(&self) -> Option<u64> {
         let points = hosts(self.state, self.host).filter_map(|host| host.history.points().front());
@@ -123,14 +165,19 @@ impl<'a> EventList<'a> {
 
     fn widths(&self, canvas: Canvas) -> Widths {
         let names = self
-            .episodes
+            .events
             .iter()
-            .map(|episode| text_width(episode.host.name.as_str()));
-        let newest = self.episodes.iter().map(Episode::ended).max().unwrap_or(0);
-        let is_today = |episode: &Episode<'_>| units::date(episode.began()) == units::date(newest);
+            .map(|event| text_width(event.host.name.as_str()));
+        let newest = self
+            .events
+            .iter()
+            .map(|event| event.ended)
+            .max()
+            .unwrap_or(0);
+        let is_today = |event: &Occurrence<'_>| units::date(event.began) == units::date(newest);
         let narrow = canvas.width < 60;
         let mut widths = Widths {
-            is_dated: !narrow && !self.episodes.iter().all(is_today),
+            is_dated: !narrow && !self.events.iter().all(is_today),
             lasted: !narrow || self.host.is_some(),
             host: match self.host {
                 Some(_) => 0,
@@ -139,12 +186,11 @@ impl<'a> EventList<'a> {
                     .unwrap_or(0)
                     .clamp(8, if narrow { 9 } else { 16 }),
             },
-            outcome: !narrow,
             values: canvas.width >= 80,
             what: 0,
             who: match canvas.width {
                 0..80 => 0,
-                80..100 => 12,
+                80..100 => 14,
                 _ => 22,
             },
         };
@@ -152,10 +198,6 @@ impl<'a> EventList<'a> {
         widths.what = canvas.width.saturating_sub(taken + 1).clamp(1, 60);
         widths
     }
-}
-
-fn visible(height: usize) -> usize {
-    height.saturating_sub(HEAD).max(1)
 }
 
 fn hosts<'a>(
@@ -177,7 +219,6 @@ struct Widths {
     lasted: bool,
     /// 0 where there is one host only.
     host: usize,
-    outcome: bool,
     values: bool,
     what: usize,
     /// 0 where there is no room.
@@ -187,64 +228,55 @@ struct Widths {
 impl Widths {
     fn columns(&self) -> Vec<Column<'static>> {
         let began = if self.is_dated { 14 } else { 8 };
-        let mut columns = vec![Column::left("", 1), Column::left("BEGAN", began)];
+        let mut columns = vec![Column::left("", 2), Column::left("BEGAN", began)];
         if self.lasted {
             columns.push(Column::right("LASTED", 9));
-        }
-        if self.outcome {
-            columns.push(Column::left("", 8));
         }
         if self.host > 0 {
             columns.push(Column::left("HOST", self.host));
         }
+        columns.push(Column::left(" WHAT", self.what));
         if self.values {
-            columns.extend([Column::right("VALUE", 9), Column::right("PEAK", 9)]);
+            columns.extend([Column::right("NOW", 9), Column::right("PEAK", 9)]);
         }
-        columns.push(Column::left("WHAT", self.what));
         if self.who > 0 {
-            columns.push(Column::left("WHO", self.who));
+            columns.push(Column::left(" WHO", self.who));
         }
         columns
     }
 
-    fn row(&self, episode: &Episode<'_>, canvas: Canvas) -> Vec<Cell> {
-        let (host, alert) = (episode.host, &episode.alert.alert);
+    fn row(&self, event: &Occurrence<'_>, canvas: Canvas) -> Vec<Cell> {
         let glyphs = canvas.style.glyphs();
-        let (mark, word, tone) = match episode.outcome {
-            Outcome::Firing => (glyphs.alert, "firing", Tone::Critical),
-            Outcome::Resolved => (glyphs.resolved, "resolved", Tone::Plain),
-            Outcome::CutOff => (glyphs.resolved, "cut off", Tone::Dim),
-        };
         let plain = |text: String| (Tone::Plain, text);
-        let value = |value| plain(value_text(host, alert, value).unwrap_or_else(|| "-".into()));
-        let began = episode.began();
-        let mut cells = vec![(tone, mark.to_owned())];
+        let mark = match event.kind {
+            MarkKind::Critical => "!!",
+            kind => kind.shape(glyphs),
+        };
+        let mut cells = vec![(event.kind.tone(), mark.to_owned())];
         cells.push(plain(if self.is_dated {
-            format!("{} {}", &units::date(began)[5..], units::clock(began))
+            format!(
+                "{} {}",
+                &units::date(event.began)[5..],
+                units::clock(event.began)
+            )
         } else {
-            units::clock(began)
+            units::clock(event.began)
         }));
         if self.lasted {
-            let lasted = Duration::from_millis(episode.ended().saturating_sub(began));
+            let lasted = Duration::from_millis(event.ended.saturating_sub(event.began));
             cells.push(plain(span(lasted)));
         }
-        if self.outcome {
-            cells.push((tone, word.to_owned()));
-        }
         if self.host > 0 {
-            cells.push(plain(host.name.to_string()));
+            cells.push(plain(event.host.name.to_string()));
         }
+        cells.push(plain(format!(" {}", words(event, self.what < 30))));
         if self.values {
-            cells.extend([value(alert.value), value(episode.peak(is_downward(alert)))]);
+            cells.push(plain(value_now(event).unwrap_or_default()));
+            cells.push(plain(peak(event).unwrap_or_default()));
         }
-        cells.push(plain(title(host, alert, self.what < 30)));
         if self.who > 0 {
             cells.push(plain(
-                episode
-                    .alert
-                    .culprit
-                    .as_ref()
-                    .map_or_else(String::new, blame),
+                who(event).map_or_else(String::new, |who| format!(" {who}")),
             ));
         }
         cells

@@ -1,19 +1,30 @@
-//! The page of several hosts: one row each, with the problems below.
+//! The page of several hosts: one row each, those in trouble first.
 
-use crate::wording::{self, span};
+use crate::wording;
 
-use super::alert_lines;
+use super::bins::DotBins;
+use super::chart::{ChartLook, blocks};
 use super::grid::{self, Cell, Column};
+use super::host_screen::{ProcessOrder, in_order};
+use super::listing::indented;
+use super::metric::Level;
 use super::page_parts::{
-    Canvas, LinePart, Problem, back_parts, countdown, level_mark, mark, namesakes, rule, spread,
+    Canvas, LinePart, back_parts, level_mark, mark, namesakes, server_text, spread, times,
 };
-use super::rows::{Choice, FleetRow, all, rows};
-use super::sanitize::text_width;
-use super::sparkline::{Scale, sparkline};
-use super::state::{Connection, HostState, ServerState, Status, ViewState};
+use super::rows::{Choice, FleetRow, RowTrouble, all, of_values, rows};
+use super::scale::{ChartScale, tenths};
+use super::sentence::{Situation, Trouble, Urgency, headline};
+use super::state::{HostState, Status, ViewState};
 use super::style::Tone;
 use super::styled_line::StyledLine;
 use super::units;
+use super::zoom::{TimeAxis, dot_length};
+
+/// The time that the charts show, in milliseconds.
+const WINDOW: u64 = 300_000;
+
+/// From this width on, a rule is above the titles.
+const WIDE: usize = 112;
 
 /// At most `height` lines of the page, without the bottom line.
 pub(super) fn page(
@@ -24,208 +35,240 @@ pub(super) fn page(
     canvas: Canvas,
 ) -> Vec<StyledLine> {
     let rows = rows(state, choice, canvas.now);
-    let mut lines = vec![header(state, choice, rows.len(), canvas), rule(canvas)];
-    let hosts = state.hosts.values();
-    lines.append(&mut alert_lines::of_hosts(hosts, height, canvas));
-    let widths = Widths::new(state, &rows, canvas);
-    lines.push(grid::titles(&widths.columns(), canvas.style));
-    let room = height.saturating_sub(lines.len());
-    let mut said = said(&problems(state, canvas), room, rows.len(), canvas);
-    lines.extend(table(
-        state,
-        &rows,
-        selected,
-        room.saturating_sub(said.len()),
-        &widths,
-        canvas,
-    ));
+    let mut lines = vec![header(state, choice, rows.len(), canvas)];
+    if canvas.width >= WIDE {
+        lines.push(rule(choice, canvas));
+    }
+    for problem in namesakes(state, canvas).take(height / 6) {
+        lines.append(&mut problem.lines(canvas));
+    }
+    let widths = Widths::new(&rows, canvas);
+    lines.push(indented(grid::titles(&widths.columns(), canvas.style)));
+    let visible = height.saturating_sub(lines.len());
+    lines.extend(table(state, &rows, selected, visible, &widths, canvas));
     if rows.is_empty() && !choice.filter.is_empty() {
         lines.push(StyledLine::new(Tone::Dim, "    no host name contains this"));
     }
-    lines.append(&mut said);
     lines.truncate(height);
     lines
 }
 
-/// The problems in words, under a rule. The rows mark every problem by their shape, so the words get a third of the
-/// room, or what the rows leave.
-fn said(problems: &[Problem], room: usize, rows: usize, canvas: Canvas) -> Vec<StyledLine> {
-    let most = (room / 3).max(room.saturating_sub(rows));
-    if problems.is_empty() || most < 2 {
-        return Vec::new();
-    }
-    let mut lines = vec![rule(canvas)];
-    for (told, problem) in problems.iter().enumerate() {
-        let mut more = problem.lines(canvas);
-        let kept_free = usize::from(told + 1 < problems.len());
-        if lines.len() + more.len() + kept_free > most {
-            lines.push(StyledLine::new(
-                Tone::Dim,
-                format!("   + {} more", problems.len() - told),
-            ));
-            break;
-        }
-        lines.append(&mut more);
-    }
-    lines
+/// Which rows are visible, such as `1-35 of 40`; nothing if all are. `height` as for [`page()`].
+pub(super) fn counted(
+    state: &ViewState,
+    choice: &Choice,
+    selected: Option<usize>,
+    height: usize,
+    canvas: Canvas,
+) -> Option<String> {
+    let count = rows(state, choice, canvas.now).len();
+    let visible = height.saturating_sub(if canvas.width >= WIDE { 3 } else { 2 });
+    let first = first(count, selected, visible);
+    (visible < count).then(|| format!("{}-{} of {count}", first + 1, (first + visible).min(count)))
 }
 
+fn first(count: usize, selected: Option<usize>, visible: usize) -> usize {
+    let last = count.saturating_sub(visible);
+    selected.unwrap_or(0).saturating_sub(visible / 2).min(last)
+}
+
+/// How many hosts are in which state, the worst first.
 fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> StyledLine {
     let rows: Vec<FleetRow<'_>> = all(state).collect();
-    let count = |status: Status| {
-        rows.iter()
-            .filter(|row| match row {
-                FleetRow::Host(host) => state.status(host, canvas.now) == status,
-                FleetRow::Server(_, server) => server.status() == status,
-            })
-            .count()
-    };
-    let states = [
-        (Status::Live, "live"),
-        (Status::Stale, "stale"),
-        (Status::Down, "down"),
-        (Status::Over, "ended"),
-    ];
-    let mut parts = if choice.filter.is_empty() {
-        vec![LinePart::new(
-            0,
-            Tone::Bold,
-            wording::counted(rows.len(), "host"),
-        )]
-    } else {
-        let filter = format!("/{}", choice.filter);
-        let of = format!("{shown} of {}", wording::counted(rows.len(), "host"));
-        vec![
-            LinePart::new(1, Tone::Bold, filter),
-            LinePart::new(0, Tone::Bold, of),
-        ]
-    };
-    parts.extend(
-        state
-            .back
-            .into_iter()
-            .flat_map(|back| back_parts(back, canvas)),
-    );
-    for (status, word) in states {
-        let count = count(status);
+    let glyphs = canvas.style.glyphs();
+    let mut parts: Vec<LinePart> = Vec::new();
+    let back = state.back.into_iter();
+    parts.extend(back.flat_map(|back| back_parts(back, canvas)));
+    if !choice.filter.is_empty() {
+        parts.push(LinePart::new(1, Tone::Bold, format!("/{}", choice.filter)));
+    }
+    let states: Vec<_> = rows.iter().map(|row| kind_of(state, row, canvas)).collect();
+    for (kind, shape, tone, word, rank) in [
+        (
+            RowState::Critical,
+            glyphs.alert,
+            Tone::Critical,
+            "critical",
+            2,
+        ),
+        (RowState::Warning, "!", Tone::Warn, "warning", 3),
+        (RowState::Stale, glyphs.stale, Tone::Warn, "stale", 2),
+        (RowState::Down, glyphs.down, Tone::Critical, "down", 2),
+        (RowState::Over, glyphs.over, Tone::Dim, "over", 3),
+        (RowState::Well, glyphs.live, Tone::Good, "well", 3),
+    ] {
+        let count = states.iter().filter(|it| **it == kind).count();
         if count > 0 {
-            let (shape, _, tone) = mark(status, canvas.style);
-            parts.push(LinePart::new(3, tone, format!("{shape} {count} {word}")));
+            parts.push(LinePart::new(rank, tone, format!("{shape} {count} {word}")));
         }
     }
-    parts.extend(alert_count(state, canvas));
+    let all = wording::counted(rows.len(), "host");
+    let all = if choice.filter.is_empty() {
+        format!("of {all}")
+    } else {
+        format!("{shown} of {all}")
+    };
+    parts.push(LinePart::new(4, Tone::Bold, all));
     if canvas.paused {
-        parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
+        parts.push(LinePart::new(
+            1,
+            Tone::Warn,
+            format!("{} PAUSED", glyphs.paused),
+        ));
     }
-    if state.back.is_some() {
-        return spread(parts, &[], canvas); // which tells the time
-    }
-    let clock = units::clock(canvas.now.wall);
-    spread(parts, &[format!("{clock} UTC"), clock], canvas)
-}
-
-/// How many alerts fire on all hosts.
-fn alert_count(state: &ViewState, canvas: Canvas) -> Option<LinePart> {
-    let alerts: usize = state
+    let newest = state
         .hosts
         .values()
-        .map(|host| host.firing.now().len())
-        .sum();
-    let text = format!(
-        "{} {}",
-        canvas.style.glyphs().alert,
-        wording::counted(alerts, "alert")
-    );
-    (alerts > 0).then(|| LinePart::new(2, Tone::Critical, text))
+        .filter_map(|host| host.history.newest())
+        .max();
+    let newest = newest.filter(|_| state.back.is_none());
+    let is_live = states
+        .iter()
+        .any(|it| matches!(it, RowState::Critical | RowState::Warning | RowState::Well));
+    let live = if is_live && !canvas.paused {
+        format!("{} LIVE  ", glyphs.live)
+    } else {
+        String::new()
+    };
+    let times: Vec<String> = newest
+        .map_or_else(Vec::new, |at| times(at, canvas.now))
+        .into_iter()
+        .map(|time| format!("{live}{time}"))
+        .collect();
+    spread(parts, &times, canvas)
 }
 
-/// The widths of the columns.
+/// The state of a row, for the counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RowState {
+    Critical,
+    Warning,
+    Stale,
+    Down,
+    Over,
+    Well,
+}
+
+fn kind_of(state: &ViewState, row: &FleetRow<'_>, canvas: Canvas) -> RowState {
+    let (status, host) = match row {
+        FleetRow::Host(host) => (state.status(host, canvas.now), Some(*host)),
+        FleetRow::Server(_, server) => (server.status(), None),
+    };
+    match (status, host.map(|host| of_values(host, 0))) {
+        (Status::Over, _) => RowState::Over,
+        (Status::Stale, _) => RowState::Stale,
+        (Status::Down, _) => RowState::Down,
+        (Status::Live, Some(RowTrouble::Critical)) => RowState::Critical,
+        (Status::Live, Some(RowTrouble::Warning)) => RowState::Warning,
+        (Status::Live, _) => RowState::Well,
+    }
+}
+
+/// The line with the order and the window.
+fn rule(choice: &Choice, canvas: Canvas) -> StyledLine {
+    let rule = canvas.style.glyphs().rule;
+    let order = match choice.order {
+        super::rows::SortOrder::Trouble => "trouble first (s)".to_owned(),
+        order => format!("by {} (s)", order.word()),
+    };
+    let order = if choice.is_reversed {
+        format!("{order}, reversed (S)")
+    } else {
+        order
+    };
+    let left = format!("{} {order}   / filter   Enter open ", rule.repeat(2));
+    let right = format!(" 5 m {}", rule.repeat(2));
+    let between = canvas
+        .width
+        .saturating_sub(left.chars().count() + right.chars().count());
+    StyledLine::new(Tone::Dim, format!("{left}{}{right}", rule.repeat(between)))
+}
+
+/// What a column shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FleetColumn {
+    Mark,
+    Host,
+    What,
+    Percent(&'static str),
+    Chart,
+    LoadPerCore,
+    Megabytes(&'static str),
+}
+
+/// The columns, by the width of the screen and the longest name.
 struct Widths {
-    name: usize,
-    /// How many alerts of a host fire, while any fires.
-    firing: bool,
-    spark: usize,
-    load: bool,
-    received: bool,
-    more: bool,
-    age: bool,
+    columns: Vec<(FleetColumn, Column<'static>)>,
+    chart: usize,
+    what: usize,
 }
 
 impl Widths {
-    fn new(state: &ViewState, rows: &[FleetRow<'_>], canvas: Canvas) -> Self {
-        let (load, received, more) = match canvas.width {
-            0..60 => (false, false, false),
-            60..80 => (true, false, false),
-            80..104 => (true, true, false),
-            _ => (true, true, true),
-        };
-        let firing = state.hosts.values().any(HostState::is_alerting);
-        let mut widths = Self {
-            name: 0,
-            firing,
-            spark: 0,
-            load,
-            received,
-            more,
-            // On the narrowest screens, only one of the two has room.
-            age: canvas.width >= 60 || !firing,
-        };
+    fn new(rows: &[FleetRow<'_>], canvas: Canvas) -> Self {
         let widest = rows
             .iter()
-            .map(|row| text_width(row.name()))
+            .map(|row| super::sanitize::text_width(row.name()))
             .max()
-            .unwrap_or(0)
-            .max(8);
-        let free = canvas
-            .width
-            .saturating_sub(grid::table_width(&widths.columns()));
-        if canvas.width >= 60 {
-            // Two sparklines with a blank each; the name is narrowed first.
-            let least = 2 * 7;
-            widths.spark = ((free.saturating_sub(widest.min(free.saturating_sub(least)))) / 2)
-                .saturating_sub(1)
-                .min(20);
-        }
-        let sparks = if widths.spark > 0 {
-            2 * (widths.spark + 1)
-        } else {
-            0
+            .unwrap_or(0);
+        let width = canvas.width;
+        let (name, chart) = match width {
+            160.. => (widest.clamp(9, 30), 40),
+            WIDE.. => (widest.clamp(9, 24), 11),
+            60.. => (widest.clamp(9, 16), 10),
+            _ => (widest.clamp(6, 12), 0),
         };
-        widths.name = free.saturating_sub(sparks).min(widest.max(12)).max(1);
-        widths
+        let what = (
+            FleetColumn::What,
+            Column::left(" WHAT IS WRONG, AND WHO", 0),
+        );
+        let percent = |title, name| (FleetColumn::Percent(name), Column::right(title, 7));
+        let mut columns = vec![
+            (FleetColumn::Mark, Column::left("", 2)),
+            (FleetColumn::Host, Column::left("HOST", name)),
+        ];
+        if width >= WIDE {
+            columns.push(what);
+        }
+        columns.push(percent("CPU %", "cpu"));
+        if chart > 0 {
+            columns.push((FleetColumn::Chart, Column::left("", chart)));
+        }
+        columns.push(percent("MEM %", "memory"));
+        if width >= 60 {
+            columns.push(percent("DISK %", "disk"));
+        }
+        if width >= WIDE {
+            columns.extend([
+                (FleetColumn::LoadPerCore, Column::right("LOAD/C", 6)),
+                (
+                    FleetColumn::Megabytes("networkReceived"),
+                    Column::right("IN MB", 6),
+                ),
+                (
+                    FleetColumn::Megabytes("networkSent"),
+                    Column::right("OUT MB", 6),
+                ),
+            ]);
+        } else {
+            columns.push(what);
+        }
+        let taken: usize = columns.iter().map(|(_, column)| column.width + 1).sum();
+        // The mark of the selection, and no blank after the last column.
+        let what = width.saturating_sub(taken).max(1);
+        for (field, column) in &mut columns {
+            if *field == FleetColumn::What {
+                column.width = what;
+            }
+        }
+        Self {
+            columns,
+            chart,
+            what,
+        }
     }
 
     fn columns(&self) -> Vec<Column<'static>> {
-        let mut columns = vec![
-            Column::left("", 1),
-            Column::left("", 1),
-            Column::left("HOST", self.name),
-        ];
-        if self.firing {
-            columns.push(Column::right("ALERTS", 9));
-        }
-        for title in ["CPU %", "MEM %"] {
-            columns.extend([Column::right("", 2), Column::right(title, 5)]);
-            if self.spark > 0 {
-                columns.push(Column::left("", self.spark));
-            }
-        }
-        if self.more {
-            columns.extend([Column::right("", 2), Column::right("DISK", 5)]);
-        }
-        if self.load {
-            columns.push(Column::right("LOAD", 6));
-        }
-        if self.received {
-            columns.push(Column::right("NET IN", 9));
-        }
-        if self.more {
-            columns.push(Column::right("NET OUT", 9));
-        }
-        if self.age {
-            columns.push(Column::right("AGE", 6));
-        }
-        columns
+        self.columns.iter().map(|(_, column)| *column).collect()
     }
 }
 
@@ -237,35 +280,19 @@ fn table(
     widths: &Widths,
     canvas: Canvas,
 ) -> Vec<StyledLine> {
-    let hides = rows.len() > visible;
-    let visible = if hides {
-        visible.saturating_sub(1)
-    } else {
-        visible
-    };
-    let last = rows.len().saturating_sub(visible);
-    let first = selected.unwrap_or(0).saturating_sub(visible / 2).min(last);
+    let first = first(rows.len(), selected, visible);
     let shown = &rows[first..rows.len().min(first + visible)];
     let cells: Vec<Vec<Cell>> = shown
         .iter()
         .map(|row| cells(state, row, widths, canvas))
         .collect();
-    let mut lines = grid::lines(&widths.columns(), &cells, canvas.style);
+    let lines = grid::lines(&widths.columns(), &cells, canvas.style);
+    let mut lines: Vec<_> = lines.into_iter().map(indented).collect();
     if let Some(line) = selected.and_then(|index| lines.get_mut(index.checked_sub(first)?)) {
         let mut chosen = StyledLine::new(Tone::Plain, ">");
         chosen.append(std::mem::take(line).after(1));
         chosen.pad(canvas.width);
         *line = chosen.toned(Tone::Selected);
-    }
-    if hides {
-        let text = format!(
-            "   + {} more: {}-{} of {}",
-            rows.len() - shown.len(),
-            first + 1,
-            first + shown.len(),
-            rows.len()
-        );
-        lines.push(StyledLine::new(Tone::Dim, text));
     }
     lines
 }
@@ -275,176 +302,123 @@ fn cells(state: &ViewState, row: &FleetRow<'_>, widths: &Widths, canvas: Canvas)
         FleetRow::Host(host) => (state.status(host, canvas.now), Some(*host)),
         FleetRow::Server(_, server) => (server.status(), None),
     };
-    let (mut shape, _, mut tone) = mark(status, canvas.style);
-    if status == Status::Live && host.is_some_and(HostState::is_alerting) {
-        (shape, tone) = (canvas.style.glyphs().alert, Tone::Critical);
-    }
-    let mut cells = vec![
-        (Tone::Plain, String::new()),
-        (tone, shape.into()),
-        (Tone::Plain, row.name().to_owned()),
-    ];
-    if widths.firing {
-        let count = host.map_or(0, |host| host.firing.now().len());
-        let text = (count > 0).then(|| format!("{count} firing"));
-        cells.push((Tone::Critical, text.unwrap_or_default()));
-    }
+    let finding = host.map(|host| {
+        headline(&Situation {
+            state,
+            host,
+            now: canvas.now,
+        })
+    });
+    let (shape, tone) = shape(status, finding.as_ref(), canvas);
     // Old values of a host that is down would only mislead.
     let values = host.filter(|_| status != Status::Down);
-    for name in ["cpu", "memory"] {
-        cells.extend(percent(values, name));
-        if widths.spark > 0 {
-            cells.push((
-                Tone::Plain,
-                values
-                    .map(|host| window(host, name, widths.spark, canvas))
-                    .unwrap_or_default(),
-            ));
+    let cells = widths.columns.iter().map(|(field, _)| match field {
+        FleetColumn::Mark => (tone, shape.to_owned()),
+        FleetColumn::Host => (Tone::Plain, row.name().to_owned()),
+        FleetColumn::What => what(row, finding.as_ref(), widths.what, canvas),
+        FleetColumn::Percent(name) => percent(values, name),
+        FleetColumn::Chart => (
+            Tone::Plain,
+            values
+                .map(|host| chart(host, widths.chart, canvas))
+                .unwrap_or_default(),
+        ),
+        FleetColumn::LoadPerCore => load_per_core(values),
+        FleetColumn::Megabytes(name) => {
+            let value = values.and_then(|host| host.value(name));
+            let text = value.map_or_else(|| "-".into(), |value| tenths(value / 1e6));
+            (Tone::Plain, text)
+        }
+    });
+    let dim = |(index, (tone, text)): (usize, Cell)| {
+        let is_old = status != Status::Live && index > 0;
+        (if is_old { Tone::Dim } else { tone }, text)
+    };
+    cells.enumerate().map(dim).collect()
+}
+
+fn shape(status: Status, finding: Option<&Trouble>, canvas: Canvas) -> (&'static str, Tone) {
+    let is_worse = |finding: &&Trouble| finding.urgency <= Urgency::Warning;
+    match finding.filter(is_worse) {
+        Some(finding) if status == Status::Live => finding.mark(canvas.style),
+        _ => {
+            let (shape, _, tone) = mark(status, canvas.style);
+            (shape, tone)
         }
     }
-    let text = |name: &str, unit: &str| {
-        let value = values.and_then(|host| host.value(name));
-        (
-            Tone::Plain,
-            value.map_or_else(|| "-".to_owned(), |value| units::brief(value, unit, false)),
-        )
+}
+
+/// What is wrong, or what the host does.
+fn what(row: &FleetRow<'_>, finding: Option<&Trouble>, width: usize, canvas: Canvas) -> Cell {
+    let host = match row {
+        FleetRow::Host(host) => host,
+        FleetRow::Server(_, server) => {
+            return (Tone::Plain, format!(" {}", server_text(server, canvas.now)));
+        }
     };
-    if widths.more {
-        cells.extend(percent(values, "disk"));
+    match finding {
+        Some(finding) if finding.urgency != Urgency::Well => {
+            let tone = match finding.urgency {
+                Urgency::Event | Urgency::Note => Tone::Plain,
+                _ => finding.mark(canvas.style).1,
+            };
+            (tone, format!(" {}", finding.text(width - 1)))
+        }
+        _ => {
+            let top = in_order(host.top(), ProcessOrder::Cpu);
+            let busiest = top.first().filter(|process| process.cpu > 0.0);
+            let text = busiest.map(|process| format!(" {} {}", process.name, tenths(process.cpu)));
+            (Tone::Dim, text.unwrap_or_default())
+        }
     }
-    if widths.load {
-        cells.push(text("load1", ""));
-    }
-    if widths.received {
-        cells.push(text("networkReceived", "B/s"));
-    }
-    if widths.more {
-        cells.push(text("networkSent", "B/s"));
-    }
-    if widths.age {
-        let age = host.and_then(|host| host.age(canvas.now));
-        cells.push((Tone::Plain, age.map_or_else(|| "-".to_owned(), units::age)));
-    }
-    if status != Status::Live {
-        let dim = |(index, (tone, text)): (usize, Cell)| {
-            (if index == 1 { tone } else { Tone::Dim }, text)
-        };
-        cells = cells.into_iter().enumerate().map(dim).collect();
-    }
-    cells
 }
 
 /// A percentage with the mark of its level before it.
-fn percent(host: Option<&HostState>, name: &str) -> [Cell; 2] {
-    let found = host.and_then(|host| Some((host, host.find(name)?)));
-    let Some((host, index)) = found else {
-        return [(Tone::Plain, String::new()), (Tone::Dim, "-".into())];
+fn percent(host: Option<&HostState>, name: &str) -> Cell {
+    let found = host.and_then(|host| {
+        let index = host.find(name)?;
+        let value = host.history.value(index)?;
+        Some((value, host.metrics[index].level(value)))
+    });
+    let Some((value, level)) = found else {
+        return (Tone::Dim, "-".into());
     };
-    let Some(value) = host.history.value(index) else {
-        return [(Tone::Plain, String::new()), (Tone::Dim, "-".into())];
-    };
-    let (mark, tone) = level_mark(host.metrics[index].level(value));
-    [(tone, mark.into()), (tone, units::brief(value, "%", false))]
+    let (mark, tone) = level_mark(level);
+    let text = units::brief(value, "%", false);
+    match level {
+        Level::Normal => (tone, text),
+        _ => (tone, format!("{mark}{text}")),
+    }
 }
 
-fn window(host: &HostState, name: &str, width: usize, canvas: Canvas) -> String {
-    let Some(index) = host.find(name) else {
+fn load_per_core(host: Option<&HostState>) -> Cell {
+    let load = host.and_then(|host| {
+        let cores = host.system.as_ref().map(|system| system.cores);
+        let cores = cores.filter(|cores| *cores > 0)?;
+        Some(host.value("load1")? / f64::from(cores))
+    });
+    let text = load.map_or_else(|| "-".into(), |load| units::decimal(load, 2));
+    (Tone::Plain, text)
+}
+
+/// The CPU over the last minutes, in blocks.
+fn chart(host: &HostState, cells: usize, canvas: Canvas) -> String {
+    let Some(index) = host.find("cpu") else {
         return String::new();
     };
-    let cells = host.history.cells(index, &host.layout(canvas.now));
-    let newest = &cells[cells.len().saturating_sub(width)..];
-    sparkline(newest, Scale::of(newest, "%", None), canvas.style)
-}
-
-/// All problems but alerts, one line each: lost servers first, then single hosts.
-fn problems(state: &ViewState, canvas: Canvas) -> Vec<Problem> {
-    let mut problems: Vec<_> = namesakes(state, canvas).collect();
-    for (index, server) in state.servers.iter().enumerate() {
-        if let Some((status, text)) = server_problem(state, index, server, canvas) {
-            let (mark, word, tone) = mark(status, canvas.style);
-            problems.push(Problem {
-                tone,
-                mark,
-                text: format!("{word} {text}"),
-            });
-        }
-    }
-    for host in state.hosts.values() {
-        let status = state.status(host, canvas.now);
-        let lost = matches!(
-            state
-                .servers
-                .get(host.server)
-                .map(|server| &server.connection),
-            Some(Connection::Lost { .. } | Connection::Refused { .. })
-        );
-        if matches!(status, Status::Live | Status::Over) || lost {
-            continue;
-        }
-        let (mark, word, tone) = mark(status, canvas.style);
-        let text = host.age(canvas.now).map_or_else(
-            || {
-                let when = if state.back.is_some() {
-                    "from then"
-                } else {
-                    "yet"
-                };
-                format!("{word} {}  no data {when}", host.name)
-            },
-            |age| {
-                format!(
-                    "{word} {}  no data for {}. Data shown may be stale.",
-                    host.name,
-                    span(age)
-                )
-            },
-        );
-        problems.push(Problem { tone, mark, text });
-    }
-    problems
-}
-
-/// The problem of a lost server: it affects all its hosts, but is shown once.
-fn server_problem(
-    state: &ViewState,
-    index: usize,
-    server: &ServerState,
-    canvas: Canvas,
-) -> Option<(Status, String)> {
-    let happens = match &server.connection {
-        Connection::Lost {
-            reason,
-            attempt,
-            retry_at,
-        } => {
-            let next = countdown(*retry_at, canvas.now, "in ");
-            format!("{reason}; attempt {attempt} {next}.")
-        }
-        Connection::Refused { reason } => format!("{reason}; not retrying."),
-        Connection::Connecting | Connection::Up | Connection::Over => return None,
-    };
-    let hosts: Vec<&HostState> = state
-        .hosts
-        .values()
-        .filter(|host| host.server == index)
-        .collect();
-    let name = match hosts.as_slice() {
-        // Its hosts are shown as another server's.
-        [] if server.shares => return None,
-        [] => return Some((Status::Down, format!("{}  {happens}", server.name))),
-        [host] => host.name.to_string(),
-        hosts => format!(
-            "{} ({})",
-            server.name,
-            wording::counted(hosts.len(), "host")
-        ),
-    };
-    let down = hosts
+    let step = host.usual_step();
+    let dot = dot_length(WINDOW, step, cells);
+    let axis = TimeAxis::ending(host.time_now(canvas.now), dot, cells);
+    let bins = DotBins::new(&host.history, &axis, step);
+    let levels: Vec<_> = bins
+        .pool(index)
         .iter()
-        .all(|host| state.status(host, canvas.now) == Status::Down);
-    let status = if down { Status::Down } else { Status::Stale };
-    Some((
-        status,
-        format!("{name}  {happens} Data shown may be stale."),
-    ))
+        .map(|value| value.map(|value| ChartScale::PERCENT.dots(value, 8)))
+        .collect();
+    let look = ChartLook {
+        style: canvas.style,
+        cursor: None,
+        is_dim: false,
+    };
+    blocks(&levels, |_| Tone::Plain, look).text()
 }

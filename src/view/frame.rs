@@ -1,19 +1,17 @@
 //! A whole screen.
 
-use crate::wording::exact_span;
-
 use super::fleet_page;
-use super::host_page;
+use super::head::head;
+use super::help::help;
+use super::host_screen::{self, ScreenWidths, rule_of};
+use super::keys;
 use super::moment::HowFarBack;
-use super::page_parts::{Canvas, LinePart, body_height, footer, mark, rule, spread};
-use super::sentence::{self, Situation};
-use super::state::{Now, Status, ViewState};
-use super::style::{Style, Tone};
+use super::page_parts::{Canvas, body_height, footer};
+use super::state::{HostState, Now, Status, ViewState};
+use super::style::Style;
 use super::styled_line::StyledLine;
 use super::ui::{Page, Ui};
-
-/// The most problems that a report begins with.
-const SENTENCES: usize = 3;
+use super::values_page;
 
 /// The screen at `now`: exactly `height` lines, none wider than `width` columns.
 #[must_use]
@@ -31,14 +29,18 @@ pub fn frame(
     };
     let (mut lines, bottom) = if ui.help {
         (help(canvas), footer(&[("any key", "back")], None, canvas))
-    } else if let Some(scroll) = ui.events() {
-        events(state, ui, scroll, body_height(height), canvas)
+    } else if ui.shows_events() {
+        events(state, ui, body_height(height), canvas)
     } else {
-        pages(state, ui, body_height(height), canvas)
+        pages(state, ui, height, canvas)
     };
-    lines.truncate(body_height(height));
+    lines.truncate(height.saturating_sub(1));
     lines.resize(height.saturating_sub(1), StyledLine::default());
     lines.push(bottom);
+    // Where there is a single line, it says what is wrong.
+    if height == 1 {
+        lines = pages(state, ui, 2, canvas).0;
+    }
     lines.truncate(height);
     lines
         .into_iter()
@@ -46,7 +48,7 @@ pub fn frame(
         .collect()
 }
 
-/// What a screen shows, in as many lines as it takes: for `--once`, and to be left in the scrollback.
+/// What a screen shows, in as many lines as it takes: for `--once`; or in `height` lines, to be left in the scrollback.
 #[must_use]
 pub fn report(
     state: &ViewState,
@@ -57,26 +59,101 @@ pub fn report(
     now: Now,
 ) -> Vec<String> {
     let canvas = Canvas::new(width, style, now);
-    let sentences = match ui.page(state, now) {
-        Page::Host(host) => {
-            sentence::lines(&Situation { state, host, now }, SENTENCES, width, style)
-        }
-        Page::Fleet { .. } | Page::Server(_) => Vec::new(),
+    let lines = match (height, ui.page(state, now)) {
+        (None, Page::Host(host)) => values_page::report(state, host, canvas),
+        (None, _) => pages(state, ui, usize::MAX / 2, canvas).0,
+        // The line for keys isn't needed.
+        (Some(height), _) => pages(state, ui, height + 1, canvas).0,
     };
-    let height = height
-        .unwrap_or(usize::MAX / 2)
-        .saturating_sub(sentences.len());
-    let (lines, _) = pages(state, ui, height, canvas);
-    let mut lines: Vec<String> = (sentences.into_iter().chain(lines))
+    let mut lines: Vec<String> = lines
+        .into_iter()
         .map(|line| line.clip(width, style).render(style))
         .collect();
     while lines.pop_if(|line| line.is_empty()).is_some() {}
+    lines.truncate(height.unwrap_or(usize::MAX));
     lines
 }
 
+/// The lines of a screen of `height` lines but the last, and that one.
 fn pages(
     state: &ViewState,
     ui: &Ui,
+    height: usize,
+    canvas: Canvas,
+) -> (Vec<StyledLine>, StyledLine) {
+    match ui.page(state, canvas.now) {
+        Page::Fleet { selected } => fleet(state, ui, selected, body_height(height), canvas),
+        Page::Host(host) => (
+            host_lines(state, ui, host, height, canvas),
+            host_keys(state, ui, host, canvas),
+        ),
+        Page::Server(server) => {
+            let mut keys = vec![("q", "quit")];
+            if ui.is_open(state) {
+                keys.push(("Esc", "back"));
+            }
+            keys.extend([("r", "retry now"), ("?", "help")]);
+            let lines = values_page::server_page(state, server, canvas);
+            (lines, footer(&keys, None, canvas))
+        }
+    }
+}
+
+/// The screen of a host, without its last line.
+fn host_lines(
+    state: &ViewState,
+    ui: &Ui,
+    host: &HostState,
+    height: usize,
+    canvas: Canvas,
+) -> Vec<StyledLine> {
+    let room = height.saturating_sub(1);
+    let mut lines = head(state, host, ui.wrong_now(), height, canvas);
+    let choice = ui.screen_choice();
+    let widths = ScreenWidths::of(canvas.width);
+    if !widths.is_tiny() {
+        let charted = Some(choice).filter(|_| !ui.shows_values(host));
+        lines.push(rule_of(host, charted, canvas));
+    }
+    let left = room.saturating_sub(lines.len());
+    let mut body = if ui.shows_values(host) {
+        let body = values_page::body(host, ui.scroll(), left, canvas);
+        let is_old = matches!(state.status(host, canvas.now), Status::Stale | Status::Down);
+        if is_old {
+            body.into_iter().map(StyledLine::dimmed).collect()
+        } else {
+            body
+        }
+    } else {
+        host_screen::body(state, host, choice, left, canvas)
+    };
+    lines.append(&mut body);
+    lines
+}
+
+fn host_keys(state: &ViewState, ui: &Ui, host: &HostState, canvas: Canvas) -> StyledLine {
+    if ui.shows_values(host) {
+        let glyphs = canvas.style.glyphs();
+        let mut keys = vec![("q", "quit"), ("v", "back"), (glyphs.up_down, "scroll")];
+        if state.back.is_some() {
+            keys.push(("End", "live"));
+        }
+        keys.extend([
+            ("?", "help"),
+            (glyphs.left_right, "look back"),
+            ("e", "events"),
+        ]);
+        return footer(&keys, None, canvas);
+    }
+    let held = host.newest_time().saturating_sub(host.oldest_time());
+    let length = ui.screen_choice().zoom.length(held);
+    keys::of_host(state, host, ui.is_open(state), length, canvas)
+}
+
+fn fleet(
+    state: &ViewState,
+    ui: &Ui,
+    selected: Option<usize>,
     height: usize,
     canvas: Canvas,
 ) -> (Vec<StyledLine>, StyledLine) {
@@ -84,34 +161,16 @@ fn pages(
     let mut keys = vec![("q", "quit")];
     if state.back.is_some() {
         keys.extend([("End", "live"), (glyphs.left_right, "time")]);
-    } else if ui.is_open(state) {
-        keys.push(("Esc", "back"));
     }
     let typed = ui.typing().map(|filter| format!("/{filter}_"));
     let sort = format!("sort: {}", ui.choice().order.word());
-    let (lines, right) = match ui.page(state, canvas.now) {
-        Page::Fleet { selected } => {
-            if let Some(typed) = &typed {
-                keys = vec![(typed, ""), ("Enter", "keep"), ("Esc", "all hosts")];
-            } else {
-                keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
-                keys.extend([("s", sort.as_str()), ("/", "filter")]);
-            }
-            let lines = fleet_page::page(state, ui.choice(), selected, height, canvas);
-            (lines, None)
-        }
-        Page::Host(host) => {
-            if height < usize::MAX / 2 && host_page::scroll_end(state, host, height, canvas) > 0 {
-                keys.push((glyphs.up_down, "scroll"));
-            }
-            let lines = host_page::page(state, host, ui.scroll(), height, canvas);
-            (lines, Some(format!("last {}", exact_span(host.reach()))))
-        }
-        Page::Server(server) => (host_page::server_page(state, server, canvas), None),
-    };
-    if ui.typing().is_none() {
-        keys.push(("?", "help"));
+    if let Some(typed) = &typed {
+        keys = vec![(typed, ""), ("Enter", "keep"), ("Esc", "all hosts")];
+    } else {
+        keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
+        keys.extend([("s", sort.as_str()), ("/", "filter"), ("?", "help")]);
     }
+    let lines = fleet_page::page(state, ui.choice(), selected, height, canvas);
     if let Some(back) = state.back {
         keys.push(("e", "events"));
         return (lines, footer(&keys, Some(counted(back)), canvas));
@@ -121,25 +180,28 @@ fn pages(
         keys.push(("e", "events"));
         keys.push(("p", if ui.paused { "go on" } else { "pause" }));
     }
+    let right = fleet_page::counted(state, ui.choice(), selected, height, canvas);
     (lines, footer(&keys, right, canvas))
 }
 
-/// What fired and was resolved.
+/// What happened, as far back as samples are held.
 fn events(
     state: &ViewState,
     ui: &Ui,
-    scroll: usize,
     height: usize,
     canvas: Canvas,
 ) -> (Vec<StyledLine>, StyledLine) {
     let list = ui.event_list(state, canvas.now);
-    let mut keys = vec![("q", "quit"), ("e", "back")];
-    if list.scroll_end(height) > 0 {
-        keys.push((canvas.style.glyphs().up_down, "scroll"));
-    }
-    keys.push(("?", "help"));
-    let lines = list.page(scroll, height, ui.reading, canvas);
-    (lines, footer(&keys, list.counted(scroll, height), canvas))
+    let glyphs = canvas.style.glyphs();
+    let keys = [
+        ("q", "quit"),
+        ("Esc", "back"),
+        ("Enter", "look at that moment"),
+        (glyphs.up_down, "select"),
+        ("?", "help"),
+    ];
+    let lines = list.page(ui.event(), height, ui.reading, canvas);
+    (lines, footer(&keys, list.counted(ui.event()), canvas))
 }
 
 /// Which of the kept samples is shown.
@@ -150,65 +212,4 @@ fn counted(back: HowFarBack) -> String {
     } else {
         format!("{number} of {of}")
     }
-}
-
-/// The effects of the keys and the meanings of the shapes.
-fn help(canvas: Canvas) -> Vec<StyledLine> {
-    let glyphs = canvas.style.glyphs();
-    let mut lines = vec![
-        spread(vec![LinePart::new(0, Tone::Bold, "help")], &[], canvas),
-        rule(canvas),
-    ];
-    let (up_down, left_right) = if canvas.style.unicode {
-        ("↑↓ j k", "←→ h l")
-    } else {
-        ("j k", "h l")
-    };
-    for (key, meaning) in [
-        ("q, Ctrl-C", "quit"),
-        ("p, space", "pause the display; data is still received"),
-        (up_down, "select a host, or scroll its metrics"),
-        ("Enter", "open the selected host"),
-        ("Esc", "back: to live, to all hosts"),
-        (
-            left_right,
-            "one sample back or forward; PgUp PgDn, Shift: ten",
-        ),
-        ("Home, End", "the oldest sample; back to live"),
-        ("e", "events: what fired and was resolved; Esc, e: back"),
-        ("s", "sort hosts by name, cpu, memory, load"),
-        ("/", "show only hosts whose name contains this"),
-    ] {
-        let mut line = StyledLine::new(Tone::Bold, format!(" {key:<10}"));
-        line.push(Tone::Plain, format!(" {meaning}"));
-        lines.push(line);
-    }
-    lines.push(StyledLine::default());
-    for (status, meaning) in [
-        (Status::Live, "samples arrive"),
-        (Status::Stale, "old data; reconnecting or waiting"),
-        (Status::Down, "no data, or none for longer than the window"),
-        (Status::Over, "the recording is over"),
-    ] {
-        let (shape, word, tone) = mark(status, canvas.style);
-        let mut line = StyledLine::new(tone, format!(" {shape} {word:<8}"));
-        line.push(Tone::Plain, format!(" {meaning}"));
-        lines.push(line);
-    }
-    for (shape, tone, meaning) in [
-        (glyphs.alert, Tone::Critical, "an alert fires"),
-        (glyphs.resolved, Tone::Plain, "an alert is over"),
-        ("!", Tone::Warn, "at the warning level"),
-        ("!!", Tone::Critical, "at the critical level"),
-    ] {
-        let mut line = StyledLine::new(tone, format!(" {shape:<10}"));
-        line.push(Tone::Plain, format!(" {meaning}"));
-        lines.push(line);
-    }
-    let trends = format!(" {} {} {}", glyphs.rising, glyphs.falling, glyphs.steady);
-    lines.push(StyledLine::new(
-        Tone::Plain,
-        format!("{trends:<11} the last 5 samples against the 5 before"),
-    ));
-    lines
 }

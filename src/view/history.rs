@@ -3,10 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::protocol::{Process, StreamId};
+use crate::protocol::{Container, Process, StreamId};
 
 use super::firing::{Alerts, FiringAlert, without_announced};
 use super::moment::StreamPosition;
+
+/// How many of the newest samples tell how far apart samples usually are.
+const STEPS: usize = 60;
 
 /// One sample. A host may have thousands, so it names no metrics: `values` are in the order of the host's metrics. NaN
 /// is an absent value, and so is one past the end.
@@ -14,9 +17,11 @@ use super::moment::StreamPosition;
 pub(super) struct Point {
     pub position: StreamPosition,
     pub timestamp: u64,
-    pub values: Box<[f64]>,
+    pub values: Arc<[f64]>,
     /// The last list of processes, which not every sample carries. Their names are sanitized.
     pub top: Arc<[Process]>,
+    /// The last list of containers, likewise.
+    pub containers: Arc<[Container]>,
     /// The alerts firing then.
     pub alerts: Alerts,
     /// A gap was announced before it.
@@ -84,6 +89,13 @@ impl History {
         newest.map_or_else(Arc::default, |point| Arc::clone(&point.top))
     }
 
+    /// The last list of containers of `stream`; empty if messages are missing since.
+    pub(super) fn last_containers(&self, stream: StreamId) -> Arc<[Container]> {
+        let newest = self.points.back().filter(|_| !self.gap_pending);
+        let newest = newest.filter(|point| point.position.0 == stream);
+        newest.map_or_else(Arc::default, |point| Arc::clone(&point.containers))
+    }
+
     pub(super) fn newest_point_mut(&mut self) -> Option<&mut Point> {
         self.points.back_mut()
     }
@@ -102,15 +114,13 @@ impl History {
         self.points = older.points;
     }
 
-    /// The window that ended with the first `count` samples.
-    pub(super) fn window_of_first(&self, count: usize) -> Self {
+    /// The first `count` samples.
+    pub(super) fn first(&self, count: usize) -> Self {
         let count = count.min(self.points.len());
-        // One more, so that a hole before the window is visible.
-        let begin = count.saturating_sub(self.window + 1);
         Self {
             window: self.window,
-            keep: self.window + 1,
-            points: self.points.range(begin..count).cloned().collect(),
+            keep: self.keep,
+            points: self.points.range(..count).cloned().collect(),
             gap_pending: false,
         }
     }
@@ -164,7 +174,7 @@ impl History {
     /// The usual time between two samples in milliseconds, by their own timestamps. A replay's timestamps are those of
     /// the recording, at any speed, so they can't be compared with the announced interval.
     pub(super) fn step(&self) -> Option<u64> {
-        let begin = self.points.len().saturating_sub(self.window);
+        let begin = self.points.len().saturating_sub(self.window.min(STEPS));
         let newest = || self.points.range(begin..);
         let mut steps: Vec<u64> = std::iter::zip(newest(), newest().skip(1))
             .filter(|(_, after)| !after.after_gap)
@@ -238,6 +248,7 @@ mod tests {
             timestamp,
             values: values.into(),
             top: Arc::default(),
+            containers: Arc::default(),
             alerts: Alerts::default(),
             after_gap: false,
         }
@@ -359,13 +370,5 @@ mod tests {
         assert_eq!(numbers(&kept), [7, 8, 9]);
         kept.keep(0);
         assert_eq!(numbers(&kept), [8, 9], "never less than the window");
-    }
-
-    #[test]
-    fn a_window_ends_at_the_chosen_sample() {
-        let kept = history(9, 1..=9);
-        assert_eq!(numbers(&kept.window_of_first(5)), [3, 4, 5]);
-        assert_eq!(numbers(&kept.window_of_first(99)), [7, 8, 9]);
-        assert_eq!(numbers(&kept.window_of_first(0)), [0; 0]);
     }
 }

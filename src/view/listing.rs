@@ -70,7 +70,8 @@ pub(super) fn table(columns: &[Column<'_>], rows: &[Vec<Cell>], style: Style) ->
     lines.into_iter().map(indented).collect()
 }
 
-fn indented(line: StyledLine) -> StyledLine {
+/// The line after a blank.
+pub(super) fn indented(line: StyledLine) -> StyledLine {
     let mut indented = StyledLine::new(Tone::Plain, " ");
     indented.append(line);
     indented

@@ -7,6 +7,15 @@ use crate::protocol::{HostName, StreamId};
 /// The position of a message among its host's messages: the later one is greater.
 pub type StreamPosition = (StreamId, u64);
 
+/// The current time, given by the caller: this module has no clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// Monotonic time since any fixed start; ages are measured by it.
+    pub elapsed: Duration,
+    /// Milliseconds since 1970-01-01T00:00:00Z by the viewer's clock; only shown.
+    pub wall: u64,
+}
+
 /// A sample in the past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Moment {

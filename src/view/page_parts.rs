@@ -1,12 +1,11 @@
 //! What the pages have in common: the top line, the problems, the bottom line.
 
 use crate::millis::in_millis;
-use crate::protocol::{Gap, GapReason};
 use crate::wording::span;
 
 use super::metric::Level;
 use super::moment::HowFarBack;
-use super::state::{Connection, Freshness, HostState, Now, ServerState, Status, ViewState};
+use super::state::{Connection, Now, ServerState, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::{StyledLine, wrap};
 use super::units;
@@ -149,66 +148,6 @@ pub(super) fn namesakes(state: &ViewState, canvas: Canvas) -> impl Iterator<Item
     })
 }
 
-/// Problems with servers in general, and with the connection to that of `host`.
-pub(super) fn problems(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<Problem> {
-    let mut problems: Vec<_> = namesakes(state, canvas).collect();
-    let status = state.status(host, canvas.now);
-    if let Some(text) = connection(state, host, status, canvas.now) {
-        let (mark, _, tone) = mark(status, canvas.style);
-        problems.push(Problem { tone, mark, text });
-    }
-    problems
-}
-
-/// The last loss, while it is in the window.
-pub(super) fn recent_gap(host: &HostState, canvas: Canvas) -> Option<Problem> {
-    let (gap, at) = host.gap?;
-    let is_recent = canvas.now.elapsed.saturating_sub(at) <= host.reach();
-    is_recent.then(|| Problem {
-        tone: Tone::Warn,
-        mark: canvas.style.glyphs().note,
-        text: gap_text(gap),
-    })
-}
-
-/// If nothing arrives: why, and what happens next.
-fn connection(state: &ViewState, host: &HostState, status: Status, now: Now) -> Option<String> {
-    if status == Status::Live {
-        return None;
-    }
-    let age = host.age(now);
-    if state.back.is_some() && age.is_none() {
-        return Some("No data from that time.".into());
-    }
-    let doubt = if age.is_some() {
-        " Data shown may be stale."
-    } else {
-        ""
-    };
-    match state
-        .servers
-        .get(host.server)
-        .map(|server| &server.connection)
-    {
-        _ if host.freshness == Freshness::Over => Some("The stream is over.".into()),
-        Some(Connection::Lost {
-            reason,
-            attempt,
-            retry_at,
-        }) => {
-            let when = countdown(*retry_at, now, "in ");
-            Some(format!(
-                "Connection lost ({reason}). Reconnection attempt {attempt} {when}.{doubt}"
-            ))
-        }
-        Some(Connection::Refused { reason }) => Some(format!("Not retrying: {reason}.{doubt}")),
-        _ => Some(age.map_or_else(
-            || "No data yet.".to_owned(),
-            |age| format!("No data for {}.{doubt}", span(age)),
-        )),
-    }
-}
-
 /// Why a server has named no host yet, and what happens next.
 pub(super) fn server_text(server: &ServerState, now: Now) -> String {
     match &server.connection {
@@ -241,18 +180,6 @@ pub(super) fn countdown(at: std::time::Duration, now: Now, before: &str) -> Stri
         // A countdown that starts at 5 and ends at 1.
         let rest = std::time::Duration::from_secs(in_millis(rest).div_ceil(1000));
         format!("{before}{}", span(rest))
-    }
-}
-
-fn gap_text(gap: Gap) -> String {
-    let lost = match (gap.from, gap.to) {
-        (Some(from), Some(to)) if from == to => format!("Message {from} is lost"),
-        (Some(from), Some(to)) => format!("Messages {from} to {to} are lost"),
-        _ => "Messages are lost".into(),
-    };
-    match gap.reason {
-        GapReason::Expired => format!("{lost}: the server no longer had them."),
-        GapReason::Restarted => "The source restarted: sampling paused in between.".into(),
     }
 }
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::protocol::HostName;
 
+use super::bins::first_after;
 use super::firing::{Alerts, Firing};
 use super::history::Point;
+use super::marks::marks;
 use super::moment::{HowFarBack, Moment, StreamPosition};
 use super::state::{Connection, Freshness, HostState, Now, ViewState};
 
@@ -61,7 +63,7 @@ impl ViewState {
             .collect();
         past.history.reorder(&moved);
         host.firing.learn(&past.firing);
-        host.history.put_before(past.history);
+        host.put_before(past.history);
     }
 
     /// The newest sample of `host`.
@@ -76,6 +78,15 @@ impl ViewState {
     pub fn oldest(&self, host: &HostName) -> Option<Moment> {
         let host = self.hosts.get(host)?;
         Some(moment_of(host, host.history.points().front()?))
+    }
+
+    /// The first sample of `host` that isn't older than `time`, in milliseconds since the epoch; otherwise the newest.
+    #[must_use]
+    pub fn moment_at(&self, host: &HostName, time: u64) -> Option<Moment> {
+        let host = self.hosts.get(host)?;
+        let points = host.history.points();
+        let index = first_after(points, time).min(points.len().checked_sub(1)?);
+        Some(moment_of(host, points.get(index)?))
     }
 
     /// The sample `by` steps from `moment`, or the oldest if there are fewer; `None` beyond the newest.
@@ -100,7 +111,13 @@ impl ViewState {
                 let before = |point: &Point| point.timestamp <= moment.timestamp;
                 points.iter().rposition(before).map_or(0, |index| index + 1)
             };
-            host.as_it_was(count, moment.timestamp)
+            let mut then = host.as_it_was(count, moment.timestamp);
+            // The charts of the others aren't shown.
+            if host.name == moment.host {
+                then.around = Some(host.history.clone());
+                then.marks = Some(marks(host, host.usual_step()).into());
+            }
+            then
         });
         for server in &mut then.servers {
             (server.connection, server.reached) = (Connection::Up, true);
@@ -158,7 +175,7 @@ impl HostState {
     /// The host with the window that ended at its first `count` samples.
     fn with_first(&self, count: usize) -> Self {
         let mut host = self.without_history();
-        host.history = self.history.window_of_first(count);
+        host.history = self.history.first(count);
         host
     }
 

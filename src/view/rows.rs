@@ -4,7 +4,18 @@ use std::cmp::Reverse;
 
 use crate::protocol::HostName;
 
+use super::history::Point;
+use super::metric::Level;
 use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
+
+/// A host that is well again keeps its place for so long, in milliseconds.
+const KEPT: u64 = 30_000;
+
+/// How many samples in a row make a level.
+const ENOUGH: usize = 3;
+
+/// The metrics whose levels are trouble.
+const TROUBLESOME: [&str; 6] = ["cpu", "memory", "swap", "disk", "inodes", "load1"];
 
 /// What a row of the page represents.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,42 +47,54 @@ impl FleetRow<'_> {
     }
 }
 
-/// What rows are sorted by, after those with problems.
+/// What rows are sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum SortOrder {
+    /// Those in trouble, then by name.
     #[default]
+    Trouble,
     Name,
     Cpu,
     Memory,
+    Disk,
     Load,
+    Network,
 }
 
 impl SortOrder {
     pub(super) fn next(self) -> Self {
         match self {
+            Self::Trouble => Self::Name,
             Self::Name => Self::Cpu,
             Self::Cpu => Self::Memory,
-            Self::Memory => Self::Load,
-            Self::Load => Self::Name,
+            Self::Memory => Self::Disk,
+            Self::Disk => Self::Load,
+            Self::Load => Self::Network,
+            Self::Network => Self::Trouble,
         }
     }
 
     pub(super) fn word(self) -> &'static str {
         match self {
+            Self::Trouble => "trouble",
             Self::Name => "name",
             Self::Cpu => "cpu",
             Self::Memory => "memory",
+            Self::Disk => "disk",
             Self::Load => "load",
+            Self::Network => "network",
         }
     }
 
     /// The metric whose largest values come first.
     fn metric(self) -> Option<&'static str> {
         match self {
-            Self::Name => None,
+            Self::Trouble | Self::Name => None,
             Self::Cpu => Some("cpu"),
             Self::Memory => Some("memory"),
+            Self::Disk => Some("disk"),
             Self::Load => Some("load1"),
+            Self::Network => Some("networkReceived"),
         }
     }
 }
@@ -80,12 +103,13 @@ impl SortOrder {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Choice {
     pub order: SortOrder,
+    pub is_reversed: bool,
     /// What their names contain, ignoring case.
     pub filter: String,
 }
 
-/// The rows in their order: alerts, stale, down, then the others, and within each by the chosen order. By name, a row
-/// moves only when something happens to it; its first sample doesn't count.
+/// The rows in the chosen order, which is that of trouble at first: by it, a row moves only when something happens to its
+/// host; its first sample doesn't count.
 pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<FleetRow<'a>> {
     let filter = choice.filter.to_lowercase();
     let mut rows: Vec<(_, f64, FleetRow<'a>)> = all(state)
@@ -95,11 +119,11 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
                 FleetRow::Host(host) => choice.order.metric().and_then(|name| host.value(name)),
                 FleetRow::Server(..) => None,
             };
-            (
-                Reverse(urgency(state, &row, now)),
-                value.unwrap_or(f64::NEG_INFINITY),
-                row,
-            )
+            let trouble = match choice.order {
+                SortOrder::Trouble => trouble(state, &row, now),
+                _ => RowTrouble::None,
+            };
+            (Reverse(trouble), value.unwrap_or(f64::NEG_INFINITY), row)
         })
         .collect();
     rows.sort_by(|a, b| {
@@ -107,6 +131,9 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
             .then_with(|| b.1.total_cmp(&a.1))
             .then_with(|| a.2.name().cmp(b.2.name()))
     });
+    if choice.is_reversed {
+        rows.reverse();
+    }
     rows.into_iter().map(|(.., row)| row).collect()
 }
 
@@ -120,20 +147,66 @@ pub(super) fn all(state: &ViewState) -> impl Iterator<Item = FleetRow<'_>> {
         .chain(servers.map(|(index, server)| FleetRow::Server(index, server)))
 }
 
-fn urgency(state: &ViewState, row: &FleetRow<'_>, now: Now) -> (bool, u8) {
-    let (alerts, status) = match row {
-        FleetRow::Host(host) => (host.is_alerting(), state.status(host, now)),
-        FleetRow::Server(_, server) => (false, server.status()),
+/// How bad it is; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum RowTrouble {
+    None,
+    Warning,
+    Down,
+    Stale,
+    /// An alert, or a value at its critical level.
+    Critical,
+}
+
+/// The trouble of a row, or that of a short while ago.
+fn trouble(state: &ViewState, row: &FleetRow<'_>, now: Now) -> RowTrouble {
+    let (status, host) = match row {
+        FleetRow::Host(host) => (state.status(host, now), Some(*host)),
+        FleetRow::Server(_, server) => (server.status(), None),
     };
-    let urgency = match status {
+    let connection = match status {
         // Nothing is known to be wrong with it: it waits where it will be once it has samples.
-        Status::Down if is_awaited(state, row) => 1,
-        Status::Stale => 3,
-        Status::Down => 2,
-        Status::Live => 1,
-        Status::Over => 0,
+        Status::Down if is_awaited(state, row) => RowTrouble::None,
+        Status::Stale => RowTrouble::Stale,
+        Status::Down => RowTrouble::Down,
+        Status::Live | Status::Over => RowTrouble::None,
     };
-    (alerts, urgency)
+    host.map_or(connection, |host| connection.max(of_values(host, KEPT)))
+}
+
+/// The trouble that the values of `host` tell of, now or within the last `kept` milliseconds.
+pub(super) fn of_values(host: &HostState, kept: u64) -> RowTrouble {
+    if host.is_alerting() {
+        return RowTrouble::Critical;
+    }
+    let points = host.history.points();
+    let since = host.newest_time().saturating_sub(kept);
+    let recent = points.iter().rev();
+    let recent: Vec<&Point> = recent
+        .take_while(|point| since <= point.timestamp)
+        .collect();
+    if recent.iter().any(|point| !point.alerts.is_empty()) && kept > 0 {
+        return RowTrouble::Critical;
+    }
+    // Those before them tell whether a level was held.
+    let count = recent.len().max(1) + ENOUGH - 1;
+    let newest: Vec<&Point> = points.iter().rev().take(count).collect();
+    let held = |index: usize| {
+        let level = |point: &&Point| {
+            let value = point.value(index);
+            value.map_or(Level::Normal, |value| host.metrics[index].level(value))
+        };
+        let runs = newest
+            .windows(ENOUGH)
+            .map(|run| run.iter().map(level).min());
+        runs.flatten().max().unwrap_or(Level::Normal)
+    };
+    let metrics = TROUBLESOME.iter().filter_map(|name| host.find(name));
+    match metrics.map(held).max() {
+        Some(Level::Critical) => RowTrouble::Critical,
+        Some(Level::Warn) => RowTrouble::Warning,
+        Some(Level::Normal) | None => RowTrouble::None,
+    }
 }
 
 /// Whether the first sample may be about to arrive: the connection is being made or is up, and nothing is late yet.

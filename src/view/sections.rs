@@ -42,6 +42,23 @@ pub(super) fn all(host: &HostState, canvas: Canvas) -> Vec<Section> {
     sections
 }
 
+/// The tables of sections without a layout of their own.
+pub(super) fn unknown(host: &HostState, canvas: Canvas) -> Vec<Vec<StyledLine>> {
+    let known = [
+        section::CPU,
+        section::FILESYSTEMS,
+        section::NETWORK,
+        section::DISKS,
+        section::TEMPERATURES,
+    ];
+    instances::groups(host)
+        .iter()
+        .filter(|group| !known.contains(&group.section))
+        .filter_map(|group| others(group, host, canvas))
+        .map(|section| section.full)
+        .collect()
+}
+
 /// Removes the instances of the leading metric of `section` from `groups`: what remains has no layout of its own.
 fn take_leading(groups: &mut [Group<'_>], host: &HostState, section: &str) -> Vec<Instance> {
     let leads =

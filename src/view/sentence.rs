@@ -26,7 +26,7 @@ mod trouble;
 mod tests;
 
 pub(super) use situation::Situation;
-pub(super) use trouble::Trouble;
+pub(super) use trouble::{Trouble, Urgency};
 
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
@@ -54,6 +54,12 @@ pub(super) fn problems(situation: &Situation<'_>) -> Vec<Trouble> {
         .into_iter()
         .chain(others)
         .collect()
+}
+
+/// The first of [`problems()`], or that there are none.
+pub(super) fn headline(situation: &Situation<'_>) -> Trouble {
+    let first = problems(situation).into_iter().next();
+    first.unwrap_or_else(Trouble::well)
 }
 
 /// A trouble in one line of at most `width` columns: its mark, the host's `name`, and the longest form that there is room

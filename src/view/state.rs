@@ -1,28 +1,17 @@
 //! What is known about every server and host.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::protocol::{Alert, Gap, Hello, HostName, MetricInfo, Process, Sample, System, describe};
+use crate::protocol::{Alert, Gap, Hello, HostName, Sample};
 
 use super::firing::Firing;
-use super::history::{History, Point, WindowLayout};
-use super::metric::Metric;
+use super::history::History;
 use super::moment::{HowFarBack, StreamPosition};
 use super::sanitize::clean;
 
-/// The most metrics kept per host, so that a peer that names new ones in every sample does not fill the memory.
-const MAX_METRICS: usize = 4000;
-
-/// The current time, given by the caller: this module has no clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Now {
-    /// Monotonic time since any fixed start; ages are measured by it.
-    pub elapsed: Duration,
-    /// Milliseconds since 1970-01-01T00:00:00Z by the viewer's clock; only shown.
-    pub wall: u64,
-}
+pub(super) use super::host_state::{Freshness, HostState};
+pub use super::moment::Now;
 
 /// All the data that a frame shows, updated with a client's events.
 #[derive(Debug, Clone)]
@@ -66,36 +55,6 @@ pub(super) enum Connection {
     Refused {
         reason: String,
     },
-}
-
-/// Whether samples of a host arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Freshness {
-    Fresh,
-    /// No sample arrived for too long, or the connection was lost since the last one.
-    Stale,
-    /// The stream has ended.
-    Over,
-}
-
-/// One host.
-#[derive(Debug, Clone)]
-pub(super) struct HostState {
-    pub name: HostName,
-    pub server: usize,
-    pub interval: Duration,
-    pub system: Option<System>,
-    pub metrics: Vec<Metric>,
-    index: HashMap<Arc<str>, usize>,
-    pub history: History,
-    /// How many samples back were requested from its server.
-    pub asked: usize,
-    pub firing: Firing,
-    /// When the newest sample arrived, as [`Now::elapsed`].
-    pub arrived: Option<Duration>,
-    pub freshness: Freshness,
-    /// The last reported loss, and when it was reported.
-    pub gap: Option<(Gap, Duration)>,
 }
 
 /// A host's or a server's state.
@@ -219,6 +178,7 @@ impl ViewState {
         }
         host.interval = Duration::from_millis(hello.interval);
         host.system.clone_from(&hello.system);
+        (host.replay, host.held) = (hello.replay, hello.held);
         let newest = host.history.newest_point().map(|point| point.position);
         host.firing.take_hello(hello, newest);
         host.announce(&hello.metrics);
@@ -336,160 +296,5 @@ impl ServerState {
             Connection::Over => Status::Over,
             _ => Status::Down,
         }
-    }
-}
-
-impl HostState {
-    fn new(name: HostName, server: usize, window: usize) -> Self {
-        Self {
-            name,
-            server,
-            interval: Duration::from_millis(Hello::default().interval),
-            system: None,
-            metrics: Vec::new(),
-            index: HashMap::new(),
-            history: History::new(window),
-            asked: 0,
-            firing: Firing::default(),
-            arrived: None,
-            freshness: Freshness::Fresh,
-            gap: None,
-        }
-    }
-
-    /// Samples stopped arriving; after the end of the stream, that is as it should be.
-    fn delay(&mut self) {
-        if self.freshness == Freshness::Fresh {
-            self.freshness = Freshness::Stale;
-        }
-    }
-
-    pub(super) fn is_stale(&self) -> bool {
-        self.freshness == Freshness::Stale
-    }
-
-    /// Whether `hello` belongs to a restarted replay that has not reached the newest sample here.
-    fn is_before_what_came(&self, hello: &Hello) -> bool {
-        let newest = self.history.newest_point().map(|point| point.position);
-        hello.replay.is_some()
-            && newest.is_some_and(|(stream, seq)| stream == hello.stream && hello.newest < seq)
-    }
-
-    /// Everything but the samples.
-    pub(super) fn without_history(&self) -> Self {
-        Self {
-            name: self.name.clone(),
-            system: self.system.clone(),
-            metrics: self.metrics.clone(),
-            index: self.index.clone(),
-            history: History::new(self.history.window()),
-            firing: self.firing.clone(),
-            ..*self
-        }
-    }
-
-    /// Adds a metric, unless it is known or there are too many.
-    fn add(&mut self, info: &MetricInfo) -> bool {
-        let new = self.metrics.len() < MAX_METRICS && !self.index.contains_key(info.name.as_str());
-        if new {
-            let metric = Metric::new(info);
-            self.index.insert(metric.key.clone(), self.metrics.len());
-            self.metrics.push(metric);
-        }
-        new
-    }
-
-    /// Adopts the announced metrics in their order, and moves the window's values along.
-    fn announce(&mut self, announced: &[MetricInfo]) {
-        let before = std::mem::take(&mut self.index);
-        self.metrics.clear();
-        let mut moved = Vec::with_capacity(announced.len());
-        for info in announced {
-            if self.add(info) {
-                moved.push(before.get(info.name.as_str()).copied());
-            }
-        }
-        self.history.reorder(&moved);
-    }
-
-    fn take(&mut self, position: StreamPosition, sample: &Sample, now: Now) {
-        let mut values = vec![f64::NAN; self.metrics.len()];
-        for (name, value) in &sample.values {
-            if !self.index.contains_key(name) && self.add(&self.describe(name)) {
-                values.push(f64::NAN);
-            }
-            if let Some(&index) = self.index.get(name) {
-                values[index] = *value;
-            }
-        }
-        self.firing.take_position(position);
-        let cleaned = |process: &Process| Process {
-            name: clean(&process.name),
-            ..process.clone()
-        };
-        let top = match &sample.top {
-            Some(top) => top.iter().map(cleaned).collect(),
-            None => self.history.last_top(position.0),
-        };
-        self.history.push(Point {
-            position,
-            timestamp: sample.timestamp,
-            values: values.into(),
-            top,
-            alerts: self.firing.at_last(sample.timestamp),
-            after_gap: false,
-        });
-        self.arrived = Some(now.elapsed);
-        if self.is_stale() {
-            self.freshness = Freshness::Fresh;
-        }
-    }
-
-    /// Describes a metric that was not announced.
-    fn describe(&self, name: &str) -> MetricInfo {
-        let cores = self.system.as_ref().map_or(0, |system| system.cores);
-        describe(name, usize::try_from(cores).unwrap_or_default())
-    }
-
-    /// The position of the metric `name`.
-    pub(super) fn find(&self, name: &str) -> Option<usize> {
-        self.index.get(name).copied()
-    }
-
-    /// The newest value of the metric `name`.
-    pub(super) fn value(&self, name: &str) -> Option<f64> {
-        self.history.value(self.find(name)?)
-    }
-
-    /// Whether an alert fires.
-    pub(super) fn is_alerting(&self) -> bool {
-        !self.firing.now().is_empty()
-    }
-
-    /// The top processes, as last listed.
-    pub(super) fn top(&self) -> &[Process] {
-        self.history.newest_point().map_or(&[], |point| &point.top)
-    }
-
-    /// How long ago the newest sample arrived.
-    pub(super) fn age(&self, now: Now) -> Option<Duration> {
-        Some(now.elapsed.saturating_sub(self.arrived?))
-    }
-
-    /// The time that the window covers.
-    pub(super) fn reach(&self) -> Duration {
-        let samples = u32::try_from(self.history.window()).unwrap_or(u32::MAX);
-        self.interval.saturating_mul(samples)
-    }
-
-    /// The window's cells at `now`: they move on even while nothing arrives.
-    pub(super) fn layout(&self, now: Now) -> WindowLayout {
-        let silent = match self.age(now) {
-            Some(age) if self.is_stale() => age,
-            _ => Duration::ZERO,
-        };
-        let missed = silent.as_millis() / self.interval.as_millis().max(1);
-        self.history
-            .layout(usize::try_from(missed).unwrap_or(usize::MAX))
     }
 }

@@ -36,6 +36,25 @@ pub(super) struct Glyphs {
     pub left_right: &'static str,
     /// Marks a past state.
     pub back: &'static str,
+    pub replay: &'static str,
+    /// Of a recording that is over.
+    pub over: &'static str,
+    pub paused: &'static str,
+    /// Messages are missing.
+    pub gap: &'static str,
+    /// Beside a chart: at the ends of its scale, and between them.
+    pub tick: char,
+    pub axis: char,
+    /// Before the time of a cell.
+    pub time: &'static str,
+    /// The moment that is looked at, in a chart and below it.
+    pub cursor: char,
+    pub cursor_mark: &'static str,
+    /// Time that is held, and the part of it that the charts show.
+    pub held: &'static str,
+    pub shown: &'static str,
+    /// How often as fast.
+    pub times: &'static str,
     /// From the lowest to the highest.
     pub blocks: [char; 8],
     pub full: &'static str,
@@ -58,6 +77,18 @@ const UNICODE: Glyphs = Glyphs {
     up_down: "↑↓",
     left_right: "←→",
     back: "◀",
+    replay: "▷",
+    over: "■",
+    paused: "‖",
+    gap: "╌",
+    tick: '┤',
+    axis: '│',
+    time: "╵",
+    cursor: '┆',
+    cursor_mark: "┃",
+    held: "┈",
+    shown: "━",
+    times: "×",
     blocks: ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'],
     full: "█",
     rest: "░",
@@ -76,9 +107,21 @@ const ASCII: Glyphs = Glyphs {
     steady: "-",
     rule: "-",
     ellipsis: "~",
-    up_down: "j/k",
-    left_right: "h/l",
+    up_down: "^v",
+    left_right: "<>",
     back: "<",
+    replay: ">",
+    over: "#",
+    paused: "|",
+    gap: "~",
+    tick: '|',
+    axis: '|',
+    time: "'",
+    cursor: ':',
+    cursor_mark: "|",
+    held: ".",
+    shown: "=",
+    times: "x",
     blocks: ['_', '.', '.', '-', '-', '=', '=', '#'],
     full: "#",
     rest: ".",
@@ -94,6 +137,13 @@ pub(super) enum Tone {
     Warn,
     Critical,
     Selected,
+    /// Something of the past: looking back, a replay.
+    Past,
+    /// The parts of the CPU's time, and charts that have a single colour.
+    User,
+    System,
+    IoWait,
+    Stolen,
 }
 
 impl Tone {
@@ -107,6 +157,42 @@ impl Tone {
             Self::Warn => "33",
             Self::Critical => "1;31",
             Self::Selected => "7",
+            Self::Past | Self::User => "36",
+            Self::System => "34",
+            Self::IoWait => "35",
+            Self::Stolen => "37",
+        }
+    }
+}
+
+/// The shape of a mark; where several are at one place, the greatest is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum MarkKind {
+    Warning,
+    Resolved,
+    Gap,
+    Critical,
+    Firing,
+    Restart,
+}
+
+impl MarkKind {
+    pub(super) fn shape(self, glyphs: &'static Glyphs) -> &'static str {
+        match self {
+            Self::Warning | Self::Critical => "!",
+            Self::Resolved => glyphs.resolved,
+            Self::Gap => glyphs.gap,
+            Self::Firing => glyphs.alert,
+            Self::Restart => "R",
+        }
+    }
+
+    pub(super) fn tone(self) -> Tone {
+        match self {
+            Self::Warning => Tone::Warn,
+            Self::Critical | Self::Firing => Tone::Critical,
+            Self::Resolved => Tone::Plain,
+            Self::Gap | Self::Restart => Tone::Dim,
         }
     }
 }

@@ -26,6 +26,15 @@ impl StyledLine {
         }
     }
 
+    /// Adds a character that takes one column.
+    pub(super) fn push_char(&mut self, tone: Tone, c: char) {
+        self.width += 1;
+        match self.spans.last_mut() {
+            Some((last, before)) if *last == tone => before.push(c),
+            _ => self.spans.push((tone, c.to_string())),
+        }
+    }
+
     pub(super) fn append(&mut self, other: Self) {
         for (tone, text) in other.spans {
             self.push(tone, text);
@@ -43,11 +52,30 @@ impl StyledLine {
         }
     }
 
+    /// The text alone.
+    pub(super) fn text(self) -> String {
+        self.spans.into_iter().map(|(_, text)| text).collect()
+    }
+
     /// The whole line in one meaning.
     #[must_use]
     pub(super) fn toned(self, tone: Tone) -> Self {
-        let text: String = self.spans.into_iter().map(|(_, text)| text).collect();
-        Self::new(tone, text)
+        Self::new(tone, self.text())
+    }
+
+    /// The same without colours; what is reversed stays so.
+    #[must_use]
+    pub(super) fn dimmed(self) -> Self {
+        let mut dimmed = Self::default();
+        for (tone, text) in self.spans {
+            let tone = if tone == Tone::Selected {
+                tone
+            } else {
+                Tone::Dim
+            };
+            dimmed.push(tone, text);
+        }
+        dimmed
     }
 
     /// At most `width` columns; longer text ends in an ellipsis.

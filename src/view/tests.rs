@@ -5,6 +5,7 @@ mod back;
 mod fixture;
 mod frames;
 mod problems;
+mod screens;
 mod states;
 mod steps;
 mod unknown;

@@ -1,11 +1,18 @@
 //! What the user has chosen.
 
+use std::time::Duration;
+
 use super::Canvas;
 use super::events_page::EventList;
-use super::host_page;
-use super::page_parts::body_height;
+use super::head;
+use super::host_screen::{ProcessOrder, ScreenChoice, axis_of, in_order};
+use super::marks::marks;
+use super::moment::Moment;
 use super::rows::{Choice, FleetRow, RowKey, all, rows};
+use super::sentence::{Situation, Trouble, problems};
 use super::state::{HostState, Now, ServerState, ViewState};
+use super::values_page;
+use super::zoom::Zoom;
 use crate::protocol::HostName;
 
 /// The user's choices: the selected and the open row, and the scroll position.
@@ -17,8 +24,13 @@ pub struct Ui {
     pub help: bool,
     /// Whether older samples are on their way.
     pub reading: bool,
-    /// How far the list of events is scrolled, if it is shown.
+    /// The selected event, if the list of them is shown.
     events: Option<usize>,
+    /// Whether all values are shown instead of charts.
+    values: bool,
+    screen: ScreenChoice,
+    /// What is wrong now, while something else is shown.
+    wrong_now: Option<Trouble>,
     selected: Option<RowKey>,
     open: Option<RowKey>,
     scroll: usize,
@@ -74,25 +86,27 @@ impl Ui {
         }
         match self.page(state, now) {
             Page::Fleet { selected } => self.step_in_fleet(step, selected, state, now),
-            Page::Host(host) => {
-                let canvas = Canvas::new(
-                    width,
-                    super::Style {
-                        colour: false,
-                        unicode: true,
-                    },
-                    now,
-                );
-                let end = host_page::scroll_end(state, host, body_height(height), canvas);
+            Page::Host(host) if self.shows_values(host) => {
+                let canvas = plain_canvas(width, now);
+                let height = height.saturating_sub(2 + head::lines_of(width, height));
+                let end = values_page::scroll_end(host, height, canvas);
                 // The page may have grown since then.
                 let scroll = self.scroll.min(end);
                 match step {
                     Navigation::Up => self.scroll = scroll.saturating_sub(1),
                     Navigation::Down => self.scroll = scroll + 1,
                     Navigation::Enter => {}
+                    Navigation::Back if self.values => self.toggle_values(),
                     Navigation::Back => self.close(),
                 }
             }
+            Page::Host(host) => match step {
+                Navigation::Up => self.select_process(host, -1),
+                Navigation::Down => self.select_process(host, 1),
+                Navigation::Enter => {}
+                Navigation::Back if self.screen.process.is_some() => self.screen.process = None,
+                Navigation::Back => self.close(),
+            },
             Page::Server(_) => {
                 if step == Navigation::Back {
                     self.close();
@@ -104,6 +118,154 @@ impl Ui {
     fn close(&mut self) {
         self.open = None;
         self.scroll = 0;
+        self.values = false;
+        self.screen.process = None;
+    }
+
+    /// Moves the selection in the list of processes.
+    fn select_process(&mut self, host: &HostState, by: isize) {
+        let listed = in_order(host.top(), self.screen.order);
+        let here = self
+            .screen
+            .process
+            .and_then(|pid| listed.iter().position(|process| process.pid == pid));
+        let there = match here {
+            Some(here) => here
+                .saturating_add_signed(by)
+                .min(listed.len().saturating_sub(1)),
+            None => 0,
+        };
+        self.screen.process = listed.get(there).map(|process| process.pid);
+    }
+
+    /// Sorts processes by CPU or by memory.
+    pub fn sort_processes(&mut self, by_memory: bool) {
+        self.screen.order = if by_memory {
+            ProcessOrder::Memory
+        } else {
+            ProcessOrder::Cpu
+        };
+    }
+
+    /// Shows all values of a host, or its charts again.
+    pub fn toggle_values(&mut self) {
+        self.values = !self.values;
+        self.scroll = 0;
+    }
+
+    /// Whether the page of `host` shows all its values: it also does if there is nothing to draw.
+    pub(super) fn shows_values(&self, host: &HostState) -> bool {
+        let is_known = |name| host.find(name).is_some();
+        self.values || !(is_known("cpu") || is_known("memory"))
+    }
+
+    /// The length of time that charts show from now on.
+    pub fn set_zoom(&mut self, zoom: Zoom) {
+        self.screen.zoom = zoom;
+    }
+
+    /// Shows less time, or more. Returns how far back the charts reach then.
+    pub fn zoom(&mut self, closer: bool, state: &ViewState, now: Now) -> Option<Duration> {
+        let Page::Host(host) = self.page(state, now) else {
+            return None;
+        };
+        let held = host.newest_time().saturating_sub(host.oldest_time());
+        self.screen.zoom = if closer {
+            self.screen.zoom.closer()
+        } else {
+            self.screen.zoom.farther(held)
+        };
+        Some(Duration::from_millis(self.screen.zoom.length(held)))
+    }
+
+    /// The open host, and how many samples its charts show, if its server holds some of them that aren't here.
+    #[must_use]
+    pub fn lacking(&self, state: &ViewState, now: Now) -> Option<(HostName, usize)> {
+        let Page::Host(host) = self.page(state, now) else {
+            return None;
+        };
+        let oldest = host.history.points().front()?.timestamp;
+        let (held, newest) = (host.oldest_time(), host.newest_time());
+        let step = host.usual_step();
+        let length = self.screen.zoom.length(newest - held);
+        let wanted = held.max(newest.saturating_sub(length));
+        let samples = usize::try_from(length / step).unwrap_or(usize::MAX);
+        let is_lacking =
+            wanted.saturating_add(step.saturating_mul(2)) < oldest && host.asked < samples;
+        is_lacking.then(|| (host.name.clone(), samples.saturating_add(2)))
+    }
+
+    /// How many samples a dot of the charts of the open host has, and how many dots there are, on a screen of this
+    /// width.
+    #[must_use]
+    pub fn dots(&self, state: &ViewState, width: usize, now: Now) -> (usize, usize) {
+        let Page::Host(host) = self.page(state, now) else {
+            return (1, 30);
+        };
+        let (axis, step) = axis_of(host, self.screen, width, now);
+        let each = usize::try_from(axis.dot / step.max(1)).unwrap_or(1);
+        let dots = axis.length() / axis.dot.max(step);
+        (each.max(1), usize::try_from(dots).unwrap_or(1))
+    }
+
+    /// Keeps the charts where they are while `moment` is looked at, on a screen of this width; when it leaves them, they
+    /// move by half their length.
+    pub fn keep_in_view(&mut self, moment: &Moment, state: &ViewState, width: usize, now: Now) {
+        let Some(host) = state.hosts.get(&moment.host) else {
+            return;
+        };
+        let newest = host.history.newest().unwrap_or(moment.timestamp);
+        if self.screen.until.is_none() {
+            self.screen.until = Some(newest);
+        }
+        let (axis, _) = axis_of(host, self.screen, width, now);
+        if axis.place(moment.timestamp).is_none() {
+            let half = axis.length() / 2;
+            self.screen.until = Some(newest.min(moment.timestamp.saturating_add(half)));
+        }
+    }
+
+    /// Lets the charts go on with the newest samples.
+    pub fn follow_live(&mut self) {
+        self.screen.until = None;
+        self.wrong_now = None;
+    }
+
+    /// Notes what is wrong with `host` now, while another moment of it is shown.
+    pub fn note_live(&mut self, live: &ViewState, host: &HostName, now: Now) {
+        let host = live.hosts.get(host);
+        let found = host.map(|host| {
+            problems(&Situation {
+                state: live,
+                host,
+                now,
+            })
+        });
+        self.wrong_now = found.and_then(|found| found.into_iter().next());
+    }
+
+    pub(super) fn wrong_now(&self) -> Option<&Trouble> {
+        self.wrong_now.as_ref()
+    }
+
+    pub(super) fn screen_choice(&self) -> ScreenChoice {
+        self.screen
+    }
+
+    /// The time of the next mark of `host` after `time`, or before it; both in milliseconds since the epoch.
+    #[must_use]
+    pub fn mark_beside(live: &ViewState, moment: &Moment, is_next: bool) -> Option<Moment> {
+        let host = live.hosts.get(&moment.host)?;
+        let marks = marks(host, host.usual_step());
+        // The sample of each mark, because several may have one.
+        let mut moments = marks
+            .iter()
+            .filter_map(|(at, _)| live.moment_at(&moment.host, *at));
+        if is_next {
+            moments.find(|it| moment.position < it.position)
+        } else {
+            moments.filter(|it| it.position < moment.position).last()
+        }
     }
 
     fn step_in_fleet(
@@ -205,13 +367,21 @@ impl Ui {
         self.events.is_some()
     }
 
-    /// Scrolls the list of events by so many rows on a screen of this height.
-    pub fn scroll_events(&mut self, by: isize, state: &ViewState, height: usize, now: Now) {
-        let Some(scroll) = self.events else {
+    /// Selects the event that is so many rows below.
+    pub fn step_events(&mut self, by: isize, state: &ViewState, now: Now) {
+        let Some(selected) = self.events else {
             return;
         };
-        let end = self.event_list(state, now).scroll_end(body_height(height));
-        self.events = Some(scroll.min(end).saturating_add_signed(by).min(end));
+        let last = self.event_list(state, now).len().saturating_sub(1);
+        self.events = Some(selected.min(last).saturating_add_signed(by).min(last));
+    }
+
+    /// The sample at which the selected event began.
+    #[must_use]
+    pub fn moment_of_event(&self, state: &ViewState, now: Now) -> Option<Moment> {
+        let list = self.event_list(state, now);
+        let (host, began) = list.began(self.events?)?;
+        state.moment_at(host, began)
     }
 
     /// The events of the open host, or of all.
@@ -222,14 +392,20 @@ impl Ui {
         }
     }
 
-    /// How far the list of events is scrolled, if it is shown.
-    pub(super) fn events(&self) -> Option<usize> {
-        self.events
+    /// The selected event.
+    pub(super) fn event(&self) -> usize {
+        self.events.unwrap_or(0)
     }
 
     /// Sorts hosts by the next criterion.
     pub fn sort(&mut self) {
         self.choice.order = self.choice.order.next();
+        self.choice.is_reversed = false;
+    }
+
+    /// Sorts hosts the other way round.
+    pub fn reverse(&mut self) {
+        self.choice.is_reversed = !self.choice.is_reversed;
     }
 
     /// From now on, keys are letters of the filter.
@@ -276,4 +452,13 @@ impl Ui {
     pub(super) fn scroll(&self) -> usize {
         self.scroll
     }
+}
+
+/// For layouts: their style doesn't matter.
+fn plain_canvas(width: usize, now: Now) -> Canvas {
+    let style = super::Style {
+        colour: false,
+        unicode: true,
+    };
+    Canvas::new(width, style, now)
 }

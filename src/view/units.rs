@@ -1,9 +1,6 @@
 //! Numbers as people read them.
 
-use std::time::Duration;
-
 use crate::protocol::rfc3339;
-use crate::wording::span;
 
 /// The widest number that [`parts`] returns, in columns.
 pub(super) const NUMBER_WIDTH: usize = 6;
@@ -123,6 +120,48 @@ pub(super) fn decimal(value: f64, places: usize) -> String {
     format!("{nearest:.places$}")
 }
 
+/// A whole number whose thousands are set apart: `41,200`.
+pub(super) fn grouped(value: f64) -> String {
+    let digits = decimal(value.abs(), 0);
+    if digits.len() > 15 {
+        return format!("{value:.0e}");
+    }
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 && digits != "0" {
+        text.insert(0, '-');
+    }
+    text
+}
+
+/// Bytes with three significant digits and the letter of their unit: `1.75 G`, `495 M`, `64 K`.
+pub(super) fn short_size(bytes: f64) -> String {
+    let mut value = bytes;
+    let mut letters = ["B", "K", "M", "G", "T", "P", "E"].into_iter();
+    let mut letter = letters.next().unwrap_or_default();
+    while value.abs() >= 999.5 {
+        let Some(next) = letters.next() else { break };
+        value /= 1024.0;
+        letter = next;
+    }
+    let places = match value.abs() {
+        size if letter == "B" || size >= 99.95 => 0,
+        size if size >= 9.995 => 1,
+        _ => 2,
+    };
+    let number = decimal(value, places);
+    if number.len() > 6 {
+        format!("{value:.0e}")
+    } else {
+        format!("{number} {letter}")
+    }
+}
+
 fn join(number: &str, unit: &str) -> String {
     if unit.is_empty() {
         number.to_owned()
@@ -185,19 +224,6 @@ pub(super) fn uptime(seconds: f64) -> String {
     }
 }
 
-/// The age of data, for a narrow column: `0.3 s`, `12 s`, `4m10s`, `3h05m`, `2d03h`.
-pub(super) fn age(age: Duration) -> String {
-    if age < Duration::from_secs(10) {
-        return format!("{}.{} s", age.as_secs(), age.subsec_millis() / 100);
-    }
-    let text = span(age);
-    if age < Duration::from_secs(60) {
-        text
-    } else {
-        text.replace(' ', "")
-    }
-}
-
 /// Hours, minutes and seconds of the day in UTC, from milliseconds since the epoch.
 pub(super) fn clock(timestamp: u64) -> String {
     let second = timestamp / 1000 % 86_400;
@@ -212,6 +238,18 @@ pub(super) fn clock(timestamp: u64) -> String {
 /// RFC 3339 in UTC with milliseconds; times after the year 9999 are shown as its end.
 pub fn timestamp(timestamp: u64) -> String {
     rfc3339(timestamp).to_string()
+}
+
+/// Day and month in UTC: `24 Nov`.
+pub(super) fn day(at: u64) -> String {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let date = date(at);
+    let part = |range: std::ops::Range<usize>| date.get(range).and_then(|it| it.parse().ok());
+    let month: usize = part(5..7).unwrap_or(1);
+    let day: usize = part(8..10).unwrap_or(1);
+    format!("{day} {}", MONTHS[(month.max(1) - 1).min(11)])
 }
 
 /// Year, month and day in UTC.
@@ -352,24 +390,32 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_narrow() {
-        for (milliseconds, expected) in [
-            (340, "0.3 s"),
-            (2000, "2.0 s"),
-            (2500, "2.5 s"),
-            (12_100, "12 s"),
-            (250_000, "4m10s"),
-            (60_000, "1m00s"),
-            (600_000, "10m00s"),
-            (11_100_000, "3h05m"),
-            (183_600_000, "2d03h"),
+    fn sizes_have_three_digits_and_counts_have_commas() {
+        for (bytes, shown) in [
+            (1.75 * 1024.0 * 1024.0 * 1024.0, "1.75 G"),
+            (495.0 * 1024.0 * 1024.0, "495 M"),
+            (64.2 * 1024.0, "64.2 K"),
+            (0.0, "0 B"),
+            (1023.0, "1.00 K"),
         ] {
-            assert_eq!(age(Duration::from_millis(milliseconds)), expected);
+            assert_eq!(short_size(bytes), shown);
+        }
+        for (number, shown) in [
+            (0.0, "0"),
+            (999.4, "999"),
+            (41_200.0, "41,200"),
+            (-1_234_567.0, "-1,234,567"),
+        ] {
+            assert_eq!(grouped(number), shown);
+        }
+        for value in [f64::MAX, -f64::MAX] {
+            assert!(grouped(value).len() < 10 && short_size(value).len() < 12);
         }
     }
 
     #[test]
     fn the_clock_is_utc() {
+        assert_eq!(day(1_795_529_251_204), "24 Nov");
         assert_eq!(clock(1_795_529_251_204), "14:07:31");
         assert_eq!(timestamp(1_795_529_251_204), "2026-11-24T14:07:31.204Z");
         assert_eq!(timestamp(u64::MAX), "9999-12-31T23:59:59.999Z");

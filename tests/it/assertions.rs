@@ -197,13 +197,13 @@ fn a_watch_that_is_interrupted_neither_passes_nor_fails() {
             early.signal(signal);
             early.wait().code(status);
             let table = watch().args(flags).in_terminal(100, 30);
-            table.wait_for_text("● live");
+            table.wait_for_text("▷ REPLAY");
             table.signal(signal);
             assert_eq!(table.wait().code, u32::try_from(status).unwrap());
         }
         for key in ["q", "\u{3}"] {
             let mut table = watch().args(flags).in_terminal(100, 30);
-            table.wait_for_text("● live");
+            table.wait_for_text("▷ REPLAY");
             table.send_keys(key);
             assert_eq!(table.wait().code, 130);
         }

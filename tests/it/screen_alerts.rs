@@ -72,7 +72,7 @@ fn shows(screen: &Screen, text: &str) -> bool {
 
 /// The rows of the list.
 fn listed(screen: &Screen) -> Vec<String> {
-    let is_row = |row: &String| row.contains(" firing ") || row.contains(" resolved ");
+    let is_row = |row: &String| row.contains("cpu > 90") || row.contains("memory > 40");
     rows(screen).into_iter().skip(2).filter(is_row).collect()
 }
 
@@ -81,32 +81,34 @@ fn a_screen_that_comes_late_shows_what_fires_and_lists_what_fired() {
     // The alert began to fire before the 30 samples that a screen asks for.
     let (_dir, _file, replay) = replay(90);
     let mut terminal = Metrics::watch(replay.url()).in_terminal(100, 30);
-    let late = terminal.wait_for("the alert", |s| shows(s, "▲ CPU 98.2 % > 90 for "));
-    let first = rows(&late).into_iter().nth(2).unwrap();
-    assert!(first.starts_with(" ▲ CPU 98.2 % > 90 for 1 m "), "{first}");
-    assert!(first.contains(" s: now java 61 %"), "{first}");
-    assert!(first.ends_with("since 14:00:01 UTC"), "{first}");
-    assert!(!shows(&late, "Memory 41.5 % >"), "{}", late.contents());
+    let late = terminal.wait_for("the alert", |s| shows(s, "CPU 98.2 % > 90 for 1 m "));
+    let first = rows(&late).remove(0);
+    assert!(
+        first.starts_with(" ▲  web-1  CPU 98.2 % > 90 for 1 m "),
+        "{first}"
+    );
+    assert!(first.contains(" s: java 61.4 %"), "{first}");
+    assert!(!shows(&late, "memory 41.5 % >"), "{}", late.contents());
 
     terminal.send_keys("e");
     let list = terminal.wait_for("the list", |s| listed(s).len() == 2);
     let rows = listed(&list);
     assert!(
-        rows[0].starts_with(" △ 14:00:35       5 s resolved    41.5 %"),
+        rows[0].starts_with(">△  14:00:35       5 s "),
         "{}",
         rows[0]
     );
     assert!(rows[0].contains("memory > 40"), "{}", rows[0]);
-    assert!(rows[1].starts_with(" ▲ 14:00:01  1 m "), "{}", rows[1]);
+    assert!(rows[1].starts_with(" ▲  14:00:01  1 m "), "{}", rows[1]);
     assert!(
         rows[1].contains("cpu > 90 for 30s") && rows[1].ends_with("rustc 61 %"),
         "{}",
         rows[1]
     );
-    // And now it is known who was to blame.
-    terminal.send_keys("\u{1b}");
-    terminal.wait_for("the page", |s| {
-        shows(s, "● live") && shows(s, " s: rustc 61 %")
+    // Enter looks at the moment at which the selected one began.
+    terminal.send_keys("\r");
+    terminal.wait_for("that moment", |s| {
+        shows(s, "◀ BACK") && shows(s, "14:00:35")
     });
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
@@ -116,22 +118,25 @@ fn a_screen_that_comes_late_shows_what_fires_and_lists_what_fired() {
 fn looking_back_shows_what_fired_then() {
     let (_dir, _file, replay) = replay(60);
     let mut terminal = Metrics::watch(replay.url()).in_terminal(80, 24);
-    terminal.wait_for_text("▲ CPU 98.2 % > 90 for ");
+    terminal.wait_for_text("CPU 98.2 %");
+    // So that every sample has a dot of its own.
+    terminal.send_keys("++");
+    terminal.wait_for_text(" 30 s  (");
     terminal.send_keys("\u{1b}[H");
     terminal.wait_for("the first sample", |s| {
-        shows(s, "14:00:01") && shows(s, "▲ alert now") && !shows(s, "▲ CPU")
+        shows(s, "14:00:01") && shows(s, "▲  now: CPU") && shows(s, "then: nothing")
     });
-    terminal.send_keys(&"\u{1b}[6~".repeat(3));
+    terminal.send_keys(&"\u{1b}[1;2C".repeat(3));
     terminal.wait_for("the moment it fires", |s| {
-        shows(s, "14:00:31") && shows(s, "▲ CPU 98.2 % > 90 for 30 s: rustc 61 %")
+        shows(s, "14:00:31") && rows(s)[0].contains("then: CPU 98") && rows(s)[0].contains("rustc")
     });
     terminal.send_keys(&"\u{1b}[C".repeat(4));
     terminal.wait_for("both", |s| {
-        shows(s, "14:00:35") && shows(s, "▲ Memory 41.5 % > 40 for 0 s: java 2 %")
+        shows(s, "14:00:35") && rows(s)[0].contains("then: memory 41.5 %")
     });
     terminal.send_keys(&"\u{1b}[C".repeat(5));
     terminal.wait_for("the end of one", |s| {
-        shows(s, "14:00:40") && shows(s, "▲ CPU") && !shows(s, "▲ Memory")
+        shows(s, "14:00:40") && rows(s)[0].contains("then: CPU 98")
     });
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
@@ -143,6 +148,6 @@ fn the_table_that_is_printed_once_begins_with_what_fires() {
     let terminal = Metrics::watch(replay.url())
         .arg("--once")
         .in_terminal(80, 24);
-    terminal.wait_for_text("▲ CPU 98.2 % > 90 for ");
+    terminal.wait_for_text("▲  web-1  CPU 98.2 %");
     assert_eq!(terminal.wait().code, 0);
 }

@@ -11,7 +11,7 @@ use crate::harness::wire::Wire;
 const LEFT: &str = "\u{1b}[D";
 const RIGHT: &str = "\u{1b}[C";
 const SHIFT_LEFT: &str = "\u{1b}[1;2D";
-const PAGE_DOWN: &str = "\u{1b}[6~";
+const SHIFT_RIGHT: &str = "\u{1b}[1;2C";
 const HOME: &str = "\u{1b}[H";
 const END: &str = "\u{1b}[F";
 const ESCAPE: &str = "\u{1b}";
@@ -28,7 +28,9 @@ fn shows(screen: &Screen, text: &str) -> bool {
 fn value(screen: &Screen, label: &str) -> Option<String> {
     let rows = rows(screen);
     let rest = rows.iter().find_map(|row| Some(row.split_once(label)?.1))?;
-    rest.split_whitespace().next().map(str::to_owned)
+    // The mark of a level is before the number.
+    let mut words = rest.split_whitespace();
+    words.find(|word| !word.starts_with('!')).map(str::to_owned)
 }
 
 /// The two numbers of `12 of 345` at the end of the last line: which sample is shown, and how many there are.
@@ -62,9 +64,9 @@ fn wait_for_sample(terminal: &Terminal, messages: &[Wire], seq: u64) -> Screen {
         |screen| {
             let header = &rows(screen)[0];
             header.contains('◀')
-                && header.contains(&format!("ago  {time}"))
-                && value(screen, "CPU  ").as_ref() == Some(&cpu)
-                && value(screen, "Memory  ").as_ref() == Some(&memory)
+                && header.ends_with(&format!(" {time}"))
+                && value(screen, " CPU  ").as_ref() == Some(&cpu)
+                && value(screen, " Memory  ").as_ref() == Some(&memory)
         },
     )
 }
@@ -84,13 +86,16 @@ fn replay(played: usize) -> (tempfile::TempDir, Running, Vec<Wire>) {
 fn one_goes_back_to_what_the_server_holds_while_live_goes_on() {
     let (_dir, replay, messages) = replay(90);
     let mut terminal = watch(replay.url());
-    terminal.wait_for_text("● live");
+    terminal.wait_for_text("▷ REPLAY");
+    // So that every sample has a dot of its own.
+    terminal.send_keys("++");
+    terminal.wait_for_text(" 30 s  (");
 
     // The first sample is far outside the 30 that the screen started with.
     terminal.send_keys(HOME);
     let oldest = wait_for_sample(&terminal, &messages, 1);
-    assert!(!shows(&oldest, "● live"), "{}", oldest.contents());
-    for (keys, seq) in [(PAGE_DOWN, 11), (RIGHT, 12), (LEFT, 11), (SHIFT_LEFT, 1)] {
+    assert!(!shows(&oldest, "▷ REPLAY"), "{}", oldest.contents());
+    for (keys, seq) in [(SHIFT_RIGHT, 11), (RIGHT, 12), (LEFT, 11), (SHIFT_LEFT, 1)] {
         terminal.send_keys(keys);
         wait_for_sample(&terminal, &messages, seq);
     }
@@ -106,7 +111,7 @@ fn one_goes_back_to_what_the_server_holds_while_live_goes_on() {
     wait_for_sample(&terminal, &messages, 5);
 
     terminal.send_keys(END);
-    let live = terminal.wait_for("live view", |s| shows(s, "● live") && !shows(s, "◀"));
+    let live = terminal.wait_for("live view", |s| shows(s, "▷ REPLAY") && !shows(s, "◀"));
     let newest = Viewer::connect(replay.url(), "").message();
     let Wire::Hello { newest, .. } = newest else {
         panic!("{newest:?}")
@@ -122,12 +127,12 @@ fn looking_back_shows_a_real_hosts_first_samples() {
     let serve = Metrics::serve().start();
     let messages = Viewer::connect(serve.url(), "last=1000").numbered(33);
     let mut terminal = watch(serve.url());
-    terminal.wait_for_text("● live");
+    terminal.wait_for_text("● LIVE");
     terminal.send_keys(HOME);
     wait_for_sample(&terminal, &messages, 1);
     // Escape does the same as End.
     terminal.send_keys(ESCAPE);
-    terminal.wait_for("live view", |s| shows(s, "● live") && !shows(s, "◀"));
+    terminal.wait_for("live view", |s| shows(s, "● LIVE") && !shows(s, "◀"));
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);
 }
@@ -164,8 +169,8 @@ fn hosts_are_sorted_and_filtered_and_go_back_together() {
             hosts(screen) == expected && shows(screen, what)
         })
     };
-    wait_for(&terminal, "sort: name", &["alpha", "beta", "gamma"]);
-    terminal.send_keys("ss");
+    wait_for(&terminal, "sort: trouble", &["alpha", "beta", "gamma"]);
+    terminal.send_keys("sss");
     wait_for(&terminal, "sort: memory", &["beta", "gamma", "alpha"]);
     terminal.send_keys("/");
     terminal.wait_for_text("Enter keep");
@@ -177,12 +182,12 @@ fn hosts_are_sorted_and_filtered_and_go_back_together() {
     terminal.wait_for_text("no host name contains this");
     terminal.send_keys("\u{7f}\r\r");
     terminal.wait_for("gamma alone", |s| {
-        rows(s)[0].starts_with(" gamma   ● live") && !shows(s, "alpha")
+        rows(s)[0].contains("  gamma  ") && !shows(s, "alpha")
     });
     terminal.send_keys(ESCAPE);
     wait_for(&terminal, "1 of 3 hosts", &["gamma"]);
     terminal.send_keys(ESCAPE);
-    wait_for(&terminal, "3 hosts", &["beta", "gamma", "alpha"]);
+    wait_for(&terminal, "of 3 hosts", &["beta", "gamma", "alpha"]);
     terminal.send_keys(HOME);
     terminal.wait_for("all at their first sample", |screen| {
         let first = |host| value(screen, host).is_some_and(|cpu| cpu == "1.0");

@@ -117,7 +117,7 @@ fn ssh_asks_before_the_screen_opens_and_never_later() {
     assert!(!asked.alternate_screen() && terminal.is_cooked());
     terminal.send_keys("secret\r");
     terminal.wait_for("live view", |screen| {
-        screen.alternate_screen() && screen.contents().contains("● live")
+        screen.alternate_screen() && screen.contents().contains("● LIVE")
     });
     sshd.cut_all();
     wait_for(
@@ -126,7 +126,7 @@ fn ssh_asks_before_the_screen_opens_and_never_later() {
         || format!("{:?}", sshd.calls()),
     );
     terminal.wait_for("live view again", |screen| {
-        screen.contents().contains("● live")
+        screen.contents().contains("● LIVE")
     });
     // The history is read over a connection of its own, to which the same applies.
     let before = sshd.calls().len();

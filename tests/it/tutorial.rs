@@ -185,7 +185,7 @@ fn its_server_is_watched() {
         .collect();
     assert_eq!(cpu, [1, 2, 3]);
     let mut terminal = Metrics::watch(&server.url()).in_terminal(80, 24);
-    terminal.wait_for_text("live");
+    terminal.wait_for_text("LIVE");
     terminal.wait_for_text("45.3");
     terminal.send_keys("q");
     assert_eq!(terminal.wait().code, 0);

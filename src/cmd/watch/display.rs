@@ -3,7 +3,7 @@
 use crate::client::{ClientEvent, Warning};
 use crate::protocol::HostName;
 use crate::terminal::TerminalInput;
-use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, frame, report};
+use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, Zoom, frame, report};
 
 use super::apply::apply;
 use super::archive::{Lookback, LookbackRequest};
@@ -11,7 +11,7 @@ use super::archive::{Lookback, LookbackRequest};
 /// Columns and lines.
 pub(super) type Size = (usize, usize);
 
-/// How many samples Page Up and Page Down skip.
+/// How many dots an arrow with Shift skips.
 const FAR: isize = 10;
 
 /// The data, the user's choices, and the picture that is held.
@@ -22,6 +22,8 @@ pub(super) struct Display {
     held: Option<Box<HeldPicture>>,
     reading: Option<Lookback>,
     style: Style,
+    /// The screen's, when the last key was pressed.
+    size: Size,
 }
 
 /// A picture that stands still while new data arrives.
@@ -61,7 +63,13 @@ impl Display {
             held: None,
             reading: None,
             style,
+            size: (80, 24),
         }
+    }
+
+    /// Begins with charts of this length of time.
+    pub(super) fn set_zoom(&mut self, zoom: Zoom) {
+        self.ui.set_zoom(zoom);
     }
 
     pub(super) fn state(&self) -> &ViewState {
@@ -96,12 +104,18 @@ impl Display {
             ClientEvent::Warning { .. } => {}
         }
         self.follow(now);
-        self.mark_back();
+        self.mark_back(now);
+        self.read_for_charts(now);
     }
 
     /// What to request of the past; once per lookback.
     pub(super) fn next_ask(&mut self) -> Option<&LookbackRequest> {
         self.reading.as_mut()?.begin()
+    }
+
+    /// Whether keys are letters of a filter.
+    pub(super) fn is_typing(&self) -> bool {
+        self.ui.is_typing()
     }
 
     /// Whether the past is being read.
@@ -134,7 +148,7 @@ impl Display {
                     Subject::Oldest(oldest.unwrap_or_else(|| moment.clone()))
                 }
             };
-            self.look_at(subject, now);
+            self.look_at(subject, self.size, now);
         }
     }
 
@@ -154,6 +168,7 @@ impl Display {
     }
 
     fn take_input(&mut self, input: TerminalInput, size: Size, now: Now) -> bool {
+        self.size = size;
         match input {
             TerminalInput::Interrupt => return true,
             TerminalInput::Resize => {}
@@ -163,14 +178,24 @@ impl Display {
             TerminalInput::Char('?') => self.ui.help = true,
             _ if self.ui.shows_events() => self.step_in_events(input, size, now),
             TerminalInput::Char('e') => self.open_events(now),
+            TerminalInput::Char('v') if !self.is_at_fleet(now) => self.ui.toggle_values(),
+            TerminalInput::Char('c') => self.ui.sort_processes(false),
+            TerminalInput::Char('m') => self.ui.sort_processes(true),
+            TerminalInput::Char('+' | '=') => self.zoom(true, size, now),
+            TerminalInput::Char('-') => self.zoom(false, size, now),
+            TerminalInput::Char('[') => self.jump(false, size, now),
+            TerminalInput::Char(']') => self.jump(true, size, now),
             TerminalInput::Char('p' | ' ') => self.pause(now),
             TerminalInput::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
+            TerminalInput::Char('S') if self.is_at_fleet(now) => self.ui.reverse(),
             TerminalInput::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
-            TerminalInput::Left | TerminalInput::Char('h') => self.travel(-1, now),
-            TerminalInput::Right | TerminalInput::Char('l') => self.travel(1, now),
-            TerminalInput::FarLeft => self.travel(-FAR, now),
-            TerminalInput::FarRight => self.travel(FAR, now),
-            TerminalInput::Home => self.go_to_oldest(now),
+            TerminalInput::Left | TerminalInput::Char('h') => self.travel(-1, size, now),
+            TerminalInput::Right | TerminalInput::Char('l') => self.travel(1, size, now),
+            TerminalInput::FarLeft => self.travel(-FAR, size, now),
+            TerminalInput::FarRight => self.travel(FAR, size, now),
+            TerminalInput::PageUp => self.travel(-self.window(size, now), size, now),
+            TerminalInput::PageDown => self.travel(self.window(size, now), size, now),
+            TerminalInput::Home => self.go_to_oldest(size, now),
             TerminalInput::End => self.go_live(),
             TerminalInput::Back if self.is_back() => self.go_live(),
             TerminalInput::Up | TerminalInput::Char('k') => self.step(Navigation::Up, size, now),
@@ -193,20 +218,28 @@ impl Display {
     }
 
     fn step_in_events(&mut self, input: TerminalInput, size: Size, now: Now) {
+        let page = isize::try_from(size.1 / 2).unwrap_or(FAR);
         let by = match input {
             TerminalInput::Back | TerminalInput::Char('e') => {
                 self.ui.toggle_events();
                 return;
             }
-            TerminalInput::Up | TerminalInput::Char('k') => -1,
-            TerminalInput::Down | TerminalInput::Char('j') => 1,
-            TerminalInput::FarLeft => -FAR,
-            TerminalInput::FarRight => FAR,
+            TerminalInput::Enter => {
+                if let Some(moment) = self.ui.moment_of_event(&self.live, now) {
+                    self.ui.toggle_events();
+                    self.look_at(Subject::Sample(moment), size, now);
+                }
+                return;
+            }
+            TerminalInput::Up | TerminalInput::Char('k' | '[') => -1,
+            TerminalInput::Down | TerminalInput::Char('j' | ']') => 1,
+            TerminalInput::FarLeft | TerminalInput::PageUp => -page,
+            TerminalInput::FarRight | TerminalInput::PageDown => page,
             TerminalInput::Home => isize::MIN,
             TerminalInput::End => isize::MAX,
             _ => return,
         };
-        self.ui.scroll_events(by, &self.live, size.1, now);
+        self.ui.step_events(by, &self.live, now);
     }
 
     fn type_filter(&mut self, input: TerminalInput) {
@@ -249,35 +282,84 @@ impl Display {
         (self.held.as_ref()).is_some_and(|held| held.subject.moment().is_some())
     }
 
-    /// Moves by `by` samples from what is shown; beyond the newest, the display is live again.
-    fn travel(&mut self, by: isize, now: Now) {
+    /// How many dots the charts have.
+    fn window(&self, size: Size, now: Now) -> isize {
+        let (_, dots) = self.ui.dots(&self.live, size.0, now);
+        isize::try_from(dots).unwrap_or(FAR)
+    }
+
+    /// The sample that is shown.
+    fn here(&self, now: Now) -> Option<Moment> {
+        if let Some(moment) = self.held.as_ref().and_then(|held| held.subject.moment()) {
+            return Some(moment.clone());
+        }
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
-        let Some(here) = self
-            .ui
-            .subject(state, then)
-            .and_then(|host| state.newest(&host))
-        else {
+        state.newest(&self.ui.subject(state, then)?)
+    }
+
+    /// Moves by `by` dots from what is shown; beyond the newest sample, the display is live again.
+    fn travel(&mut self, by: isize, size: Size, now: Now) {
+        let Some(here) = self.here(now) else {
             return;
         };
         if !self.is_back() && by > 0 {
             return;
         }
+        let (each, _) = self.ui.dots(&self.live, size.0, now);
+        let by = by.saturating_mul(isize::try_from(each).unwrap_or(1));
         match self.live.step(&here, by) {
             Some(there) => {
                 self.read_past_of(Some(&there.host), now);
-                self.look_at(Subject::Sample(there), now);
+                self.look_at(Subject::Sample(there), size, now);
             }
             None => self.go_live(),
         }
     }
 
-    /// Goes to the oldest sample that the server holds.
-    fn go_to_oldest(&mut self, now: Now) {
+    /// Goes to the mark after what is shown, or before it; after the last one, the display is live again.
+    fn jump(&mut self, is_next: bool, size: Size, now: Now) {
+        let Some(here) = self.here(now) else {
+            return;
+        };
+        match Ui::mark_beside(&self.live, &here, is_next) {
+            Some(there) => {
+                self.read_past_of(Some(&there.host), now);
+                self.look_at(Subject::Sample(there), size, now);
+            }
+            None if is_next => self.go_live(),
+            // There may be more in what the server holds.
+            None => self.read_past_of(Some(&here.host), now),
+        }
+    }
+
+    /// Shows less time, or more, for which older samples may have to be read.
+    fn zoom(&mut self, closer: bool, size: Size, now: Now) {
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
-        let host = self.ui.subject(state, then);
+        self.ui.zoom(closer, state, then);
+        self.read_for_charts(now);
+        if let Some(moment) = self.held.as_ref().and_then(|held| held.subject.moment()) {
+            self.ui
+                .keep_in_view(&moment.clone(), &self.live, size.0, now);
+        }
+    }
+
+    /// Goes to the oldest sample that the server holds.
+    fn go_to_oldest(&mut self, size: Size, now: Now) {
+        let host = self.here(now).map(|here| here.host);
         if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
             self.read_past_of(Some(&oldest.host), now);
-            self.look_at(Subject::Oldest(oldest), now);
+            self.look_at(Subject::Oldest(oldest), size, now);
+        }
+    }
+
+    /// Requests what the charts of the open host lack, if its server holds it.
+    fn read_for_charts(&mut self, now: Now) {
+        if self.held.is_some() || self.reading.is_some() {
+            return;
+        }
+        if let Some((host, samples)) = self.ui.lacking(&self.live, now) {
+            self.reading = Lookback::of(&self.live, Some(&host), samples.min(MOST_KEPT));
+            self.ui.reading = self.is_reading();
         }
     }
 
@@ -285,6 +367,7 @@ impl Display {
     fn go_live(&mut self) {
         if self.is_back() {
             (self.held, self.reading) = (None, None);
+            self.ui.follow_live();
         }
     }
 
@@ -300,10 +383,12 @@ impl Display {
     }
 
     /// Shows the state as it was at the sample of `subject`.
-    fn look_at(&mut self, subject: Subject, now: Now) {
+    fn look_at(&mut self, subject: Subject, size: Size, now: Now) {
         let Some(moment) = subject.moment() else {
             return;
         };
+        self.ui.keep_in_view(moment, &self.live, size.0, now);
+        self.ui.note_live(&self.live, &moment.host, now);
         let (state, now) = self.live.as_it_was(moment, self.is_reading(), now);
         self.ui.paused = false;
         self.held = Some(Box::new(HeldPicture {
@@ -314,12 +399,14 @@ impl Display {
     }
 
     /// With every new sample, the one that is looked back at is further back.
-    fn mark_back(&mut self) {
+    fn mark_back(&mut self, now: Now) {
         let reading = self.is_reading();
         if let Some(held) = &mut self.held
             && let Some(moment) = held.subject.moment()
         {
             held.state.mark_back(&self.live, moment, reading);
+            let host = moment.host.clone();
+            self.ui.note_live(&self.live, &host, now);
         }
     }
 

@@ -90,6 +90,9 @@ pub(super) async fn follow<A: Archive>(
             biased;
             () = asked.stop.cancelled() => return Ok(End::Stopped(asked.signal())),
             key = next_key(keys) => {
+                if key == TerminalInput::Char('r') && !display.is_typing() {
+                    events.retry_now();
+                }
                 if display.input(key, surface.size(), clock.now()) {
                     // A user who quits before there was any data learns why there was none.
                     let seen = display.state().has_data();

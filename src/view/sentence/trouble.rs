@@ -36,7 +36,8 @@ pub(in crate::view) struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn well() -> Self {
+    /// That nothing is wrong.
+    pub(in crate::view) fn well() -> Self {
         Self {
             urgency: Urgency::Well,
             since: None,

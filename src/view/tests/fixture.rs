@@ -1,6 +1,7 @@
 //! Hosts with known data.
 
 mod alerts;
+mod incident;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -174,6 +175,31 @@ impl Fixture {
         let place = self.position();
         self.state
             .sample(server, &Self::name(host), place, &sample, at);
+    }
+
+    /// A sample of `web-1`, a second or more after the one before.
+    pub(super) fn sample_at(&mut self, timestamp: u64, values: &[(&str, f64)]) {
+        if self.messages == 0 {
+            let names: Vec<&str> = values.iter().map(|(name, _)| *name).collect();
+            let hello = Hello {
+                stream: StreamId(1),
+                interval: 1000,
+                metrics: names.iter().map(|name| describe(name, 8)).collect(),
+                ..Hello::default()
+            };
+            self.state.hello(0, &Self::name("web-1"), &hello);
+        }
+        let sample = Sample {
+            timestamp,
+            values: values
+                .iter()
+                .map(|&(name, value)| (Arc::from(name), value))
+                .collect(),
+            ..Sample::default()
+        };
+        let place = self.position();
+        self.state
+            .sample(0, &Self::name("web-1"), place, &sample, self.now);
     }
 
     pub(super) fn fire(&mut self, host: &str) {

@@ -48,6 +48,7 @@ fn a_hello_replaces_the_alerts_and_keeps_the_window() {
     }
     fixture.fire("web-1");
     fixture.hello(0, "web-1", &["swap", "memory", "cpu"]);
+    fixture.ui.toggle_values();
     let lines = fixture.frame(80, 24, PLAIN);
     let row = |name: &str| {
         let line = lines
@@ -106,8 +107,8 @@ fn an_ended_stream_is_neither_stale_nor_down() {
     fixture.state.stale(&Fixture::name("web-1"));
     fixture.later(600_000);
     let lines = fixture.frame(80, 24, PLAIN);
-    assert!(lines[0].contains("○ ended"), "{}", lines[0]);
-    assert_eq!(lines[2], " ○ The stream is over.");
+    assert!(lines[0].contains("the recording is over"), "{}", lines[0]);
+    assert!(lines[0].contains("■ OVER"), "{}", lines[0]);
 }
 
 #[test]
@@ -128,5 +129,5 @@ fn the_metrics_of_a_host_are_bounded() {
             .sample(0, &Fixture::name("web-1"), place, &sample, fixture.now);
     }
     let lines = fixture.frame(80, 24, PLAIN);
-    assert!(lines[2].contains(" of 4000"), "{}", lines[2]);
+    assert!(lines[3].contains(" of 4000"), "{}", lines[3]);
 }

@@ -37,6 +37,7 @@ fn shown(metrics: Vec<MetricInfo>, width: usize) -> String {
     let place = fixture.position();
     fixture.state.sample(0, &host, place, &sample, fixture.now);
     fixture.now.elapsed += Duration::from_millis(300);
+    fixture.ui.toggle_values();
     let lines = fixture.frame(width, 50, PLAIN);
     let lines: Vec<&str> = lines.iter().map(|line| line.trim_end()).collect();
     lines.join("\n")

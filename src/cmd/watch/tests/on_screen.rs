@@ -44,7 +44,7 @@ async fn a_burst_makes_one_frame_and_silence_none() {
     .await;
     assert_eq!(frames.times(), [0, 50, 2000]);
     assert!(
-        frames.last().contains("● live") && frames.last().contains("55.0 %"),
+        frames.last().contains("● LIVE") && frames.last().contains("55.0 %"),
         "{}",
         frames.last()
     );
@@ -76,16 +76,16 @@ async fn ages_and_countdowns_are_drawn_every_second() {
             .join(" ")
     };
     assert!(
-        at(1500).contains("○ STALE 1 s") && at(1500).contains("attempt 1 in 2 s."),
+        at(1500).contains("no data for 1 s") && at(1500).contains(" in 2 s"),
         "{}",
         at(1500)
     );
     assert!(
-        at(2500).contains("○ STALE 2 s") && at(2500).contains("attempt 1 in 1 s."),
+        at(2500).contains("no data for 2 s") && at(2500).contains(" in 1 s"),
         "{}",
         at(2500)
     );
-    assert!(at(3600).contains("● live"), "{}", at(3600));
+    assert!(at(3600).contains("● LIVE"), "{}", at(3600));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,8 +150,6 @@ async fn a_pause_holds_the_display_while_data_arrives() {
         "{}",
         at(2500)
     );
-    // The maximum shows that the one in between was received, and the minimum that the first one was.
-    assert!(at(2500).contains("11.0     33.0"), "{}", at(2500));
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,9 +189,13 @@ async fn keys_select_and_open_hosts() {
             .1
             .join("\n")
     };
-    assert!(at(100).contains("> ● a") && at(200).contains("> ● b"));
-    assert!(at(300).starts_with(" b   ● live"), "{}", at(300));
-    assert!(at(400).contains("> ● b"));
+    assert!(at(100).contains(">●  a") && at(200).contains(">●  b"));
+    assert!(
+        at(300).starts_with(" ✓  b  nothing is wrong"),
+        "{}",
+        at(300)
+    );
+    assert!(at(400).contains(">●  b"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,19 +1,15 @@
-//! The page of one host.
+//! All values of a host, in a table and by section; and the page of a server that has named no host.
 
-use crate::protocol::System;
-use crate::wording::{counted, exact_span, span};
-
-use super::alert_lines;
+use super::head::head;
+use super::host_screen::rule_of;
 use super::listing::Section;
 use super::metrics;
-use super::page_parts::{
-    Canvas, LinePart, back_parts, mark, problems, recent_gap, rule, server_text, spread, times,
-};
+use super::page_parts::{Canvas, LinePart, back_parts, mark, rule, server_text, spread};
 use super::sections;
-use super::state::{Connection, HostState, ServerState, Status, ViewState};
+use super::sentence::{self, Situation};
+use super::state::{Connection, HostState, ServerState, ViewState};
 use super::style::Tone;
 use super::styled_line::StyledLine;
-use super::units;
 
 /// From this width on, the sections are beside the metrics.
 const WIDE: usize = 112;
@@ -34,102 +30,38 @@ struct BodyPlan {
     air: bool,
 }
 
-/// At most `height` lines of the page, without the bottom line.
-pub(super) fn page(
-    state: &ViewState,
+/// Everything that is known of `host`, after what is wrong: for a terminal or a file without a screen.
+pub(super) fn report(state: &ViewState, host: &HostState, canvas: Canvas) -> Vec<StyledLine> {
+    let situation = Situation {
+        state,
+        host,
+        now: canvas.now,
+    };
+    let mut lines = head(state, host, None, 0, canvas);
+    lines.truncate(1);
+    let all = sentence::lines(&situation, usize::MAX, canvas.width, canvas.style);
+    lines.extend(all.into_iter().skip(1));
+    lines.push(rule_of(host, None, canvas));
+    lines.append(&mut body(host, 0, usize::MAX / 2, canvas));
+    lines
+}
+
+/// At most `height` lines of the host's values.
+pub(super) fn body(
     host: &HostState,
     scroll: usize,
     height: usize,
     canvas: Canvas,
 ) -> Vec<StyledLine> {
-    let mut lines = head(state, host, height, canvas);
-    let plan = BodyPlan::new(host, height.saturating_sub(lines.len()), canvas);
-    let mut body = plan.lines(host, scroll);
-    if state.status(host, canvas.now) != Status::Live {
-        body = body.into_iter().map(|line| line.toned(Tone::Dim)).collect();
-    }
-    lines.append(&mut body);
+    let mut lines = BodyPlan::new(host, height, canvas).lines(host, scroll);
     lines.truncate(height);
     lines
 }
 
 /// How far the metrics can scroll on a page of this height.
-pub(super) fn scroll_end(
-    state: &ViewState,
-    host: &HostState,
-    height: usize,
-    canvas: Canvas,
-) -> usize {
-    let plan = BodyPlan::new(
-        host,
-        height.saturating_sub(head(state, host, height, canvas).len()),
-        canvas,
-    );
+pub(super) fn scroll_end(host: &HostState, height: usize, canvas: Canvas) -> usize {
+    let plan = BodyPlan::new(host, height, canvas);
     plan.rows.len() - plan.visible
-}
-
-/// Name and state, a rule, and the problems.
-fn head(state: &ViewState, host: &HostState, height: usize, canvas: Canvas) -> Vec<StyledLine> {
-    let mut lines = vec![header(state, host, canvas), rule(canvas)];
-    for problem in problems(state, host, canvas) {
-        lines.append(&mut problem.lines(canvas));
-    }
-    lines.append(&mut alert_lines::of_host(host, height, canvas));
-    if let Some(problem) = recent_gap(host, canvas) {
-        lines.append(&mut problem.lines(canvas));
-    }
-    lines
-}
-
-fn header(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
-    let status = state.status(host, canvas.now);
-    let (shape, word, tone) = mark(status, canvas.style);
-    let age = match (status, host.age(canvas.now)) {
-        (Status::Stale | Status::Down, Some(age)) => format!(" {}", span(age)),
-        _ => String::new(),
-    };
-    let mut parts = name_parts(state, host.name.as_str(), canvas);
-    // In the past, "live" goes without saying.
-    if state.back.is_none() || status != Status::Live {
-        parts.push(LinePart::new(0, tone, format!("{shape} {word}{age}")));
-    }
-    if canvas.paused {
-        parts.push(LinePart::new(1, Tone::Warn, "PAUSED"));
-    }
-    parts.push(LinePart::new(
-        5,
-        Tone::Plain,
-        format!("every {}", exact_span(host.interval)),
-    ));
-    if let Some(uptime) = host.value("uptime") {
-        parts.push(LinePart::new(
-            6,
-            Tone::Plain,
-            format!("up {}", units::uptime(uptime)),
-        ));
-    }
-    if let Some(system) = &host.system {
-        let size = size(system);
-        if !size.is_empty() {
-            parts.push(LinePart::new(7, Tone::Dim, size));
-        }
-        let os = super::sanitize::clean(&system.os);
-        if !os.is_empty() {
-            parts.push(LinePart::new(8, Tone::Dim, os));
-        }
-    }
-    let newest = host.history.newest().filter(|_| state.back.is_none());
-    let times = newest.map_or_else(Vec::new, |at| times(at, canvas.now));
-    spread(parts, &times, canvas)
-}
-
-/// `8 cores 16.0 GiB`, without unknown parts.
-fn size(system: &System) -> String {
-    let cores = (system.cores != 0).then(|| counted(system.cores, "core"));
-    #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-    let memory = (system.memory != 0).then(|| units::value(system.memory as f64, "B"));
-    let known: Vec<String> = cores.into_iter().chain(memory).collect();
-    known.join("  ")
 }
 
 impl BodyPlan {
@@ -305,29 +237,4 @@ pub(super) fn server_page(
             .map(|text| StyledLine::new(tone, format!(" {text}"))),
     );
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn unknown_cores_and_memory_are_left_out() {
-        for (cores, memory, shown) in [
-            (8, 1 << 34, "8 cores  16.0 GiB"),
-            (0, 1 << 34, "16.0 GiB"),
-            (8, 0, "8 cores"),
-            (0, 0, ""),
-        ] {
-            let system = System {
-                cores,
-                memory,
-                ..System::default()
-            };
-            assert_eq!(size(&system), shown);
-            let written = serde_json::to_string(&system).unwrap();
-            assert!(!written.contains(":0"), "{written}");
-            assert_eq!(serde_json::from_str::<System>(&written).unwrap(), system);
-        }
-    }
 }

@@ -1,0 +1,325 @@
+//! Which chart gets how many rows: by the height of the screen and by what the host has.
+
+use super::super::styled_line::StyledLine;
+use super::blocks::ChartKind;
+use super::cores;
+use super::picture::Picture;
+
+/// From this height of the body on, the timeline is shown.
+const TIMELINE: usize = 26;
+
+/// From this height of the body on, a blank line sets it apart.
+const AIRY: usize = 50;
+
+/// The rows of the charts.
+#[derive(Debug, Clone)]
+pub(super) struct ChartPlan {
+    parts: Vec<ChartPart>,
+    /// Lines at the bottom for the timeline.
+    pub foot: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ChartPart {
+    Chart(ChartKind, usize),
+    /// One row each, or each for several.
+    Cores(usize),
+    Blank,
+}
+
+/// How many rows charts get, from the most to the fewest.
+#[derive(Debug, Clone, Copy)]
+struct Grade {
+    /// Whether blank lines set charts apart.
+    air: bool,
+    cores: usize,
+    memory: usize,
+    pressure: usize,
+    rate: usize,
+    /// The fewest rows of the CPU's chart; it gets what is left.
+    cpu: usize,
+}
+
+const GRADES: [Grade; 6] = [
+    grade(true, [8, 6, 3, 3], 12),
+    grade(true, [4, 3, 2, 2], 8),
+    grade(false, [4, 3, 2, 2], 5),
+    grade(false, [2, 2, 1, 1], 4),
+    grade(false, [0, 2, 0, 1], 3),
+    grade(false, [0, 1, 0, 1], 2),
+];
+
+const fn grade(air: bool, [cores, memory, pressure, rate]: [usize; 4], cpu: usize) -> Grade {
+    Grade {
+        air,
+        cores,
+        memory,
+        pressure,
+        rate,
+        cpu,
+    }
+}
+
+impl ChartPlan {
+    pub(super) fn lines(&self, picture: &Picture<'_>) -> Vec<StyledLine> {
+        let mut lines = Vec::new();
+        for part in &self.parts {
+            match *part {
+                ChartPart::Chart(kind, rows) => lines.append(&mut kind.lines(picture, rows)),
+                ChartPart::Cores(rows) => lines.append(&mut cores::lines(picture, rows)),
+                ChartPart::Blank => lines.push(foot_of_cursor(picture)),
+            }
+        }
+        lines
+    }
+}
+
+/// A blank line, with the cursor where it is.
+fn foot_of_cursor(picture: &Picture<'_>) -> StyledLine {
+    let mut line = StyledLine::default();
+    if let Some(cursor) = picture.look.cursor {
+        line.pad(picture.widths.label + picture.widths.axis + cursor);
+        line.push_char(
+            super::super::style::Tone::Plain,
+            picture.canvas.style.glyphs().cursor,
+        );
+    }
+    line
+}
+
+/// The charts beside tables, in `height` lines with the row of times below them.
+pub(super) fn beside(picture: &Picture<'_>, height: usize) -> ChartPlan {
+    let foot = match height {
+        AIRY.. => 2,
+        TIMELINE.. => 1,
+        _ => 0,
+    };
+    let room = height.saturating_sub(foot + 1);
+    let parts = GRADES
+        .iter()
+        .find_map(|grade| fitted(picture, *grade, room))
+        .unwrap_or_else(|| last_resort(picture, room));
+    ChartPlan { parts, foot }
+}
+
+/// The charts in `room` rows, if the CPU has enough of them.
+fn fitted(picture: &Picture<'_>, grade: Grade, room: usize) -> Option<Vec<ChartPart>> {
+    let mut parts = Vec::new();
+    let others = others(picture, grade);
+    let cores = cores::count(picture).min(grade.cores);
+    let blanks = if grade.air { others.len() } else { 0 };
+    let with_cores = cores > 0;
+    let taken: usize = others.iter().map(|(_, rows)| rows).sum::<usize>()
+        + blanks
+        + cores
+        + usize::from(grade.air && with_cores && picture.widths.is_full());
+    let cpu = room.checked_sub(taken).filter(|cpu| grade.cpu <= *cpu)?;
+    parts.push(ChartPart::Chart(ChartKind::Cpu, cpu));
+    if with_cores {
+        if grade.air && picture.widths.is_full() {
+            parts.push(ChartPart::Blank);
+        }
+        parts.push(ChartPart::Cores(cores));
+    }
+    for (kind, rows) in others {
+        if grade.air {
+            parts.push(ChartPart::Blank);
+        }
+        parts.push(ChartPart::Chart(kind, rows));
+    }
+    Some(parts)
+}
+
+/// All charts but the CPU's, from cause to effect, with their rows.
+fn others(picture: &Picture<'_>, grade: Grade) -> Vec<(ChartKind, usize)> {
+    let rows = |kind: ChartKind| match kind {
+        ChartKind::Memory => grade.memory,
+        ChartKind::Pressure | ChartKind::Quota | ChartKind::Throttled | ChartKind::Gpu => {
+            grade.pressure
+        }
+        ChartKind::Read if grade.rate == 3 => 2,
+        _ => grade.rate,
+    };
+    [
+        ChartKind::Quota,
+        ChartKind::Throttled,
+        ChartKind::Gpu,
+        ChartKind::Memory,
+        ChartKind::Pressure,
+        ChartKind::Received,
+        ChartKind::Sent,
+        ChartKind::Read,
+        ChartKind::Written,
+    ]
+    .into_iter()
+    .filter(|kind| picture.has(kind.metric()))
+    .map(|kind| {
+        let is_rate = matches!(
+            kind,
+            ChartKind::Received | ChartKind::Sent | ChartKind::Read | ChartKind::Written
+        );
+        let drawn = kind.is_drawn(picture);
+        // A rate that never was anything keeps the row that says so.
+        (
+            kind,
+            if drawn {
+                rows(kind)
+            } else {
+                usize::from(is_rate)
+            },
+        )
+    })
+    .filter(|(_, rows)| *rows > 0)
+    .collect()
+}
+
+/// The CPU alone, or nothing.
+fn last_resort(picture: &Picture<'_>, room: usize) -> Vec<ChartPart> {
+    let cpu = ChartKind::Cpu;
+    if room == 0 || !picture.has(cpu.metric()) {
+        return Vec::new();
+    }
+    vec![ChartPart::Chart(cpu, room)]
+}
+
+/// The rows of a screen whose tables are below its charts.
+#[derive(Debug, Clone)]
+pub(super) struct StackedPlan {
+    charts: ChartPlan,
+    pub has_times: bool,
+    pub has_loads: bool,
+    /// The lines of the tables, with their titles.
+    pub tables: usize,
+    pub foot: usize,
+}
+
+impl StackedPlan {
+    pub(super) fn lines(&self, picture: &Picture<'_>) -> Vec<StyledLine> {
+        self.charts.lines(picture)
+    }
+}
+
+/// The charts above tables, in `height` lines.
+pub(super) fn above(picture: &Picture<'_>, height: usize) -> StackedPlan {
+    let foot = usize::from(height >= TIMELINE);
+    let rates = [
+        ChartKind::Received,
+        ChartKind::Sent,
+        ChartKind::Read,
+        ChartKind::Written,
+    ];
+    let rates: Vec<_> = rates
+        .into_iter()
+        .filter(|kind| picture.has(kind.metric()))
+        .collect();
+    let mut rows = StackedRows::of(height.saturating_sub(foot), rates.len());
+    let mut parts = vec![ChartPart::Chart(ChartKind::Cpu, rows.cpu)];
+    if rows.cores > 0 && cores::count(picture) > 0 {
+        parts.push(ChartPart::Cores(rows.cores.min(cores::count(picture))));
+    } else {
+        rows.tables += rows.cores;
+    }
+    parts.push(ChartPart::Chart(ChartKind::Memory, rows.memory));
+    for kind in rates.into_iter().take(rows.rates / rows.rate.max(1)) {
+        parts.push(ChartPart::Chart(kind, rows.rate));
+    }
+    parts.retain(|part| match part {
+        ChartPart::Chart(kind, rows) => *rows > 0 && picture.has(kind.metric()),
+        ChartPart::Cores(rows) => *rows > 0,
+        ChartPart::Blank => true,
+    });
+    StackedPlan {
+        charts: ChartPlan { parts, foot },
+        has_times: rows.times > 0,
+        has_loads: rows.loads > 0,
+        tables: rows.tables,
+        foot,
+    }
+}
+
+/// How the lines are divided.
+#[derive(Debug, Clone, Copy, Default)]
+struct StackedRows {
+    cpu: usize,
+    cores: usize,
+    memory: usize,
+    rates: usize,
+    /// Of each rate.
+    rate: usize,
+    times: usize,
+    loads: usize,
+    tables: usize,
+}
+
+impl StackedRows {
+    /// The shares of `height` lines, where the host has so many rates.
+    fn of(height: usize, rates: usize) -> Self {
+        let mut rows = Self {
+            cpu: 2.min(height),
+            ..Self::default()
+        };
+        let mut left = height - rows.cpu;
+        let mut give = |to: &mut usize, most: usize| {
+            let given = most.min(left);
+            *to += given;
+            left -= given;
+        };
+        // What a short screen keeps longest comes first.
+        give(&mut rows.memory, 1);
+        give(&mut rows.tables, 4);
+        give(&mut rows.rates, rates);
+        give(&mut rows.cpu, 1);
+        give(&mut rows.times, 1);
+        give(&mut rows.loads, 1);
+        give(&mut rows.memory, 1);
+        give(&mut rows.tables, 4);
+        give(&mut rows.cpu, 1);
+        // A taller one adds to the charts, then to the processes.
+        give(&mut rows.cpu, 4);
+        give(&mut rows.memory, 1);
+        rows.rate = 1;
+        if left >= rates && rates > 0 {
+            left -= rates;
+            rows.rates += rates;
+            rows.rate = 2;
+        }
+        let mut give = |to: &mut usize, most: usize| {
+            let given = most.min(left);
+            *to += given;
+            left -= given;
+        };
+        give(&mut rows.tables, 5);
+        give(&mut rows.cores, 4);
+        give(&mut rows.cpu, 4);
+        give(&mut rows.tables, 12);
+        rows.cpu += left;
+        rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_its_use() {
+        for height in 0..100 {
+            for rates in [0, 2, 4] {
+                let rows = StackedRows::of(height, rates);
+                let sum = rows.cpu
+                    + rows.cores
+                    + rows.memory
+                    + rows.rates
+                    + rows.times
+                    + rows.loads
+                    + rows.tables;
+                assert_eq!(sum, height, "{rows:?}");
+            }
+        }
+        let usual = StackedRows::of(20, 4);
+        assert_eq!(
+            (usual.cpu, usual.memory, usual.rates, usual.tables),
+            (4, 2, 4, 8)
+        );
+    }
+}

@@ -1,0 +1,446 @@
+//! The tables beside the charts or below them, and which lines each gets.
+
+use super::super::grid::{self, Cell, Column};
+use super::super::listing::indented;
+use super::super::metric::Level;
+use super::super::page_parts::level_mark;
+use super::super::scale::tenths;
+use super::super::sections;
+use super::super::style::Tone;
+use super::super::styled_line::StyledLine;
+use super::super::units::{grouped, short_size};
+use super::counters;
+use super::order::ProcessOrder;
+use super::picture::Picture;
+use super::processes;
+
+/// How a column's values are written.
+#[derive(Debug, Clone, Copy)]
+enum Written {
+    Tenths,
+    Count,
+    Megabytes,
+    Size,
+}
+
+/// A column: its title, its metric and its width.
+type Measure = (&'static str, &'static str, usize, Written);
+
+/// A table with a row for each instance of its first metric.
+struct DeviceTable {
+    head: &'static str,
+    name: usize,
+    measures: &'static [Measure],
+}
+
+const FILESYSTEMS: [DeviceTable; 3] = [
+    DeviceTable {
+        head: "FILESYSTEM",
+        name: 28,
+        measures: &[
+            ("USED %", "disk", 9, Written::Tenths),
+            ("SIZE", "diskSize", 9, Written::Size),
+            ("FREE", "diskFree", 9, Written::Size),
+            ("INODES %", "inodes", 11, Written::Tenths),
+        ],
+    },
+    DeviceTable {
+        head: "FILESYSTEM",
+        name: 16,
+        measures: &[
+            ("USED %", "disk", 9, Written::Tenths),
+            ("FREE", "diskFree", 8, Written::Size),
+            ("INODES %", "inodes", 10, Written::Tenths),
+        ],
+    },
+    DeviceTable {
+        head: "FILESYSTEM",
+        name: 12,
+        measures: &[
+            ("USED %", "disk", 7, Written::Tenths),
+            ("INODES %", "inodes", 8, Written::Tenths),
+        ],
+    },
+];
+
+const DISKS: [DeviceTable; 2] = [
+    DeviceTable {
+        head: "DISK",
+        name: 12,
+        measures: &[
+            ("READ MB/s", "diskRead", 9, Written::Megabytes),
+            ("WRITE MB/s", "diskWritten", 10, Written::Megabytes),
+            ("R/S", "diskReads", 7, Written::Count),
+            ("W/S", "diskWrites", 7, Written::Count),
+            ("AWAIT ms", "diskAwait", 8, Written::Tenths),
+            ("QUEUE", "diskQueue", 6, Written::Tenths),
+            ("BUSY %", "diskBusy", 8, Written::Tenths),
+        ],
+    },
+    DeviceTable {
+        head: "DISK",
+        name: 11,
+        measures: &[
+            ("R/S", "diskReads", 6, Written::Count),
+            ("W/S", "diskWrites", 6, Written::Count),
+            ("AWAIT", "diskAwait", 6, Written::Tenths),
+            ("QUEUE", "diskQueue", 5, Written::Tenths),
+            ("BUSY %", "diskBusy", 7, Written::Tenths),
+        ],
+    },
+];
+
+const NETWORKS: [DeviceTable; 2] = [
+    DeviceTable {
+        head: "NETWORK",
+        name: 12,
+        measures: &[
+            ("IN MB/s", "networkReceived", 9, Written::Megabytes),
+            ("OUT MB/s", "networkSent", 10, Written::Megabytes),
+            ("PK IN/S", "networkPacketsReceived", 9, Written::Count),
+            ("PK OUT/S", "networkPacketsSent", 9, Written::Count),
+            ("DROPS/S", "networkDrops", 9, Written::Tenths),
+            ("ERRORS/S", "networkErrors", 10, Written::Tenths),
+        ],
+    },
+    DeviceTable {
+        head: "NETWORK",
+        name: 9,
+        measures: &[
+            ("IN MB/s", "networkReceived", 8, Written::Megabytes),
+            ("OUT MB/s", "networkSent", 8, Written::Megabytes),
+            ("DROPS/S", "networkDrops", 8, Written::Tenths),
+            ("ERRORS/S", "networkErrors", 8, Written::Tenths),
+        ],
+    },
+];
+
+impl DeviceTable {
+    /// How many instances the host has.
+    fn count(&self, picture: &Picture<'_>) -> usize {
+        self.instances(picture).len()
+    }
+
+    /// The instances, with their metrics of the first column that has any.
+    fn instances<'a>(&self, picture: &'a Picture<'_>) -> Vec<(&'a str, usize)> {
+        let of = |family: &str| -> Vec<(&'a str, usize)> {
+            let metrics = picture.host.metrics.iter().enumerate();
+            let named = metrics.filter_map(|(index, metric)| {
+                let name = metric.key.strip_prefix(family)?.strip_prefix(':')?;
+                Some((name, index))
+            });
+            named.collect()
+        };
+        let lists = self.measures.iter().map(|(_, family, ..)| of(family));
+        lists
+            .into_iter()
+            .find(|list| !list.is_empty())
+            .unwrap_or_default()
+    }
+
+    /// A title and `rows` rows; if there are more instances, those at a level come first, then the busiest.
+    fn lines(&self, picture: &Picture<'_>, rows: usize) -> Vec<StyledLine> {
+        let mut instances = self.instances(picture);
+        let all = instances.len();
+        if all > rows {
+            let most = |index: usize| {
+                let metric = &picture.host.metrics[index];
+                let level = picture.host.history.value(index);
+                let level = level.map_or(Level::Normal, |value| metric.level(value));
+                let most = picture
+                    .host
+                    .extent(&metric.key)
+                    .map_or(0.0, |(_, most)| most);
+                (level, most)
+            };
+            instances.sort_by(|a, b| {
+                let (a, b) = (most(a.1), most(b.1));
+                b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
+            });
+        }
+        instances.truncate(rows);
+        let head = if all > rows {
+            format!("{} {rows} of {all}", self.head)
+        } else {
+            self.head.to_owned()
+        };
+        let mut columns = vec![Column::left(&head, self.name)];
+        let titles = self.measures.iter();
+        columns.extend(titles.map(|(title, _, width, _)| Column::right(title, *width)));
+        let mut cells: Vec<Vec<Cell>> = instances
+            .iter()
+            .map(|(name, _)| self.row(picture, name))
+            .collect();
+        cells.resize_with(rows, || vec![(Tone::Plain, String::new()); columns.len()]);
+        let mut lines = vec![grid::titles(&columns, picture.canvas.style)];
+        lines.extend(grid::lines(&columns, &cells, picture.canvas.style));
+        lines
+    }
+
+    fn row(&self, picture: &Picture<'_>, name: &str) -> Vec<Cell> {
+        let mut cells = vec![(Tone::Plain, super::super::sanitize::clean(name))];
+        cells.extend(self.measures.iter().map(|(_, family, _, written)| {
+            let metric = format!("{family}:{name}");
+            let Some(value) = picture.value(&metric) else {
+                return (Tone::Dim, "-".into());
+            };
+            let text = match written {
+                Written::Tenths => tenths(value),
+                Written::Count => grouped(value),
+                Written::Megabytes => tenths(value / 1e6),
+                Written::Size => short_size(value),
+            };
+            let (mark, tone) = level_mark(picture.level(&metric));
+            let text = if mark.is_empty() {
+                text
+            } else {
+                format!("{mark} {text}")
+            };
+            (tone, text)
+        }));
+        cells
+    }
+}
+
+/// A table of the column beside the charts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TableKind {
+    Processes,
+    Filesystems,
+    Disks,
+    Networks,
+    Containers,
+    /// A section without a layout of its own, by its place among these.
+    Other(usize),
+    Counters,
+    Events,
+}
+
+/// The tables beside the charts, in `height` lines of `width` columns.
+pub(super) fn column(picture: &Picture<'_>, width: usize, height: usize) -> Vec<StyledLine> {
+    let mut others = others(picture, width);
+    let mut lines = Vec::new();
+    for (kind, rows) in shares(picture, height, &others) {
+        if !lines.is_empty() {
+            lines.push(StyledLine::default());
+        }
+        if let TableKind::Other(index) = kind {
+            let mut table = std::mem::take(&mut others[index]);
+            table.truncate(rows);
+            lines.append(&mut table);
+        } else {
+            lines.append(&mut of_kind(picture, kind, width, rows));
+        }
+    }
+    lines
+}
+
+/// The tables of sections without a layout of their own.
+fn others(picture: &Picture<'_>, width: usize) -> Vec<Vec<StyledLine>> {
+    let canvas = super::super::page_parts::Canvas {
+        width,
+        ..picture.canvas
+    };
+    let tables = sections::unknown(picture.host, canvas);
+    // Their lines are indented, and those of the others aren't.
+    tables
+        .into_iter()
+        .map(|lines| lines.into_iter().map(|line| line.after(1)).collect())
+        .collect()
+}
+
+fn of_kind(picture: &Picture<'_>, kind: TableKind, width: usize, lines: usize) -> Vec<StyledLine> {
+    let size = usize::from(!picture.widths.is_full());
+    let rows = lines.saturating_sub(1);
+    match kind {
+        TableKind::Processes => processes::table(picture, width, lines),
+        TableKind::Filesystems => FILESYSTEMS[size].lines(picture, rows),
+        TableKind::Disks => DISKS[size].lines(picture, rows),
+        TableKind::Networks => NETWORKS[size].lines(picture, rows),
+        TableKind::Containers => containers(picture, width, rows),
+        TableKind::Counters | TableKind::Other(_) => counters::lines(picture, width, lines),
+        TableKind::Events => counters::events(picture, width, lines),
+    }
+}
+
+/// Which tables there are, and how many lines each has with its title.
+fn shares(
+    picture: &Picture<'_>,
+    height: usize,
+    others: &[Vec<StyledLine>],
+) -> Vec<(TableKind, usize)> {
+    let is_full = picture.widths.is_full();
+    let size = usize::from(!is_full);
+    let few = |count: usize, most: usize| if count == 0 { 0 } else { 1 + count.min(most) };
+    let (mounts, devices) = if is_full { (6, 4) } else { (3, 2) };
+    let listed = picture.host.most_listed;
+    let mut shares = vec![
+        (
+            TableKind::Processes,
+            if listed == 0 { 0 } else { 3 + listed.max(10) },
+        ),
+        (
+            TableKind::Filesystems,
+            few(FILESYSTEMS[size].count(picture), mounts),
+        ),
+        (TableKind::Disks, few(DISKS[size].count(picture), devices)),
+        (
+            TableKind::Networks,
+            few(NETWORKS[size].count(picture), devices),
+        ),
+        (
+            TableKind::Containers,
+            few(picture.host.most_contained, if is_full { 7 } else { 4 }),
+        ),
+        (
+            TableKind::Counters,
+            counters::count(picture)
+                .div_ceil(2)
+                .min(if is_full { 6 } else { 3 }),
+        ),
+    ];
+    let at = shares.len() - 1;
+    let others = others.iter().enumerate().take(4).rev();
+    for (index, lines) in others {
+        shares.insert(at, (TableKind::Other(index), lines.len()));
+    }
+    shares.retain(|(_, lines)| *lines > 0);
+    let taken = |shares: &[(TableKind, usize)]| -> usize {
+        shares.iter().map(|(_, lines)| lines + 1).sum::<usize>()
+    };
+    // The blank line after the last one isn't needed.
+    let room = height + 1;
+    for kind in [
+        TableKind::Counters,
+        TableKind::Containers,
+        TableKind::Networks,
+        TableKind::Disks,
+    ] {
+        if taken(&shares) <= room {
+            break;
+        }
+        shares.retain(|(it, _)| *it != kind);
+    }
+    while taken(&shares) > room
+        && let Some(last) = shares
+            .iter()
+            .rposition(|(kind, _)| matches!(kind, TableKind::Other(_)))
+    {
+        shares.remove(last);
+    }
+    if let Some(excess) = taken(&shares).checked_sub(room)
+        && let Some((_, lines)) = shares.first_mut()
+    {
+        *lines = lines.saturating_sub(excess).max(8.min(height));
+    }
+    while taken(&shares) > room && shares.pop().is_some() {}
+    let left = room - taken(&shares);
+    if left >= 4 {
+        shares.push((TableKind::Events, left - 1));
+    }
+    shares
+}
+
+/// The containers and services.
+fn containers(picture: &Picture<'_>, width: usize, rows: usize) -> Vec<StyledLine> {
+    let columns = [
+        Column::left("CONTAINER or SERVICE", width.saturating_sub(20)),
+        Column::right("CPU %", 8),
+        Column::right("MEMORY", 10),
+    ];
+    let memory = picture.host.system.as_ref().map(|system| system.memory);
+    let mut containers: Vec<_> = picture.host.containers().iter().collect();
+    let key = |share: Option<f64>| share.unwrap_or(-1.0);
+    containers.sort_by(|a, b| match picture.order {
+        ProcessOrder::Cpu => key(b.cpu).total_cmp(&key(a.cpu)),
+        ProcessOrder::Memory => key(b.memory).total_cmp(&key(a.memory)),
+    });
+    let size = |share: f64| match memory.filter(|memory| *memory > 0) {
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        Some(memory) => short_size(share / 100.0 * memory as f64),
+        None => format!("{} %", tenths(share)),
+    };
+    let mut cells: Vec<Vec<Cell>> = containers
+        .into_iter()
+        .take(rows)
+        .map(|container| {
+            vec![
+                (Tone::Plain, container.name.clone()),
+                (
+                    Tone::Plain,
+                    container.cpu.map_or_else(|| "-".into(), tenths),
+                ),
+                (
+                    Tone::Plain,
+                    container.memory.map_or_else(|| "-".into(), size),
+                ),
+            ]
+        })
+        .collect();
+    cells.resize_with(rows, || vec![(Tone::Plain, String::new()); 3]);
+    let mut lines = vec![grid::titles(&columns, picture.canvas.style)];
+    lines.extend(grid::lines(&columns, &cells, picture.canvas.style));
+    lines
+}
+
+/// The lines of the first tables before there is room for others.
+const SHORT: usize = 10;
+
+/// Where the second table below the charts begins.
+const SECOND: usize = 51;
+
+/// The tables below the charts, in `height` lines.
+pub(super) fn below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
+    let width = picture.canvas.width;
+    let mut others = if height > SHORT {
+        let tables = others(picture, width.saturating_sub(1));
+        tables.into_iter().flatten().map(indented).collect()
+    } else {
+        Vec::new()
+    };
+    others.truncate(height.saturating_sub(SHORT));
+    let height = height - others.len();
+    let has_second = width >= SECOND + 25;
+    let first = if has_second { SECOND - 1 } else { width };
+    let left = if picture.host.most_listed == 0 {
+        Vec::new()
+    } else {
+        processes::table(picture, first - 1, height)
+    };
+    let right = if has_second {
+        second(picture, height)
+    } else {
+        Vec::new()
+    };
+    let mut left = left.into_iter().map(indented);
+    let mut right = right.into_iter();
+    let lines = (0..height).map(|_| {
+        let mut line = left.next().unwrap_or_default();
+        if let Some(right) = right.next() {
+            line.pad(SECOND);
+            line.append(right);
+        }
+        line
+    });
+    lines.chain(others).collect()
+}
+
+/// Filesystems, and the most important values of what else there is.
+fn second(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
+    let table = &FILESYSTEMS[2];
+    let others = counters::in_short(picture);
+    let mounts = table.count(picture);
+    let rows = height
+        .saturating_sub(1 + others.len())
+        .max(2)
+        .min(mounts)
+        .min(height.saturating_sub(1));
+    let mut lines = if mounts > 0 {
+        table.lines(picture, rows)
+    } else {
+        Vec::new()
+    };
+    lines.extend(others);
+    lines.truncate(height);
+    lines
+}
