@@ -24,7 +24,7 @@ WATCH = """
     window.painted = {};
     const look = () => {
         const note = (name) => setTimeout(() => (painted[name] ??= performance.now()));
-        if (document.querySelector('#cards .number')?.textContent) note('cards');
+        if (document.querySelector('#cards b')?.textContent) note('cards');
         const { host } = window.metrics?.state ?? {};
         if (host?.history && !host.waiting && host.history.length > 1) note('charts');
         if (!painted.charts) requestAnimationFrame(look);

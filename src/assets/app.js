@@ -1,15 +1,22 @@
 // The page: messages change the state, and the next frame draws the state.
 
-import { Chart } from "./chart.js";
+import { renderCards } from "./cards.js";
+import { listenToCharts, openChart, renderCharts } from "./charts.js";
 import { Connection, request, webSocket } from "./connection.js";
-import { byId, find, resize, setText } from "./dom.js";
-import { counted, moment, text, unbroken, uptime } from "./format.js";
-import { CHARTED, State, identity } from "./state.js";
-import { LISTEN_MS, clockNow, statusOf } from "./status.js";
-import { renderCards, renderTables, sentence } from "./values.js";
+import { byId, setText } from "./dom.js";
+import { sentence } from "./events.js";
+import { renderFleet } from "./fleet.js";
+import { pause, press } from "./keys.js";
+import { BUCKETS, goLive, lookAt, page, recall, remember, windowOf } from "./page.js";
+import { identity } from "./state.js";
+import { LISTEN_MS, showAlerts, showHost, showHosts, showStatus, showWindows } from "./status.js";
+import { renderTables } from "./tables.js";
 
 /**
  * @typedef {import("../../docs/protocol").Message} Message
+ * @typedef {import("../../docs/protocol").Summary} Summary
+ * @typedef {import("../../docs/protocol").Gap} Gap
+ * @typedef {import("../../docs/protocol").AlertMessage} AlertMessage
  * @typedef {import("./state.js").Firing} Firing
  * @typedef {import("./state.js").Host} Host
  * @typedef {import("./state.js").Numbered} Numbered
@@ -17,9 +24,8 @@ import { renderCards, renderTables, sentence } from "./values.js";
 
 /** The key of the token in the tab's storage. */
 const TOKEN = "metrics-token";
-/** As much history as the charts can show. */
+/** As much history as is fetched at first. */
 const HISTORY = "15m";
-const MINUTE_MS = 60 * 1000;
 /** How long data may be stale before the connection is given up. */
 const GRACE_MS = 2000;
 /** How long the history may be silent. */
@@ -27,34 +33,25 @@ const FILL_MS = 10 * 1000;
 /** The pause before it is requested again, and how often. */
 const REFILL_MS = 1000;
 const REFILLS = 5;
+/** Lengths of buckets, in ms; the most buckets at once. */
+const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].map((seconds) => seconds * 1000);
+const MOST_BUCKETS = 720;
 /** How often to check whether data is stale. */
 const CHECK_MS = 500;
-/** Lines of the alerts; the rest is counted. */
-const MOST_ALERTS = 8;
 /** How long a file takes to be saved. */
 const SAVE_MS = 60 * 1000;
 
-/** All that changes. Tests and the console reach it as `metrics`. */
-const page = {
-  state: new State(),
-  connection: new Connection({ query, deliver, changed }),
-  charts: [
-    new Chart(byId("usage"), "%", CHARTED.slice(0, 2)),
-    new Chart(byId("rates"), "B/s", CHARTED.slice(2)),
-  ],
-  /** The host that the page's address names. */
-  wanted: location.hash.slice(1),
-  /** How much time the charts show. */
-  minutes: 5,
-  /** Where paused charts end, in ms since 1970. */
-  pausedAt: /** @type {number | null} */ (null),
-  /** The time whose values the charts show, in ms since 1970; null for the newest. */
-  cursor: /** @type {number | null} */ (null),
-  /** The frame that will draw the page; 0 if none is due. */
-  frame: 0,
-  /** Ends the connection that fetches the history; null if there is none. */
-  stopFilling: /** @type {(() => void) | null} */ (null),
-};
+page.connection = new Connection({ query, deliver, changed });
+/** The frame that will draw the page; 0 if none is due. */
+let frame = 0;
+/** Whether the page was drawn since it was paused. */
+let isFrozen = false;
+/** The host whose history was fetched, or is, and what ends that. */
+let filled = /** @type {Host | undefined} */ (undefined);
+let stopFilling = () => {};
+/** The same for what is older: since when, and the length of a bucket. */
+let bucketed = { host: filled, step: Infinity, from: Infinity };
+let stopBucketing = () => {};
 
 // Messages in.
 
@@ -106,7 +103,7 @@ function deliver(text, streams) {
   const { state, connection } = page;
   const message = parse(text);
   if (!message) return;
-  if (!state.selected && isWelcome(message)) select(message.host);
+  if (message.host && isWelcome(message)) select(message.host);
   const isBehind = state.receive(message, streams, performance.now());
   for (const [host, firing] of state.fired.splice(0)) tell(host, firing);
   if (isBehind && message.host === state.selected) {
@@ -118,156 +115,217 @@ function deliver(text, streams) {
   if (message.type === "end" && connection.isBlocked) connection.end();
   // A WebSocket is closed with a code that says the same, but the network may lose that.
   connection.isOver = [...state.hosts.values()].every((host) => host.ended);
-  fill();
+  fetchHistory();
   schedule();
 }
 
 /**
- * Whether to show the message's host: the one in the address, or else the first that has samples.
+ * Whether to show the message's host: the one in the address, or else the only one. Of several, the table is shown.
  *
  * @param {Message} message
  */
 function isWelcome({ type, host }) {
-  if (!host) return false;
-  return !page.wanted || host === page.wanted || type === "metric";
+  const { state, wanted, connection } = page;
+  if (host === wanted) return !state.selected;
+  if (wanted || connection.isBlocked) return false;
+  if (state.selected && state.hosts.size > 1) select("");
+  return !state.selected && state.hosts.size === 1 && type === "metric";
 }
 
-/** Fetches what came before the first live message, over a second connection. */
-function fill(tries = REFILLS) {
-  const { state, connection } = page;
-  const { host } = state;
-  const first = host?.waiting?.[0];
-  if (!host || !first || page.stopFilling) return;
+/**
+ * Asks for what is older, over a connection of its own, until there is enough; again if it is cut off, as charts should
+ * rather wait a little than go without. Returns a function that ends it.
+ *
+ * @param {URLSearchParams} asked
+ * @param {() => (message: Message) => boolean | void} begin returns what takes the messages, and says when it has enough
+ * @param {() => void} done
+ */
+function fetchOld(asked, begin, done, tries = REFILLS) {
+  let timer = 0;
+  let drop = () => {};
+  const stop = () => {
+    clearTimeout(timer);
+    drop();
+  };
+  /** @type {(ms: number, act: () => void) => void} */
+  const wait = (ms, act) => {
+    clearTimeout(timer);
+    timer = setTimeout(act, ms);
+  };
+  const finish = () => {
+    stop();
+    done();
+    schedule();
+  };
+  const retry = () => {
+    drop();
+    tries -= 1;
+    if (tries < 0) finish();
+    else wait(REFILL_MS, start);
+  };
+  const start = () => {
+    const take = begin();
+    wait(FILL_MS, retry);
+    drop = webSocket(asked, page.connection.token, {
+      text(text) {
+        wait(FILL_MS, retry);
+        const message = parse(text);
+        if (message && take(message)) finish();
+      },
+      closed: retry,
+    });
+  };
+  start();
+  return stop;
+}
+
+/** Fetches what came before the first live message. */
+function fetchHistory() {
+  const { host } = page.state;
+  const [first] = (host?.waiting ?? []).flatMap((message) => (message.type === "gap" ? [] : message));
+  if (!host || !first || filled === host) return;
+  filled = host;
   // Events have brought the history already.
-  if (connection.isBlocked) {
+  if (page.connection.isBlocked) {
     host.fill([]);
     return;
   }
   const { stream } = host;
-  /** @type {Numbered[]} */
-  const old = [];
-  let current = "";
-  const finish = () => {
-    page.stopFilling?.();
-    host.fill(old);
-    schedule();
-  };
-  // Cut off: live samples wait a little longer rather than go without what came before them.
-  const retry = () => {
-    if (!tries) return finish();
-    page.stopFilling?.();
-    const later = setTimeout(() => {
-      page.stopFilling = null;
-      fill(tries - 1);
-    }, REFILL_MS);
-    page.stopFilling = () => {
-      clearTimeout(later);
-      page.stopFilling = null;
-    };
-  };
-  const asked = new URLSearchParams({ host: host.name, since: HISTORY });
-  const drop = webSocket(asked, connection.token, {
-    text(text) {
-      const message = parse(text);
-      clearTimeout(timer);
-      timer = setTimeout(retry, FILL_MS);
-      if (!message || message.type === "gap") return;
+  /** @type {(Numbered | Gap)[]} */
+  let old = [];
+  stopFilling = fetchOld(new URLSearchParams({ host: host.name, since: HISTORY }), () => {
+    old = [];
+    let current = "";
+    return (message) => {
       if (message.type === "hello") current = message.stream;
-      else if (current === stream && !("seq" in message && message.seq < first.seq)) finish();
+      else if (message.type === "gap") old.push(message);
+      else if (current === stream && !("seq" in message && message.seq < first.seq)) return true;
       else if (message.type === "metric" || message.type === "alert") old.push(message);
-    },
-    closed: retry,
-  });
-  let timer = setTimeout(retry, FILL_MS);
-  page.stopFilling = () => {
-    clearTimeout(timer);
-    drop();
-    page.stopFilling = null;
-  };
+    };
+  }, () => host.fill(old));
 }
 
 /**
- * Shows another host.
+ * Fetches what is older than the samples that are kept whole, in buckets, if the charts are to show it.
+ *
+ * @param {Host} host
+ */
+function fetchBuckets(host) {
+  const { history } = host;
+  const { held = Infinity } = host.hello;
+  const range = windowOf(host);
+  const from = Math.max(range.from, held);
+  const begin = history?.time(history.buckets) ?? NaN;
+  if (!history || host.waiting || page.connection.isBlocked || !(from < begin - 60_000)) return;
+  const since = Date.now() - from;
+  const length = Math.max((range.to - range.from) / BUCKETS, since / MOST_BUCKETS);
+  const step = STEPS_MS.find((step) => step >= length) ?? STEPS_MS[STEPS_MS.length - 1];
+  // Samples that were dropped meanwhile leave a hole behind the buckets.
+  const hasHole = history.buckets > 0 && begin - history.time(history.buckets - 1) > 3 * step;
+  if (bucketed.host === host && bucketed.from <= from && bucketed.step <= step && !hasHole) return;
+  bucketed = { host, step, from };
+  /** @type {(Summary | Gap | AlertMessage)[]} */
+  let old = [];
+  const asked = new URLSearchParams({ host: host.name, since: `${Math.ceil(since / 1000)}s`, step: `${step / 1000}s` });
+  stopBucketing();
+  stopBucketing = fetchOld(asked, () => {
+    old = [];
+    return (message) => {
+      if (message.type === "metric") return true;
+      if (message.type === "summary" || message.type === "gap" || message.type === "alert") old.push(message);
+    };
+  }, () => history.deepen(old), 0);
+}
+
+/**
+ * Shows another host; empty for the table of all.
  *
  * @param {string} name
  */
 function select(name) {
   const { state } = page;
-  page.stopFilling?.();
+  stopFilling();
+  stopBucketing();
+  filled = bucketed.host = undefined;
   state.select(name);
-  page.cursor = page.pausedAt = null;
-  if (state.hosts.size > 1) history.replaceState(null, "", `#${name}`);
-  fill();
+  page.cursor = page.paused = null;
+  page.isPinned = false;
+  fetchHistory();
   schedule();
 }
 
-// Pictures out.
-
-/** The host that is shown or, before there is a sample, the first that was named. */
-function shown() {
-  const [first] = page.state.hosts.values();
-  return page.state.host ?? first;
+/** Draws the page on the next frame. */
+function schedule() {
+  if (!frame) frame = requestAnimationFrame(render);
 }
 
-function showStatus() {
+function render() {
+  frame = 0;
+  const { host, hosts } = page.state;
+  const isFleet = !host && hosts.size > 1;
+  byId("fleet").hidden = !isFleet;
+  document.body.dataset.view = isFleet ? "fleet" : "host";
+  showStatus();
+  showHosts();
+  if (isFleet) {
+    byId("alerts").replaceChildren();
+    renderFleet();
+  }
+  if (!host?.history) return;
+  showWindows();
+  host.history.isHeld = page.paused !== null;
+  if (page.paused && isFrozen) {
+    renderCharts(host);
+    return;
+  }
+  isFrozen = page.paused !== null;
+  const { cursor, isPinned } = page;
+  host.then = isPinned && cursor !== null ? host.history.points[host.history.nearest(cursor)] ?? null : null;
+  showHost(host);
+  showAlerts();
+  renderCards(byId("cards"), host, openChart);
+  renderTables(host);
+  fetchBuckets(host);
+  renderCharts(host);
+}
+
+/** The connection has changed. */
+function changed() {
+  const { connection } = page;
+  const dialog = byId("dialog", HTMLDialogElement);
+  if (connection.state === "token" && !dialog.open) {
+    setText(byId("wrong"), connection.reason);
+    dialog.showModal();
+  }
+  showStatus();
+  schedule();
+}
+
+/** Checks what changes with time alone. A tab in the background has no frames. */
+function check() {
   const { state, connection } = page;
-  const host = shown();
-  const { kind, word, banner } = statusOf(connection, host);
-  document.body.dataset.state = kind;
-  find(document, "main").hidden = !state.host?.newest;
-  setText(byId("host"), host?.name ?? "metrics");
-  setText(byId("word"), word);
-  setText(byId("clock"), clockNow(kind, host));
-  byId("banner").hidden = !banner;
-  setText(byId("trouble"), banner);
-  const delay = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
-  setText(byId("countdown"), delay > 0 ? `Next in ${Math.ceil(delay / 1000)} s.` : "");
-  byId("retry").hidden = !["lost", "down", "over"].includes(kind);
-  const alerts = state.alerts().length;
-  const warning = alerts ? `▲ ${alerts} ` : "";
-  const doubt = kind === "live" ? "" : kind === "replay" ? "▷ " : `(${word}) `;
-  document.title = `${warning}${doubt}${host?.name ?? "metrics"}`;
+  const now = performance.now();
+  const hadTime = connection.state === "open" && now - connection.openedAt > LISTEN_MS;
+  if (hadTime && state.isSilent(now - GRACE_MS)) connection.lose();
+  showStatus();
+  if (state.host?.isStale(now) || !state.host) schedule();
 }
 
-/** @param {Host} host */
-function showHost(host) {
-  const { system, interval, server } = host.hello;
-  const up = host.value("uptime");
-  const facts = [
-    system?.os,
-    system?.kernel,
-    system?.cores && counted(system.cores, "core"),
-    system?.memory && text(system.memory, "B"),
-    up >= 0 && `up ${uptime(up)}`,
-    `every ${interval / 1000} s`,
-  ];
-  const known = facts.flatMap((fact) => (fact ? [unbroken(fact)] : []));
-  setText(byId("system"), known.join(" · "));
-  if (host.newest) {
-    const { seq, data } = host.newest;
-    setText(byId("about"), `Sample ${seq}, ${moment(data.timestamp, Boolean(host.hello.replay))} · ${server}`);
-  }
-}
+// What people do.
 
-/** @param {Host} host the one that is shown */
-function showHosts(host) {
-  const { hosts } = page.state;
-  const names = page.state.names();
-  byId("switch").hidden = names.length < 2;
-  const list = byId("hosts", HTMLSelectElement);
-  if (list.options.length !== names.length) list.replaceChildren(...names.map((name) => new Option(name, name)));
-  for (const option of list.options) {
-    const firing = hosts.get(option.value)?.alerts.size;
-    setText(option, firing ? `▲ ${option.value}, ${firing} firing` : option.value);
-  }
-  list.value = host.name;
-}
-
-function showAlerts() {
-  const alerts = page.state.alerts();
-  const lines = alerts.slice(0, MOST_ALERTS).map(({ host, firing }) => `▲ ${host.name}: ${sentence(host, firing)}`);
-  if (alerts.length > lines.length) lines.push(`▲ ${counted(alerts.length - lines.length, "more alert")}`);
-  resize(byId("alerts"), lines.length, "li").forEach((line, index) => setText(line, lines[index]));
+/**
+ * Acts on an event, then draws.
+ *
+ * @template {keyof HTMLElementEventMap} Type
+ * @param {HTMLElement} target
+ * @param {Type} type
+ * @param {(event: HTMLElementEventMap[Type]) => void} act
+ */
+function on(target, type, act) {
+  target.addEventListener(type, (event) => {
+    act(event);
+    schedule();
+  });
 }
 
 /**
@@ -293,121 +351,10 @@ function showAsk() {
   byId("ask").hidden = !isSecureContext || window.Notification?.permission !== "default";
 }
 
-/** @param {Host} host */
-function showCharts(host) {
-  const { charts, cursor, minutes, pausedAt } = page;
-  byId("pause").setAttribute("aria-pressed", `${pausedAt !== null}`);
-  if (!host.history?.length) return;
-  const now = performance.now();
-  // While nothing arrives, the gap at the right grows.
-  const silence = host.isStale(now) ? now - host.arrived : 0;
-  const to = pausedAt ?? host.history.last() + silence;
-  for (const chart of charts) {
-    chart.figure.hidden = !chart.metrics.some((name) => host.metric(name));
-    chart.draw(host, host.history, to - minutes * MINUTE_MS, to, cursor);
-  }
-}
-
-/** Draws the page on the next frame. */
-function schedule() {
-  page.frame ||= requestAnimationFrame(render);
-}
-
-function render() {
-  page.frame = 0;
-  showStatus();
-  const { host } = page.state;
-  if (!host?.history) return;
-  showHost(host);
-  showHosts(host);
-  showAlerts();
-  renderCards(byId("cards"), host);
-  renderTables(host);
-  showCharts(host);
-}
-
-/** The connection has changed. */
-function changed() {
-  const { connection } = page;
-  const dialog = byId("dialog", HTMLDialogElement);
-  if (connection.state === "token" && !dialog.open) {
-    setText(byId("wrong"), connection.reason);
-    dialog.showModal();
-  }
-  showStatus();
-  schedule();
-}
-
-/** Checks what changes with time alone. A tab in the background has no frames. */
-function check() {
-  const { state, connection } = page;
-  const now = performance.now();
-  const hadTime = connection.state === "open" && now - connection.openedAt > LISTEN_MS;
-  if (hadTime && state.isSilent(now - GRACE_MS)) connection.lose();
-  showStatus();
-  if (state.host?.isStale(now)) schedule();
-}
-
-// What people do.
-
-/**
- * Acts on an event, then draws.
- *
- * @template {keyof HTMLElementEventMap} Type
- * @param {HTMLElement} target
- * @param {Type} type
- * @param {(event: HTMLElementEventMap[Type]) => void} act
- */
-function on(target, type, act) {
-  target.addEventListener(type, (event) => {
-    act(event);
-    schedule();
-  });
-}
-
-/**
- * Moves the cursor from sample to sample by keys, and reads the values aloud.
- *
- * @param {KeyboardEvent} event
- * @param {Chart} chart
- */
-function moveCursor(event, chart) {
-  const { host } = page.state;
-  if (!host?.history?.length) return;
-  const { history } = host;
-  if (event.key === "Escape") page.cursor = null;
-  const at = history.nearest(page.cursor ?? Infinity);
-  const last = history.length - 1;
-  /** @type {Record<string, number>} */
-  const targets = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last };
-  const target = targets[event.key];
-  if (target === undefined) return;
-  event.preventDefault();
-  const index = Math.min(last, Math.max(0, target));
-  page.cursor = history.time(index);
-  const readings = chart.metrics.map((name) =>
-    `${host.metric(name)?.label} ${text(history.value(name, index), chart.unit)}`);
-  setText(byId("reading"), `${moment(page.cursor, Boolean(host.hello.replay))}: ${readings.join(", ")}`);
-}
-
-/** @param {Chart} chart */
-function followPointer(chart) {
-  /** @param {PointerEvent} event */
-  const move = ({ clientX }) => (page.cursor = chart.timeAt(clientX));
-  on(chart.canvas, "pointermove", move);
-  on(chart.canvas, "pointerdown", move);
-  on(chart.canvas, "pointerleave", ({ pointerType }) => {
-    // A finger is lifted to look at what it touched, so the cursor stays.
-    if (pointerType !== "touch") page.cursor = null;
-  });
-  on(chart.canvas, "blur", () => (page.cursor = null));
-  on(chart.canvas, "keydown", (event) => moveCursor(event, chart));
-}
-
 /** Saves what the server keeps of the host. Returns what to say about it. */
 async function save() {
   const { state, connection } = page;
-  const asked = new URLSearchParams({ host: state.selected, since: HISTORY });
+  const asked = new URLSearchParams({ host: state.selected, since: `${Math.max(15, Math.ceil(page.minutes))}m` });
   const response = await request(`recording.csv?${asked}`, connection.token).catch(() => null);
   if (!response) return "Not saved: no connection";
   if (!response.ok) return `Not saved: ${await response.text()}`;
@@ -427,36 +374,56 @@ function takeToken() {
   connection.connect();
 }
 
-/** @param {string} name */
-function switchTo(name) {
+/** Shows what the address names. */
+function follow() {
   const { state, connection } = page;
+  recall();
+  if (page.wanted === state.selected || (page.wanted && !state.hosts.has(page.wanted))) return;
   // Events are of one host, so what is known of the others has become old.
   if (connection.isBlocked) state.forget();
-  select(name);
+  select(page.wanted);
   if (connection.isBlocked) connection.connect();
+  scrollTo(0, 0);
 }
 
 function listen() {
-  page.charts.forEach(followPointer);
+  listenToCharts(() => page.state.host, schedule);
   on(byId("windows"), "change", ({ target }) => {
-    if (target instanceof HTMLInputElement) page.minutes = Number(target.value);
+    if (!(target instanceof HTMLInputElement)) return;
+    page.minutes = Number(target.value);
+    page.until = null;
+    remember();
   });
-  on(byId("pause"), "click", () => {
-    page.pausedAt = page.pausedAt ? null : page.state.host?.history?.last() || null;
-  });
+  on(byId("pause"), "click", pause);
+  on(byId("live"), "click", goLive);
+  on(byId("charts"), "dblclick", goLive);
   on(byId("save"), "click", async () => setText(byId("saved"), await save()));
   on(byId("ask"), "click", () => Notification.requestPermission().then(showAsk));
   showAsk();
   const hosts = byId("hosts", HTMLSelectElement);
-  on(hosts, "change", () => switchTo(hosts.value));
+  on(hosts, "change", () => (location.hash = hosts.value ? `host=${encodeURIComponent(hosts.value)}` : ""));
   on(byId("retry"), "click", () => page.connection.connect());
+  on(byId("filter"), "input", () => {});
   on(byId("dialog", HTMLDialogElement), "close", takeToken);
+  addEventListener("hashchange", () => {
+    follow();
+    schedule();
+  });
+  addEventListener("keydown", (event) => press(event) && schedule());
+  addEventListener("scroll", () => page.state.host || schedule());
+  // Sorted, folded and unfolded tables, and moments to go to: the next frame shows them.
+  on(document.body, "click", ({ target }) => {
+    const { host } = page.state;
+    const moment = target instanceof Element ? target.closest("[data-time]") : null;
+    if (host && moment instanceof HTMLElement) lookAt(host, Number(moment.dataset.time));
+  });
   // `toggle` does not bubble. The next frame fills an opened box.
-  byId("tables").addEventListener("toggle", schedule, true);
+  document.body.addEventListener("toggle", schedule, true);
 }
 
 function start() {
   Object.assign(window, { metrics: page });
+  recall();
   listen();
   setInterval(check, CHECK_MS);
   page.connection.token = sessionStorage.getItem(TOKEN) ?? "";

@@ -1,287 +1,474 @@
-// A line chart on a canvas. The x axis is time, so a gap is as wide as it was long.
+// A chart on a canvas: areas, lines, a stack, two halves about one line, or a strip of heat. The x axis is time, so a gap is
+// as wide as it was long.
 
-import { byId, copyOf, find, setText } from "./dom.js";
-import { clock, moment, text } from "./format.js";
+import { byId, copyOf, find, resize, setText } from "./dom.js";
+import { clock, onScale, scaleOf } from "./format.js";
+import { valueOf } from "./history.js";
+import { MINUTE_MS, page } from "./page.js";
 
 /**
- * @typedef {import("./state.js").History} History
+ * @typedef {import("./history.js").History} History
  * @typedef {import("./state.js").Host} Host
  *
- * @typedef {(name: string) => string} Colour a colour of the style sheet
+ * What a chart shows. In a stack, the series add up to `total`; in a mirror, the second grows downwards; in a strip, each
+ * is a row.
+ * @typedef {object} Spec
+ * @property {string} id
+ * @property {string} title
+ * @property {"area" | "stack" | "mirror" | "strip"} kind
+ * @property {Record<string, [string, number]>} series the label and the colour of each metric
+ * @property {string} [total]
  *
- * The area of the lines, and what is drawn there: pixels, ms since 1970, and the value at the top.
+ * The area of the lines, and what is drawn there: pixels, ms since 1970, and the values at top and bottom.
  * @typedef {object} Plot
  * @property {number} em
  * @property {number} left
  * @property {number} right
  * @property {number} top
  * @property {number} bottom
- * @property {number} height of the whole canvas
  * @property {number} from
  * @property {number} to
- * @property {number} begin the index of the first sample
- * @property {number} end the index after the last sample
  * @property {number} most
+ * @property {number} least 0, or below in a mirror
+ *
+ * The samples of one column of pixels: the sums, the number, and the most of each series.
+ * @typedef {object} Column
+ * @property {number} x
+ * @property {boolean} isGap whether time is missing before it
+ * @property {number[]} sum
+ * @property {number[]} count
+ * @property {number[]} max
  */
 
 /** The room around the lines, in ems. */
-const LEFT = 3;
-const RIGHT = 0.5;
-const TOP = 0.5;
-const BOTTOM = 1.4;
-
-/** Lines of the grid above the bottom. */
-const GRID_LINES = 4;
+const LEFT = 2.6;
+const RIGHT = 0.4;
+const TOP = 0.4;
 /** The least distance of two labels on the time axis, in ems. */
-const TICK_WIDTH = 4;
+const TICK_WIDTH = 5;
 /** Their distances in time. */
-const TICKS_MS = [5, 10, 15, 30, 60, 120, 180, 300].map((seconds) => seconds * 1000);
-const MINUTE_MS = 60 * 1000;
-/** Not everybody can tell the colours of the lines apart. */
-const DASHES = [[], [7, 4], [2, 3], [9, 3, 2, 3]];
-/** A smaller scale of rates would only magnify noise. */
-const MIN_SCALE = 1000;
+const TICKS_MS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200]
+  .map((seconds) => seconds * 1000);
+/** A scale is larger than the highest value by so much. */
+const HEADROOM = 1.1;
+/** A series that never has this share of the scale needs no place in the legend. */
+const WORTH = 0.01;
+/** The rows of a strip: so many pixels each, and so many at most in total. */
+const ROW = [2, 9];
+const MAX_STRIP = 400;
 
 /**
- * The least round number that is not below `value` and whose quarters are round as well.
+ * The least of 1, 2 or 5 times a power of ten that holds `value`.
  *
  * @param {number} value
  */
-function roundUp(value) {
+export function roundUp(value) {
   const power = 10 ** Math.floor(Math.log10(value));
-  const factor = [1, 2, 4, 6, 8, 10].find((factor) => factor * power >= value) ?? 10;
+  // Half a millionth for what is not exact in binary.
+  const factor = [1, 2, 5].find((factor) => factor * power >= value * (1 - 5e-7)) ?? 10;
   return factor * power;
 }
 
+/**
+ * What is in a window, by columns of pixels.
+ *
+ * @param {History} history
+ * @param {string[]} names
+ * @param {Plot} plot
+ */
+function columnsOf(history, names, plot) {
+  /** @type {Column[]} */
+  const columns = [];
+  // One sample to the left of the window and one to the right, so that lines go on to the edges.
+  const end = Math.min(history.length, history.find(plot.to + 1) + 1);
+  for (let index = Math.max(0, history.find(plot.from) - 1); index < end; index += 1) {
+    const point = history.points[index];
+    const x = Math.round(xOf(plot, point.time));
+    const isGap = history.isGap(index);
+    let column = columns[columns.length - 1];
+    if (!column || column.x !== x || isGap) {
+      const none = () => names.map(() => 0);
+      column = { x, isGap, sum: none(), count: none(), max: names.map(() => NaN) };
+      columns.push(column);
+    }
+    for (let series = 0; series < names.length; series += 1) {
+      const name = names[series];
+      const value = valueOf(point, name);
+      if (Number.isNaN(value)) continue;
+      column.sum[series] += value;
+      column.count[series] += 1;
+      column.max[series] = Math.max(point.bucket?.max[name] ?? value, column.count[series] > 1 ? column.max[series] : -Infinity);
+    }
+  }
+  return columns;
+}
+
+/**
+ * A canvas of so many pixels of the device as it takes on the screen, empty.
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
+export function cleared(canvas) {
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const { clientWidth: width, clientHeight: height } = canvas;
+  // Setting a size also empties it.
+  Object.assign(canvas, { width: Math.round(width * devicePixelRatio), height: Math.round(height * devicePixelRatio) });
+  context.scale(devicePixelRatio, devicePixelRatio);
+  return { context, width, height };
+}
+
 export class Chart {
-  /** @type {Plot | null} */
-  #plot = null;
-  #redraw = () => {};
-
+  /** @type {Plot} */
+  plot = { em: 0, from: 0, to: 1, left: 0, right: 1, top: 0, bottom: 1, most: 100, least: 0 };
+  #window = 0;
+  /** The series that were worth a place in the legend. */
+  #worth = new Set();
+  #scale = scaleOf("%", 100);
   /**
-   * @param {HTMLElement} figure has the canvas and gets the legend
-   * @param {string} unit of all metrics; percentages have the scale 0 to 100
-   * @param {string[]} metrics
+   * A colour of the style sheet.
+   *
+   * @type {(name: string) => string}
    */
-  constructor(figure, unit, metrics) {
-    this.figure = figure;
-    this.unit = unit;
-    this.metrics = metrics;
-    this.canvas = find(figure, "canvas", HTMLCanvasElement);
-    const context = this.canvas.getContext("2d");
-    if (!context) throw new Error("this browser cannot draw on a canvas");
-    this.context = context;
-    this.legend = metrics.map((_, index) => this.#addLegend(index));
-    new ResizeObserver(() => this.#redraw()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#redraw());
-  }
+  #colour = () => "";
 
-  /** @param {number} index */
-  #addLegend(index) {
-    const item = copyOf(byId("legend", HTMLTemplateElement));
-    const line = find(item, "line", SVGLineElement);
-    line.setAttribute("stroke-dasharray", DASHES[index].join());
-    line.style.stroke = `var(--line-${index})`;
-    find(this.figure, "ul").append(item);
-    return item;
+  /** @param {Spec} spec */
+  constructor(spec) {
+    this.spec = spec;
+    this.isStrip = spec.kind === "strip";
+    this.isMirror = spec.kind === "mirror";
+    this.figure = copyOf(byId("figure", HTMLTemplateElement));
+    this.figure.id = `chart-${spec.id}`;
+    this.canvas = find(this.figure, "canvas", HTMLCanvasElement);
+    this.canvas.ariaLabel = spec.title;
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    /** @type {Map<string, HTMLElement>} */
+    this.legend = new Map(Object.entries(spec.series).map(([name, [label, colour]]) => {
+      const item = copyOf(byId("key", HTMLTemplateElement));
+      setText(find(item, "span"), label);
+      find(item, "button").dataset.series = name;
+      find(item, "i").style.background = `var(--c${colour})`;
+      find(this.figure, "ul").append(item);
+      return [name, item];
+    }));
   }
 
   /**
-   * Draws what a host has between two times, and the values at the cursor, or the newest.
+   * The series that the host has.
+   *
+   * @param {Host} host
+   */
+  names(host) {
+    return this.isStrip ? host.instances("cpu") : Object.keys(this.spec.series).filter((name) => host.metric(name));
+  }
+
+  /**
+   * Draws what a host has between two times.
    *
    * @param {Host} host
    * @param {History} history
-   * @param {number} from in ms since 1970, as are the next two
-   * @param {number} to
-   * @param {number | null} cursor
+   * @param {{ from: number, to: number }} window
+   * @param {{ from: number, to: number }[]} bands when an alert fired
+   * @param {boolean} isTimed whether the times are below it
    */
-  draw(host, history, from, to, cursor) {
-    this.#redraw = () => this.draw(host, history, from, to, cursor);
-    const style = getComputedStyle(this.figure);
-    /** @type {Colour} */
-    const colour = (name) => style.getPropertyValue(`--${name}`);
-    const plot = this.#layOut(history, from, to, parseFloat(style.fontSize));
-    this.#plot = plot;
-    const { context } = this;
-    context.font = `${plot.em * 0.75}px ${style.fontFamily}`;
-    this.#drawAxes(plot, colour);
+  draw(host, history, { from, to }, bands, isTimed) {
+    const { canvas, context, figure, isStrip, spec } = this;
+    const all = this.names(host);
+    const names = all.filter((name) => !page.choices.hidden.includes(name));
+    if (isStrip) {
+      const row = Math.max(ROW[0], Math.min(ROW[1], Math.floor(72 / all.length)));
+      canvas.style.height = `calc(${Math.min(MAX_STRIP, all.length * row)}px + .8em)`;
+    }
+    const style = getComputedStyle(figure);
+    this.#colour = (name) => style.getPropertyValue(`--${name}`).trim();
+    const em = parseFloat(style.fontSize);
+    const { width, height } = cleared(canvas);
+    context.font = `${em * 0.9}px ${style.fontFamily}`;
+    const bottom = height - (isTimed ? 1.5 : 0.4) * em;
+    const plot = { em, from, to, left: LEFT * em, right: width - RIGHT * em, top: TOP * em, bottom, most: 100, least: 0 };
+    this.plot = plot;
+    if (this.#window !== to - from) {
+      this.#window = to - from;
+      this.#worth.clear();
+    }
+    const columns = columnsOf(history, spec.total ? [...names, spec.total] : names, plot);
+    if (!isStrip) this.#findScale(host, names, columns);
+    this.#drawAxes(host, isTimed, all.length, bands);
     context.save();
     context.beginPath();
-    context.rect(plot.left, 0, plot.right - plot.left, plot.height);
+    context.rect(plot.left, 0, plot.right - plot.left, height);
     context.clip();
-    this.metrics.forEach((_, index) => this.#drawLine(history, index, plot, colour));
+    if (isStrip) this.#drawStrip(columns);
+    else this.#drawSeries(names, columns);
     context.restore();
-    this.#showValues(host, history, cursor, plot, colour);
   }
 
   /**
-   * Makes the canvas as large as its element, in pixels of the device, and clears it.
+   * @param {Host} host
+   * @param {string[]} names
+   * @param {Column[]} columns
+   */
+  #findScale(host, names, columns) {
+    const { isMirror, plot } = this;
+    const unit = host.unit(this.names(host)[0]);
+    const highest = names.map((_, series) => Math.max(0, ...columns.map(({ max }) => max[series] || 0)));
+    if (unit !== "%") {
+      const least = unit ? 1000 : 2 * host.instances("cpu").length || 1;
+      const [up, down] = [0, 1].map((half) =>
+        roundUp(Math.max(least, ...highest.map((value, series) => (this.#half(names[series]) === half ? HEADROOM * value : 0)))));
+      plot.most = up;
+      plot.least = isMirror ? -down : 0;
+    }
+    this.#scale = scaleOf(unit, Math.max(plot.most, -plot.least));
+    names.forEach((name, series) => {
+      if (!series || isMirror || highest[series] >= WORTH * plot.most) this.#worth.add(name);
+    });
+  }
+
+  /**
+   * 1 for what grows downwards in a mirror.
    *
-   * @param {History} history
-   * @param {number} from
-   * @param {number} to
-   * @param {number} em
-   * @returns {Plot}
+   * @param {string} name
    */
-  #layOut(history, from, to, em) {
-    const { canvas, context } = this;
-    const { clientWidth: width, clientHeight: height } = canvas;
-    const [deviceWidth, deviceHeight] = [width, height].map((size) => Math.round(size * devicePixelRatio));
-    if (canvas.width !== deviceWidth || canvas.height !== deviceHeight) {
-      canvas.width = deviceWidth;
-      canvas.height = deviceHeight;
-    }
-    context.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    context.clearRect(0, 0, width, height);
-    // One sample to the left of the window, so that the line enters from the edge.
-    const begin = Math.max(0, history.find(from) - 1);
-    const end = history.find(to + 1);
-    return {
-      em,
-      left: LEFT * em,
-      right: width - RIGHT * em,
-      top: TOP * em,
-      bottom: height - BOTTOM * em,
-      height,
-      from,
-      to,
-      begin,
-      end,
-      most: this.unit === "%" ? 100 : this.#scaleOf(history, begin, end),
-    };
+  #half(name) {
+    return this.isMirror ? Object.keys(this.spec.series).indexOf(name) : 0;
   }
 
   /**
-   * @param {History} history
-   * @param {number} begin
-   * @param {number} end
+   * Draws lines of one pixel.
+   *
+   * @param {string} colour
+   * @param {number[]} dash
+   * @param {number[][]} lines the two ends of each
    */
-  #scaleOf(history, begin, end) {
-    let most = MIN_SCALE;
-    for (const metric of this.metrics) {
-      for (let index = begin; index < end; index += 1) most = Math.max(most, history.value(metric, index) || 0);
-    }
-    return roundUp(most);
-  }
-
-  /**
-   * @param {Plot} plot
-   * @param {Colour} colour
-   */
-  #drawAxes(plot, colour) {
+  #drawLines(colour, dash, lines) {
     const { context } = this;
-    const { em, left, right, from, to, height } = plot;
-    context.fillStyle = colour("muted");
-    context.strokeStyle = colour("rule");
+    context.strokeStyle = this.#colour(colour);
     context.lineWidth = 1;
-    context.textAlign = "right";
+    context.setLineDash(dash);
     context.beginPath();
-    for (let line = 0; line <= GRID_LINES; line += 1) {
-      const value = (plot.most * line) / GRID_LINES;
-      const y = sharp(yOf(plot, value));
-      context.moveTo(left, y);
-      context.lineTo(right, y);
-      // The heading names the unit.
-      const label = text(value, this.unit).replace(/\.0|%|B\/s/g, "");
-      context.fillText(label, left - 0.5 * em, y + 0.25 * em);
+    for (const [x, y, endX, endY] of lines.map((line) => line.map(sharp))) {
+      context.moveTo(x, y);
+      context.lineTo(endX, endY);
     }
-    context.stroke();
-    context.textAlign = "center";
-    const mostTicks = (right - left) / (TICK_WIDTH * em);
-    const step = TICKS_MS.find((tick) => (to - from) / tick <= mostTicks) ?? TICKS_MS[TICKS_MS.length - 1];
-    for (let time = Math.ceil(from / step) * step; time <= to; time += step) {
-      const x = xOf(plot, time);
-      const isInside = x > left + em && x < right - em;
-      if (isInside) context.fillText(clock(time, step < MINUTE_MS), x, height - 0.3 * em);
-    }
-  }
-
-  /**
-   * @param {History} history
-   * @param {number} line
-   * @param {Plot} plot
-   * @param {Colour} colour
-   */
-  #drawLine(history, line, plot, colour) {
-    const { context } = this;
-    context.beginPath();
-    let isPenDown = false;
-    for (let index = plot.begin; index < plot.end; index += 1) {
-      const value = history.value(this.metrics[line], index);
-      const x = xOf(plot, history.time(index));
-      const y = yOf(plot, value);
-      // A sample between two gaps becomes a dot.
-      if (!isPenDown || history.isGap(index)) context.moveTo(x - 0.5, y);
-      context.lineTo(x, y);
-      isPenDown = !Number.isNaN(value);
-    }
-    context.strokeStyle = colour(`line-${line}`);
-    context.lineWidth = plot.em / 8;
-    context.lineJoin = "round";
-    context.setLineDash(DASHES[line]);
     context.stroke();
     context.setLineDash([]);
   }
 
   /**
-   * Shows the values at the cursor in the legend and as dots on the lines; or else the newest, in the legend.
+   * The ground: when alerts fired, the scales, and the critical level where the scale holds it.
    *
    * @param {Host} host
-   * @param {History} history
-   * @param {number | null} cursor
-   * @param {Plot} plot
-   * @param {Colour} colour
+   * @param {boolean} isTimed
+   * @param {number} rows
+   * @param {{ from: number, to: number }[]} bands
    */
-  #showValues(host, history, cursor, plot, colour) {
-    const { context, figure, legend, metrics, unit } = this;
-    const index = history.nearest(cursor ?? Infinity);
-    const time = history.time(index);
-    const values = metrics.map((metric) => history.value(metric, index));
-    legend.forEach((item, line) => {
-      setText(find(item, "span"), host.metric(metrics[line])?.label || metrics[line]);
-      setText(find(item, "b"), text(values[line], unit));
+  #drawAxes(host, isTimed, rows, bands) {
+    const { context, isMirror, isStrip, plot, spec } = this;
+    const { em, left, right, top, bottom, from, to, most, least } = plot;
+    context.fillStyle = this.#colour("crit-fill");
+    for (const band of bands) {
+      const [x, end] = [band.from, band.to].map((time) => Math.min(right, Math.max(left, xOf(plot, time))));
+      context.fillRect(x, top, end - x, bottom - top);
+    }
+    const shares = isMirror ? [least / most, 0, 1] : bottom - top > 6 * em ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
+    /** @type {[number, string][]} */
+    const labels = shares.map((share) =>
+      [yOf(plot, share * most), `${Number((Math.abs(share * most) / this.#scale.by).toPrecision(3))}`]);
+    const height = (bottom - top) / rows;
+    if (isStrip) labels.length = 0;
+    for (let row = 0; isStrip && row < rows; row += Math.ceil((1.3 * em) / height)) {
+      labels.push([top + (row + 0.5) * height, `${row}`]);
+    }
+    context.fillStyle = this.#colour("muted");
+    context.textAlign = "right";
+    labels.forEach(([y, label], index) => {
+      if (index && Math.abs(y - labels[index - 1][0]) < em) return;
+      context.fillText(label, left - 0.4 * em, y + 0.3 * em);
     });
-    setText(find(figure, "time"), moment(time, Boolean(host.hello.replay)));
-    if (cursor === null) return;
-    const x = sharp(xOf(plot, time));
-    context.strokeStyle = colour("ink");
-    context.lineWidth = 1;
-    context.strokeRect(x, plot.top, 0, plot.bottom - plot.top);
-    values.forEach((value, line) => {
-      context.fillStyle = colour(`line-${line}`);
-      context.beginPath();
-      context.arc(x, yOf(plot, value), plot.em / 4, 0, 2 * Math.PI);
-      context.fill();
-    });
+    const mostTicks = (right - left) / (TICK_WIDTH * em);
+    const step = TICKS_MS.find((tick) => (to - from) / tick <= mostTicks) ?? TICKS_MS[TICKS_MS.length - 1];
+    const zone = new Date(to).getTimezoneOffset() * MINUTE_MS;
+    const lines = isStrip ? [] : labels.map(([y]) => [left, y, right, y]);
+    context.textAlign = "center";
+    let isDated = false;
+    let next = left + 4 * em;
+    for (let time = Math.ceil((from - zone) / step) * step + zone; time <= to; time += step) {
+      const x = xOf(plot, time);
+      lines.push([x, top, x, bottom]);
+      if (!isTimed || x < next || x > right - 2 * em) continue;
+      // The first of them says the date, unless that is today.
+      const label = isDated ? clock(time, step < MINUTE_MS) : host.moment(time, step < MINUTE_MS);
+      next = x + label.length * 0.6 * em;
+      isDated = true;
+      context.fillText(label, x, bottom + 1.2 * em);
+    }
+    this.#drawLines("rule", [], lines);
+    const limit = host.metric(spec.total ?? Object.keys(spec.series)[0])?.critical ?? Infinity;
+    const y = yOf(plot, limit);
+    if (!isMirror && limit <= most) this.#drawLines("crit", [1, 4], [[left, y, right, y]]);
   }
 
   /**
-   * The time under a pointer; null before anything was drawn.
+   * Draws each series: in a stack, from the top down, as each covers those below it.
    *
-   * @param {number} clientX
+   * @param {string[]} names
+   * @param {Column[]} columns
    */
-  timeAt(clientX) {
-    if (!this.#plot) return null;
-    const { from, to, left, right } = this.#plot;
-    const x = clientX - this.canvas.getBoundingClientRect().left;
-    return from + ((x - left) / (right - left)) * (to - from);
+  #drawSeries(names, columns) {
+    const { isMirror, spec } = this;
+    const isStack = spec.kind === "stack";
+    /**
+     * @param {Column} column
+     * @param {number} series
+     */
+    const mean = ({ sum, count }, series) => sum[series] / count[series];
+    // The peaks of the total, behind the means of its parts.
+    if (isStack) this.#drawArea(columns, "c0", 0.3, 0, ({ max }) => max[names.length]);
+    for (let series = names.length - 1; series >= 0; series -= 1) {
+      if (!this.#worth.has(names[series])) continue;
+      const ink = `c${spec.series[names[series]][1]}`;
+      const sign = this.#half(names[series]) ? -1 : 1;
+      if (isStack) {
+        this.#drawArea(columns, ink, 0.9, 0.8, (column) =>
+          names.slice(0, series + 1).reduce((sum, _, part) => sum + (mean(column, part) || 0), 0 * mean(column, 0)), "card");
+        continue;
+      }
+      const opacity = series === 0 || isMirror ? 0.15 : 0;
+      this.#drawArea(columns, ink, opacity, 0, (column) => sign * mean(column, series));
+      this.#drawArea(columns, ink, opacity, 1.5, ({ max }) => sign * max[series]);
+    }
+  }
+
+  /**
+   * Fills from 0 to a value, and draws a line along it. A sample between two gaps becomes a bar.
+   *
+   * @param {Column[]} columns
+   * @param {string} ink
+   * @param {number} opacity
+   * @param {number} line its width, 0 for none
+   * @param {(column: Column) => number} value
+   */
+  #drawArea(columns, ink, opacity, line, value, lineInk = ink) {
+    const { context, plot } = this;
+    const fill = new Path2D();
+    const stroke = new Path2D();
+    const base = yOf(plot, 0);
+    let last = NaN;
+    const end = () => {
+      if (!Number.isNaN(last)) fill.lineTo(last, base);
+      last = NaN;
+    };
+    for (const column of columns) {
+      const y = yOf(plot, value(column));
+      if (column.isGap || Number.isNaN(y)) end();
+      if (Number.isNaN(y)) continue;
+      if (Number.isNaN(last)) {
+        fill.moveTo(column.x - 0.5, base);
+        fill.lineTo(column.x - 0.5, y);
+        stroke.moveTo(column.x - 0.5, y);
+      }
+      last = column.x + 0.5;
+      fill.lineTo(last, y);
+      stroke.lineTo(last, y);
+    }
+    end();
+    context.globalAlpha = opacity;
+    context.fillStyle = this.#colour(ink);
+    context.fill(fill);
+    context.globalAlpha = 1;
+    context.strokeStyle = this.#colour(lineInk);
+    context.lineWidth = line;
+    context.lineJoin = "round";
+    if (line) context.stroke(stroke);
+  }
+
+  /**
+   * Draws a row for each series: the hotter, the darker. If they are more than rows of two pixels, the hottest counts.
+   *
+   * @param {Column[]} columns
+   */
+  #drawStrip(columns) {
+    const { left, right, top, bottom } = this.plot;
+    const series = columns[0]?.max.length ?? 0;
+    const [start, width] = [left, right - left].map(Math.round);
+    const rows = Math.min(series, Math.floor((bottom - top) / ROW[0]));
+    if (!rows || width < 1) return;
+    const heats = [0, 1, 2, 3].map((heat) => {
+      const hex = parseInt(this.#colour(`heat${heat}`).slice(1), 16);
+      return [hex >> 16, (hex >> 8) & 255, hex & 255];
+    });
+    const image = new ImageData(width, rows);
+    const steps = columns.slice(1).flatMap(({ x, isGap }, index) => (isGap ? [] : x - columns[index].x));
+    const usual = Math.max(1, Math.min(...steps));
+    columns.forEach(({ x, max }, index) => {
+      const next = columns[index + 1];
+      const end = Math.min(width, (next && !next.isGap ? next.x : x + usual) - start);
+      for (let row = 0; row < rows; row += 1) {
+        const own = max.slice(Math.floor((row * series) / rows), Math.ceil(((row + 1) * series) / rows));
+        const value = Math.max(...own.filter((value) => value >= 0));
+        if (value < 0) continue;
+        const ink = value >= 90 ? heats[3] : value >= 70 ? heats[2]
+          : heats[0].map((part, index) => part + ((heats[1][index] - part) * value) / 70);
+        for (let at = Math.max(0, x - start); at < end; at += 1) image.data.set([...ink, 255], 4 * (row * width + at));
+      }
+    });
+    const picture = Object.assign(document.createElement("canvas"), { width, height: rows });
+    picture.getContext("2d")?.putImageData(image, 0, 0);
+    this.context.imageSmoothingEnabled = false;
+    this.context.drawImage(picture, left, top, width, bottom - top);
+  }
+
+  /**
+   * Shows the values of a sample in the legend, and the unit in the heading.
+   *
+   * @param {Host} host
+   * @param {History} history
+   * @param {number} index
+   */
+  showValues(host, history, index) {
+    const { figure, isStrip, legend, spec } = this;
+    const { unit } = this.#scale;
+    setText(find(figure, "h2"), unit && !isStrip ? `${spec.title}, ${unit}` : spec.title);
+    for (const [name, item] of legend) {
+      const isHidden = page.choices.hidden.includes(name);
+      item.hidden = !host.metric(name) || !(this.#worth.has(name) || isHidden);
+      setText(find(item, "b"), onScale(history.value(name, index), this.#scale));
+      find(item, "button").ariaPressed = `${!isHidden}`;
+    }
+    if (!isStrip) return;
+    const hottest = this.names(host).map((name, core) => ({ core, value: history.value(name, index) }))
+      .filter(({ value }) => value >= 0)
+      .sort((one, other) => other.value - one.value)
+      .slice(0, 3);
+    const words = hottest.map(({ core, value }) => `${core} (${onScale(value, { by: 1, decimals: 0 })} %)`);
+    setText(resize(find(figure, "ul"), 1, "li")[0], `hottest: ${words.join(", ")}`);
   }
 }
 
 /**
- * @param {Plot} plot
+ * @param {Pick<Plot, "left" | "right" | "from" | "to">} plot
  * @param {number} time
  */
-function xOf({ left, right, from, to }, time) {
+export function xOf({ left, right, from, to }, time) {
   return left + ((time - from) / (to - from)) * (right - left);
+}
+
+/**
+ * The time at a place, as a share of the width would be.
+ *
+ * @param {Pick<Plot, "left" | "right" | "from" | "to">} plot
+ * @param {number} x
+ */
+export function timeAt({ left, right, from, to }, x) {
+  return from + ((x - left) / (right - left)) * (to - from);
 }
 
 /**
  * @param {Plot} plot
  * @param {number} value
  */
-function yOf({ top, bottom, most }, value) {
-  return bottom - (value / most) * (bottom - top);
+function yOf({ top, bottom, most, least }, value) {
+  return bottom - ((value - least) / (most - least)) * (bottom - top);
 }
 
 /**

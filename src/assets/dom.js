@@ -22,7 +22,7 @@ export function byId(id, type) {
 export function find(parent, selector, type = /** @type {new () => any} */ (HTMLElement)) {
   const element = parent.querySelector(selector);
   if (element instanceof type) return element;
-  throw new Error(`the page has no ${type.name} ${selector}`);
+  throw new Error(`no ${selector}`);
 }
 
 /**
@@ -34,7 +34,7 @@ export function find(parent, selector, type = /** @type {new () => any} */ (HTML
 export function copyOf(template) {
   const copy = template.content.firstElementChild?.cloneNode(true);
   if (copy instanceof HTMLElement) return copy;
-  throw new Error(`the template #${template.id} is empty`);
+  throw new Error(`#${template.id} is empty`);
 }
 
 /**

@@ -89,6 +89,33 @@ export function text(value, unit) {
 }
 
 /**
+ * How the values of a scale are written: their unit, and what they are divided by. All have the same.
+ *
+ * @param {string} unit as the server names it
+ * @param {number} top of the scale
+ * @returns {{ unit: string, by: number, decimals: number }}
+ */
+export function scaleOf(unit, top) {
+  if (unit === "B/s") {
+    const prefix = Math.max(1, Math.min(5, Math.floor(Math.log10(top) / 3)));
+    return { unit: DECIMAL_PREFIXES[prefix] + unit, by: 1000 ** prefix, decimals: 1 };
+  }
+  return { unit: unit === "1/s" ? "/s" : unit, by: 1, decimals: unit ? 1 : 2 };
+}
+
+/**
+ * A value on a scale. One that is not 0 is not shown as 0.
+ *
+ * @param {number} value
+ * @param {{ by: number, decimals: number }} scale
+ */
+export function onScale(value, { by, decimals }) {
+  if (!Number.isFinite(value)) return NONE;
+  const shown = (value / by).toFixed(decimals);
+  return value > 0 && Number(shown) === 0 ? `<${(10 ** -decimals).toFixed(decimals)}` : shown;
+}
+
+/**
  * A number with its noun: "1 core", "8 cores".
  *
  * @param {number} number

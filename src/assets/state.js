@@ -1,5 +1,8 @@
 // What is known of the hosts. Knows no socket and no document.
 
+import { moment } from "./format.js";
+import { History, POINTS, valueOf } from "./history.js";
+
 /**
  * @typedef {import("../../docs/protocol").Message} Message
  * @typedef {import("../../docs/protocol").Hello} Hello
@@ -7,6 +10,9 @@
  * @typedef {import("../../docs/protocol").AlertMessage} AlertMessage
  * @typedef {import("../../docs/protocol").Alert} Alert
  * @typedef {import("../../docs/protocol").MetricInfo} MetricInfo
+ * @typedef {import("../../docs/protocol").Gap} Gap
+ *
+ * @typedef {import("./history.js").Point} Point
  *
  * A message with a sample.
  * @typedef {Metric | AlertMessage} Numbered
@@ -15,34 +21,21 @@
  * @typedef {Pick<AlertMessage, "alert"> & Partial<AlertMessage>} Firing
  */
 
-/** How far back the page looks: as far as a server keeps its log. */
-const KEPT_MS = 15 * 60 * 1000;
-/** 15 minutes at the shortest interval are 4,500 samples. */
-const MAX_SAMPLES = 5000;
-/** Samples in a sparkline. So many are kept whole. */
-export const POINTS = 60;
-/** What the charts draw: shares, then rates. Of the rest, only the last values are kept. */
-export const CHARTED = ["cpu", "memory", "networkReceived", "networkSent", "diskRead", "diskWritten"];
-/** The highest of the pressures, as no server names a metric. */
-export const PRESSURE = "pressure:*";
-export const PRESSURES = ["pressureCpu", "pressureMemory", "pressureIo"];
-
-/** A step so many times as long as its neighbours is a gap. */
-const GAP_STEPS = 2.5;
+/** Samples that are kept of every host: so many in a row decide whether a level holds. */
+const LATELY = 3;
 const STALE_INTERVALS = 3;
 const MIN_STALE_MS = 3000;
 
 /**
- * A value of a sample; NaN if it could not be read, even where the sample has 0 in its place.
+ * The same sample with the lists of the one before, where it has none of its own. Returns it.
  *
- * @param {Numbered | null} message
- * @param {string} name
- * @returns {number}
+ * @param {Metric["data"]} data
+ * @param {Metric["data"] | undefined} before
  */
-function valueOf(message, name) {
-  if (name === PRESSURE) return Math.max(...PRESSURES.map((pressure) => valueOf(message, pressure)));
-  const value = message?.data[name];
-  return typeof value === "number" && !message?.absent?.includes(name) ? value : NaN;
+function keepLists(data, before) {
+  data.top ??= before?.top;
+  data.containers ??= before?.containers;
+  return data;
 }
 
 /**
@@ -52,116 +45,6 @@ function valueOf(message, name) {
  */
 export function identity({ name, metric }) {
   return `${name}\n${metric}`;
-}
-
-/** The last samples, their times rising, and what happened meanwhile. */
-export class History {
-  /**
-   * What the charts draw of each sample, and the last samples as they came.
-   *
-   * @type {{ values: Record<string, number>, message: Metric | null }[]}
-   */
-  #rows = [];
-  /**
-   * The alerts that fired or were resolved.
-   *
-   * @type {AlertMessage[]}
-   */
-  changes = [];
-
-  get length() {
-    return this.#rows.length;
-  }
-
-  /**
-   * @param {string} name
-   * @param {number} index
-   */
-  value(name, index) {
-    return this.#rows[index].values[name];
-  }
-
-  /** @param {number} index */
-  time(index) {
-    return this.value("time", index);
-  }
-
-  last() {
-    return this.time(this.length - 1);
-  }
-
-  /** @param {Numbered} message */
-  push(message) {
-    if (message.type === "alert") {
-      this.changes.push(message);
-      return;
-    }
-    const time = message.data.timestamp;
-    // If the clock was set back, what it says now counts.
-    while (this.length && this.last() >= time) this.#rows.pop();
-    const values = Object.fromEntries(CHARTED.map((name) => [name, valueOf(message, name)]));
-    this.#rows.push({ values: { ...values, time, seq: message.seq }, message });
-    if (this.length > POINTS) this.#rows[this.length - POINTS - 1].message = null;
-    while (this.time(0) < time - KEPT_MS || this.length > MAX_SAMPLES) this.#rows.shift();
-    this.changes = this.changes.filter(({ data }) => data.timestamp >= time - KEPT_MS);
-  }
-
-  /**
-   * The last values of any metric. A gap is one value that is missing, however long it was.
-   *
-   * @param {string} name
-   */
-  recent(name) {
-    const first = Math.max(0, this.length - POINTS);
-    const values = this.#rows.slice(first).flatMap(({ message }, index) => {
-      const value = valueOf(message, name);
-      return this.isGap(first + index) ? [NaN, value] : value;
-    });
-    return values.slice(-POINTS);
-  }
-
-  /**
-   * The index of the first sample at `time` or later.
-   *
-   * @param {number} time
-   */
-  find(time) {
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (this.time(middle) < time) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  }
-
-  /**
-   * The index of the sample nearest to `time`.
-   *
-   * @param {number} time
-   */
-  nearest(time) {
-    const after = Math.min(this.find(time), this.length - 1);
-    const isBeforeNearer = after > 0 && time - this.time(after - 1) < this.time(after) - time;
-    return isBeforeNearer ? after - 1 : after;
-  }
-
-  /**
-   * Whether time is missing before a sample, judging by the steps around it: the interval may change.
-   *
-   * @param {number} index
-   */
-  isGap(index) {
-    const usual = Math.max(this.#step(index - 1), this.#step(index + 1));
-    return usual > 0 && this.#step(index) > GAP_STEPS * usual;
-  }
-
-  /** @param {number} index */
-  #step(index) {
-    const isInside = index > 0 && index < this.length;
-    return isInside ? this.time(index) - this.time(index - 1) : 0;
-  }
 }
 
 export class Host {
@@ -204,7 +87,7 @@ export class Host {
   /**
    * Live messages wait here while the history is fetched; null afterwards.
    *
-   * @type {Numbered[] | null}
+   * @type {(Numbered | Gap)[] | null}
    */
   waiting = null;
   /**
@@ -213,15 +96,58 @@ export class Host {
    * @type {Numbered[]}
    */
   tail = [];
+  /**
+   * The moment that is looked at; null for the newest.
+   *
+   * @type {Point | null}
+   */
+  then = null;
+  /** The last values of `cpu`, for the table of all hosts. */
+  cpu = /** @type {number[]} */ ([]);
+  /**
+   * The last samples, of a host that has no history.
+   *
+   * @type {Point[]}
+   */
+  lately = [];
+  /**
+   * What was lost last, or the last restart.
+   *
+   * @type {(Gap & { time: number }) | null}
+   */
+  loss = null;
 
   /** @param {string} name */
   constructor(name) {
     this.name = name;
   }
 
+  /**
+   * A time in words; in a replay always with its date.
+   *
+   * @param {number} ms since 1970
+   */
+  moment(ms, withSeconds = true) {
+    return moment(ms, Boolean(this.hello.replay), withSeconds);
+  }
+
+  /** What is shown: of the moment that is looked at, or the newest. */
+  get shown() {
+    return this.then ?? this.newest;
+  }
+
   /** @param {string} name */
   value(name) {
-    return valueOf(this.newest, name);
+    return valueOf(this.shown, name);
+  }
+
+  /**
+   * The instances of a metric, such as `cpu:0` of `cpu`.
+   *
+   * @param {string} family
+   */
+  instances(family) {
+    return [...this.metrics.keys()].filter((name) => name.startsWith(`${family}:`));
   }
 
   /** @param {string} name */
@@ -239,6 +165,7 @@ export class Host {
    *
    * @param {string} name
    * @param {number} value
+   * @returns {"" | "warn" | "critical"}
    */
   level(name, value) {
     const { warn = Infinity, critical = Infinity } = this.metric(name) ?? {};
@@ -266,12 +193,13 @@ export class Host {
   /**
    * Completes the history with what came before, and with what waited.
    *
-   * @param {Numbered[]} old
+   * @param {(Numbered | Gap)[]} old
    */
   fill(old) {
-    let { top } = old[0]?.data ?? {};
+    /** @type {Metric["data"] | undefined} */
+    let last;
     for (const message of [...old, ...(this.waiting ?? [])]) {
-      top = message.data.top ??= top;
+      if (message.type !== "gap") last = keepLists(message.data, last);
       this.history?.push(message);
       // A hello lists alerts without their samples.
       const isFired = message.type === "alert" && message.alert.state === "firing" && this.isFiring(message.alert);
@@ -364,6 +292,8 @@ export class State {
         break;
       case "gap":
         this.gaps += 1;
+        host.loss = { ...message, time: host.newest?.data.timestamp ?? NaN };
+        (host.waiting ?? host.history)?.push(message);
         break;
       case "end":
         host.ended = true;
@@ -383,15 +313,16 @@ export class State {
     const isKnown = stream === host.stream && seq <= host.seq;
     if (isKnown) return;
     Object.assign(host, { stream, seq, ended: false });
-    message.data.top ??= host.newest?.data.top;
+    keepLists(message.data, host.newest?.data);
     if (message.type === "alert") {
       this.#takeAlert(host, message);
       host.tail.push(message);
     } else {
       Object.assign(host, { newest: message, arrived: now, tail: [message] });
+      host.cpu = [...host.cpu, valueOf(message, "cpu")].slice(-POINTS);
+      host.lately = [...host.lately, { ...message, time: message.data.timestamp }].slice(-LATELY);
     }
-    if (host.waiting) host.waiting.push(message);
-    else host.history?.push(message);
+    (host.waiting ?? host.history)?.push(message);
   }
 
   /**
@@ -411,8 +342,9 @@ export class State {
 
   /** @param {string} name */
   select(name) {
-    if (this.host) this.host.history = this.host.waiting = null;
+    if (this.host) this.host.history = this.host.waiting = this.host.then = null;
     this.selected = name;
+    if (!name) return;
     const host = this.hostNamed(name);
     host.history = new History();
     host.waiting = [...host.tail];

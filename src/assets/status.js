@@ -1,25 +1,34 @@
-// What is said of the connection: whether what is shown is live, and of when it is.
+// The header: what is shown, whether it is live, and what is wrong.
 
-import { counted, moment, span } from "./format.js";
+import { append, byId, find, resize, setText } from "./dom.js";
+import { problemsOf } from "./events.js";
+import { counted, span, text, unbroken, uptime } from "./format.js";
+import { MINUTE_MS, RANGES, page, windowOf } from "./page.js";
 
 /**
- * @typedef {import("./connection.js").Connection} Connection
  * @typedef {import("./state.js").Host} Host
  *
- * The style sheet knows the kinds.
- * @typedef {"connecting" | "waiting" | "live" | "replay" | "stale" | "lost" | "down" | "over"} Kind
+ * What is said of the connection. The style sheet knows the kinds.
+ * @typedef {"connecting" | "waiting" | "live" | "replay" | "paused" | "back" | "stale" | "lost" | "down" | "over"} Kind
  * @typedef {{ kind: Kind, word: string, banner: string }} Status
  */
 
 /** How long any connection gets: a server without samples must not be flooded with new ones. */
 export const LISTEN_MS = 5000;
+/** Lines of what is wrong; the rest is counted. */
+const MOST_LINES = 8;
+const TITLES = /** @type {Record<Kind, string>} */ ({ live: "", replay: "▷ ", paused: "‖ ", back: "◀ ", stale: "○ " });
 
-/**
- * @param {Connection} connection
- * @param {Host | undefined} host
- * @returns {Status}
- */
-export function statusOf(connection, host) {
+/** The host that is shown or, before there is a sample, the first that was named. */
+function shown() {
+  const [first] = page.state.hosts.values();
+  return page.state.host ?? first;
+}
+
+/** @returns {Status} */
+function status() {
+  const { connection, paused, state } = page;
+  const host = shown();
   const now = performance.now();
   const hasEnded = connection.state === "ended" || (host?.ended && connection.state === "open");
   if (hasEnded) return { kind: "over", word: "Ended", banner: "The recording is over." };
@@ -30,51 +39,172 @@ export function statusOf(connection, host) {
       return { kind: "down", word: "Disconnected", banner: connection.reason };
     case "connecting":
     case "waiting":
-      return reconnecting(connection, host);
+      return reconnecting();
   }
   if (!connection.heard && now - connection.openedAt > LISTEN_MS) {
     const banner = "Connected, but no data has arrived. A proxy in front of the server may be holding it back.";
     return { kind: "stale", word: "No data", banner };
   }
-  if (host?.isStale(now)) return { kind: "stale", word: "Stale", banner: "No new data. Data shown may be stale." };
+  if (state.host ? state.host.isStale(now) : state.isSilent(now)) {
+    return { kind: "stale", word: "Stale", banner: "No new data. Data shown may be stale." };
+  }
   const banner = connection.isBlocked ? `${connection.blockedBy}: using Server-Sent Events instead.` : "";
   const replay = host?.hello.replay;
   if (host && !host.newest) {
     const awaited = replay?.wait ? counted(replay.wait, "viewer") : "the first sample";
     return { kind: "waiting", word: `${replay ? "Replay: waiting" : "Waiting"} for ${awaited}`, banner };
   }
+  if (paused) return { kind: "paused", word: "Paused", banner };
+  if (page.until !== null || page.isPinned) return { kind: "back", word: "Looking back", banner };
   if (!replay) return { kind: "live", word: "Live", banner };
   return { kind: "replay", word: replay.speed ? `Replay ×${replay.speed}` : "Replay at full speed", banner };
+}
+
+/** @returns {Status} */
+function reconnecting() {
+  const { attempt, trouble } = page.connection;
+  if (!attempt) return { kind: "connecting", word: "Connecting", banner: "" };
+  const banner = page.state.host
+    ? `Connection lost. Reconnection attempt ${attempt}… Data shown may be stale. ${trouble}`
+    : `No connection. Attempt ${attempt}… ${trouble}`;
+  return { kind: "lost", word: `Reconnecting (${attempt})…`, banner };
 }
 
 /**
  * The time of the newest sample, or how old it is; of a replay, with its date and how much was played.
  *
  * @param {Kind} kind
- * @param {Host | undefined} host
  */
-export function clockNow(kind, host) {
+function clockNow(kind) {
+  const host = shown();
   if (!host?.newest) return "";
   const { timestamp } = host.newest.data;
-  const { replay } = host.hello;
-  if (kind === "stale" || kind === "lost" || kind === "down") {
-    return `${span(performance.now() - host.arrived)} old, of ${moment(timestamp, Boolean(replay))}`;
+  const { cursor, paused } = page;
+  const { first = NaN, last = NaN } = host.hello.replay ?? {};
+  const now = host.moment(timestamp);
+  if (isOld(kind)) return `${span(performance.now() - host.arrived)} old, of ${now}`;
+  if (kind === "paused" && paused) return `at ${host.moment(paused.at)}, ${counted(host.seq - paused.seq, "new message")}`;
+  if (kind === "back") {
+    const time = cursor ?? windowOf(host).to;
+    return `at ${host.moment(time)}, ${span(timestamp - time)} back`;
   }
-  const { first = 0, last = 0 } = replay ?? {};
   const played = (100 * (timestamp - first)) / (last - first);
-  const share = kind === "replay" && first && 0 <= played && played <= 100 ? `, ${played.toFixed(0)} % played` : "";
-  return moment(timestamp, Boolean(replay)) + share;
+  return kind === "replay" && played >= 0 && played <= 100 ? `${now}, ${played.toFixed()} % played` : now;
 }
 
-/**
- * @param {Connection} connection
- * @param {Host | undefined} host
- * @returns {Status}
- */
-function reconnecting({ attempt, trouble }, host) {
-  if (!attempt) return { kind: "connecting", word: "Connecting", banner: "" };
-  const banner = host
-    ? `Connection lost. Reconnection attempt ${attempt}… Data shown may be stale. ${trouble}`
-    : `No connection. Attempt ${attempt}… ${trouble}`;
-  return { kind: "lost", word: `Reconnecting (${attempt})…`, banner };
+/** @param {Kind} kind */
+function isOld(kind) {
+  return ["stale", "lost", "down"].includes(kind);
+}
+
+export function showStatus() {
+  const { state, connection, paused } = page;
+  const { kind, word, banner } = status();
+  document.body.dataset.state = kind;
+  document.body.toggleAttribute("data-old", isOld(kind));
+  const isShown = [...state.hosts.values()].some((host) => host.newest);
+  find(document, "main").hidden = !isShown;
+  byId("controls").hidden = !isShown;
+  const name = !state.host && state.hosts.size > 1 ? counted(state.hosts.size, "host") : shown()?.name ?? "metrics";
+  setText(byId("host"), name);
+  setText(byId("word"), word);
+  setText(byId("clock"), clockNow(kind));
+  byId("banner").hidden = !banner;
+  setText(byId("trouble"), banner);
+  const delay = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
+  setText(byId("countdown"), delay > 0 ? `Next in ${Math.ceil(delay / 1000)} s.` : "");
+  byId("retry").hidden = !isOld(kind) && kind !== "over";
+  setText(byId("pause"), paused ? "Go on" : "Pause");
+  byId("pause").hidden = kind === "over";
+  byId("live").hidden = page.until === null && !page.isPinned;
+  const alerts = state.alerts().length;
+  document.title = `${alerts ? `▲ ${alerts} ` : ""}${TITLES[kind] ?? `(${word}) `}${name}`;
+}
+
+/** @param {Host} host */
+export function showHost(host) {
+  const { system, interval, server } = host.hello;
+  const up = host.value("uptime");
+  const facts = [
+    system?.os,
+    system?.cores && counted(system.cores, "core"),
+    system?.memory && text(system.memory, "B"),
+    up >= 0 && `up ${uptime(up)}`,
+    `every ${interval / 1000} s`,
+  ];
+  const known = facts.flatMap((fact) => (fact ? [unbroken(fact)] : []));
+  setText(byId("system"), known.join(" · "));
+  if (!host.newest) return;
+  const { seq, data } = host.newest;
+  const cost = host.metric("agentCpu") ? ` · agent ${text(host.value("agentCpu"), "%")} CPU, ${text(host.value("agentMemory"), "B")}` : "";
+  setText(byId("about"), `Sample ${seq}, ${host.moment(data.timestamp)} · ${server}${cost}`);
+}
+
+/** Shows the windows that the server holds, and the chosen one. */
+export function showWindows() {
+  const { host } = page.state;
+  const newest = host?.newest?.data.timestamp ?? 0;
+  const held = (newest - (host?.hello.held ?? newest)) / MINUTE_MS;
+  const inputs = /** @type {NodeListOf<HTMLInputElement>} */ (byId("windows").querySelectorAll("input"));
+  inputs.forEach((input, index) => {
+    const minutes = RANGES[index];
+    const label = input.parentElement;
+    // One that is longer than what is held shows all of it.
+    if (label) label.hidden = index > 2 && minutes !== page.minutes && held <= RANGES[index - 1];
+    input.checked = minutes === page.minutes;
+  });
+}
+
+/** Shows the names of the hosts. */
+export function showHosts() {
+  const { hosts, selected } = page.state;
+  const names = page.state.names();
+  byId("switch").hidden = names.length < 2;
+  const list = byId("hosts", HTMLSelectElement);
+  const all = page.connection.isBlocked ? names : ["", ...names];
+  if (list.options.length !== all.length) list.replaceChildren(...all.map((name) => new Option(name || "all", name)));
+  for (const option of list.options) {
+    const firing = hosts.get(option.value)?.alerts.size;
+    if (option.value) setText(option, firing ? `▲ ${option.value}, ${firing} firing` : option.value);
+  }
+  list.value = selected;
+}
+
+/** @type {Record<import("./sentence.js").Urgency, [string, string]>} */
+export const URGENCY_MARKS = {
+  silent: ["○", "stale"], alert: ["▲", "critical"], critical: ["■", "critical"], warning: ["◆", "warn"], event: ["·", ""],
+  note: ["·", ""], well: ["✓", ""],
+};
+
+/** Shows what is wrong with this host, and since when; of others, which alerts fire. */
+export function showAlerts() {
+  const { host: own, hosts } = page.state;
+  /** @type {{ words: string, level: string, since: number }[]} */
+  const lines = [];
+  /** @type {(host: Host, prefix: string, then?: Host["then"]) => void} */
+  const add = (host, prefix, then) => problemsOf(host, then).forEach(({ urgency, forms, since }, index) => {
+    const [mark, level] = URGENCY_MARKS[urgency];
+    if (urgency === "silent" || (index && (host !== own || prefix === "now: "))) return;
+    lines.push({ words: `${mark} ${prefix}${forms[0]}`, level, since: host === own ? since : NaN });
+  });
+  if (own?.then) add(own, "then: ", own.then);
+  if (own) add(own, own.then ? "now: " : "");
+  for (const host of hosts.values()) if (host !== own && host.alerts.size) add(host, `${host.name}: `);
+  const more = lines.length - MOST_LINES;
+  if (more > 1) lines.splice(MOST_LINES, more, { words: `and ${more} more`, level: "", since: NaN });
+  const list = byId("alerts");
+  list.className = ["critical", "warn"].find((level) => lines.some((line) => line.level === level)) ?? "";
+  resize(list, lines.length, "li").forEach((line, index) => {
+    const { words, since, level } = lines[index];
+    if (!line.firstChild) {
+      append(line, "span");
+      append(line, "button");
+    }
+    const [text, button] = /** @type {HTMLCollectionOf<HTMLElement>} */ (line.children);
+    line.className = level;
+    setText(text, words);
+    button.hidden = Number.isNaN(since);
+    button.dataset.time = `${since}`;
+    setText(button, `since ${own?.moment(since || 0)}`);
+  });
 }

@@ -49,6 +49,7 @@ mod other_ways;
 mod packaging;
 mod page;
 mod page_alerts;
+mod page_charts;
 mod page_elsewhere;
 mod page_honest;
 mod page_looks;

@@ -24,7 +24,7 @@ const PROBE: &str = "
     };
     window.series = (name) => {
         const { history } = metrics.state.host;
-        return Array.from({ length: history.length }, (_, i) => [history.value('seq', i), history.time(i), history.value(name, i)]);
+        return Array.from({ length: history.length }, (_, i) => [history.points[i].seq, history.time(i), history.value(name, i)]);
     };
 ";
 
@@ -80,10 +80,9 @@ fn its_values_are_those_of_the_socket() {
     // Read in the same turn as the condition, as the next sample may arrive at any time.
     let shown = format!(
         "(() => {{ if (!({drawn})) return null; \
-         const card = (name, part) => document.querySelector(`[data-metric=${{name}}] ${{part}}`).textContent; \
+         const card = (name) => document.querySelector(`[data-metric=${{name}}] b`).textContent; \
          const now = view(); return {{ seq: now.seq, data: now.data, stream: now.stream, \
-         cpu: card('cpu', '.number'), memory: card('memory', '.number'), \
-         users: card('activeUsers', '.number') }} }})()",
+         cpu: card('cpu'), memory: card('memory') }} }})()",
     );
     let shown = wait_for(
         PATIENCE,
@@ -107,10 +106,6 @@ fn its_values_are_those_of_the_socket() {
                     let one_digit = |name: &str| json!(format!("{:.1}", data.values[name]));
                     assert_eq!(shown["cpu"], one_digit("cpu"));
                     assert_eq!(shown["memory"], one_digit("memory"));
-                    assert_eq!(
-                        shown["users"],
-                        json!(data.values["activeUsers"].to_string())
-                    );
                 }
                 sent.push((seq, data.timestamp, data.values["cpu"]));
             }
@@ -182,7 +177,7 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_shown() {
     let seen = browser.eval(look);
     let list = seen["list"].as_str().unwrap();
     assert!(
-        list.starts_with("▲ web-1: busy: CPU 97.0\u{a0}% > 90 for "),
+        list.starts_with("▲ busy: CPU 97.0\u{a0}% > 90 for "),
         "{seen}"
     );
     assert_eq!(
@@ -195,11 +190,12 @@ fn an_alert_is_shown_and_cleared_and_the_end_is_shown() {
     );
     assert_eq!(browser.eval("document.title"), "(Ended) web-1");
     // A value that could not be read is not shown as 0.
-    let requests = "document.querySelector('[data-metric=requestsPerSecond] .number').textContent";
-    assert_eq!(browser.eval(requests), "–");
+    let requests = "[...document.querySelectorAll('#values tr')].at(-1).textContent";
+    browser.eval("document.getElementById('values').parentNode.open = true");
+    browser.wait_until(&format!("{requests} === 'TCP accepts/s–'"), requests);
     // Nor is a metric that isn't in the recording.
-    let charts = "['usage', 'rates'].map((id) => document.getElementById(id).hidden)";
-    assert_eq!(browser.eval(charts), json!([false, true]));
+    let shown = "[...document.querySelectorAll('figure:not([hidden])')].map(({ id }) => id)";
+    assert_eq!(browser.eval(shown), json!(["chart-total", "chart-memory"]));
     let view = browser.eval("view()");
     assert_eq!((&view["attempt"], &view["seq"]), (&json!(0), &json!(42)));
     assert_eq!(browser.take_errors(), Vec::<String>::new());
@@ -219,19 +215,22 @@ fn a_value_that_is_not_zero_is_not_shown_as_zero() {
         "view().seq >= 1 && document.getElementById('values') !== null",
         VIEW,
     );
+    browser.eval("document.getElementById('values').parentNode.open = true");
+    browser.wait_until(
+        "view().filled && document.querySelector('#values tbody tr') !== null && \
+         document.querySelector('#chart-cores li') !== null",
+        VIEW,
+    );
     let shown = browser.eval(
-        "(async () => {
-            document.getElementById('values').parentNode.open = true;
-            const frame = () => new Promise((done) => requestAnimationFrame(done));
-            while (!document.querySelector('#values tbody tr')) await frame();
-            const cells = (id) => [...document.getElementById(id).tBodies[0].rows].map((row) => row.innerText);
-            const { parts } = await import('./format.js');
+        "(() => {
+            const rows = (id) => [...document.getElementById(id).tBodies[0].rows]
+                .map((row) => [...row.cells].map((cell) => cell.textContent.trim()).join('|'));
             return {
-                cpu: document.querySelector('[data-metric=cpu] .number').textContent,
-                cores: [...document.getElementById('cores').children].map((core) => core.textContent),
-                top: cells('processes'),
-                values: cells('values').filter((row) => /OOM|Network/.test(row)),
-                zeros: [[0, '%'], [0, 'B/s'], [0, '1/s'], [1e-12, '1/s'], [0.04, '°C']].map((p) => parts(...p)[0]),
+                cpu: document.querySelector('[data-metric=cpu] b').textContent,
+                cores: document.querySelector('#chart-cores ul').textContent,
+                top: rows('processes'),
+                values: rows('values').filter((row) => /OOM|Network/.test(row)),
+                network: document.querySelector('#chart-network li:last-child b').textContent,
             };
         })()",
     );
@@ -239,12 +238,25 @@ fn a_value_that_is_not_zero_is_not_shown_as_zero() {
         shown,
         json!({
             "cpu": "0.04",
-            "cores": ["<1", "0"],
-            "top": ["sh\t7\t0.0003\u{a0}%\t0.00002\u{a0}%"],
-            "values": ["OOM kills\t0.004\u{a0}/s", "Network out\t0.2\u{a0}B/s"],
-            "zeros": ["0.0", "0", "0", "1e-12", "0.0"],
+            "cores": "hottest: 0 (<1 %), 1 (0 %)",
+            "top": ["sh|7|–|<0.1|<0.1"],
+            "values": ["OOM kills|0.004\u{a0}/s", "Network out|0.2\u{a0}B/s"],
+            "network": "<0.1",
         })
     );
+    let zeros = in_format(
+        "[[0, '%'], [0, 'B/s'], [0, '1/s'], [1e-12, '1/s'], [0.04, '°C']].map((p) => parts(...p)[0])",
+    );
+    assert_eq!(
+        browser.eval(&zeros),
+        json!(["0.0", "0", "0", "1e-12", "0.0"])
+    );
+}
+
+/// An expression of the names in the page's `format.js`.
+pub(crate) fn in_format(expression: &str) -> String {
+    let source = include_str!("../../src/assets/format.js").replace("export ", "");
+    format!("(() => {{ {source}; return {expression}; }})()")
 }
 
 #[test]
@@ -257,13 +269,16 @@ fn several_hosts_have_a_switch_and_each_its_history() {
     });
     let replay = Metrics::replay(&files).args(["--speed", "20"]).start();
     let mut browser = open(replay.port());
+    // First a table of all of them.
+    let rows = "[...document.querySelectorAll('#hosts-table a')].map((link) => [link.textContent, link.hash])";
+    let both = json!([["● web-1", "#host=web-1"], ["● web-2", "#host=web-2"]]);
     browser.wait_until(
-        "view().filled && document.getElementById('hosts').options.length === 2",
-        VIEW,
+        &format!("JSON.stringify({rows}) === JSON.stringify({both})"),
+        rows,
     );
     assert_eq!(
-        browser.eval("document.getElementById('switch').hidden"),
-        false
+        browser.eval("[document.getElementById('hosts').options.length, document.getElementById('switch').hidden]"),
+        json!([3, false])
     );
     for host in ["web-2", "web-1", "web-2"] {
         browser.eval(&format!(
@@ -277,7 +292,10 @@ fn several_hosts_have_a_switch_and_each_its_history() {
         browser.wait_until(&shown, VIEW);
         assert_unbroken(&mut browser);
         assert_eq!(series(&mut browser, "cpu")[0].0, 1);
-        assert_eq!(browser.eval("location.hash"), json!(format!("#{host}")));
+        assert_eq!(
+            browser.eval("location.hash"),
+            json!(format!("#host={host}"))
+        );
     }
     assert_eq!(browser.take_errors(), Vec::<String>::new());
 }

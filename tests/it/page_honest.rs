@@ -7,7 +7,7 @@ use crate::harness::metrics::Metrics;
 use crate::harness::proxy::Proxy;
 use crate::harness::recording::plain;
 use crate::harness::viewer::Viewer;
-use crate::page::{VIEW, open, with_alert};
+use crate::page::{VIEW, in_format, open, with_alert};
 
 /// What the header says, whether all of it is within the window, and whether what is below is dimmed.
 const HEADER: &str = "(() => {
@@ -93,7 +93,7 @@ fn a_replay_says_so_with_its_speed_and_its_date() {
     assert!(clock.starts_with(dated), "{clock}");
     assert!(clock.ends_with(" % played"), "{clock}");
     assert_eq!(playing["dimmed"], false);
-    let times = "[...document.querySelectorAll('figure time'), document.getElementById('events').rows[1].cells[1], \
+    let times = "[...document.querySelectorAll('#timeline time, #alerts button'), document.getElementById('events').rows[1].cells[0], \
                  document.getElementById('about')].map((node) => node.textContent)";
     browser.wait_until("document.getElementById('events') !== null", VIEW);
     let times: Vec<String> = serde_json::from_value(browser.eval(times)).unwrap();
@@ -108,14 +108,13 @@ fn a_value_of_another_day_has_its_date() {
     let replay = Metrics::replay([&file]).args(["--wait", "1"]).start();
     let mut browser = open(replay.port());
     let shown = browser.eval(
-        "(async () => {
-            const { moment } = await import('./format.js');
+        &in_format("(() => {
             const now = new Date();
             const day = (days) => new Date(now.getFullYear(), now.getMonth(), now.getDate() + days, 4, 5, 6).getTime();
             const year = new Date(now.getFullYear() - 1, 0, 9, 4, 5, 6);
             return [moment(day(0)), moment(day(0), true).split('\\u00a0').length, moment(day(-1)).split('\\u00a0').length,
                     moment(day(1), false, false).slice(-5), moment(year.getTime()).replace(`${year.getFullYear()}`, 'YEAR')];
-        })()",
+        })()"),
     );
     let nb = "\u{a0}";
     assert_eq!(

@@ -42,9 +42,8 @@ fn the_page_has_a_section_for_them() {
     let mut browser = open(statsd.serve.port());
     browser.wait_until("view().filled", VIEW);
     statsd.send(REPORT);
-    let section = "[...document.getElementById('tables').children]
-        .filter((box) => box.querySelector('summary').textContent === 'Application')
-        .flatMap((box) => [...box.querySelector('table').rows].map((row) => [row.cells[0], row.cells[3]].map((cell) => cell.textContent)))";
+    let section = "[...document.getElementById('values Application')?.tBodies[0].rows ?? []]
+        .map((row) => [...row.cells].map((cell) => cell.textContent.trim()))";
     browser.wait_until(
         &format!("{section}.length === 4 && {section}[0][1] === '7'"),
         section,
@@ -60,7 +59,7 @@ fn the_page_has_a_section_for_them() {
             "queue.wait.max"
         ])
     );
-    let card = "document.querySelector('[data-metric=activeUsers]').textContent";
+    let card = "(document.querySelector('#counters [data-key=activeUsers]')?.textContent ?? '')";
     browser.wait_until(
         &format!("{card}.includes('App users') && {card}.includes('4321')"),
         card,

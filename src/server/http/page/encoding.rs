@@ -1,16 +1,22 @@
 //! The two forms of a part of the page, plain and gzipped, and which one a client wants (RFC 9110, section 12.5.3).
 
-use std::io::Write;
+use std::num::NonZeroU64;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use hyper::header::{ACCEPT_ENCODING, HeaderMap};
+use zopfli::{Format, Options, compress};
+
+/// More rounds take longer and save nothing.
+const ROUNDS: NonZeroU64 = NonZeroU64::MIN.saturating_add(2);
 
 /// `text` as a gzip file without name and time, so that the same text always produces the same bytes.
 pub(super) fn gzip(text: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(text)?;
-    encoder.finish()
+    let mut file = Vec::new();
+    let options = Options {
+        iteration_count: ROUNDS,
+        ..Options::default()
+    };
+    compress(options, Format::Gzip, text, &mut file)?;
+    Ok(file)
 }
 
 /// Whether a client wants gzip: it accepts it, and doesn't prefer plain text. A client that names no encoding gets

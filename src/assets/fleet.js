@@ -1,0 +1,71 @@
+// The table of all hosts: trouble first.
+
+import { byId, find, setText } from "./dom.js";
+import { problemsOf } from "./events.js";
+import { counted, onScale, text } from "./format.js";
+import { page } from "./page.js";
+import { URGENCY_MARKS } from "./status.js";
+import { fillHeads, fillRows } from "./tables.js";
+
+/**
+ * @typedef {import("./state.js").Host} Host
+ * @typedef {import("./tables.js").Row} Row
+ */
+
+/** How the levels are called, and their marks. */
+const COUNTED = { critical: "▲ critical", stale: "○ stale", warn: "◆ warning", "": "● well" };
+/** Rows above and below those in view. */
+const SPARE = 5;
+
+/**
+ * How a host is, and what is to be said of it.
+ *
+ * @param {Host} host
+ * @returns {{ mark: string, level: string, what: string }}
+ */
+function stateOf(host) {
+  const [first] = host.newest ? problemsOf(host) : [];
+  const [mark, level] = URGENCY_MARKS[host.newest ? first?.urgency ?? "well" : "silent"];
+  const [top] = [...(host.newest?.data.top ?? [])].sort((one, other) => other.cpu - one.cpu);
+  return { mark: level ? mark : "●", level, what: first?.forms[0] ?? (top ? `${top.name} ${text(top.cpu, "%")}` : "") };
+}
+
+/** @type {(value: number, decimals?: number) => import("./tables.js").Cell} */
+const number = (value, decimals = 1) => ({ text: onScale(value, { by: 1, decimals }), by: value });
+
+/** Shows the hosts whose names have the filter in them; of many, those in view. */
+export function renderFleet() {
+  const filter = byId("filter", HTMLInputElement).value.toLowerCase();
+  /** @type {Record<string, number>} */
+  const counts = {};
+  const all = [...page.state.hosts.values()].map((host) => {
+    const { name, cpu } = host;
+    const { level, mark, what } = stateOf(host);
+    counts[level] = (counts[level] ?? 0) + 1;
+    const cores = host.instances("cpu").length || host.hello.system?.cores || NaN;
+    /** @type {Row} */
+    const row = {
+      key: name,
+      cells: [
+        { text: `${mark} ${name}`, by: name, level, href: `#host=${encodeURIComponent(name)}` },
+        { text: what, by: what }, { ...number(host.value("cpu")), line: cpu, top: 100 }, number(host.value("memory")),
+        number(host.value("disk")), number(host.value("load1") / cores, 2),
+      ],
+    };
+    return row;
+  });
+  const said = Object.entries(COUNTED).filter(([level]) => counts[level]).map(([level, name]) => name.replace(" ", ` ${counts[level]} `));
+  setText(byId("counts"), [counted(all.length, "host"), ...said].join("   "));
+  const table = byId("hosts-table", HTMLTableElement);
+  const rows = fillHeads(table, ["Host", "What is wrong, and who", "CPU %", "Mem %", "Disk %", "Load/core"],
+    all.filter(({ key = "" }) => `${key}`.toLowerCase().includes(filter)), 0);
+  const [above, body, below] = table.tBodies;
+  const height = body.rows[0]?.offsetHeight || 32;
+  const scrolled = Math.floor(-above.getBoundingClientRect().top / height) - SPARE;
+  const first = Math.max(0, Math.min(scrolled, rows.length - SPARE));
+  const end = first + Math.ceil(innerHeight / height) + 2 * SPARE;
+  fillRows(body, rows.slice(first, end));
+  [[above, first], [below, Math.max(0, rows.length - end)]].forEach(([spacer, hidden]) => {
+    find(/** @type {HTMLElement} */ (spacer), "td").style.height = `${Number(hidden) * height}px`;
+  });
+}
