@@ -105,49 +105,7 @@ impl<'a> EventList<'a> {
             },
             LinePart::new(2, Tone::Plain, "events"),
         ];
-        let glyphs = canvas.style.glyphs();
-        let count = |kinds: &[MarkKind], is_open: Option<bool>| {
-            let wanted = |it: &&Occurrence<'_>| {
-                kinds.contains(&it.kind) && is_open.is_none_or(|open| open == it.is_open)
-            };
-            self.events.iter().filter(wanted).count()
-        };
-        let levels = [MarkKind::Warning, MarkKind::Critical];
-        for (rank, count, tone, mark, word) in [
-            (
-                1,
-                count(&[MarkKind::Firing], None),
-                Tone::Critical,
-                glyphs.alert,
-                "firing",
-            ),
-            (
-                1,
-                count(&[MarkKind::Resolved], None),
-                Tone::Plain,
-                glyphs.resolved,
-                "over",
-            ),
-            (3, count(&levels, None), Tone::Warn, "!", "at a level"),
-            (
-                4,
-                count(&[MarkKind::Gap], None),
-                Tone::Dim,
-                glyphs.gap,
-                "gaps",
-            ),
-            (
-                4,
-                count(&[MarkKind::Restart], None),
-                Tone::Dim,
-                "R",
-                "restarts",
-            ),
-        ] {
-            if count > 0 {
-                parts.push(LinePart::new(rank, tone, format!("{mark} {count} {word}")));
-            }
-        }
+        parts.extend(self.counts(canvas));
         if is_reading {
             parts.push(LinePart::new(3, Tone::Dim, "reading older"));
         }
@@ -155,6 +113,25 @@ impl<'a> EventList<'a> {
         let oldest = oldest.flat_map(|oldest| times(oldest, canvas.now));
         let since: Vec<_> = oldest.map(|time| format!("since {time}")).collect();
         spread(parts, &since, canvas)
+    }
+
+    /// How many events there are of each kind that occurred.
+    fn counts(&self, canvas: Canvas) -> Vec<LinePart> {
+        use MarkKind::{Critical, Firing, Gap, Resolved, Restart, Warning};
+        let glyphs = canvas.style.glyphs();
+        let kinds: [(u8, &[MarkKind], Tone, &str, &str); 5] = [
+            (1, &[Firing], Tone::Critical, glyphs.alert, "firing"),
+            (1, &[Resolved], Tone::Plain, glyphs.resolved, "over"),
+            (3, &[Warning, Critical], Tone::Warn, "!", "at a level"),
+            (4, &[Gap], Tone::Dim, glyphs.gap, "gaps"),
+            (4, &[Restart], Tone::Dim, "R", "restarts"),
+        ];
+        let part = |(rank, kinds, tone, mark, word): (u8, &[MarkKind], Tone, &str, &str)| {
+            let events = self.events.iter().filter(|it| kinds.contains(&it.kind));
+            let count = events.count();
+            (count > 0).then(|| LinePart::new(rank, tone, format!("{mark} {count} {word}")))
+        };
+        kinds.into_iter().filter_map(part).collect()
     }
 
     /// The time of the oldest sample.

@@ -116,26 +116,28 @@ fn header(state: &ViewState, choice: &Choice, shown: usize, canvas: Canvas) -> S
             format!("{} PAUSED", glyphs.paused),
         ));
     }
-    let newest = state
-        .hosts
-        .values()
-        .filter_map(|host| host.history.newest())
-        .max();
-    let newest = newest.filter(|_| state.back.is_none());
     let is_live = states
         .iter()
         .any(|it| matches!(it, RowState::Critical | RowState::Warning | RowState::Well));
+    spread(parts, &newest_times(state, is_live, canvas), canvas)
+}
+
+/// The time of the newest sample, in several lengths, and whether it is live.
+fn newest_times(state: &ViewState, is_live: bool, canvas: Canvas) -> Vec<String> {
+    let newest = (state.hosts.values())
+        .filter_map(|host| host.history.newest())
+        .max();
+    let newest = newest.filter(|_| state.back.is_none());
     let live = if is_live && !canvas.paused {
-        format!("{} LIVE  ", glyphs.live)
+        format!("{} LIVE  ", canvas.style.glyphs().live)
     } else {
         String::new()
     };
-    let times: Vec<String> = newest
+    newest
         .map_or_else(Vec::new, |at| times(at, canvas.now))
         .into_iter()
         .map(|time| format!("{live}{time}"))
-        .collect();
-    spread(parts, &times, canvas)
+        .collect()
 }
 
 /// The state of a row, for the counts.

@@ -264,7 +264,7 @@ impl Ui {
         if is_next {
             moments.find(|it| moment.position < it.position)
         } else {
-            moments.filter(|it| it.position < moment.position).last()
+            moments.rfind(|it| it.position < moment.position)
         }
     }
 

@@ -121,7 +121,7 @@ pub(super) fn dot_length(length: u64, step: u64, cells: usize) -> u64 {
     let of_odd_steps = multiples.filter(|_| !3_600_000_u64.is_multiple_of(step));
     let parts = [10, 8, 5, 4, 3, 2]
         .into_iter()
-        .filter(|count| step % count == 0 && *count < step)
+        .filter(|count| step.is_multiple_of(*count) && *count < step)
         .map(|count| step / count);
     let dots = 2.0 * cells.max(1) as f64;
     let distance = |dot: u64| (dot as f64 * dots / length.max(1) as f64).ln().abs();

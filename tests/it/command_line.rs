@@ -73,7 +73,7 @@ fn help_has_the_same_parts_in_the_same_order_for_every_command() {
         for needed in ["Usage:", "Options:", "Output:", "Examples:", "Exit status:"] {
             assert!(found(&needed).is_some(), "{command}: {needed}\n{help}");
         }
-        let last = help.lines().filter(|line| line.ends_with(':')).next_back();
+        let last = help.lines().rfind(|line| line.ends_with(':'));
         assert_eq!(last, Some("Exit status:"), "{command}");
     }
 }

@@ -6,6 +6,9 @@ use super::super::units::{clock, day};
 use super::super::zoom::round_times;
 use super::picture::Picture;
 
+/// A day in milliseconds.
+const DAY_MS: u64 = 86_400_000;
+
 /// Cells between two times.
 const APART: usize = 10;
 
@@ -68,13 +71,13 @@ fn set_mark(cell: &mut FootCell, kind: MarkKind) {
 /// `14:05`, with seconds if they matter, or the day if it isn't the newest one.
 fn time_label(picture: &Picture<'_>, time: u64) -> String {
     let clock = clock(time);
-    let short = if time % 60_000 == 0 {
+    let short = if time.is_multiple_of(60_000) {
         clock[..5].to_owned()
     } else {
         clock
     };
     // Midnight names its day.
-    if time % 86_400_000 == 0 || picture.axis.cell() > 3_600_000 {
+    if time.is_multiple_of(DAY_MS) || picture.axis.cell() > 3_600_000 {
         day(time)
     } else {
         short
@@ -91,23 +94,12 @@ pub(super) fn timeline(picture: &Picture<'_>) -> StyledLine {
     if newest == 0 {
         return line;
     }
-    let begin = clock(oldest)[..5].to_owned();
-    let begin = if oldest / 86_400_000 == newest / 86_400_000 {
-        begin
-    } else {
-        format!("{} {begin}", day(oldest))
-    };
+    let begin = held_since(oldest, newest);
     line.pad(left.saturating_sub(begin.len() + 2));
     line.push(Tone::Dim, begin);
     line.pad(left - 1);
-    line.push(
-        Tone::Dim,
-        if picture.canvas.style.unicode {
-            "├"
-        } else {
-            "|"
-        },
-    );
+    let is_unicode = picture.canvas.style.unicode;
+    line.push(Tone::Dim, if is_unicode { "├" } else { "|" });
     let cells = picture.widths.cells.saturating_sub(1).max(1);
     let span = (newest - oldest).max(1);
     let place = |time: u64| {
@@ -140,13 +132,16 @@ pub(super) fn timeline(picture: &Picture<'_>) -> StyledLine {
     for (tone, text) in row {
         line.push(tone, text);
     }
-    line.push(
-        Tone::Dim,
-        if picture.canvas.style.unicode {
-            "┤"
-        } else {
-            "|"
-        },
-    );
+    line.push(Tone::Dim, if is_unicode { "┤" } else { "|" });
     line
+}
+
+/// The time of the oldest sample, with its day unless the newest is of the same day.
+fn held_since(oldest: u64, newest: u64) -> String {
+    let time = &clock(oldest)[..5];
+    if oldest / DAY_MS == newest / DAY_MS {
+        time.to_owned()
+    } else {
+        format!("{} {time}", day(oldest))
+    }
 }

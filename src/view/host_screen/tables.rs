@@ -305,6 +305,12 @@ fn shares(
         shares.insert(at, (TableKind::Other(index), lines.len()));
     }
     shares.retain(|(_, lines)| *lines > 0);
+    fit(&mut shares, height);
+    shares
+}
+
+/// Leaves out tables, the least important first, until the others fit into `height` lines. Events take what is left.
+fn fit(shares: &mut Vec<(TableKind, usize)>, height: usize) {
     let taken = |shares: &[(TableKind, usize)]| -> usize {
         shares.iter().map(|(_, lines)| lines + 1).sum::<usize>()
     };
@@ -316,29 +322,28 @@ fn shares(
         TableKind::Networks,
         TableKind::Disks,
     ] {
-        if taken(&shares) <= room {
+        if taken(shares) <= room {
             break;
         }
         shares.retain(|(it, _)| *it != kind);
     }
-    while taken(&shares) > room
+    while taken(shares) > room
         && let Some(last) = shares
             .iter()
             .rposition(|(kind, _)| matches!(kind, TableKind::Other(_)))
     {
         shares.remove(last);
     }
-    if let Some(excess) = taken(&shares).checked_sub(room)
+    if let Some(excess) = taken(shares).checked_sub(room)
         && let Some((_, lines)) = shares.first_mut()
     {
         *lines = lines.saturating_sub(excess).max(8.min(height));
     }
-    while taken(&shares) > room && shares.pop().is_some() {}
-    let left = room - taken(&shares);
+    while taken(shares) > room && shares.pop().is_some() {}
+    let left = room - taken(shares);
     if left >= 4 {
         shares.push((TableKind::Events, left - 1));
     }
-    shares
 }
 
 /// The containers and services.

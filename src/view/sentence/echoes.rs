@@ -25,6 +25,6 @@ pub(super) fn mark(drafts: &mut [Draft]) {
                 .any(|(metric, its)| metric == cause && *its <= urgency)
         };
         draft.is_echo = urgency != Urgency::Alert
-            && follows.is_some_and(|(_, causes)| causes.iter().any(|cause| is_said(&cause)));
+            && follows.is_some_and(|(_, causes)| causes.iter().any(is_said));
     }
 }

@@ -213,6 +213,12 @@ impl Case {
             };
             state.alert(0, &host, (StreamId(1), 5001), &alert.alert(), &sample, now);
         }
+        self.lose(&mut state, &host, now);
+        self.fall_silent(&mut state, &host, &mut now);
+        (state, now)
+    }
+
+    fn lose(&self, state: &mut ViewState, host: &HostName, now: Now) {
         if let Some(Loss {
             reason,
             from,
@@ -224,20 +230,22 @@ impl Case {
                 elapsed: now.elapsed - Duration::from_secs(ago),
                 ..now
             };
-            state.gap(0, &host, Gap { from, to, reason }, at);
+            state.gap(0, host, Gap { from, to, reason }, at);
         }
+    }
+
+    fn fall_silent(&self, state: &mut ViewState, host: &HostName, now: &mut Now) {
         if let Some(silence) = &self.silence {
             now.elapsed += Duration::from_secs(silence.age);
             let retry_at = now.elapsed + Duration::from_secs(silence.wait);
             match silence.kind.as_str() {
                 "lost" => state.lost(0, &silence.reason, silence.attempt, retry_at),
                 "refused" => state.refused(0, &silence.reason),
-                "stale" => state.stale(&host),
-                "over" => state.host_ended(&host),
+                "stale" => state.stale(host),
+                "over" => state.host_ended(host),
                 _ => {}
             }
         }
-        (state, now)
     }
 
     fn metrics(&self) -> Vec<MetricInfo> {
