@@ -37,7 +37,8 @@ impl Steady {
                         oldest = oldest.max(age(data.timestamp));
                         count.fetch_add(1, Ordering::Relaxed);
                     }
-                    Some(Seen::Message(Wire::Heartbeat { .. }, _)) | None => {}
+                    // A hello comes again when there is another metric.
+                    Some(Seen::Message(Wire::Heartbeat { .. } | Wire::Hello { .. }, _)) | None => {}
                     Some(other) => panic!("{other:?}"),
                 }
             }
