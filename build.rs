@@ -4,11 +4,6 @@
 //! leave in a source tarball. Where there is nothing to read, no commit is named. A debug build names none either: to
 //! keep up with the commits, it would have to be compiled again after each of them.
 
-#![expect(
-    clippy::print_stdout,
-    reason = "this is how a build script talks to cargo"
-)]
-
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
