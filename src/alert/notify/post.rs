@@ -102,8 +102,6 @@ async fn answered(
     })
 }
 
-/// Connects to the first of the host's addresses that answers. Each gets a little time before the next is tried as
-/// well: if IPv6 leads nowhere, IPv4 is tried within the deadline.
 /// Connects to the server of `webhook`, and sends it nothing.
 ///
 /// # Errors
@@ -116,6 +114,8 @@ pub(super) async fn reach(webhook: &Webhook) -> Result<(), String> {
     }
 }
 
+/// Connects to the first of the host's addresses that answers. Each gets a little time before the next is tried as
+/// well: if IPv6 leads nowhere, IPv4 is tried within the deadline.
 async fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
     let addresses = tokio::net::lookup_host((host, port)).await?;
     let attempts = addresses

@@ -42,7 +42,7 @@ pub(crate) const RECIPES: [Recipe; 3] = [
         file: "Caddyfile",
         program: "caddy",
         args: &["run", "--adapter", "caddyfile", "--config", "FILE"],
-        before: "{\n\tadmin off\n\tauto_https disable_redirects\n}\n",
+        before: "",
         after: "",
     },
     Recipe {
@@ -71,7 +71,10 @@ impl Recipe {
             let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
             let port = free.local_addr().unwrap().port();
             drop(free);
-            self.write(dir.path(), port, upstream);
+            // The port of plain HTTP belongs to another program, as it often does.
+            let taken = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+            let http = taken.local_addr().unwrap().port();
+            self.write(dir.path(), (port, http), upstream);
             let mut child = self.spawn(dir.path());
             let stderr = Pump::of(child.stderr.take().unwrap());
             let is_up = wait_for(
@@ -97,7 +100,7 @@ impl Recipe {
     }
 
     /// Writes the recipe as it is, but for this machine.
-    fn write(self, dir: &Path, port: u16, upstream: u16) {
+    fn write(self, dir: &Path, (port, http): (u16, u16), upstream: u16) {
         let pair = Authority::new().sign(dir, &[NAMES.1], Valid::Now);
         let [cert, key] = [&pair.cert, &pair.key].map(|path| path.display().to_string());
         let both = [&pair.cert, &pair.key].map(|path| std::fs::read(path).unwrap());
@@ -108,6 +111,10 @@ impl Recipe {
         let here = recipe
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{upstream}"))
             .replace("8443", &port.to_string())
+            .replace(
+                "\tauto_https",
+                &format!("\tadmin off\n\thttp_port {http}\n\tauto_https"),
+            )
             .replace("/etc/metrics/fullchain.pem", &cert)
             .replace("/etc/metrics/privkey.pem", &key)
             .replace("/etc/metrics/haproxy.pem", &joined.display().to_string())
