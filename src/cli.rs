@@ -98,8 +98,8 @@ pub struct ServerArgs {
 
     /// Say what would work and what would fail, and exit
     ///
-    /// What this host lets us read and why the rest is absent, and what each flag would do: 1 if anything would fail.
-    /// Creates, binds, locks and sends nothing.
+    /// What can be read, and what each flag would do. The exit status is 1 if anything would fail. Creates, binds, locks
+    /// and sends nothing.
     #[arg(long, conflicts_with = "notify_test", help_heading = None)]
     pub check: bool,
 

@@ -176,12 +176,14 @@ enum Command {
 }
 
 impl Cli {
-    /// What SIGHUP means to the command: a server with files to reread does that.
+    /// What SIGHUP means to the command: a server with files to reread does that. So does one of a service manager, even
+    /// if there are none: there, SIGHUP asks to reload, and nothing else.
     #[must_use]
     pub fn hangup(&self) -> signals::Hangup {
+        let is_service = std::env::var_os("NOTIFY_SOCKET").is_some_and(|it| !it.is_empty());
         let can_reload = match &self.command {
-            Command::Serve(args) => args.can_reload(),
-            Command::Replay(args) => args.can_reload(),
+            Command::Serve(args) => is_service || args.can_reload(),
+            Command::Replay(args) => is_service || args.can_reload(),
             _ => false,
         };
         if can_reload {

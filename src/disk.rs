@@ -18,13 +18,35 @@ use std::path::Path;
 #[cfg(unix)]
 pub fn may_create_in(directory: &Path) -> io::Result<()> {
     use rustix::fs::{Access, access};
+    must_be_directory(directory)?;
     Ok(access(directory, Access::WRITE_OK | Access::EXEC_OK)?)
 }
 
 /// The same where only the attempt could tell.
 #[cfg(not(unix))]
 pub fn may_create_in(directory: &Path) -> io::Result<()> {
-    fs::metadata(directory).map(|_| ())
+    must_be_directory(directory)
+}
+
+fn must_be_directory(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_dir() {
+        Ok(())
+    } else {
+        Err(ErrorKind::NotADirectory.into())
+    }
+}
+
+/// Whether `file` could be run as a program, which is only asked, not tried.
+///
+/// # Errors
+/// Why not.
+#[cfg(unix)]
+pub fn may_run(file: &Path) -> io::Result<()> {
+    use rustix::fs::{Access, access};
+    if fs::metadata(file)?.is_dir() {
+        return Err(ErrorKind::PermissionDenied.into());
+    }
+    Ok(access(file, Access::EXEC_OK)?)
 }
 
 /// The file operations of a system. The default methods are those of the real one.

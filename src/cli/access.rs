@@ -107,7 +107,7 @@ impl ServerAccessArgs {
                     path.display()
                 ));
             }
-            notices.extend(exposed(path, found));
+            notices.extend(exposed(path, found).map(|it| format!("warning: {it}")));
             if tls.is_none() && listen.iter().any(|addr| !addr.is_loopback()) {
                 notices.push(format!("warning: {IN_THE_CLEAR}"));
             }
@@ -181,10 +181,17 @@ const SECONDS_A_DAY: u64 = 24 * 60 * 60;
 fn tls_findings(tls: &Tls, now: u64) -> Vec<Finding> {
     let file = tls.cert_file().display();
     let names = tls.names().join(", ");
-    let of = format!("the certificate in '{file}' for {names}");
+    let mut of = format!("the certificate in '{file}'");
+    let nameless = if names.is_empty() {
+        let text = format!("{of} names no host: clients will not trust it");
+        Some(Finding::Notable(text))
+    } else {
+        of = format!("{of} for {names}");
+        None
+    };
     let (from, until) = tls.validity().unwrap_or((0, u64::MAX));
     let days = until.saturating_sub(now) / SECONDS_A_DAY;
-    vec![if now < from {
+    let validity = if now < from {
         let days = counted(from.saturating_sub(now).div_ceil(SECONDS_A_DAY), "day");
         Finding::Fault(format!("{of} becomes valid only in {days}"))
     } else if until < now {
@@ -197,7 +204,8 @@ fn tls_findings(tls: &Tls, now: u64) -> Vec<Finding> {
         Finding::Notable(format!("{of} expires in {days}: renew it"))
     } else {
         Finding::Ready(format!("{of} is valid for {}", counted(days, "day")))
-    }]
+    };
+    std::iter::once(validity).chain(nameless).collect()
 }
 
 /// An error with its causes.
@@ -256,7 +264,7 @@ impl ClientAccessArgs {
         let token_file = self.token_file();
         let token = token_file.as_deref().map(token::read).transpose()?;
         if let (Some(path), Some(found)) = (&token_file, &token) {
-            warnings.extend(exposed(path, found));
+            warnings.extend(exposed(path, found).map(|it| format!("warning: {it}")));
             if let Some(address) = servers.iter().find_map(Endpoint::open_address) {
                 warnings.push(format!(
                     "warning: the token crosses the network in the clear on its way to {address}: use wss:// or ssh://"
@@ -282,6 +290,6 @@ fn exposed(path: &Path, found: &FoundToken) -> Option<String> {
         (false, false) => return None,
     };
     Some(format!(
-        "warning: {who_can} the token in '{path}': chmod 600 '{path}'"
+        "{who_can} the token in '{path}': chmod 600 '{path}'"
     ))
 }

@@ -61,6 +61,13 @@ pub fn explain(error: &Error) -> Option<String> {
         Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
+    if let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::MissingRequiredArgument
+        && missing.iter().any(|it| it.starts_with("<FILE>"))
+    {
+        let needed = "replay needs a recording: metrics replay FILE, or --demo for a built-in one";
+        return Some(needed.to_owned());
+    }
     // `--interval <DURATION>`, `-l <HOST:PORT>`, `[SERVER]...`
     let flag = text(ContextKind::InvalidArg)?.split(' ').next()?;
     match error.kind() {

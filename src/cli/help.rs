@@ -38,7 +38,9 @@ const EVERYDAY: [(&str, &[&str]); 4] = [
     ),
     (
         "replay",
-        &["speed", "loop", "start", "end", "rebase", "listen", "alert"],
+        &[
+            "demo", "check", "speed", "loop", "start", "end", "rebase", "listen", "alert",
+        ],
     ),
 ];
 

@@ -1,5 +1,7 @@
 //! `--check`: what would come of a server, without starting it.
 
+use std::net::SocketAddr;
+
 use crate::alert::KnownMetrics;
 use crate::alert::notify::reach;
 use crate::cli::{Finding, GlobalArgs, ServerArgs};
@@ -7,7 +9,7 @@ use crate::descriptors;
 use crate::millis::epoch_millis;
 use crate::protocol::DEFAULT_PORT;
 use crate::server::listen::{self, ListenAddr};
-use crate::source::host::in_use::{is_listened_on, may_bind};
+use crate::source::host::in_use::{collides, is_listened_on, may_bind};
 use crate::wording::{counted, one_or_more};
 
 use super::{Exit, Failure, alerts, data, notify};
@@ -56,7 +58,7 @@ impl CheckReport {
             0 => "Nothing would fail.\n".to_owned(),
             _ => format!("{} would fail.\n", counted(faults, "thing")),
         };
-        data::print(self.text.into_bytes()).await?;
+        data::print_text(self.text.into_bytes()).await?;
         Ok(if faults == 0 {
             Exit::Done
         } else {
@@ -73,10 +75,15 @@ pub(super) async fn server(
     global: &GlobalArgs,
     report: &mut CheckReport,
 ) {
+    let mut ours = Vec::new();
     for (addr, is_optional) in listen::places(listen, DEFAULT_PORT) {
+        let is_twice = is_twice(addr, &mut ours);
         let found = match (may_bind(addr), is_listened_on(addr)) {
             (Err(_), _) if is_optional => continue,
             (Err(reason), _) => Finding::Fault(format!("cannot listen on {addr}: {reason}")),
+            _ if is_twice => Finding::Fault(format!(
+                "cannot listen on {addr}: another --listen already does"
+            )),
             (Ok(()), Some(true)) => {
                 Finding::Fault(format!("cannot listen on {addr}: address already in use"))
             }
@@ -97,6 +104,13 @@ pub(super) async fn server(
     notifiers(args, has_rules, global, report).await;
 }
 
+/// Whether `addr` collides with what is `ours`, which it then belongs to as well.
+pub(super) fn is_twice(addr: SocketAddr, ours: &mut Vec<SocketAddr>) -> bool {
+    let is_twice = ours.iter().any(|held| collides(*held, addr));
+    ours.push(addr);
+    is_twice
+}
+
 fn viewers(wanted: u64) -> Finding {
     let fit = descriptors::viewers_that_fit(wanted);
     let viewers = counted(fit, "viewer");
@@ -110,8 +124,8 @@ fn viewers(wanted: u64) -> Finding {
     }
 }
 
-/// Whether there are rules.
-fn rules(args: &ServerArgs, known: &KnownMetrics, report: &mut CheckReport) -> bool {
+/// What the rules say; returns whether there are any.
+pub(super) fn rules(args: &ServerArgs, known: &KnownMetrics, report: &mut CheckReport) -> bool {
     let read = alerts::written(&args.alerts, known).and_then(|written| {
         let rules = written.map(|it| it.parse(known)).transpose();
         rules.map_err(|error| Failure::usage(error.to_string()))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::GlobalArgs;
+use crate::cli::{Finding, GlobalArgs};
 use crate::protocol::shown;
 use crate::signals::Asked;
 use crate::talk;
@@ -246,6 +246,42 @@ fn killing_signal(status: ExitStatus) -> Option<i32> {
 #[cfg(not(unix))]
 fn killing_signal(_: ExitStatus) -> Option<i32> {
     None
+}
+
+/// What would come of COMMAND with these words, if there are any. It is only looked up.
+pub(super) fn finding(words: &[OsString]) -> Option<Finding> {
+    let program = words.first()?;
+    let name = program.to_string_lossy();
+    Some(match look_up(program) {
+        Ok(()) => Finding::Ready(format!("'{}' can be run", shown(&name))),
+        Err(error) => Finding::Fault(cannot_run(program, &error).to_string()),
+    })
+}
+
+/// Finds a program as the system would: a name alone in the directories of `PATH`.
+#[cfg(unix)]
+fn look_up(program: &OsStr) -> io::Result<()> {
+    use crate::disk::may_run;
+    use std::os::unix::ffi::OsStrExt;
+    if program.as_bytes().contains(&b'/') {
+        return may_run(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/bin:/usr/bin".into());
+    let mut reason = ErrorKind::NotFound;
+    for directory in std::env::split_paths(&path) {
+        match may_run(&directory.join(program)) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => reason = error.kind(),
+            Err(_) => {}
+        }
+    }
+    Err(reason.into())
+}
+
+/// Elsewhere, only a start can tell.
+#[cfg(not(unix))]
+fn look_up(_: &OsStr) -> io::Result<()> {
+    Ok(())
 }
 
 fn cannot_run(program: &OsStr, error: &io::Error) -> Failure {

@@ -1,7 +1,5 @@
 //! `metrics completions`: what a shell needs to complete our command lines.
 
-use std::io::ErrorKind;
-
 use clap::Command;
 use clap_complete::{Shell, generate};
 
@@ -23,10 +21,6 @@ pub async fn print(args: &CompletionsArgs, mut command: Command) -> Result<Exit,
     let name = command.get_name().to_owned();
     let mut script = Vec::new();
     generate(args.shell, &mut command, name, &mut script);
-    match data::print(script).await {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(anyhow::Error::new(error).context("cannot write to stdout"))?
-        }
-        _ => Ok(Exit::Done),
-    }
+    data::print_text(script).await?;
+    Ok(Exit::Done)
 }

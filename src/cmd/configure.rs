@@ -66,7 +66,11 @@ pub(super) fn reload(
         loop {
             asked.notified().await;
             let rules = rules.as_ref().and_then(RulesInForce::reload);
-            for result in trust.reload().into_iter().chain(rules) {
+            let results: Vec<_> = trust.reload().into_iter().chain(rules).collect();
+            if results.is_empty() {
+                announce::say(&global, "Reload: there is nothing to reread.");
+            }
+            for result in results {
                 match result {
                     Ok(done) => announce::say(&global, &format!("Reload: {done}.")),
                     Err(error) => {

@@ -58,7 +58,7 @@ fn page_of(command: &Command, version: &str, names: &[String]) -> io::Result<Vec
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
-    man.render_synopsis_section(&mut page)?;
+    synopsis(command).to_writer(&mut page)?;
     man.render_description_section(&mut page)?;
     man.render_options_section(&mut page)?;
     if command.has_subcommands() {
@@ -71,6 +71,18 @@ fn page_of(command: &Command, version: &str, names: &[String]) -> io::Result<Vec
     see_also(&name(command), names, &mut rest);
     rest.to_writer(&mut page)?;
     Ok(page)
+}
+
+/// The usage line of the help: with all flags, and without their values, it would be long and wrong.
+fn synopsis(command: &Command) -> Roff {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage:").trim();
+    let name = command.get_bin_name().unwrap_or_default();
+    let rest = usage.strip_prefix(name).unwrap_or(usage);
+    let mut section = Roff::new();
+    section.control("SH", ["SYNOPSIS"]);
+    section.text([bold(name), roman(rest)]);
+    section
 }
 
 /// The text after the flags: each of its sections has a line with a colon, and lines to be kept as they are.

@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
 use crate::harness::certificates::{Authority, Valid};
@@ -67,7 +68,7 @@ fn a_host_without_faults_passes_and_nothing_is_left_behind() {
     .success();
     has(&output, "ok      listens on a free port of 127.0.0.1");
     has(&output, "ok      alerts by 1 rule");
-    has(&output, "ok      json (127.0.0.1) answers");
+    has(&output, "ok      json (127.0.0.1) accepts connections");
     has(&output, "ok      exec (true) can be run");
     has_part(&output, "ok", " metrics: ");
     has_part(&output, "ok", "a token would be created in");
@@ -214,10 +215,165 @@ fn a_replay_is_checked_too() {
         replay.args(["--check", "--", "false"]).run()
     };
     let output = check().success();
-    has(&output, "ok      Replaying web-1 (3 rows).");
+    has(&output, "ok      replays web-1 (3 rows)");
     has(&output, "ok      listens on a free port of 127.0.0.1");
     std::fs::write(&path, "timestamp,host\nx,y\n").unwrap();
     let output = check().code(1);
     has_part(&output, "FAILS", "r.csv");
     assert_eq!(names_in(dir.path()), ["r.csv"]);
+}
+
+#[test]
+fn flags_that_collide_with_each_other_are_found() {
+    let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let (alone, all) = (port.to_string(), format!("0.0.0.0:{port}"));
+    let reason = "another --listen already does";
+    for pair in [[&alone, &alone], [&alone, &all], [&all, &alone]] {
+        let args = ["--allow-anonymous", "-l", pair[0], "-l", pair[1]];
+        has_part(&check(&args).code(1), "FAILS", reason);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("statsd").display().to_string();
+    for [one, other] in [[&alone, &alone], [&alone, &all], [&path, &path]] {
+        let args = ["-l", "0", "--statsd", one, "--statsd", other];
+        let output = check(&args).code(1);
+        has_part(&output, "FAILS", "another --statsd already does");
+        has(&output, "1 thing would fail.");
+    }
+    // Any number of free ports is there.
+    let free = ["-l", "0", "-l", "0", "--statsd", "0", "--statsd", "0"];
+    check(&free).success();
+}
+
+#[test]
+fn what_is_in_the_way_of_a_statsd_socket_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("statsd");
+    let text = path.display().to_string();
+    let check = || check(&["-l", "0", "--statsd", &text]);
+    std::fs::write(&path, "").unwrap();
+    has_part(
+        &check().code(1),
+        "FAILS",
+        "a file that is not a socket is in the way",
+    );
+    std::fs::remove_file(&path).unwrap();
+    let socket = UnixDatagram::bind(&path).unwrap();
+    has_part(&check().code(1), "FAILS", "another process receives there");
+    // Nobody receives there any more.
+    drop(socket);
+    has_part(&check().success(), "ok", "receives statsd packets in");
+}
+
+#[test]
+fn a_spool_where_nothing_can_be_kept_is_found() {
+    let output = check(&["-l", "0", "--spool", "/proc/spool"]).code(1);
+    has_part(
+        &output,
+        "FAILS",
+        "cannot write in '/proc': no space is left there",
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for path in [file.clone(), file.join("below")] {
+        let output = check(&["-l", "0", "--spool", &path.display().to_string()]).code(1);
+        has_part(&output, "FAILS", "the spool cannot write in '");
+        has_part(&output, "FAILS", "not a directory");
+    }
+    let token = file.join("token").display().to_string();
+    let output = check(&["-l", "0", "--token-file", &token]).code(1);
+    has_part(&output, "FAILS", "ot a directory");
+}
+
+#[test]
+fn the_command_of_a_replay_is_looked_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.csv");
+    std::fs::write(&path, plain("web-1", 3, 1000)).unwrap();
+    let check = |args: &[&str]| {
+        let replay = Metrics::replay([&path]).arg("--check");
+        replay.args(args).run()
+    };
+    has(&check(&["--", "sh"]).success(), "ok      'sh' can be run");
+    let missing = check(&["--", "no-such-program"]).code(1);
+    has_part(
+        &missing,
+        "FAILS",
+        "cannot run 'no-such-program': there is no such program",
+    );
+    let plain = path.display().to_string();
+    let output = check(&["--", &plain]).code(1);
+    has_part(&output, "FAILS", "r.csv': permission denied");
+}
+
+#[test]
+fn without_a_server_no_port_is_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("r.csv");
+    std::fs::write(&path, plain("web-1", 3, 1000)).unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let replay = Metrics::new().arg("replay").arg(&path);
+    let args = [
+        "--check",
+        "--print-alerts",
+        "--alert",
+        "cpu > 90",
+        "-l",
+        &port,
+    ];
+    let output = replay.args(args).run().success();
+    has(&output, "ok      alerts by 1 rule");
+    assert!(!output.text().contains("listen"), "{}", output.story());
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_fault() {
+    for args in ["serve --check -l 0", "completions bash"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let check = Metrics::new().args(args.split(' '));
+        let output = check
+            .spawn_into(writer, std::process::Stdio::piped())
+            .wait();
+        output.success();
+    }
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let check = Metrics::new().args(["serve", "--check", "-l", "0"]);
+    let output = check.spawn_into(full, std::process::Stdio::piped()).wait();
+    output.code(1).stderr_has("cannot write to stdout: ");
+}
+
+#[test]
+fn a_note_has_one_label() {
+    let dir = tempfile::tempdir().unwrap();
+    let token = dir.path().join("token");
+    std::fs::write(&token, "0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&token, PermissionsExt::from_mode(0o644)).unwrap();
+    let pair = Authority::new().sign(dir.path(), &[], Valid::Now);
+    let [token, cert, key] = [&token, &pair.cert, &pair.key].map(|it| it.display().to_string());
+    let args = [
+        "-l",
+        "0",
+        "--token-file",
+        &token,
+        "--tls-cert",
+        &cert,
+        "--tls-key",
+        &key,
+    ];
+    let output = check(&args).success();
+    has_part(
+        &output,
+        "note    every user of this machine can read",
+        "chmod 600",
+    );
+    has_part(&output, "note", "names no host: clients will not trust it");
+    assert!(!output.text().contains("warning"), "{}", output.story());
 }

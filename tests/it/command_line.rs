@@ -157,6 +157,17 @@ fn man_pages_describe_every_flag() {
             let is_described = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '\\');
             assert!(is_described, "{command} --{flag}: {text:?}");
         }
+        let help = shown(&[command, "--help"]);
+        for rest in help.split("[env: ").skip(1) {
+            let name = rest.split(|c: char| !c.is_ascii_uppercase() && c != '_');
+            let name = name.into_iter().next().unwrap();
+            assert!(page.contains(name), "{command} lacks {name}:\n{page}");
+        }
+        let usage = help.lines().find_map(|line| line.strip_prefix("Usage: "));
+        let (_, synopsis) = page.split_once(".SH SYNOPSIS\n").unwrap();
+        let synopsis = synopsis.lines().next().unwrap();
+        let synopsis = synopsis.replace("\\fB", "").replace("\\fR", "");
+        assert_eq!(Some(&*synopsis.replace("\\-", "-")), usage, "{command}");
         for section in [
             "NAME",
             "OPTIONS",
@@ -186,4 +197,13 @@ fn hidden_commands_are_not_listed() {
         !help.contains("completions") && !help.contains("man "),
         "{help}"
     );
+}
+
+#[test]
+fn a_replay_of_nothing_mentions_the_demo() {
+    assert!(shown(&["replay", "-h"]).contains("--demo"));
+    let output = Metrics::new().arg("replay").run().code(2);
+    output
+        .stderr_has("metrics replay FILE")
+        .stderr_has("--demo");
 }

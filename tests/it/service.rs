@@ -198,3 +198,16 @@ fn a_stalled_sampler_is_no_longer_well() {
     holder.wait().unwrap();
     assert_eq!(manager.hear(), "WATCHDOG=1");
 }
+
+/// A service manager's request to reload is not one to stop, even if there is nothing to reload.
+#[test]
+fn a_service_without_files_survives_a_reload() {
+    let manager = Manager::new();
+    let serve = manager.serve("").start();
+    assert_eq!(manager.hear(), "READY=1");
+    serve.signal(Signal::HUP);
+    serve.wait_for_stderr("Reload: there is nothing to reread.");
+    serve.signal(Signal::TERM);
+    assert_eq!(manager.hear(), "STOPPING=1");
+    serve.wait().success();
+}

@@ -235,7 +235,14 @@ pub async fn reach(
     let answers = targets.iter().map(|target| async {
         let answer = match target {
             Target::Program(_) => Ok("can be run".to_owned()),
-            Target::Webhook(webhook) => post::reach(webhook).await.map(|()| "answers".to_owned()),
+            Target::Webhook(webhook) => post::reach(webhook).await.map(|()| {
+                let unchecked = if webhook.tls {
+                    "; its certificate was not checked"
+                } else {
+                    ""
+                };
+                format!("accepts connections{unchecked}")
+            }),
         };
         (target.to_string(), answer)
     });

@@ -3,10 +3,10 @@
 use crate::alert::KnownMetrics;
 use crate::cli::{Finding, GlobalArgs};
 use crate::cmd::check::{self, CheckReport};
-use crate::cmd::{Exit, Failure};
+use crate::cmd::{Exit, Failure, child};
 use crate::source::recording::Input;
 
-use super::description::what;
+use super::description::hosts_and_rows;
 use super::flags::ReplayArgs;
 use super::prepared::ready;
 
@@ -15,8 +15,10 @@ use super::prepared::ready;
 /// # Errors
 /// When the flags contradict each other, or the report cannot be printed.
 pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, Failure> {
-    let exposure = args.server.access.check_exposure(&args.server.listen);
-    exposure.map_err(Failure::usage)?;
+    if !args.print_alerts {
+        let exposure = args.server.access.check_exposure(&args.server.listen);
+        exposure.map_err(Failure::usage)?;
+    }
     args.check_window(args.window(), None)?;
     let inputs = args.inputs(global)?;
     let mut report = CheckReport::default();
@@ -26,12 +28,23 @@ pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, 
         report.add(Finding::Notable(text.to_owned()));
     } else {
         report.add(match ready(args, inputs, None, global).await {
-            Ok((prepared, _)) => Finding::Ready(what(args, &prepared.survey)),
+            Ok((prepared, _)) => {
+                let what = hosts_and_rows(args, &prepared.survey);
+                Finding::Ready(format!("replays {what}"))
+            }
             Err(failure) => Finding::Fault(failure.to_string()),
         });
     }
     report.heading("What these flags would do");
     let known = KnownMetrics::any();
-    check::server(&args.server, &args.listen(), &known, global, &mut report).await;
+    if args.print_alerts {
+        // There is no server.
+        check::rules(&args.server, &known, &mut report);
+    } else {
+        check::server(&args.server, &args.listen(), &known, global, &mut report).await;
+    }
+    if let Some(found) = child::finding(&args.command) {
+        report.add(found);
+    }
     report.print().await
 }

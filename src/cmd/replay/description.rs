@@ -46,12 +46,17 @@ pub(super) fn hosts(args: &ReplayArgs, survey: &Survey) -> String {
 
 /// What is replayed, in one sentence.
 pub(super) fn what(args: &ReplayArgs, survey: &Survey) -> String {
+    format!("Replaying {}.", hosts_and_rows(args, survey))
+}
+
+/// `web-1 (297 rows)`
+pub(super) fn hosts_and_rows(args: &ReplayArgs, survey: &Survey) -> String {
     let rows = if survey.rows == 0 {
         String::new()
     } else {
         format!(" ({})", counted(survey.rows, "row"))
     };
-    format!("Replaying {}{rows}.", hosts(args, survey))
+    format!("{}{rows}", hosts(args, survey))
 }
 
 /// The error that no row was played.

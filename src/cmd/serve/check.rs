@@ -1,6 +1,6 @@
 //! `metrics serve --check`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use crate::alert::KnownMetrics;
@@ -9,6 +9,8 @@ use crate::cmd::check::{self, CheckReport};
 use crate::cmd::{Exit, Failure};
 use crate::disk::{directory_of, may_create_in};
 use crate::protocol::HostName;
+#[cfg(unix)]
+use crate::source::host::in_use::has_socket;
 use crate::source::host::in_use::{is_received_on, may_bind};
 use crate::source::host::statsd::StatsdAddress;
 use crate::source::host::{Inspection, inspect};
@@ -39,8 +41,9 @@ pub(super) async fn run(
         &mut report,
     )
     .await;
+    let mut taken = Taken::default();
     for address in &args.statsd {
-        report.add(statsd(address));
+        report.add(taken.check(address));
     }
     for found in args.spool.findings(name) {
         report.add(found);
@@ -70,36 +73,80 @@ fn host(inspection: &Inspection, name: &HostName, report: &mut CheckReport) {
     }
 }
 
-fn statsd(address: &StatsdAddress) -> Finding {
-    let udp = |addr: SocketAddr| match (may_bind(addr), is_received_on(addr)) {
-        (Err(reason), _) => Finding::Fault(format!(
-            "cannot receive statsd packets on UDP {addr}: {reason}"
-        )),
-        (_, Some(true)) => Finding::Fault(format!(
-            "cannot receive statsd packets on UDP {addr}: address already in use"
-        )),
-        _ => Finding::Ready(format!("receives statsd packets on UDP {addr}")),
-    };
-    match address {
-        StatsdAddress::Loopback(port) => udp(SocketAddr::from((Ipv4Addr::LOCALHOST, *port))),
-        StatsdAddress::Udp(addrs) => {
-            let found = addrs.iter().map(|addr| udp(*addr));
-            let mut found: Vec<Finding> = found.collect();
-            found.sort_by_key(|it| !matches!(it, Finding::Fault(_)));
-            let none = || Finding::Fault("the statsd address stands for no address".to_owned());
-            found.into_iter().next().unwrap_or_else(none)
+/// What the addresses of statsd before this one take.
+#[derive(Debug, Default)]
+struct Taken<'a> {
+    udp: Vec<SocketAddr>,
+    paths: Vec<&'a Path>,
+}
+
+impl<'a> Taken<'a> {
+    fn check(&mut self, address: &'a StatsdAddress) -> Finding {
+        match address {
+            StatsdAddress::Loopback(port) => {
+                let v6 = SocketAddr::from((Ipv6Addr::LOCALHOST, *port));
+                let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+                // Without IPv6, it does without.
+                let v6 = may_bind(v6).is_ok().then_some(v6);
+                self.check_all(std::iter::once(v4).chain(v6))
+            }
+            StatsdAddress::Udp(addrs) => self.check_all(addrs.iter().copied()),
+            StatsdAddress::Path(path) => self.check_path(path),
         }
-        StatsdAddress::Path(path) => socket(path),
+    }
+
+    fn check_all(&mut self, addrs: impl Iterator<Item = SocketAddr>) -> Finding {
+        let found = addrs.map(|addr| self.check_udp(addr));
+        let mut found: Vec<Finding> = found.collect();
+        found.sort_by_key(|it| !matches!(it, Finding::Fault(_)));
+        let none = || Finding::Fault("the statsd address stands for no address".to_owned());
+        found.into_iter().next().unwrap_or_else(none)
+    }
+
+    fn check_udp(&mut self, addr: SocketAddr) -> Finding {
+        let is_twice = check::is_twice(addr, &mut self.udp);
+        let reason = match (may_bind(addr), is_received_on(addr)) {
+            (Err(reason), _) => reason,
+            _ if is_twice => "another --statsd already does".to_owned(),
+            (_, Some(true)) => "address already in use".to_owned(),
+            _ => return Finding::Ready(format!("receives statsd packets on UDP {addr}")),
+        };
+        Finding::Fault(format!(
+            "cannot receive statsd packets on UDP {addr}: {reason}"
+        ))
+    }
+
+    fn check_path(&mut self, path: &'a Path) -> Finding {
+        let shown = path.display();
+        let is_twice = self.paths.contains(&path);
+        self.paths.push(path);
+        let reason = match (may_create_in(directory_of(path)), in_the_way(path)) {
+            (Err(error), _) => cause(&error),
+            (Ok(()), Some(reason)) => reason.to_owned(),
+            _ if is_twice => "another --statsd already does".to_owned(),
+            _ => return Finding::Ready(format!("receives statsd packets in '{shown}'")),
+        };
+        Finding::Fault(format!(
+            "cannot create the statsd socket '{shown}': {reason}"
+        ))
     }
 }
 
-fn socket(path: &Path) -> Finding {
-    let shown = path.display();
-    match may_create_in(directory_of(path)) {
-        Ok(()) => Finding::Ready(format!("receives statsd packets in '{shown}'")),
-        Err(error) => Finding::Fault(format!(
-            "cannot create the statsd socket '{shown}': {}",
-            cause(&error)
-        )),
+/// What keeps a socket from being created at `path`. One that nobody receives from any more is replaced.
+#[cfg(unix)]
+fn in_the_way(path: &Path) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt;
+    let found = std::fs::symlink_metadata(path).ok()?;
+    if !found.file_type().is_socket() {
+        Some("a file that is not a socket is in the way")
+    } else if has_socket(path) == Some(true) {
+        Some("another process receives there")
+    } else {
+        None
     }
+}
+
+#[cfg(not(unix))]
+fn in_the_way(_: &Path) -> Option<&'static str> {
+    None
 }

@@ -1,5 +1,6 @@
 //! The spool of `serve`, from its flags to the ring that it fills.
 
+use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +63,14 @@ impl SpoolArgs {
             ))];
         }
         let room = available_bytes(existing).unwrap_or(u64::MAX);
+        if room == 0 {
+            let existing = existing.display();
+            return vec![Finding::Fault(format!(
+                "the spool cannot write in '{existing}': no space is left there"
+            ))];
+        }
+        // What it holds makes room for what comes.
+        let room = room.saturating_add(bytes_in(&own));
         let mut found = vec![Finding::Ready(format!("the spool is kept in '{shown}'"))];
         if room < self.keep_bytes {
             let (room, wanted) = (value(room as f64, "B"), value(self.keep_bytes as f64, "B"));
@@ -71,6 +80,13 @@ impl SpoolArgs {
         }
         found
     }
+}
+
+/// The size of the files in `directory`, as far as they can be seen.
+fn bytes_in(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let sizes = entries.filter_map(|entry| entry.metadata().ok().filter(Metadata::is_file));
+    sizes.map(|file| file.len()).sum()
 }
 
 /// What an earlier run has left, and where this one is kept.

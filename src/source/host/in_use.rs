@@ -20,6 +20,18 @@ pub fn is_received_on(addr: SocketAddr) -> Option<bool> {
     platform::is_received_on(addr)
 }
 
+/// Whether one of our own sockets, at `held`, would keep us from `wanted`.
+#[must_use]
+pub fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
+    platform::collides(held, wanted)
+}
+
+/// Whether a process has a socket at `path`; `None` if this system doesn't tell.
+#[must_use]
+pub fn has_socket(path: &Path) -> Option<bool> {
+    platform::has_socket(path)
+}
+
 /// Whether this machine has the address and this process may use the port.
 ///
 /// # Errors
@@ -53,6 +65,14 @@ mod untold {
     }
 
     pub(super) fn is_received_on(_: SocketAddr) -> Option<bool> {
+        None
+    }
+
+    pub(super) fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
+        held == wanted && wanted.port() != 0
+    }
+
+    pub(super) fn has_socket(_: &Path) -> Option<bool> {
         None
     }
 

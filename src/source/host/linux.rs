@@ -47,7 +47,7 @@ use self::census::Census;
 use self::disks::Disks;
 use self::gpus::Gpus;
 pub(super) use self::in_use::{
-    available_bytes, is_listened_on, is_locked, is_received_on, may_bind,
+    available_bytes, collides, has_socket, is_listened_on, is_locked, is_received_on, may_bind,
 };
 use self::interfaces::Interfaces;
 use self::kernel_tables::KernelTables;

@@ -28,9 +28,37 @@ pub(in crate::source::host) fn is_received_on(addr: SocketAddr) -> Option<bool> 
 }
 
 fn any_collides(mut held: impl Iterator<Item = SocketAddr>, addr: SocketAddr) -> bool {
-    let only = fs::read_to_string("/proc/sys/net/ipv6/bindv6only").unwrap_or_default();
-    let v4_too = only.trim() != "1";
+    let v4_too = covers_v4();
     held.any(|it| collide(it, addr, v4_too))
+}
+
+/// Whether a socket of all IPv6 addresses also has those of IPv4.
+fn covers_v4() -> bool {
+    let only = fs::read_to_string("/proc/sys/net/ipv6/bindv6only").unwrap_or_default();
+    only.trim() != "1"
+}
+
+pub(in crate::source::host) fn collides(held: SocketAddr, wanted: SocketAddr) -> bool {
+    collide(held, wanted, covers_v4())
+}
+
+/// The kernel knows paths as they were given to it, so one that is relative to another directory is missed.
+pub(in crate::source::host) fn has_socket(path: &Path) -> Option<bool> {
+    let table = fs::read_to_string("/proc/net/unix").ok()?;
+    let others = [std::path::absolute(path).ok(), path.canonicalize().ok()];
+    let is_here = |bound: &Path| {
+        let mut others = others.iter().flatten();
+        bound == path || others.any(|it| it == bound)
+    };
+    let mut bound = table.lines().skip(1).filter_map(path_of_socket);
+    Some(bound.any(|bound| is_here(Path::new(bound))))
+}
+
+/// The rest of the line, after `0000000000000000: 00000002 00000000 00000000 0002 01 23456`.
+fn path_of_socket(line: &str) -> Option<&str> {
+    (0..7).try_fold(line, |rest, _| {
+        rest.trim_start().split_once(' ').map(|(_, rest)| rest)
+    })
 }
 
 /// Whether a socket at `held` keeps others from `wanted`. `v4_too`: whether one of all IPv6 addresses also has those of
@@ -175,6 +203,19 @@ mod tests {
         assert_eq!(is_locked(&path), Some(false));
         file.lock().unwrap();
         assert_eq!(is_locked(&path), Some(true));
+    }
+
+    #[test]
+    fn a_socket_is_found_by_its_path_as_long_as_somebody_has_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a socket");
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        assert_eq!(has_socket(&path), Some(true));
+        let crooked = dir.path().join("./../").join(dir.path()).join("a socket");
+        assert_eq!(has_socket(&crooked), Some(true));
+        drop(socket);
+        assert_eq!(has_socket(&path), Some(false));
+        assert_eq!(path_of_socket("0: 2 0 0 0002 01 23456"), None);
     }
 
     #[test]
