@@ -46,7 +46,7 @@ const FOREIGN = ["Other", "Application"];
  *
  * @type {Record<string, string>}
  */
-const NAMES = { load1: "load", cpuThrottled: "throttled" };
+const NAMES = { __proto__: /** @type {any} */ (null), load1: "load", cpuThrottled: "throttled" };
 /** Rise while tasks wait for a disk. */
 const WAITING = /^(disk(Await|Busy|Queue)|iowait|pressureIo|tasksBlocked)/;
 const FILLING = /^(memory|swap|disk|inodes)(:|$)/;

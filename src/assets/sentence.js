@@ -61,7 +61,7 @@ const CAUSES = [
  *
  * @type {Record<string, [number, number]>}
  */
-const WATCHED = { diskAwait: [50, 200], swapIn: [1e6, 1e7] };
+const WATCHED = { __proto__: /** @type {any} */ (null), diskAwait: [50, 200], swapIn: [1e6, 1e7] };
 /** A slow disk matters if one of these says that it is waited for. */
 const WAITED_FOR = { diskBusy: 50, pressureIo: 20, iowait: 20 };
 /** Of these, one says enough. */
@@ -71,7 +71,7 @@ const SLOW_DISK = ["diskAwait", "iowait", "diskBusy", "diskQueue"];
  *
  * @type {Record<string, string>}
  */
-const SAID_BY = { exitedCpu: "cpu", load5: "load1", load15: "load1" };
+const SAID_BY = { __proto__: /** @type {any} */ (null), exitedCpu: "cpu", load5: "load1", load15: "load1" };
 /**
  * What merely follows from something else that is wrong, and would hide what doesn't.
  *

@@ -59,7 +59,7 @@ fn the_page_has_a_section_for_them() {
             "queue.wait.max"
         ])
     );
-    let card = "(document.querySelector('#counters [data-key=activeUsers]')?.textContent ?? '')";
+    let card = "(document.querySelector('[data-key=activeUsers]')?.textContent ?? '')";
     browser.wait_until(
         &format!("{card}.includes('App users') && {card}.includes('4321')"),
         card,
