@@ -12,6 +12,8 @@ WIDTH, HEIGHT, SIZE, MARGIN = 8.4, 18, 14, 16
 PAGE, INK = "#0e141a", "#e8edf2"
 COLOURS = ["#2b3742", "#ff8f85", "#4fd1a1", "#f2b84b", "#56b4e9", "#dd8fbb", "#5fd0d8", "#d3dbe2"]
 BRIGHT = ["#8494a3", "#ff8f85", "#4fd1a1", "#f2b84b", "#56b4e9", "#dd8fbb", "#5fd0d8", "#ffffff"]
+# The places of a braille character's dots, by the bits of its number.
+DOTS = [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3)]
 PLAIN = {"ink": None, "page": None, "bold": False, "dim": False, "reverse": False}
 
 
@@ -80,8 +82,14 @@ def drawn(character, x, y):
         return rectangle(x + 0.4, y + HEIGHT - 3 - height, WIDTH - 0.8, height), 1
     if character in "░▒▓":
         return rectangle(x, y + 3, WIDTH, HEIGHT - 6), {"░": 0.25, "▒": 0.5, "▓": 0.75}[character]
-    if character == "─":
-        return rectangle(x, y + HEIGHT / 2 - 0.5, WIDTH, 1), 1
+    if character in "─┈╌":
+        return rectangle(x, y + HEIGHT / 2 - 0.5, WIDTH if character == "─" else WIDTH / 2, 1), 1
+    if character in "│┤├":
+        tick = {"│": 0, "┤": -WIDTH / 2, "├": WIDTH / 2}[character]
+        return rectangle(x + WIDTH / 2, y, 1, HEIGHT) + rectangle(x + WIDTH / 2, y + HEIGHT / 2, tick, 1), 1
+    if "⠀" < character <= "⣿":
+        return "".join(rectangle(x + column * WIDTH / 2 + 0.4, y + row * HEIGHT / 4 + 0.4, WIDTH / 2 - 0.8, HEIGHT / 4 - 0.8)
+                       for bit, (column, row) in enumerate(DOTS) if ord(character) >> bit & 1), 1
     return None
 
 

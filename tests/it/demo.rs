@@ -36,6 +36,22 @@ fn it_tells_its_story_in_alerts() {
     let first = alerts.first().expect("an alert");
     assert_eq!(first.name, "memory filling");
     assert!(killed > Some(1), "{alerts:#?}");
+    let firing = |name: &str| {
+        let of_it = alerts.iter().rfind(|alert| alert.name == name);
+        of_it.is_some_and(|alert| alert.state == AlertState::Firing)
+    };
+    assert!(
+        !alerts.iter().any(|alert| firing(&alert.name)),
+        "{alerts:#?}"
+    );
+}
+
+/// The shop is all that happens: on a busy machine, its story would be lost among others.
+#[test]
+fn its_host_is_calm_before_the_incident() {
+    let demo = Metrics::new().args(["replay", "--demo", "--end", "20s", "--print-alerts"]);
+    let output = demo.args(["--alert", "busy: cpu > 60"]).run().success();
+    output.stdout_is("");
 }
 
 /// A newcomer sees the first alert within ten seconds: at ten times its speed, in the first 100 s of the recording.

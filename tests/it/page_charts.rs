@@ -236,6 +236,18 @@ fn a_constant_rate_is_not_drawn_along_an_edge() {
     assert!((0.36..0.91).contains(&share), "{share}");
 }
 
+/// The summary of two minutes, `bucket` of them before `now` in milliseconds. One of them has a peak.
+fn summary(now: u64, bucket: u64) -> String {
+    let from = (now / (2 * MINUTE) - 4 - bucket) * 2 * MINUTE;
+    let most = if bucket == 30 { 99 } else { 13 };
+    let values = |cpu: u64| json!({ "cpu": cpu, "memory": 40 });
+    let summary = json!({
+        "type": "summary", "host": "web-1", "from": from, "to": from + 2 * MINUTE, "count": 120,
+        "mean": values(12), "min": values(11), "max": values(most),
+    });
+    summary.to_string()
+}
+
 /// A server that holds seven hours: an hour ago, one sample in a bucket was a peak.
 #[test]
 fn a_long_window_is_fetched_in_buckets_and_a_peak_of_one_sample_stays_visible() {
@@ -260,16 +272,9 @@ fn a_long_window_is_fetched_in_buckets_and_a_peak_of_one_sample_stays_visible() 
             asked.lock().unwrap().send(query.to_owned()).unwrap();
             say(socket, &[&hello("web-1", now - 7 * 60 * MINUTE, 0)]);
             if query.contains("step=") {
-                for bucket in (0..7 * 30_u64).rev() {
-                    let from = (now / (2 * MINUTE) - 4 - bucket) * 2 * MINUTE;
-                    let most = if bucket == 30 { 99 } else { 13 };
-                    let values = |cpu: u64| json!({ "cpu": cpu, "memory": 40 });
-                    let summary = json!({
-                        "type": "summary", "host": "web-1", "from": from, "to": from + 2 * MINUTE, "count": 120,
-                        "mean": values(12), "min": values(11), "max": values(most),
-                    });
-                    say(socket, &[&summary.to_string()]);
-                }
+                (0..7 * 30)
+                    .rev()
+                    .for_each(|bucket| say(socket, &[&summary(now, bucket)]));
             } else if query.contains("since=") {
                 (1..300).for_each(|seq| say(socket, &[&shifted(seq)]));
             }

@@ -142,7 +142,7 @@ impl Lines {
     /// The columns of a host; if it has announced nothing, its first sample shows what it has.
     fn columns_of(&mut self, host: &HostName, sample: &Sample) -> &[String] {
         let choice = &self.choice;
-        
+
         (self.columns.entry(host.clone()).or_insert_with(|| {
             let names = sample.values.iter().map(|(name, _)| describe(name, 0));
             choice.columns(host, &names.collect::<Vec<MetricInfo>>())

@@ -9,7 +9,7 @@ use crate::recording::{ReadError, Reader, unpacked};
 
 use super::series::Bytes;
 
-/// 10 minutes at 2 s, compressed.
+/// 9 minutes at 2 s, compressed.
 const RECORDING: &[u8] = include_bytes!("demo.csv.gz");
 
 /// Opens it.
