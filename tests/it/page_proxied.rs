@@ -100,16 +100,15 @@ fn scripts_that_do_not_load_are_reported_without_a_script() {
     let serve = Metrics::serve().start();
     let up = format!("http://127.0.0.1:{}", serve.port());
     let shown = "getComputedStyle(document.getElementById('unstarted')).visibility";
-    for refused in ["app.js", "state.js"] {
-        let nginx = Nginx::start(&format!(
-            "location / {{ proxy_pass {up}; }} location /{refused} {{ return 403; }}"
-        ));
-        let mut browser = Browser::open(&format!("http://127.0.0.1:{}/", nginx.port()));
-        browser.wait_until(
-            &format!("document.getElementById('unstarted') && {shown} === 'visible'"),
-            "document.body.innerText",
-        );
-    }
+    // The only script: the server sends all modules as one.
+    let nginx = Nginx::start(&format!(
+        "location / {{ proxy_pass {up}; }} location /app.js {{ return 403; }}"
+    ));
+    let mut browser = Browser::open(&format!("http://127.0.0.1:{}/", nginx.port()));
+    browser.wait_until(
+        &format!("document.getElementById('unstarted') && {shown} === 'visible'"),
+        "document.body.innerText",
+    );
 }
 
 /// The connection is open, but not even the first message arrives.

@@ -28,6 +28,12 @@ fn summed_up(url: &str, query: &str) -> (Vec<(Wire, String)>, Wire) {
     }
 }
 
+/// Waits for a sample of this run, whose spool ends at `last`. Until then, the newest one is of the run before.
+fn until_sampled(url: &str, last: u64) {
+    let mut viewer = Viewer::connect(url, "");
+    while !matches!(viewer.message(), Wire::Metric { data, .. } if data.timestamp > last) {}
+}
+
 /// How many files have this suffix.
 fn files_with(suffix: &str, directory: &Path) -> usize {
     let files = fs::read_dir(directory).unwrap();
@@ -91,6 +97,7 @@ fn a_day_is_read_in_steps_beyond_the_ring() {
             )
         },
     );
+    until_sampled(server.url(), *times.last().unwrap());
     let (summaries, live) = summed_up(server.url(), "since=5h&step=10m");
     let Wire::Metric { seq: live, .. } = live else {
         panic!("{live:?}")

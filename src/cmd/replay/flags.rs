@@ -54,9 +54,9 @@ pub struct ReplayArgs {
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<OsString>,
 
-    /// A factor, or max [default: 1; of the demo: 10; with --print-alerts: max]
+    /// A factor, or max [default: 1; 10 for --demo]
     ///
-    /// max is as fast as the viewers can read.
+    /// max is as fast as the viewers can read, and the default with --print-alerts.
     #[arg(long, value_name = "FACTOR")]
     speed: Option<Speed>,
 

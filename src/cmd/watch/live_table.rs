@@ -51,8 +51,8 @@ pub(super) async fn run(
     let end = follow(events, archive, session, &mut keys, &mut screen, asked).await;
     let (width, height) = terminal::size();
     let left_behind = if session.display.state().has_data() {
-        // One line stays for the prompt.
-        let height = height.saturating_sub(1);
+        // The first line must stay in view: one line is for what the command says at its end, and one for the prompt.
+        let height = height.saturating_sub(2);
         session
             .display
             .report(width, Some(height), session.clock.now())
