@@ -242,7 +242,7 @@ fn the_page_follows_a_replay_that_restarts() {
     let replay = replay(&file, &["--chaos", "restart@4s/5s"]);
     let mut browser = open_after(NOTED, replay.port());
     // The first stream had 20 samples.
-    let again = "view().isLive && view().filled && view().seq > 10 && told.length > 3";
+    let again = "view().isLive && view().filled && view().seq > 10 && told.some((it) => it.startsWith('Reconnecting (2)'))";
     browser.wait_until(again, VIEW);
     assert_told(
         &mut browser,

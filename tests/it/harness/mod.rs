@@ -31,10 +31,26 @@ pub(crate) mod viewer;
 pub(crate) mod webhook;
 pub(crate) mod wire;
 
+use std::net::{Ipv4Addr, TcpStream};
+use std::process::Child;
 use std::time::{Duration, Instant};
+
+use pump::Pump;
 
 /// How long anything may take. It bounds a failing test, never a passing one, so it is generous.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Whether a server that was just started listens on `port` of loopback. Otherwise it has ended: another program may have
+/// taken the port.
+#[track_caller]
+fn comes_up(child: &mut Child, port: u16, stderr: &Pump) -> bool {
+    let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let ask = || match child.try_wait().unwrap() {
+        Some(_) => Some(false),
+        None => listens().then_some(true),
+    };
+    wait_for(PATIENCE, ask, || stderr.text())
+}
 
 /// Polls until there is an answer, and fails with the text of `otherwise` if there is none within `patience`.
 #[track_caller]

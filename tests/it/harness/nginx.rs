@@ -1,14 +1,14 @@
 //! A real nginx before a server.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::certificates::{Authority, Valid};
+use super::comes_up;
 use super::pump::Pump;
-use super::{PATIENCE, wait_for};
 
 /// How many ports to try: another program may take a port between finding it and starting nginx.
 const TRIES: u32 = 5;
@@ -63,17 +63,7 @@ impl Nginx {
                 .spawn()
                 .unwrap_or_else(|error| panic!("nginx-light is needed for this test: {error}"));
             let stderr = Pump::of(child.stderr.take().unwrap());
-            let is_up = wait_for(
-                PATIENCE,
-                || match child.try_wait().unwrap() {
-                    Some(_) => Some(false),
-                    None => TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-                        .is_ok()
-                        .then_some(true),
-                },
-                || stderr.text(),
-            );
-            if is_up {
+            if comes_up(&mut child, port, &stderr) {
                 return Self { child, port, dir };
             }
             said = stderr.text();

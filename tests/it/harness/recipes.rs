@@ -1,14 +1,14 @@
 //! The real proxies, with the configurations of `examples/proxy`.
 
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::certificates::{Authority, Valid};
+use super::comes_up;
 use super::pump::Pump;
-use super::{PATIENCE, wait_for};
 
 /// How many ports to try: another program may take a port between finding it and starting the proxy.
 const TRIES: u32 = 5;
@@ -77,17 +77,7 @@ impl Recipe {
             self.write(dir.path(), (port, http), upstream);
             let mut child = self.spawn(dir.path());
             let stderr = Pump::of(child.stderr.take().unwrap());
-            let is_up = wait_for(
-                PATIENCE,
-                || match child.try_wait().unwrap() {
-                    Some(_) => Some(false),
-                    None => TcpStream::connect((Ipv4Addr::LOCALHOST, port))
-                        .is_ok()
-                        .then_some(true),
-                },
-                || stderr.text(),
-            );
-            if is_up {
+            if comes_up(&mut child, port, &stderr) {
                 return Proxied {
                     child,
                     port,
