@@ -217,7 +217,7 @@ function fetchBuckets(host) {
   const from = Math.max(range.from, held);
   const begin = history?.time(history.buckets) ?? NaN;
   if (!history || host.waiting || page.connection.isBlocked || !(from < begin - 60_000)) return;
-  const since = Date.now() - from;
+  const since = history.last() - from;
   const length = Math.max((range.to - range.from) / BUCKETS, since / MOST_BUCKETS);
   const step = STEPS_MS.find((step) => step >= length) ?? STEPS_MS[STEPS_MS.length - 1];
   // Samples that were dropped meanwhile leave a hole behind the buckets.

@@ -454,7 +454,7 @@ export function xOf({ left, right, from, to }, time) {
 }
 
 /**
- * The time at a place, as a share of the width would be.
+ * The time at a horizontal place in the plot.
  *
  * @param {Pick<Plot, "left" | "right" | "from" | "to">} plot
  * @param {number} x

@@ -147,7 +147,7 @@ export class History {
   }
 
   /**
-   * The last values of any metric. A gap is one value that is missing, however long it was.
+   * The last values of any metric. A gap counts as one missing value, however long it was.
    *
    * @param {string} name
    */

@@ -44,7 +44,7 @@ function changeWindow(direction) {
   remember();
 }
 
-/** The page stands still, until it goes on. */
+/** Freezes the page, or lets it resume. */
 export function pause() {
   const { host } = page.state;
   if (page.paused) {

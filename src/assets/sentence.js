@@ -382,13 +382,3 @@ export function problems(situation) {
   nameOnce(evidence, drafts);
   return [...(silence ? [silent(silence, evidence.now)] : []), ...drafts.map(trouble)];
 }
-
-/**
- * The first of the problems, or that there are none.
- *
- * @param {Situation} situation
- * @returns {Trouble}
- */
-export function headline(situation) {
-  return problems(situation)[0] ?? { urgency: "well", metric: "", since: NaN, forms: ["nothing is wrong"] };
-}

@@ -50,7 +50,7 @@ function status() {
   }
   const banner = connection.isBlocked ? `${connection.blockedBy}: using Server-Sent Events instead.` : "";
   const replay = host?.hello.replay;
-  if (host && !host.newest) {
+  if (host ? !host.newest : !state.names().length) {
     const awaited = replay?.wait ? counted(replay.wait, "viewer") : "the first sample";
     return { kind: "waiting", word: `${replay ? "Replay: waiting" : "Waiting"} for ${awaited}`, banner };
   }
@@ -114,7 +114,7 @@ export function showStatus() {
   const delay = connection.state === "waiting" ? connection.retryAt - performance.now() : 0;
   setText(byId("countdown"), delay > 0 ? `Next in ${Math.ceil(delay / 1000)} s.` : "");
   byId("retry").hidden = !isOld(kind) && kind !== "over";
-  setText(byId("pause"), paused ? "Go on" : "Pause");
+  setText(byId("pause"), paused ? "Resume" : "Pause");
   byId("pause").hidden = kind === "over";
   byId("live").hidden = page.until === null && !page.isPinned;
   const alerts = state.alerts().length;

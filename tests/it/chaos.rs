@@ -224,7 +224,13 @@ fn the_page_shows_every_fault_and_is_green_again_without_a_hole() {
     browser.wait_until("view().isLive && view().filled && view().seq > 90", VIEW);
     assert_told(
         &mut browser,
-        &["Replay", "Reconnecting (1)", "Replay", "Stale", "Replay"],
+        &[
+            "Replay ×1",
+            "Reconnecting (1)",
+            "Replay ×1",
+            "Stale",
+            "Replay ×1",
+        ],
     );
     assert_unbroken(&mut browser);
     let view = browser.eval("view()");
@@ -239,14 +245,20 @@ fn the_page_shows_every_fault_and_is_green_again_without_a_hole() {
 fn the_page_follows_a_replay_that_restarts() {
     let dir = tempfile::tempdir().unwrap();
     let file = in_dir(&dir, 400, 200);
-    let replay = replay(&file, &["--chaos", "restart@4s/5s"]);
+    let replay = replay(&file, &["--chaos", "restart@4s/8s"]);
     let mut browser = open_after(NOTED, replay.port());
     // The first stream had 20 samples.
-    let again = "view().isLive && view().filled && view().seq > 10 && told.some((it) => it.startsWith('Reconnecting (2)'))";
+    let again = "view().isLive && view().filled && view().seq > 10 && told.at(-1).startsWith('Replay ×1') &&
+        told.some((it) => it.startsWith('Reconnecting (2)'))";
     browser.wait_until(again, VIEW);
     assert_told(
         &mut browser,
-        &["Replay", "Reconnecting (1)", "Reconnecting (2)", "Replay"],
+        &[
+            "Replay ×1",
+            "Reconnecting (1)",
+            "Reconnecting (2)",
+            "Replay ×1",
+        ],
     );
     // Both streams are there, each without a hole: every value of the recording.
     let values: Vec<f64> = series(&mut browser, "cpu")

@@ -149,7 +149,7 @@ fn pause_freezes_the_whole_page_and_says_so() {
     scene.browser.wait_until("view().seq === 303", VIEW);
     settle(&mut scene.browser);
     let paused = json!({
-        "word": "Paused", "button": "Go on", "clock": ", 3 new messages", "top": "job-300", "title": "‖ web-1",
+        "word": "Paused", "button": "Resume", "clock": ", 3 new messages", "top": "job-300", "title": "‖ web-1",
     });
     assert_eq!(scene.browser.eval(look), paused);
     scene.browser.eval("pause.click()");
