@@ -58,7 +58,7 @@ forbidden() {
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript node:nodejs \
     /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd \
-    caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd
+    caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox
 
 step 'forbidden words'
 forbidden
@@ -101,6 +101,10 @@ npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.
 step 'duckdb'
 # Tests what the documentation says about reading a recording with it. Downloaded only once.
 [ -d target/tmp/duckdb ] || pip3 install --quiet --root-user-action ignore --target target/tmp/duckdb duckdb==2.0.1
+
+step 'pandas'
+# Tests what the documentation says about reading a recording with it. Downloaded only once.
+[ -d target/tmp/pandas ] || pip3 install --quiet --root-user-action ignore --target target/tmp/pandas pandas==3.0.1
 
 step 'datadog'
 # A DogStatsD client for the tests of --statsd. Downloaded only once.

@@ -377,3 +377,36 @@ fn a_note_has_one_label() {
     has_part(&output, "note", "names no host: clients will not trust it");
     assert!(!output.text().contains("warning"), "{}", output.story());
 }
+
+/// A line without what differs from host to host: numbers, and the sections that have metrics.
+fn shape(line: &str) -> String {
+    let line = line.trim();
+    let line = line
+        .split_once(" metrics: ")
+        .map_or(line, |(counted, _)| counted);
+    let mut shape = line.replace(|c: char| c.is_ascii_digit(), "0");
+    while shape.contains("00") {
+        shape = shape.replace("00", "0");
+    }
+    shape
+}
+
+#[test]
+fn the_example_in_the_documents_is_what_it_prints() {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = check(&["-l", &address, "--statsd", "0"]).code(1);
+    let printed: Vec<_> = output.text().lines().map(shape).collect();
+    let document = include_str!("../../docs/OPERATING.md");
+    let (_, example) = document
+        .split_once("$ metrics serve --check --statsd 8125\n")
+        .unwrap();
+    let example = example.lines().take_while(|line| line.starts_with("    "));
+    // What is absent depends on the host, and so do the words of the first line.
+    let fixed = |line: &String| !line.starts_with("absent") && line != "…";
+    let expected: Vec<_> = example.skip(1).map(shape).filter(fixed).collect();
+    assert_eq!(expected.len(), 6, "{expected:?}");
+    for line in expected {
+        assert!(printed.contains(&line), "no {line:?}: {}", output.story());
+    }
+}

@@ -59,6 +59,7 @@ mod page_scene;
 mod page_sections;
 mod page_streams;
 mod print_alerts;
+mod readers;
 mod readme;
 mod recipes;
 mod record;
