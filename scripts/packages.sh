@@ -100,7 +100,7 @@ deb() {
         usr/share/man/man1/metrics.1.gz usr/share/man/man1/metrics-serve.1.gz \
         usr/share/bash-completion/completions/metrics usr/share/zsh/vendor-completions/_metrics \
         usr/share/fish/vendor_completions.d/metrics.fish usr/share/doc/metrics-toolkit/copyright \
-        usr/share/doc/metrics-toolkit/docs/OPERATING.md usr/share/doc/metrics-toolkit/examples/network.conf; do
+        usr/share/doc/metrics-toolkit/docs/OPERATING.md usr/share/doc/metrics-toolkit/packaging/examples/network.conf; do
         # minbase excludes nothing, but an image for containers may leave out documentation.
         [ -s "$root/$file" ] || fail "not installed: $file"
     done

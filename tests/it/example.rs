@@ -129,3 +129,27 @@ fn the_incident_is_recorded_while_the_load_runs() {
     record.run().success().stderr_has("Wrote incident.csv: ");
     rows::assert_unbroken(&rows::read(&dir.path().join("incident.csv")));
 }
+
+/// The lines of the README that turn an incident into a test, as they are written.
+#[test]
+fn the_lines_in_the_readme_pass() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+    let readme = readme.unwrap();
+    let (_, lines) = readme.split_once("\n    cd examples/ci\n").unwrap();
+    let (lines, _) = lines.split_once("\n\n").unwrap();
+    let lines: Vec<_> = lines.lines().map(str::trim).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    let dir = copy("", "", "");
+    let binary = Path::new(env!("CARGO_BIN_EXE_metrics")).parent().unwrap();
+    let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
+    let bash = Metrics::program("bash").args([
+        "-c",
+        &format!("set -euo pipefail; cd \"$0\"\n{}", lines.join("\n")),
+    ]);
+    let output = bash
+        .arg(dir.path())
+        .env("PATH", path)
+        .spawn()
+        .wait_within(LONGEST);
+    output.success();
+}

@@ -1,6 +1,6 @@
 //! What the packages are made of. `scripts/packages.sh` builds and tries them; this checks what needs no build.
 
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -66,7 +66,7 @@ fn both_packages_have_everything_and_every_file_exists() {
             "usr/share/zsh/",
             "usr/share/fish/vendor_completions.d/",
             "usr/share/doc/metrics-toolkit/docs/",
-            "usr/share/doc/metrics-toolkit/examples/",
+            "usr/share/doc/metrics-toolkit/packaging/examples/",
         ] {
             assert!(assets.iter().any(|(_, to)| to.starts_with(part)), "{part}");
         }
@@ -113,22 +113,74 @@ fn the_stated_version_of_rust_is_the_one_that_is_needed() {
     );
 }
 
-/// Every file that the documents of the packages refer to is where they say.
+/// Every document, below the root of the sources.
+fn documents() -> Vec<String> {
+    let mut documents = Vec::new();
+    for folder in [
+        "",
+        "docs/",
+        "benches/",
+        "examples/proxy/",
+        "examples/fleet/",
+        "examples/grafana/",
+    ] {
+        let Ok(entries) = std::fs::read_dir(root().join(folder)) else {
+            continue;
+        };
+        let names = entries.map(|it| it.unwrap().file_name().into_string().unwrap());
+        documents.extend(
+            names
+                .filter(|it| it.ends_with(".md"))
+                .map(|it| format!("{folder}{it}")),
+        );
+    }
+    documents
+}
+
+/// Whether a package installs a file of the sources at the same place below its documentation.
+fn installs(assets: &[(String, String)], file: &Path) -> bool {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let folder = file.parent().unwrap().to_str().unwrap();
+    let to = format!("usr/share/doc/metrics-toolkit/{folder}");
+    assets.iter().any(|(source, place)| {
+        let (from, pattern) = source.rsplit_once('/').unwrap_or(("", source));
+        let (start, end) = pattern.split_once('*').unwrap_or((pattern, ""));
+        let is_meant = from == folder && name.starts_with(start) && name.ends_with(end);
+        is_meant && place.trim_end_matches('/') == to.trim_end_matches('/')
+    })
+}
+
+/// A file in a directory of the sources.
+fn any_file(folder: &Path) -> PathBuf {
+    let mut entries = std::fs::read_dir(root().join(folder)).unwrap();
+    folder.join(
+        entries
+            .find_map(|it| Some(it.unwrap()).filter(|it| it.path().is_file()))
+            .unwrap()
+            .file_name(),
+    )
+}
+
+/// A path without `.` and `..`.
+fn resolved(path: &Path) -> PathBuf {
+    let mut resolved = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(resolved.pop()),
+            part => resolved.push(part),
+        }
+    }
+    resolved
+}
+
+/// Every file that a document refers to is where it says, in the sources and where a package installs it.
 #[test]
 fn links_between_documents_lead_somewhere() {
+    let metadata = metadata(&["--no-deps"]);
+    let packages = assets(ours(&metadata));
     let mut count = 0;
-    for document in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "SECURITY.md",
-        "ARCHITECTURE.md",
-        "CHANGELOG.md",
-        "docs/OPERATING.md",
-        "docs/PROTOCOL.md",
-        "docs/RECORDING.md",
-        "examples/proxy/README.md",
-    ] {
-        let path = root().join(document);
+    for document in documents() {
+        let path = root().join(&document);
         let text = std::fs::read_to_string(&path).unwrap();
         for link in text.split("](").skip(1) {
             let target = link.split([')', '#']).next().unwrap();
@@ -136,8 +188,20 @@ fn links_between_documents_lead_somewhere() {
                 continue;
             }
             count += 1;
-            let file = path.parent().unwrap().join(target);
-            assert!(file.exists(), "{document}: {target}");
+            let file = resolved(&Path::new(&document).parent().unwrap().join(target));
+            assert!(root().join(&file).exists(), "{document}: {target}");
+            // Of a directory, one file is enough.
+            let file = if root().join(&file).is_dir() {
+                any_file(&file)
+            } else {
+                file
+            };
+            for assets in &packages {
+                assert!(
+                    installs(assets, &file),
+                    "{document}: {target} is not installed"
+                );
+            }
         }
     }
     assert!(20 < count, "{count}");
