@@ -12,16 +12,18 @@
 
 mod ahead;
 mod cursor;
+mod moved;
 mod now_firing;
 mod past;
 mod ring;
+mod standing;
 mod steps;
 mod subscription;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -39,6 +41,7 @@ pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
 use ahead::PastReaders;
+use moved::Due;
 use ring::Ring;
 
 /// How much of each host's log is kept.
@@ -99,17 +102,25 @@ struct HubState {
     host_count: AtomicU64,
     /// Moves whenever there is something to read.
     head: watch::Sender<u64>,
+    /// Where there is something to read.
+    due: Mutex<Due>,
     started: Instant,
     /// When the newest message was added, by [`Hub::now_ms`].
     newest_push: AtomicU64,
     past_readers: Arc<PastReaders>,
-    ended: std::sync::atomic::AtomicBool,
+    ended: AtomicBool,
 }
 
 /// One host's log.
 #[derive(Debug)]
 struct HostLog {
     host: HostName,
+    /// How many hosts appeared before it.
+    number: usize,
+    /// Counts what may give a viewer that has everything something to read.
+    moves: AtomicU64,
+    /// Whether it is among those that are [`Due`].
+    is_due: AtomicBool,
     ring: Mutex<Ring>,
     past: Option<Arc<dyn Past>>,
     /// Tells a waiting source that a reader has advanced or left.
@@ -139,7 +150,8 @@ impl Hub {
             started: Instant::now(),
             newest_push: AtomicU64::new(CLOCK_BEGIN_MS),
             past_readers: Arc::default(),
-            ended: std::sync::atomic::AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            due: Mutex::default(),
         };
         Self {
             shared: Arc::new(shared),
@@ -159,10 +171,14 @@ impl Hub {
     fn log(&self, host: &HostName, timeline: Timeline) -> Arc<HostLog> {
         let mut logs = lock(&self.shared.logs);
         let log = logs.entry(host.clone()).or_insert_with(|| {
-            self.shared.host_count.fetch_add(1, Ordering::Release);
+            let number = self.shared.host_count.fetch_add(1, Ordering::Release);
+            self.note_anything();
             let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
             Arc::new(HostLog {
                 host: host.clone(),
+                number: usize::try_from(number).unwrap_or(usize::MAX),
+                moves: AtomicU64::new(0),
+                is_due: AtomicBool::new(false),
                 ring,
                 past: self.shared.past.clone(),
                 room: Notify::new(),
@@ -239,6 +255,7 @@ impl Hub {
     pub fn beat(&self) {
         for log in self.logs() {
             lock(&log.ring).beat(&log.host);
+            self.note_move(&log);
         }
         self.wake();
     }
@@ -246,7 +263,7 @@ impl Hub {
     /// No more messages will follow: viewers that have everything get `end`.
     pub fn end(&self) {
         self.shared.ended.store(true, Ordering::Release);
-        self.wake();
+        self.wake_all();
     }
 
     /// How long ago the newest message of any host was added.
@@ -310,6 +327,7 @@ impl HostPublisher {
         if let Some(past) = &self.log.past {
             past.announced(&self.log.host, &announcement);
         }
+        self.hub.note_move(&self.log);
         self.hub.wake();
     }
 
@@ -321,6 +339,8 @@ impl HostPublisher {
         let mut ring = lock(&self.log.ring);
         ring.announce(old.announcement);
         ring.append(frame, old.message, clock);
+        drop(ring);
+        self.hub.note_move(&self.log);
     }
 
     /// Says which alerts fire already where the announced stream begins.
@@ -357,7 +377,9 @@ impl HostPublisher {
         // Encoded outside the lock, so that readers never wait for it.
         let frame = message.frame();
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
-        lock(&self.log.ring).push(frame, message, now)
+        let exceeds = lock(&self.log.ring).push(frame, message, now);
+        self.hub.note_move(&self.log);
+        exceeds
     }
 
     /// Wakes the viewers.
@@ -368,6 +390,7 @@ impl HostPublisher {
     /// Forgets everything about the host, as a server that restarts. An announcement must follow.
     pub fn start_over(&self) {
         lock(&self.log.ring).start_over();
+        self.hub.note_move(&self.log);
     }
 
     /// Waits until every viewer has read everything, if sources wait for viewers.

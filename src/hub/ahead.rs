@@ -81,7 +81,7 @@ impl<T: Send + 'static> ReadAhead<T> {
             let hub = ahead.hub.clone();
             // The viewer then sees the end, and others that there is room.
             drop((ahead, permit));
-            hub.wake();
+            hub.wake_all();
         };
         let thread = std::thread::Builder::new().name("past".into()).spawn(work);
         if let Err(error) = &thread {
@@ -139,7 +139,7 @@ impl<T> Batches<T> {
         let batch = std::mem::take(&mut self.batch);
         // A viewer that has left needs no more.
         if !batch.is_empty() && self.sender.send(batch).is_ok() {
-            self.hub.wake();
+            self.hub.wake_all();
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::millis::in_millis;
-use crate::protocol::{Body, Frame, Gap, Hello, HostName, Message, Query, StreamId};
+use crate::protocol::{Body, Frame, Gap, Hello, Message, Query, StreamId};
 
 use super::ahead::{NextAhead, PastPermit, ReadAhead};
 use super::past::{PastEntry, PastFrom, PastRequest, read_past};
 use super::ring::{Announcement, Ring};
+use super::standing::CursorStanding;
 use super::steps::{StepEntry, StepRequest, read_in_steps};
 use super::{HostLog, Hub};
 
@@ -22,6 +23,8 @@ pub(super) struct Cursor {
     last: Option<(StreamId, u64)>,
     announced: Option<Arc<Announcement>>,
     heartbeats: u64,
+    /// How often the log had moved when this had read all of it; `None` while there is more.
+    up_to: Option<u64>,
     ended: bool,
     lossless: bool,
     /// Whether it has read at all: before that, it cannot have been slow.
@@ -38,17 +41,6 @@ pub(super) struct Cursor {
     waits_for_steps: Option<Box<StepRequest>>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,
-}
-
-/// What a read ended with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum CursorStanding {
-    /// More is available than fitted.
-    More,
-    /// The past is being read.
-    Waiting,
-    /// It is at the head of the log.
-    Head,
 }
 
 impl Cursor {
@@ -83,10 +75,7 @@ impl Cursor {
     pub(super) fn in_ring(hub: &Hub, log: Arc<HostLog>, query: &Query, now: u64) -> Self {
         let lossless = hub.shared.retention.lossless;
         let mut ring = lock(&log.ring);
-        let resumed = query
-            .after
-            .iter()
-            .rfind(|position| position.host == log.host);
+        let resumed = query.after.iter().rfind(|it| it.host == log.host);
         let next = match (resumed, query.last, query.since) {
             (Some(position), ..) => ring.behind(position.stream, position.seq),
             (None, Some(count), _) => ring.last_samples(count),
@@ -106,6 +95,7 @@ impl Cursor {
             last,
             announced: None,
             heartbeats,
+            up_to: None,
             ended: false,
             lossless,
             has_read: false,
@@ -157,10 +147,6 @@ impl Cursor {
         }
     }
 
-    pub(super) fn host(&self) -> &HostName {
-        &self.log.host
-    }
-
     /// Whether it waits to read the past.
     pub(super) fn waits_for_past(&self) -> bool {
         self.waits_for.is_some() || self.waits_for_steps.is_some()
@@ -195,8 +181,29 @@ impl Cursor {
         }
     }
 
+    /// The number of its host.
+    pub(super) fn host_number(&self) -> usize {
+        self.log.number
+    }
+
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, and lowers `budget` accordingly.
     pub(super) fn read(
+        &mut self,
+        hub: &Hub,
+        frames: &mut Vec<Frame>,
+        budget: &mut usize,
+        over: bool,
+    ) -> CursorStanding {
+        let moves = self.log.moves.load(Ordering::Acquire);
+        if self.up_to == Some(moves) && over == self.ended {
+            return CursorStanding::Head;
+        }
+        let standing = self.read_on(hub, frames, budget, over);
+        self.up_to = (standing == CursorStanding::Head).then_some(moves);
+        standing
+    }
+
+    fn read_on(
         &mut self,
         hub: &Hub,
         frames: &mut Vec<Frame>,

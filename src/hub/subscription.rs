@@ -8,7 +8,8 @@ use crate::locks::lock;
 use crate::protocol::{Frame, Query};
 
 use super::Hub;
-use super::cursor::{Cursor, CursorStanding};
+use super::cursor::Cursor;
+use super::standing::CursorStanding;
 
 /// A viewer's places in the logs of the hosts that it requested.
 #[derive(Debug)]
@@ -98,6 +99,12 @@ impl Subscription {
         self.cursors.iter().map(Cursor::gaps).sum()
     }
 
+    /// The numbers of its hosts after the first `known` ones: later, it may have more, but none is ever left out. Hosts
+    /// have numbers in the order in which they appeared.
+    pub fn hosts(&self, known: usize) -> impl Iterator<Item = usize> + '_ {
+        self.cursors.iter().skip(known).map(Cursor::host_number)
+    }
+
     /// Whether the viewer resumes.
     #[must_use]
     pub fn is_resume(&self) -> bool {
@@ -110,7 +117,7 @@ impl Subscription {
         if host_count == self.host_count {
             return;
         }
-        self.host_count = host_count;
+        let known = std::mem::replace(&mut self.host_count, host_count);
         // A host that appears later is read from its first message.
         let everything = Query {
             last: Some(u64::MAX),
@@ -123,8 +130,8 @@ impl Subscription {
         self.cursors
             .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
-            let known = self.cursors.iter().any(|cursor| *cursor.host() == log.host);
-            if known || !self.query.wants(&log.host) {
+            let number = log.number as u64;
+            if !(known..host_count).contains(&number) || !self.query.wants(&log.host) {
                 continue;
             }
             let log = std::sync::Arc::clone(log);

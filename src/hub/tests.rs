@@ -1,5 +1,6 @@
 //! What a viewer gets, in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
 
+mod moved;
 mod past;
 mod steps;
 
@@ -340,20 +341,6 @@ fn hosts_are_selected_by_name_and_glob() {
         unknown.to_string(),
         "no host 'c' on this server; it has a, b1"
     );
-}
-
-#[test]
-fn a_new_host_is_sent_from_its_first_message() {
-    let (hub, publisher) = hub(KEEP_ALL);
-    push(&publisher, "s1", 1..=1);
-    let mut viewer = subscribe(&hub, "host=*");
-    assert_eq!(read(&mut viewer), ["hello s1", "1"]);
-    push(
-        &hub.publisher(Timeline::Recorded).host(&host("b")),
-        "s2",
-        1..=3,
-    );
-    assert_eq!(read(&mut viewer), ["hello s2", "1", "2", "3"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! [`fanout`]. That writes to all viewers, while a small task per viewer reads from it ([`reader`]).
 
 pub(super) mod admission;
+mod by_host;
 pub(super) mod counts;
 pub(super) mod events;
 pub(super) mod fanout;

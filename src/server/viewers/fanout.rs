@@ -1,11 +1,12 @@
 //! The fan-out: one task that owns all viewers and writes to all of them.
 //!
-//! When a head moves, it makes a round: it reads from each viewer's cursor and tries the viewer's socket at once. For a
-//! viewer that keeps up, that costs one system call and no task switch. A full socket is awaited outside the round, and
-//! its viewer catches up from the ring, with many frames in one write, without slowing down others.
+//! When hosts move, it makes a round of their viewers: it reads from each viewer's cursors and tries the viewer's socket
+//! at once. For a viewer that keeps up, that costs one system call and no task switch. A full socket is awaited outside
+//! the round, and its viewer catches up from the ring, with many frames in one write, without slowing down others.
 
 use std::future::Future;
 use std::io;
+use std::mem::take;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::hub::{Head, Hub};
 use crate::protocol::close;
 use crate::server::faults::{Faults, Orders};
 
+use super::by_host::{ListedViewer, ViewersByHost};
 use super::line::{Parting, ReaderNotice, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
 use super::viewer::{FeedProgress, Newcomer, Viewer};
@@ -47,8 +49,15 @@ pub(in crate::server) struct Policy {
 /// Owns the viewers.
 pub(in crate::server) struct Fanout {
     policy: Policy,
+    hub: Hub,
     head: Head,
     viewers: Slab<Viewer>,
+    by_host: ViewersByHost,
+    /// The number of rounds.
+    rounds: u64,
+    /// The hosts that have moved, and the viewers to visit; empty between rounds.
+    moved: Vec<usize>,
+    due: Vec<usize>,
     /// The number of viewers that ever joined.
     joined: u64,
     /// Viewers with a full socket, each until it takes more.
@@ -83,8 +92,13 @@ impl Fanout {
         let (tell, notices) = mpsc::unbounded_channel();
         Self {
             policy,
+            hub: hub.clone(),
             head: hub.head(),
             viewers: Slab::new(),
+            by_host: ViewersByHost::default(),
+            rounds: 0,
+            moved: Vec::new(),
+            due: Vec::new(),
             joined: 0,
             waiting: FuturesUnordered::new(),
             newcomers,
@@ -156,6 +170,7 @@ impl Fanout {
             viewer.line.cut();
             tracing::info!(peer = %viewer.peer, reason = "cut by --chaos", "viewer disconnected");
         }
+        self.by_host = ViewersByHost::default();
         while let Ok(newcomer) = self.newcomers.try_recv() {
             newcomer.socket.reset_when_dropped();
         }
@@ -226,6 +241,12 @@ impl Fanout {
             // A waiting task holds the socket and its descriptor; this ends the wait.
             viewer.line.hang_up(at_once);
             tracing::info!(peer = %viewer.peer, reason, "viewer disconnected");
+            if self.by_host.lose(viewer.listed) {
+                let viewers = &self.viewers;
+                self.by_host.sweep(|ListedViewer { key, serial }| {
+                    (viewers.get(key)).is_some_and(|viewer| viewer.line.serial() == serial)
+                });
+            }
         }
     }
 
@@ -260,7 +281,9 @@ impl Fanout {
         if viewer.is_waited_for {
             return;
         }
-        let wait = match viewer.feed(&mut self.frames, self.policy.live) {
+        let fed = viewer.feed(&mut self.frames, self.policy.live);
+        viewer.list(key, &mut self.by_host);
+        let wait = match fed {
             Ok(FeedProgress::Up) => return,
             Ok(FeedProgress::Over) => return self.part(key, "is done", false),
             Ok(FeedProgress::Blocked) => None,
@@ -282,16 +305,34 @@ impl Fanout {
         }));
     }
 
-    /// Makes a round of all viewers.
+    /// Makes a round of the viewers of hosts that have moved.
     async fn round(&mut self) {
-        // Viewers that join meanwhile are served when they join, and keys beyond the end don't exist.
+        let (mut moved, mut due) = (take(&mut self.moved), take(&mut self.due));
+        if self.hub.take_moved(&mut moved) {
+            due.extend(self.viewers.iter().map(|(key, _)| key));
+        } else {
+            due.extend(moved.iter().flat_map(|&host| self.by_host.keys(host)));
+        }
+        self.rounds += 1;
+        // Viewers that join meanwhile are served when they join.
         let mut since = Instant::now();
-        for key in 0..self.viewers.capacity() {
-            self.feed(key);
-            if key % TURN_LOOK == TURN_LOOK - 1 && since.elapsed() >= TURN {
+        for (index, key) in due.drain(..).enumerate() {
+            self.visit(key);
+            if index % TURN_LOOK == TURN_LOOK - 1 && since.elapsed() >= TURN {
                 tokio::task::yield_now().await;
                 since = Instant::now();
             }
+        }
+        moved.clear();
+        (self.moved, self.due) = (moved, due);
+    }
+
+    /// Serves a viewer, unless it was visited in this round, for another of its hosts.
+    fn visit(&mut self, key: usize) {
+        let round = self.rounds;
+        let viewer = self.viewers.get_mut(key);
+        if viewer.is_some_and(|it| std::mem::replace(&mut it.visited, round) != round) {
+            self.feed(key);
         }
     }
 

@@ -48,6 +48,11 @@ impl LogReader {
         self.has_read
     }
 
+    /// The numbers of its hosts after the first `known` ones.
+    pub(super) fn hosts(&self, known: usize) -> impl Iterator<Item = usize> + '_ {
+        self.subscription.hosts(known)
+    }
+
     /// When the viewer may get more, if that is later than now.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.next_batch.filter(|due| Instant::now() < *due)

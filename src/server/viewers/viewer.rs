@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::hub::{Batch, Subscription};
 use crate::protocol::{Frame, close};
 
+use super::by_host::{ListedViewer, ViewersByHost};
 use super::counts::Seat;
 use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
@@ -46,6 +47,10 @@ pub(in crate::server) struct Viewer {
     pinged: Option<Instant>,
     next_ping: Instant,
     pub(in crate::server) seat: Seat,
+    /// For how many of its hosts it is listed.
+    pub(super) listed: usize,
+    /// The round in which it was last visited.
+    pub(super) visited: u64,
 }
 
 /// Whether a viewer still gets messages.
@@ -104,6 +109,8 @@ impl Viewer {
             pinged: None,
             next_ping: Instant::now() + first_ping,
             seat,
+            listed: 0,
+            visited: 0,
         })
     }
 
@@ -145,6 +152,18 @@ impl Viewer {
                 self.over();
                 Ok(self.rest())
             }
+        }
+    }
+
+    /// Lists it for those of its hosts for which it isn't listed yet.
+    pub(super) fn list(&mut self, key: usize, by_host: &mut ViewersByHost) {
+        let Stage::Reading(log) = &self.stage else {
+            return;
+        };
+        let serial = self.line.serial();
+        for host in log.hosts(self.listed) {
+            by_host.add(host, ListedViewer { key, serial });
+            self.listed += 1;
         }
     }
 

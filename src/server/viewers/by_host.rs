@@ -1,0 +1,79 @@
+//! Which viewers read which host: a message of one host costs nothing for the viewers of all others.
+
+/// Entries of viewers that have left are kept until there are so many, and more than of those that are there.
+const MOST_LEFT: usize = 1024;
+
+/// A viewer of the fan-out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ListedViewer {
+    /// Its key, which another viewer may get after it.
+    pub(super) key: usize,
+    /// Its serial number, which no other gets.
+    pub(super) serial: u64,
+}
+
+/// The viewers by the numbers of their hosts.
+#[derive(Debug, Default)]
+pub(super) struct ViewersByHost {
+    readers: Vec<Vec<ListedViewer>>,
+    entries: usize,
+    left: usize,
+}
+
+impl ViewersByHost {
+    /// A viewer reads a host, too.
+    pub(super) fn add(&mut self, host: usize, reader: ListedViewer) {
+        if self.readers.len() <= host {
+            self.readers.resize_with(host + 1, Vec::new);
+        }
+        self.readers[host].push(reader);
+        self.entries += 1;
+    }
+
+    /// A viewer with so many hosts has left. Returns whether it is time to [`ViewersByHost::sweep`].
+    pub(super) fn lose(&mut self, hosts: usize) -> bool {
+        self.left += hosts;
+        self.left > MOST_LEFT && self.left > self.entries / 2
+    }
+
+    /// Forgets the viewers that have left.
+    pub(super) fn sweep(&mut self, is_there: impl Fn(ListedViewer) -> bool) {
+        for readers in &mut self.readers {
+            readers.retain(|&reader| is_there(reader));
+            readers.shrink_to(2 * readers.len());
+        }
+        self.entries = self.readers.iter().map(Vec::len).sum();
+        self.left = 0;
+    }
+
+    /// The keys of those who read a host. Some may have left, and their keys may be those of other viewers.
+    pub(super) fn keys(&self, host: usize) -> impl Iterator<Item = usize> + '_ {
+        let readers = self.readers.get(host).map_or(&[][..], Vec::as_slice);
+        readers.iter().map(|reader| reader.key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_left_are_forgotten() {
+        let mut by_host = ViewersByHost::default();
+        let reader = |serial: u64| ListedViewer { key: 7, serial };
+        by_host.add(3, reader(0));
+        let mut swept = 0;
+        for serial in 1..100_000 {
+            by_host.add(serial as usize % 50, reader(serial));
+            if by_host.lose(1) {
+                swept += 1;
+                by_host.sweep(|reader| reader.serial == 0);
+            }
+            assert!(by_host.entries <= 2 * MOST_LEFT + 2);
+        }
+        assert!(swept > 10);
+        by_host.sweep(|reader| reader.serial == 0);
+        assert_eq!(by_host.keys(3).count(), 1);
+        assert_eq!(by_host.keys(4).count() + by_host.keys(1000).count(), 0);
+    }
+}
