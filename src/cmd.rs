@@ -95,16 +95,7 @@ impl Failure {
 /// The whole chain of causes in one line; the system's errors are in plain words, without their number.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, cause) in self.error.chain().enumerate() {
-            if index > 0 {
-                f.write_str(": ")?;
-            }
-            match cause.downcast_ref() {
-                Some(error) => f.write_str(&wording::cause(error))?,
-                None => write!(f, "{cause}")?,
-            }
-        }
-        Ok(())
+        f.write_str(&wording::with_causes(&*self.error))
     }
 }
 

@@ -94,7 +94,7 @@ pub use reader::{Reader, RowPlace, TornRow};
 pub use resume::{Appended, Resume};
 pub use rotated::{
     MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader, Pushed, RotatedFile, RotatedWriter,
-    RotationLimits, Tidier, files_in, lock_file, remove_oldest, sums_up,
+    RotationLimits, Tidier, files_in, inspect, lock_file, remove_oldest, sums_up,
 };
 pub use rotation::{Period, Rotation};
 pub use row::Row;

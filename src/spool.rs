@@ -27,7 +27,7 @@ use crate::hub::{
 };
 use crate::locks::lock;
 use crate::millis::{epoch_millis, in_millis};
-use crate::protocol::{Alert, HostName, Numbered};
+use crate::protocol::{Alert, HostName, Numbered, StreamId};
 use crate::recording::{OutputError, RotationLimits};
 
 pub use options::SpoolOptions;
@@ -59,13 +59,16 @@ pub struct Spool {
     sent: AtomicU64,
     /// Whether messages wait until they are written.
     is_prompt: AtomicBool,
+    /// The stream of the last message that was there at first.
+    last_stream: Option<StreamId>,
 }
 
 impl Spool {
-    /// Opens the spool and starts its thread. If the directory cannot be written, the spool begins paused.
+    /// Opens the spool and starts its thread. If the directory cannot be written, the spool begins paused. If its newest
+    /// file is damaged, that is renamed, and a new one begins with what can be read of it.
     ///
     /// # Errors
-    /// When another process writes to it, its newest file is not a recording, or the thread cannot be started.
+    /// When another process writes to it, it is the spool of another host, or the thread cannot be started.
     pub fn open(options: SpoolOptions) -> Result<Self, OutputError> {
         Self::on_disk(Arc::new(SystemDisk), options)
     }
@@ -80,6 +83,7 @@ impl Spool {
         };
         let writer =
             SpoolWriter::open(disk, Arc::clone(&state), options.directory.clone(), limits)?;
+        let last_stream = writer.last_stream();
         let (queue, waiting) = mpsc::sync_channel(QUEUE);
         let thread = std::thread::Builder::new().name("spool".into());
         thread
@@ -93,6 +97,7 @@ impl Spool {
             queue: Mutex::new(Some(queue)),
             sent: AtomicU64::new(0),
             is_prompt: AtomicBool::new(true),
+            last_stream,
         })
     }
 
@@ -100,6 +105,12 @@ impl Spool {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.state.directory()
+    }
+
+    /// The stream of the last message of earlier runs.
+    #[must_use]
+    pub fn last_stream(&self) -> Option<StreamId> {
+        self.last_stream
     }
 
     /// The newest messages, to fill a ring that keeps `retain`: those of that time before now, and no fewer than 30

@@ -1,5 +1,6 @@
 //! What every sentence needs: numbers with their nouns, lengths of time, and what the system says of an error.
 
+use std::error::Error;
 use std::fmt::Display;
 use std::io;
 use std::time::Duration;
@@ -46,6 +47,21 @@ pub fn cause(error: &io::Error) -> String {
         Some((plain, _)) => plain.to_lowercase(),
         None => text,
     }
+}
+
+/// `error` and everything that caused it in one line; the system's errors in plain words.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut chain = vec![];
+    let mut next = Some(error);
+    while let Some(error) = next {
+        chain.push(match error.downcast_ref::<io::Error>() {
+            Some(of_system) => cause(of_system),
+            None => error.to_string(),
+        });
+        next = error.source();
+    }
+    chain.join(": ")
 }
 
 /// Why a host name could not be resolved, where that is what `error` says.

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use crate::protocol::{Aggregate, Frame, HostName, Numbered, StreamId};
+use crate::wording::cause;
 
 use super::ahead::{Batches, PastPermit, ReadAhead};
 use super::{Announcement, Hub};
@@ -163,7 +164,7 @@ pub(super) fn read_past(
     ReadAhead::begin(hub, permit, move |batches| {
         // What was read before an error is still valid.
         if let Err(error) = read_all(&*past, &wanted, batches) {
-            tracing::warn!(host = %wanted.host, %error, "cannot read the past");
+            tracing::warn!(host = %wanted.host, error = %cause(&error), "cannot read the past");
         }
     })
 }

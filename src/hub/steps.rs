@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::protocol::{Aggregate, Body, Frame, Gap, HostName, Message, Sample, StreamId, Unplaced};
+use crate::wording::cause;
 
 use super::ahead::{Batches, PastPermit, ReadAhead};
 use super::past::{Past, PastFrom, PastPart, PastRequest};
@@ -114,7 +115,7 @@ impl StepReading<'_> {
         if let Some(past) = self.past
             && let Err(error) = self.try_read_past(past, from, summing)
         {
-            tracing::warn!(host = %self.log.host, %error, "cannot read the past");
+            tracing::warn!(host = %self.log.host, error = %cause(&error), "cannot read the past");
         }
         let start = lock(&self.log.ring).start();
         self.advance(start);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) use crate::protocol::CONTAINERS;
-use crate::protocol::is_unsafe;
+use crate::protocol::{MetricInfo, is_unsafe};
 
 pub(super) const TIMESTAMP: &str = "timestamp";
 pub(super) const HOST: &str = "host";
@@ -58,6 +58,13 @@ impl Columns {
             inner: Arc::new(inner),
             has_containers: false,
         }
+    }
+
+    /// The columns for what a host announces.
+    #[must_use]
+    pub fn announced(metrics: &[MetricInfo], has_containers: bool) -> Self {
+        let names = metrics.iter().map(|metric| metric.name.as_str());
+        Self::new(names).with_containers(has_containers)
     }
 
     /// The same, with or without a column for [`crate::protocol::Sample::containers`].

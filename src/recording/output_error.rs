@@ -1,9 +1,11 @@
 //! Why a recording cannot be written.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
 use super::error::ReadError;
+use crate::protocol::HostName;
+use crate::wording::with_causes;
 
 /// What happened to an output file while it was being written. Nothing more is written to it after that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +50,16 @@ pub enum OutputError {
     Busy {
         /// The file.
         path: PathBuf,
+    },
+    /// It already contains another host.
+    #[error("'{name}' is a recording of {of}, not of {host}: use another one")]
+    OtherHost {
+        /// The file, or the directory of a rotated recording.
+        name: String,
+        /// The host in it.
+        of: HostName,
+        /// The host that should be in it.
+        host: HostName,
     },
     /// Appended rows would not match the existing ones.
     #[error(
@@ -105,4 +117,36 @@ pub enum OutputError {
         /// What happened to it.
         loss: Loss,
     },
+}
+
+impl OutputError {
+    /// Whether an existing recording is damaged, so that trying again would not help.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Edited { .. } | Self::Directory { .. } => true,
+            Self::Unreadable(ReadError::Io { source, .. }) => matches!(
+                source.kind(),
+                ErrorKind::InvalidData
+                    | ErrorKind::InvalidInput
+                    | ErrorKind::UnexpectedEof
+                    | ErrorKind::IsADirectory
+            ),
+            Self::Unreadable(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What is wrong, with its cause, in a line without advice.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Unreadable(read) => with_causes(read),
+            Self::Edited { path } => format!(
+                "'{}' has columns, quotes or line endings of another program",
+                path.display()
+            ),
+            other => with_causes(other),
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Continuing a recording: where it ends, and with which columns.
 
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
@@ -68,11 +69,7 @@ impl Output {
         let mut scan = Scan::new(&name);
         (output.file().rewind()).map_err(failed)?;
         let (disk, file) = (output.disk(), &*output.file());
-        let input = BufReader::with_capacity(BUFFER_BYTES, DiskReader { disk, file });
-        scan.read(input).map_err(OutputError::Unreadable)?;
-        if !scan.is_ours() {
-            return Err(OutputError::Edited { path: path.into() });
-        }
+        scan.read_ours(DiskReader { disk, file }, path)?;
         let length = output.file().metadata().map_err(failed)?.len();
         if scan.keep < length {
             output.set_len(scan.keep)?;
@@ -86,6 +83,20 @@ impl Output {
         });
         Ok(Appended { output, resume })
     }
+}
+
+/// The last numbered row of the recording at `path`, which is only read.
+///
+/// # Errors
+/// When it isn't a recording that [`Output::append`] could continue.
+pub(super) fn end_of(path: &Path) -> Result<Option<Position>, OutputError> {
+    let name = path.display().to_string();
+    let mut scan = Scan::new(&name);
+    match File::open(path) {
+        Ok(file) => scan.read_ours(file, path)?,
+        Err(source) => return Err(OutputError::Unreadable(scan.io_error(source))),
+    }
+    Ok(scan.last)
 }
 
 /// One pass over the lines of a file.
@@ -116,6 +127,17 @@ impl<'a> Scan<'a> {
             line: 0,
             end: 0,
             keep: 0,
+        }
+    }
+
+    /// Reads a file that can be continued.
+    fn read_ours(&mut self, input: impl Read, path: &Path) -> Result<(), OutputError> {
+        let input = BufReader::with_capacity(BUFFER_BYTES, input);
+        self.read(input).map_err(OutputError::Unreadable)?;
+        if self.is_ours() {
+            Ok(())
+        } else {
+            Err(OutputError::Edited { path: path.into() })
         }
     }
 

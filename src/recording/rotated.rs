@@ -8,6 +8,7 @@ mod directory;
 mod minutes;
 mod packing;
 mod pruning;
+mod repair;
 #[cfg(test)]
 mod tests;
 mod tidier;
@@ -17,4 +18,4 @@ pub use directory::{RotatedFile, files_in, lock_file, sums_up};
 pub use minutes::{MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader};
 pub use pruning::{RotationLimits, remove_oldest};
 pub use tidier::Tidier;
-pub use writer::{Pushed, RotatedWriter};
+pub use writer::{Pushed, RotatedWriter, inspect};

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::Path;
 
 use super::error::ReadError;
-use super::lines::is_header;
+use super::lines::{is_header, is_start_of_header};
 use super::packed::unpacked;
 use super::reader::Reader;
 use super::time::parse_timestamp;
@@ -37,6 +37,9 @@ pub struct RowHeads {
     header: Vec<u8>,
     line: Vec<u8>,
     lines: u64,
+    /// Whether lines that are not rows are skipped, and how many were.
+    skips_damage: bool,
+    skipped: u64,
 }
 
 impl RowHeads {
@@ -53,9 +56,30 @@ impl RowHeads {
                 header: Vec::new(),
                 line: Vec::new(),
                 lines: 0,
+                skips_damage: false,
+                skipped: 0,
             }),
             Err(source) => Err(ReadError::Io { file, source }),
         }
+    }
+
+    /// Skips lines that are not rows, instead of ending at the first of them.
+    #[must_use]
+    pub fn skipping_damage(mut self) -> Self {
+        self.skips_damage = true;
+        self
+    }
+
+    /// How many lines were skipped.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// The line of the last row, from 1.
+    #[must_use]
+    pub fn line_number(&self) -> u64 {
+        self.lines
     }
 
     /// The next row; `None` at the end, or where a row is cut off.
@@ -70,6 +94,8 @@ impl RowHeads {
             read.map_err(|source| self.failed(source))?;
             self.lines += 1;
             if !self.line.ends_with(b"\n") {
+                let is_foreign = self.header.is_empty() && !is_start_of_header(&self.line);
+                self.skipped += u64::from(is_foreign && !self.line.is_empty());
                 return Ok(None);
             }
             if is_header(&self.line) {
@@ -78,6 +104,10 @@ impl RowHeads {
             }
             return match head_of(&self.line) {
                 Some(head) if !self.header.is_empty() => Ok(Some(head)),
+                _ if self.skips_damage => {
+                    self.skipped += 1;
+                    continue;
+                }
                 _ => Err(self.failed(io::Error::new(
                     ErrorKind::InvalidData,
                     format!("line {} is not a row of a recording", self.lines),

@@ -19,8 +19,7 @@ impl Transcript {
     /// A new recording, with the columns that the host announced.
     #[must_use]
     pub fn new(hello: &Hello) -> Self {
-        let names = hello.metrics.iter().map(|metric| metric.name.as_str());
-        Self::of_columns(Columns::new(names).with_containers(hello.containers))
+        Self::of_columns(Columns::announced(&hello.metrics, hello.containers))
     }
 
     /// A new recording, with these columns.

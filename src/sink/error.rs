@@ -24,16 +24,6 @@ pub enum SinkError {
         /// The host that followed it.
         other: HostName,
     },
-    /// The file already contains another host.
-    #[error("'{name}' is a recording of {of}, not of {host}: use another file")]
-    OtherHost {
-        /// The file.
-        name: String,
-        /// The host in it.
-        of: HostName,
-        /// The host that should be in it.
-        host: HostName,
-    },
     /// A rotated recording is there already.
     #[error("'{}' holds recordings: use --append to continue them, or another directory", path.display())]
     HoldsRecordings {
@@ -72,9 +62,8 @@ impl SinkError {
             self,
             Self::BadName(_)
                 | Self::SeveralHosts { .. }
-                | Self::OtherHost { .. }
                 | Self::HoldsRecordings { .. }
-                | Self::Output(OutputError::Exists { .. })
+                | Self::Output(OutputError::Exists { .. } | OutputError::OtherHost { .. })
         )
     }
 

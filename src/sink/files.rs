@@ -157,11 +157,12 @@ impl Sink for Files {
 }
 
 fn other_host(opened: &OpenedFile, of: HostName, host: &HostName) -> SinkError {
-    SinkError::OtherHost {
+    let error = OutputError::OtherHost {
         name: opened.output.name(),
         of,
         host: host.clone(),
-    }
+    };
+    error.into()
 }
 
 /// Opens one file, and returns its host if it has rows.

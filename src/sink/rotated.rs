@@ -10,7 +10,9 @@ use futures_util::future::BoxFuture;
 use crate::descriptors;
 use crate::disk::Disk;
 use crate::protocol::{Gap, Hello, HostName, Numbered, ResumePoint, Update};
-use crate::recording::{Output, RotatedWriter, Rotation, RotationLimits, Tidier, files_in};
+use crate::recording::{
+    Columns, Output, RotatedWriter, Rotation, RotationLimits, Tidier, files_in,
+};
 
 use super::destination::Existing;
 use super::error::SinkError;
@@ -113,13 +115,7 @@ impl RotatedFiles {
     fn add(&mut self, host: HostName) -> Result<(), SinkError> {
         let directory = self.directory.join(host.file_stem());
         let writer = RotatedWriter::open(&self.disk, &directory, self.rotation)?;
-        if let Some(of) = writer.last().filter(|last| last.host != host) {
-            return Err(SinkError::OtherHost {
-                name: directory.display().to_string(),
-                of: of.host.clone(),
-                host,
-            });
-        }
+        writer.must_be_of(&host)?;
         if let Some(tidier) = &self.tidier {
             tidier.tidy(directory, None);
         }
@@ -145,8 +141,8 @@ impl RotatedFiles {
             self.add(host.clone())?;
         }
         if let Some(files) = self.hosts.get_mut(&host) {
-            let names = hello.metrics.iter().map(|metric| metric.name.as_str());
-            files.writer.set_columns(names);
+            let columns = Columns::announced(&hello.metrics, hello.containers);
+            files.writer.set_columns(columns);
             files.has_hello = true;
         }
         Ok(())

@@ -4,7 +4,7 @@ use super::spans::{open, spans_of};
 use super::state::SpoolState;
 use crate::hub::PastFrom;
 use crate::protocol::StreamId;
-use crate::recording::{ReadError, RotatedFile, RowHead};
+use crate::recording::{RotatedFile, RowHead};
 
 /// Rows at the start of a file that are not wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,12 +57,13 @@ pub(super) fn find(
     files: &[RotatedFile],
     from: PastFrom,
     before: Option<(StreamId, u64)>,
-) -> Result<(usize, Skip), ReadError> {
+) -> (usize, Skip) {
+    state.forget_before(&files[0].stem);
     match from {
         PastFrom::Since(time) => {
             // All rows of a file are earlier than the period of the next one.
             let later = files.partition_point(|file| file.period.start <= time);
-            Ok((later.saturating_sub(1), Skip::Until(time)))
+            (later.saturating_sub(1), Skip::Until(time))
         }
         PastFrom::After(stream, seq) => find_after(state, files, stream, seq),
         PastFrom::Last(count) => find_last(state, files, count, before),
@@ -75,21 +76,36 @@ pub(super) fn time_of(
     files: &[RotatedFile],
     from: PastFrom,
     before: Option<(StreamId, u64)>,
-) -> Result<Option<u64>, ReadError> {
+) -> Option<u64> {
     if files.is_empty() {
-        return Ok(None);
+        return None;
     }
-    let (at, mut skip) = find(state, files, from, before)?;
+    let (at, mut skip) = find(state, files, from, before);
     if skip == Skip::Nothing {
-        return Ok(None);
+        return None;
     }
-    let mut rows = open(state, &files[at])?;
-    while let Some(row) = rows.next_row()? {
-        if skip.ends_at(&row) {
-            return Ok(Some(row.timestamp));
+    let mut time = None;
+    each_row(state, &files[at], |row| {
+        let is_first = skip.ends_at(row);
+        if is_first {
+            time = Some(row.timestamp);
         }
+        !is_first
+    });
+    time
+}
+
+/// Calls `take` with each row, as far as the file can be read, and until it returns false.
+fn each_row(state: &SpoolState, file: &RotatedFile, mut take: impl FnMut(&RowHead) -> bool) {
+    let read = open(state, file).and_then(|mut rows| {
+        while let Some(row) = rows.next_row()?
+            && take(&row)
+        {}
+        Ok(())
+    });
+    if let Err(error) = read {
+        state.report_unread(file, &error);
     }
-    Ok(None)
 }
 
 fn find_after(
@@ -97,9 +113,9 @@ fn find_after(
     files: &[RotatedFile],
     stream: StreamId,
     seq: u64,
-) -> Result<(usize, Skip), ReadError> {
+) -> (usize, Skip) {
     for (at, file) in files.iter().enumerate().rev() {
-        let spans = spans_of(state, file, at + 1 < files.len())?;
+        let spans = spans_of(state, file, at + 1 < files.len());
         let has = spans
             .iter()
             .any(|span| span.stream == stream && span.first <= seq);
@@ -109,11 +125,11 @@ fn find_after(
                 seq,
                 has_seen: false,
             };
-            return Ok((at, skip));
+            return (at, skip);
         }
     }
     // Unknown, or too old: everything is sent, after a gap.
-    Ok((0, Skip::Nothing))
+    (0, Skip::Nothing)
 }
 
 fn find_last(
@@ -121,18 +137,18 @@ fn find_last(
     files: &[RotatedFile],
     count: u64,
     before: Option<(StreamId, u64)>,
-) -> Result<(usize, Skip), ReadError> {
+) -> (usize, Skip) {
     let mut limit = before;
     let mut found = 0;
     for (at, file) in files.iter().enumerate().rev() {
-        let spans = spans_of(state, file, at + 1 < files.len())?;
+        let spans = spans_of(state, file, at + 1 < files.len());
         let mut samples = spans.iter().map(|span| span.samples).sum();
         if let Some((stream, seq)) = limit {
             let has = spans
                 .iter()
                 .any(|it| it.stream == stream && it.first <= seq && seq <= it.last);
             if has {
-                samples = samples_before(state, file, (stream, seq))?;
+                samples = samples_before(state, file, (stream, seq));
                 limit = None;
             } else if spans.iter().any(|it| it.stream == stream && seq < it.first) {
                 // All of it is in the ring.
@@ -141,25 +157,19 @@ fn find_last(
         }
         found += samples;
         if count <= found {
-            return Ok((at, Skip::Samples(found - count)));
+            return (at, Skip::Samples(found - count));
         }
     }
-    Ok((0, Skip::Nothing))
+    (0, Skip::Nothing)
 }
 
 /// The number of samples in `file` before a message.
-fn samples_before(
-    state: &SpoolState,
-    file: &RotatedFile,
-    (stream, seq): (StreamId, u64),
-) -> Result<u64, ReadError> {
-    let mut rows = open(state, file)?;
+fn samples_before(state: &SpoolState, file: &RotatedFile, (stream, seq): (StreamId, u64)) -> u64 {
     let mut samples = 0;
-    while let Some(row) = rows.next_row()? {
-        if row.stream == stream && row.seq.is_some_and(|it| seq <= it) {
-            break;
-        }
-        samples += u64::from(row.seq.is_some() && !row.is_alert);
-    }
-    Ok(samples)
+    each_row(state, file, |row| {
+        let is_before = row.stream != stream || row.seq.is_none_or(|it| it < seq);
+        samples += u64::from(is_before && row.seq.is_some() && !row.is_alert);
+        is_before
+    });
+    samples
 }

@@ -20,26 +20,15 @@ pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
     });
     let mut firing = Vec::new();
     for file in &files[from.unwrap_or_default()..] {
-        if let Err(error) = note(state, file, &mut firing) {
-            tracing::warn!(%error, "cannot read the alerts in the spool");
+        let alerts = from_minutes(state, file);
+        for alert in alerts.unwrap_or_else(|| from_rows(state, file)) {
+            firing.retain(|it: &Alert| (&it.name, &it.metric) != (&alert.name, &alert.metric));
+            if alert.state == AlertState::Firing {
+                firing.push(alert);
+            }
         }
     }
     firing
-}
-
-/// Notes the alerts in a file.
-fn note(state: &SpoolState, file: &RotatedFile, firing: &mut Vec<Alert>) -> Result<(), ReadError> {
-    let alerts = match from_minutes(state, file) {
-        Some(alerts) => alerts,
-        None => from_rows(state, file)?,
-    };
-    for alert in alerts {
-        firing.retain(|it: &Alert| (&it.name, &it.metric) != (&alert.name, &alert.metric));
-        if alert.state == AlertState::Firing {
-            firing.push(alert);
-        }
-    }
-    Ok(())
 }
 
 /// The alerts in a file, from the one that sums it up, if there is one that can be read.
@@ -55,10 +44,27 @@ fn from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<Alert>> {
     Some(alerts)
 }
 
-/// The alerts in a file. Only their rows are read as such.
-fn from_rows(state: &SpoolState, file: &RotatedFile) -> Result<Vec<Alert>, ReadError> {
-    let mut rows = open(state, file)?;
+/// The alerts in a file, as far as it can be read. Only their rows are read as such.
+fn from_rows(state: &SpoolState, file: &RotatedFile) -> Vec<Alert> {
     let mut alerts = Vec::new();
+    if let Err(error) = copy_alerts(state, file, &mut alerts) {
+        state.report_unread(file, &error);
+    }
+    if alerts.is_empty() {
+        return Vec::new();
+    }
+    let rows = Reader::new(Cursor::new(alerts), file.stem.clone());
+    let rows = rows.into_iter().flatten().filter_map(Result::ok);
+    rows.filter_map(row_alert).collect()
+}
+
+/// Copies the header and the rows of alerts.
+fn copy_alerts(
+    state: &SpoolState,
+    file: &RotatedFile,
+    alerts: &mut Vec<u8>,
+) -> Result<(), ReadError> {
+    let mut rows = open(state, file)?;
     while let Some(row) = rows.next_row()? {
         if row.is_alert {
             let (header, line) = rows.lines();
@@ -68,13 +74,7 @@ fn from_rows(state: &SpoolState, file: &RotatedFile) -> Result<Vec<Alert>, ReadE
             alerts.extend_from_slice(line);
         }
     }
-    if alerts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let alerts = Reader::new(Cursor::new(alerts), file.stem.clone())?;
-    alerts
-        .filter_map(|row| row.map(row_alert).transpose())
-        .collect()
+    Ok(())
 }
 
 fn row_alert(row: Row) -> Option<Alert> {

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use super::state::{SpoolState, StreamSpan};
 use crate::locks::lock;
 use crate::recording::{MinutesEntry, MinutesReader, ReadError, RotatedFile, RowHeads};
+use crate::wording::with_causes;
 
-/// The streams in a file, in their order. Those of closed files are remembered.
+/// The streams in a file, in their order, as far as it can be read. Those of closed files are remembered.
 pub(super) fn spans_of(
     state: &SpoolState,
     file: &RotatedFile,
     is_closed: bool,
-) -> Result<Arc<[StreamSpan]>, ReadError> {
+) -> Arc<[StreamSpan]> {
     if let Some(known) = lock(&state.spans).get(&file.stem) {
-        return Ok(Arc::clone(known));
+        return Arc::clone(known);
     }
     let known = if is_closed {
         from_minutes(state, file)
@@ -23,12 +24,19 @@ pub(super) fn spans_of(
     };
     let spans: Arc<[StreamSpan]> = match known {
         Some(spans) => spans.into(),
-        None => scan(state, file)?.into(),
+        None => {
+            let mut spans = Vec::new();
+            if let Err(error) = scan(state, file, &mut spans) {
+                state.report_unread(file, &error);
+                return spans.into();
+            }
+            spans.into()
+        }
     };
     if is_closed {
         lock(&state.spans).insert(file.stem.clone(), Arc::clone(&spans));
     }
-    Ok(spans)
+    spans
 }
 
 /// The same from the file that sums it up, if there is one that can be read.
@@ -63,9 +71,12 @@ fn add(spans: &mut Vec<StreamSpan>, next: StreamSpan) {
     }
 }
 
-fn scan(state: &SpoolState, file: &RotatedFile) -> Result<Vec<StreamSpan>, ReadError> {
+fn scan(
+    state: &SpoolState,
+    file: &RotatedFile,
+    spans: &mut Vec<StreamSpan>,
+) -> Result<(), ReadError> {
     let mut rows = open(state, file)?;
-    let mut spans: Vec<StreamSpan> = Vec::new();
     while let Some(row) = rows.next_row()? {
         let Some(seq) = row.seq else { continue };
         let row = StreamSpan {
@@ -74,15 +85,28 @@ fn scan(state: &SpoolState, file: &RotatedFile) -> Result<Vec<StreamSpan>, ReadE
             last: seq,
             samples: u64::from(!row.is_alert),
         };
-        add(&mut spans, row);
+        add(spans, row);
     }
-    Ok(spans)
+    Ok(())
 }
 
-/// Opens a file, which may have been compressed since it was listed.
+impl SpoolState {
+    /// Says that a file cannot be read to its end, unless it has been removed meanwhile, as old files are.
+    pub(super) fn report_unread(&self, file: &RotatedFile, error: &ReadError) {
+        let is_gone =
+            matches!(error, ReadError::Io { source, .. } if source.kind() == ErrorKind::NotFound);
+        if !is_gone {
+            let reason = with_causes(error);
+            let failure = format!("part of the spool is left out: {reason}");
+            self.report_once(&file.stem, &failure);
+        }
+    }
+}
+
+/// Opens a file, which may have been compressed since it was listed. Lines that are damaged are skipped.
 pub(super) fn open(state: &SpoolState, file: &RotatedFile) -> Result<RowHeads, ReadError> {
     let directory = state.directory();
-    match RowHeads::open(&file.path_in(directory)) {
+    let opened = match RowHeads::open(&file.path_in(directory)) {
         Err(ReadError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {
             let packed = RotatedFile {
                 is_plain: false,
@@ -91,5 +115,6 @@ pub(super) fn open(state: &SpoolState, file: &RotatedFile) -> Result<RowHeads, R
             RowHeads::open(&packed.path_in(directory))
         }
         opened => opened,
-    }
+    };
+    opened.map(RowHeads::skipping_damage)
 }

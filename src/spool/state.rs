@@ -1,6 +1,6 @@
 //! What the spool's thread, its readers and the hub share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -38,6 +38,8 @@ pub(super) struct SpoolState {
     current: Mutex<Option<Arc<Announcement>>>,
     /// The streams in files that are closed, by the names of the files.
     pub(super) spans: Mutex<BTreeMap<String, Arc<[StreamSpan]>>>,
+    /// What could not be read and was reported: the names of files, and of the directory.
+    reported: Mutex<BTreeSet<String>>,
 }
 
 /// How far the thread is.
@@ -67,6 +69,7 @@ impl SpoolState {
             moved: Condvar::new(),
             current: Mutex::default(),
             spans: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
@@ -74,8 +77,27 @@ impl SpoolState {
         &*self.disk
     }
 
+    pub(super) fn host(&self) -> &HostName {
+        &self.host
+    }
+
     pub(super) fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// Says what cannot be read, once for each file: many viewers may try. The name of the directory is empty.
+    pub(super) fn report_once(&self, file: &str, failure: &str) {
+        if lock(&self.reported).insert(file.to_owned()) {
+            tracing::warn!("{failure}");
+        }
+    }
+
+    /// Forgets what is known about files before `oldest`, which have been removed.
+    pub(super) fn forget_before(&self, oldest: &str) {
+        let mut spans = lock(&self.spans);
+        *spans = spans.split_off(oldest);
+        let mut reported = lock(&self.reported);
+        *reported = reported.split_off(oldest);
     }
 
     pub(super) fn current(&self) -> Option<Arc<Announcement>> {

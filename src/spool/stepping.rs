@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use super::beginning::{Skip, time_of};
-use super::reading::{Messages, as_io};
+use super::reading::Messages;
 use super::state::SpoolState;
 use crate::hub::{PastFrom, PastMinute, PastPart, PastRequest};
 use crate::protocol::Numbered;
 use crate::recording::{
-    Columns, MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader, ReadError, RotatedFile, files_in,
+    Columns, MINUTE_MS, MinuteOfRows, MinutesEntry, MinutesReader, RotatedFile, files_in,
 };
+use crate::wording::cause;
 
 /// The messages from some point on, up to the current end of the spool.
 pub(super) struct SpoolParts {
@@ -32,7 +33,7 @@ impl SpoolParts {
         let from = match wanted.from {
             PastFrom::Last(_) => {
                 let files = files_in(state.disk(), state.directory())?;
-                let time = time_of(&state, &files, wanted.from, wanted.before).map_err(as_io)?;
+                let time = time_of(&state, &files, wanted.from, wanted.before);
                 PastFrom::Since(time.map_or(0, |time| time - time % step))
             }
             from => from,
@@ -46,7 +47,7 @@ impl SpoolParts {
         })
     }
 
-    fn next_part(&mut self) -> Result<Option<PastPart>, ReadError> {
+    fn next_part(&mut self) -> io::Result<Option<PastPart>> {
         loop {
             if let Some((minutes, file)) = &mut self.minutes {
                 let columns = minutes.columns().clone();
@@ -59,13 +60,13 @@ impl SpoolParts {
                     Ok(None) => self.minutes = None,
                     Err(error) => {
                         // What was read of it is recognised by its numbers.
-                        tracing::warn!(file = %file.stem, %error, "cannot read what sums up a recording");
                         let file = file.clone();
+                        self.report(&file, &error);
                         self.minutes = None;
-                        self.messages.open(file)?;
+                        self.messages.open(file);
                     }
                 }
-            } else if let Some(message) = self.messages.next_in_file()? {
+            } else if let Some(message) = self.messages.next_in_file() {
                 return Ok(Some(PastPart::Message(message)));
             } else if !self.open_next()? {
                 return Ok(None);
@@ -73,8 +74,14 @@ impl SpoolParts {
         }
     }
 
+    fn report(&self, file: &RotatedFile, error: &io::Error) {
+        let (name, cause) = (format!("{}.minutes", file.stem), cause(error));
+        let failure = format!("cannot read '{name}', its rows are read instead: {cause}");
+        self.messages.state().report_once(&name, &failure);
+    }
+
     /// Opens the next file. Returns whether there is one.
-    fn open_next(&mut self) -> Result<bool, ReadError> {
+    fn open_next(&mut self) -> io::Result<bool> {
         let Some((file, is_closed)) = self.messages.next_file()? else {
             return Ok(false);
         };
@@ -82,12 +89,12 @@ impl SpoolParts {
         if self.takes_minutes && is_closed && file.has_minutes && begins_by_time {
             let directory = self.messages.state().directory();
             if let Ok(minutes) = MinutesReader::open(directory, &file.stem) {
-                self.messages.pass(&file);
+                self.messages.pass(file.clone());
                 self.minutes = Some((minutes, file));
                 return Ok(true);
             }
         }
-        self.messages.open(file)?;
+        self.messages.open(file);
         Ok(true)
     }
 
@@ -127,6 +134,6 @@ impl Iterator for SpoolParts {
         }
         let next = self.next_part();
         self.is_over = !matches!(next, Ok(Some(_)));
-        next.map_err(as_io).transpose()
+        next.transpose()
     }
 }

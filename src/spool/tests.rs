@@ -1,5 +1,6 @@
 //! A spool that is written, read, killed and starved.
 
+mod damage;
 mod steps;
 
 use std::path::Path;
@@ -347,4 +348,20 @@ fn only_a_few_viewers_read_the_past_at_once() {
         assert!(std::time::Instant::now() < deadline);
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+#[test]
+fn containers_have_a_column_if_they_are_announced() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(directory.path());
+    let mut announced = (*announcement(1)).clone();
+    announced.containers = true;
+    spool.announced(&host(), &Arc::new(announced));
+    let mut listed = message(1, 1, BEGIN_MS);
+    listed.sample.containers = Some(vec![]);
+    spool.keep(&listed);
+    spool.close();
+    let file = std::fs::read_to_string(spool.directory().join("2026-11-24T14.csv")).unwrap();
+    assert!(file.contains(",cpu,containers,top,extra\n"), "{file}");
+    assert!(file.contains(",1,[],,\n"), "{file}");
 }

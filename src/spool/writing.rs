@@ -11,10 +11,10 @@ use crate::disk::Disk;
 use crate::hub::Announcement;
 use crate::protocol::{Gap, Numbered, StreamId};
 use crate::recording::{
-    OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier, files_in,
-    remove_oldest,
+    Columns, OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier,
+    files_in, remove_oldest,
 };
-use crate::wording::{cause, counted, one_or_more};
+use crate::wording::{counted, one_or_more, with_causes};
 
 /// How often the files are checked and synced.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -91,13 +91,19 @@ impl SpoolWriter {
             oldest: None,
         };
         match writer.reopen() {
-            Err(error @ (OutputError::Open { .. } | OutputError::Write { .. })) => {
-                writer.begin_pause(&error);
+            Err(error @ (OutputError::Busy { .. } | OutputError::OtherHost { .. })) => {
+                return Err(error);
             }
-            opened => opened?,
+            Err(error) => writer.begin_pause(&error),
+            Ok(()) => {}
         }
         writer.note_contents();
         Ok(writer)
+    }
+
+    /// The stream of the last message.
+    pub(super) fn last_stream(&self) -> Option<StreamId> {
+        self.last.map(|(stream, _)| stream)
     }
 
     /// Writes until no more entries follow.
@@ -123,7 +129,7 @@ impl SpoolWriter {
         if let Some(output) = self.writer.as_ref().and_then(RotatedWriter::output)
             && let Err(error) = output.sync()
         {
-            tracing::warn!(%error, "the spool may not be on the disk");
+            tracing::warn!(error = %with_causes(&error), "the spool may not be on the disk");
         }
         // Until then, another process must not have the directory.
         self.tidier.finish();
@@ -138,8 +144,7 @@ impl SpoolWriter {
 
     fn set_columns(&mut self) {
         if let (Some(writer), Some(current)) = (&mut self.writer, &self.current) {
-            let names = current.metrics.iter().map(|metric| metric.name.as_str());
-            writer.set_columns(names);
+            writer.set_columns(Columns::announced(&current.metrics, current.containers));
         }
     }
 
@@ -207,7 +212,9 @@ impl SpoolWriter {
                 source: ErrorKind::NotFound.into(),
             });
         }
-        let writer = RotatedWriter::open(&self.disk, self.state.directory(), Rotation::HOURLY)?;
+        let directory = self.state.directory();
+        let writer = RotatedWriter::open_and_repair(&self.disk, directory, Rotation::HOURLY)?;
+        writer.must_be_of(self.state.host())?;
         if let Some(last) = writer.last() {
             self.last = Some((last.stream, last.seq));
         }
@@ -232,7 +239,7 @@ impl SpoolWriter {
     }
 
     fn begin_pause(&mut self, error: &OutputError) {
-        let reason = reason_of(error);
+        let reason = error.reason();
         let is_new = self.pause.is_none();
         let lost =
             self.pause.as_ref().map_or(0, |pause| pause.lost) + u64::from(self.current.is_some());
@@ -307,12 +314,4 @@ fn source_of(error: &OutputError) -> Option<&io::Error> {
 fn is_full(error: &OutputError) -> bool {
     let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
     source_of(error).is_some_and(|source| kinds.contains(&source.kind()))
-}
-
-/// The error with its cause, in one line.
-fn reason_of(error: &OutputError) -> String {
-    match source_of(error) {
-        Some(source) => format!("{error}: {}", cause(source)),
-        None => error.to_string(),
-    }
 }

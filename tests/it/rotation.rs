@@ -215,3 +215,18 @@ fn wrong_flags_are_refused() {
         output.stderr_has(reason);
     }
 }
+
+#[test]
+fn containers_keep_their_column() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("r.csv"), dir.path().join("out"));
+    let container = r#""[{""name"":""db"",""cpu"":1.5,""memory"":20}]""#;
+    let csv = format!(
+        "timestamp,host,stream,seq,event,cpu,containers,top,extra\n\
+         2026-11-24T14:00:58.000Z,web-1,s1,1,,5,{container},,\n\
+         2026-11-24T14:01:01.000Z,web-1,s1,2,,6,[],,\n"
+    );
+    fs::write(&file, &csv).unwrap();
+    copy(&file, &out, &["--rotate", "1m"]);
+    assert_eq!(joined(&out.join("web-1")), csv);
+}

@@ -1,7 +1,7 @@
 //! `serve --spool`: the past outlives the ring and the process.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
@@ -275,4 +275,60 @@ fn wrong_flags_are_refused() {
         .run()
         .code(2)
         .stderr_has("too short");
+}
+
+/// The newest file of a spool, and one in the middle.
+fn newest_and_middle(host: &Path) -> (PathBuf, PathBuf) {
+    let files = fs::read_dir(host).unwrap();
+    let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    (files[files.len() - 1].clone(), files[2].clone())
+}
+
+#[test]
+fn a_damaged_spool_is_served_as_far_as_it_can_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let times = write_spool(dir.path(), 5);
+    let (newest, middle) = newest_and_middle(&dir.path().join("web-1"));
+    fs::write(&middle, "garbage\n").unwrap();
+    let whole = fs::read_to_string(&newest).unwrap();
+    let last = whole.lines().last().unwrap().replace(",120.25", ",\0\0");
+    fs::write(&newest, format!("{whole}{last}\n")).unwrap();
+    let check = serve(dir.path()).arg("--check").run().success();
+    assert!(check.text().contains("is damaged: "), "{}", check.text());
+    assert!(
+        fs::read_to_string(&newest).unwrap().contains('\0'),
+        "only read"
+    );
+    let server = serve(dir.path()).start();
+    let found = numbered(&get(server.port(), "/recording.csv").1);
+    let found: Vec<_> = found.iter().filter(|row| row.0 == "k3v9q2").collect();
+    assert_eq!(found[0].1, 1);
+    assert_eq!(found[found.len() - 1].1, times.len() as u64);
+    assert_eq!(found.len(), times.len() - 360, "all but an hour");
+    server.wait_for_stderr("in the spool left out");
+    server.wait_for_stderr("the damaged file is now ");
+    // Each is said once, however many viewers come.
+    numbered(&get(server.port(), "/recording.csv").1);
+    server.signal(Signal::TERM);
+    let output = server.wait().success();
+    assert_eq!(output.story().matches(" left out").count(), 1);
+}
+
+#[test]
+fn a_spool_of_another_host_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    write_spool(dir.path(), 2);
+    fs::rename(dir.path().join("web-1"), dir.path().join("web-2")).unwrap();
+    let other = || Metrics::serve_as("web-2").arg("--spool").arg(dir.path());
+    other()
+        .run()
+        .code(1)
+        .stderr_has("is a recording of web-1, not of web-2");
+    let check = other().arg("--check").run().code(1);
+    assert!(
+        check.text().contains("is of web-1, not of web-2"),
+        "{}",
+        check.text()
+    );
 }

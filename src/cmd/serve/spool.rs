@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use crate::cli::{Finding, LONGEST, bytes, duration_in};
 use crate::cmd::Failure;
-use crate::disk::may_create_in;
+use crate::disk::{SystemDisk, may_create_in};
 use crate::hub::{HostPublisher, Hub, PastMessage, Retention};
 use crate::millis::epoch_millis;
 use crate::protocol::{Alert, HostName, StreamId};
-use crate::recording::lock_file;
+use crate::recording::{inspect, lock_file};
 use crate::source::host::in_use::{available_bytes, is_locked};
 use crate::spool::{Spool, SpoolOptions};
 use crate::view::value;
@@ -62,6 +62,10 @@ impl SpoolArgs {
                 "the spool in '{shown}' is in use by another process"
             ))];
         }
+        let damage = match existing_spool(&own, host) {
+            Err(fault) => return vec![Finding::Fault(fault)],
+            Ok(damage) => damage,
+        };
         let room = available_bytes(existing).unwrap_or(u64::MAX);
         if room == 0 {
             let existing = existing.display();
@@ -72,6 +76,7 @@ impl SpoolArgs {
         // What it holds makes room for what comes.
         let room = room.saturating_add(bytes_in(&own));
         let mut found = vec![Finding::Ready(format!("the spool is kept in '{shown}'"))];
+        found.extend(damage.map(Finding::Notable));
         if room < self.keep_bytes {
             let (room, wanted) = (value(room as f64, "B"), value(self.keep_bytes as f64, "B"));
             found.push(Finding::Notable(format!(
@@ -79,6 +84,27 @@ impl SpoolArgs {
             )));
         }
         found
+    }
+}
+
+/// What is wrong with the spool in `directory`: what keeps a server from using it, or else damage that it would repair.
+fn existing_spool(directory: &Path, host: &HostName) -> Result<Option<String>, String> {
+    match inspect(&SystemDisk, directory) {
+        Err(error) if error.is_damage() => {
+            let reason = error.reason();
+            let cure = "it would be renamed to ….damaged, and what can be read of it kept";
+            Ok(Some(format!(
+                "the newest file of the spool is damaged: {reason}; {cure}"
+            )))
+        }
+        Err(error) => Err(format!("the spool cannot be continued: {}", error.reason())),
+        Ok(Some(last)) if last.host != *host => {
+            let (directory, of) = (directory.display(), last.host);
+            Err(format!(
+                "the spool in '{directory}' is of {of}, not of {host}"
+            ))
+        }
+        Ok(_) => Ok(None),
     }
 }
 
@@ -137,7 +163,9 @@ impl EarlierRuns {
 
     /// The stream of this run: the time of its start, but above the last one, even if the clock was set back.
     pub(super) fn next_stream(&self) -> StreamId {
-        let last = self.tail.last().map_or(0, |last| last.message.stream.0);
+        let restored = self.tail.last().map(|last| last.message.stream);
+        let spooled = self.spool.as_ref().and_then(|spool| spool.last_stream());
+        let last = restored.max(spooled).map_or(0, |last| last.0);
         StreamId(epoch_millis().max(last + 1))
     }
 

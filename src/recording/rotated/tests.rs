@@ -139,7 +139,7 @@ fn write_all(directory: &Path, steps: &[Step], messages: &[(Numbered, usize)]) {
             writer = open(&disk, directory);
             assert_eq!(writer.last().cloned(), last.map(Numbered::position));
         }
-        writer.set_columns(NAMES[..*columns].iter().copied());
+        writer.set_columns(Columns::new(&NAMES[..*columns]));
         let pushed = writer
             .push(message.clone(), gap_between(last, message))
             .unwrap();
@@ -169,7 +169,7 @@ proptest! {
         let mut writer = open(&disk, two.path());
         let mut last: Option<&Numbered> = None;
         for (message, columns) in &found {
-            writer.set_columns(columns.names().iter().map(|name| &**name));
+            writer.set_columns(columns.clone());
             let pushed = writer.push(message.clone(), gap_between(last, message)).unwrap();
             last = Some(message);
             if let Some(closed) = pushed.closed {
@@ -204,7 +204,7 @@ fn whatever_fails_no_message_is_lost_or_written_twice() {
         if let Ok(mut writer) =
             RotatedWriter::open(&faulty, directory.path(), "15m".parse().unwrap())
         {
-            writer.set_columns(NAMES[..2].iter().copied());
+            writer.set_columns(Columns::new(&NAMES[..2]));
             for (message, _) in &messages[..5] {
                 let Ok(pushed) = writer.push(message.clone(), None) else {
                     break;
@@ -220,7 +220,7 @@ fn whatever_fails_no_message_is_lost_or_written_twice() {
         }
         let sound: Arc<dyn Disk> = Arc::new(FaultyDisk::sound());
         let mut writer = open(&sound, directory.path());
-        writer.set_columns(NAMES[..2].iter().copied());
+        writer.set_columns(Columns::new(&NAMES[..2]));
         for (message, _) in &messages[written..] {
             writer.push(message.clone(), None).unwrap();
         }

@@ -128,5 +128,5 @@ fn sum_up_all(disk: &dyn Disk, directory: &std::path::Path) {
 }
 
 fn warn(error: &OutputError) {
-    tracing::warn!(%error, "a recording may not be on the disk");
+    tracing::warn!(error = %crate::wording::with_causes(error), "a recording may not be on the disk");
 }

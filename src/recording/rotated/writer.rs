@@ -8,11 +8,12 @@ use super::super::columns::Columns;
 use super::super::error::ReadError;
 use super::super::output::Output;
 use super::super::output_error::OutputError;
-use super::super::resume::{Appended, Resume};
+use super::super::resume::{Appended, Resume, end_of};
 use super::super::rotation::{Period, Rotation};
 use super::super::row_head::RowHeads;
 use super::super::transcript::Transcript;
 use super::directory::{DirectoryLock, RotatedFile, files_in, plain, remove_parts};
+use super::repair::put_aside;
 use crate::disk::Disk;
 use crate::protocol::{Gap, HostName, Numbered, Position, StreamId};
 
@@ -31,6 +32,8 @@ pub struct RotatedWriter {
     last: Option<Position>,
     past: Vec<StreamId>,
     rows: Vec<u8>,
+    /// Whether a damaged file that is closed is read only up to the damage, rather than an error.
+    skips_damage: bool,
     _lock: DirectoryLock,
 }
 
@@ -62,13 +65,48 @@ impl RotatedWriter {
         directory: &Path,
         rotation: Rotation,
     ) -> Result<Self, OutputError> {
+        let (mut writer, files) = Self::begin_opening(disk, directory, rotation)?;
+        writer.resume(&files)?;
+        Ok(writer)
+    }
+
+    /// As [`RotatedWriter::open`], for a recording that must go on: if the newest file is damaged, it is renamed, and a
+    /// new one begins with the rows that can be read.
+    ///
+    /// # Errors
+    /// When the directory cannot be written or another process writes to it.
+    pub fn open_and_repair(
+        disk: &Arc<dyn Disk>,
+        directory: &Path,
+        rotation: Rotation,
+    ) -> Result<Self, OutputError> {
+        let (mut writer, mut files) = Self::begin_opening(disk, directory, rotation)?;
+        writer.skips_damage = true;
+        while let Err(error) = writer.resume(&files) {
+            let newest = files.last().filter(|it| it.is_plain && error.is_damage());
+            let Some(newest) = newest else {
+                return Err(error);
+            };
+            let aside = put_aside(&**disk, directory, &newest.stem, &error);
+            aside.map_err(|source| cannot_open(directory, source))?;
+            files = listed(&**disk, directory)?;
+            writer.newest = files.last().map(|file| file.period);
+        }
+        Ok(writer)
+    }
+
+    fn begin_opening(
+        disk: &Arc<dyn Disk>,
+        directory: &Path,
+        rotation: Rotation,
+    ) -> Result<(Self, Vec<RotatedFile>), OutputError> {
         let made = disk.make_private_directory(directory);
         made.map_err(|source| cannot_open(directory, source))?;
         let lock = DirectoryLock::take(&**disk, directory)?;
         let failed = |source| cannot_open(directory, source);
         remove_parts(&**disk, directory).map_err(failed)?;
-        let files = files_in(&**disk, directory).map_err(failed)?;
-        let mut writer = Self {
+        let files = listed(&**disk, directory)?;
+        let writer = Self {
             disk: Arc::clone(disk),
             directory: directory.into(),
             rotation,
@@ -78,10 +116,10 @@ impl RotatedWriter {
             last: None,
             past: Vec::new(),
             rows: Vec::new(),
+            skips_damage: false,
             _lock: lock,
         };
-        writer.resume(&files)?;
-        Ok(writer)
+        Ok((writer, files))
     }
 
     /// Opens the newest file if it is a plain one, and finds out where the recording ends.
@@ -120,7 +158,11 @@ impl RotatedWriter {
             && let Some((file, older)) = closed.split_last()
         {
             closed = older;
-            self.last = last_of(&file.path_in(&self.directory)).map_err(OutputError::Unreadable)?;
+            let (last, read) = last_of(&file.path_in(&self.directory));
+            match read.map_err(OutputError::Unreadable) {
+                Err(error) if !self.skips_damage || !error.is_damage() => return Err(error),
+                _ => self.last = last,
+            }
         }
         Ok(())
     }
@@ -149,9 +191,23 @@ impl RotatedWriter {
         self.open.as_ref().map(|open| &open.output)
     }
 
+    /// Checks that the recording is one of `host`, if there is one.
+    ///
+    /// # Errors
+    /// When it is of another host.
+    pub fn must_be_of(&self, host: &HostName) -> Result<(), OutputError> {
+        match &self.last {
+            Some(last) if last.host != *host => Err(OutputError::OtherHost {
+                name: self.directory.display().to_string(),
+                of: last.host.clone(),
+                host: host.clone(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Sets the columns of the files that begin from now on.
-    pub fn set_columns<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) {
-        let columns = Columns::new(names);
+    pub fn set_columns(&mut self, columns: Columns) {
         if columns != self.columns {
             self.columns = columns;
         }
@@ -211,21 +267,45 @@ impl RotatedWriter {
     }
 }
 
-/// The last message in a file.
-fn last_of(path: &Path) -> Result<Option<Position>, ReadError> {
-    let mut rows = RowHeads::open(path)?;
-    let (mut last, mut host) = (None, None);
-    while let Some(row) = rows.next_row()? {
-        if let Some(seq) = row.seq {
-            last = Some((row.stream, seq));
-        }
-        if host.is_none() {
-            host = rows.host().and_then(|host| host.parse::<HostName>().ok());
+/// Where the recording in `directory` ends; `None` if there is none. Nothing is written or locked.
+///
+/// # Errors
+/// When the directory cannot be listed, or its newest file is plain and cannot be continued.
+pub fn inspect(disk: &dyn Disk, directory: &Path) -> Result<Option<Position>, OutputError> {
+    for file in listed(disk, directory)?.iter().rev() {
+        let path = file.path_in(directory);
+        let last = if file.is_plain {
+            end_of(&path)?
+        } else {
+            last_of(&path).0
+        };
+        if last.is_some() {
+            return Ok(last);
         }
     }
-    Ok(last
-        .zip(host)
-        .map(|((stream, seq), host)| Position { host, stream, seq }))
+    Ok(None)
+}
+
+fn listed(disk: &dyn Disk, directory: &Path) -> Result<Vec<RotatedFile>, OutputError> {
+    files_in(disk, directory).map_err(|source| cannot_open(directory, source))
+}
+
+/// The last message in a file that can be read, and whether that is all of it.
+fn last_of(path: &Path) -> (Option<Position>, Result<(), ReadError>) {
+    let (mut last, mut host) = (None, None);
+    let read = RowHeads::open(path).and_then(|mut rows| {
+        while let Some(row) = rows.next_row()? {
+            if let Some(seq) = row.seq {
+                last = Some((row.stream, seq));
+            }
+            if host.is_none() {
+                host = rows.host().and_then(|host| host.parse::<HostName>().ok());
+            }
+        }
+        Ok(())
+    });
+    let position = |((stream, seq), host)| Position { host, stream, seq };
+    (last.zip(host).map(position), read)
 }
 
 fn cannot_open(path: &Path, source: io::Error) -> OutputError {
