@@ -2,6 +2,7 @@
 //! server reread its files. A program that runs for us gets them, too.
 
 mod forwarder;
+mod jobs;
 
 use std::sync::{Arc, mpsc};
 
@@ -9,6 +10,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use forwarder::SignalForwarder;
+pub use jobs::{JobSignal, JobSignals, stop_job};
 
 /// What SIGHUP means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

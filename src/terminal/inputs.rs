@@ -5,6 +5,8 @@ use std::time::Duration;
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tokio::sync::mpsc;
 
+use crate::signals::{JobSignal, JobSignals};
+
 /// How often the reader checks whether its receiver still exists.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -14,7 +16,7 @@ const WAITING: usize = 64;
 /// Input from the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TerminalInput {
-    /// Ctrl-C, which in raw mode is a key, not a signal.
+    /// Ctrl-C or Ctrl-\, which in raw mode are keys, or SIGQUIT.
     Interrupt,
     /// A printable key.
     Char(char),
@@ -48,15 +50,35 @@ pub enum TerminalInput {
     Other,
     /// The terminal was resized.
     Resize,
+    /// Ctrl-Z, which in raw mode is a key, or SIGTSTP.
+    Suspend,
+    /// The shell has continued us.
+    Continue,
 }
 
-/// Starts to read the keyboard. The reader ends soon after the receiver is dropped, and does not keep the process
-/// alive. Without a keyboard, it never receives anything.
+/// Starts to read the keyboard and to catch the signals of job control; must be called in a runtime. The reader ends
+/// soon after the receiver is dropped, and does not keep the process alive. Without a keyboard, only signals come.
 #[must_use]
 pub fn inputs() -> mpsc::Receiver<TerminalInput> {
     let (sender, receiver) = mpsc::channel(WAITING);
+    if let Ok(signals) = JobSignals::catch() {
+        tokio::spawn(pass_on(signals, sender.clone()));
+    }
     std::thread::spawn(move || read(&sender));
     receiver
+}
+
+async fn pass_on(mut signals: JobSignals, sender: mpsc::Sender<TerminalInput>) {
+    loop {
+        let input = match signals.next().await {
+            JobSignal::Suspend => TerminalInput::Suspend,
+            JobSignal::Continue => TerminalInput::Continue,
+            JobSignal::Quit => TerminalInput::Interrupt,
+        };
+        if sender.send(input).await.is_err() {
+            return;
+        }
+    }
 }
 
 fn read(sender: &mpsc::Sender<TerminalInput>) {
@@ -85,10 +107,11 @@ fn meaning(event: &Event) -> Option<TerminalInput> {
 
 fn key_meaning(key: KeyEvent) -> TerminalInput {
     if key.modifiers.contains(KeyModifiers::CONTROL) {
-        return if key.code == KeyCode::Char('c') {
-            TerminalInput::Interrupt
-        } else {
-            TerminalInput::Other
+        return match key.code {
+            // Ctrl-\, which terminals also send as Ctrl-4, ends programs elsewhere, too.
+            KeyCode::Char('c' | '\\' | '4') => TerminalInput::Interrupt,
+            KeyCode::Char('z') => TerminalInput::Suspend,
+            _ => TerminalInput::Other,
         };
     }
     let shift = key.modifiers.contains(KeyModifiers::SHIFT);
@@ -122,11 +145,13 @@ mod tests {
 
     #[test]
     fn keys_have_the_meanings_that_the_help_names() {
-        check(
-            KeyCode::Char('c'),
-            KeyModifiers::CONTROL,
-            TerminalInput::Interrupt,
-        );
+        for (letter, expected) in [
+            ('c', TerminalInput::Interrupt),
+            ('\\', TerminalInput::Interrupt),
+            ('z', TerminalInput::Suspend),
+        ] {
+            check(KeyCode::Char(letter), KeyModifiers::CONTROL, expected);
+        }
         check(
             KeyCode::Char('c'),
             KeyModifiers::NONE,

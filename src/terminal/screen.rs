@@ -16,6 +16,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::ability::size;
 use crate::locks::lock;
+use crate::signals::stop_job;
 use crate::talk::Outlet;
 
 /// Whether the terminal is ours: it is restored once, by whichever caller is first.
@@ -36,12 +37,31 @@ impl Screen {
     /// When there is none, or it isn't writable.
     pub fn open() -> io::Result<Self> {
         restore_before_panics();
+        // From here on, an error restores the terminal.
+        let mut screen = Self(());
+        screen.take()?;
+        Ok(screen)
+    }
+
+    /// Takes the terminal, or takes it again after somebody else has used it.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn take(&mut self) -> io::Result<()> {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        // From here on, an error restores the terminal.
-        let screen = Self(());
         terminal().push(enter()?);
-        Ok(screen)
+        Ok(())
+    }
+
+    /// Gives the terminal back to the shell and stops until the shell continues us; then takes it again.
+    ///
+    /// # Errors
+    /// When it is gone by then.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        restore();
+        stop_job();
+        self.take()
     }
 
     /// Queues `frame` to be shown, one line per row, in one write.

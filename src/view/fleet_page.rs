@@ -26,14 +26,15 @@ const WINDOW: u64 = 300_000;
 /// From this width on, a rule is above the titles.
 const WIDE: usize = 112;
 
-/// At most `height` lines of the page, without the bottom line.
+/// At most `height` lines of the page, without the bottom line, and which rows are visible, such as `1-35 of 40`; nothing
+/// if all are.
 pub(super) fn page(
     state: &ViewState,
     choice: &Choice,
     selected: Option<usize>,
     height: usize,
     canvas: Canvas,
-) -> Vec<StyledLine> {
+) -> (Vec<StyledLine>, Option<String>) {
     let rows = rows(state, choice, canvas.now);
     let mut lines = vec![header(state, choice, rows.len(), canvas)];
     if canvas.width >= WIDE {
@@ -47,22 +48,13 @@ pub(super) fn page(
     let visible = height.saturating_sub(lines.len());
     lines.extend(table(state, &rows, selected, visible, &widths, canvas));
     if rows.is_empty() && !choice.filter.is_empty() {
-        lines.push(StyledLine::new(Tone::Dim, "    no host name contains this"));
+        lines.push(StyledLine::new(Tone::Dim, "    no host name matches"));
     }
     lines.truncate(height);
-    lines
+    (lines, counted(rows.len(), selected, visible))
 }
 
-/// Which rows are visible, such as `1-35 of 40`; nothing if all are. `height` as for [`page()`].
-pub(super) fn counted(
-    state: &ViewState,
-    choice: &Choice,
-    selected: Option<usize>,
-    height: usize,
-    canvas: Canvas,
-) -> Option<String> {
-    let count = rows(state, choice, canvas.now).len();
-    let visible = height.saturating_sub(if canvas.width >= WIDE { 3 } else { 2 });
+fn counted(count: usize, selected: Option<usize>, visible: usize) -> Option<String> {
     let first = first(count, selected, visible);
     (visible < count).then(|| format!("{}-{} of {count}", first + 1, (first + visible).min(count)))
 }

@@ -170,7 +170,7 @@ fn fleet(
         keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
         keys.extend([("s", sort.as_str()), ("/", "filter"), ("?", "help")]);
     }
-    let lines = fleet_page::page(state, ui.choice(), selected, height, canvas);
+    let (lines, visible) = fleet_page::page(state, ui.choice(), selected, height, canvas);
     if let Some(back) = state.back {
         keys.push(("e", "events"));
         return (lines, footer(&keys, Some(counted(back)), canvas));
@@ -178,10 +178,9 @@ fn fleet(
     if ui.typing().is_none() {
         keys.push((glyphs.left_right, "time"));
         keys.push(("e", "events"));
-        keys.push(("p", if ui.paused { "go on" } else { "pause" }));
+        keys.push(("p", if ui.paused { "resume" } else { "pause" }));
     }
-    let right = fleet_page::counted(state, ui.choice(), selected, height, canvas);
-    (lines, footer(&keys, right, canvas))
+    (lines, footer(&keys, visible, canvas))
 }
 
 /// What happened, as far back as samples are held.

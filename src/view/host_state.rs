@@ -202,6 +202,7 @@ impl HostState {
     pub(super) fn put_before(&mut self, past: History) {
         for point in past.points() {
             self.most_listed = self.most_listed.max(point.top.len());
+            self.most_contained = self.most_contained.max(point.containers.len());
             self.note_extents(&point.values);
         }
         self.history.put_before(past);

@@ -60,7 +60,7 @@ pub(super) fn of_host(
     keys.extend([("[ ]", "marks"), ("c m", "sort"), ("e", "events")]);
     keys.extend([
         ("v", "all values"),
-        ("p", if canvas.paused { "go on" } else { "pause" }),
+        ("p", if canvas.paused { "resume" } else { "pause" }),
     ]);
     let held = host.newest_time().saturating_sub(host.oldest_time());
     let held = exact_span(Duration::from_secs(held / 1000));

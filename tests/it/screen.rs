@@ -1,6 +1,6 @@
 //! `watch` as a person sees it: in a terminal, cell by cell.
 
-use rustix::process::Signal;
+use rustix::process::{Signal, kill_process_group};
 use vt100::Screen;
 
 use crate::harness::metrics::{Metrics, Running};
@@ -75,9 +75,11 @@ fn the_terminal_is_always_restored() {
     for end in [
         End::Keys("q"),
         End::Keys("\u{3}"),
+        End::Keys("\u{1c}"),
         End::Signal(Signal::INT),
         End::Signal(Signal::TERM),
         End::Signal(Signal::HUP),
+        End::Signal(Signal::QUIT),
     ] {
         println!("{end:?}");
         let mut terminal = watch(serve.url());
@@ -88,6 +90,37 @@ fn the_terminal_is_always_restored() {
         }
         assert_restored(terminal.wait(), 0);
     }
+}
+
+/// Ctrl-Z, or SIGTSTP from elsewhere, gives the terminal back to the shell, and `fg` takes it again.
+#[test]
+fn it_is_suspended_and_continued_by_a_shell() {
+    let serve = Metrics::serve().start();
+    let binary = env!("CARGO_BIN_EXE_metrics");
+    let shell = Metrics::program("bash").args(["--norc", "--noprofile", "-i"]);
+    let mut terminal = shell.env("PS1", "shell: ").in_terminal(100, 40);
+    terminal.wait_for_text("shell: ");
+    terminal.send_keys(&format!("{binary} watch {}\n", serve.url()));
+    let is_live = |s: &Screen| s.alternate_screen() && shows(s, "● LIVE");
+    let is_stopped = |s: &Screen| !s.alternate_screen() && !s.hide_cursor();
+    for (stop, times) in [("\u{1a}", 1), ("", 2)] {
+        terminal.wait_for("live view", is_live);
+        if stop.is_empty() {
+            let job = terminal.foreground();
+            kill_process_group(job, Signal::TSTP).unwrap();
+        }
+        terminal.send_keys(stop);
+        let stopped = terminal.wait_for("the shell", |s| {
+            is_stopped(s) && s.contents().matches("Stopped").count() == times
+        });
+        assert!(!shows(&stopped, "● LIVE"), "{}", stopped.contents());
+        terminal.send_keys("fg\n");
+    }
+    terminal.wait_for("live view again", is_live);
+    terminal.send_keys("q");
+    terminal.wait_for("the end", is_stopped);
+    terminal.send_keys("exit\n");
+    assert!(terminal.wait().cooked);
 }
 
 #[derive(Debug)]

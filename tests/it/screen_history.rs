@@ -179,7 +179,7 @@ fn hosts_are_sorted_and_filtered_and_go_back_together() {
     terminal.send_keys("mm");
     wait_for(&terminal, "1 of 3 hosts", &["gamma"]);
     terminal.send_keys("q");
-    terminal.wait_for_text("no host name contains this");
+    terminal.wait_for_text("no host name matches");
     terminal.send_keys("\u{7f}\r\r");
     terminal.wait_for("gamma alone", |s| {
         rows(s)[0].contains("  gamma  ") && !shows(s, "alpha")

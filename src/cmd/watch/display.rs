@@ -171,7 +171,7 @@ impl Display {
         self.size = size;
         match input {
             TerminalInput::Interrupt => return true,
-            TerminalInput::Resize => {}
+            TerminalInput::Resize | TerminalInput::Suspend | TerminalInput::Continue => {}
             _ if self.ui.is_typing() => self.type_filter(input),
             TerminalInput::Char('q') => return true,
             _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help

@@ -27,6 +27,14 @@ pub(super) trait Surface {
     fn size(&self) -> Size;
     /// Shows a frame.
     fn draw(&mut self, frame: &[String]) -> io::Result<()>;
+    /// Leaves the surface to others until we are continued.
+    fn suspend(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+    /// Others may have used the surface.
+    fn take(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl Surface for Screen {
@@ -36,6 +44,14 @@ impl Surface for Screen {
 
     fn draw(&mut self, frame: &[String]) -> io::Result<()> {
         Screen::draw(self, frame)
+    }
+
+    fn suspend(&mut self) -> io::Result<()> {
+        Screen::suspend(self)
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        Screen::take(self)
     }
 }
 
@@ -90,8 +106,11 @@ pub(super) async fn follow<A: Archive>(
             biased;
             () = asked.stop.cancelled() => return Ok(End::Stopped(asked.signal())),
             key = next_key(keys) => {
-                if key == TerminalInput::Char('r') && !display.is_typing() {
-                    events.retry_now();
+                match key {
+                    TerminalInput::Suspend => surface.suspend()?,
+                    TerminalInput::Continue => surface.take()?,
+                    TerminalInput::Char('r') if !display.is_typing() => events.retry_now(),
+                    _ => {}
                 }
                 if display.input(key, surface.size(), clock.now()) {
                     // A user who quits before there was any data learns why there was none.

@@ -5,6 +5,7 @@ use super::super::page_parts::level_mark;
 use super::super::scale::{ChartScale, tenths};
 use super::super::style::Tone;
 use super::super::styled_line::StyledLine;
+use super::super::units::whole_percent;
 use super::blocks::{ChartKind, level_tone};
 use super::counters::rate_parts;
 use super::fields::{Field, percent, percent_field};
@@ -145,14 +146,13 @@ fn rate_lines(picture: &Picture<'_>) -> Vec<StyledLine> {
         && let Some(fullest) = picture.value("disk")
     {
         let (mark, tone) = level_mark(picture.level("disk"));
-        line.pad(30);
-        line.push(
-            tone,
-            format!(
-                "full{mark:>2}{:>3}%",
-                super::super::units::whole_percent(fullest)
-            ),
-        );
+        let percent = whole_percent(fullest);
+        let full = StyledLine::new(tone, format!(" full{mark:>2}{percent:>3}%"));
+        line.pad(29);
+        // Beside two long rates it would be cut off in the middle.
+        if line.width() + full.width() <= picture.canvas.width {
+            line.append(full);
+        }
     }
     net.into_iter().chain(disk).collect()
 }

@@ -217,7 +217,7 @@ fn a_pause_is_shown() {
     fixture.ui.paused = true;
     let shown = fixture.frame(40, 20, PLAIN);
     assert!(shown[0].contains("PAUSED"), "{}", shown[0]);
-    assert!(fixture.frame(120, 24, PLAIN)[23].contains("p go on"));
+    assert!(fixture.frame(120, 24, PLAIN)[23].contains("p resume"));
     let mut fixture = Fixture::fleet();
     fixture.ui.paused = true;
     assert!(fixture.frame(40, 20, PLAIN)[0].contains("PAUSED"));

@@ -233,7 +233,7 @@ fn a_filter_keeps_the_hosts_whose_names_contain_it() {
     assert_eq!(hosts(&fixture), ["web-1"], "and it is not opened unasked");
     fixture.ui.type_letter('x');
     assert_eq!(hosts(&fixture), [""; 0]);
-    check(&fixture, "    no host name contains this");
+    check(&fixture, "    no host name matches");
     fixture.ui.erase_letter();
     fixture.ui.end_filter(true);
     fixture.step(Navigation::Enter);

@@ -115,6 +115,11 @@ impl Terminal {
         kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
+    /// The job that reads the terminal now.
+    pub(crate) fn foreground(&self) -> Pid {
+        Pid::from_raw(self.master.process_group_leader().unwrap()).unwrap()
+    }
+
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let mut sight = self.seen.lock().unwrap();
         sight.parser.set_size(cells(rows), cells(columns));
