@@ -25,7 +25,7 @@ pub struct Output {
     /// Locked for writing only while another file takes its place.
     file: RwLock<Arc<File>>,
     /// `None` for standard output.
-    path: Option<PathBuf>,
+    path: RwLock<Option<PathBuf>>,
     /// Not a pipe, a terminal or a device: can be truncated and synced.
     is_regular: bool,
     /// Text on a terminal is escaped, so that it can't control the terminal. Files keep it, so that they replay the
@@ -148,7 +148,7 @@ impl Output {
             is_regular,
             is_terminal: file.is_terminal(),
             file: RwLock::new(Arc::new(file)),
-            path,
+            path: RwLock::new(path),
             replaces: AtomicBool::new(false),
             is_blank: AtomicBool::new(false),
             is_unlisted: AtomicBool::new(false),
@@ -189,17 +189,17 @@ impl Output {
 
     /// Puts a new file with `rows` in the place of the old one. Returns whether that was possible.
     fn replace(&self, rows: &[u8]) -> Result<bool, OutputError> {
-        let Some(path) = &self.path else {
+        let Some(path) = self.path() else {
             return Ok(false);
         };
-        let written = Replacement::write(&*self.disk, path, &self.file(), rows);
+        let written = Replacement::write(&*self.disk, &path, &self.file(), rows);
         let Some(new) = written.map_err(|source| self.cannot_write(source))? else {
             return Ok(false);
         };
         // Checks wait until this is done: they would take it for the work of another program.
         let mut file = unpoisoned(self.file.write());
         self.check(&file)?;
-        let published = new.publish(path);
+        let published = new.publish(&path);
         let Some(new) = published.map_err(|source| self.cannot_write(source))? else {
             return Ok(false);
         };
@@ -314,10 +314,10 @@ impl Output {
 
     /// Makes the name of a new file as durable as its rows.
     fn sync_name(&self) -> io::Result<()> {
-        if let Some(path) = &self.path
+        if let Some(path) = self.path()
             && self.is_unlisted.load(Ordering::Relaxed)
         {
-            self.disk.sync_directory(directory_of(path))?;
+            self.disk.sync_directory(directory_of(&path))?;
             self.is_unlisted.store(false, Ordering::Relaxed);
         }
         Ok(())
@@ -331,6 +331,23 @@ impl Output {
     pub fn check_still_there(&self) -> Result<(), OutputError> {
         let file = unpoisoned(self.file.read());
         self.check(&file)
+    }
+
+    /// Renames the file. There must be none called `to`.
+    pub(super) fn rename(&self, to: &Path) -> io::Result<()> {
+        // Checks wait until this is done: they would take it for the work of another program.
+        let _file = unpoisoned(self.file.write());
+        let mut path = unpoisoned(self.path.write());
+        if let Some(from) = &*path {
+            self.disk.rename(from, to)?;
+            *path = Some(to.into());
+            self.is_unlisted.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        unpoisoned(self.path.read()).clone()
     }
 
     /// Nothing more will be written: the file may be compressed, renamed and removed.
@@ -370,7 +387,7 @@ impl Output {
             return Err(self.lost(Loss::Truncated));
         }
         // Others may share our standard output, such as our own standard error.
-        if at_most < length && self.path.is_some() {
+        if at_most < length && self.path().is_some() {
             return Err(self.lost(Loss::Grown));
         }
         Ok(())
@@ -384,7 +401,7 @@ impl Output {
 
     fn check_ends(&self, file: &File) -> Result<(), OutputError> {
         // Others may share our standard output.
-        if !self.is_regular || self.path.is_none() {
+        if !self.is_regular || self.path().is_none() {
             return Ok(());
         }
         let bounds = self.bounds();
@@ -405,10 +422,10 @@ impl Output {
             return None;
         }
         let is_named = (file.metadata()).is_ok_and(|it| has_name(&it));
-        let Some(path) = &self.path else {
+        let Some(path) = self.path() else {
             return (self.had_name && !is_named).then_some(Loss::Deleted);
         };
-        let is_there = is_same_file(path, file);
+        let is_there = is_same_file(&path, file);
         (!is_there).then(|| match (is_named, path.exists()) {
             (true, _) => Loss::Moved,
             (false, true) => Loss::Replaced,
@@ -431,7 +448,7 @@ impl Output {
     /// What the output is called: its path, or "standard output".
     #[must_use]
     pub fn name(&self) -> String {
-        (self.path.as_ref()).map_or_else(
+        self.path().map_or_else(
             || "standard output".into(),
             |path| path.display().to_string(),
         )
@@ -454,12 +471,12 @@ impl Output {
 impl Drop for Output {
     /// Removes an empty file, which would only get in the way of the next attempt, and releases the lock.
     fn drop(&mut self) {
-        if let Some(path) = &self.path
+        if let Some(path) = self.path()
             && self.is_regular
             && self.is_blank.load(Ordering::Relaxed)
             && self.check_still_there().is_ok()
         {
-            let _ = self.disk.remove(path);
+            let _ = self.disk.remove(&path);
         }
         // Closing the file is not enough: a process that is just being started may still share it.
         let _ = self.file().unlock();

@@ -37,6 +37,8 @@ pub struct Resume {
     pub columns: Columns,
     /// The last numbered row; `None` if there is only a header.
     pub last: Option<Position>,
+    /// The time of that row, in milliseconds since the epoch.
+    pub last_time: Option<u64>,
     /// The streams before that of the last row, in their order, each once.
     pub past: Vec<StreamId>,
     /// How many bytes after it were removed: a torn row, or a gap whose message was not written.
@@ -79,6 +81,7 @@ impl Output {
             columns,
             past: scan.streams.before(scan.last.as_ref()),
             last: scan.last,
+            last_time: scan.last_time,
             cut_bytes: length.saturating_sub(scan.keep),
         });
         Ok(Appended { output, resume })
@@ -108,6 +111,7 @@ struct Scan<'a> {
     /// The last numbered row below it, with its line number.
     row: Option<(Vec<u8>, u64)>,
     last: Option<Position>,
+    last_time: Option<u64>,
     streams: Streams,
     line: u64,
     end: u64,
@@ -123,6 +127,7 @@ impl<'a> Scan<'a> {
             columns: None,
             row: None,
             last: None,
+            last_time: None,
             streams: Streams::default(),
             line: 0,
             end: 0,
@@ -190,7 +195,10 @@ impl<'a> Scan<'a> {
         };
         let mut reader = Reader::new(self.header.chain(&*bytes), self.file)?;
         self.last = match reader.next() {
-            Some(Ok(Row::Numbered(message))) => Some(message.position()),
+            Some(Ok(Row::Numbered(message))) => {
+                self.last_time = Some(message.sample.timestamp);
+                Some(message.position())
+            }
             Some(Ok(Row::Gap { .. })) => self.last.take(),
             Some(Err(ReadError::Row { file, problem, .. })) => {
                 return Err(ReadError::Row {

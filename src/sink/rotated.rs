@@ -19,9 +19,6 @@ use super::error::SinkError;
 use super::interface::{Sink, Written};
 use super::syncing::{self, SyncedFiles, Syncing};
 
-/// How many bytes may be written before the limits are checked again.
-const CHECKED_EVERY: u64 = 1024 * 1024;
-
 /// How a recording is rotated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotationOptions {
@@ -40,10 +37,6 @@ pub(super) struct RotatedFiles {
     hosts: BTreeMap<HostName, HostFiles>,
     /// `None` once it is closed.
     tidier: Option<Tidier>,
-    /// The time of the newest message of all hosts.
-    newest: u64,
-    /// Bytes written since the limits were checked.
-    unchecked: u64,
     syncing: Option<Syncing>,
 }
 
@@ -54,6 +47,8 @@ struct HostFiles {
     has_hello: bool,
     is_dirty: bool,
     written: Written,
+    /// The confirmed time of the last message.
+    time: u64,
 }
 
 impl RotatedFiles {
@@ -79,8 +74,6 @@ impl RotatedFiles {
             existing,
             hosts: BTreeMap::new(),
             tidier: Some(tidier),
-            newest: 0,
-            unchecked: CHECKED_EVERY,
             syncing: None,
         };
         if existing == Existing::Append {
@@ -125,6 +118,7 @@ impl RotatedFiles {
             has_hello: false,
             is_dirty: false,
             written: Written::default(),
+            time: 0,
         };
         self.hosts.insert(host, files);
         Ok(())
@@ -174,18 +168,12 @@ impl RotatedFiles {
         files.written.bytes += pushed.bytes;
         files.written.gaps += u64::from(pushed.has_gap);
         files.written.note_time(timestamp);
-        self.newest = self.newest.max(timestamp);
-        self.unchecked += pushed.bytes;
-        let Some(tidier) = &self.tidier else {
-            return Ok(());
-        };
-        let has_closed = pushed.closed.is_some();
-        if has_closed {
-            tidier.tidy(files.writer.directory().into(), pushed.closed);
-        }
-        if has_closed || self.unchecked >= CHECKED_EVERY {
-            self.unchecked = 0;
-            tidier.prune(self.newest);
+        files.time = pushed.confirmed_time;
+        let hosts = &self.hosts;
+        if let (Some(tidier), Some(files)) = (&mut self.tidier, hosts.get(host)) {
+            let times = || hosts.values().map(|files| files.time);
+            let newest = || times().max().unwrap_or_default();
+            tidier.follow(files.writer.directory(), pushed, newest);
         }
         Ok(())
     }

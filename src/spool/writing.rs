@@ -22,9 +22,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How long a paused spool waits before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How many bytes may be written before the limits are checked again.
-const PRUNED_EVERY: u64 = 1024 * 1024;
-
 /// What the thread is given.
 #[derive(Debug)]
 pub(super) enum SpoolEntry {
@@ -50,7 +47,8 @@ pub(super) struct SpoolWriter {
     freed_for: Option<Period>,
     next_check: Instant,
     is_dirty: bool,
-    unpruned: u64,
+    /// The confirmed time of the last message.
+    newest: u64,
     /// The oldest file, and the time of its first message.
     oldest: Option<(String, u64)>,
 }
@@ -87,7 +85,7 @@ impl SpoolWriter {
             freed_for: None,
             next_check: Instant::now() + CHECK_EVERY,
             is_dirty: false,
-            unpruned: PRUNED_EVERY,
+            newest: 0,
             oldest: None,
         };
         match writer.reopen() {
@@ -191,15 +189,9 @@ impl SpoolWriter {
         };
         self.last = Some((message.stream, message.seq));
         self.is_dirty = true;
-        self.unpruned += pushed.bytes;
-        let has_closed = pushed.closed.is_some();
-        if has_closed {
-            self.tidier.tidy(writer.directory().into(), pushed.closed);
-        }
-        if has_closed || self.unpruned >= PRUNED_EVERY {
-            self.unpruned = 0;
-            self.tidier.prune(message.sample.timestamp);
-        }
+        self.newest = pushed.confirmed_time;
+        let newest = self.newest;
+        self.tidier.follow(writer.directory(), pushed, || newest);
         Ok(())
     }
 
@@ -226,8 +218,10 @@ impl SpoolWriter {
 
     /// Removes the oldest file from a full disk, once for each new hour: what fills the disk must not use up the spool.
     fn makes_room(&mut self, message: &Numbered) -> bool {
-        let newest = message.sample.timestamp;
-        let period = Rotation::HOURLY.period_of(newest);
+        let time = message.sample.timestamp;
+        let period = Rotation::HOURLY.period_of(time);
+        // A clock that is ahead makes no file old.
+        let newest = time.min(self.newest);
         let files = files_in(&*self.disk, self.state.directory()).unwrap_or_default();
         let is_new = files.last().is_none_or(|file| file.period < period);
         if !is_new || self.freed_for == Some(period) {
@@ -269,8 +263,8 @@ impl SpoolWriter {
             if let Err(error) = output.check_still_there() {
                 self.writer = None;
                 self.begin_pause(&error);
-            } else if std::mem::take(&mut self.is_dirty) {
-                self.tidier.sync(Arc::clone(output));
+            } else if self.is_dirty && self.tidier.sync(output) {
+                self.is_dirty = false;
             }
         }
         self.note_contents();

@@ -230,3 +230,39 @@ fn containers_keep_their_column() {
     copy(&file, &out, &["--rotate", "1m"]);
     assert_eq!(joined(&out.join("web-1")), csv);
 }
+
+#[test]
+fn a_row_from_the_far_future_ends_neither_rotation_nor_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("r.csv"), dir.path().join("out"));
+    let days = [
+        "2026-01-21",
+        "2026-01-22",
+        "2099-01-23",
+        "2026-01-24",
+        "2026-01-25",
+    ];
+    let row = |(seq, day)| format!("{day}T14:00:00.000Z,web-1,s1,{seq},,{seq},,\n");
+    let rows: String = (1..).zip(days).map(row).collect();
+    fs::write(
+        &file,
+        format!("timestamp,host,stream,seq,event,cpu,top,extra\n{rows}"),
+    )
+    .unwrap();
+    copy(&file, &out, &["--rotate", "1h", "--keep", "9999d"]);
+    let names = [
+        "web-1/2026-01-21T14.csv.gz",
+        "web-1/2026-01-22T14.csv.gz",
+        "web-1/2026-01-24T14.csv.gz",
+        "web-1/2026-01-25T14.csv",
+    ];
+    let files = tree(&out);
+    let recordings: Vec<_> = files
+        .keys()
+        .filter(|name| !name.ends_with(".minutes"))
+        .collect();
+    assert_eq!(recordings, names);
+    let two = dir.path().join("two");
+    copy(&out, &two, &["--rotate", "1h"]);
+    assert!(tree(&two) == files);
+}

@@ -1,12 +1,16 @@
 //! Removing the oldest files.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::directory::{RotatedFile, files_in, minutes, packed, plain};
 use crate::disk::Disk;
 use crate::millis::in_millis;
+
+/// A file that begins this much later than the newest message has a wrong name, in milliseconds.
+const FUTURE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How much of a rotated recording is kept. The newest file of a host always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +27,8 @@ pub struct RotationLimits {
 struct Candidate<'a> {
     directory: &'a Path,
     file: RotatedFile,
-    /// When the file after it begins: all of its messages are older.
+    /// When the file after it begins: all of its messages are older. If that is far in the future, because a clock was
+    /// wrong, the time when it was written.
     end: u64,
     bytes: u64,
 }
@@ -31,7 +36,7 @@ struct Candidate<'a> {
 /// Removes what `limits` don't allow to keep in `directories`; the newest message of all is of the time `newest`.
 ///
 /// # Errors
-/// When a directory cannot be listed, or a file cannot be removed.
+/// The first one, when a directory cannot be listed, or a file cannot be removed.
 pub(super) fn prune(
     disk: &dyn Disk,
     directories: &[PathBuf],
@@ -40,15 +45,22 @@ pub(super) fn prune(
 ) -> io::Result<()> {
     let mut candidates = Vec::new();
     let mut total = 0_u64;
+    let mut failed = None;
     for directory in directories {
-        let files = files_in(disk, directory)?;
+        let files = match files_in(disk, directory) {
+            Ok(files) => files,
+            Err(error) => {
+                failed = failed.or(Some(error));
+                continue;
+            }
+        };
         for (at, file) in files.iter().enumerate() {
             let bytes = file.bytes_in(directory);
             total += bytes;
             if let Some(next) = files.get(at + 1) {
                 candidates.push(Candidate {
                     directory,
-                    end: next.period.start,
+                    end: end_of(&file.path_in(directory), next.period.start, newest),
                     file: file.clone(),
                     bytes,
                 });
@@ -62,11 +74,23 @@ pub(super) fn prune(
         let is_too_much =
             limits.keep_bytes.is_some_and(|most| most < total) && in_millis(limits.spared) <= age;
         if is_too_old || is_too_much {
-            remove(disk, candidate.directory, &candidate.file.stem)?;
-            total -= candidate.bytes;
+            match remove(disk, candidate.directory, &candidate.file.stem) {
+                Ok(()) => total -= candidate.bytes,
+                // The others are removed all the same.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), Err)
+}
+
+fn end_of(path: &Path, next: u64, newest: u64) -> u64 {
+    if next <= newest.saturating_add(FUTURE_MS) {
+        return next;
+    }
+    let modified = fs::metadata(path).and_then(|it| it.modified()).ok();
+    let modified = modified.and_then(|it| it.duration_since(UNIX_EPOCH).ok());
+    modified.map_or(next, |it| next.min(in_millis(it)))
 }
 
 /// Removes the oldest file of `directory` to make room, unless it ended less than `spared` before the time `newest` or

@@ -1,6 +1,8 @@
 //! Whatever is written, when and how often the writer is restarted: the files hold it once, in order, and copying them
 //! message by message gives the same files.
 
+mod clocks;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -29,7 +31,13 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let minutes = prop_oneof![6 => 0..20_i64, 1 => 20..300_i64, 1 => -300..0_i64];
+    let minutes = prop_oneof![
+        12 => 0..20_i64,
+        2 => 20..300_i64,
+        2 => -300..0_i64,
+        1 => 300..9000_i64,
+        1 => -9000..-300_i64,
+    ];
     let step = (
         minutes,
         prop::bool::weighted(0.1),
@@ -67,7 +75,7 @@ fn messages(steps: &[Step]) -> Vec<(Numbered, usize)> {
             timestamp: time.cast_unsigned(),
             values: NAMES[..step.columns].iter().map(value).collect(),
             top: None,
-            containers: None,
+            containers: (columns == 3).then(Vec::new),
         };
         let message = Numbered {
             host: "web-1".parse().unwrap(),
@@ -139,7 +147,7 @@ fn write_all(directory: &Path, steps: &[Step], messages: &[(Numbered, usize)]) {
             writer = open(&disk, directory);
             assert_eq!(writer.last().cloned(), last.map(Numbered::position));
         }
-        writer.set_columns(Columns::new(&NAMES[..*columns]));
+        writer.set_columns(Columns::new(&NAMES[..*columns]).with_containers(*columns == 3));
         let pushed = writer
             .push(message.clone(), gap_between(last, message))
             .unwrap();

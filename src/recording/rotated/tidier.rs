@@ -1,8 +1,9 @@
 //! What is done with closed files, on a thread of its own: it may take long, and nothing waits for it.
 
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 
@@ -12,13 +13,19 @@ use super::directory::files_in;
 use super::minutes::write_minutes;
 use super::packing::pack;
 use super::pruning::{RotationLimits, prune};
+use super::writer::Pushed;
 use crate::disk::Disk;
+use crate::millis::epoch_millis;
 
 /// Compresses closed files and removes the oldest ones. Dropping it lets the thread finish its work.
 #[derive(Debug)]
 pub struct Tidier {
     jobs: Sender<Job>,
     thread: JoinHandle<()>,
+    /// Bytes written since files were pruned.
+    unpruned: u64,
+    /// Whether a job to sync waits or is being done.
+    is_syncing: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -31,6 +38,9 @@ enum Job {
     Sync(Arc<Output>),
 }
 
+/// How many bytes may be written before the limits are checked again.
+const PRUNED_EVERY: u64 = 1024 * 1024;
+
 impl Tidier {
     /// Starts the thread.
     ///
@@ -38,10 +48,32 @@ impl Tidier {
     /// When that is impossible.
     pub fn start(disk: Arc<dyn Disk>, limits: RotationLimits) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
+        let is_syncing = Arc::new(AtomicBool::new(false));
+        let syncing = Arc::clone(&is_syncing);
         let thread = std::thread::Builder::new()
             .name("tidier".into())
-            .spawn(move || work(&*disk, limits, &waiting))?;
-        Ok(Self { jobs, thread })
+            .spawn(move || work(&*disk, limits, &waiting, &syncing))?;
+        Ok(Self {
+            jobs,
+            thread,
+            unpruned: PRUNED_EVERY,
+            is_syncing,
+        })
+    }
+
+    /// Does what follows from a message that was written to `directory`: compresses the file that it closed, and now and
+    /// then removes what the limits don't allow to keep. `newest`: the time of the newest message of all directories.
+    pub fn follow(&mut self, directory: &Path, pushed: Pushed, newest: impl FnOnce() -> u64) {
+        self.unpruned += pushed.bytes;
+        let has_closed = pushed.closed.is_some();
+        if has_closed {
+            self.tidy(directory.into(), pushed.closed);
+        }
+        if has_closed || PRUNED_EVERY <= self.unpruned {
+            self.unpruned = 0;
+            // A host whose clock is ahead makes no file old.
+            self.prune(newest().min(epoch_millis()));
+        }
     }
 
     /// Compresses all files in `directory` but the newest. Directories that were tidied once are pruned, too.
@@ -51,13 +83,18 @@ impl Tidier {
     }
 
     /// Removes what the limits don't allow to keep; the newest message is of the time `newest`.
-    pub fn prune(&self, newest: u64) {
+    pub(super) fn prune(&self, newest: u64) {
         let _ = self.jobs.send(Job::Prune(newest));
     }
 
-    /// Waits, on the thread, until the rows of an output are on the disk.
-    pub fn sync(&self, output: Arc<Output>) {
-        let _ = self.jobs.send(Job::Sync(output));
+    /// Waits, on the thread, until the rows of an output are on the disk. Returns false, and does nothing, while the disk
+    /// has yet to answer the one before: jobs would pile up.
+    pub fn sync(&self, output: &Arc<Output>) -> bool {
+        let is_free = !self.is_syncing.swap(true, Ordering::AcqRel);
+        if is_free {
+            let _ = self.jobs.send(Job::Sync(Arc::clone(output)));
+        }
+        is_free
     }
 
     /// Waits until everything is done.
@@ -68,7 +105,7 @@ impl Tidier {
     }
 }
 
-fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>) {
+fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>, is_syncing: &AtomicBool) {
     let mut directories = Vec::new();
     while let Ok(job) = jobs.recv() {
         match job {
@@ -86,6 +123,7 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>) {
                 if let Err(error) = output.sync() {
                     warn(&error);
                 }
+                is_syncing.store(false, Ordering::Release);
             }
             Job::Prune(newest) => {
                 if let Err(error) = prune(disk, &directories, limits, newest) {
@@ -96,12 +134,13 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>) {
     }
 }
 
-/// A failure is not final: each closed file is tried again whenever another one is closed.
-fn pack_all(disk: &dyn Disk, directory: &std::path::Path) {
+/// A failure is not final: each closed file is tried again whenever another one is closed. Only the first one is reported.
+fn pack_all(disk: &dyn Disk, directory: &Path) {
     let packed = files_in(disk, directory).and_then(|files| {
         let closed = files.split_last().map_or(&[][..], |(_, closed)| closed);
-        let mut plain = closed.iter().filter(|file| file.is_plain);
-        plain.try_for_each(|file| pack(disk, directory, &file.stem))
+        let plain = closed.iter().filter(|file| file.is_plain);
+        let packed = plain.map(|file| pack(disk, directory, &file.stem));
+        packed.fold(Ok(()), Result::and)
     });
     match packed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
@@ -113,7 +152,7 @@ fn pack_all(disk: &dyn Disk, directory: &std::path::Path) {
 }
 
 /// Sums up closed files that are not. What is left out is read from the rows, and tried again.
-fn sum_up_all(disk: &dyn Disk, directory: &std::path::Path) {
+fn sum_up_all(disk: &dyn Disk, directory: &Path) {
     let files = files_in(disk, directory).unwrap_or_default();
     let closed = files.split_last().map_or(&[][..], |(_, closed)| closed);
     for file in closed.iter().filter(|file| !file.has_minutes) {

@@ -15,7 +15,13 @@ use super::super::transcript::Transcript;
 use super::directory::{DirectoryLock, RotatedFile, files_in, plain, remove_parts};
 use super::repair::put_aside;
 use crate::disk::Disk;
+use crate::millis::epoch_millis;
 use crate::protocol::{Gap, HostName, Numbered, Position, StreamId};
+use crate::wording::cause;
+
+/// A message that is this much earlier than the open file shows that the clock was wrong before, or is now, in
+/// milliseconds. If it was only set back by less, the file stays open until the time of its name has passed.
+const FAR_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Writes the messages of one host. It holds the lock on the directory.
 #[derive(Debug)]
@@ -28,6 +34,10 @@ pub struct RotatedWriter {
     open: Option<OpenFile>,
     /// The newest period that has a file: no new file may begin at it, or before.
     newest: Option<Period>,
+    /// The period of the file before the open one.
+    before: Option<Period>,
+    /// The time of the last message, in milliseconds since the epoch.
+    last_time: Option<u64>,
     /// Where the recording ended when it was opened.
     last: Option<Position>,
     past: Vec<StreamId>,
@@ -42,6 +52,8 @@ struct OpenFile {
     period: Period,
     output: Arc<Output>,
     transcript: Transcript,
+    /// Whether its name stays, even if it is wrong.
+    keeps_name: bool,
 }
 
 /// What writing a message came to.
@@ -53,6 +65,9 @@ pub struct Pushed {
     pub has_gap: bool,
     /// The file that was closed, because the message begins a new one.
     pub closed: Option<Arc<Output>>,
+    /// The time of this message or of the one before it, whichever is earlier: one message whose clock was wrong does not
+    /// make the others old. In milliseconds since the epoch.
+    pub confirmed_time: u64,
 }
 
 impl RotatedWriter {
@@ -113,6 +128,8 @@ impl RotatedWriter {
             columns: Columns::new([""; 0]),
             open: None,
             newest: files.last().map(|file| file.period),
+            before: None,
+            last_time: None,
             last: None,
             past: Vec::new(),
             rows: Vec::new(),
@@ -135,6 +152,7 @@ impl RotatedWriter {
             if let Some(Resume {
                 columns,
                 last,
+                last_time,
                 past,
                 ..
             }) = resume
@@ -143,8 +161,10 @@ impl RotatedWriter {
                     period: newest.period,
                     output: Arc::new(output),
                     transcript: Transcript::resumed(columns, last.is_some()),
+                    keeps_name: false,
                 });
-                (self.last, self.past) = (last, past);
+                self.before = older.last().map(|file| file.period);
+                (self.last, self.last_time, self.past) = (last, last_time, past);
             } else {
                 // Power failed while it was being created. It is created again.
                 drop(output);
@@ -158,10 +178,10 @@ impl RotatedWriter {
             && let Some((file, older)) = closed.split_last()
         {
             closed = older;
-            let (last, read) = last_of(&file.path_in(&self.directory));
+            let (last, time, read) = last_of(&file.path_in(&self.directory));
             match read.map_err(OutputError::Unreadable) {
                 Err(error) if !self.skips_damage || !error.is_damage() => return Err(error),
-                _ => self.last = last,
+                _ => (self.last, self.last_time) = (last, time),
             }
         }
         Ok(())
@@ -218,26 +238,71 @@ impl RotatedWriter {
     /// # Errors
     /// When it cannot be written; everything before it stays as it is.
     pub fn push(&mut self, message: Numbered, gap: Option<Gap>) -> Result<Pushed, OutputError> {
-        let period = self.rotation.period_of(message.sample.timestamp);
-        match &mut self.open {
-            Some(open) if period <= open.period => {
-                if let Some(gap) = gap {
-                    open.transcript.gap(gap);
-                }
-                self.rows.clear();
-                let has_gap = open.transcript.push(message, &mut self.rows);
-                open.output.write(&self.rows)?;
-                Ok(Pushed {
-                    bytes: self.rows.len() as u64,
-                    has_gap,
-                    closed: None,
-                })
-            }
+        let time = message.sample.timestamp;
+        let period = self.rotation.period_of(time);
+        self.correct_name(period);
+        let begins = self.begins_file(period);
+        let pushed = match &mut self.open {
+            Some(open) if !begins => open.push(message, gap, &mut self.rows),
             _ => self.begin(period, message),
+        };
+        let mut pushed = pushed?;
+        pushed.confirmed_time = self.last_time.map_or(time, |last| last.min(time));
+        self.last_time = Some(time);
+        Ok(pushed)
+    }
+
+    /// Whether a message of this period begins a file: one of a later period does. Where the clock has been far ahead for
+    /// long, so that no name can be later, the times of the messages decide.
+    fn begins_file(&self, period: Period) -> bool {
+        let Some(open) = &self.open else { return true };
+        let last = self.last_time.map(|last| self.rotation.period_of(last));
+        let is_next = last.is_some_and(|last| is_far(last, open.period) && last < period);
+        let has_name = open.period < self.rotation.period_after(open.period);
+        open.period < period || (is_far(period, open.period) && is_next && has_name)
+    }
+
+    /// Renames the open file if the messages in it have come from a clock that was far ahead: no later message could
+    /// close it. A message from a clock that is far behind leaves it as it is.
+    fn correct_name(&mut self, period: Period) {
+        let Some(open) = &mut self.open else { return };
+        if open.keeps_name || !is_far(period, open.period) {
+            return;
+        }
+        let named = match self.before {
+            Some(before) if period < before => return,
+            Some(before) if period == before => self.rotation.period_after(before),
+            None if !is_far(
+                Period {
+                    start: epoch_millis(),
+                },
+                open.period,
+            ) =>
+            {
+                return;
+            }
+            _ => period,
+        };
+        let stem = self.rotation.stem(named);
+        let path = plain(&self.directory, &stem);
+        match open.output.rename(&path) {
+            Ok(()) => {
+                let old = self.rotation.stem(open.period);
+                tracing::warn!("a clock was wrong: '{old}' in the recording is now '{stem}'");
+                open.period = named;
+                self.newest = Some(named);
+            }
+            Err(error) => {
+                let (path, cause) = (path.display(), cause(&error));
+                tracing::warn!(
+                    "a clock was wrong, but a file cannot be renamed to '{path}': {cause}"
+                );
+                open.keeps_name = true;
+            }
         }
     }
 
-    /// Begins a file with `message`, whose period is later than that of the open one.
+    /// Begins a file with `message`.
     fn begin(&mut self, period: Period, message: Numbered) -> Result<Pushed, OutputError> {
         let period = match self.newest {
             Some(newest) if period <= newest => self.rotation.period_after(newest),
@@ -253,8 +318,9 @@ impl RotatedWriter {
             period,
             output: Arc::new(output),
             transcript,
+            keeps_name: false,
         };
-        self.newest = Some(period);
+        self.before = self.newest.replace(period);
         let closed = self.open.replace(open).map(|closed| closed.output);
         if let Some(closed) = &closed {
             closed.retire();
@@ -263,8 +329,35 @@ impl RotatedWriter {
             bytes: self.rows.len() as u64,
             has_gap: false,
             closed,
+            confirmed_time: 0,
         })
     }
+}
+
+impl OpenFile {
+    fn push(
+        &mut self,
+        message: Numbered,
+        gap: Option<Gap>,
+        rows: &mut Vec<u8>,
+    ) -> Result<Pushed, OutputError> {
+        if let Some(gap) = gap {
+            self.transcript.gap(gap);
+        }
+        rows.clear();
+        let has_gap = self.transcript.push(message, rows);
+        self.output.write(rows)?;
+        Ok(Pushed {
+            bytes: rows.len() as u64,
+            has_gap,
+            closed: None,
+            confirmed_time: 0,
+        })
+    }
+}
+
+fn is_far(earlier: Period, later: Period) -> bool {
+    FAR_MS < later.start.saturating_sub(earlier.start)
 }
 
 /// Where the recording in `directory` ends; `None` if there is none. Nothing is written or locked.
@@ -290,13 +383,14 @@ fn listed(disk: &dyn Disk, directory: &Path) -> Result<Vec<RotatedFile>, OutputE
     files_in(disk, directory).map_err(|source| cannot_open(directory, source))
 }
 
-/// The last message in a file that can be read, and whether that is all of it.
-fn last_of(path: &Path) -> (Option<Position>, Result<(), ReadError>) {
-    let (mut last, mut host) = (None, None);
+/// The last message in a file that can be read, its time, and whether that is all of the file.
+fn last_of(path: &Path) -> (Option<Position>, Option<u64>, Result<(), ReadError>) {
+    let (mut last, mut time, mut host) = (None, None, None);
     let read = RowHeads::open(path).and_then(|mut rows| {
         while let Some(row) = rows.next_row()? {
             if let Some(seq) = row.seq {
                 last = Some((row.stream, seq));
+                time = Some(row.timestamp);
             }
             if host.is_none() {
                 host = rows.host().and_then(|host| host.parse::<HostName>().ok());
@@ -305,7 +399,7 @@ fn last_of(path: &Path) -> (Option<Position>, Result<(), ReadError>) {
         Ok(())
     });
     let position = |((stream, seq), host)| Position { host, stream, seq };
-    (last.zip(host).map(position), read)
+    (last.zip(host).map(position), time, read)
 }
 
 fn cannot_open(path: &Path, source: io::Error) -> OutputError {
