@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::harness::dice::Dice;
 use crate::harness::metrics::Metrics;
 use crate::harness::python::python;
-use crate::harness::recording::{plain, random};
+use crate::harness::recording::{plain, random, timestamp};
 use crate::harness::rows::assert_same;
 
 /// Records a replay of `input` into `out`, with these flags.
@@ -235,33 +236,28 @@ fn containers_keep_their_column() {
 fn a_row_from_the_far_future_ends_neither_rotation_nor_history() {
     let dir = tempfile::tempdir().unwrap();
     let (file, out) = (dir.path().join("r.csv"), dir.path().join("out"));
-    let days = [
-        "2026-01-21",
-        "2026-01-22",
-        "2099-01-23",
-        "2026-01-24",
-        "2026-01-25",
-    ];
-    let row = |(seq, day)| format!("{day}T14:00:00.000Z,web-1,s1,{seq},,{seq},,\n");
-    let rows: String = (1..).zip(days).map(row).collect();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let day_ms = 24 * 3_600_000;
+    let ago = |days: u64| timestamp(now.as_millis() as u64 - days * day_ms);
+    let in_73_years = timestamp(now.as_millis() as u64 + 73 * 365 * day_ms);
+    let times = [ago(9), ago(8), in_73_years, ago(6), ago(5)];
+    let row = |(seq, time)| format!("{time},web-1,s1,{seq},,{seq},,\n");
+    let rows: String = (1..).zip(&times).map(row).collect();
     fs::write(
         &file,
         format!("timestamp,host,stream,seq,event,cpu,top,extra\n{rows}"),
     )
     .unwrap();
-    copy(&file, &out, &["--rotate", "1h", "--keep", "9999d"]);
-    let names = [
-        "web-1/2026-01-21T14.csv.gz",
-        "web-1/2026-01-22T14.csv.gz",
-        "web-1/2026-01-24T14.csv.gz",
-        "web-1/2026-01-25T14.csv",
-    ];
+    copy(&file, &out, &["--rotate", "1h", "--keep", "30d"]);
+    let closed = |days: u64| format!("web-1/{}.csv.gz", &ago(days)[..13]);
+    let newest = format!("web-1/{}.csv", &ago(5)[..13]);
+    let names = [closed(9), closed(8), closed(6), newest];
     let files = tree(&out);
     let recordings: Vec<_> = files
         .keys()
         .filter(|name| !name.ends_with(".minutes"))
         .collect();
-    assert_eq!(recordings, names);
+    assert_eq!(recordings, names.iter().collect::<Vec<_>>());
     let two = dir.path().join("two");
     copy(&out, &two, &["--rotate", "1h"]);
     assert!(tree(&two) == files);
