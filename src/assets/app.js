@@ -5,7 +5,7 @@ import { listenToCharts, openChart, renderCharts } from "./charts.js";
 import { Connection, request, webSocket } from "./connection.js";
 import { byId, setText } from "./dom.js";
 import { sentence } from "./events.js";
-import { renderFleet } from "./fleet.js";
+import { renderFleet, showRows } from "./fleet.js";
 import { pause, press } from "./keys.js";
 import { BUCKETS, goLive, lookAt, page, recall, remember, windowOf } from "./page.js";
 import { identity } from "./state.js";
@@ -38,6 +38,8 @@ const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].map((seconds) => secon
 const MOST_BUCKETS = 720;
 /** How often to check whether data is stale. */
 const CHECK_MS = 500;
+/** How often to bring the table of hosts up to date: with many of them, that takes longer than a frame. */
+const FLEET_MS = 1000;
 /** How long a file takes to be saved. */
 const SAVE_MS = 60 * 1000;
 
@@ -116,7 +118,8 @@ function deliver(text, streams) {
   // A WebSocket is closed with a code that says the same, but the network may lose that.
   connection.isOver = [...state.hosts.values()].every((host) => host.ended);
   fetchHistory();
-  schedule();
+  // The table of hosts is drawn at once, and then from time to time.
+  if (state.host || byId("fleet").hidden) schedule();
 }
 
 /**
@@ -308,7 +311,7 @@ function check() {
   const hadTime = connection.state === "open" && now - connection.openedAt > LISTEN_MS;
   if (hadTime && state.isSilent(now - GRACE_MS)) connection.lose();
   showStatus();
-  if (state.host?.isStale(now) || !state.host) schedule();
+  if (state.host?.isStale(now)) schedule();
 }
 
 // What people do.
@@ -410,7 +413,7 @@ function listen() {
     schedule();
   });
   addEventListener("keydown", (event) => press(event) && schedule());
-  addEventListener("scroll", () => page.state.host || schedule());
+  addEventListener("scroll", showRows);
   // Sorted, folded and unfolded tables, and moments to go to: the next frame shows them.
   on(document.body, "click", ({ target }) => {
     const { host } = page.state;
@@ -426,6 +429,7 @@ function start() {
   recall();
   listen();
   setInterval(check, CHECK_MS);
+  setInterval(() => page.state.host || schedule(), FLEET_MS);
   page.connection.token = sessionStorage.getItem(TOKEN) ?? "";
   page.connection.connect();
   byId("unstarted").remove();

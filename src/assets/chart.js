@@ -212,7 +212,7 @@ export class Chart {
     const unit = host.unit(this.names(host)[0]);
     const highest = names.map((_, series) => Math.max(0, ...columns.map(({ max }) => max[series] || 0)));
     if (unit !== "%") {
-      const least = unit ? 1000 : 2 * host.instances("cpu").length || 1;
+      const least = unit ? 1000 : 2 * host.cores || 1;
       const [up, down] = [0, 1].map((half) =>
         roundUp(Math.max(least, ...highest.map((value, series) => (this.#half(names[series]) === half ? HEADROOM * value : 0)))));
       plot.most = up;

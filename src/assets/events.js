@@ -28,7 +28,7 @@ const MOST_EVENTS = 500;
  * @param {Firing[]} alerts
  */
 function judge(host, points, alerts, age = NaN) {
-  const { hello, loss, metrics } = host;
+  const { loss, metrics } = host;
   const last = points[points.length - 1]?.time ?? NaN;
   return problems({
     samples: {
@@ -39,7 +39,7 @@ function judge(host, points, alerts, age = NaN) {
     },
     metrics,
     alerts,
-    cores: host.instances("cpu").length || (hello.system?.cores ?? 0),
+    cores: host.cores || 0,
     silence: age > 0 ? { age } : null,
     loss: loss && loss.time <= last ? { ...loss, age: last - loss.time } : null,
   });

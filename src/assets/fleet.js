@@ -33,7 +33,14 @@ function stateOf(host) {
 /** @type {(value: number, decimals?: number) => import("./tables.js").Cell} */
 const number = (value, decimals = 1) => ({ text: onScale(value, { by: 1, decimals }), by: value });
 
-/** Shows the hosts whose names have the filter in them; of many, those in view. */
+/**
+ * All hosts that are to be shown, in order.
+ *
+ * @type {Row[]}
+ */
+let rows = [];
+
+/** Shows the hosts whose names have the filter in them. */
 export function renderFleet() {
   const filter = byId("filter", HTMLInputElement).value.toLowerCase();
   /** @type {Record<string, number>} */
@@ -42,24 +49,27 @@ export function renderFleet() {
     const { name, cpu } = host;
     const { level, mark, what } = stateOf(host);
     counts[level] = (counts[level] ?? 0) + 1;
-    const cores = host.instances("cpu").length || host.hello.system?.cores || NaN;
     /** @type {Row} */
     const row = {
       key: name,
       cells: [
-        { text: `${mark} ${name}`, by: name, level, href: `#host=${encodeURIComponent(name)}` },
-        { text: what, by: what }, { ...number(host.value("cpu")), line: cpu, top: 100 }, number(host.value("memory")),
-        number(host.value("disk")), number(host.value("load1") / cores, 2),
+        { text: `${mark} ${name}`, level, href: `#host=${encodeURIComponent(name)}` },
+        { text: what }, { ...number(host.value("cpu")), line: cpu, top: 100 }, number(host.value("memory")),
+        number(host.value("disk")), number(host.value("load1") / host.cores, 2),
       ],
     };
     return row;
   });
   const said = Object.entries(COUNTED).filter(([level]) => counts[level]).map(([level, name]) => name.replace(" ", ` ${counts[level]} `));
   setText(byId("counts"), [counted(all.length, "host"), ...said].join("   "));
-  const table = byId("hosts-table", HTMLTableElement);
-  const rows = fillHeads(table, ["Host", "What is wrong, and who", "CPU %", "Mem %", "Disk %", "Load/core"],
+  rows = fillHeads(byId("hosts-table", HTMLTableElement), ["Host", "What is wrong, and who", "CPU %", "Mem %", "Disk %", "Load/core"],
     all.filter(({ key = "" }) => `${key}`.toLowerCase().includes(filter)), 0);
-  const [above, body, below] = table.tBodies;
+  showRows();
+}
+
+/** Shows the rows that are in view. */
+export function showRows() {
+  const [above, body, below] = byId("hosts-table", HTMLTableElement).tBodies;
   const height = body.rows[0]?.offsetHeight || 32;
   const scrolled = Math.floor(-above.getBoundingClientRect().top / height) - SPARE;
   const first = Math.max(0, Math.min(scrolled, rows.length - SPARE));

@@ -150,6 +150,11 @@ export class Host {
     return [...this.metrics.keys()].filter((name) => name.startsWith(`${family}:`));
   }
 
+  /** How many cores it has; NaN if that is unknown. */
+  get cores() {
+    return this.instances("cpu").length || this.hello.system?.cores || NaN;
+  }
+
   /** @param {string} name */
   metric(name) {
     return this.metrics.get(name);

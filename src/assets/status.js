@@ -162,10 +162,10 @@ export function showHosts() {
   byId("switch").hidden = names.length < 2;
   const list = byId("hosts", HTMLSelectElement);
   const all = page.connection.isBlocked ? names : ["", ...names];
-  if (list.options.length !== all.length) list.replaceChildren(...all.map((name) => new Option(name || "all", name)));
+  if (list.options.length !== all.length) list.replaceChildren(...all.map((name) => new Option("", name)));
   for (const option of list.options) {
     const firing = hosts.get(option.value)?.alerts.size;
-    if (option.value) setText(option, firing ? `▲ ${option.value}, ${firing} firing` : option.value);
+    setText(option, firing ? `▲ ${option.value}, ${firing} firing` : option.value || "all");
   }
   list.value = selected;
 }
