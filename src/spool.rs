@@ -1,7 +1,8 @@
 //! The spool: the messages of this host on disk, beyond the ring and beyond the process.
 //!
-//! A thread of its own appends every message, as `record --rotate 1h` would. A sample never waits for the disk: the
-//! queue is bounded, and what doesn't fit is missing from the spool, which its numbers show. Viewers whose position is
+//! A thread of its own appends every message, as `record --rotate 1h` would. A message waits up to 100 ms until it is
+//! written; once the disk has taken longer, none waits for a minute. The queue is bounded, and what doesn't fit is
+//! missing from the spool, which its numbers show. Viewers whose position is
 //! older than the ring read the files through [`Past`], also while they are being written.
 
 mod beginning;
@@ -16,7 +17,6 @@ mod tests;
 mod writing;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -33,16 +33,11 @@ use crate::recording::{OutputError, RotationLimits};
 pub use options::SpoolOptions;
 
 use options::SPARED;
-use state::SpoolState;
-use writing::{SpoolEntry, SpoolWriter};
+use state::{QueueNumber, SpoolState};
+use writing::SpoolWriter;
 
 /// Messages that wait for the disk: at the shortest interval, for more than a minute.
 const QUEUE: usize = 512;
-
-/// How long a message may wait until it is in the spool, before it is published anyway. So what a viewer has is in the
-/// spool too, even if the process is killed right after. If the disk is slower, messages no longer wait until it has
-/// caught up.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A ring is filled with at least this many samples, however old.
 const LEAST_RESTORED: u64 = 30;
@@ -54,11 +49,7 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Spool {
     state: Arc<SpoolState>,
-    queue: Mutex<Option<SyncSender<SpoolEntry>>>,
-    /// Messages handed to the thread.
-    sent: AtomicU64,
-    /// Whether messages wait until they are written.
-    is_prompt: AtomicBool,
+    queue: Mutex<Option<SyncSender<Numbered>>>,
     /// The stream of the last message that was there at first.
     last_stream: Option<StreamId>,
 }
@@ -95,8 +86,6 @@ impl Spool {
         Ok(Self {
             state,
             queue: Mutex::new(Some(queue)),
-            sent: AtomicU64::new(0),
-            is_prompt: AtomicBool::new(true),
             last_stream,
         })
     }
@@ -140,11 +129,16 @@ impl Spool {
         self.state.wait_until_closed(CLOSE_PATIENCE);
     }
 
-    fn send(&self, entry: SpoolEntry) -> bool {
+    /// Hands a message to the thread; `None` if the queue is full.
+    fn send(&self, message: Numbered) -> Option<QueueNumber> {
         let queue = lock(&self.queue);
-        queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send(entry).is_ok())
+        let queue = queue.as_ref()?;
+        let ticket = self.state.note_sent();
+        if queue.try_send(message).is_err() {
+            self.state.take_back(ticket);
+            return None;
+        }
+        Some(ticket)
     }
 }
 
@@ -164,22 +158,12 @@ impl Past for Spool {
 
     fn announced(&self, _: &HostName, announcement: &Arc<Announcement>) {
         self.state.set_current(Arc::clone(announcement));
-        self.send(SpoolEntry::Announced(Arc::clone(announcement)));
     }
 
     fn keep(&self, message: &Numbered) {
-        if !self.send(SpoolEntry::Message(message.clone())) {
-            self.is_prompt.store(false, Ordering::Relaxed);
-            self.state.note_lost();
-            return;
-        }
-        let ticket = self.sent.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_prompt = self.is_prompt.load(Ordering::Relaxed);
-        let patience = if is_prompt { PATIENCE } else { Duration::ZERO };
-        let is_written = self.state.wait_for(ticket, patience);
-        if is_prompt != is_written {
-            self.is_prompt.store(is_written, Ordering::Relaxed);
-            self.state.set_behind(!is_written);
+        match self.send(message.clone()) {
+            Some(ticket) => self.state.wait_for(ticket),
+            None => self.state.note_lost(),
         }
     }
 

@@ -158,7 +158,12 @@ async fn broadcast(
     ),
     stop: CancellationToken,
 ) -> Result<String, Failure> {
-    let mut earlier = EarlierRuns::open(&args.spool, name, args.retain_and_pace()).await?;
+    let opened = EarlierRuns::open(&args.spool, name, args.retain_and_pace());
+    let mut earlier = tokio::select! {
+        opened = opened => opened?,
+        // A disk may take long to answer.
+        () = stop.cancelled() => return Ok("Stopped before the spool was open.".to_owned()),
+    };
     let hub = earlier.hub(Retention {
         duration: args.server.retain,
         lossless: false,

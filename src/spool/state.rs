@@ -11,8 +11,16 @@ use crate::hub::{Announcement, PastStatus};
 use crate::locks::{lock, unpoisoned};
 use crate::protocol::{HostName, StreamId};
 
+/// How long a message may wait until it is in the spool, before it is published anyway. So what a viewer has is in the
+/// spool too, even if the process is killed right after.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 /// A queue that hasn't moved for this long counts as paused.
 const STALLED_AFTER: Duration = Duration::from_secs(5);
+
+/// After the disk has kept a message waiting too long, none waits until it has been quick for this long: one that stalls
+/// now and then delays next to nothing.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The rows of a stream in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +53,8 @@ pub(super) struct SpoolState {
 /// How far the thread is.
 #[derive(Debug, Default)]
 struct Progress {
+    /// Messages handed to the thread.
+    sent: u64,
     /// Messages that the thread has taken, written or not.
     taken: u64,
     written: u64,
@@ -53,10 +63,30 @@ struct Progress {
     oldest: Option<u64>,
     /// Why nothing is written.
     paused: Option<String>,
-    /// Since when messages have waited longer than they should.
+    /// Since when the thread has not taken all messages.
     behind: Option<Instant>,
+    /// Since when the thread has been writing a message.
+    writing: Option<Instant>,
+    /// When the disk last took longer than a message may wait.
+    slow: Option<Instant>,
     is_closed: bool,
 }
+
+impl Progress {
+    /// Whether the disk keeps a message waiting.
+    fn is_slow(&self) -> bool {
+        // On a busy processor, the thread may come late; that is not the disk's fault.
+        self.writing
+            .is_some_and(|since| PATIENCE / 2 <= since.elapsed())
+    }
+
+    fn may_wait(&self) -> bool {
+        self.slow.is_none_or(|at| QUIET <= at.elapsed())
+    }
+}
+
+/// The number of a message among those handed to the thread.
+pub(super) struct QueueNumber(u64);
 
 impl SpoolState {
     pub(super) fn new(disk: Arc<dyn Disk>, directory: PathBuf, options: &SpoolOptions) -> Self {
@@ -108,6 +138,28 @@ impl SpoolState {
         *lock(&self.current) = Some(announcement);
     }
 
+    /// A message was handed to the thread.
+    pub(super) fn note_sent(&self) -> QueueNumber {
+        let mut progress = lock(&self.progress);
+        progress.sent += 1;
+        progress.behind.get_or_insert_with(Instant::now);
+        QueueNumber(progress.sent)
+    }
+
+    /// The message could not be handed over after all.
+    pub(super) fn take_back(&self, _: QueueNumber) {
+        let mut progress = lock(&self.progress);
+        progress.sent -= 1;
+        if progress.sent <= progress.taken {
+            progress.behind = None;
+        }
+    }
+
+    /// The thread begins to write a message.
+    pub(super) fn note_writing(&self) {
+        lock(&self.progress).writing = Some(Instant::now());
+    }
+
     /// The thread has taken a message, and has written it or not.
     pub(super) fn note_taken(&self, is_written: bool) {
         let mut progress = lock(&self.progress);
@@ -117,6 +169,12 @@ impl SpoolState {
         } else {
             progress.lost += 1;
         }
+        if progress.is_slow() {
+            progress.slow = Some(Instant::now());
+        }
+        progress.writing = None;
+        // What still waits has waited since then at most.
+        progress.behind = (progress.taken < progress.sent).then(Instant::now);
         drop(progress);
         self.moved.notify_all();
     }
@@ -124,12 +182,6 @@ impl SpoolState {
     /// A message didn't fit into the queue.
     pub(super) fn note_lost(&self) {
         lock(&self.progress).lost += 1;
-    }
-
-    /// Messages wait for the disk longer than they should, or no longer do.
-    pub(super) fn set_behind(&self, is_behind: bool) {
-        let mut progress = lock(&self.progress);
-        progress.behind = is_behind.then(|| progress.behind.unwrap_or_else(Instant::now));
     }
 
     pub(super) fn set_paused(&self, reason: Option<String>) {
@@ -146,13 +198,25 @@ impl SpoolState {
         (*host == self.host).then(|| lock(&self.progress).oldest)?
     }
 
-    /// Waits until the thread has taken that many messages. Returns whether it has.
-    pub(super) fn wait_for(&self, count: u64, patience: Duration) -> bool {
+    /// Waits until the thread has taken a message, but no longer than [`PATIENCE`], and not at all if the disk has lately
+    /// been slower than that.
+    pub(super) fn wait_for(&self, QueueNumber(number): QueueNumber) {
         let progress = lock(&self.progress);
-        let waited = self
-            .moved
-            .wait_timeout_while(progress, patience, |it| it.taken < count);
-        !unpoisoned(waited).1.timed_out()
+        if progress.may_wait() {
+            let waited = self
+                .moved
+                .wait_timeout_while(progress, PATIENCE, |it| it.taken < number);
+            let (mut progress, waited) = unpoisoned(waited);
+            if waited.timed_out() && progress.is_slow() {
+                progress.slow = Some(Instant::now());
+            }
+        }
+    }
+
+    /// Whether messages wait until they are written.
+    #[cfg(test)]
+    pub(super) fn may_wait(&self) -> bool {
+        lock(&self.progress).may_wait()
     }
 
     pub(super) fn set_closed(&self) {

@@ -1,6 +1,7 @@
 //! A spool that is written, read, killed and starved.
 
 mod damage;
+mod slow;
 mod steps;
 
 use std::path::Path;

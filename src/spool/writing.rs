@@ -11,7 +11,7 @@ use crate::disk::Disk;
 use crate::hub::Announcement;
 use crate::protocol::{Gap, Numbered, StreamId};
 use crate::recording::{
-    Columns, OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier,
+    Columns, Loss, OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier,
     files_in, remove_oldest,
 };
 use crate::wording::{counted, one_or_more, with_causes};
@@ -19,16 +19,11 @@ use crate::wording::{counted, one_or_more, with_causes};
 /// How often the files are checked and synced.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 
+/// How often the files are listed, to know how much they take and how far back they go.
+const LIST_EVERY: Duration = Duration::from_secs(60);
+
 /// How long a paused spool waits before it tries again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// What the thread is given.
-#[derive(Debug)]
-pub(super) enum SpoolEntry {
-    /// What the following messages have in common.
-    Announced(Arc<Announcement>),
-    Message(Numbered),
-}
 
 /// Appends to the files.
 pub(super) struct SpoolWriter {
@@ -40,15 +35,19 @@ pub(super) struct SpoolWriter {
     limits: RotationLimits,
     writer: Option<RotatedWriter>,
     tidier: Tidier,
+    /// What the columns of the next file are of.
     current: Option<Arc<Announcement>>,
     last: Option<(StreamId, u64)>,
     pause: Option<Pause>,
     /// The period that a file was removed for on a full disk.
     freed_for: Option<Period>,
     next_check: Instant,
+    next_listing: Instant,
     is_dirty: bool,
-    /// The confirmed time of the last message.
-    newest: u64,
+    /// The time of the last message, written or not.
+    last_time: u64,
+    /// Bytes written since the files were listed, and those that they took then.
+    bytes: (u64, u64),
     /// The oldest file, and the time of its first message.
     oldest: Option<(String, u64)>,
 }
@@ -57,6 +56,8 @@ pub(super) struct SpoolWriter {
 struct Pause {
     until: Instant,
     lost: u64,
+    /// The file whose rows are gone.
+    lost_file: Option<String>,
 }
 
 impl SpoolWriter {
@@ -84,8 +85,10 @@ impl SpoolWriter {
             pause: None,
             freed_for: None,
             next_check: Instant::now() + CHECK_EVERY,
+            next_listing: Instant::now() + LIST_EVERY,
             is_dirty: false,
-            newest: 0,
+            last_time: 0,
+            bytes: (0, 0),
             oldest: None,
         };
         match writer.reopen() {
@@ -105,11 +108,11 @@ impl SpoolWriter {
     }
 
     /// Writes until no more entries follow.
-    pub(super) fn run(mut self, entries: &Receiver<SpoolEntry>) {
+    pub(super) fn run(mut self, entries: &Receiver<Numbered>) {
         loop {
             match entries.recv_timeout(CHECK_EVERY) {
-                Ok(SpoolEntry::Announced(announcement)) => self.announced(announcement),
-                Ok(SpoolEntry::Message(message)) => {
+                Ok(message) => {
+                    self.state.note_writing();
                     let is_written = self.take(&message);
                     self.state.note_taken(is_written);
                 }
@@ -135,14 +138,18 @@ impl SpoolWriter {
         self.state.set_closed();
     }
 
-    fn announced(&mut self, announcement: Arc<Announcement>) {
-        self.current = Some(announcement);
-        self.set_columns();
-    }
-
+    /// The next file has the columns that are announced now.
     fn set_columns(&mut self) {
         if let (Some(writer), Some(current)) = (&mut self.writer, &self.current) {
             writer.set_columns(Columns::announced(&current.metrics, current.containers));
+        }
+    }
+
+    fn follow_announcements(&mut self) {
+        let current = self.state.current();
+        if current.as_ref().map(Arc::as_ptr) != self.current.as_ref().map(Arc::as_ptr) {
+            self.current = current;
+            self.set_columns();
         }
     }
 
@@ -161,14 +168,21 @@ impl SpoolWriter {
         {
             written = self.write(message);
         }
+        self.last_time = message.sample.timestamp;
         match written {
             Ok(()) => self.end_pause(),
-            Err(error) => self.begin_pause(&error),
+            Err(error) => {
+                self.begin_pause(&error);
+                if let Some(pause) = &mut self.pause {
+                    pause.lost += 1;
+                }
+            }
         }
         self.pause.is_none()
     }
 
     fn write(&mut self, message: &Numbered) -> Result<(), OutputError> {
+        self.follow_announcements();
         if self.writer.is_none() {
             self.reopen()?;
         }
@@ -189,8 +203,11 @@ impl SpoolWriter {
         };
         self.last = Some((message.stream, message.seq));
         self.is_dirty = true;
-        self.newest = pushed.confirmed_time;
-        let newest = self.newest;
+        self.bytes.0 += pushed.bytes;
+        if pushed.closed.is_some() {
+            self.next_listing = self.next_check;
+        }
+        let newest = pushed.confirmed_time;
         self.tidier.follow(writer.directory(), pushed, || newest);
         Ok(())
     }
@@ -220,8 +237,8 @@ impl SpoolWriter {
     fn makes_room(&mut self, message: &Numbered) -> bool {
         let time = message.sample.timestamp;
         let period = Rotation::HOURLY.period_of(time);
-        // A clock that is ahead makes no file old.
-        let newest = time.min(self.newest);
+        // One message whose clock is ahead makes no file old.
+        let newest = time.min(self.last_time);
         let files = files_in(&*self.disk, self.state.directory()).unwrap_or_default();
         let is_new = files.last().is_none_or(|file| file.period < period);
         if !is_new || self.freed_for == Some(period) {
@@ -235,12 +252,19 @@ impl SpoolWriter {
     fn begin_pause(&mut self, error: &OutputError) {
         let reason = error.reason();
         let is_new = self.pause.is_none();
-        let lost =
-            self.pause.as_ref().map_or(0, |pause| pause.lost) + u64::from(self.current.is_some());
-        self.pause = Some(Pause {
-            until: Instant::now() + RETRY_AFTER,
-            lost,
+        let pause = self.pause.get_or_insert_with(|| Pause {
+            until: Instant::now(),
+            lost: 0,
+            lost_file: None,
         });
+        if let OutputError::Lost { name, loss } = error {
+            // A new file can begin at once.
+            let is_gone = matches!(loss, Loss::Deleted | Loss::Replaced);
+            pause.lost_file = is_gone.then(|| name.clone());
+        } else {
+            pause.until = Instant::now() + RETRY_AFTER;
+        }
+        self.next_listing = Instant::now();
         if is_new {
             tracing::warn!("the spool pauses, samples continue: {reason}");
         }
@@ -248,11 +272,17 @@ impl SpoolWriter {
     }
 
     fn end_pause(&mut self) {
-        if let Some(Pause { lost, .. }) = self.pause.take() {
+        if let Some(Pause {
+            lost, lost_file, ..
+        }) = self.pause.take()
+        {
             let messages = counted(lost, "message");
             let are = one_or_more(lost, "is", "are");
-            tracing::warn!("the spool continues; {messages} {are} missing from it");
+            let and =
+                lost_file.map_or_else(String::new, |name| format!(", and what '{name}' held"));
+            tracing::warn!("the spool continues; {messages} {are} missing from it{and}");
             self.state.set_paused(None);
+            self.next_listing = Instant::now();
         }
     }
 
@@ -267,13 +297,19 @@ impl SpoolWriter {
                 self.is_dirty = false;
             }
         }
-        self.note_contents();
+        if self.oldest.is_none() || self.next_listing <= Instant::now() {
+            self.note_contents();
+        }
+        let oldest = self.oldest.as_ref().map(|(_, time)| *time);
+        let (written, listed) = self.bytes;
+        self.state.set_contents(listed + written, oldest);
     }
 
     /// Tells viewers how far back they can look.
     fn note_contents(&mut self) {
         let directory = self.state.directory();
         let files = files_in(&*self.disk, directory).unwrap_or_default();
+        self.next_listing = Instant::now() + LIST_EVERY;
         let bytes = files.iter().map(|file| file.bytes_in(directory)).sum();
         if let Some(first) = files.first() {
             let is_known = self
@@ -292,6 +328,7 @@ impl SpoolWriter {
             self.oldest = None;
         }
         let oldest = self.oldest.as_ref().map(|(_, time)| *time);
+        self.bytes = (0, bytes);
         self.state.set_contents(bytes, oldest);
     }
 }

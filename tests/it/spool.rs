@@ -233,9 +233,51 @@ fn a_directory_that_vanishes_pauses_the_spool_and_nothing_else() {
     wait_until("ok again", &server, state("ok"));
     server.wait_for_stderr("the spool continues; ");
     server.signal(Signal::TERM);
-    server.wait().success();
+    let output = server.wait().success();
     let kept = joined(&spool.join("web-1"));
     assert_eq!(kept.matches("gap expired").count(), 1, "{kept}");
+    // What it says is missing is missing.
+    let (_, gap) = kept.split_once("gap expired ").unwrap();
+    let (gap, _) = gap.split_once(',').unwrap();
+    let (from, to) = gap.split_once('-').unwrap();
+    let missing = to.parse::<u64>().unwrap() + 1 - from.parse::<u64>().unwrap();
+    let told = format!("the spool continues; {missing} message");
+    assert!(output.story().contains(&told), "{gap}: {}", output.story());
+}
+
+#[test]
+fn a_deleted_file_is_named_and_no_message_is_lost_after_it_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = serve(dir.path()).start();
+    let host = dir.path().join("web-1");
+    let csv = || {
+        let files = fs::read_dir(&host).into_iter().flatten().flatten();
+        let mut files = files.map(|file| file.path());
+        files.find(|file| file.extension().is_some_and(|it| it == "csv"))
+    };
+    wait_until("a file", &server, || csv().is_some());
+    fs::remove_file(csv().unwrap()).unwrap();
+    server.wait_for_stderr("was deleted while recording");
+    server.wait_for_stderr("the spool continues; 0 messages are missing from it, and what '");
+    wait_until("a file again", &server, || csv().is_some());
+    server.signal(Signal::TERM);
+    server.wait().success();
+}
+
+#[test]
+fn a_disk_that_does_not_answer_at_the_start_keeps_nobody_from_stopping_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = dir.path().join("web-1");
+    fs::create_dir(&host).unwrap();
+    // Nobody writes to it, so opening it waits.
+    let pipe = host.join("2026-01-24T14.csv.gz");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let server = serve(dir.path()).spawn();
+    server.wait_until_interruptible();
+    server.signal(Signal::TERM);
+    let output = server.wait().success();
+    output.stderr_has("Stopped before the spool was open.");
 }
 
 #[test]

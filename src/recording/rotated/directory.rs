@@ -1,6 +1,6 @@
 //! The directory of a host: its files, and the lock on it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -92,10 +92,10 @@ pub fn sums_up(path: &Path) -> bool {
 /// # Errors
 /// When the directory cannot be listed.
 pub fn files_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile>> {
-    let mut files: Vec<RotatedFile> = Vec::new();
+    let mut files: BTreeMap<String, RotatedFile> = BTreeMap::new();
     let mut summed_up = HashSet::new();
     let entries = match disk.list(directory) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(files),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
     for entry in entries {
@@ -109,22 +109,20 @@ pub fn files_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile
         let Some(period) = Period::of_stem(stem) else {
             continue;
         };
-        match files.iter_mut().find(|file| file.stem == stem) {
-            Some(file) => (file.is_plain, file.is_packed) = (true, true),
-            None => files.push(RotatedFile {
-                period,
-                stem: stem.into(),
-                is_plain: !is_packed,
-                is_packed,
-                has_minutes: false,
-            }),
-        }
+        let file = files.entry(stem.into()).or_insert_with(|| RotatedFile {
+            period,
+            stem: stem.into(),
+            is_plain: false,
+            is_packed: false,
+            has_minutes: false,
+        });
+        file.is_plain |= !is_packed;
+        file.is_packed |= is_packed;
     }
-    for file in &mut files {
+    for file in files.values_mut() {
         file.has_minutes = summed_up.contains(&file.stem);
     }
-    files.sort_by(|one, other| one.stem.cmp(&other.stem));
-    Ok(files)
+    Ok(files.into_values().collect())
 }
 
 fn stem_of(name: &str) -> Option<(&str, bool)> {
