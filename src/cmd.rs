@@ -23,6 +23,7 @@ use std::fmt;
 use clap::{Parser, Subcommand};
 
 use crate::cli::{GlobalArgs, after_help, shown_command};
+use crate::postgres::DatabaseError;
 use crate::sink::SinkError;
 use crate::wording;
 use crate::{signals, talk};
@@ -99,12 +100,23 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A wrong destination is a usage error; any other error without a status of its own fails with 1.
+/// A wrong destination is a usage error, and a database that cannot be reached is no connection; any other error without a status of its own fails with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();
-        let is_misuse = (error.downcast_ref::<SinkError>()).is_some_and(SinkError::is_misuse);
-        let exit = if is_misuse { Exit::Usage } else { Exit::Failed };
+        let of_sink = error.downcast_ref::<SinkError>();
+        let of_database = error.downcast_ref::<DatabaseError>();
+        let exit = if of_sink.is_some_and(SinkError::is_misuse)
+            || of_database.is_some_and(DatabaseError::is_bad_address)
+        {
+            Exit::Usage
+        } else if of_sink.is_some_and(SinkError::is_no_connection)
+            || of_database.is_some_and(DatabaseError::is_no_connection)
+        {
+            Exit::NoConnection
+        } else {
+            Exit::Failed
+        };
         Self { exit, error }
     }
 }

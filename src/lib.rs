@@ -5,9 +5,10 @@
 //! * [`protocol`]: the messages, positions, units, limits and close codes; no I/O.
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors into it.
 //! * [`recording`]: the CSV format, read and write.
+//! * [`postgres`]: the same rows in a database, with or without TimescaleDB.
 //! * [`alert`]: rules about samples, and notifications about alerts.
 //! * [`source`]: producers of messages, the host or recordings, each with its loop.
-//! * [`sink`]: destinations of messages: files of rows.
+//! * [`sink`]: destinations of messages: files of rows, or a database.
 //! * [`spool`]: this host's messages on disk, for viewers that look back beyond the ring and the process.
 //! * [`token`]: the access token and its file.
 //! * [`server`] and [`client`]: the two ends of a WebSocket.
@@ -33,6 +34,7 @@ pub mod hub;
 pub mod locks;
 pub mod loopback;
 pub mod millis;
+pub mod postgres;
 pub mod protocol;
 pub mod recording;
 pub mod server;

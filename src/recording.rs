@@ -82,6 +82,7 @@ mod time;
 mod transcript;
 mod watched;
 
+pub use cell::is_field_of_data;
 pub use columns::Columns;
 pub use decode::Heading;
 pub use encode::Encoder;

@@ -1,9 +1,10 @@
-//! The destinations that `record` writes a stream to. So far these are files.
+//! The destinations that `record` writes a stream to: files, or a database.
 //!
 //! A command opens a sink with its [`Destination`] and knows only the interface: where the contents end
 //! ([`Sink::positions`]), writing a message ([`Sink::take`]), syncing ([`Sink::sync`]), closing ([`Sink::close`]), and
 //! what was written ([`Sink::written`]).
 
+mod database;
 mod destination;
 mod error;
 mod file_name;
@@ -24,11 +25,14 @@ pub use interface::{Sink, Written};
 pub use rotated::RotationOptions;
 
 use crate::disk::SystemDisk;
+use crate::postgres::RowStore;
 
+use database::DatabaseSink;
 use files::Files;
 use rotated::RotatedFiles;
 
-/// Opens the sink for `destination`; only a directory can have a `rotation`. It is opened on a thread, because opening a named pipe waits for its reader.
+/// Opens the sink for `destination`; only a directory can have a `rotation`. Files are opened on a thread, because opening a
+/// named pipe waits for its reader.
 ///
 /// # Errors
 /// When the destination cannot be opened; that is reported before anything is connected.
@@ -37,6 +41,10 @@ pub async fn open(
     existing: Existing,
     rotation: Option<RotationOptions>,
 ) -> Result<Box<dyn Sink>, SinkError> {
+    if let Destination::Database { address, request } = destination {
+        let store = RowStore::open(&address, request).await?;
+        return Ok(Box::new(DatabaseSink::new(store)));
+    }
     let opening = move || -> Result<Box<dyn Sink>, SinkError> {
         let disk = Arc::new(SystemDisk);
         match (destination, rotation) {

@@ -1,5 +1,6 @@
 //! `metrics record`: the stream as CSV, nothing lost.
 
+mod database;
 mod recorder;
 mod report;
 mod rotation;
@@ -23,6 +24,7 @@ use super::{
     configure,
 };
 
+use database::DatabaseArgs;
 use recorder::Recorder;
 use report::TerminalReport;
 use rotation::RotationArgs;
@@ -37,11 +39,12 @@ use sample_limit::SampleLimit;
   metrics record web-1 web-2 -o incident/ --duration 1h
   metrics record ssh://web-1 -o web/ --append --rotate 1h --keep 7d
   metrics record web-1 -o load-test.csv -- ./load-test.sh
+  metrics record web-1 web-2 -o postgres://db/metrics --create
   metrics record | gzip > incident.csv.gz", &[DONE, FAILED, USAGE, NO_CONNECTION, STOPPED_TWICE, OF_COMMAND]))]
 pub struct RecordArgs {
-    /// Write to this file, or to DIR/; - is stdout
+    /// Write to this file, to DIR/, or to postgres://…; - is stdout
     ///
-    /// DIR/ gets a file for each host.
+    /// DIR/ gets a file for each host. A database is a URL without a password; the rest is as for psql.
     #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = None)]
     output: PathBuf,
 
@@ -55,6 +58,9 @@ pub struct RecordArgs {
 
     #[command(flatten)]
     rotation: RotationArgs,
+
+    #[command(flatten)]
+    database: DatabaseArgs,
 
     #[command(flatten)]
     client: ClientArgs,
@@ -94,6 +100,7 @@ async fn record(
 ) -> Result<Exit, Failure> {
     let destination = args.destination()?;
     let rotation = args.rotation.options(&destination, args.force)?;
+    args.database.check(&destination, args.force)?;
     let credentials = configure::credentials(&args.client, global)?;
     let mut sink = tokio::select! {
         biased;
@@ -150,7 +157,8 @@ async fn record(
 impl RecordArgs {
     /// Where to write, if the other flags allow it.
     fn destination(&self) -> Result<Destination, Failure> {
-        let destination = Destination::of(&self.output);
+        let request = self.database.request(self.rotation.keep());
+        let destination = Destination::of(&self.output, request)?;
         if self.append && destination == Destination::Stdout {
             return Err(Failure::usage(
                 "--append needs a file: name it with -o FILE",
@@ -161,7 +169,11 @@ impl RecordArgs {
                 "stdout belongs to COMMAND: name a file for the recording with -o FILE",
             ));
         }
-        if self.client.endpoints().len() > 1 && !matches!(destination, Destination::Directory(_)) {
+        let takes_several = matches!(
+            destination,
+            Destination::Directory(_) | Destination::Database { .. }
+        );
+        if self.client.endpoints().len() > 1 && !takes_several {
             return Err(Failure::usage(
                 "several servers need one file per host: write -o DIR/",
             ));

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod check;
+mod database;
 mod description;
 mod flags;
 mod only_alerts;
@@ -79,7 +80,7 @@ async fn replay(
     let exposure = args.server.access.check_exposure(&args.server.listen);
     exposure.map_err(Failure::usage)?;
     args.check_window(args.window(), None)?;
-    let inputs = args.inputs(global)?;
+    let inputs = args.inputs(global).await?;
     if inputs == [Input::Stdin] && std::io::stdin().is_terminal() {
         announce::say(
             global,

@@ -119,7 +119,8 @@ pub(super) fn parse_seq(text: &str) -> Option<u64> {
 }
 
 /// Whether a value with this name would be mistaken for another field of a message's `data`.
-pub(super) fn is_field_of_data(name: &str) -> bool {
+#[must_use]
+pub fn is_field_of_data(name: &str) -> bool {
     matches!(name, "timestamp" | "top" | CONTAINERS)
 }
 

@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
+use crate::postgres::DatabaseError;
 use crate::protocol::HostName;
 use crate::recording::OutputError;
 
@@ -49,6 +50,9 @@ pub enum SinkError {
     /// A file cannot be opened, written or saved.
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// A database cannot be used.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// A worker thread stopped early.
     #[error("a worker thread stopped")]
     Stopped(#[from] tokio::task::JoinError),
@@ -64,7 +68,13 @@ impl SinkError {
                 | Self::SeveralHosts { .. }
                 | Self::HoldsRecordings { .. }
                 | Self::Output(OutputError::Exists { .. } | OutputError::OtherHost { .. })
-        )
+        ) || matches!(self, Self::Database(error) if error.is_bad_address())
+    }
+
+    /// Whether there was no connection to the destination.
+    #[must_use]
+    pub fn is_no_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if error.is_no_connection())
     }
 
     /// Whether the reader of our output has closed it.

@@ -46,6 +46,8 @@ impl Files {
                 vec![open_file(&disk, path, existing)?]
             }
             Destination::Directory(directory) => open_directory(&disk, directory, existing)?,
+            // Another sink's.
+            Destination::Database { .. } => Vec::new(),
         };
         Ok(Self {
             disk,
@@ -62,7 +64,9 @@ impl Files {
             return Ok(());
         }
         let opened = match &self.destination {
-            Destination::Stdout | Destination::File(_) => self.take_only(&host)?,
+            Destination::Stdout | Destination::File(_) | Destination::Database { .. } => {
+                self.take_only(&host)?
+            }
             Destination::Directory(directory) => {
                 let path = directory.join(format!("{}.csv", host.file_stem()));
                 let is_of_host = |(of, _): &(Option<_>, _)| of.as_ref() == Some(&host);

@@ -25,6 +25,7 @@ mod window;
 
 use std::path::{Path, PathBuf};
 
+use crate::postgres::HostInDatabase;
 use crate::recording::is_packed;
 pub use chaos::{Chaos, ChaosPlan, Disruption, FaultOrder, PlannedFault, ServerFault};
 
@@ -52,6 +53,8 @@ pub enum Input {
     Stdin,
     /// The recording that is part of this program.
     Demo,
+    /// A host's rows in a database.
+    Database(HostInDatabase),
 }
 
 impl Input {

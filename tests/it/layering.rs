@@ -11,7 +11,7 @@ const LEVELS: [&[&str]; 6] = [
     &["cmd"],
     &["cli"],
     &["server", "client", "source", "sink", "spool", "terminal"],
-    &["alert"],
+    &["alert", "postgres"],
     &[
         "hub",
         "recording",
@@ -32,7 +32,7 @@ const LEVELS: [&[&str]; 6] = [
 const SERVER_PARTS: [&str; 3] = ["door", "viewers", "http"];
 
 /// Crates that only one module may use.
-const KEPT: [(&str, &[&str]); 9] = [
+const KEPT: [(&str, &[&str]); 11] = [
     ("sysinfo", &["src/source/host"]),
     ("nvml_wrapper", &["src/source/host/linux/gpus/nvml"]),
     // Tests compare with it, on Linux.
@@ -45,6 +45,8 @@ const KEPT: [(&str, &[&str]); 9] = [
     ("crossterm", &["src/terminal"]),
     ("indicatif", &["src/terminal"]),
     ("subtle", &["src/token"]),
+    ("tokio_postgres", &["src/postgres"]),
+    ("tokio_postgres_rustls", &["src/postgres"]),
     ("rustls_native_certs", &["src/authorities"]),
 ];
 

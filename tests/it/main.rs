@@ -21,6 +21,7 @@ mod command;
 mod command_line;
 mod containers;
 mod counts;
+mod database;
 mod demo;
 mod duckdb;
 mod ended;

@@ -19,8 +19,8 @@ pub(super) struct RotationArgs {
 
     /// Remove files that ended this long ago
     ///
-    /// Counted back from the newest row.
-    #[arg(long, value_name = "DURATION", requires = "rotate", value_parser = duration_in("1m", LONGEST))]
+    /// Counted back from the newest row. With --create and TimescaleDB: remove rows of that age, such as 90d.
+    #[arg(long, value_name = "DURATION", value_parser = duration_in("1m", LONGEST))]
     keep: Option<Duration>,
 
     /// Remove the oldest files while all of them take more than this, such as 2GiB
@@ -29,6 +29,11 @@ pub(super) struct RotationArgs {
 }
 
 impl RotationArgs {
+    /// How long files, or the rows of a database, are kept.
+    pub(super) fn keep(&self) -> Option<Duration> {
+        self.keep
+    }
+
     /// The rotation that was asked for. It needs a directory, and never replaces files.
     pub(super) fn options(
         &self,
@@ -36,6 +41,11 @@ impl RotationArgs {
         force: bool,
     ) -> Result<Option<RotationOptions>, Failure> {
         let Some(rotation) = self.rotate else {
+            if self.keep.is_some() && !matches!(destination, Destination::Database { .. }) {
+                return Err(Failure::usage(
+                    "--keep needs --rotate, or a database and --create",
+                ));
+            }
             return Ok(None);
         };
         if !matches!(destination, Destination::Directory(_)) {

@@ -20,7 +20,7 @@ pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, 
         exposure.map_err(Failure::usage)?;
     }
     args.check_window(args.window(), None)?;
-    let inputs = args.inputs(global)?;
+    let inputs = args.inputs(global).await?;
     let mut report = CheckReport::default();
     report.heading("The recordings");
     if inputs.iter().any(Input::is_piped) {

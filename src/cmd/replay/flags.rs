@@ -8,11 +8,14 @@ use std::time::Duration;
 use crate::cli::{GlobalArgs, ServerArgs, after_help};
 use crate::cmd::{DONE, FAILED, Failure, OF_COMMAND, STOPPED_TWICE, USAGE, announce};
 use crate::millis::epoch_millis;
-use crate::protocol::{HostName, StreamId};
+use crate::postgres::is_database;
+use crate::protocol::{HostName, HostPattern, StreamId};
 use crate::server::listen::ListenAddr;
 use crate::source::recording::{
     Bound, ChaosPlan, Found, Input, Numbering, PlaybackOptions, RowOrder, Speed, Window,
 };
+
+use super::database::hosts_of_database;
 
 /// How many of the files that a directory holds besides recordings are named.
 const SKIPPED_SHOWN: usize = 10;
@@ -32,10 +35,11 @@ const STDIN_NAMES: [&str; 3] = ["/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
   metrics replay incident.csv --alerts rules.txt --print-alerts
   metrics replay ci.csv --speed max -- metrics watch --json
   metrics replay incident.csv.gz
-  metrics replay /var/lib/metrics/ --start 2026-11-24T14:00Z --end +30m", &[DONE, FAILED, USAGE,
+  metrics replay /var/lib/metrics/ --start 2026-11-24T14:00Z --end +30m
+  metrics replay postgres://db/metrics --host web-1 --start 2026-11-24T14:00Z --end +30m", &[DONE, FAILED, USAGE,
   ("3", "too few viewers came within --wait-timeout"), STOPPED_TWICE, OF_COMMAND]))]
 pub struct ReplayArgs {
-    /// Recordings, or a directory of them; - is standard input
+    /// Recordings, directories or postgres://…; - is standard input
     ///
     /// Compressed with gzip or not, and merged by time.
     #[arg(required_unless_present = "demo", value_name = "FILE")]
@@ -47,6 +51,10 @@ pub struct ReplayArgs {
     /// is killed, and the release before takes its place.
     #[arg(long, conflicts_with = "files")]
     pub(super) demo: bool,
+
+    /// Of a database, replay this host only; repeatable, globs
+    #[arg(long = "host", value_name = "NAME", conflicts_with = "demo")]
+    pub(super) hosts: Vec<HostPattern>,
 
     /// Run this while serving
     ///
@@ -159,10 +167,16 @@ impl ReplayArgs {
     }
 
     /// The recordings. Says what else their directories hold.
-    pub(super) fn inputs(&self, global: &GlobalArgs) -> Result<Vec<Input>, Failure> {
+    pub(super) async fn inputs(&self, global: &GlobalArgs) -> Result<Vec<Input>, Failure> {
         let mut inputs: Vec<_> = self.demo.then_some(Input::Demo).into_iter().collect();
         for path in &self.files {
-            if path.is_dir() {
+            if let Some(url) = path.to_str().filter(|url| is_database(url)) {
+                inputs.extend(hosts_of_database(url, &self.hosts).await?);
+            } else if !self.hosts.is_empty() {
+                return Err(Failure::usage(
+                    "--host chooses among the hosts of a database: write postgres://HOST/DATABASE",
+                ));
+            } else if path.is_dir() {
                 let (found, notice) = recordings_below(path)?;
                 inputs.extend(found);
                 if let Some(notice) = notice {

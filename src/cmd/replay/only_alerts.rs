@@ -47,7 +47,7 @@ pub(super) async fn print(
 ) -> Result<Exit, Failure> {
     args.check_window(args.window(), None)?;
     let (inputs, written) = (
-        args.inputs(global)?,
+        args.inputs(global).await?,
         alerts::written(&args.server.alerts, &KnownMetrics::any())?,
     );
     let (prepared, rules) = tokio::select! {

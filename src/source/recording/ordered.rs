@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
+use crate::postgres::{HostInDatabase, StoredRows};
 use crate::protocol::{HostName, Numbered};
 use crate::recording::{ReadError, Reader, unpacked};
 
@@ -59,6 +60,7 @@ impl RowSource {
             (Input::Rotated(files), _) => Self::Series(Series::open(files, true, count)?),
             (Input::Pipe(path), _) => Self::Pipe(series::open(path)?),
             (Input::Stdin, _) => Self::Pipe(open_stdin()?),
+            (Input::Database(wanted), _) => Self::Pipe(open_database(wanted)?),
             (Input::Demo, _) => Self::Pipe(demo::open()?),
         })
     }
@@ -128,6 +130,14 @@ impl RowSource {
             Self::Series(series) => series.runs.unwrap_or_default(),
             _ => Runs::default(),
         }
+    }
+}
+
+fn open_database(wanted: &HostInDatabase) -> Result<Reader<Bytes>, ReadError> {
+    let file = wanted.address.to_string();
+    match StoredRows::open(wanted.clone()) {
+        Ok(rows) => Reader::new(Box::new(rows), file),
+        Err(source) => Err(ReadError::Io { file, source }),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Input;
 use super::series::Series;
 use super::window::Window;
+use crate::postgres::HostInDatabase;
 use crate::recording::{MinutesEntry, MinutesReader, Period, ReadError, RowHeads};
 
 /// The inputs that may have rows in `window`, and the window with times in place of offsets, where those are known.
@@ -23,6 +24,11 @@ pub fn seek(inputs: Vec<Input>, window: Window) -> Result<(Vec<Input>, Window), 
     }
     let narrowed = inputs.into_iter().map(|input| match input {
         Input::Rotated(files) => Input::Rotated(wanted(files, window)),
+        Input::Database(host) => Input::Database(HostInDatabase {
+            from: window.starts_at(),
+            until: window.ends_at(),
+            ..host
+        }),
         other => other,
     });
     Ok((narrowed.collect(), window))
@@ -31,8 +37,8 @@ pub fn seek(inputs: Vec<Input>, window: Window) -> Result<(Vec<Input>, Window), 
 /// The time of the very first row, if the window counts from it and it can be found at once.
 fn first_of(inputs: &[Input], window: Window) -> Result<Option<u64>, ReadError> {
     // The rows of other inputs may be out of order.
-    let are_rotated = inputs.iter().all(|it| matches!(it, Input::Rotated(_)));
-    if !window.counts_from_first() || !are_rotated {
+    let is_in_order = |input: &Input| matches!(input, Input::Rotated(_) | Input::Database(_));
+    if !window.counts_from_first() || !inputs.iter().all(is_in_order) {
         return Ok(None);
     }
     let mut times = Vec::new();
@@ -40,6 +46,9 @@ fn first_of(inputs: &[Input], window: Window) -> Result<Option<u64>, ReadError> 
         if let Input::Rotated(files) = input {
             let row = Series::open(files, true, false)?.next()?;
             times.extend(row.map(|found| found.message.sample.timestamp));
+        }
+        if let Input::Database(host) = input {
+            times.push(host.first);
         }
     }
     Ok(times.into_iter().min())

@@ -12,6 +12,7 @@ pub(crate) mod herd;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod nginx;
+pub(crate) mod postgres;
 pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod pump;

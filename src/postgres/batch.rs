@@ -1,0 +1,84 @@
+//! What is written in one transaction.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::protocol::{HostName, StreamId};
+
+/// One message, as lines for the tables.
+#[derive(Debug)]
+pub(super) struct BatchEntry {
+    pub(super) host: HostName,
+    pub(super) stream: StreamId,
+    pub(super) seq: i64,
+    /// In milliseconds since the epoch.
+    pub(super) time: u64,
+    /// Lines for `metrics_sample`.
+    pub(super) samples: Vec<u8>,
+    /// Lines for `metrics_event`.
+    pub(super) events: Vec<u8>,
+    /// The recording's columns from this message on, if they are new.
+    pub(super) columns: Option<Vec<String>>,
+}
+
+/// The messages of one transaction.
+#[derive(Debug, Default)]
+pub(super) struct RowBatch {
+    pub(super) rows: u64,
+    pub(super) samples: Vec<u8>,
+    pub(super) events: Vec<u8>,
+    pub(super) headers: Vec<NewHeader>,
+    pub(super) ends: Ends,
+    index: HashMap<(HostName, StreamId), usize>,
+}
+
+/// The columns of a recording, from a message on.
+#[derive(Debug)]
+pub(super) struct NewHeader {
+    pub(super) host: String,
+    pub(super) stream: String,
+    pub(super) seq: i64,
+    pub(super) columns: Vec<String>,
+}
+
+/// Where streams end, in the order in which they began: one list for each column of `metrics_position`.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    pub(super) hosts: Vec<String>,
+    pub(super) streams: Vec<String>,
+    pub(super) numbers: Vec<i64>,
+    pub(super) first: Vec<SystemTime>,
+    pub(super) last: Vec<SystemTime>,
+}
+
+impl RowBatch {
+    /// Adds a message.
+    pub(super) fn add(&mut self, entry: BatchEntry) {
+        self.rows += 1;
+        self.samples.extend_from_slice(&entry.samples);
+        self.events.extend_from_slice(&entry.events);
+        if let Some(columns) = entry.columns {
+            self.headers.push(NewHeader {
+                host: entry.host.to_string(),
+                stream: entry.stream.to_string(),
+                seq: entry.seq,
+                columns,
+            });
+        }
+        let time = UNIX_EPOCH + Duration::from_millis(entry.time);
+        let ends = &mut self.ends;
+        let key = (entry.host, entry.stream);
+        if let Some(&at) = self.index.get(&key) {
+            ends.numbers[at] = entry.seq;
+            ends.first[at] = ends.first[at].min(time);
+            ends.last[at] = ends.last[at].max(time);
+            return;
+        }
+        ends.hosts.push(key.0.to_string());
+        ends.streams.push(key.1.to_string());
+        ends.numbers.push(entry.seq);
+        ends.first.push(time);
+        ends.last.push(time);
+        self.index.insert(key, ends.hosts.len() - 1);
+    }
+}

@@ -1,0 +1,54 @@
+//! libpq's `sslmode`.
+
+use std::str::FromStr;
+
+use super::error::DatabaseError;
+use super::parameters::bad;
+
+/// When TLS is used, and what is checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
+pub(super) enum SslMode {
+    /// Never.
+    Disable,
+    /// Only if the server insists.
+    Allow,
+    /// If the server can.
+    Prefer,
+    /// Always.
+    Require,
+    /// Always, with a certificate from a known authority.
+    VerifyCa,
+    /// Always, with a certificate from a known authority for the name of the server.
+    VerifyFull,
+}
+
+impl FromStr for SslMode {
+    type Err = DatabaseError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseError> {
+        Ok(match text {
+            "disable" => Self::Disable,
+            "allow" => Self::Allow,
+            "prefer" => Self::Prefer,
+            "require" => Self::Require,
+            "verify-ca" => Self::VerifyCa,
+            "verify-full" => Self::VerifyFull,
+            _ => {
+                let known = "is not disable, allow, prefer, require, verify-ca or verify-full";
+                return Err(bad("sslmode", text, known));
+            }
+        })
+    }
+}
+
+impl SslMode {
+    /// The stricter of both.
+    pub(super) fn max_of(self, other: Self) -> Self {
+        if self < other { other } else { self }
+    }
+
+    /// Whether a server without TLS will do.
+    pub(super) fn may_be_plain(self) -> bool {
+        self < Self::Require
+    }
+}

@@ -1,0 +1,257 @@
+//! The thread that writes batches, and connects again whenever the connection is gone.
+
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout_at;
+use tokio_postgres::Client;
+
+use super::batch::{BatchEntry, RowBatch};
+use super::connect::Connector;
+use super::error::{DatabaseError, Remedy, reason};
+use super::schema::ready_to_write;
+use super::tables::{OF_EVENT, of_sample};
+use crate::wording::counted;
+
+/// The most messages in one transaction.
+const BATCH_ROWS: u64 = 1000;
+
+/// The longest that a message waits for others.
+const BATCH_TIME: Duration = Duration::from_secs(1);
+
+/// The pauses before connecting again: they double.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// How long to keep trying once there is nothing more to come.
+const LAST_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How many messages are stored, for whoever waits.
+pub(super) type StoredRowCount = watch::Sender<u64>;
+
+/// Writes what arrives until there is no more, or it cannot be written.
+pub(super) struct Writer {
+    pub(super) connector: Connector,
+    pub(super) client: Client,
+    pub(super) messages: mpsc::Receiver<BatchEntry>,
+    pub(super) stored: StoredRowCount,
+    statements: Statements,
+    /// Whether it was said that rows are waiting.
+    is_out: bool,
+}
+
+/// The statements of a transaction.
+struct Statements {
+    copy_samples: String,
+    copy_events: String,
+    insert_samples: String,
+    insert_events: String,
+}
+
+impl Writer {
+    pub(super) fn new(
+        (connector, client): (Connector, Client),
+        messages: mpsc::Receiver<BatchEntry>,
+        stored: StoredRowCount,
+    ) -> Self {
+        Self {
+            connector,
+            client,
+            messages,
+            stored,
+            statements: Statements::new(),
+            is_out: false,
+        }
+    }
+
+    /// Writes until there is no more.
+    ///
+    /// # Errors
+    /// When something cannot be written, and never will be.
+    pub(super) async fn run(mut self) -> Result<(), DatabaseError> {
+        ready_to_write(&self.client)
+            .await
+            .map_err(|error| DatabaseError::failed(&self.connector.name, &error))?;
+        while let Some(batch) = self.collect().await {
+            self.store(&batch).await?;
+            self.stored.send_modify(|rows| *rows += batch.rows);
+        }
+        Ok(())
+    }
+
+    /// The next batch; `None` at the end.
+    async fn collect(&mut self) -> Option<RowBatch> {
+        let mut batch = RowBatch::default();
+        batch.add(self.messages.recv().await?);
+        let end = tokio::time::Instant::now() + BATCH_TIME;
+        while batch.rows < BATCH_ROWS {
+            match timeout_at(end, self.messages.recv()).await {
+                Ok(Some(entry)) => batch.add(entry),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        Some(batch)
+    }
+
+    /// Stores a batch, however long that takes.
+    async fn store(&mut self, batch: &RowBatch) -> Result<(), DatabaseError> {
+        let mut pause = FIRST_PAUSE;
+        let mut last_try_ends = None;
+        loop {
+            let failed = match self.statements.store(&self.client, batch).await {
+                Ok(()) => break,
+                Err(failed) => failed,
+            };
+            if Remedy::of(&failed) == Remedy::GiveUp {
+                return Err(DatabaseError::failed(&self.connector.name, &failed));
+            }
+            let mut why = reason(&failed);
+            self.say_once(&why);
+            // A transaction that failed is over as soon as the connection is; a new one is cheap.
+            loop {
+                self.pause(&mut pause, &mut last_try_ends, (&why, batch.rows))
+                    .await?;
+                match self.connect().await {
+                    Ok(()) => break,
+                    Err(Reconnection::Later(reason)) => why = reason,
+                    Err(Reconnection::Never(error)) => return Err(error),
+                }
+            }
+        }
+        if std::mem::take(&mut self.is_out) {
+            tracing::warn!(
+                "{}: rows are stored again, none was lost",
+                self.connector.name
+            );
+        }
+        Ok(())
+    }
+
+    fn say_once(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.is_out, true) {
+            tracing::warn!(
+                "{}: {why}; rows wait until it takes them",
+                self.connector.name
+            );
+        }
+    }
+
+    /// Waits before the next attempt.
+    async fn pause(
+        &mut self,
+        pause: &mut Duration,
+        last_try_ends: &mut Option<Instant>,
+        (why, rows): (&str, u64),
+    ) -> Result<(), DatabaseError> {
+        if self.messages.is_closed() {
+            let ends = *last_try_ends.get_or_insert_with(|| Instant::now() + LAST_PATIENCE);
+            if ends <= Instant::now() {
+                let rows = rows + self.messages.len() as u64;
+                return Err(DatabaseError::NotStored {
+                    rows: counted(rows, "row"),
+                    database: self.connector.name.clone(),
+                    reason: why.into(),
+                });
+            }
+        }
+        // Half of it is left to chance, so that many do not come back at once.
+        tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+
+    async fn connect(&mut self) -> Result<(), Reconnection> {
+        let client = match self.connector.connect().await {
+            Ok(client) => client,
+            Err(error) => return Err(Reconnection::Later(error.to_string())),
+        };
+        match ready_to_write(&client).await {
+            Ok(()) => self.client = client,
+            Err(error) if Remedy::of(&error) == Remedy::GiveUp => {
+                return Err(Reconnection::Never(DatabaseError::failed(
+                    &self.connector.name,
+                    &error,
+                )));
+            }
+            Err(error) => return Err(Reconnection::Later(reason(&error))),
+        }
+        Ok(())
+    }
+}
+
+/// Why there is no new connection.
+enum Reconnection {
+    Later(String),
+    Never(DatabaseError),
+}
+
+impl Statements {
+    fn new() -> Self {
+        let (samples, key) = (of_sample(), "host, stream, seq");
+        // In the order of the key, so that two writers don't wait for each other.
+        let insert = |table: &str, columns: &str, key: &str| {
+            format!(
+                "INSERT INTO metrics_{table} ({columns}) SELECT {columns} FROM pg_temp.metrics_incoming_{table} \
+                 ORDER BY {key} ON CONFLICT DO NOTHING"
+            )
+        };
+        Self {
+            copy_samples: format!("COPY pg_temp.metrics_incoming_sample ({samples}) FROM STDIN"),
+            copy_events: format!("COPY pg_temp.metrics_incoming_event ({OF_EVENT}) FROM STDIN"),
+            insert_samples: insert("sample", &samples, key),
+            insert_events: insert("event", OF_EVENT, "host, stream, seq, kind"),
+        }
+    }
+
+    /// Stores a batch in one transaction. What is there already stays as it is.
+    async fn store(&self, client: &Client, batch: &RowBatch) -> Result<(), tokio_postgres::Error> {
+        client.batch_execute("BEGIN").await?;
+        if !batch.samples.is_empty() {
+            copy(client, &self.copy_samples, &batch.samples).await?;
+            client.batch_execute(&self.insert_samples).await?;
+        }
+        if !batch.events.is_empty() {
+            copy(client, &self.copy_events, &batch.events).await?;
+            client.batch_execute(&self.insert_events).await?;
+        }
+        for header in &batch.headers {
+            let insert = "INSERT INTO metrics_header (host, stream, seq, columns) VALUES ($1, $2, $3, $4) \
+                          ON CONFLICT DO NOTHING";
+            client
+                .execute(
+                    insert,
+                    &[&header.host, &header.stream, &header.seq, &header.columns],
+                )
+                .await?;
+        }
+        let ends = &batch.ends;
+        let insert = "INSERT INTO metrics_position AS known (host, stream, seq, first_time, last_time) \
+            SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[], $5::timestamptz[]) \
+            ON CONFLICT (host, stream) DO UPDATE SET seq = greatest(known.seq, excluded.seq), \
+            first_time = least(known.first_time, excluded.first_time), \
+            last_time = greatest(known.last_time, excluded.last_time)";
+        client
+            .execute(
+                insert,
+                &[
+                    &ends.hosts,
+                    &ends.streams,
+                    &ends.numbers,
+                    &ends.first,
+                    &ends.last,
+                ],
+            )
+            .await?;
+        client.batch_execute("COMMIT").await
+    }
+}
+
+async fn copy(client: &Client, statement: &str, lines: &[u8]) -> Result<(), tokio_postgres::Error> {
+    let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
+    sink.send(Bytes::copy_from_slice(lines)).await?;
+    sink.finish().await?;
+    Ok(())
+}

@@ -1,0 +1,238 @@
+//! Recordings in PostgreSQL, and back.
+
+mod access;
+mod refused;
+mod resumed;
+mod timescale;
+
+use std::path::Path;
+
+use crate::harness::dice::Dice;
+use crate::harness::metrics::Metrics;
+use crate::harness::postgres::Postgres;
+use crate::harness::recording::{plain, random};
+use crate::harness::rows::assert_same;
+
+/// Replays `csv` into the database.
+#[track_caller]
+fn store(csv: &Path, database: &str, flags: &[&str]) {
+    let replay = Metrics::replay([csv])
+        .args(["--speed", "max", "--wait", "1"])
+        .start();
+    let recorded = Metrics::record(replay.url())
+        .args(["-o", database])
+        .args(flags)
+        .run();
+    recorded.success();
+    replay.wait().success();
+}
+
+/// Replays the database, and records what comes.
+#[track_caller]
+fn read_back(database: &str, flags: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out.csv");
+    let replay = Metrics::replay([database])
+        .args(["--speed", "max", "--wait", "1"])
+        .args(flags)
+        .start();
+    Metrics::record(replay.url())
+        .arg("-o")
+        .arg(&out)
+        .run()
+        .success();
+    replay.wait().success();
+    std::fs::read_to_string(out).unwrap()
+}
+
+#[test]
+fn what_went_in_comes_out_byte_for_byte() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    for seed in 0..8 {
+        let host = format!("host-{seed}");
+        let recording = random(&mut Dice::seeded(seed), &host, 150);
+        let file = dir.path().join(&host);
+        std::fs::write(&file, &recording.csv).unwrap();
+        store(&file, &postgres.url(), &["--create"]);
+        let counted = |what: &str| {
+            let counts = postgres.sql(&format!(
+                "SELECT (SELECT count(*) FROM metrics_sample WHERE host = '{host}'), \
+                 (SELECT count(*) FROM metrics_event WHERE host = '{host}' AND alert IS NOT NULL), \
+                 (SELECT count(*) FROM metrics_event WHERE host = '{host}' AND alert IS NULL)"
+            ));
+            let (alerts, gaps) = (recording.alerts, recording.gaps);
+            let samples = recording.numbered.len() - alerts;
+            assert_eq!(
+                counts,
+                format!("{samples}|{alerts}|{gaps}\n"),
+                "{what} of seed {seed}"
+            );
+        };
+        counted("the first time");
+        // Whatever the database forgot about where it ends, what it has stays as it is.
+        postgres.sql(&format!(
+            "DELETE FROM metrics_position WHERE host = '{host}'"
+        ));
+        store(&file, &postgres.url(), &[]);
+        counted("the second time");
+        let back = read_back(&postgres.url(), &["--host", &host]);
+        assert_same(&format!("seed {seed}"), &recording.csv, &back);
+    }
+}
+
+#[test]
+fn a_part_of_one_host_is_read() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    for host in ["web-1", "web-2"] {
+        let file = dir.path().join(host);
+        std::fs::write(&file, plain(host, 100, 1000)).unwrap();
+        store(&file, &postgres.url(), &["--create"]);
+    }
+    let whole = plain("web-2", 100, 1000);
+    let lines: Vec<_> = whole.split_inclusive('\n').collect();
+    // The first row is of the first second.
+    let expected = lines[0].to_owned() + &lines[11..41].concat();
+    for (start, end) in [("10s", "40s"), ("2026-11-24T14:00:11Z", "+30s")] {
+        let part = read_back(
+            &postgres.url(),
+            &["--host", "web-2", "--start", start, "--end", end],
+        );
+        assert_same(start, &expected, &part);
+    }
+}
+
+#[test]
+fn queries_use_the_names_of_the_metrics() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let csv = plain("web-1", 180, 1000)
+        .replace(",top,extra", ",cpu:0,top,extra")
+        .replace(",120.25,,", ",120.25,31.5,,");
+    std::fs::write(&file, &csv).unwrap();
+    store(&file, &postgres.url(), &["--create"]);
+    let query = "SELECT time, cpu, activeUsers, instances FROM metrics_sample WHERE seq = 3";
+    assert_eq!(
+        postgres.sql(query),
+        "2026-11-24 14:00:03+00|3|2|{\"cpu:0\": 31.5}\n"
+    );
+    let query = "SELECT time, samples, round(cpu::numeric, 2), cpu_min, cpu_max, requestsPerSecond FROM metrics_minute ORDER BY time";
+    assert_eq!(
+        postgres.sql(query),
+        "2026-11-24 14:00:00+00|59|30.00|1|59|120.25\n\
+         2026-11-24 14:01:00+00|60|56.17|0|99|120.25\n\
+         2026-11-24 14:02:00+00|60|49.50|20|79|120.25\n\
+         2026-11-24 14:03:00+00|1|80.00|80|80|120.25\n"
+    );
+    assert_eq!(
+        postgres.sql("SELECT samples, cpu_max FROM metrics_hour"),
+        "180|99\n"
+    );
+}
+
+#[test]
+fn what_psql_copies_out_is_a_recording() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let csv = plain("web-1", 50, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    store(&file, &postgres.url(), &["--create"]);
+    let replay = Metrics::replay(["-"]).args(["--speed", "max", "--wait", "1"]);
+    let mut replay = replay.spawn();
+    let copied = postgres.sql(&documented("COPY ("));
+    std::io::Write::write_all(&mut replay.stdin().take().unwrap(), copied.as_bytes()).unwrap();
+    let url = replay.stdout_lines(1).remove(0);
+    let out = dir.path().join("out.csv");
+    Metrics::record(&url).arg("-o").arg(&out).run().success();
+    replay.wait().success();
+    let back = std::fs::read_to_string(out).unwrap();
+    assert_same("through psql", &csv, &back);
+}
+
+#[test]
+fn a_later_version_adds_its_columns() {
+    let postgres = Postgres::start();
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("r.csv");
+    let csv = plain("web-1", 50, 1000);
+    std::fs::write(&file, &csv).unwrap();
+    store(&file, &postgres.url(), &["--create"]);
+    // As if an earlier version without these two had made the tables.
+    postgres.sql(
+        "DROP VIEW metrics_minute; DROP VIEW metrics_hour;
+         ALTER TABLE metrics_sample DROP COLUMN viewers, DROP COLUMN cputhrottled;
+         UPDATE metrics_schema SET version = 0,
+            columns = array_remove(array_remove(columns, 'viewers'), 'cpuThrottled')",
+    );
+    let record = || Metrics::record("127.0.0.1:1").args(["--retries", "0", "-o", &postgres.url()]);
+    let refused = record().run().code(1);
+    refused
+        .stderr_has("cpuThrottled, viewers")
+        .stderr_has("add --create to add them");
+    record().arg("--create").run().code(3);
+    record().run().code(3);
+    assert_eq!(
+        postgres
+            .sql("SELECT (SELECT count(viewers) FROM metrics_sample), (SELECT count(viewers_max) FROM metrics_minute)"),
+        "0|0\n"
+    );
+    assert_same("afterwards", &csv, &read_back(&postgres.url(), &[]));
+}
+
+/// The statement in the documents that begins like this.
+#[track_caller]
+fn documented(beginning: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATING.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|it| it.split("```").next());
+    let found = blocks
+        .map(str::to_owned)
+        .find(|it| it.starts_with(beginning));
+    found.unwrap_or_else(|| panic!("no statement that begins with {beginning}"))
+}
+
+/// A recording of thirty days that end now, with three hosts: each is busiest in another hour, and one of them fills up.
+const GENERATED: &str = "
+    INSERT INTO metrics_sample (time, host, stream, seq, cpu, disk)
+    SELECT date_trunc('hour', now()) - interval '1 hour' * n, 'web-' || h, 'k3v9q2', 1000 - n,
+        CASE WHEN n = 10 * h THEN 90 WHEN n > 168 THEN 20 ELSE 40 END,
+        CASE WHEN h = 2 THEN 80 - n / 24.0 ELSE 50 END
+    FROM generate_series(1, 720) AS n, generate_series(1, 3) AS h";
+
+#[test]
+fn the_documented_queries_answer_their_questions() {
+    let postgres = Postgres::start();
+    Metrics::record("127.0.0.1:1")
+        .args(["--retries", "0", "--create", "-o", &postgres.url()])
+        .run()
+        .code(3);
+    postgres.sql(GENERATED);
+    let busiest = postgres.sql(&format!(
+        "SELECT host, (date_trunc('hour', now()) - time) / 10, cpu, samples FROM ({}) AS it",
+        documented("SELECT DISTINCT ON (host)")
+    ));
+    assert_eq!(
+        busiest,
+        "web-1|01:00:00|90.0|1\nweb-2|02:00:00|90.0|1\nweb-3|03:00:00|90.0|1\n"
+    );
+    let weeks = postgres.sql(&documented("SELECT host,\n    percentile_cont"));
+    assert_eq!(weeks, "web-1|40|20\nweb-2|40|20\nweb-3|40|20\n");
+    // 80 % less an hour's growth now, and a point each day.
+    assert_eq!(
+        postgres.sql(&documented("SELECT host, round(((100 - max(disk))")),
+        "web-2|20.0\n"
+    );
+    postgres.sql(&documented("DELETE FROM metrics_sample"));
+    postgres.sql("UPDATE metrics_sample SET time = time - interval '80 days'");
+    postgres.sql(&documented("DELETE FROM metrics_sample"));
+    assert_eq!(
+        postgres.sql("SELECT count(*) < 2160 AND 0 < count(*) FROM metrics_sample"),
+        "t\n"
+    );
+}
