@@ -1,11 +1,12 @@
 //! Replacing a file as a whole: the new contents are written beside it, and take its name once they are on the disk, so
 //! that a failure in between leaves the old file as it was.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::opening::open_new;
 use crate::disk::Disk;
 
 /// A new file beside the one that it will replace. It is removed again unless it is published.
@@ -47,11 +48,7 @@ impl<'a> Replacement<'a> {
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{:08x}.new", rand::random::<u32>()));
         let beside = path.with_file_name(name);
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true).read(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = Arc::new(disk.open(&beside, &options)?);
+        let file = Arc::new(open_new(disk, &beside, true)?);
         let new = Self {
             disk,
             beside,

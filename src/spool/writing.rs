@@ -244,9 +244,13 @@ impl SpoolWriter {
         if !is_new || self.freed_for == Some(period) {
             return false;
         }
-        self.freed_for = Some(period);
         let (disk, spared) = (&*self.disk, self.limits.spared);
-        remove_oldest(disk, self.state.directory(), spared, newest).unwrap_or(false)
+        let is_removed = remove_oldest(disk, self.state.directory(), spared, newest);
+        let is_removed = is_removed.unwrap_or(false);
+        if is_removed {
+            self.freed_for = Some(period);
+        }
+        is_removed
     }
 
     fn begin_pause(&mut self, error: &OutputError) {

@@ -4,13 +4,14 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
 use crate::harness::dice::Dice;
 use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, timestamp};
 use crate::harness::rows::parse;
 use crate::harness::steady::Steady;
 use crate::harness::{PATIENCE, wait_for};
@@ -137,8 +138,9 @@ fn a_copy_of_a_rotated_recording_at_any_moment_is_intact_but_for_the_torn_row() 
     record.wait().success();
 }
 
-/// Starts a server whose spool is on a small disk of its own; `None` if that is not allowed here.
-fn on_a_small_disk(directory: &Path) -> Option<Running> {
+/// Starts a server whose spool is on a small disk of its own, after `prepare` has run there in a shell. Its second
+/// argument is `contents`, a directory.
+fn on_a_small_disk(directory: &Path, prepare: &str, contents: &Path) -> Running {
     let is_root = rustix::process::geteuid().is_root();
     let namespaces = if is_root {
         "--mount"
@@ -155,33 +157,101 @@ fn on_a_small_disk(directory: &Path) -> Option<Running> {
     let allowed = probe
         .output()
         .unwrap_or_else(|error| panic!("unshare is needed for this test: {error}"));
-    if !allowed.status.success() {
-        println!(
-            "no disk can be mounted here: {}",
-            String::from_utf8_lossy(&allowed.stderr)
-        );
-        return None;
-    }
+    assert!(
+        allowed.status.success(),
+        "this test mounts a small disk, as root or where an ordinary user may (user namespaces): {}",
+        String::from_utf8_lossy(&allowed.stderr)
+    );
     let script = format!(
-        "{mount} && exec \"$2\" serve -l 127.0.0.1:0 --name web-1 --interval 200ms --spool \"$1\""
+        "{mount} && {prepare} && exec \"$3\" serve -l 127.0.0.1:0 --name web-1 --interval 200ms --spool \"$1\""
     );
     let server = Metrics::program("unshare")
         .args(namespaces())
         .args(["sh", "-c", &script, "sh"])
         .arg(directory)
+        .arg(contents)
         .arg(env!("CARGO_BIN_EXE_metrics"));
-    Some(server.start())
+    server.start()
+}
+
+/// `directory` as the server sees it.
+fn seen_by(server: &Running, directory: &Path) -> PathBuf {
+    let inside = directory.strip_prefix("/").unwrap();
+    PathBuf::from(format!("/proc/{}/root", server.pid())).join(inside)
+}
+
+/// Starts a server on a full disk that holds closed files of these many hours ago. Returns it, and their names.
+fn full_with_hours(dir: &Path, hours: &[u64]) -> (Running, Vec<String>) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let (disk, contents) = (dir.join("disk"), dir.join("contents"));
+    let host = contents.join("web-1");
+    fs::create_dir(&disk).unwrap();
+    fs::create_dir_all(&host).unwrap();
+    let names = hours.iter().map(|hours| {
+        let time = timestamp(now.as_millis() as u64 - hours * 3_600_000);
+        let rows: String = (1..=200)
+            .map(|seq| format!("{time},web-1,s{hours},{seq},,{seq},,\n"))
+            .collect();
+        let text = format!("timestamp,host,stream,seq,event,cpu,top,extra\n{rows}");
+        let name = format!("{}.csv.gz", &time[..13]);
+        // Stored rather than compressed, so that it frees room.
+        fs::write(host.join(&name), text).unwrap();
+        name
+    });
+    let names = names.collect();
+    let fill = "cp -r \"$2\"/. \"$1\" && ! head -c 1000000 /dev/zero > \"$1/ballast\" 2> /dev/null";
+    (on_a_small_disk(&disk, fill, &contents), names)
+}
+
+#[test]
+fn an_old_hour_makes_room_for_a_new_one_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, names) = full_with_hours(dir.path(), &[9, 8, 5]);
+    let host = seen_by(&server, &dir.path().join("disk")).join("web-1");
+    // The new hour has rows, though the disk is still full.
+    let has_begun = || {
+        let newest = names_in(&host).pop().unwrap();
+        newest.ends_with(".csv") && length_of(&host.join(newest)) > 1000
+    };
+    wait_for(PATIENCE, || has_begun().then_some(()), || server.story());
+    let left = names_in(&host);
+    assert!(!left.contains(&names[0]), "{left:?}");
+    assert!(
+        names[1..].iter().all(|name| left.contains(name)),
+        "{left:?}"
+    );
+}
+
+#[test]
+fn the_last_hours_are_never_deleted_to_make_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, names) = full_with_hours(dir.path(), &[5, 4, 3]);
+    let host = seen_by(&server, &dir.path().join("disk")).join("web-1");
+    let is_paused = || get(server.port(), "/healthz").1.contains("\"paused\"");
+    wait_for(PATIENCE, || is_paused().then_some(()), || server.story());
+    let samples = ["--samples", "10"];
+    Metrics::record(server.url()).args(samples).run().success();
+    let left = names_in(&host);
+    assert!(names.iter().all(|name| left.contains(name)), "{left:?}");
+}
+
+fn names_in(host: &Path) -> Vec<String> {
+    let names = names(host).into_iter().filter_map(|path| {
+        let name = path.file_name()?.to_str()?.to_owned();
+        name.contains(".csv").then_some(name)
+    });
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+fn length_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |it| it.len())
 }
 
 #[test]
 fn a_full_disk_delays_no_sample_and_the_hole_is_named_once_there_is_room() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(server) = on_a_small_disk(dir.path()) else {
-        return;
-    };
-    // The disk as the server sees it.
-    let inside = dir.path().strip_prefix("/").unwrap();
-    let disk = PathBuf::from(format!("/proc/{}/root", server.pid())).join(inside);
+    let server = on_a_small_disk(dir.path(), "true", dir.path());
+    let disk = seen_by(&server, dir.path());
     let viewer = Steady::watch(server.url());
     let kept = || joined(&disk.join("web-1")).lines().count();
     wait_for(PATIENCE, || (kept() > 5).then_some(()), || server.story());
