@@ -78,6 +78,12 @@ pub struct WatchArgs {
     )]
     columns: Vec<String>,
 
+    /// Leave the mouse to the terminal
+    ///
+    /// Otherwise a click selects a row or a moment, the wheel scrolls, and with Shift the mouse selects text as ever.
+    #[arg(long, help_heading = None)]
+    no_mouse: bool,
+
     #[command(flatten)]
     assertions: AssertionArgs,
 
@@ -140,7 +146,7 @@ pub async fn run(
                 retry: args.client.retry(),
                 credentials,
             };
-            live_table::run(client, &archive, &mut session, &asked).await
+            live_table::run(client, &archive, &mut session, !args.no_mouse, &asked).await
         }
     };
     let end = match end {

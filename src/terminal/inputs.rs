@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
 use tokio::sync::mpsc;
 
 use crate::signals::{JobSignal, JobSignals};
@@ -54,6 +56,12 @@ pub enum TerminalInput {
     Suspend,
     /// The shell has continued us.
     Continue,
+    /// The left button at a column and a row, from 0.
+    Click(u16, u16),
+    /// The wheel, away from the user.
+    WheelUp,
+    /// The wheel, towards the user.
+    WheelDown,
 }
 
 /// Starts to read the keyboard and to catch the signals of job control; must be called in a runtime. The reader ends
@@ -100,6 +108,15 @@ fn read(sender: &mpsc::Sender<TerminalInput>) {
 fn meaning(event: &Event) -> Option<TerminalInput> {
     match event {
         Event::Resize(..) => Some(TerminalInput::Resize),
+        // With a modifier, the mouse is the terminal's: Shift selects text.
+        Event::Mouse(mouse) if mouse.modifiers.is_empty() => match mouse.kind {
+            MouseEventKind::Down(MouseButton::Left) => {
+                Some(TerminalInput::Click(mouse.column, mouse.row))
+            }
+            MouseEventKind::ScrollUp => Some(TerminalInput::WheelUp),
+            MouseEventKind::ScrollDown => Some(TerminalInput::WheelDown),
+            _ => None,
+        },
         Event::Key(key) if key.kind != KeyEventKind::Release => Some(key_meaning(*key)),
         _ => None,
     }
@@ -136,6 +153,8 @@ fn key_meaning(key: KeyEvent) -> TerminalInput {
 
 #[cfg(test)]
 mod tests {
+    use crossterm::event::MouseEvent;
+
     use super::*;
 
     fn check(code: KeyCode, modifiers: KeyModifiers, expected: TerminalInput) {
@@ -185,8 +204,35 @@ mod tests {
             KeyModifiers::SHIFT,
             TerminalInput::Char('?'),
         );
+        let control = KeyModifiers::CONTROL;
+        check(KeyCode::Char('z'), control, TerminalInput::Suspend);
+        check(KeyCode::Char('\\'), control, TerminalInput::Interrupt);
         check(KeyCode::Left, KeyModifiers::SHIFT, TerminalInput::FarLeft);
         check(KeyCode::Right, KeyModifiers::SHIFT, TerminalInput::FarRight);
+    }
+
+    #[test]
+    fn the_mouse_clicks_and_scrolls_unless_shift_selects_text() {
+        let at = |kind, modifiers| {
+            meaning(&Event::Mouse(MouseEvent {
+                kind,
+                column: 3,
+                row: 5,
+                modifiers,
+            }))
+        };
+        let left = MouseEventKind::Down(MouseButton::Left);
+        for (kind, expected) in [
+            (left, Some(TerminalInput::Click(3, 5))),
+            (MouseEventKind::ScrollUp, Some(TerminalInput::WheelUp)),
+            (MouseEventKind::ScrollDown, Some(TerminalInput::WheelDown)),
+            (MouseEventKind::Down(MouseButton::Right), None),
+            (MouseEventKind::Up(MouseButton::Left), None),
+            (MouseEventKind::Moved, None),
+        ] {
+            assert_eq!(at(kind, KeyModifiers::NONE), expected, "{kind:?}");
+        }
+        assert_eq!(at(left, KeyModifiers::SHIFT), None);
     }
 
     #[test]

@@ -28,17 +28,20 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 /// Nothing waits for a terminal that accepts no output: frames are then skipped, and only the newest is drawn once it
 /// accepts some.
 #[derive(Debug)]
-pub struct Screen(());
+pub struct Screen {
+    /// Whether clicks and the wheel are reported.
+    has_mouse: bool,
+}
 
 impl Screen {
-    /// Takes the terminal.
+    /// Takes the terminal. With `has_mouse`, clicks and the wheel are input; with Shift, terminals select text as usual.
     ///
     /// # Errors
     /// When there is none, or it isn't writable.
-    pub fn open() -> io::Result<Self> {
+    pub fn open(has_mouse: bool) -> io::Result<Self> {
         restore_before_panics();
         // From here on, an error restores the terminal.
-        let mut screen = Self(());
+        let mut screen = Self { has_mouse };
         screen.take()?;
         Ok(screen)
     }
@@ -50,7 +53,7 @@ impl Screen {
     pub fn take(&mut self) -> io::Result<()> {
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        terminal().push(enter()?);
+        terminal().push(enter(self.has_mouse)?);
         Ok(())
     }
 
@@ -157,7 +160,12 @@ fn restore_before_panics() {
     });
 }
 
-fn enter() -> io::Result<Vec<u8>> {
+/// Buttons and the wheel, in the form that has no limit on columns. Movements are not reported.
+const MOUSE_ON: &[u8] = b"\x1b[?1000h\x1b[?1006h";
+
+const MOUSE_OFF: &[u8] = b"\x1b[?1006l\x1b[?1000l";
+
+fn enter(has_mouse: bool) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     queue!(
         bytes,
@@ -166,6 +174,9 @@ fn enter() -> io::Result<Vec<u8>> {
         DisableLineWrap,
         Clear(ClearType::All)
     )?;
+    if has_mouse {
+        bytes.extend_from_slice(MOUSE_ON);
+    }
     Ok(bytes)
 }
 
@@ -179,6 +190,7 @@ fn leave() -> io::Result<Vec<u8>> {
         Show,
         LeaveAlternateScreen
     )?;
+    bytes.extend_from_slice(MOUSE_OFF);
     Ok(bytes)
 }
 
@@ -228,7 +240,7 @@ mod tests {
             .screen_mut()
             .set_size(4.try_into().unwrap(), 10.try_into().unwrap());
         terminal.process(b"$ metrics\r\n");
-        terminal.process(&enter().unwrap());
+        terminal.process(&enter(false).unwrap());
         terminal
     }
 
@@ -318,7 +330,7 @@ mod tests {
     #[test]
     fn a_panic_restores_the_terminal_before_its_message() {
         if std::env::var_os(CHILD).is_some() {
-            let mut screen = Screen::open().unwrap();
+            let mut screen = Screen::open(false).unwrap();
             screen.draw(&frame(&["a frame"])).unwrap();
             super::terminal().flush();
             panic!("the message");

@@ -76,8 +76,7 @@ impl<'a> EventList<'a> {
         }
         let visible = height.saturating_sub(HEAD).max(1);
         let selected = selected.min(self.len() - 1);
-        let last_first = self.len().saturating_sub(visible);
-        let first = selected.saturating_sub(visible / 2).min(last_first);
+        let first = self.first(selected, visible);
         let shown = self.events.iter().skip(first).take(visible);
         let widths = self.widths(canvas);
         let rows: Vec<_> = shown.map(|event| widths.row(event, canvas)).collect();
@@ -90,6 +89,20 @@ impl<'a> EventList<'a> {
         }
         lines.append(&mut rows);
         lines
+    }
+
+    /// The first event of `visible` ones.
+    fn first(&self, selected: usize, visible: usize) -> usize {
+        let last_first = self.len().saturating_sub(visible);
+        selected.saturating_sub(visible / 2).min(last_first)
+    }
+
+    /// The event at a line of the page, whose arguments are those of [`Self::page`].
+    pub(super) fn row_at(&self, line: usize, selected: usize, height: usize) -> Option<usize> {
+        let visible = height.saturating_sub(HEAD).max(1);
+        let selected = selected.min(self.len().checked_sub(1)?);
+        let below = line.checked_sub(HEAD).filter(|row| *row < visible)?;
+        Some(self.first(selected, visible) + below).filter(|row| *row < self.len())
     }
 
     fn header(&self, is_reading: bool, canvas: Canvas) -> StyledLine {

@@ -36,13 +36,7 @@ pub(super) fn page(
     canvas: Canvas,
 ) -> (Vec<StyledLine>, Option<String>) {
     let rows = rows(state, choice, canvas.now);
-    let mut lines = vec![header(state, choice, rows.len(), canvas)];
-    if canvas.width >= WIDE {
-        lines.push(rule(choice, canvas));
-    }
-    for problem in namesakes(state, canvas).take(height / 6) {
-        lines.append(&mut problem.lines(canvas));
-    }
+    let mut lines = head(state, choice, rows.len(), height, canvas);
     let widths = Widths::new(&rows, canvas);
     lines.push(indented(grid::titles(&widths.columns(), canvas.style)));
     let visible = height.saturating_sub(lines.len());
@@ -52,6 +46,40 @@ pub(super) fn page(
     }
     lines.truncate(height);
     (lines, counted(rows.len(), selected, visible))
+}
+
+/// What is above the titles of the columns.
+fn head(
+    state: &ViewState,
+    choice: &Choice,
+    shown: usize,
+    height: usize,
+    canvas: Canvas,
+) -> Vec<StyledLine> {
+    let mut lines = vec![header(state, choice, shown, canvas)];
+    if canvas.width >= WIDE {
+        lines.push(rule(choice, canvas));
+    }
+    for problem in namesakes(state, canvas).take(height / 6) {
+        lines.append(&mut problem.lines(canvas));
+    }
+    lines
+}
+
+/// The row at a line of the page, whose other arguments are those of [`page()`].
+pub(super) fn row_at(
+    line: usize,
+    state: &ViewState,
+    choice: &Choice,
+    selected: Option<usize>,
+    height: usize,
+    canvas: Canvas,
+) -> Option<usize> {
+    let count = rows(state, choice, canvas.now).len();
+    let above = head(state, choice, count, height, canvas).len() + 1;
+    let visible = height.saturating_sub(above);
+    let below = line.checked_sub(above).filter(|row| *row < visible)?;
+    Some(first(count, selected, visible) + below).filter(|row| *row < count)
 }
 
 fn counted(count: usize, selected: Option<usize>, visible: usize) -> Option<String> {

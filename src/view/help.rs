@@ -32,9 +32,9 @@ pub(super) fn help(canvas: Canvas) -> Vec<StyledLine> {
         lines.push(StyledLine::default());
         lines.extend(shapes);
     }
-    lines.push(StyledLine::default());
     lines.extend(
         [
+            "Mouse: with Shift it selects text; --no-mouse leaves it to the terminal.",
             "Charts: newest right; blank = no data; the highest of a dot's samples is kept.",
             "Processes: % of the whole machine; (came and went) lived less than a sample.",
             "Load is read against cores; pressure is the share of time that tasks waited.",
@@ -48,20 +48,21 @@ pub(super) fn help(canvas: Canvas) -> Vec<StyledLine> {
 fn keys(canvas: Canvas) -> Vec<StyledLine> {
     let glyphs = canvas.style.glyphs();
     [
-        ("+  -", "zoom: 30 s 1 m 5 m 15 m 1 h 6 h 24 h, all"),
-        (glyphs.left_right, "look back, one dot (Shift: ten)"),
+        ("+  -", "zoom: from 30 s to all that is held"),
+        (glyphs.left_right, "a dot back or on (Shift: ten); click"),
         ("PgUp PgDn", "a window back or on"),
         ("[  ]", "to the mark before or after"),
         ("Home End", "the oldest; live again"),
         ("c  m", "processes by CPU, by memory"),
         ("v", "all values of the host"),
         ("e", "events of what is held"),
-        (glyphs.up_down, "select a row; scroll"),
+        (glyphs.up_down, "select, scroll; also click and wheel"),
         ("Enter Esc", "open; back"),
-        ("s  S", "sort hosts; the other way"),
-        ("/", "hosts with this in their name"),
+        ("s  S", "sort hosts; reverse"),
+        ("/", "filter hosts by name"),
         ("p, space", "pause the display only"),
         ("r", "retry now"),
+        ("Ctrl-Z", "suspend; fg returns"),
         ("q, Ctrl-C", "quit"),
     ]
     .map(|(key, meaning)| {

@@ -13,6 +13,7 @@ mod picture;
 mod plan;
 mod processes;
 mod small;
+mod spot;
 mod tables;
 mod widths;
 
@@ -27,6 +28,7 @@ pub(super) use picture::axis_of;
 pub(super) use order::ProcessOrder;
 use picture::Picture;
 pub(super) use processes::in_order;
+pub(super) use spot::{ScreenSpot, spot};
 pub(super) use widths::ScreenWidths;
 
 /// What the user has chosen for the screen of a host.

@@ -4,6 +4,7 @@ mod alerts;
 mod back;
 mod fixture;
 mod frames;
+mod pointer;
 mod problems;
 mod screens;
 mod states;

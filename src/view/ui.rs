@@ -1,5 +1,7 @@
 //! What the user has chosen.
 
+mod pointer;
+
 use std::time::Duration;
 
 use super::Canvas;

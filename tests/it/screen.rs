@@ -79,6 +79,7 @@ fn the_terminal_is_always_restored() {
         End::Signal(Signal::INT),
         End::Signal(Signal::TERM),
         End::Signal(Signal::HUP),
+        End::Keys("\u{1c}"),
         End::Signal(Signal::QUIT),
     ] {
         println!("{end:?}");
@@ -128,6 +129,32 @@ enum End {
     /// `q`, or Ctrl-C, which is a key like any other while the terminal is raw.
     Keys(&'static str),
     Signal(Signal),
+}
+
+#[test]
+fn the_mouse_selects_unless_it_is_left_to_the_terminal() {
+    let alpha = Metrics::serve_as("alpha").start();
+    let beta = Metrics::serve_as("beta").start();
+    let watch = || Metrics::watch(alpha.url()).arg(beta.url());
+    let mut terminal = watch().in_terminal(100, 30);
+    let is_listed = |s: &Screen| shows(s, "alpha") && shows(s, "beta") && shows(s, "● LIVE");
+    let screen = terminal.wait_for("both hosts", is_listed);
+    assert_eq!(
+        screen.mouse_protocol_mode(),
+        vt100::MouseProtocolMode::PressRelease
+    );
+    // Rows may change places meanwhile: whatever is there gets selected.
+    terminal.send_keys("\u{1b}[<0;8;4M\u{1b}[<0;8;4m");
+    terminal.wait_for("a selected row", |s| {
+        rows(s).iter().any(|row| row.starts_with('>'))
+    });
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
+    let mut terminal = watch().arg("--no-mouse").in_terminal(100, 30);
+    let screen = terminal.wait_for("both hosts", is_listed);
+    assert_eq!(screen.mouse_protocol_mode(), vt100::MouseProtocolMode::None);
+    terminal.send_keys("q");
+    assert_eq!(terminal.wait().code, 0);
 }
 
 #[test]

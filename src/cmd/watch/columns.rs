@@ -21,10 +21,9 @@ pub(super) struct AskedColumns {
 /// When it is empty.
 pub(super) fn column(written: &str) -> Result<String, String> {
     match written.trim() {
-        "" => Err(
-            "a name is missing: write metrics with commas between them, such as cpu,memory,disk:/"
-                .into(),
-        ),
+        "" => {
+            Err("a name is missing: separate metrics with commas, as in cpu,memory,disk:/".into())
+        }
         name => Ok(name.to_owned()),
     }
 }

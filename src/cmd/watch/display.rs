@@ -172,6 +172,9 @@ impl Display {
         match input {
             TerminalInput::Interrupt => return true,
             TerminalInput::Resize | TerminalInput::Suspend | TerminalInput::Continue => {}
+            TerminalInput::Click(column, row) => self.click((column, row), size, now),
+            TerminalInput::WheelUp => self.wheel(true, size, now),
+            TerminalInput::WheelDown => self.wheel(false, size, now),
             _ if self.ui.is_typing() => self.type_filter(input),
             TerminalInput::Char('q') => return true,
             _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help
@@ -207,6 +210,36 @@ impl Display {
             TerminalInput::Char(_) | TerminalInput::Erase | TerminalInput::Other => {}
         }
         false
+    }
+
+    /// Selects what is there, or looks at the moment that is there in a chart.
+    fn click(&mut self, (column, row): (u16, u16), size: Size, now: Now) {
+        let place = (usize::from(column), usize::from(row));
+        if self.ui.help {
+            return;
+        }
+        if self.ui.shows_events() {
+            if let Some(moment) = self.ui.click_event(place.1, size.1, &self.live, now) {
+                self.ui.toggle_events();
+                self.look_at(Subject::Sample(moment), size, now);
+            }
+            return;
+        }
+        let (state, then) = shown(&self.live, self.held.as_deref(), now);
+        if let Some(moment) = self.ui.click(place, size, (&self.live, state), then) {
+            self.read_past_of(Some(&moment.host), now);
+            self.look_at(Subject::Sample(moment), size, now);
+        }
+    }
+
+    fn wheel(&mut self, is_up: bool, size: Size, now: Now) {
+        if self.ui.shows_events() {
+            self.ui
+                .step_events(if is_up { -3 } else { 3 }, &self.live, now);
+        } else if !self.ui.help {
+            let (state, then) = shown(&self.live, self.held.as_deref(), now);
+            self.ui.wheel(is_up, state, size, then);
+        }
     }
 
     /// Shows what fired and was resolved, in all that the server holds. The list is live, whatever the page shows.

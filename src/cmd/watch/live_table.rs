@@ -60,9 +60,10 @@ pub(super) async fn run(
     events: impl EventSource,
     archive: &impl Archive,
     session: &mut Session,
+    has_mouse: bool,
     asked: &Asked,
 ) -> io::Result<End> {
-    let mut screen = Screen::open()?;
+    let mut screen = Screen::open(has_mouse)?;
     let mut keys = terminal::inputs();
     let end = follow(events, archive, session, &mut keys, &mut screen, asked).await;
     let (width, height) = terminal::size();

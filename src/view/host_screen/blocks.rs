@@ -85,7 +85,10 @@ impl ChartKind {
             ),
             Self::Gpu => percentage(picture, "gpu", gpus(picture), rows),
             Self::Received => rate(picture, self, "Net in", also(picture, self), rows),
-            Self::Sent => rate(picture, self, "Net out", also(picture, self), rows),
+            Self::Sent => {
+                let name = shortened(picture, "Net out", (Self::Received, "  out"));
+                rate(picture, self, name, also(picture, self), rows)
+            }
             Self::Read => {
                 let name = if picture.widths.is_full() {
                     "Disk read"
@@ -94,8 +97,24 @@ impl ChartKind {
                 };
                 rate(picture, self, name, also(picture, self), rows)
             }
-            Self::Written => rate(picture, self, "Disk wr", also(picture, self), rows),
+            Self::Written => {
+                let name = shortened(picture, "Disk wr", (Self::Read, "  wr"));
+                rate(picture, self, name, also(picture, self), rows)
+            }
         }
+    }
+}
+
+/// The name of a rate: where `289.5 kB/s` would touch it, the shorter one, if the chart above has the other direction.
+fn shortened(
+    picture: &Picture<'_>,
+    name: &'static str,
+    (other, short): (ChartKind, &'static str),
+) -> &'static str {
+    if picture.widths.is_full() || !picture.has(other.metric()) {
+        name
+    } else {
+        short
     }
 }
 

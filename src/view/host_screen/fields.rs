@@ -59,7 +59,9 @@ impl Field {
             marked
         };
         let value = StyledLine::new(tone, marked).clip(width.saturating_sub(1), style);
-        line = line.clip(width.saturating_sub(value.width()), style);
+        // A value never touches its name; on the narrowest screens, the mark of its level may stand between them.
+        let between = usize::from(mark.is_empty() || width >= 15);
+        line = line.clip(width.saturating_sub(value.width() + between), style);
         line.pad(width.saturating_sub(value.width()));
         line.append(value);
         line

@@ -93,6 +93,14 @@ pub(super) fn table(picture: &Picture<'_>, width: usize, height: usize) -> Vec<S
     lines
 }
 
+/// The process in a row of the table of so many lines; the first row is that of the titles.
+pub(super) fn listed_at(picture: &Picture<'_>, lines: usize, row: usize) -> Option<u32> {
+    let listed = lines.saturating_sub(3);
+    let index = row.checked_sub(1).filter(|index| *index < listed)?;
+    let top = in_order(picture.host.top(), picture.order);
+    top.get(index).map(|process| process.pid)
+}
+
 fn columns(picture: &Picture<'_>, width: usize) -> Vec<(ProcessColumn, Column<'static>)> {
     let has_blocks = picture.canvas.style.unicode;
     let sorted = |title, in_ascii| if has_blocks { title } else { in_ascii };

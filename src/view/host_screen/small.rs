@@ -12,8 +12,15 @@ use super::fields::{Field, percent, percent_field};
 use super::picture::Picture;
 use super::processes::{in_order, remainder};
 
-/// The lines of the body.
-pub(super) fn lines(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
+/// How the lines are divided.
+struct Shares {
+    cpu: usize,
+    memory: usize,
+    rates: usize,
+    processes: usize,
+}
+
+fn shares(height: usize) -> Shares {
     let mut left = height;
     let mut give = |most: usize| {
         let given = most.min(left);
@@ -29,6 +36,28 @@ pub(super) fn lines(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
     processes += give(1);
     cpu += give(3);
     processes += give(3);
+    Shares {
+        cpu,
+        memory,
+        rates,
+        processes,
+    }
+}
+
+/// How many lines have charts.
+pub(super) fn chart_lines(height: usize) -> usize {
+    let shares = shares(height);
+    shares.cpu + shares.memory
+}
+
+/// The lines of the body.
+pub(super) fn lines(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
+    let Shares {
+        cpu,
+        memory,
+        rates,
+        processes,
+    } = shares(height);
     let mut lines = ChartKind::Cpu.lines_if_known(picture, cpu);
     if memory > 0 {
         lines.extend(memory_line(picture));

@@ -235,6 +235,21 @@ pub(super) fn column(picture: &Picture<'_>, width: usize, height: usize) -> Vec<
     lines
 }
 
+/// The process in a line of [`column()`].
+pub(super) fn process_beside(
+    picture: &Picture<'_>,
+    width: usize,
+    height: usize,
+    line: usize,
+) -> Option<u32> {
+    let others = others(picture, width);
+    // They are the first table.
+    match shares(picture, height, &others).first()? {
+        (TableKind::Processes, lines) => processes::listed_at(picture, *lines, line),
+        _ => None,
+    }
+}
+
 /// The tables of sections without a layout of their own.
 fn others(picture: &Picture<'_>, width: usize) -> Vec<Vec<StyledLine>> {
     let canvas = super::super::page_parts::Canvas {
@@ -397,13 +412,7 @@ const SECOND: usize = 51;
 /// The tables below the charts, in `height` lines.
 pub(super) fn below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
     let width = picture.canvas.width;
-    let mut others = if height > SHORT {
-        let tables = others(picture, width.saturating_sub(1));
-        tables.into_iter().flatten().map(indented).collect()
-    } else {
-        Vec::new()
-    };
-    others.truncate(height.saturating_sub(SHORT));
+    let others = others_below(picture, height);
     let height = height - others.len();
     let has_second = width >= SECOND + 25;
     let first = if has_second { SECOND - 1 } else { width };
@@ -428,6 +437,30 @@ pub(super) fn below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
         line
     });
     lines.chain(others).collect()
+}
+
+/// The tables of sections without a layout of their own, below the others.
+fn others_below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
+    if height <= SHORT {
+        return Vec::new();
+    }
+    let tables = others(picture, picture.canvas.width.saturating_sub(1));
+    let lines = tables.into_iter().flatten().map(indented);
+    lines.take(height - SHORT).collect()
+}
+
+/// The process at a column and a line of [`below()`].
+pub(super) fn process_below(
+    picture: &Picture<'_>,
+    height: usize,
+    (column, line): (usize, usize),
+) -> Option<u32> {
+    let height = height - others_below(picture, height).len();
+    let is_beside = picture.canvas.width >= SECOND + 25 && SECOND <= column;
+    if is_beside || picture.host.most_listed == 0 {
+        return None;
+    }
+    processes::listed_at(picture, height, line)
 }
 
 /// Filesystems, and the most important values of what else there is.

@@ -121,6 +121,23 @@ fn many_hosts_on_a_narrow_terminal_filtered() {
 }
 
 #[test]
+fn the_rows_that_are_visible_are_counted_below_what_is_above_them() {
+    let mut fixture = Fixture::many(40);
+    let counted = |fixture: &Fixture| {
+        let lines = fixture.frame(120, 24, PLAIN);
+        let shown = lines.iter().filter(|line| line.contains("host-")).count();
+        (shown, lines.last().unwrap().clone())
+    };
+    let (before, line) = counted(&fixture);
+    assert!(line.contains(&format!("1-{before} of 40")), "{line}");
+    let warning = "Two servers are called host-001.";
+    fixture.state.namesakes.push(warning.to_owned());
+    let (after, line) = counted(&fixture);
+    assert!(line.contains(&format!("1-{after} of 40")), "{line}");
+    assert!(after < before, "{after} {before}");
+}
+
+#[test]
 fn the_help() {
     let mut fixture = Fixture::one_host();
     fixture.ui.help = true;

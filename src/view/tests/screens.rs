@@ -193,9 +193,80 @@ fn a_value_that_never_moved_has_no_chart() {
     let lines = fixture.frame(80, 24, PLAIN);
     let idle = lines
         .iter()
-        .find(|line| line.starts_with(" Net out"))
+        .find(|line| line.starts_with("   out"))
         .unwrap();
-    assert_eq!(idle.trim_end(), " Net out  0.0 kB/s");
+    assert_eq!(idle.trim_end(), "   out    0.0 kB/s");
+}
+
+#[test]
+fn a_long_rate_never_touches_its_name() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    let values = [
+        ("cpu", 3.0),
+        ("memory", 50.0),
+        ("networkReceived", 289_500.0),
+        ("networkSent", 289_500.0),
+        ("diskRead", 289_500.0),
+        ("diskWritten", 289_500.0),
+    ];
+    fixture.sample_at(fixture.now.wall, &values);
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let lines = fixture.frame(width, height, PLAIN);
+        let rates = lines.iter().filter(|line| line.contains("289.5 kB/s"));
+        let rates: Vec<_> = rates.collect();
+        assert!(rates.len() >= 4, "{lines:#?}");
+        assert!(
+            rates.iter().all(|line| line.contains(" 289.5 kB/s")),
+            "{rates:#?}"
+        );
+    }
+}
+
+#[test]
+fn on_a_small_screen_nothing_is_cut_from_a_line_of_rates() {
+    for (read, disk, expected) in [
+        (1.2e6, 71.0, " Disk rd   1.2  wr  14.2 MB/s full   71%"),
+        (1.2e6, 97.0, " Disk rd   1.2  wr  14.2 MB/s full!! 97%"),
+        (4e5, 71.0, " Disk rd 400.0 kB/s  wr  14.2 MB/s"),
+    ] {
+        let mut fixture = Fixture::new(&["web-1"]);
+        fixture.state.connected(0);
+        for ago in (0..300).rev() {
+            let values = [
+                ("cpu", 3.0),
+                ("memory", 50.0),
+                ("diskRead", read),
+                ("diskWritten", 14_200_000.0),
+                ("disk", disk),
+            ];
+            fixture.sample_at(fixture.now.wall - ago * 1000, &values);
+        }
+        let lines = fixture.frame(40, 12, PLAIN);
+        assert!(
+            lines.iter().any(|line| line.trim_end() == expected),
+            "{expected}: {lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn containers_of_the_past_keep_their_rows() {
+    let mut past = Fixture::incident();
+    let host = Fixture::name("web-1");
+    let has_containers = |fixture: &Fixture| {
+        let lines = fixture.frame(120, 40, PLAIN);
+        lines.iter().any(|line| line.contains("CONTAINER"))
+    };
+    assert!(has_containers(&past));
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    fixture.hello(0, "web-1", &["cpu", "memory"]);
+    fixture.messages = past.messages;
+    fixture.sample_at(fixture.now.wall + 1000, &[("cpu", 3.0)]);
+    assert!(!has_containers(&fixture));
+    fixture.state.put_before(&mut past.state, &host, 900);
+    assert!(has_containers(&fixture));
 }
 
 #[test]

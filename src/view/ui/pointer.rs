@@ -1,0 +1,85 @@
+//! The mouse: what a click selects, and how far the wheel scrolls.
+
+use super::super::fleet_page;
+use super::super::head;
+use super::super::host_screen::{ScreenSpot, ScreenWidths, spot};
+use super::super::moment::Moment;
+use super::super::page_parts::body_height;
+use super::super::rows::{FleetRow, rows};
+use super::{Navigation, Now, Page, Ui, ViewState, plain_canvas};
+
+/// How many rows a notch of the wheel scrolls.
+const NOTCH: usize = 3;
+
+impl Ui {
+    /// Selects the row at a place of the screen, or nothing. Returns the moment of `live`'s samples that a click in a
+    /// chart means; `state` is what is shown.
+    pub fn click(
+        &mut self,
+        (column, line): (usize, usize),
+        (width, height): (usize, usize),
+        (live, state): (&ViewState, &ViewState),
+        now: Now,
+    ) -> Option<Moment> {
+        let canvas = plain_canvas(width, now);
+        match self.page(state, now) {
+            Page::Fleet { selected } => {
+                let rows = rows(state, &self.choice, now);
+                let height = body_height(height);
+                let row = fleet_page::row_at(line, state, &self.choice, selected, height, canvas);
+                if let Some(row) = row.and_then(|row| rows.get(row)) {
+                    self.selected = Some(FleetRow::key(row));
+                }
+                None
+            }
+            Page::Host(host) if !self.shows_values(host) => {
+                let rule = usize::from(!ScreenWidths::of(width).is_tiny());
+                let above = head::lines_of(width, height) + rule;
+                let height = height.saturating_sub(1 + above);
+                let line = line.checked_sub(above)?;
+                match spot(state, host, self.screen, height, canvas, (column, line))? {
+                    ScreenSpot::Process(pid) => {
+                        self.screen.process = Some(pid);
+                        None
+                    }
+                    ScreenSpot::Time(time) => live.moment_at(&host.name, time),
+                }
+            }
+            Page::Host(_) | Page::Server(_) => None,
+        }
+    }
+
+    /// Selects the event at a line of the screen. Returns the moment at which it began if it was selected already.
+    pub fn click_event(
+        &mut self,
+        line: usize,
+        height: usize,
+        state: &ViewState,
+        now: Now,
+    ) -> Option<Moment> {
+        let list = self.event_list(state, now);
+        let row = list.row_at(line, self.event(), body_height(height))?;
+        if self.events.replace(row) == Some(row) {
+            return self.moment_of_event(state, now);
+        }
+        None
+    }
+
+    /// Scrolls by a notch of the wheel.
+    pub fn wheel(
+        &mut self,
+        is_up: bool,
+        state: &ViewState,
+        (width, height): (usize, usize),
+        now: Now,
+    ) {
+        let step = if is_up {
+            Navigation::Up
+        } else {
+            Navigation::Down
+        };
+        for _ in 0..NOTCH {
+            self.step(step, state, width, height, now);
+        }
+    }
+}
