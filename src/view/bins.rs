@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 
 use super::history::{History, Point};
+use super::metric::Metric;
+use super::stepped::{Spread, SteppedPast};
 use super::zoom::TimeAxis;
 
 /// Which samples belong to which dots: the same for all metrics of a host.
@@ -14,6 +16,17 @@ pub(super) struct DotBins<'a> {
     members: Vec<(usize, usize)>,
     /// A dot between two samples that are no further apart than usual, and the sample before it.
     bridged: Vec<(usize, usize)>,
+    stepped: Option<SteppedDots<'a>>,
+}
+
+/// What is known of the time before the first sample.
+#[derive(Debug)]
+struct SteppedDots<'a> {
+    past: &'a SteppedPast,
+    metrics: &'a [Metric],
+    axis: TimeAxis,
+    /// When the samples begin.
+    until: u64,
 }
 
 impl<'a> DotBins<'a> {
@@ -25,6 +38,7 @@ impl<'a> DotBins<'a> {
             dots: axis.dots(),
             members: Vec::with_capacity(points.len()),
             bridged: Vec::new(),
+            stepped: None,
         };
         let mut before: Option<(usize, &Point)> = None;
         let begin = first_after(points, axis.begin()).saturating_sub(1);
@@ -44,6 +58,60 @@ impl<'a> DotBins<'a> {
         bins
     }
 
+    /// Adds what `past` tells of the time before the first sample; `metrics` have the names.
+    pub(super) fn with_steps(
+        mut self,
+        past: Option<&'a SteppedPast>,
+        metrics: &'a [Metric],
+        axis: TimeAxis,
+    ) -> Self {
+        let until = self
+            .points
+            .front()
+            .map_or(u64::MAX, |point| point.timestamp);
+        self.stepped = past
+            .filter(|past| past.is_on(&axis, until))
+            .map(|past| SteppedDots {
+                past,
+                metrics,
+                axis,
+                until,
+            });
+        self
+    }
+
+    /// What the time before the first sample tells of the metric `index`, by dots.
+    fn steps(&self, index: usize) -> Vec<(usize, Spread)> {
+        let Some(stepped) = &self.stepped else {
+            return Vec::new();
+        };
+        let name = stepped.metrics.get(index).map(|metric| &*metric.key);
+        name.map_or_else(Vec::new, |name| {
+            stepped.past.on_dots(name, &stepped.axis, stepped.until)
+        })
+    }
+
+    /// The means of the metric `index`, one for each dot, if some dots stand for more than is here.
+    pub(super) fn means(&self, index: usize) -> Option<Vec<Option<f64>>> {
+        self.stepped.as_ref()?;
+        let mut sums: Vec<(f64, f64)> = vec![(0.0, 0.0); self.dots];
+        let mut add = |dot: usize, value: f64, count: f64| {
+            sums[dot].0 += value * count;
+            sums[dot].1 += count;
+        };
+        for &(dot, sample) in self.members.iter().chain(&self.bridged) {
+            if let Some(value) = self.points.get(sample).and_then(|it| it.value(index)) {
+                add(dot, value, 1.0);
+            }
+        }
+        for (dot, spread) in self.steps(index) {
+            #[expect(clippy::cast_precision_loss, reason = "a weight")]
+            add(dot, spread.mean, spread.count as f64);
+        }
+        let mean = |(sum, count)| if count > 0.0 { Some(sum / count) } else { None };
+        Some(sums.into_iter().map(mean).collect())
+    }
+
     /// The values of the metric `index`, one for each dot: the highest of its samples, so that a short peak stays visible.
     pub(super) fn pool(&self, index: usize) -> Vec<Option<f64>> {
         let mut dots: Vec<Option<f64>> = vec![None; self.dots];
@@ -55,6 +123,9 @@ impl<'a> DotBins<'a> {
         }
         for &(dot, sample) in &self.bridged {
             dots[dot] = value(sample);
+        }
+        for (dot, spread) in self.steps(index) {
+            dots[dot] = Some(dots[dot].map_or(spread.most, |other| other.max(spread.most)));
         }
         dots
     }
@@ -77,7 +148,37 @@ impl<'a> DotBins<'a> {
                 .map(|part| part.and_then(|index| value(sample, index)).unwrap_or(0.0))
                 .collect(),
         };
-        dots.into_iter().map(|dot| dot.map(peak)).collect()
+        let mut peaks: Vec<Option<Peak>> = dots.into_iter().map(|dot| dot.map(peak)).collect();
+        self.add_steps(&mut peaks, total, parts);
+        peaks
+    }
+
+    /// Raises the peaks to those of the time before the first sample. Its parts at the peak aren't known, only their means:
+    /// the peak is divided like these.
+    fn add_steps(&self, peaks: &mut [Option<Peak>], total: usize, parts: &[Option<usize>]) {
+        let mut means = vec![vec![0.0; parts.len()]; peaks.len()];
+        for (place, part) in parts.iter().enumerate() {
+            for (dot, spread) in part.map_or_else(Vec::new, |part| self.steps(part)) {
+                means[dot][place] = spread.mean;
+            }
+        }
+        for (dot, spread) in self.steps(total) {
+            if peaks[dot]
+                .as_ref()
+                .is_some_and(|peak| spread.most <= peak.total)
+            {
+                continue;
+            }
+            let share = if spread.mean > 0.0 {
+                spread.most / spread.mean
+            } else {
+                0.0
+            };
+            peaks[dot] = Some(Peak {
+                total: spread.most,
+                parts: means[dot].iter().map(|mean| mean * share).collect(),
+            });
+        }
     }
 
     /// The least and the greatest value of the metric `index` among the samples of the axis.
@@ -85,11 +186,12 @@ impl<'a> DotBins<'a> {
         let values = self
             .members
             .iter()
-            .filter_map(|&(_, sample)| self.points.get(sample)?.value(index));
-        values.fold(None, |range: Option<(f64, f64)>, value| {
-            let (least, greatest) = range.unwrap_or((value, value));
-            Some((least.min(value), greatest.max(value)))
-        })
+            .filter_map(|&(_, sample)| self.points.get(sample)?.value(index))
+            .map(|value| (value, value));
+        let steps = self.steps(index).into_iter();
+        values
+            .chain(steps.map(|(_, spread)| (spread.least, spread.most)))
+            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) enum Colouring<'a> {
     Rows(&'a [Tone]),
     /// The layers, from the lowest.
     Layers(&'a [Tone]),
+    /// Each row, from the top; what is above the lowest layer is dim.
+    Means(&'a [Tone]),
 }
 
 /// What all charts of a screen have in common.
@@ -51,7 +53,14 @@ pub(super) fn area(
                 };
                 let shape = shape(filled(0), filled(1), look.style);
                 let tone = match colouring {
-                    Colouring::Rows(tones) => tones.get(row).copied().unwrap_or(Tone::Plain),
+                    Colouring::Means(_)
+                        if layer_tone(pair, floor, &[Tone::Plain, Tone::Dim]) == Tone::Dim =>
+                    {
+                        Tone::Dim
+                    }
+                    Colouring::Rows(tones) | Colouring::Means(tones) => {
+                        tones.get(row).copied().unwrap_or(Tone::Plain)
+                    }
                     Colouring::Layers(tones) => layer_tone(pair, floor, tones),
                 };
                 push_cell(&mut line, shape, tone, look, index);

@@ -14,6 +14,7 @@ use super::history::{History, Point, WindowLayout};
 use super::metric::Metric;
 use super::moment::{Now, StreamPosition};
 use super::sanitize::clean;
+use super::stepped::SteppedPast;
 use super::style::MarkKind;
 
 /// The most metrics kept per host, so that a peer that names new ones in every sample does not fill the memory.
@@ -52,6 +53,8 @@ pub(super) struct HostState {
     pub around: Option<History>,
     /// In the past: the marks of all samples, those that followed too.
     pub marks: Option<Arc<[(u64, MarkKind)]>>,
+    /// What is known of the time before the samples.
+    pub stepped: Option<Arc<SteppedPast>>,
     /// How many samples back were requested from its server.
     pub asked: usize,
     pub firing: Firing,
@@ -79,6 +82,7 @@ impl HostState {
             around: None,
             marks: None,
             history: History::new(window),
+            stepped: None,
             asked: 0,
             firing: Firing::default(),
             arrived: None,
@@ -116,6 +120,7 @@ impl HostState {
             around: None,
             marks: None,
             history: History::new(self.history.window()),
+            stepped: self.stepped.clone(),
             firing: self.firing.clone(),
             ..*self
         }
@@ -206,6 +211,22 @@ impl HostState {
             self.note_extents(&point.values);
         }
         self.history.put_before(past);
+    }
+
+    /// Takes what is known of the time before the samples.
+    pub(super) fn put_steps(&mut self, past: SteppedPast) {
+        self.extents.resize(self.metrics.len(), None);
+        for (name, extent) in past.extents() {
+            if let Some(known) = self
+                .index
+                .get(name)
+                .and_then(|it| self.extents.get_mut(*it))
+            {
+                let (least, most) = known.unwrap_or(extent);
+                *known = Some((least.min(extent.0), most.max(extent.1)));
+            }
+        }
+        self.stepped = Some(Arc::new(past));
     }
 
     /// The least and the greatest value that the metric `name` has had, as far as is known.

@@ -183,6 +183,10 @@ pub(super) fn marks(host: &HostState, step: u64) -> Vec<(u64, MarkKind)> {
             marks.push((it.began, it.kind));
         }
     }
+    let oldest = host.history.points().front();
+    let until = oldest.map_or(u64::MAX, |point| point.timestamp);
+    let stepped = host.stepped.iter();
+    marks.extend(stepped.flat_map(|past| past.marks_before(until)));
     marks.sort_by_key(|(at, kind)| (*at, *kind));
     marks
 }

@@ -10,6 +10,7 @@ use super::history::Point;
 use super::marks::marks;
 use super::moment::{HowFarBack, Moment, StreamPosition};
 use super::state::{Connection, Freshness, HostState, Now, ViewState};
+use super::stepped::SteppedPast;
 
 /// The most samples kept per host: 15 minutes at the shortest interval.
 pub const MOST_KEPT: usize = 4500;
@@ -64,6 +65,13 @@ impl ViewState {
         past.history.reorder(&moved);
         host.firing.learn(&past.firing);
         host.put_before(past.history);
+    }
+
+    /// Takes what is known of the time before the samples of `host`.
+    pub fn put_steps(&mut self, host: &HostName, past: SteppedPast) {
+        if let Some(host) = self.hosts.get_mut(host) {
+            host.put_steps(past);
+        }
     }
 
     /// The newest sample of `host`.

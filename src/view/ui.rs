@@ -1,5 +1,6 @@
 //! What the user has chosen.
 
+mod lacking;
 mod pointer;
 
 use std::time::Duration;
@@ -178,23 +179,6 @@ impl Ui {
             self.screen.zoom.farther(held)
         };
         Some(Duration::from_millis(self.screen.zoom.length(held)))
-    }
-
-    /// The open host, and how many samples its charts show, if its server holds some of them that aren't here.
-    #[must_use]
-    pub fn lacking(&self, state: &ViewState, now: Now) -> Option<(HostName, usize)> {
-        let Page::Host(host) = self.page(state, now) else {
-            return None;
-        };
-        let oldest = host.history.points().front()?.timestamp;
-        let (held, newest) = (host.oldest_time(), host.newest_time());
-        let step = host.usual_step();
-        let length = self.screen.zoom.length(newest - held);
-        let wanted = held.max(newest.saturating_sub(length));
-        let samples = usize::try_from(length / step).unwrap_or(usize::MAX);
-        let is_lacking =
-            wanted.saturating_add(step.saturating_mul(2)) < oldest && host.asked < samples;
-        is_lacking.then(|| (host.name.clone(), samples.saturating_add(2)))
     }
 
     /// How many samples a dot of the charts of the open host has, and how many dots there are, on a screen of this

@@ -1,10 +1,11 @@
 //! What servers still hold, read over separate connections while the live ones continue.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::client::{Client, Credentials, Endpoint, Received, Retry};
-use crate::protocol::{HostName, HostPattern, Query, Update};
-use crate::view::{Now, StreamPosition, ViewState};
+use crate::protocol::{AlertState, HostName, HostPattern, Query, StreamId, Update};
+use crate::view::{Now, StepSpan, SteppedPast, StreamPosition, ViewState};
 
 use super::EventSource;
 use super::apply::apply;
@@ -16,6 +17,8 @@ pub(super) struct LookbackRequest {
     pub(super) host: Option<(usize, HostName)>,
     /// How many samples back.
     pub(super) last: usize,
+    /// This time in steps instead.
+    pub(super) steps: Option<StepSpan>,
 }
 
 /// Where the past is read from.
@@ -45,6 +48,13 @@ impl Archive for ServerArchive {
             last: u64::try_from(ask.last).ok(),
             ..Query::default()
         };
+        if let Some(span) = ask.steps {
+            // A step more, because the server's clock goes on.
+            let length = (span.until - span.from).saturating_add(span.step);
+            query.last = None;
+            query.since = Some(Duration::from_millis(length));
+            query.step = Some(Duration::from_millis(span.step));
+        }
         let mut endpoints = self.endpoints.clone();
         if let Some((server, host)) = &ask.host {
             query.hosts = vec![HostPattern::Literal(host.clone())];
@@ -64,6 +74,9 @@ pub(super) struct Lookback {
     past: ViewState,
     /// The hosts still being read, and the sample from which on they are known.
     until: HashMap<HostName, StreamPosition>,
+    /// Instead of samples.
+    stepped: Option<SteppedPast>,
+    stream: Option<StreamId>,
 }
 
 impl Lookback {
@@ -77,6 +90,7 @@ impl Lookback {
         let ask = LookbackRequest {
             host: host.map(|_| (*server, name.clone())),
             last,
+            steps: None,
         };
         Some(Self {
             ask,
@@ -86,6 +100,25 @@ impl Lookback {
                 .into_iter()
                 .map(|(_, host, position)| (host, position))
                 .collect(),
+            stepped: None,
+            stream: None,
+        })
+    }
+
+    /// For what is longer ago than samples are kept, in steps.
+    pub(super) fn in_steps(live: &ViewState, host: &HostName, span: StepSpan) -> Option<Self> {
+        let (server, _, position) = live.unasked(usize::MAX).find(|(_, name, _)| name == host)?;
+        Some(Self {
+            ask: LookbackRequest {
+                host: Some((server, host.clone())),
+                last: 0,
+                steps: Some(span),
+            },
+            opened: false,
+            past: ViewState::new(0, &[]),
+            until: HashMap::from([(host.clone(), position)]),
+            stepped: Some(SteppedPast::new(span)),
+            stream: None,
         })
     }
 
@@ -96,6 +129,9 @@ impl Lookback {
 
     /// Takes a message. Once a host's past reaches what is known, moves it into `live` and returns true.
     pub(super) fn take(&mut self, received: &Received, live: &mut ViewState, now: Now) -> bool {
+        if self.stepped.is_some() {
+            return self.take_step(received, live);
+        }
         apply(&mut self.past, received, now);
         let Update::Numbered(message) = &received.update else {
             return false;
@@ -110,6 +146,41 @@ impl Lookback {
         true
     }
 
+    /// Takes a message between buckets; the first sample ends them.
+    fn take_step(&mut self, received: &Received, live: &mut ViewState) -> bool {
+        let Some(past) = &mut self.stepped else {
+            return false;
+        };
+        match &received.update {
+            Update::Summary(summary) => past.push(summary),
+            Update::Gap(_) => past.gap(),
+            Update::Hello(hello) => {
+                if self
+                    .stream
+                    .replace(hello.stream)
+                    .is_some_and(|it| it != hello.stream)
+                {
+                    past.restart();
+                }
+            }
+            Update::Numbered(message) => match &message.alert {
+                Some(alert) => {
+                    past.alert(message.sample.timestamp, alert.state == AlertState::Firing)
+                }
+                None => self.put_steps(live),
+            },
+            Update::Heartbeat { .. } | Update::End => {}
+        }
+        false
+    }
+
+    fn put_steps(&mut self, live: &mut ViewState) {
+        if let (Some(past), Some((_, host))) = (self.stepped.take(), &self.ask.host) {
+            live.put_steps(host, past);
+        }
+        self.until.clear();
+    }
+
     /// Whether everything was read.
     pub(super) fn is_done(&self) -> bool {
         self.until.is_empty()
@@ -117,6 +188,9 @@ impl Lookback {
 
     /// No more will arrive: keeps what there is.
     pub(super) fn end(mut self, live: &mut ViewState) {
+        if self.ask.steps.is_some() {
+            return self.put_steps(live);
+        }
         for host in self.until.keys() {
             live.put_before(&mut self.past, host, self.ask.last);
         }

@@ -67,6 +67,11 @@ impl Display {
         }
     }
 
+    /// The size of the screen, as long as no key was pressed.
+    pub(super) fn set_size(&mut self, size: Size) {
+        self.size = size;
+    }
+
     /// Begins with charts of this length of time.
     pub(super) fn set_zoom(&mut self, zoom: Zoom) {
         self.ui.set_zoom(zoom);
@@ -390,7 +395,10 @@ impl Display {
         if self.held.is_some() || self.reading.is_some() {
             return;
         }
-        if let Some((host, samples)) = self.ui.lacking(&self.live, now) {
+        if let Some((host, span)) = self.ui.lacking_steps(&self.live, self.size.0, now) {
+            self.reading = Lookback::in_steps(&self.live, &host, span);
+            self.ui.reading = self.is_reading();
+        } else if let Some((host, samples)) = self.ui.lacking(&self.live, now) {
             self.reading = Lookback::of(&self.live, Some(&host), samples.min(MOST_KEPT));
             self.ui.reading = self.is_reading();
         }

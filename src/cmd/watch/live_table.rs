@@ -92,6 +92,7 @@ pub(super) async fn follow<A: Archive>(
 ) -> io::Result<End> {
     let mut timer = FrameTimer::new();
     let mut past: Option<A::Events> = None;
+    session.display.set_size(surface.size());
     loop {
         let Session { display, clock, .. } = session;
         if let Some(ask) = display.next_ask() {

@@ -299,13 +299,22 @@ fn draw(
         };
         return vec![blocks(&levels, tone, picture.look)];
     }
-    let columns: Vec<Heights> = values
-        .iter()
-        .map(|value| {
-            let height = value.map(|value| scale.dots(value, rows * DOTS_HIGH));
-            height.into_iter().collect()
-        })
-        .collect();
+    let height = |value: f64| scale.dots(value, rows * DOTS_HIGH);
+    let heights = |values: &[&Option<f64>]| {
+        values
+            .iter()
+            .copied()
+            .flatten()
+            .copied()
+            .map(height)
+            .collect()
+    };
+    if let Some(means) = picture.bins.means(index) {
+        let pairs = means.iter().zip(&values);
+        let columns: Vec<Heights> = pairs.map(|(mean, most)| heights(&[mean, most])).collect();
+        return area(&columns, rows, &Colouring::Means(tones), picture.look);
+    }
+    let columns: Vec<Heights> = values.iter().map(|value| heights(&[value])).collect();
     area(&columns, rows, &Colouring::Rows(tones), picture.look)
 }
 

@@ -54,9 +54,13 @@ impl<'a> Picture<'a> {
             axis.dot,
             axis.cells + usize::try_from(linger(axis.length()) / axis.cell()).unwrap_or(0),
         );
+        let bins = |axis: &TimeAxis| {
+            let stepped = host.stepped.as_deref();
+            DotBins::new(history, axis, step).with_steps(stepped, &host.metrics, *axis)
+        };
         Self {
-            bins: DotBins::new(history, &axis, step),
-            scaled: DotBins::new(history, &before, step),
+            bins: bins(&axis),
+            scaled: bins(&before),
             look: ChartLook {
                 style: canvas.style,
                 cursor: cursor.and_then(|at| axis.cell_of(at)),
