@@ -66,8 +66,8 @@ pub struct WatchArgs {
     #[arg(long, help_heading = None)]
     plain: bool,
 
-    /// With --plain, print only these metrics, in this order; disk:* stands for all instances of one, and * for everything
-    /// [default: what fits into 80 columns]
+    /// Show only these metrics, in this order, in lines and in the table of a host; disk:* stands for all instances of one,
+    /// and * for everything [default: for lines, what fits into 80 columns]
     #[arg(
         long,
         value_name = "NAME,…",
@@ -101,10 +101,6 @@ pub async fn run(
     asked: signals::Asked,
 ) -> Result<Exit, Failure> {
     let assertions = Assertions::new(&args.assertions)?;
-    if !args.columns.is_empty() && args.format().is_none() {
-        let text = "--columns chooses what lines show: write --plain too";
-        return Err(Failure::usage(text.to_owned()));
-    }
     let stop = &asked.stop;
     let urls: Vec<String> = args
         .client
@@ -125,18 +121,22 @@ pub async fn run(
         colour: is_coloured(global.color, &io::stdout()),
         unicode: has_unicode(),
     };
+    let columns = AskedColumns::new(args.columns.clone());
+    let mut display = Display::new(&names, window(&args.client), style);
+    display.choose(columns.choice.clone());
     let mut session = Session {
-        display: Display::new(&names, window(&args.client), style),
+        display,
         limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
         assertions,
-        columns: AskedColumns::new(args.columns.clone()),
+        columns,
         clock: SessionClock::start(),
     };
     if let Some(since) = args.client.since {
         session.display.set_zoom(Zoom::covering(since));
     }
-    let end = match args.format() {
+    let format = args.format();
+    let end = match format {
         Some(format) => line_output::run(client, format, &mut session, global, &asked).await,
         None if args.once => once::run(client, &mut session, &asked).await,
         None => {
@@ -158,6 +158,11 @@ pub async fn run(
             return Err(error.into());
         }
     };
+    if format.is_none() {
+        // While the screen was there, nothing else could be said.
+        let doubts = session.columns.doubts.iter();
+        doubts.for_each(|doubt| announce::say(global, doubt));
+    }
     session.conclude(end, global)
 }
 

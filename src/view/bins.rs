@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::history::{History, Point};
 use super::metric::Metric;
-use super::stepped::{Spread, SteppedPast};
+use super::stepped::{MetricSpread, SteppedPast};
 use super::zoom::TimeAxis;
 
 /// Which samples belong to which dots: the same for all metrics of a host.
@@ -81,7 +81,7 @@ impl<'a> DotBins<'a> {
     }
 
     /// What the time before the first sample tells of the metric `index`, by dots.
-    fn steps(&self, index: usize) -> Vec<(usize, Spread)> {
+    fn steps(&self, index: usize) -> Vec<(usize, MetricSpread)> {
         let Some(stepped) = &self.stepped else {
             return Vec::new();
         };

@@ -1,4 +1,4 @@
-//! Which metrics a line shows.
+//! Which metrics a line or a table shows.
 
 use std::sync::Arc;
 
@@ -22,6 +22,11 @@ impl ColumnChoice {
     #[must_use]
     pub fn of(names: Vec<String>) -> Self {
         Self(names.into())
+    }
+
+    /// Whether anybody asked.
+    pub(super) fn is_made(&self) -> bool {
+        !self.0.is_empty()
     }
 
     /// The names that were asked for; none if nobody asked.
@@ -51,7 +56,7 @@ impl ColumnChoice {
 }
 
 /// Whether a name that was asked for means the metric `name`.
-fn is_meant(asked: &str, name: &str) -> bool {
+pub(super) fn is_meant(asked: &str, name: &str) -> bool {
     let is_of_family = |family| {
         let (its, instance) = parts(name);
         its == family && instance.is_some()

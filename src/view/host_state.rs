@@ -9,6 +9,7 @@ use crate::protocol::{
     Container, Gap, Hello, HostName, MetricInfo, Process, Replay, Sample, System, describe,
 };
 
+use super::columns::ColumnChoice;
 use super::firing::Firing;
 use super::history::{History, Point, WindowLayout};
 use super::metric::Metric;
@@ -36,6 +37,8 @@ pub(super) struct HostState {
     pub name: HostName,
     pub server: usize,
     pub interval: Duration,
+    /// The metrics that its table shows.
+    pub columns: ColumnChoice,
     pub system: Option<System>,
     /// How it is played, if it is a recording.
     pub replay: Option<Replay>,
@@ -71,6 +74,7 @@ impl HostState {
             name,
             server,
             interval: Duration::from_millis(Hello::default().interval),
+            columns: ColumnChoice::default(),
             system: None,
             replay: None,
             held: None,
@@ -113,6 +117,7 @@ impl HostState {
     pub(super) fn without_history(&self) -> Self {
         Self {
             name: self.name.clone(),
+            columns: self.columns.clone(),
             system: self.system.clone(),
             metrics: self.metrics.clone(),
             index: self.index.clone(),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use crate::protocol::{Rank, section};
 
+use super::columns::is_meant;
 use super::grid::{self, Cell, Column};
 use super::metric::{Level, Metric};
 use super::page_parts::{Canvas, level_mark};
@@ -16,8 +17,12 @@ use super::trend::{Trend, trend};
 use super::units;
 
 /// The metrics with a row of their own, in the order of the rows: the most important ones, then in announced order,
-/// then those of sections that aren't in the catalogue, section by section. Instances have no row here.
+/// then those of sections that aren't in the catalogue, section by section. Instances have no row here, unless the metrics
+/// were chosen.
 pub(super) fn rows(host: &HostState) -> Vec<usize> {
+    if host.columns.is_made() {
+        return chosen(host);
+    }
     let mut sections = HashMap::new();
     let mut rows = Vec::new();
     for (index, metric) in host.metrics.iter().enumerate() {
@@ -33,6 +38,21 @@ pub(super) fn rows(host: &HostState) -> Vec<usize> {
     }
     rows.sort_unstable();
     rows.into_iter().map(|(.., index)| index).collect()
+}
+
+/// The metrics that were chosen, in the order of the choice.
+fn chosen(host: &HostState) -> Vec<usize> {
+    let mut rows = Vec::new();
+    for name in host.columns.names() {
+        let all = host.metrics.iter().enumerate();
+        let meant = all.filter(|(_, metric)| is_meant(name, &metric.key));
+        for (index, _) in meant {
+            if !rows.contains(&index) {
+                rows.push(index);
+            }
+        }
+    }
+    rows
 }
 
 /// The contents of a column of the table.
@@ -180,6 +200,12 @@ impl<'a> MetricRow<'a> {
 
     fn trend(&self, style: Style) -> &'static str {
         let glyphs = style.glyphs();
+        let shown = self
+            .now
+            .map(|value| units::parts(value, &self.metric.unit, self.whole));
+        if shown.is_some_and(|(number, _)| number.chars().all(|c| "0.".contains(c))) {
+            return ""; // a change to nothing isn't news
+        }
         match trend(&self.cells, &self.metric.unit) {
             None => "",
             Some(Trend::Rising) => glyphs.rising,

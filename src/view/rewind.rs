@@ -145,6 +145,7 @@ impl ViewState {
     fn snapshot_by(&self, of: impl Fn(&HostState) -> HostState) -> Self {
         Self {
             window: self.window,
+            columns: self.columns.clone(),
             back: self.back,
             servers: self.servers.clone(),
             namesakes: self.namesakes.clone(),

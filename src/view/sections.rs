@@ -17,6 +17,9 @@ use super::units;
 
 /// The sections of `host` that aren't empty, the most important first.
 pub(super) fn all(host: &HostState, canvas: Canvas) -> Vec<Section> {
+    if host.columns.is_made() {
+        return Vec::new(); // What was chosen has rows.
+    }
     let mut groups = instances::groups(host);
     let mut sections: Vec<Section> = [
         cores(&mut groups, host, canvas),

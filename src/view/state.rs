@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::protocol::{Alert, Gap, Hello, HostName, Sample};
 
+use super::columns::ColumnChoice;
 use super::firing::Firing;
 use super::history::History;
 use super::moment::{HowFarBack, StreamPosition};
@@ -17,6 +18,8 @@ pub use super::moment::Now;
 #[derive(Debug, Clone)]
 pub struct ViewState {
     pub(super) window: usize,
+    /// Of the tables.
+    pub(super) columns: ColumnChoice,
     /// How far back this is, if it shows the past.
     pub(super) back: Option<HowFarBack>,
     pub(super) servers: Vec<ServerState>,
@@ -82,11 +85,17 @@ impl ViewState {
         };
         Self {
             window,
+            columns: ColumnChoice::default(),
             back: None,
             servers: servers.iter().map(server).collect(),
             hosts: BTreeMap::new(),
             namesakes: Vec::new(),
         }
+    }
+
+    /// Shows only some of the metrics, of hosts that appear from now on.
+    pub fn choose(&mut self, columns: ColumnChoice) {
+        self.columns = columns;
     }
 
     /// `server` is the same source as another address.
@@ -259,10 +268,12 @@ impl ViewState {
 
     fn host(&mut self, server: usize, name: &HostName) -> &mut HostState {
         let (window, share) = (self.window, self.share());
-        let host = self
-            .hosts
-            .entry(name.clone())
-            .or_insert_with(|| HostState::new(name.clone(), server, window));
+        let columns = &self.columns;
+        let host = self.hosts.entry(name.clone()).or_insert_with(|| {
+            let mut host = HostState::new(name.clone(), server, window);
+            host.columns = columns.clone();
+            host
+        });
         host.server = server;
         host.history.keep(share.max(host.asked));
         host

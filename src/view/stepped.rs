@@ -61,12 +61,12 @@ struct Bucket {
     from: u64,
     to: u64,
     /// In the order of the names.
-    values: Vec<Option<Spread>>,
+    values: Vec<Option<MetricSpread>>,
 }
 
 /// A metric in a bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
+pub(super) struct MetricSpread {
     pub mean: f64,
     pub least: f64,
     pub most: f64,
@@ -114,7 +114,7 @@ impl SteppedPast {
                 continue;
             };
             values.resize(self.names.len(), None);
-            values[column] = Some(Spread {
+            values[column] = Some(MetricSpread {
                 mean: *mean,
                 least,
                 most,
@@ -186,7 +186,12 @@ impl SteppedPast {
     }
 
     /// The metric `name` on the dots of `axis`: what each bucket that begins before `time` tells of each of its dots.
-    pub(super) fn on_dots(&self, name: &str, axis: &TimeAxis, time: u64) -> Vec<(usize, Spread)> {
+    pub(super) fn on_dots(
+        &self,
+        name: &str,
+        axis: &TimeAxis,
+        time: u64,
+    ) -> Vec<(usize, MetricSpread)> {
         let Some(column) = self.column(name) else {
             return Vec::new();
         };

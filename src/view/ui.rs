@@ -159,7 +159,7 @@ impl Ui {
     /// Whether the page of `host` shows all its values: it also does if there is nothing to draw.
     pub(super) fn shows_values(&self, host: &HostState) -> bool {
         let is_known = |name| host.find(name).is_some();
-        self.values || !(is_known("cpu") || is_known("memory"))
+        self.values || host.columns.is_made() || !(is_known("cpu") || is_known("memory"))
     }
 
     /// The length of time that charts show from now on.

@@ -81,7 +81,10 @@ fn a_screen_that_comes_late_shows_what_fires_and_lists_what_fired() {
     // The alert began to fire before the 30 samples that a screen asks for.
     let (_dir, _file, replay) = replay(90);
     let mut terminal = Metrics::watch(replay.url()).in_terminal(100, 30);
-    let late = terminal.wait_for("the alert", |s| shows(s, "CPU 98.2 % > 90 for 1 m "));
+    // The end of the line may be drawn later than its begin.
+    let late = terminal.wait_for("the alert", |s| {
+        shows(s, "CPU 98.2 % > 90 for 1 m ") && shows(s, " s: java 61.4 %")
+    });
     let first = rows(&late).remove(0);
     assert!(
         first.starts_with(" ▲  web-1  CPU 98.2 % > 90 for 1 m "),

@@ -167,14 +167,36 @@ fn lines_of_a_real_host_fit_into_80_columns() {
 #[test]
 fn an_unknown_column_is_reported_with_what_was_meant() {
     let (_dir, replay) = long_replay();
-    Metrics::watch(replay.url())
-        .args(["--columns", "cpuu,disk:/,memory:0,cpu", "--plain"])
-        .args(["--samples", "1"])
+    for flags in [&["--plain", "--samples", "1"][..], &["--once"]] {
+        Metrics::watch(replay.url())
+            .args(["--columns", "cpuu,disk:/,memory:0,cpu"])
+            .args(flags)
+            .run()
+            .success()
+            .stderr_has(
+                "--columns: web-1: no metric 'cpuu' is known; the nearest is cpu: write cpu",
+            )
+            .stderr_has("memory has no instances: write memory instead of 'memory:0'")
+            .stderr_lacks("disk");
+    }
+}
+
+#[test]
+fn the_table_shows_the_columns_that_were_asked_for() {
+    let serve = Metrics::serve_as("web-1").start();
+    let output = Metrics::watch(serve.url())
+        .args(["--once", "--columns", "memory,cpu,disk:*"])
         .run()
-        .success()
-        .stderr_has("--columns: web-1: no metric 'cpuu' is known; the nearest is cpu: write cpu")
-        .stderr_has("memory has no instances: write memory instead of 'memory:0'")
-        .stderr_lacks("disk");
+        .success();
+    let text = output.text();
+    // A mark before a name says that its value is at a level.
+    let begins = |line: &str, word: &str| line.get(3..).is_some_and(|line| line.starts_with(word));
+    let at = |word: &str| text.lines().position(|line| begins(line, word));
+    assert!(at("Memory").is_some() && at("Memory") < at("CPU"), "{text}");
+    assert!(
+        text.contains("Disk /") && !text.contains("Load") && !text.contains("PROCESS"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `--columns`: the metrics that lines show.
+//! `--columns`: the metrics that lines and tables show.
 
 use std::collections::HashSet;
 
@@ -13,6 +13,8 @@ pub(super) struct AskedColumns {
     pub(super) choice: ColumnChoice,
     /// The names that a host doesn't know.
     doubted: HashSet<(HostName, String)>,
+    /// Why, in lines.
+    pub(super) doubts: Vec<String>,
 }
 
 /// One name of the list.
@@ -55,6 +57,7 @@ impl AskedColumns {
                 doubts.push(format!("warning: --columns: {host}: {doubt}"));
             }
         }
+        self.doubts.extend_from_slice(&doubts);
         doubts
     }
 }

@@ -3,7 +3,9 @@
 use crate::client::{ClientEvent, Warning};
 use crate::protocol::HostName;
 use crate::terminal::TerminalInput;
-use crate::view::{MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, Zoom, frame, report};
+use crate::view::{
+    ColumnChoice, MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, Zoom, frame, report,
+};
 
 use super::apply::apply;
 use super::archive::{Lookback, LookbackRequest};
@@ -75,6 +77,11 @@ impl Display {
     /// Begins with charts of this length of time.
     pub(super) fn set_zoom(&mut self, zoom: Zoom) {
         self.ui.set_zoom(zoom);
+    }
+
+    /// Shows only some of the metrics.
+    pub(super) fn choose(&mut self, columns: ColumnChoice) {
+        self.live.choose(columns);
     }
 
     pub(super) fn state(&self) -> &ViewState {

@@ -13,14 +13,14 @@ use super::picture::Picture;
 use super::processes::{in_order, remainder};
 
 /// How the lines are divided.
-struct Shares {
+struct SmallShares {
     cpu: usize,
     memory: usize,
     rates: usize,
     processes: usize,
 }
 
-fn shares(height: usize) -> Shares {
+fn shares(height: usize) -> SmallShares {
     let mut left = height;
     let mut give = |most: usize| {
         let given = most.min(left);
@@ -36,7 +36,7 @@ fn shares(height: usize) -> Shares {
     processes += give(1);
     cpu += give(3);
     processes += give(3);
-    Shares {
+    SmallShares {
         cpu,
         memory,
         rates,
@@ -52,7 +52,7 @@ pub(super) fn chart_lines(height: usize) -> usize {
 
 /// The lines of the body.
 pub(super) fn lines(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
-    let Shares {
+    let SmallShares {
         cpu,
         memory,
         rates,
@@ -164,9 +164,11 @@ fn rate_lines(picture: &Picture<'_>) -> Vec<StyledLine> {
         } else {
             format!(" {first_unit}")
         };
+        // `out` and `289.5` would touch.
+        let between = if b.len() + second.len() > 7 { " " } else { "" };
         Some(StyledLine::new(
             Tone::Plain,
-            format!(" {name:<4} {a:<3}{first:>5}{own}  {b:<3}{second:>5} {unit}"),
+            format!(" {name:<4} {a:<3}{first:>5}{own}  {b:<3}{between}{second:>5} {unit}"),
         ))
     };
     let net = pair("Net", ("in", ChartKind::Received), ("out", ChartKind::Sent));

@@ -5,10 +5,11 @@ use crate::protocol::{Gap, GapReason, Process};
 use crate::wording::{counted, span};
 
 use super::draft::{Draft, Suspect};
-use super::phrases::{ago, grouped};
+use super::phrases::ago;
 use super::situation::Situation;
 use super::trouble::Urgency;
 use crate::view::history::Point;
+use crate::view::units::grouped;
 
 /// How long an event is told, in milliseconds.
 const REACH: u64 = 300_000;

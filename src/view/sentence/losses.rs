@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, Suspect};
 use super::levels::is_said;
-use super::phrases::grouped;
 use super::situation::Situation;
 use super::trouble::Urgency;
 use crate::view::history::Point;
 use crate::view::units;
+use crate::view::units::grouped;
 
 /// The while, in milliseconds.
 const REACH: u64 = 30_000;

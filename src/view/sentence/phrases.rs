@@ -68,16 +68,3 @@ pub(super) fn ago(situation: &Situation<'_>, timestamp: u64) -> String {
     let length = Duration::from_millis(situation.newest().saturating_sub(timestamp));
     format!("{} ago", span(length))
 }
-
-/// A count, with commas between its thousands: `2,048`.
-pub(super) fn grouped(count: f64) -> String {
-    let digits = units::decimal(count, 0);
-    let mut grouped = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}

@@ -6,8 +6,8 @@ use crate::protocol::{Process, entry, parts, section};
 use crate::wording::counted;
 
 use super::draft::{Draft, Suspect};
-use super::phrases::grouped;
 use super::situation::Situation;
+use crate::view::units::grouped;
 
 /// Metrics that rise while tasks wait for a disk.
 const WAITING: &[&str] = &[

@@ -130,7 +130,7 @@ fn the_rows_that_are_visible_are_counted_below_what_is_above_them() {
     };
     let (before, line) = counted(&fixture);
     assert!(line.contains(&format!("1-{before} of 40")), "{line}");
-    let warning = "Two servers are called host-001.";
+    let warning = "Two servers have the same name.";
     fixture.state.namesakes.push(warning.to_owned());
     let (after, line) = counted(&fixture);
     assert!(line.contains(&format!("1-{after} of 40")), "{line}");

@@ -211,11 +211,11 @@ fn a_long_rate_never_touches_its_name() {
         ("diskWritten", 289_500.0),
     ];
     fixture.sample_at(fixture.now.wall, &values);
-    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+    for (width, height) in SIZES {
         let lines = fixture.frame(width, height, PLAIN);
         let rates = lines.iter().filter(|line| line.contains("289.5 kB/s"));
         let rates: Vec<_> = rates.collect();
-        assert!(rates.len() >= 4, "{lines:#?}");
+        assert!(rates.len() >= 2, "{lines:#?}");
         assert!(
             rates.iter().all(|line| line.contains(" 289.5 kB/s")),
             "{rates:#?}"
