@@ -48,7 +48,7 @@ impl Ui {
             return None;
         }
         let (axis, _) = axis_of(host, self.screen, width, now);
-        let from = held.max(newest.saturating_sub(length));
+        let from = held.max(axis.begin().min(newest.saturating_sub(length)));
         let span = StepSpan {
             from,
             until: newest,
