@@ -139,12 +139,12 @@ pub(super) fn reason(error: &tokio_postgres::Error) -> String {
         return causes(error);
     };
     let message = said.message().replace('\n', " ");
-    let hint = match said.code() {
-        &SqlState::INSUFFICIENT_PRIVILEGE => {
+    let hint = match *said.code() {
+        SqlState::INSUFFICIENT_PRIVILEGE => {
             ": grant it (docs/OPERATING.md lists what is needed), or connect as another user"
         }
-        &SqlState::UNDEFINED_TABLE => ": add --create to create the tables",
-        &SqlState::INVALID_CATALOG_NAME => ": create it with `createdb`",
+        SqlState::UNDEFINED_TABLE => ": add --create to create the tables",
+        SqlState::INVALID_CATALOG_NAME => ": create it with `createdb`",
         _ => "",
     };
     format!("{message} ({}){hint}", said.code().code())

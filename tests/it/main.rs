@@ -31,6 +31,7 @@ mod foreign;
 mod fuzzed;
 mod gate;
 mod golden;
+mod grafana;
 mod harness_itself;
 mod herd;
 mod hostile_crowds;

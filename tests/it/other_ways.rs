@@ -1,6 +1,6 @@
 //! The same messages in other ways: an event stream, a file to save, and a page for Prometheus.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
@@ -10,6 +10,7 @@ use crate::harness::dice::Dice;
 use crate::harness::events::{Event, Events};
 use crate::harness::http::{get, response};
 use crate::harness::metrics::Metrics;
+use crate::harness::prometheus::Prometheus;
 use crate::harness::raw::{self, Raw, connect_narrow};
 use crate::harness::recording::{plain, random};
 use crate::harness::viewer::{Seen, Viewer};
@@ -250,52 +251,15 @@ fn promtool_accepts_the_exposition() {
 #[test]
 fn a_prometheus_scrapes_and_answers() {
     let serve = Metrics::serve_as("web-1").start();
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("prometheus.yml");
-    let target = format!("127.0.0.1:{}", serve.port());
-    std::fs::write(
-        &config,
-        format!(
-            "scrape_configs:\n- job_name: hosts\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['{target}']\n"
-        ),
-    )
-    .unwrap();
-    let mut prometheus = Command::new("prometheus")
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!(
-            "--storage.tsdb.path={}",
-            dir.path().join("data").display()
-        ))
-        .arg("--web.listen-address=127.0.0.1:0")
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("prometheus is needed: apt-get install prometheus");
-    let mut lines = BufReader::new(prometheus.stderr.take().unwrap()).lines();
-    let port = lines.find_map(|line| {
-        let line = line.unwrap();
-        let address = line.split("\"Listening on\" address=127.0.0.1:").nth(1)?;
-        address
-            .split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse::<u16>()
-            .ok()
-    });
-    // It keeps writing, so somebody has to read.
-    std::thread::spawn(move || lines.for_each(drop));
-    let asked = std::panic::catch_unwind(|| {
-        let port = port.expect("prometheus says where it listens");
-        wait_for(
-            PATIENCE,
-            || {
-                let (_, answer) = get(port, "/api/v1/query?query=host_memory_usage_ratio");
-                answer.contains("\"host\":\"web-1\"").then_some(())
-            },
-            || "prometheus has no sample of web-1".to_owned(),
-        );
-    });
-    prometheus.kill().unwrap();
-    prometheus.wait().unwrap();
-    asked.unwrap();
+    let prometheus = Prometheus::scraping(serve.port());
+    wait_for(
+        PATIENCE,
+        || {
+            let answer = prometheus.query("host_memory_usage_ratio");
+            answer.contains("\"host\":\"web-1\"").then_some(())
+        },
+        || "prometheus has no sample of web-1".to_owned(),
+    );
 }
 
 /// promtool's complaints about an exposition.

@@ -13,6 +13,7 @@ pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod pty;
 pub(crate) mod pump;
