@@ -8,7 +8,6 @@ use crate::wording::span;
 use super::held::Since;
 use super::situation::Situation;
 use crate::view::metric::Metric;
-use crate::view::units;
 
 /// What a sentence calls something shorter than a list does.
 const NAMES: &[(&str, &str)] = &[("load1", "load"), ("cpuThrottled", "throttled")];
