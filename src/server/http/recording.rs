@@ -38,7 +38,7 @@ const BATCH_BYTES: usize = 256 * 1024;
 
 /// Beyond this, a recording with a spool behind it is sent in parts, while it is read. Without a spool, the ring could
 /// move on before a slow client has all of it, so it is written at once: it has at most 16 MiB.
-const WHOLE_BYTES: usize = 1024 * 1024;
+const WHOLE_BYTES: usize = 512 * 1024;
 
 /// The requested recording, and its host.
 pub(super) async fn make(
