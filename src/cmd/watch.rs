@@ -122,19 +122,14 @@ pub async fn run(
         unicode: has_unicode(),
     };
     let columns = AskedColumns::new(args.columns.clone());
-    let mut display = Display::new(&names, window(&args.client), style);
-    display.choose(columns.choice.clone());
     let mut session = Session {
-        display,
+        display: display(&args.client, &names, &columns, style),
         limits: Limits::new(args.samples(), args.client.duration),
         news: News::new(urls),
         assertions,
         columns,
         clock: SessionClock::start(),
     };
-    if let Some(since) = args.client.since {
-        session.display.set_zoom(Zoom::covering(since));
-    }
     let format = args.format();
     let end = match format {
         Some(format) => line_output::run(client, format, &mut session, global, &asked).await,
@@ -164,6 +159,16 @@ pub async fn run(
         doubts.for_each(|doubt| announce::say(global, doubt));
     }
     session.conclude(end, global)
+}
+
+/// A display of these servers that begins with what was asked for.
+fn display(client: &ClientArgs, names: &[String], columns: &AskedColumns, style: Style) -> Display {
+    let mut display = Display::new(names, window(client), style);
+    display.choose(columns.choice.clone());
+    if let Some(since) = client.since {
+        display.set_zoom(Zoom::covering(since));
+    }
+    display
 }
 
 /// The exit status of a watch that is ended by `signal`, or by something like it. An assertion that is still open has
