@@ -63,8 +63,8 @@ mod tests {
         let reader = |serial: u64| ListedViewer { key: 7, serial };
         by_host.add(3, reader(0));
         let mut swept = 0;
-        for serial in 1..100_000 {
-            by_host.add(serial as usize % 50, reader(serial));
+        for (serial, host) in (1..100_000).zip((0..50).cycle()) {
+            by_host.add(host, reader(serial));
             if by_host.lose(1) {
                 swept += 1;
                 by_host.sweep(|reader| reader.serial == 0);
