@@ -16,11 +16,11 @@ as_root() {
     fi
 }
 
-# Installs the Debian packages of missing commands, given as `command:package`.
+# Installs the Debian packages of missing commands or folders, given as `command:package`.
 install_missing() {
     local missing=() pair
     for pair in "$@"; do
-        command -v "${pair%%:*}" > /dev/null || missing+=("${pair#*:}")
+        command -v "${pair%%:*}" > /dev/null || [ -d "${pair%%:*}" ] || missing+=("${pair#*:}")
     done
     if [ "${#missing[@]}" -gt 0 ]; then
         step "install ${missing[*]}"
@@ -59,7 +59,9 @@ install_missing cc:build-essential python3:python3 chromium:chromium prometheus:
     prometheus-alertmanager:prometheus-alertmanager tsc:node-typescript node:nodejs \
     /usr/sbin/nginx:nginx-light ssh:openssh-client /usr/sbin/sshd:openssh-server npm:npm clang:clang pip3:python3-pip nc:netcat-openbsd \
     caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox \
-    psql:postgresql-client /usr/lib/postgresql/15/bin/initdb:postgresql-15
+    psql:postgresql-client /usr/lib/postgresql/15/bin/initdb:postgresql-15 \
+    firefox-esr:firefox-esr /usr/share/nodejs/ws:node-ws \
+    /usr/lib/python3/dist-packages/websockets:python3-websockets
 
 step 'forbidden words'
 forbidden

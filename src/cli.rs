@@ -92,6 +92,10 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count(1..=MANY))]
     pub max_viewers: u64,
 
+    /// Send messages as they are, even to viewers that can inflate them
+    #[arg(long)]
+    pub no_compression: bool,
+
     /// Allow viewers this long to disconnect when stopping
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     pub drain: Duration,
@@ -194,6 +198,7 @@ impl ClientArgs {
             last: self.last,
             since: self.since,
             step: None,
+            deflated: false,
         }
     }
 

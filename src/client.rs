@@ -10,6 +10,7 @@ mod bookmark;
 mod byte_channel;
 mod connect;
 pub mod endpoint;
+mod farewell;
 mod link;
 mod ssh;
 mod tls;

@@ -12,10 +12,12 @@
 
 mod ahead;
 mod cursor;
+mod heartbeat;
 mod moved;
 mod now_firing;
 mod past;
 mod ring;
+mod shared_frame;
 mod standing;
 mod steps;
 mod subscription;

@@ -26,9 +26,13 @@ mod application;
 mod catalogue;
 mod culprits;
 mod decode;
+mod deflate;
+mod deflated;
 mod duration;
 mod encode;
 mod frame;
+mod framing;
+mod inflate;
 mod message;
 mod names;
 mod number;
@@ -49,8 +53,10 @@ pub use catalogue::{
 };
 pub use culprits::Culprits;
 pub use decode::DecodeError;
+pub use deflated::{Deflated, HeldBytes, in_binary, stored_frame};
 pub use duration::parse_duration;
 pub use frame::Frame;
+pub use inflate::{InflateError, Inflater, MAX_INFLATED_BYTES};
 pub use message::{
     Alert, AlertState, Body, Gap, GapReason, Hello, Message, Replay, System, Unplaced,
 };

@@ -224,6 +224,11 @@ impl Address {
         self.via == Via::Plain && !self.is_loopback()
     }
 
+    /// Whether traffic to it may cross a network.
+    pub(super) fn is_far(&self) -> bool {
+        matches!(self.via, Via::Ssh(_)) || !self.is_loopback()
+    }
+
     /// Whether it is certainly this machine.
     pub(super) fn is_loopback(&self) -> bool {
         match self.host.parse::<IpAddr>() {

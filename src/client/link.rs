@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::tungstenite::{self, Message as Frame};
+use tokio_tungstenite::tungstenite::{self, Message as Frame, Utf8Bytes};
 
 use crate::millis::epoch_millis;
-use crate::protocol::{HostName, MAX_HEAD_BYTES, Query, ResumePoint, close};
+use crate::protocol::{HostName, Inflater, MAX_HEAD_BYTES, Query, ResumePoint, close};
 use crate::wording::exact_span;
 
 use super::backoff::{Backoff, Retry};
-use super::connect::{ClientSocket, ConnectError, connect, describe_io};
+use super::connect::{ClientSocket, ConnectError, connect};
 use super::endpoint::Endpoint;
+use super::farewell::{self, code_and_reason};
 use super::tracker::{AfterMessage, Tracker};
 use super::{ClientEvent, Credentials, Warning};
 
@@ -44,6 +44,8 @@ pub(super) struct Link {
     attempts: usize,
     /// Whether ssh may ask the user something in the next attempt.
     asks: bool,
+    /// Whether deflated messages are asked for.
+    is_far: bool,
     backoff: Backoff,
     tracker: Tracker,
     credentials: Credentials,
@@ -65,6 +67,8 @@ enum LinkState {
 
 struct OpenConnection {
     socket: ClientSocket,
+    /// For binary frames, if deflated messages were asked for.
+    inflater: Option<Inflater>,
     since: Instant,
     liveness: Liveness,
 }
@@ -120,6 +124,7 @@ impl Link {
             endpoint,
             attempts: 0,
             asks: true,
+            is_far: false,
             backoff: Backoff::new(retry),
             tracker,
             credentials,
@@ -138,6 +143,7 @@ impl Link {
             endpoint: self.endpoint.clone(),
             attempts: self.attempts.saturating_sub(1),
             asks: false,
+            is_far: false,
             backoff: self.backoff.clone(),
             tracker,
             credentials: self.credentials.clone(),
@@ -261,7 +267,12 @@ impl Link {
             .saturating_sub(HEAD_RESERVE)
             .saturating_sub(address.url(&Query::default()).len());
         self.surplus = self.tracker.split(room);
-        let (query, credentials) = (self.tracker.query(), self.credentials.clone());
+        self.is_far = address.is_far();
+        let query = Query {
+            deflated: self.is_far,
+            ..self.tracker.query()
+        };
+        let credentials = self.credentials.clone();
         self.state = LinkState::Connecting(Box::pin(connect(address, query, credentials, may_ask)));
     }
 
@@ -273,6 +284,7 @@ impl Link {
                 let now = Instant::now();
                 self.state = LinkState::Open(Box::new(OpenConnection {
                     socket,
+                    inflater: self.is_far.then(Inflater::default),
                     since: now,
                     liveness: Liveness::Heard(now),
                 }));
@@ -425,12 +437,12 @@ impl OpenConnection {
             self.liveness = Liveness::Heard(now);
         }
         match frame {
-            Frame::Text(text) => match tracker.take(text, now) {
-                Ok(AfterMessage::GoOn) => self.check_source(tracker),
-                Ok(AfterMessage::StartOver) => Happened::ReplayRestarted,
-                Err(error) => Happened::Malformed(error.to_string()),
+            Frame::Text(text) => self.take(text, tracker, now),
+            Frame::Binary(payload) => match self.inflater.as_mut().map(|it| it.inflate(&payload)) {
+                Some(Ok(text)) => self.take(text.into(), tracker, now),
+                Some(Err(error)) => Happened::Lost(error.to_string()),
+                None => Happened::Malformed("a binary message".into()),
             },
-            Frame::Binary(_) => Happened::Malformed("a binary message".into()),
             Frame::Close(frame) => {
                 let until = now + CLOSE_DEADLINE;
                 let (code, reason) = code_and_reason(frame);
@@ -442,6 +454,14 @@ impl OpenConnection {
                 Happened::Nothing
             }
             Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => Happened::Nothing,
+        }
+    }
+
+    fn take(&self, text: Utf8Bytes, tracker: &mut Tracker, now: Instant) -> Happened {
+        match tracker.take(text, now) {
+            Ok(AfterMessage::GoOn) => self.check_source(tracker),
+            Ok(AfterMessage::StartOver) => Happened::ReplayRestarted,
+            Err(error) => Happened::Malformed(error.to_string()),
         }
     }
 
@@ -460,27 +480,6 @@ impl OpenConnection {
         if let Liveness::Closing { reason, .. } = &self.liveness {
             return reason.clone();
         }
-        match error {
-            tungstenite::Error::Io(error) => describe_io(error),
-            tungstenite::Error::ConnectionClosed
-            | tungstenite::Error::AlreadyClosed
-            | tungstenite::Error::Protocol(
-                tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-            ) => "connection closed".into(),
-            other => other.to_string().to_lowercase(),
-        }
-    }
-}
-
-/// What a server's close says; 1005 stands for no code.
-fn code_and_reason(frame: Option<CloseFrame>) -> (u16, String) {
-    let (code, reason) = frame.map_or((1005, String::new()), |frame| {
-        (frame.code.into(), frame.reason.to_string())
-    });
-    let reason: String = reason.chars().filter(|c| !c.is_control()).collect();
-    if reason.is_empty() {
-        (code, format!("closed with code {code}"))
-    } else {
-        (code, reason)
+        farewell::describe(error)
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn server(
         heartbeat: args.heartbeat,
         drain: args.drain,
         max_viewers,
+        compression: !args.no_compression,
         unhealthy_after,
         trust,
         notifications: Arc::default(),

@@ -1,11 +1,13 @@
 //! One viewer's place in one host's log.
 
+mod telling;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::millis::in_millis;
-use crate::protocol::{Body, Frame, Gap, Hello, Message, Query, StreamId};
+use crate::protocol::{Body, Frame, Hello, Message, Query, StreamId};
 
 use super::ahead::{NextAhead, PastPermit, ReadAhead};
 use super::past::{PastEntry, PastFrom, PastRequest, read_past};
@@ -27,6 +29,8 @@ pub(super) struct Cursor {
     up_to: Option<u64>,
     ended: bool,
     lossless: bool,
+    /// Whether its viewer gets messages deflated.
+    deflated: bool,
     /// Whether it has read at all: before that, it cannot have been slow.
     has_read: bool,
     overruns: u32,
@@ -98,6 +102,7 @@ impl Cursor {
             up_to: None,
             ended: false,
             lossless,
+            deflated: query.deflated,
             has_read: false,
             overruns: 0,
             gaps: 0,
@@ -267,7 +272,8 @@ impl Cursor {
                 continue;
             }
             self.announce(ring, next - 1, frames);
-            self.send(stream, seq, &entry.frame, frames, budget);
+            let frame = ring.frame(entry, next - 1, self.deflated);
+            self.send(stream, seq, frame, frames, budget);
         }
         self.next.store(next, Ordering::Relaxed);
         if next != ring.head() {
@@ -341,7 +347,7 @@ impl Cursor {
                     self.next.store(ring.start(), Ordering::Relaxed);
                     return None;
                 }
-                NextAhead::Entry(entry) => self.send_past(ring, &entry, frames, budget),
+                NextAhead::Entry(entry) => self.send_past(ring, entry, frames, budget),
             }
         };
         self.reading = Some(reading);
@@ -351,7 +357,7 @@ impl Cursor {
     fn send_past(
         &mut self,
         ring: &Ring,
-        entry: &PastEntry,
+        entry: PastEntry,
         frames: &mut Vec<Frame>,
         budget: &mut usize,
     ) {
@@ -360,7 +366,7 @@ impl Cursor {
             return;
         }
         self.announce_past(ring, &entry.announcement, seq, frames);
-        self.send(stream, seq, &entry.frame, frames, budget);
+        self.send(stream, seq, entry.frame, frames, budget);
     }
 
     /// Announces a message of the past.
@@ -402,7 +408,10 @@ impl Cursor {
         self.waits_for = None;
         let Some(past) = &hub.shared.past else { return };
         match PastPermit::take(hub) {
-            Some(permit) => self.reading = read_past(hub, permit, past, wanted).map(Box::new),
+            Some(permit) => {
+                let reading = read_past(hub, permit, past, wanted, self.deflated);
+                self.reading = reading.map(Box::new);
+            }
             None => self.waits_for = Some(from),
         }
     }
@@ -412,14 +421,14 @@ impl Cursor {
         &mut self,
         stream: StreamId,
         seq: u64,
-        frame: &Frame,
+        frame: Frame,
         frames: &mut Vec<Frame>,
         budget: &mut usize,
     ) {
         self.tell_gap(stream, seq, frames);
         self.last = Some((stream, seq));
         *budget = budget.saturating_sub(frame.size());
-        frames.push(frame.clone());
+        frames.push(frame);
     }
 
     /// Whether the viewer already has a message: it may have got it from another server with the same streams, or from
@@ -457,26 +466,6 @@ impl Cursor {
         Hello {
             held: past.into_iter().chain(ring.oldest_time()).min(),
             ..ring.hello(announcement)
-        }
-    }
-
-    fn tell_gap(&mut self, stream: StreamId, seq: u64, frames: &mut Vec<Frame>) {
-        let gap = self.last.and_then(|last| Gap::between(last, (stream, seq)));
-        if let Some(gap) = gap {
-            self.gaps += 1;
-            frames.push(self.frame(Body::Gap(gap)));
-        }
-    }
-
-    fn beat(&mut self, ring: &Ring, frames: &mut Vec<Frame>) {
-        if let Some(heartbeat) = ring.heartbeat()
-            && heartbeat.count != self.heartbeats
-        {
-            self.heartbeats = heartbeat.count;
-            // A viewer that has read on since then needs no heartbeat.
-            if self.last.is_none_or(|(_, seq)| seq <= heartbeat.seq) {
-                frames.push(heartbeat.frame.clone());
-            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::protocol::{Aggregate, Frame, HostName, Numbered, StreamId};
+use crate::protocol::{Aggregate, Deflated, Frame, HeldBytes, HostName, Numbered, StreamId};
 use crate::wording::cause;
 
 use super::ahead::{Batches, PastPermit, ReadAhead};
@@ -153,17 +153,18 @@ impl PastEntry {
     }
 }
 
-/// Starts reading the past for one viewer; `None` if that is impossible.
+/// Starts reading the past for one viewer, which may get its messages `deflated`; `None` if that is impossible.
 pub(super) fn read_past(
     hub: &Hub,
     permit: PastPermit,
     past: &Arc<dyn Past>,
     wanted: PastRequest,
+    deflated: bool,
 ) -> Option<ReadAhead<PastEntry>> {
     let past = Arc::clone(past);
     ReadAhead::begin(hub, permit, move |batches| {
         // What was read before an error is still valid.
-        if let Err(error) = read_all(&*past, &wanted, batches) {
+        if let Err(error) = read_all(&*past, &wanted, deflated, batches) {
             tracing::warn!(host = %wanted.host, error = %cause(&error), "cannot read the past");
         }
     })
@@ -172,14 +173,21 @@ pub(super) fn read_past(
 fn read_all(
     past: &dyn Past,
     wanted: &PastRequest,
+    deflated: bool,
     batches: &mut Batches<PastEntry>,
 ) -> io::Result<()> {
+    let mut last: Option<(Frame, Arc<Deflated>)> = None;
     for message in past.read(wanted)? {
         let PastMessage {
             announcement,
             message,
         } = message?;
-        let frame = message.frame();
+        let mut frame = message.frame();
+        if deflated {
+            let forms = deflated_after(&frame, last.as_ref());
+            last = Some((frame.clone(), Arc::clone(&forms)));
+            frame = frame.with(forms);
+        }
         let bytes = frame.size();
         let entry = PastEntry {
             announcement,
@@ -192,4 +200,13 @@ fn read_all(
         }
     }
     Ok(())
+}
+
+/// The forms of a message of the past, which only one viewer gets: as far as can be known, the one that it needs is made
+/// here, so that the others don't wait for it.
+fn deflated_after(frame: &Frame, last: Option<&(Frame, Arc<Deflated>)>) -> Arc<Deflated> {
+    let before = last.map(|(frame, _)| frame.shared_json());
+    let forms = Deflated::new(frame.shared_json(), [before, None], &HeldBytes::default());
+    let _ = forms.frame_after(last.map(|(_, forms)| &**forms));
+    Arc::new(forms)
 }

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
-    Alert, Body, Container, Frame, Hello, HostName, Message, MetricInfo, Numbered, Replay, Sample,
+    Alert, Container, Frame, HeldBytes, Hello, HostName, MetricInfo, Numbered, Replay, Sample,
     StreamId, System,
 };
 
 use super::Retention;
+use super::heartbeat::Heartbeat;
 use super::now_firing::NowFiring;
+use super::shared_frame::SharedFrame;
 
 /// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
 const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
@@ -51,7 +53,7 @@ pub struct Announcement {
 
 #[derive(Debug, Clone)]
 pub(super) struct RingEntry {
-    pub(super) frame: Frame,
+    pub(super) frame: SharedFrame,
     pub(super) seq: u64,
     pub(super) is_sample: bool,
     /// When the reading was taken, in milliseconds since the epoch.
@@ -75,6 +77,8 @@ pub(super) struct Ring {
     /// The index of the first entry, counted from the first one ever.
     first: u64,
     bytes: usize,
+    /// The size of the deflated forms of entries and heartbeats.
+    deflated: HeldBytes,
     samples: usize,
     clock: u64,
     announcement: Option<Arc<Announcement>>,
@@ -89,15 +93,6 @@ pub(super) struct Ring {
     readers: Vec<Arc<AtomicU64>>,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct Heartbeat {
-    /// Counts the heartbeats.
-    pub(super) count: u64,
-    /// The newest number when it was made.
-    pub(super) seq: u64,
-    pub(super) frame: Frame,
-}
-
 impl Ring {
     pub(super) fn new(retention: Retention, timeline: Timeline) -> Self {
         Self {
@@ -106,6 +101,7 @@ impl Ring {
             entries: VecDeque::new(),
             first: 0,
             bytes: 0,
+            deflated: HeldBytes::default(),
             samples: 0,
             clock: 0,
             announcement: None,
@@ -200,7 +196,7 @@ impl Ring {
         self.bytes += frame.size();
         self.samples += usize::from(is_sample);
         self.entries.push_back(RingEntry {
-            frame,
+            frame: SharedFrame::new(frame),
             seq,
             is_sample,
             timestamp: sample.timestamp,
@@ -232,7 +228,7 @@ impl Ring {
             && let Some(front) = self.entries.front()
         {
             let expired = self.clock - front.clock > retain && self.samples > MIN_SAMPLES;
-            if !expired && self.bytes <= MAX_RING_BYTES {
+            if !expired && self.bytes + self.deflated.count() <= MAX_RING_BYTES {
                 return false;
             }
             if self.retention.lossless
@@ -272,22 +268,11 @@ impl Ring {
     }
 
     pub(super) fn beat(&mut self, host: &HostName) {
-        if let Some((seq, sample)) = &self.newest {
-            let body = Body::Heartbeat {
-                seq: Some(*seq),
-                sample: sample.clone(),
-            };
-            let frame = Message {
-                host: Some(host.clone()),
-                body,
-            }
-            .frame();
-            let count = self.heartbeat_count() + 1;
-            self.heartbeat = Some(Heartbeat {
-                count,
-                seq: *seq,
-                frame,
-            });
+        if let Some(newest) = &self.newest {
+            let last = self.heartbeat.take();
+            let frame = self.entries.back().map(|entry| &*entry.frame);
+            let heartbeat = Heartbeat::after(last, host, newest, frame, &self.deflated);
+            self.heartbeat = Some(heartbeat);
         }
     }
 
@@ -322,6 +307,23 @@ impl Ring {
     pub(super) fn entry(&self, index: u64) -> Option<&RingEntry> {
         let offset = usize::try_from(index.checked_sub(self.first)?).ok()?;
         self.entries.get(offset)
+    }
+
+    /// The frame of `entry` at `index`, with its forms for a viewer that wants it `deflated`.
+    pub(super) fn frame(&self, entry: &RingEntry, index: u64, deflated: bool) -> Frame {
+        if !deflated {
+            return (*entry.frame).clone();
+        }
+        entry.frame.deflatable(&self.deflated, || {
+            let before = index.checked_sub(1).and_then(|index| self.entry(index));
+            // Viewers at the head may have had a heartbeat in between.
+            let beat = self.heartbeat.as_ref();
+            let beat = beat.filter(|beat| before.is_some_and(|before| before.seq == beat.seq));
+            [
+                before.map(|before| &*before.frame),
+                beat.map(Heartbeat::plain),
+            ]
+        })
     }
 
     /// The announcement of the entry at `index`; at the head, that of the next one.

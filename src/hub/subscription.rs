@@ -122,6 +122,7 @@ impl Subscription {
         let everything = Query {
             last: Some(u64::MAX),
             after: self.query.after.clone(),
+            deflated: self.query.deflated,
             ..Query::default()
         };
         let now = self.hub.now_ms();

@@ -1,8 +1,11 @@
 //! A message in its wire form: built once, sent to every viewer over every transport.
 
+use std::sync::Arc;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::Position;
+use super::framing::put_header;
+use super::{Deflated, Position};
 
 /// The first byte of an unfragmented text frame: FIN and opcode 1 (RFC 6455, section 5.2).
 const FINAL_TEXT: u8 = 0x81;
@@ -21,13 +24,22 @@ const EVENT_END: &[u8] = b"\n\n";
 /// ```text
 /// id: web-1:k3v9q2:41\ndata: <frame header>{"type":"metric",…}\n\n
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Frame {
     bytes: Bytes,
     /// Where the JSON begins.
     json_at: usize,
     /// The length of the frame header, which ends where the JSON begins.
     header_len: usize,
+    /// Its deflated forms, if the viewer wants one of them and they are shared.
+    deflated: Option<Arc<Deflated>>,
+}
+
+/// Forms of the same message don't count.
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.json_at == other.json_at
+    }
 }
 
 impl Frame {
@@ -40,18 +52,7 @@ impl Frame {
         }
         bytes.put_slice(EVENT_DATA);
         let header_at = bytes.len();
-        bytes.put_u8(FINAL_TEXT);
-        match (u8::try_from(json.len()), u16::try_from(json.len())) {
-            (Ok(len @ ..126), _) => bytes.put_u8(len),
-            (_, Ok(len)) => {
-                bytes.put_u8(126);
-                bytes.put_u16(len);
-            }
-            _ => {
-                bytes.put_u8(127);
-                bytes.put_u64(json.len() as u64);
-            }
-        }
+        put_header(&mut bytes, FINAL_TEXT, json.len());
         let json_at = bytes.len();
         bytes.put_slice(json);
         bytes.put_slice(EVENT_END);
@@ -59,7 +60,23 @@ impl Frame {
             bytes: bytes.freeze(),
             json_at,
             header_len: json_at - header_at,
+            deflated: None,
         }
+    }
+
+    /// The same, with its deflated forms.
+    #[must_use]
+    pub fn with(self, deflated: Arc<Deflated>) -> Self {
+        Self {
+            deflated: Some(deflated),
+            ..self
+        }
+    }
+
+    /// Its deflated forms, if it has any.
+    #[must_use]
+    pub fn deflated(&self) -> Option<&Arc<Deflated>> {
+        self.deflated.as_ref()
     }
 
     /// The whole WebSocket frame.
@@ -84,6 +101,13 @@ impl Frame {
             self.bytes.slice(..self.json_at - self.header_len),
             self.bytes.slice(self.json_at..),
         ]
+    }
+
+    /// The JSON in it, sharing its bytes.
+    #[must_use]
+    pub fn shared_json(&self) -> Bytes {
+        self.bytes
+            .slice(self.json_at..self.bytes.len() - EVENT_END.len())
     }
 
     /// The JSON in it.

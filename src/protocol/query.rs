@@ -23,7 +23,12 @@ pub struct Query {
     /// Get a summary for each bucket of this length instead of the samples in it. Whole milliseconds, at least a second;
     /// only with `last` or `since`, and without `after`.
     pub step: Option<Duration>,
+    /// Get messages deflated, in binary frames; only for a WebSocket.
+    pub deflated: bool,
 }
+
+/// The value of `encoding` that asks for deflated messages. A server that doesn't know a value sends plain text.
+const DEFLATE: &str = "deflate";
 
 /// The shortest step: samples are rarely closer.
 const MIN_STEP: Duration = Duration::from_secs(1);
@@ -152,6 +157,7 @@ impl Query {
                 }
                 "since" => parsed.since = Some(parse_since(&value).map_err(QueryError::Since)?),
                 "step" => parsed.step = Some(parse_step(&value).map_err(QueryError::Step)?),
+                "encoding" => parsed.deflated = value == DEFLATE,
                 key if TOKEN_KEYS.contains(&key) => return Err(QueryError::Token),
                 _ => {}
             }
@@ -190,6 +196,9 @@ impl fmt::Display for Query {
         }
         if let Some(step) = self.step {
             query.append_pair("step", &written(step));
+        }
+        if self.deflated {
+            query.append_pair("encoding", DEFLATE);
         }
         f.write_str(&query.finish())
     }
@@ -263,6 +272,17 @@ mod tests {
     }
 
     #[test]
+    fn an_unknown_encoding_is_plain_text() {
+        for (query, expected) in [
+            ("encoding=deflate", true),
+            ("encoding=zstd", false),
+            ("", false),
+        ] {
+            assert_eq!(Query::parse(query).unwrap().deflated, expected, "{query}");
+        }
+    }
+
+    #[test]
     fn a_refusal_names_the_key_and_the_fix() {
         for (query, expected) in [
             ("host=a/b", "host=a/b: 'a/b' is not a host name"),
@@ -316,6 +336,7 @@ mod tests {
             last in prop::option::of(0..1000_u64),
             since_ms in prop::option::of(0..100_000_000_u64),
             step_ms in prop::option::of(1000..100_000_000_u64),
+            deflated in any::<bool>(),
         ) {
             let has_step = after.is_empty() && (last.is_some() || since_ms.is_some());
             let query = Query {
@@ -331,6 +352,7 @@ mod tests {
                     .collect(),
                 last,
                 since: since_ms.map(Duration::from_millis),
+                deflated,
             };
             prop_assert_eq!(Query::parse(&query.to_string()).unwrap(), query);
         }

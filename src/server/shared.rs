@@ -33,6 +33,8 @@ pub struct Config {
     pub drain: Duration,
     /// The most viewers at once.
     pub max_viewers: u64,
+    /// Whether messages are compressed for viewers that can inflate them.
+    pub compression: bool,
     /// `/healthz` fails after this long without a message; `None`: never.
     pub unhealthy_after: Option<Duration>,
     /// Access control and TLS.

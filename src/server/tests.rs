@@ -76,6 +76,7 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
         heartbeat: Duration::from_secs(30),
         drain: Duration::from_secs(1),
         max_viewers: 100,
+        compression: true,
         unhealthy_after: None,
         trust: Trust::default(),
         notifications: Arc::default(),

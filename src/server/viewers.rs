@@ -1,16 +1,19 @@
 //! Viewers: how they connect, what each of them gets and when, and when it is disconnected.
 //!
 //! A viewer connects with a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), and joins the
-//! [`fanout`]. That writes to all viewers, while a small task per viewer reads from it ([`reader`]).
+//! [`fanout`]. What it can inflate is negotiated ([`offers`], [`encoding`]). The fan-out writes to all viewers, while a small task per viewer reads from it ([`reader`]).
 
 pub(super) mod admission;
 mod by_host;
 pub(super) mod counts;
+mod encoding;
 pub(super) mod events;
 pub(super) mod fanout;
 pub(super) mod handshake;
+mod inbound;
 mod line;
 mod log_reader;
+mod offers;
 pub(super) mod outbox;
 mod patience;
 mod reader;

@@ -358,7 +358,7 @@ fn a_handshake_in_every_valid_form_gets_a_stream() {
         let request = good.replacen(find, replace, 1);
         let mut stream = connect(port);
         stream.write_all(request.as_bytes()).unwrap();
-        let answer = read(&mut BufReader::new(Read::take(stream, 200)), "HEAD");
+        let answer = read(&mut BufReader::new(Read::take(stream, 400)), "HEAD");
         assert_eq!(answer.status(), 101, "{request}{}", answer.head);
         // That of RFC 6455, section 1.3.
         let accept = Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");

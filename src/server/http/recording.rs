@@ -46,6 +46,7 @@ pub(super) async fn make(
     shared: &Shared,
 ) -> Result<(HostName, AnswerBody), Refusal> {
     let mut query = admission::query(asked.uri.query())?;
+    query.deflated = false;
     if query.step.is_some() {
         let reason = "step= is for /ws and /events: a recording has every sample";
         return Err(Refusal::new(StatusCode::BAD_REQUEST, reason));

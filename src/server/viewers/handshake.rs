@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::hub::Subscription;
 
 use super::counts::Seat;
+use super::encoding::Encoding;
 use super::outbox::Transport;
 use super::viewer::Newcomer;
 use super::{admission, events, ws};
@@ -24,13 +25,20 @@ pub(in crate::server) fn welcome(
     shared: &Shared,
 ) -> Option<(Replayed, Refusal)> {
     match admit(stream.head(), transport, arrival, shared) {
-        Ok((greeting, (subscription, seat))) => {
+        Ok(admitted) => {
+            let Admitted {
+                greeting,
+                encoding,
+                subscription,
+                seat,
+            } = admitted;
             let newcomer = Newcomer {
                 socket: stream.into_socket(),
                 peer: arrival.peer,
                 subscription,
                 seat,
                 transport,
+                encoding,
                 // Sent with the first messages: one write less for each viewer of a herd.
                 greeting,
             };
@@ -42,13 +50,20 @@ pub(in crate::server) fn welcome(
     }
 }
 
-/// The greeting and the place of the viewer.
+/// What an admitted viewer gets.
+struct Admitted {
+    greeting: Bytes,
+    encoding: Encoding,
+    subscription: Subscription,
+    seat: Seat,
+}
+
 fn admit(
     head: &[u8],
     transport: Transport,
     arrival: Arrival,
     shared: &Shared,
-) -> Result<(Bytes, (Subscription, Seat)), Refusal> {
+) -> Result<Admitted, Refusal> {
     let parsed = head::parse(head)?;
     let asked = AccessRequest {
         uri: parsed.request.uri(),
@@ -57,9 +72,18 @@ fn admit(
         is_page: false,
     };
     let admission = shared.config.trust.gate.admit(&asked)?;
-    let (greeting, query) = match transport {
-        Transport::WebSocket => ws::greet(&parsed, &asked, &admission)?,
-        Transport::EventStream => events::greet(&parsed.request, &asked, shared)?,
+    let (greeting, query, encoding) = match transport {
+        Transport::WebSocket => ws::greet(&parsed, &asked, &admission, shared.config.compression)?,
+        Transport::EventStream => {
+            let (greeting, query) = events::greet(&parsed.request, &asked, shared)?;
+            (greeting, query, Encoding::Plain)
+        }
     };
-    Ok((greeting, admission::seat(query, shared)?))
+    let (subscription, seat) = admission::seat(query, shared)?;
+    Ok(Admitted {
+        greeting,
+        encoding,
+        subscription,
+        seat,
+    })
 }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::locks::lock;
 
+use super::inbound::InboundFrames;
 use super::patience::{DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_REPLIES_BYTES};
 use crate::server::door::socket::Socket;
 
@@ -215,14 +216,17 @@ impl ViewerLine {
 #[derive(Debug)]
 pub(in crate::server) struct ReadSide {
     line: Arc<ViewerLine>,
+    /// Follows its frames, if messages may be compressed.
+    inbound: Option<Box<InboundFrames>>,
     second: Instant,
     bytes: usize,
 }
 
 impl ReadSide {
-    pub(in crate::server) fn new(line: Arc<ViewerLine>) -> Self {
+    pub(in crate::server) fn new(line: Arc<ViewerLine>, may_be_compressed: bool) -> Self {
         Self {
             line,
+            inbound: may_be_compressed.then(Box::default),
             second: Instant::now(),
             bytes: 0,
         }
@@ -251,6 +255,9 @@ impl io::Read for ReadSide {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.line.socket.try_read(buf)?;
         self.count(read)?;
+        if let Some(inbound) = &mut self.inbound {
+            inbound.pass(&mut buf[..read]);
+        }
         Ok(read)
     }
 }

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use crate::protocol::Frame;
 
+use super::encoding::Deflating;
+
 /// The most buffers that one write takes (`IOV_MAX` is 1024; more than this gains nothing).
 const SLICES: usize = 64;
 
@@ -44,13 +46,21 @@ impl Outbox {
         }
     }
 
-    /// Adds messages in the form of `transport`.
-    pub(in crate::server) fn extend(&mut self, frames: &mut Vec<Frame>, transport: Transport) {
-        match transport {
-            Transport::WebSocket => frames
+    /// Adds messages in the form of `transport`, deflated if the viewer wants that.
+    pub(in crate::server) fn extend(
+        &mut self,
+        frames: &mut Vec<Frame>,
+        transport: Transport,
+        deflating: Option<&mut Deflating>,
+    ) {
+        match (transport, deflating) {
+            (Transport::WebSocket, None) => frames
                 .drain(..)
                 .for_each(|frame| self.push(frame.into_wire())),
-            Transport::EventStream => frames
+            (Transport::WebSocket, Some(deflating)) => frames
+                .drain(..)
+                .for_each(|frame| self.push(deflating.wire(frame))),
+            (Transport::EventStream, _) => frames
                 .drain(..)
                 .flat_map(|frame| frame.event())
                 .for_each(|piece| self.push(piece)),

@@ -33,9 +33,10 @@ pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_INBOUND_BYTES))
 }
 
-/// Reads from a viewer until it is gone, or has been asked to leave and is gone.
-pub(in crate::server) async fn attend(line: Arc<ViewerLine>) {
-    let side = ReadSide::new(Arc::clone(&line));
+/// Reads from a viewer until it is gone, or has been asked to leave and is gone. Its messages are ignored; they
+/// `may_be_compressed`.
+pub(in crate::server) async fn attend(line: Arc<ViewerLine>, may_be_compressed: bool) {
+    let side = ReadSide::new(Arc::clone(&line), may_be_compressed);
     let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
     let mut frames = Frames::new();
     let parting = loop {
@@ -92,7 +93,7 @@ fn poll_next(
 
 /// Waits until a viewer of an event stream is gone. Anything it sends is ignored.
 pub(in crate::server) async fn attend_events(line: Arc<ViewerLine>) {
-    let mut side = ReadSide::new(Arc::clone(&line));
+    let mut side = ReadSide::new(Arc::clone(&line), false);
     tokio::select! {
         () = poll_fn(|cx| poll_end(&mut side, cx)) => {}
         _ = line.told_to_leave() => {}

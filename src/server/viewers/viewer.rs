@@ -14,6 +14,7 @@ use crate::protocol::{Frame, close};
 
 use super::by_host::{ListedViewer, ViewersByHost};
 use super::counts::Seat;
+use super::encoding::{Deflating, Encoding};
 use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
@@ -32,6 +33,7 @@ pub(in crate::server) struct Newcomer {
     pub(in crate::server) subscription: Subscription,
     pub(in crate::server) seat: Seat,
     pub(in crate::server) transport: Transport,
+    pub(in crate::server) encoding: Encoding,
     /// The response to its request, sent before the first message.
     pub(in crate::server) greeting: Bytes,
 }
@@ -43,6 +45,7 @@ pub(in crate::server) struct Viewer {
     stage: Stage,
     outbox: Outbox,
     transport: Transport,
+    deflating: Option<Box<Deflating>>,
     pub(in crate::server) is_waited_for: bool,
     pinged: Option<Instant>,
     next_ping: Instant,
@@ -90,11 +93,15 @@ impl Viewer {
             subscription,
             seat,
             transport,
+            encoding,
             greeting,
         } = newcomer;
         let line = Arc::new(ViewerLine::new(name, socket.move_here()?, tell));
         match transport {
-            Transport::WebSocket => tokio::spawn(reader::attend(Arc::clone(&line))),
+            Transport::WebSocket => {
+                let may_compress = matches!(encoding, Encoding::Extension { .. });
+                tokio::spawn(reader::attend(Arc::clone(&line), may_compress))
+            }
             Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
         };
         let mut outbox = Outbox::default();
@@ -105,6 +112,7 @@ impl Viewer {
             stage: Stage::Reading(LogReader::new(subscription)),
             outbox,
             transport,
+            deflating: Deflating::new(encoding),
             is_waited_for: false,
             pinged: None,
             next_ping: Instant::now() + first_ping,
@@ -134,7 +142,8 @@ impl Viewer {
             return Ok(FeedProgress::Behind(Some(due)));
         }
         let read = log.read(frames, live, self.seat.tally());
-        self.outbox.extend(frames, self.transport);
+        let deflating = self.deflating.as_deref_mut();
+        self.outbox.extend(frames, self.transport, deflating);
         if read.has_lost_again {
             self.dismiss(close::TRY_AGAIN);
         }

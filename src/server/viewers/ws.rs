@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
+    ALLOW, CONNECTION, CONTENT_LENGTH, HeaderName, HeaderValue, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::{Method, Request, StatusCode, Version};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -12,6 +12,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use crate::protocol::{Query, WEBSOCKET_PATH, shown};
 
 use super::admission;
+use super::encoding::Encoding;
+use super::offers::{self, Agreement};
 use crate::server::door::gate::{AccessRequest, Admission};
 use crate::server::door::head::{self, ParsedRequest};
 use crate::server::door::refusal::Refusal;
@@ -19,12 +21,14 @@ use crate::server::door::refusal::Refusal;
 /// The characters of 16 bytes in base64, without the padding.
 const KEY_CHARS: usize = 22;
 
-/// The response to the handshake of an admitted request, and the viewer's query.
+/// The response to the handshake of an admitted request, the viewer's query, and what was negotiated; without
+/// `compression`, plain text.
 pub(super) fn greet(
     parsed: &ParsedRequest,
     asked: &AccessRequest<'_>,
     admission: &Admission,
-) -> Result<(Bytes, Query), Refusal> {
+    compression: bool,
+) -> Result<(Bytes, Query, Encoding), Refusal> {
     let path = asked.path();
     if path != WEBSOCKET_PATH && path != "/" {
         let reason = format!(
@@ -34,8 +38,27 @@ pub(super) fn greet(
         return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
     }
     let key = check(parsed)?;
-    let query = admission::query(asked.uri.query())?;
-    Ok((greeting(key, admission), query))
+    let mut query = admission::query(asked.uri.query())?;
+    let (encoding, agreement) = match compression {
+        true => negotiate(&query, &parsed.request),
+        false => (Encoding::Plain, None),
+    };
+    query.deflated = encoding != Encoding::Plain;
+    Ok((greeting(key, admission, agreement), query, encoding))
+}
+
+/// How the viewer gets messages, and what its handshake is told of that. What it asks for by its query isn't compressed
+/// twice.
+fn negotiate(query: &Query, request: &Request<()>) -> (Encoding, Option<Agreement>) {
+    if query.deflated {
+        return (Encoding::Binary, None);
+    }
+    let offered = request.headers().get_all(SEC_WEBSOCKET_EXTENSIONS);
+    let agreement = offers::agree(offered.iter().filter_map(|value| value.to_str().ok()));
+    let encoding = agreement.map_or(Encoding::Plain, |Agreement { alone, .. }| {
+        Encoding::Extension { alone }
+    });
+    (encoding, agreement)
 }
 
 /// Checks the form of a handshake (RFC 6455, section 4.2.1); returns its key.
@@ -95,15 +118,17 @@ fn is_key(key: &[u8]) -> bool {
     key.len() == KEY_CHARS + 2 && key.ends_with(b"==") && key.iter().take(KEY_CHARS).all(is_digit)
 }
 
-fn greeting(key: &HeaderValue, admission: &Admission) -> Bytes {
+fn greeting(key: &HeaderValue, admission: &Admission, agreement: Option<Agreement>) -> Bytes {
     let protocol = admission.subprotocol.as_ref();
     let protocol = protocol.and_then(|protocol| protocol.to_str().ok());
     let protocol = protocol.map(|protocol| format!("Sec-WebSocket-Protocol: {protocol}\r\n"));
+    let extension = agreement.map(|it| format!("Sec-WebSocket-Extensions: {it}\r\n"));
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Accept: {}\r\n{}\r\n",
+         Sec-WebSocket-Accept: {}\r\n{}{}\r\n",
         derive_accept_key(key.as_bytes()),
-        protocol.unwrap_or_default()
+        protocol.unwrap_or_default(),
+        extension.unwrap_or_default()
     )
     .into()
 }

@@ -5,6 +5,7 @@
 pub(crate) mod alertmanager;
 pub(crate) mod browser;
 pub(crate) mod certificates;
+pub(crate) mod compressed;
 pub(crate) mod cost;
 pub(crate) mod dice;
 pub(crate) mod events;

@@ -86,9 +86,14 @@ pub(crate) fn reset(stream: TcpStream) {
 
 /// The head of a handshake, with its end.
 pub(crate) fn handshake(port: u16, query: &str) -> String {
+    handshake_with(port, query, "")
+}
+
+/// The same, with further lines.
+fn handshake_with(port: u16, query: &str, lines: &str) -> String {
     format!(
         "GET /ws?{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{lines}\r\n"
     )
 }
 
@@ -136,18 +141,31 @@ impl Raw {
 
     /// Shakes hands.
     #[track_caller]
-    pub(crate) fn over(mut stream: TcpStream, query: &str) -> Self {
+    pub(crate) fn over(stream: TcpStream, query: &str) -> Self {
         let port = stream.peer_addr().unwrap().port();
-        stream.write_all(handshake(port, query).as_bytes()).unwrap();
+        Self::shaking(stream, &handshake(port, query)).0
+    }
+
+    /// A connection that offers extensions, if any, and the head of the response.
+    #[track_caller]
+    pub(crate) fn offering(port: u16, query: &str, offer: &str) -> (Self, String) {
+        let line = match offer {
+            "" => String::new(),
+            _ => format!("Sec-WebSocket-Extensions: {offer}\r\n"),
+        };
+        Self::shaking(connect(port), &handshake_with(port, query, &line))
+    }
+
+    #[track_caller]
+    fn shaking(mut stream: TcpStream, request: &str) -> (Self, String) {
+        stream.write_all(request.as_bytes()).unwrap();
         let mut reader = BufReader::with_capacity(4096, stream);
-        let mut line = String::new();
-        reader.read_line(&mut line).unwrap();
-        assert!(line.starts_with("HTTP/1.1 101 "), "{line}");
-        while line != "\r\n" {
-            line.clear();
-            reader.read_line(&mut line).unwrap();
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut head).unwrap() > 0, "{head}");
         }
-        Self { reader }
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        (Self { reader }, head)
     }
 
     pub(crate) fn stream(&self) -> &TcpStream {
