@@ -1,7 +1,8 @@
 //! Viewers: how they connect, what each of them gets and when, and when it is disconnected.
 //!
-//! A viewer connects with a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), and joins the
-//! [`fanout`]. What it can inflate is negotiated ([`offers`], [`encoding`]). The fan-out writes to all viewers, while a small task per viewer reads from it ([`reader`]).
+//! A viewer connects with a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), which also settles
+//! whether it gets messages deflated ([`offers`], [`encoding`]), and joins the [`fanout`]. That writes to all viewers,
+//! while a small task per viewer reads from it ([`reader`]).
 
 pub(super) mod admission;
 mod by_host;
