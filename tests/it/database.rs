@@ -132,14 +132,20 @@ fn queries_use_the_names_of_the_metrics() {
     );
 }
 
-#[test]
-fn what_psql_copies_out_is_a_recording() {
+/// A database into which a recording of 50 samples was stored, a directory, and the recording.
+fn with_fifty_samples() -> (Postgres, tempfile::TempDir, String) {
     let postgres = Postgres::start();
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
     let csv = plain("web-1", 50, 1000);
     std::fs::write(&file, &csv).unwrap();
     store(&file, &postgres.url(), &["--create"]);
+    (postgres, dir, csv)
+}
+
+#[test]
+fn what_psql_copies_out_is_a_recording() {
+    let (postgres, dir, csv) = with_fifty_samples();
     let replay = Metrics::replay(["-"]).args(["--speed", "max", "--wait", "1"]);
     let mut replay = replay.spawn();
     let copied = postgres.sql(&documented("COPY ("));
@@ -154,12 +160,7 @@ fn what_psql_copies_out_is_a_recording() {
 
 #[test]
 fn a_later_version_adds_its_columns() {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
-    let csv = plain("web-1", 50, 1000);
-    std::fs::write(&file, &csv).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
+    let (postgres, _dir, csv) = with_fifty_samples();
     // As if an earlier version without these two had made the tables.
     postgres.sql(
         "DROP VIEW metrics_minute; DROP VIEW metrics_hour;
