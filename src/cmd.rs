@@ -100,7 +100,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// A wrong destination is a usage error, and a database that cannot be reached is no connection; any other error without a status of its own fails with 1.
+/// A wrong destination is a usage error, and a database that cannot be reached counts as no connection. Any other error
+/// without a status of its own fails with 1.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
         let error = error.into();

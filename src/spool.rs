@@ -1,9 +1,9 @@
 //! The spool: the messages of this host on disk, beyond the ring and beyond the process.
 //!
 //! A thread of its own appends every message, as `record --rotate 1h` would. A message waits up to 100 ms until it is
-//! written; once the disk has taken longer, none waits for a minute. The queue is bounded, and what doesn't fit is
-//! missing from the spool, which its numbers show. Viewers whose position is
-//! older than the ring read the files through [`Past`], also while they are being written.
+//! written; once the disk has taken longer, none waits until it has been quick for a minute. The queue is bounded, and
+//! what doesn't fit is missing from the spool, which its numbers show. Viewers whose position is older than the ring read
+//! the files through [`Past`], also while they are being written.
 
 mod beginning;
 mod firing;

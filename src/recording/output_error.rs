@@ -146,6 +146,10 @@ impl OutputError {
                 "'{}' has columns, quotes or line endings of another program",
                 path.display()
             ),
+            Self::Directory { path } => format!("'{}' is a directory", path.display()),
+            Self::OtherHost { name, of, host } => {
+                format!("'{name}' is a recording of {of}, not of {host}")
+            }
             other => with_causes(other),
         }
     }

@@ -3,13 +3,11 @@
 use std::io::Cursor;
 
 use super::options::SPARED;
-use super::spans::open;
+use super::spans::{each_entry, open};
 use super::state::SpoolState;
 use crate::millis::in_millis;
 use crate::protocol::{Alert, AlertState};
-use crate::recording::{
-    MinutesEntry, MinutesReader, ReadError, Reader, RotatedFile, Row, files_in,
-};
+use crate::recording::{MinutesEntry, ReadError, Reader, RotatedFile, Row, files_in};
 
 /// The alerts that fire at the end, judging by the last 6 hours, in the order in which they began.
 pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
@@ -20,7 +18,7 @@ pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
     });
     let mut firing = Vec::new();
     for file in &files[from.unwrap_or_default()..] {
-        let alerts = from_minutes(state, file);
+        let alerts = alerts_from_minutes(state, file);
         for alert in alerts.unwrap_or_else(|| from_rows(state, file)) {
             firing.retain(|it: &Alert| (&it.name, &it.metric) != (&alert.name, &alert.metric));
             if alert.state == AlertState::Firing {
@@ -31,16 +29,14 @@ pub(super) fn at_the_end(state: &SpoolState) -> Vec<Alert> {
     firing
 }
 
-/// The alerts in a file, from the one that sums it up, if there is one that can be read.
-fn from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<Alert>> {
-    let file = file.has_minutes.then_some(file)?;
-    let mut minutes = MinutesReader::open(state.directory(), &file.stem).ok()?;
+/// The alerts in a file, from the one that sums it up.
+fn alerts_from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<Alert>> {
     let mut alerts = Vec::new();
-    while let Some(entry) = minutes.next_entry().ok()? {
+    each_entry(state, file, |entry| {
         if let MinutesEntry::Alert(message) = entry {
             alerts.extend(message.alert.map(|alert| *alert));
         }
-    }
+    })?;
     Some(alerts)
 }
 

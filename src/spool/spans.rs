@@ -18,7 +18,7 @@ pub(super) fn spans_of(
         return Arc::clone(known);
     }
     let known = if is_closed {
-        from_minutes(state, file)
+        spans_from_minutes(state, file)
     } else {
         None
     };
@@ -39,12 +39,24 @@ pub(super) fn spans_of(
     spans
 }
 
-/// The same from the file that sums it up, if there is one that can be read.
-fn from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<StreamSpan>> {
+/// Calls `take` with each entry of the file that sums this one up; `None` if there is none, or it cannot be read.
+pub(super) fn each_entry(
+    state: &SpoolState,
+    file: &RotatedFile,
+    mut take: impl FnMut(MinutesEntry),
+) -> Option<()> {
     let file = file.has_minutes.then_some(file)?;
     let mut minutes = MinutesReader::open(state.directory(), &file.stem).ok()?;
-    let mut spans = Vec::new();
     while let Some(entry) = minutes.next_entry().ok()? {
+        take(entry);
+    }
+    Some(())
+}
+
+/// The same from the file that sums it up.
+fn spans_from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<StreamSpan>> {
+    let mut spans = Vec::new();
+    each_entry(state, file, |entry| {
         if let MinutesEntry::Rows(rows) = entry {
             add(
                 &mut spans,
@@ -56,7 +68,7 @@ fn from_minutes(state: &SpoolState, file: &RotatedFile) -> Option<Vec<StreamSpan
                 },
             );
         }
-    }
+    })?;
     Some(spans)
 }
 

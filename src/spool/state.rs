@@ -65,19 +65,17 @@ struct Progress {
     paused: Option<String>,
     /// Since when the thread has not taken all messages.
     behind: Option<Instant>,
-    /// Since when the thread has been writing a message.
-    writing: Option<Instant>,
+    /// Since when the thread has been using the disk.
+    busy: Option<Instant>,
     /// When the disk last took longer than a message may wait.
     slow: Option<Instant>,
     is_closed: bool,
 }
 
 impl Progress {
-    /// Whether the disk keeps a message waiting.
-    fn is_slow(&self) -> bool {
-        // On a busy processor, the thread may come late; that is not the disk's fault.
-        self.writing
-            .is_some_and(|since| PATIENCE / 2 <= since.elapsed())
+    /// Whether the disk has kept the thread for `time`.
+    fn is_kept_for(&self, time: Duration) -> bool {
+        self.busy.is_some_and(|since| time <= since.elapsed())
     }
 
     fn may_wait(&self) -> bool {
@@ -155,9 +153,14 @@ impl SpoolState {
         }
     }
 
-    /// The thread begins to write a message.
-    pub(super) fn note_writing(&self) {
-        lock(&self.progress).writing = Some(Instant::now());
+    /// The thread begins to use the disk.
+    pub(super) fn note_busy(&self) {
+        lock(&self.progress).busy = Some(Instant::now());
+    }
+
+    /// The thread has used the disk for something else than a message.
+    pub(super) fn note_idle(&self) {
+        lock(&self.progress).busy = None;
     }
 
     /// The thread has taken a message, and has written it or not.
@@ -169,10 +172,10 @@ impl SpoolState {
         } else {
             progress.lost += 1;
         }
-        if progress.is_slow() {
+        if progress.is_kept_for(PATIENCE) {
             progress.slow = Some(Instant::now());
         }
-        progress.writing = None;
+        progress.busy = None;
         // What still waits has waited since then at most.
         progress.behind = (progress.taken < progress.sent).then(Instant::now);
         drop(progress);
@@ -207,7 +210,8 @@ impl SpoolState {
                 .moved
                 .wait_timeout_while(progress, PATIENCE, |it| it.taken < number);
             let (mut progress, waited) = unpoisoned(waited);
-            if waited.timed_out() && progress.is_slow() {
+            // On a busy processor, the thread may come late; that is not the disk's fault.
+            if waited.timed_out() && progress.is_kept_for(PATIENCE / 2) {
                 progress.slow = Some(Instant::now());
             }
         }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use super::options::SPARED;
+use super::spans::open;
 use super::state::SpoolState;
 use crate::disk::Disk;
 use crate::hub::Announcement;
 use crate::protocol::{Gap, Numbered, StreamId};
 use crate::recording::{
-    Columns, Loss, OutputError, Period, RotatedWriter, Rotation, RotationLimits, RowHeads, Tidier,
-    files_in, remove_oldest,
+    Columns, Loss, OutputError, Period, RotatedFile, RotatedWriter, Rotation, RotationLimits,
+    Tidier, files_in, remove_oldest,
 };
 use crate::wording::{counted, one_or_more, with_causes};
 
@@ -32,7 +34,6 @@ pub(super) struct SpoolWriter {
     /// The directory with those of all hosts. If it is gone, such as a filesystem that is no longer mounted, it is not
     /// created again.
     parent: PathBuf,
-    limits: RotationLimits,
     writer: Option<RotatedWriter>,
     tidier: Tidier,
     /// What the columns of the next file are of.
@@ -77,7 +78,6 @@ impl SpoolWriter {
             disk,
             state,
             parent,
-            limits,
             writer: None,
             tidier,
             current: None,
@@ -99,6 +99,7 @@ impl SpoolWriter {
             Ok(()) => {}
         }
         writer.note_contents();
+        writer.publish_contents();
         Ok(writer)
     }
 
@@ -112,7 +113,7 @@ impl SpoolWriter {
         loop {
             match entries.recv_timeout(CHECK_EVERY) {
                 Ok(message) => {
-                    self.state.note_writing();
+                    self.state.note_busy();
                     let is_written = self.take(&message);
                     self.state.note_taken(is_written);
                 }
@@ -120,7 +121,9 @@ impl SpoolWriter {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             if self.next_check <= Instant::now() {
+                self.state.note_busy();
                 self.check();
+                self.state.note_idle();
             }
         }
         self.close();
@@ -244,13 +247,12 @@ impl SpoolWriter {
         if !is_new || self.freed_for == Some(period) {
             return false;
         }
-        let (disk, spared) = (&*self.disk, self.limits.spared);
-        let is_removed = remove_oldest(disk, self.state.directory(), spared, newest);
-        let is_removed = is_removed.unwrap_or(false);
-        if is_removed {
+        let removed = remove_oldest(&*self.disk, self.state.directory(), SPARED, newest);
+        let has_room = removed.unwrap_or(false);
+        if has_room {
             self.freed_for = Some(period);
         }
-        is_removed
+        has_room
     }
 
     fn begin_pause(&mut self, error: &OutputError) {
@@ -304,12 +306,17 @@ impl SpoolWriter {
         if self.oldest.is_none() || self.next_listing <= Instant::now() {
             self.note_contents();
         }
+        self.publish_contents();
+    }
+
+    /// Tells viewers how far back they can look.
+    fn publish_contents(&self) {
         let oldest = self.oldest.as_ref().map(|(_, time)| *time);
         let (written, listed) = self.bytes;
         self.state.set_contents(listed + written, oldest);
     }
 
-    /// Tells viewers how far back they can look.
+    /// Lists the files, to know how much they take and how far back they go.
     fn note_contents(&mut self) {
         let directory = self.state.directory();
         let files = files_in(&*self.disk, directory).unwrap_or_default();
@@ -321,19 +328,20 @@ impl SpoolWriter {
                 .as_ref()
                 .is_some_and(|(stem, _)| *stem == first.stem);
             if !is_known {
-                let row = RowHeads::open(&first.path_in(directory));
-                let row = row.and_then(|mut rows| rows.next_row());
-                self.oldest = row
-                    .ok()
-                    .flatten()
-                    .map(|row| (first.stem.clone(), row.timestamp));
+                // A damaged file may have no row that can be read.
+                let time = files.iter().find_map(|file| self.first_time(file));
+                self.oldest = time.map(|time| (first.stem.clone(), time));
             }
         } else {
             self.oldest = None;
         }
-        let oldest = self.oldest.as_ref().map(|(_, time)| *time);
         self.bytes = (0, bytes);
-        self.state.set_contents(bytes, oldest);
+    }
+
+    /// The time of the first row of a file.
+    fn first_time(&self, file: &RotatedFile) -> Option<u64> {
+        let row = open(&self.state, file).ok()?.next_row().ok()?;
+        row.map(|row| row.timestamp)
     }
 }
 

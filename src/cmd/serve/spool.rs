@@ -92,7 +92,7 @@ fn existing_spool(directory: &Path, host: &HostName) -> Result<Option<String>, S
     match inspect(&SystemDisk, directory) {
         Err(error) if error.is_damage() => {
             let reason = error.reason();
-            let cure = "it would be renamed to ….damaged, and what can be read of it kept";
+            let cure = "it would be renamed to ….damaged, and its readable rows kept";
             Ok(Some(format!(
                 "the newest file of the spool is damaged: {reason}; {cure}"
             )))

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::directory::{RotatedFile, files_in, minutes, packed, plain};
+use super::writer::FAR_MS;
 use crate::disk::Disk;
 use crate::millis::in_millis;
-
-/// A file that begins this much later than the newest message has a wrong name, in milliseconds.
-const FUTURE_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// How much of a rotated recording is kept. The newest file of a host always is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -85,7 +83,7 @@ pub(super) fn prune(
 }
 
 fn end_of(path: &Path, next: u64, newest: u64) -> u64 {
-    if next <= newest.saturating_add(FUTURE_MS) {
+    if next <= newest.saturating_add(FAR_MS) {
         return next;
     }
     let modified = fs::metadata(path).and_then(|it| it.modified()).ok();

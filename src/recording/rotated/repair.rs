@@ -54,6 +54,7 @@ fn unused_name(path: &Path) -> PathBuf {
     };
     let mut names = (1..).map(name);
     let free = names.find(|it| it.symlink_metadata().is_err());
+    // There always is one.
     free.unwrap_or_else(|| name(1))
 }
 

@@ -1,5 +1,6 @@
 //! What is done with closed files, on a thread of its own: it may take long, and nothing waits for it.
 
+use std::collections::HashSet;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,13 +10,14 @@ use std::thread::JoinHandle;
 
 use super::super::output::Output;
 use super::super::output_error::OutputError;
-use super::directory::files_in;
+use super::directory::{RotatedFile, files_in};
 use super::minutes::write_minutes;
 use super::packing::pack;
 use super::pruning::{RotationLimits, prune};
 use super::writer::Pushed;
 use crate::disk::Disk;
 use crate::millis::epoch_millis;
+use crate::wording::{cause, with_causes};
 
 /// Compresses closed files and removes the oldest ones. Dropping it lets the thread finish its work.
 #[derive(Debug)]
@@ -107,6 +109,7 @@ impl Tidier {
 
 fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>, is_syncing: &AtomicBool) {
     let mut directories = Vec::new();
+    let mut reported = HashSet::new();
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Tidy(directory, closed) => {
@@ -117,7 +120,7 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>, is_syncin
                     directories.push(directory.clone());
                 }
                 pack_all(disk, &directory);
-                sum_up_all(disk, &directory);
+                sum_up_all(disk, &directory, &mut reported);
             }
             Job::Sync(output) => {
                 if let Err(error) = output.sync() {
@@ -127,7 +130,7 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>, is_syncin
             }
             Job::Prune(newest) => {
                 if let Err(error) = prune(disk, &directories, limits, newest) {
-                    tracing::warn!(error = %crate::wording::cause(&error), "cannot remove old recordings");
+                    tracing::warn!(error = %cause(&error), "cannot remove old recordings");
                 }
             }
         }
@@ -136,30 +139,37 @@ fn work(disk: &dyn Disk, limits: RotationLimits, jobs: &Receiver<Job>, is_syncin
 
 /// A failure is not final: each closed file is tried again whenever another one is closed. Only the first one is reported.
 fn pack_all(disk: &dyn Disk, directory: &Path) {
-    let packed = files_in(disk, directory).and_then(|files| {
-        let closed = files.split_last().map_or(&[][..], |(_, closed)| closed);
+    let packed = closed_in(disk, directory).and_then(|closed| {
         let plain = closed.iter().filter(|file| file.is_plain);
         let packed = plain.map(|file| pack(disk, directory, &file.stem));
         packed.fold(Ok(()), Result::and)
     });
     match packed {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            let (directory, error) = (directory.display(), crate::wording::cause(&error));
+            let (directory, error) = (directory.display(), cause(&error));
             tracing::warn!(%directory, %error, "cannot compress a recording; it stays as it is");
         }
         _ => {}
     }
 }
 
-/// Sums up closed files that are not. What is left out is read from the rows, and tried again.
-fn sum_up_all(disk: &dyn Disk, directory: &Path) {
-    let files = files_in(disk, directory).unwrap_or_default();
-    let closed = files.split_last().map_or(&[][..], |(_, closed)| closed);
+/// All files in `directory` but the newest.
+fn closed_in(disk: &dyn Disk, directory: &Path) -> io::Result<Vec<RotatedFile>> {
+    let mut files = files_in(disk, directory)?;
+    files.pop();
+    Ok(files)
+}
+
+/// Sums up closed files that are not. What is left out is read from the rows, and tried again; a failure is reported once.
+fn sum_up_all(disk: &dyn Disk, directory: &Path, reported: &mut HashSet<PathBuf>) {
+    let closed = closed_in(disk, directory).unwrap_or_default();
     for file in closed.iter().filter(|file| !file.has_minutes) {
         match write_minutes(disk, directory, file) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
-                let (file, error) = (file.path_in(directory), crate::wording::cause(&error));
-                tracing::warn!(file = %file.display(), %error, "cannot sum up a recording by the minute");
+                let (path, error) = (file.path_in(directory), cause(&error));
+                if reported.insert(path.clone()) {
+                    tracing::warn!(file = %path.display(), %error, "cannot sum up a recording by the minute");
+                }
             }
             _ => {}
         }
@@ -167,5 +177,5 @@ fn sum_up_all(disk: &dyn Disk, directory: &Path) {
 }
 
 fn warn(error: &OutputError) {
-    tracing::warn!(error = %crate::wording::with_causes(error), "a recording may not be on the disk");
+    tracing::warn!(error = %with_causes(error), "a recording may not be on the disk");
 }

@@ -19,9 +19,8 @@ use crate::millis::epoch_millis;
 use crate::protocol::{Gap, HostName, Numbered, Position, StreamId};
 use crate::wording::cause;
 
-/// A message that is this much earlier than the open file shows that the clock was wrong before, or is now, in
-/// milliseconds. If it was only set back by less, the file stays open until the time of its name has passed.
-const FAR_MS: u64 = 24 * 60 * 60 * 1000;
+/// Times this far apart, in milliseconds, show that a clock was wrong.
+pub(super) const FAR_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// Writes the messages of one host. It holds the lock on the directory.
 #[derive(Debug)]
@@ -228,9 +227,7 @@ impl RotatedWriter {
 
     /// Sets the columns of the files that begin from now on.
     pub fn set_columns(&mut self, columns: Columns) {
-        if columns != self.columns {
-            self.columns = columns;
-        }
+        self.columns = columns;
     }
 
     /// Writes a message, and `gap` before it, unless it begins a file: there the numbers show what is missing.
