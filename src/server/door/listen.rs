@@ -26,6 +26,11 @@ const FREE_PORT_TRIES: u32 = 20;
 /// connections that haven't been accepted yet. The longest request takes only a few fillings.
 const RECEIVE_BUFFER_BYTES: u32 = 16 * 1024;
 
+/// The longest TCP segment, in bytes; only loopback would have longer ones. There, one of 64 KiB fills the send buffer,
+/// and its receiver acknowledges only every second segment at once, the others after 40 ms.
+#[cfg(target_os = "linux")]
+const SEGMENT_BYTES: u32 = 16 * 1024;
+
 /// A peer that acknowledges nothing for this long is gone, by a power cut or a pulled cable.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: std::time::Duration = std::time::Duration::from_secs(20);
@@ -299,7 +304,11 @@ pub(in crate::server) fn hold(addr: SocketAddr) -> io::Result<TcpSocket> {
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES)?;
     #[cfg(target_os = "linux")]
-    socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    {
+        let socket = socket2::SockRef::from(&socket);
+        socket.set_tcp_mss(SEGMENT_BYTES)?;
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED))?;
+    }
     socket.bind(addr)?;
     Ok(socket)
 }
@@ -330,6 +339,16 @@ mod tests {
             let addr: ListenAddr = text.parse().unwrap();
             assert_eq!(addr.is_loopback(), is_loopback, "{text}");
         }
+    }
+
+    /// With a single one, each send buffer on loopback would wait 40 ms for its acknowledgement.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn two_segments_fit_into_the_send_buffer_on_loopback() {
+        let listener = bind_one("127.0.0.1:0".parse().unwrap()).unwrap();
+        let _viewer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        assert!(2 * socket2::SockRef::from(&stream).tcp_mss().unwrap() <= SEND_BUFFER_BYTES);
     }
 
     #[tokio::test]
