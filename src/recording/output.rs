@@ -350,6 +350,11 @@ impl Output {
         unpoisoned(self.path.read()).clone()
     }
 
+    /// Standard output has none.
+    fn has_path(&self) -> bool {
+        unpoisoned(self.path.read()).is_some()
+    }
+
     /// Nothing more will be written: the file may be compressed, renamed and removed.
     pub(super) fn retire(&self) {
         self.is_retired.store(true, Ordering::SeqCst);
@@ -387,7 +392,7 @@ impl Output {
             return Err(self.lost(Loss::Truncated));
         }
         // Others may share our standard output, such as our own standard error.
-        if at_most < length && self.path().is_some() {
+        if at_most < length && self.has_path() {
             return Err(self.lost(Loss::Grown));
         }
         Ok(())
@@ -401,7 +406,7 @@ impl Output {
 
     fn check_ends(&self, file: &File) -> Result<(), OutputError> {
         // Others may share our standard output.
-        if !self.is_regular || self.path().is_none() {
+        if !self.is_regular || !self.has_path() {
             return Ok(());
         }
         let bounds = self.bounds();

@@ -52,7 +52,7 @@ pub enum OutputError {
         path: PathBuf,
     },
     /// It already contains another host.
-    #[error("'{name}' is a recording of {of}, not of {host}: use another one")]
+    #[error("'{name}' is a recording of {of}, not of {host}: choose another file or directory")]
     OtherHost {
         /// The file, or the directory of a rotated recording.
         name: String,

@@ -16,7 +16,7 @@ use crate::recording::{
     Columns, Loss, OutputError, Period, RotatedFile, RotatedWriter, Rotation, RotationLimits,
     Tidier, files_in, remove_oldest,
 };
-use crate::wording::{counted, one_or_more, with_causes};
+use crate::wording::{counted, with_causes};
 
 /// How often the files are checked and synced.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -282,11 +282,14 @@ impl SpoolWriter {
             lost, lost_file, ..
         }) = self.pause.take()
         {
-            let messages = counted(lost, "message");
-            let are = one_or_more(lost, "is", "are");
-            let and =
-                lost_file.map_or_else(String::new, |name| format!(", and what '{name}' held"));
-            tracing::warn!("the spool continues; {messages} {are} missing from it{and}");
+            let messages = (lost > 0).then(|| counted(lost, "message"));
+            let held = lost_file.map(|name| format!("what '{name}' held"));
+            let missing = [messages, held].into_iter().flatten().collect::<Vec<_>>();
+            if missing.is_empty() {
+                tracing::warn!("the spool continues, with nothing missing");
+            } else {
+                tracing::warn!("the spool continues without {}", missing.join(" and "));
+            }
             self.state.set_paused(None);
             self.next_listing = Instant::now();
         }
