@@ -48,7 +48,7 @@ pub struct GlobalArgs {
     )]
     pub color: Colour,
 
-    /// Log more to stderr: viewers connecting and disconnecting
+    /// Log more to stderr, such as each connection made and lost
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
     pub verbose: u8,
 

@@ -158,7 +158,7 @@ const NO_CONNECTION: StatusLine = ("3", "no connection, refused, or nothing ever
 const STOPPED_TWICE: StatusLine = ("130, 143", "a second signal cut the clean-up short");
 const OF_COMMAND: StatusLine = (
     "other",
-    "COMMAND's own; 127 if there is none, 126 if it cannot be run, 128+n if signal n killed it",
+    "COMMAND's own: 127 if it does not exist, 126 if it cannot be run, 128+n for signal n",
 );
 
 #[derive(Debug, Subcommand)]

@@ -346,7 +346,9 @@ mod tests {
     #[tokio::test]
     async fn two_segments_fit_into_the_send_buffer_on_loopback() {
         let listener = bind_one("127.0.0.1:0".parse().unwrap()).unwrap();
-        let _viewer = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _viewer = tokio::net::TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (stream, _) = listener.accept().await.unwrap();
         assert!(2 * socket2::SockRef::from(&stream).tcp_mss().unwrap() <= SEND_BUFFER_BYTES);
     }
