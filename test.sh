@@ -61,7 +61,7 @@ install_missing cc:build-essential python3:python3 chromium:chromium prometheus:
     caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox \
     psql:postgresql-client /usr/lib/postgresql/15/bin/initdb:postgresql-15 \
     firefox-esr:firefox-esr /usr/share/nodejs/ws:node-ws \
-    /usr/lib/python3/dist-packages/websockets:python3-websockets
+    /usr/lib/python3/dist-packages/websockets:python3-websockets redis-server:redis-server redis-cli:redis-tools
 
 step 'forbidden words'
 forbidden

@@ -6,6 +6,7 @@ mod explain;
 mod finding;
 mod help;
 mod notify;
+mod redis;
 mod statsd;
 mod values;
 
@@ -24,6 +25,7 @@ pub use explain::{explain, parse};
 pub use finding::Finding;
 pub use help::after_help;
 pub use notify::NotifyArgs;
+pub use redis::RedisArgs;
 pub use statsd::statsd_address;
 pub use values::{LONGEST, MANY, bytes, count, duration, duration_in};
 
@@ -118,6 +120,10 @@ pub struct ServerArgs {
     /// Who is notified.
     #[command(flatten)]
     pub notify: NotifyArgs,
+
+    /// Where it is published.
+    #[command(flatten)]
+    pub redis: RedisArgs,
 }
 
 /// Flags of the two clients, `watch` and `record`.

@@ -12,6 +12,7 @@ pub mod man;
 mod news;
 mod next_steps;
 mod notify;
+mod publish;
 pub mod record;
 pub mod replay;
 pub mod serve;

@@ -16,6 +16,7 @@ mod heartbeat;
 mod moved;
 mod now_firing;
 mod past;
+mod relayed;
 mod ring;
 mod shared_frame;
 mod standing;
@@ -25,7 +26,7 @@ mod subscription;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,7 @@ pub use subscription::{Batch, Head, Subscription};
 
 use ahead::PastReaders;
 use moved::Due;
+use relayed::{RelayedLog, Relaying};
 use ring::Ring;
 
 /// How much of each host's log is kept.
@@ -59,6 +61,9 @@ pub struct Retention {
 /// What the monotonic clock shows when a hub begins, in milliseconds: 34 years, so that a message of an earlier run has
 /// a time before it.
 const CLOCK_BEGIN_MS: u64 = 1 << 40;
+
+/// The number of a log that viewers cannot find.
+const UNLISTED: usize = usize::MAX;
 
 /// Why there is no subscription.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +104,10 @@ pub struct Hub {
 struct HubState {
     retention: Retention,
     past: Option<Arc<dyn Past>>,
+    /// Only in a relay.
+    relaying: Option<Relaying>,
     logs: Mutex<BTreeMap<HostName, Arc<HostLog>>>,
-    /// How many hosts there are: a subscription looks for new ones only when this has changed.
+    /// How many hosts have appeared: a subscription looks for new ones only when this has changed.
     host_count: AtomicU64,
     /// Moves whenever there is something to read.
     head: watch::Sender<u64>,
@@ -117,14 +124,15 @@ struct HubState {
 #[derive(Debug)]
 struct HostLog {
     host: HostName,
-    /// How many hosts appeared before it.
-    number: usize,
+    /// How many hosts appeared before it; [`UNLISTED`] as long as viewers cannot find it.
+    number: AtomicUsize,
     /// Counts what may give a viewer that has everything something to read.
     moves: AtomicU64,
     /// Whether it is among those that are [`Due`].
     is_due: AtomicBool,
     ring: Mutex<Ring>,
     past: Option<Arc<dyn Past>>,
+    relayed: RelayedLog,
     /// Tells a waiting source that a reader has advanced or left.
     room: Notify,
 }
@@ -133,19 +141,20 @@ impl Hub {
     /// A hub without hosts.
     #[must_use]
     pub fn new(retention: Retention) -> Self {
-        Self::of(retention, None)
+        Self::of(retention, None, None)
     }
 
     /// A hub without hosts. Its viewers find in `past` what the logs no longer have.
     #[must_use]
     pub fn with_past(retention: Retention, past: Arc<dyn Past>) -> Self {
-        Self::of(retention, Some(past))
+        Self::of(retention, Some(past), None)
     }
 
-    fn of(retention: Retention, past: Option<Arc<dyn Past>>) -> Self {
+    fn of(retention: Retention, past: Option<Arc<dyn Past>>, relaying: Option<Relaying>) -> Self {
         let shared = HubState {
             retention,
             past,
+            relaying,
             logs: Mutex::default(),
             host_count: AtomicU64::new(0),
             head: watch::Sender::new(0),
@@ -173,31 +182,45 @@ impl Hub {
     fn log(&self, host: &HostName, timeline: Timeline) -> Arc<HostLog> {
         let mut logs = lock(&self.shared.logs);
         let log = logs.entry(host.clone()).or_insert_with(|| {
-            let number = self.shared.host_count.fetch_add(1, Ordering::Release);
-            self.note_anything();
-            let ring = Mutex::new(Ring::new(self.shared.retention, timeline));
-            Arc::new(HostLog {
-                host: host.clone(),
-                number: usize::try_from(number).unwrap_or(usize::MAX),
-                moves: AtomicU64::new(0),
-                is_due: AtomicBool::new(false),
-                ring,
-                past: self.shared.past.clone(),
-                room: Notify::new(),
-            })
+            let log = self.new_log(host, timeline);
+            self.number(&log);
+            log
         });
         Arc::clone(log)
+    }
+
+    /// Gives a log its number, while the lock of all logs is held.
+    fn number(&self, log: &HostLog) {
+        let number = self.shared.host_count.fetch_add(1, Ordering::Release);
+        let number = usize::try_from(number).unwrap_or(UNLISTED);
+        log.number.store(number, Ordering::Release);
+        self.note_anything();
+    }
+
+    /// A log that viewers cannot find.
+    fn new_log(&self, host: &HostName, timeline: Timeline) -> Arc<HostLog> {
+        Arc::new(HostLog {
+            host: host.clone(),
+            number: AtomicUsize::new(UNLISTED),
+            moves: AtomicU64::new(0),
+            is_due: AtomicBool::new(false),
+            ring: Mutex::new(Ring::new(self.shared.retention, timeline)),
+            past: self.shared.past.clone(),
+            relayed: RelayedLog::new(self.shared.relaying.is_some()),
+            room: Notify::new(),
+        })
     }
 
     /// Cursors in the logs of all hosts that `query` requests, each where `query` says.
     ///
     /// # Errors
-    /// When the query names a host that doesn't exist, or too many viewers are reading the past.
+    /// When the query names a host that doesn't exist, except in a relay, which waits for it, or too many viewers are reading the past.
     pub fn subscribe(&self, query: Query) -> Result<Subscription, SubscribeError> {
         let logs = lock(&self.shared.logs);
         for pattern in &query.hosts {
             if let HostPattern::Literal(wanted) = pattern
                 && !logs.contains_key(wanted)
+                && self.shared.relaying.is_none()
             {
                 return Err(UnknownHost {
                     wanted: wanted.clone(),
@@ -348,6 +371,12 @@ impl HostPublisher {
     /// Says which alerts fire already where the announced stream begins.
     pub fn continue_firing(&self, alerts: Vec<Alert>) {
         lock(&self.log.ring).continue_firing(alerts);
+    }
+
+    /// The alerts that fire.
+    #[must_use]
+    pub fn firing(&self) -> Vec<Alert> {
+        lock(&self.log.ring).firing.alerts().to_vec()
     }
 
     /// Names the streams that will follow, in order, so that a viewer that already has part of them can resume.

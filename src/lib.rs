@@ -6,6 +6,7 @@
 //! * [`hub`]: a short log of numbered messages for each host; viewers are cursors into it.
 //! * [`recording`]: the CSV format, read and write.
 //! * [`postgres`]: the same rows in a database, with or without TimescaleDB.
+//! * [`redis`]: the layout of messages in Redis, and the commands that write and read them; [`publish`]: from the hub to Redis.
 //! * [`alert`]: rules about samples, and notifications about alerts.
 //! * [`source`]: producers of messages, the host or recordings, each with its loop.
 //! * [`sink`]: destinations of messages: files of rows, or a database.
@@ -36,7 +37,9 @@ pub mod loopback;
 pub mod millis;
 pub mod postgres;
 pub mod protocol;
+pub mod publish;
 pub mod recording;
+pub mod redis;
 pub mod server;
 pub mod signals;
 pub mod sink;

@@ -10,6 +10,7 @@ mod connections;
 mod door;
 mod families;
 mod faults;
+mod health_part;
 mod http;
 mod shared;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use door::trust::Trust;
 pub use door::{gate, listen, tls};
 pub use families::{Countable, CounterFamily};
 pub use faults::Faults;
+pub use health_part::HealthPart;
 pub use shared::Config;
 pub use viewers::counts::{Counts, Viewers};
 pub use viewers::tally::Tally;

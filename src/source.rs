@@ -7,13 +7,16 @@
 pub mod alerts;
 pub mod host;
 pub mod recording;
+pub mod relay;
 mod sequence;
+mod stream_floor;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::Publisher;
 
 pub use sequence::{Numbers, NumbersRanOut, Seq, Sequence, Unnumbered};
+pub use stream_floor::StreamFloor;
 
 /// A producer of messages.
 pub trait Source {

@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
-use crate::protocol::{Alert, HostName, Process};
+use crate::millis::in_millis;
+use crate::protocol::{Alert, AlertState, HostName, Numbered, Process};
+use crate::wording::exact_span;
+
+/// The name of the alert about a host that sends nothing.
+pub const SILENT: &str = "silent";
 
 /// An alert that began to fire or was resolved, with what a person wants to know about it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,4 +30,66 @@ pub struct Change {
     pub is_withdrawn: bool,
     /// Whether the sample comes from a recording. Notifications of such a change say so.
     pub replayed: bool,
+}
+
+impl Change {
+    /// An alert that another server's rules have found.
+    #[must_use]
+    pub fn relayed(message: &Numbered, alert: &Alert, replayed: bool) -> Self {
+        Self::of(
+            &message.host,
+            alert.clone(),
+            message.sample.timestamp,
+            replayed,
+        )
+    }
+
+    /// A host that has sent nothing for a `length`, which is at least the `limit`, at the time `now` in milliseconds since
+    /// the epoch; or, if it `is_back`, sends again after that.
+    #[must_use]
+    pub fn silence(
+        host: &HostName,
+        (length, limit): (Duration, Duration),
+        now: u64,
+        is_back: bool,
+    ) -> Self {
+        let alert = Alert {
+            name: SILENT.to_owned(),
+            rule: format!("no sample for {}", exact_span(limit)),
+            state: if is_back {
+                AlertState::Resolved
+            } else {
+                AlertState::Firing
+            },
+            metric: String::new(),
+            value: None,
+            threshold: None,
+            since: now.saturating_sub(in_millis(length)),
+        };
+        let change = Self::of(host, alert, now, false);
+        Self {
+            lasted: is_back.then_some(length),
+            ..change
+        }
+    }
+
+    /// Whether it is about a host that sends nothing, rather than about a value.
+    #[must_use]
+    pub fn is_about_silence(&self) -> bool {
+        self.alert.name == SILENT && self.alert.metric.is_empty()
+    }
+
+    fn of(host: &HostName, alert: Alert, timestamp: u64, replayed: bool) -> Self {
+        Self {
+            host: host.clone(),
+            alert,
+            timestamp,
+            culprit: None,
+            lasted: None,
+            peak: None,
+            is_downward: false,
+            is_withdrawn: false,
+            replayed,
+        }
+    }
 }

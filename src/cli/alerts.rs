@@ -44,12 +44,18 @@ impl AlertArgs {
             .is_some_and(|file| file.is_file() || !file.exists())
     }
 
+    /// Whether there are any rules.
+    #[must_use]
+    pub fn is_given(&self) -> bool {
+        !self.rules.is_empty() || self.file.is_some()
+    }
+
     /// Reads the file; `None` if no rules were asked for.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn read(&self) -> anyhow::Result<Option<WrittenRules>> {
-        if self.rules.is_empty() && self.file.is_none() {
+        if !self.is_given() {
             return Ok(None);
         }
         let file = self.file.as_deref().map(read).transpose()?;

@@ -12,7 +12,7 @@ use crate::server::listen::{self, ListenAddr};
 use crate::source::host::in_use::{collides, is_listened_on, may_bind};
 use crate::wording::{counted, one_or_more};
 
-use super::{Exit, Failure, alerts, data, notify};
+use super::{Exit, Failure, alerts, data, notify, publish};
 
 /// What was found out, in lines.
 #[derive(Debug, Default)]
@@ -100,6 +100,9 @@ pub(super) async fn server(
         report.add(found);
     }
     report.add(viewers(args.max_viewers));
+    if let Some(found) = publish::finding(&args.redis) {
+        report.add(found);
+    }
     let has_rules = rules(args, known, report);
     notifiers(args, has_rules, global, report).await;
 }

@@ -38,6 +38,7 @@ pub(super) fn server(
         trust,
         notifications: Arc::default(),
         counted: Vec::new(),
+        parts: Vec::new(),
         faults: None,
     }
 }

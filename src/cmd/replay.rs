@@ -10,10 +10,12 @@ mod play;
 mod prepared;
 mod progress;
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,17 +25,19 @@ use crate::alert::notify::NotificationCounts;
 use crate::cli::GlobalArgs;
 use crate::hub::{Hub, Retention, Timeline};
 use crate::millis::epoch_millis;
-use crate::protocol::DEFAULT_PORT;
+use crate::protocol::{DEFAULT_PORT, HostName, StreamId};
+use crate::redis::RedisOptions;
 use crate::server::{self, Viewers, listen};
 use crate::signals;
 use crate::source::alerts::Alerting;
 use crate::source::host;
-use crate::source::recording::{Feed, Input, Played, Survey, Tempo};
+use crate::source::recording::{Feed, Input, Numbering, Played, Survey, Tempo};
+use crate::terminal::ProgressLine;
 use crate::wording::counted;
 
 use super::alerts;
 use super::child::{Companion, WhenWeFail};
-use super::{Exit, Failure, announce, configure, notify};
+use super::{Exit, Failure, announce, configure, notify, publish};
 
 use chaos::Disturbance;
 use description::{described, nothing, what};
@@ -93,6 +97,7 @@ async fn replay(
         let name = args.name.unwrap_or_else(host::host_name);
         return notify::test(&targets, &name).await;
     }
+    let redis = publish::options(&args.server.redis)?;
     let trust = configure::server_trust(&args.server, global)?;
     let listeners = listen::bind(&args.listen(), DEFAULT_PORT)?;
     let input = args.command_input(&inputs);
@@ -100,6 +105,10 @@ async fn replay(
         ready = ready(&args, inputs, written, global) => ready?,
         () = stop.cancelled() => return Ok(Exit::Done),
     };
+    let expected = expected(&prepared);
+    if let Some(redis) = &redis {
+        publish::refuse_newer(redis, &expected).await?;
+    }
     let notifiers = notify::start(targets)?;
     let recipient = notify::recipient(notifiers.as_ref());
     let alerting = rules.as_ref().map(|rules| rules.alerting(recipient));
@@ -112,13 +121,11 @@ async fn replay(
         global,
         served,
         (prepared, alerting, counts),
+        (redis, expected),
         (companion.map(|it| (it, input)), stop),
     )
     .await?;
-    let patience = match played {
-        Some(_) => args.wait_timeout,
-        None => args.server.drain,
-    };
+    let patience = patience(&args, played.is_some());
     tokio::select! {
         () = notify::finish(notifiers.as_ref(), patience, global) => {}
         () = asked.stop.cancelled(), if played.is_some() => {}
@@ -127,6 +134,41 @@ async fn replay(
         announce::say(global, &line);
     }
     Ok(Exit::Done)
+}
+
+/// How long to wait for what is still to be sent: longer if the recording was played to its end.
+fn patience(args: &ReplayArgs, is_played: bool) -> Duration {
+    if is_played {
+        args.wait_timeout
+    } else {
+        args.server.drain
+    }
+}
+
+/// The newest stream that each host will have.
+fn expected(prepared: &Prepared) -> BTreeMap<HostName, StreamId> {
+    let hosts = prepared.survey.hosts.iter();
+    match prepared.playback.numbering() {
+        Numbering::Kept => hosts
+            .filter_map(|(name, host)| Some((name.clone(), host.streams.iter().copied().max()?)))
+            .collect(),
+        Numbering::Fresh { stream, name } => hosts
+            .map(|(host, _)| (name.as_ref().unwrap_or(host).clone(), *stream))
+            .collect(),
+    }
+}
+
+fn observer<'a>(
+    args: &ReplayArgs,
+    progress: &'a ProgressLine,
+    global: &'a GlobalArgs,
+) -> ReplayReport<'a> {
+    ReplayReport {
+        progress,
+        global,
+        cuts_pauses: args.max_pause.is_some(),
+        gives_way: !args.command.is_empty(),
+    }
 }
 
 fn tempo(args: &ReplayArgs) -> Tempo {
@@ -149,6 +191,7 @@ async fn broadcast(
         alerting,
         counts,
     ): (Prepared, Option<Alerting>, Arc<NotificationCounts>),
+    (redis, expected): (Option<RedisOptions>, BTreeMap<HostName, StreamId>),
     (companion, stop): (Option<(&Companion, Stdio)>, CancellationToken),
 ) -> Result<Option<String>, Failure> {
     let hub = Hub::new(Retention {
@@ -161,15 +204,12 @@ async fn broadcast(
     begin(args, global, (&listeners, &trust), &survey, companion).await?;
     let mut config = configure::server(&args.server, trust, None, global);
     config.notifications = counts;
+    let served = (&args.server, &listeners[..]);
+    let publication = publish::recording(redis, &hub, served, expected, (&mut config, global))?;
     config.faults = disturbance.as_ref().map(Disturbance::faults);
     let replay = described(args, &survey, playback.numbering());
     let progress = progress(args, global, &survey);
-    let observer = ReplayReport {
-        progress: &progress,
-        global,
-        cuts_pauses: args.max_pause.is_some(),
-        gives_way: !args.command.is_empty(),
-    };
+    let observer = observer(args, &progress, global);
     let tempo = tempo(args);
     let mut feed = Feed::new(playback, tempo, replay, epoch_millis, observer, alerting);
     if let Some(chaos) = chaos {
@@ -203,6 +243,8 @@ async fn broadcast(
         ended = &mut server => return Ok(ended?.map(|()| None)?),
     };
     progress.finish();
+    let is_played = matches!(played, Ok(Some(_)));
+    publish::finish(publication, patience(args, is_played), global).await;
     serving.cancel();
     server.await??;
     match played? {

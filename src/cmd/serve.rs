@@ -1,6 +1,7 @@
 //! `metrics serve`: this host's metrics to every viewer.
 
 mod check;
+mod relay;
 mod service;
 mod spool;
 
@@ -16,19 +17,21 @@ use crate::cli::{GlobalArgs, ServerArgs, after_help, count, duration_in, statsd_
 use crate::hub::{Retention, Timeline};
 use crate::millis::in_millis;
 use crate::protocol::{DEFAULT_PORT, HostName};
+use crate::redis::RedisOptions;
 use crate::server::{self, Viewers, listen};
 use crate::signals;
-use crate::source::Source;
 use crate::source::alerts::Alerting;
 use crate::source::host::statsd::{StatsdAddress, StatsdListener};
 use crate::source::host::{self, Audience, Live, LiveError, Own};
+use crate::source::{Source, StreamFloor};
 use crate::wording::{counted, exact_span};
 
 use super::alerts::{self, RulesInForce};
 use super::{
-    DONE, Exit, FAILED, Failure, STOPPED_TWICE, USAGE, announce, configure, notify, statsd,
+    DONE, Exit, FAILED, Failure, STOPPED_TWICE, USAGE, announce, configure, notify, publish, statsd,
 };
 
+use relay::RelayArgs;
 use service::Pulse;
 use spool::{EarlierRuns, SpoolArgs};
 
@@ -49,6 +52,8 @@ const MOST_TOP: u64 = 1000;
   metrics serve --alert default --alert 'cpu > 90 for 30s'
   metrics serve --statsd 8125
   metrics serve --spool /var/lib/metrics --keep 7d
+  metrics serve --publish redis://db:6379
+  metrics serve --from redis://db:6379
   metrics serve --listen 0.0.0.0:8080 --token-file token --check
   metrics serve --listen 127.0.0.1:0 --name web-1", &[DONE, FAILED, USAGE, STOPPED_TWICE]))]
 pub struct ServeArgs {
@@ -76,6 +81,9 @@ pub struct ServeArgs {
 
     #[command(flatten)]
     spool: SpoolArgs,
+
+    #[command(flatten)]
+    relay: RelayArgs,
 
     #[command(flatten)]
     server: ServerArgs,
@@ -122,6 +130,10 @@ pub async fn run(
     if args.server.check {
         return check::run(&args, &known, &name, global).await;
     }
+    if args.relay.from.is_some() {
+        return relay::run(&args, global, asked).await;
+    }
+    let redis = publish::options(&args.server.redis)?;
     let written = alerts::written(&args.server.alerts, &known)?;
     let targets = notify::targets(&args.server.notify, written.is_some(), global)?;
     if args.server.notify.notify_test {
@@ -139,7 +151,7 @@ pub async fn run(
     let counts = notify::counts(notifiers.as_ref());
     let served = (listeners, trust);
     let inputs = (alerting, counts, applications);
-    let summary = broadcast(&args, global, &name, served, inputs, asked.stop).await?;
+    let summary = broadcast(&args, global, (&name, redis), served, inputs, asked.stop).await?;
     notify::finish(notifiers.as_ref(), args.server.drain, global).await;
     announce::say(global, &summary);
     Ok(Exit::Done)
@@ -149,7 +161,7 @@ pub async fn run(
 async fn broadcast(
     args: &ServeArgs,
     global: &GlobalArgs,
-    name: &HostName,
+    (name, redis): (&HostName, Option<RedisOptions>),
     (listeners, trust): (Vec<TcpListener>, server::Trust),
     (alerting, counts, applications): (
         Option<Alerting>,
@@ -169,6 +181,7 @@ async fn broadcast(
         lossless: false,
     });
     let viewers = Viewers::default();
+    let floor = Arc::<StreamFloor>::default();
     let pulse = Pulse::start();
     let source = Live {
         name: name.clone(),
@@ -179,11 +192,13 @@ async fn broadcast(
         audience: ViewerAudience(viewers.clone(), pulse.clone()),
         alerting,
         firing: std::mem::take(&mut earlier.firing),
+        floor: Arc::clone(&floor),
         inbox: applications.as_ref().map(|it| it.inbox()),
     };
     let publisher = hub.publisher(Timeline::Live);
     // So that viewers find the host before its first reading.
     earlier.restore(&publisher.host(name));
+    let publication = publish::live(redis, &hub, (&args.server, &listeners), floor, global)?;
     let stop_sampling = CancellationToken::new();
     let mut sampling = tokio::spawn(source.run(publisher, stop_sampling.clone()));
     announce::listening(
@@ -197,6 +212,7 @@ async fn broadcast(
     let unhealthy_after = (args.interval * 3).max(Duration::from_secs(3));
     let mut config = configure::server(&args.server, trust, Some(unhealthy_after), global);
     config.notifications = counts;
+    publish::report(publication.as_ref(), &mut config);
     config
         .counted
         .extend(applications.iter().map(statsd::counted));
@@ -210,6 +226,7 @@ async fn broadcast(
     service::report_stop();
     stop_sampling.cancel();
     let samples = sampling.await??;
+    publish::finish(publication, args.server.drain, global).await;
     earlier.close().await?;
     let lived = exact_span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);

@@ -1,6 +1,8 @@
 //! One viewer's place in one host's log.
 
+mod account;
 mod telling;
+mod undecided;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -43,6 +45,8 @@ pub(super) struct Cursor {
     steps: Option<Box<ReadAhead<StepEntry>>>,
     /// What to read in steps, as soon as fewer viewers read the past.
     waits_for_steps: Option<Box<StepRequest>>,
+    /// When a relay could not tell yet whether it knows the viewer's stream.
+    undecided: Option<u64>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,
 }
@@ -110,8 +114,10 @@ impl Cursor {
             waits_for: None,
             steps: None,
             waits_for_steps: None,
+            undecided: None,
             asked: None,
         }
+        .judged(now)
     }
 
     /// Begins with the bucket in which the place lies that `query` names.
@@ -162,33 +168,17 @@ impl Cursor {
         self.reading.is_some() || self.steps.is_some()
     }
 
-    pub(super) fn is_ended(&self) -> bool {
-        self.ended
-    }
-
-    /// How many losses were reported to this viewer.
-    pub(super) fn gaps(&self) -> u32 {
-        self.gaps
-    }
-
-    /// How many times the ring has dropped messages before this viewer read them.
-    pub(super) fn overruns(&self) -> u32 {
-        self.overruns
-    }
-
     /// Appends a hello, if the viewer hasn't had one. A viewer that starts in the past gets it with its first message.
     pub(super) fn greet(&mut self, frames: &mut Vec<Frame>) {
         if self.announced.is_none() && !self.is_in_past() && !self.waits_for_past() {
             let log = Arc::clone(&self.log);
             let ring = lock(&log.ring);
+            if self.is_undecided(&ring) {
+                return;
+            }
             let next = self.next.load(Ordering::Relaxed).max(ring.start());
             self.announce(&ring, next, frames);
         }
-    }
-
-    /// The number of its host.
-    pub(super) fn host_number(&self) -> usize {
-        self.log.number
     }
 
     /// Appends what the viewer lacks to `frames`, up to about `budget` bytes, and lowers `budget` accordingly.
@@ -221,6 +211,9 @@ impl Cursor {
         }
         let log = Arc::clone(&self.log);
         let ring = lock(&log.ring);
+        if self.is_undecided(&ring) {
+            return CursorStanding::Waiting;
+        }
         if let Some(standing) = self.read_steps(&ring, frames, budget) {
             return standing;
         }
@@ -283,9 +276,9 @@ impl Cursor {
         self.announce(ring, next, frames);
         self.beat(ring, frames);
         if over && !self.ended {
-            self.ended = true;
             frames.push(self.frame(Body::End));
         }
+        self.ended = over;
         CursorStanding::Head
     }
 
@@ -480,6 +473,7 @@ impl Cursor {
 
 impl Drop for Cursor {
     fn drop(&mut self) {
+        self.decide();
         if self.lossless {
             lock(&self.log.ring).unregister(&self.next);
             self.log.room.notify_waiters();

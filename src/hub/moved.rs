@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::locks::lock;
 
-use super::{HostLog, Hub};
+use super::{HostLog, Hub, UNLISTED};
 
 /// What has moved since [`Hub::take_moved`] was last called.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Hub {
         // From now on, a message puts its host on the list again; all earlier ones are seen by whoever reads the log next.
         hosts.extend(due.logs.drain(..).map(|log| {
             log.is_due.swap(false, Ordering::AcqRel);
-            log.number
+            log.number.load(Ordering::Acquire)
         }));
         std::mem::take(&mut due.anything)
     }
@@ -32,7 +32,9 @@ impl Hub {
     /// There is something to read in `log`.
     pub(super) fn note_move(&self, log: &Arc<HostLog>) {
         log.moves.fetch_add(1, Ordering::Release);
-        if !log.is_due.swap(true, Ordering::AcqRel) {
+        // Nobody can have a cursor in a log without a number.
+        let is_listed = log.number.load(Ordering::Acquire) != UNLISTED;
+        if is_listed && !log.is_due.swap(true, Ordering::AcqRel) {
             lock(&self.shared.due).logs.push(Arc::clone(log));
         }
     }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
@@ -72,6 +73,8 @@ impl RingEntry {
 #[derive(Debug)]
 pub(super) struct Ring {
     retention: Retention,
+    /// How many samples are kept, however old.
+    least: usize,
     timeline: Timeline,
     entries: VecDeque<RingEntry>,
     /// The index of the first entry, counted from the first one ever.
@@ -84,7 +87,7 @@ pub(super) struct Ring {
     announcement: Option<Arc<Announcement>>,
     /// The streams, past and expected, with their rank.
     streams: HashMap<StreamId, usize>,
-    firing: NowFiring,
+    pub(super) firing: NowFiring,
     newest: Option<(u64, Sample)>,
     /// The last list of containers of the stream.
     containers: Option<Vec<Container>>,
@@ -97,6 +100,7 @@ impl Ring {
     pub(super) fn new(retention: Retention, timeline: Timeline) -> Self {
         Self {
             retention,
+            least: MIN_SAMPLES,
             timeline,
             entries: VecDeque::new(),
             first: 0,
@@ -227,7 +231,7 @@ impl Ring {
         while self.entries.len() > 1
             && let Some(front) = self.entries.front()
         {
-            let expired = self.clock - front.clock > retain && self.samples > MIN_SAMPLES;
+            let expired = self.clock - front.clock > retain && self.samples > self.least;
             if !expired && self.bytes + self.deflated.count() <= MAX_RING_BYTES {
                 return false;
             }
@@ -242,6 +246,19 @@ impl Ring {
             self.first += 1;
         }
         false
+    }
+
+    /// Keeps messages for `duration` from now on, and only the newest sample beyond that if memory `is_short`.
+    pub(super) fn retain(&mut self, duration: Duration, is_short: bool) {
+        self.retention.duration = duration;
+        self.least = if is_short { 1 } else { MIN_SAMPLES };
+        self.evict();
+        self.entries.shrink_to(2 * self.entries.len());
+    }
+
+    /// The memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.bytes + self.deflated.count() + self.entries.capacity() * size_of::<RingEntry>()
     }
 
     /// Whether no reader has anything left to read.

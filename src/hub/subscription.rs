@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::watch;
 
 use crate::locks::lock;
-use crate::protocol::{Frame, Query};
+use crate::protocol::{Frame, HostName, HostPattern, Position, Query};
 
 use super::Hub;
 use super::cursor::Cursor;
@@ -68,17 +68,28 @@ impl Subscription {
         }
         let (mut more, mut waiting) = (false, false);
         for cursor in &mut self.cursors {
-            let standing = cursor.read(&self.hub, frames, &mut budget, over);
+            let is_over = over || cursor.is_over();
+            let standing = cursor.read(&self.hub, frames, &mut budget, is_over);
             more |= standing == CursorStanding::More;
             waiting |= standing == CursorStanding::Waiting;
         }
-        let all_ended = over && self.cursors.iter().all(Cursor::is_ended);
+        let has_ended = |it: &Cursor| it.is_ended() || it.is_forgotten();
+        let all_ended = (over || self.has_all_it_wants()) && self.cursors.iter().all(has_ended);
         match (more, waiting, all_ended) {
             (true, ..) => Batch::More,
             (false, true, _) => Batch::Waiting,
             (false, false, true) => Batch::End,
             (false, false, false) => Batch::Head,
         }
+    }
+
+    /// Whether every host that it wants is there, and no other can come.
+    fn has_all_it_wants(&self) -> bool {
+        let has = |pattern: &HostPattern| {
+            let mut there = self.cursors.iter().filter(|it| !it.is_forgotten());
+            !pattern.is_glob() && there.any(|it| pattern.matches(it.host()))
+        };
+        !self.query.hosts.is_empty() && self.query.hosts.iter().all(has)
     }
 
     /// Whether it waits to read the past, without reading any of it.
@@ -111,6 +122,13 @@ impl Subscription {
         !self.query.after.is_empty()
     }
 
+    /// What the viewer has of a host that a relay had forgotten, and that came back.
+    fn position_in_earlier_log(&self, host: &HostName) -> Option<Position> {
+        self.hub.shared.relaying.as_ref()?;
+        let mut earlier = self.cursors.iter().rev();
+        earlier.find(|it| it.host() == host)?.position()
+    }
+
     /// Places a cursor in the log of each new host; at the `first_look`, all hosts existed before the viewer.
     fn find_hosts(&mut self, first_look: bool) {
         let host_count = self.hub.shared.host_count.load(Ordering::Acquire);
@@ -131,7 +149,7 @@ impl Subscription {
         self.cursors
             .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
-            let number = log.number as u64;
+            let number = log.number.load(Ordering::Acquire) as u64;
             if !(known..host_count).contains(&number) || !self.query.wants(&log.host) {
                 continue;
             }
@@ -139,6 +157,12 @@ impl Subscription {
             let is_resumed = || self.query.after.iter().any(|it| it.host == log.host);
             let cursor = if first_look {
                 Cursor::new(&self.hub, log, &self.query, now)
+            } else if let Some(position) = self.position_in_earlier_log(&log.host) {
+                let resumed = Query {
+                    after: vec![position],
+                    ..everything.clone()
+                };
+                Cursor::new(&self.hub, log, &resumed, now)
             } else if is_resumed() {
                 Cursor::new(&self.hub, log, &everything, now)
             } else {

@@ -2,6 +2,7 @@
 
 mod moved;
 mod past;
+mod relayed;
 mod steps;
 
 use std::sync::Arc;

@@ -116,6 +116,14 @@ impl Frame {
         &self.bytes[self.json_at..self.bytes.len() - EVENT_END.len()]
     }
 
+    /// Where a viewer that has it resumes; `None` if the message has no number.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let head = self.bytes.strip_prefix(b"id: ")?;
+        let end = head.iter().position(|byte| *byte == b'\n')?;
+        std::str::from_utf8(&head[..end]).ok()?.parse().ok()
+    }
+
     /// The memory that it takes, in bytes, no matter how often it is shared.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -153,6 +161,8 @@ mod tests {
     fn a_numbered_event_has_an_id() {
         let position = "web-1:k3v9q2:41".parse().unwrap();
         let frame = Frame::text(b"{}", Some(&position));
+        assert_eq!(frame.position(), Some(position));
+        assert_eq!(Frame::text(b"id: a:b:1\n", None).position(), None);
         assert_eq!(frame.event().concat(), b"id: web-1:k3v9q2:41\ndata: {}\n\n");
         assert_eq!(&frame.wire()[..], [0x81, 2, b'{', b'}']);
     }

@@ -91,6 +91,12 @@ pub enum QueryError {
 }
 
 impl HostPattern {
+    /// Whether it may match several hosts.
+    #[must_use]
+    pub fn is_glob(&self) -> bool {
+        matches!(self, Self::Glob(_))
+    }
+
     /// Whether it matches `host`.
     #[must_use]
     pub fn matches(&self, host: &HostName) -> bool {

@@ -17,6 +17,7 @@ use super::door::refusal_log::{RefusalCause, RefusalLog};
 use super::door::trust::Trust;
 use super::families::Countable;
 use super::faults::Faults;
+use super::health_part::HealthPart;
 use super::viewers::counts::Viewers;
 use super::viewers::viewer::Newcomer;
 
@@ -43,6 +44,8 @@ pub struct Config {
     pub notifications: Arc<notify::NotificationCounts>,
     /// Further counters for `/metrics`.
     pub counted: Vec<Arc<dyn Countable>>,
+    /// Further parts of `/healthz`.
+    pub parts: Vec<Arc<dyn HealthPart>>,
     /// Has the server misbehave, if that is wanted.
     pub faults: Option<Faults>,
 }

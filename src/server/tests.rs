@@ -81,6 +81,7 @@ async fn long_log() -> (Hub, u16, CancellationToken) {
         trust: Trust::default(),
         notifications: Arc::default(),
         counted: Vec::new(),
+        parts: Vec::new(),
         faults: None,
     };
     let stop = CancellationToken::new();

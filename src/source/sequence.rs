@@ -88,6 +88,14 @@ impl Sequence {
         self.publisher.announce(announcement);
     }
 
+    /// Begins another stream, with number 1. What fires goes on firing.
+    pub fn begin_stream(&mut self, announcement: Announcement) {
+        let firing = self.publisher.firing();
+        self.numbers = Numbers::default();
+        self.publisher.announce(announcement);
+        self.publisher.continue_firing(firing);
+    }
+
     /// Forgets all messages and numbers, as a server that restarts. An announcement must follow.
     pub fn start_over(&mut self) {
         self.numbers = Numbers::default();

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 const LEVELS: [&[&str]; 6] = [
     &["cmd"],
     &["cli"],
-    &["server", "client", "source", "sink", "spool", "terminal"],
+    &[
+        "server", "client", "source", "sink", "spool", "publish", "terminal",
+    ],
     &["alert", "postgres"],
     &[
         "hub",
@@ -32,7 +34,7 @@ const LEVELS: [&[&str]; 6] = [
 const SERVER_PARTS: [&str; 3] = ["door", "viewers", "http"];
 
 /// Crates that only one module may use.
-const KEPT: [(&str, &[&str]); 11] = [
+const KEPT: [(&str, &[&str]); 12] = [
     ("sysinfo", &["src/source/host"]),
     ("nvml_wrapper", &["src/source/host/linux/gpus/nvml"]),
     // Tests compare with it, on Linux.
@@ -44,6 +46,7 @@ const KEPT: [(&str, &[&str]); 11] = [
     ("comfy_table", &["src/view"]),
     ("crossterm", &["src/terminal"]),
     ("indicatif", &["src/terminal"]),
+    ("redis", &["src/redis"]),
     ("subtle", &["src/token"]),
     ("tokio_postgres", &["src/postgres"]),
     ("tokio_postgres_rustls", &["src/postgres"]),

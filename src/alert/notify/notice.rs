@@ -119,6 +119,9 @@ fn with_bounds(change: &Change) -> Change {
 }
 
 fn details(change: &Change, metric: &MetricInfo) -> String {
+    if change.is_about_silence() {
+        return silence(change);
+    }
     let culprit = change.culprit.as_ref().map(|it| culprit(it, metric));
     let sentences = match change.alert.state {
         AlertState::Firing => [firing(change, metric)]
@@ -129,6 +132,16 @@ fn details(change: &Change, metric: &MetricInfo) -> String {
         AlertState::Resolved => resolved(change, metric),
     };
     sentences.join(" ")
+}
+
+/// `No sample has come for 1 m 00 s.`, or what it was when it is over.
+fn silence(change: &Change) -> String {
+    let since = Duration::from_millis(change.timestamp.saturating_sub(change.alert.since));
+    let length = span(change.lasted.unwrap_or(since));
+    match change.alert.state {
+        AlertState::Firing => format!("No sample has come for {length}."),
+        AlertState::Resolved => format!("Samples are coming again, after a silence of {length}."),
+    }
 }
 
 /// `CPU is 98.2 %, above 90.0 % for 2 m 10 s.`
@@ -339,6 +352,29 @@ pub(super) mod tests {
         assert_eq!(
             Notice::of(&absent).details,
             "orders is 7. The alert lasted 9 s."
+        );
+    }
+
+    #[test]
+    fn silence_is_told_without_a_metric() {
+        let minute = Duration::from_secs(60);
+        let host = "web-1".parse().unwrap();
+        let text = |is_back| {
+            Notice::of(&Change::silence(
+                &host,
+                (minute, minute),
+                1_000_000,
+                is_back,
+            ))
+            .text()
+        };
+        assert_eq!(
+            text(false),
+            "Firing: silent on web-1. No sample has come for 1 m 00 s."
+        );
+        assert_eq!(
+            text(true),
+            "Resolved: silent on web-1. Samples are coming again, after a silence of 1 m 00 s."
         );
     }
 

@@ -17,6 +17,7 @@ use crate::source::host::{Inspection, inspect};
 use crate::wording::{cause, counted};
 
 use super::ServeArgs;
+use super::relay::NO_RULES;
 
 /// Says what this host lets us read, and what the flags would do.
 ///
@@ -28,10 +29,12 @@ pub(super) async fn run(
     name: &HostName,
     global: &GlobalArgs,
 ) -> Result<Exit, Failure> {
-    let options = args.options();
-    let inspection = tokio::task::spawn_blocking(move || inspect(options)).await?;
     let mut report = CheckReport::default();
-    host(&inspection, name, &mut report);
+    if args.relay.from.is_none() {
+        let options = args.options();
+        let inspection = tokio::task::spawn_blocking(move || inspect(options)).await?;
+        host(&inspection, name, &mut report);
+    }
     report.heading("What these flags would do");
     check::server(
         &args.server,
@@ -45,7 +48,11 @@ pub(super) async fn run(
     for address in &args.statsd {
         report.add(taken.check(address));
     }
-    for found in args.spool.findings(name) {
+    if args.relay.from.is_some() && args.server.alerts.is_given() {
+        report.add(Finding::Fault(NO_RULES.to_owned()));
+    }
+    let relayed = args.relay.finding(&args.server.redis);
+    for found in relayed.into_iter().chain(args.spool.findings(name)) {
         report.add(found);
     }
     report.print().await

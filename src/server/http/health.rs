@@ -14,7 +14,8 @@ pub(super) fn answer(shared: &Shared) -> Response<Full<Bytes>> {
     let healthy = shared
         .config
         .unhealthy_after
-        .is_none_or(|limit| silence < limit);
+        .is_none_or(|limit| silence < limit)
+        && shared.config.parts.iter().all(|part| part.is_well());
     let (status, word) = if healthy {
         (StatusCode::OK, "ok")
     } else {
@@ -36,6 +37,9 @@ pub(super) fn answer(shared: &Shared) -> Response<Full<Bytes>> {
             "bytes": spool.bytes,
             "oldest": spool.oldest,
         });
+    }
+    for part in &shared.config.parts {
+        body[part.name()] = part.report();
     }
     typed(plain(status, format!("{body}\n")), "application/json")
 }

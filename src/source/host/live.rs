@@ -10,11 +10,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::change::Change;
 use crate::hub::{Announcement, Publisher};
-use crate::millis::in_millis;
+use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{Alert, HostName, MetricInfo, Sample, StreamId};
 
 use super::super::alerts::{Alerting, HostAlerts, message_of, pause_within};
-use super::super::{NumbersRanOut, Seq, Sequence, Source, Unnumbered};
+use super::super::{NumbersRanOut, Seq, Sequence, Source, StreamFloor, Unnumbered};
 use super::statsd::StatsdInbox;
 use super::{Options, Own, Sampler};
 
@@ -50,6 +50,8 @@ pub struct Live<A> {
     pub alerting: Option<Alerting>,
     /// Alerts that an earlier run left firing.
     pub firing: Vec<Alert>,
+    /// What the stream has to be above.
+    pub floor: Arc<StreamFloor>,
     /// What applications on it report, if they may.
     pub inbox: Option<Arc<StatsdInbox>>,
 }
@@ -111,6 +113,10 @@ impl<A: Audience> Live<A> {
             let sample = sampler.sample(self.audience.own());
             let late = begun.saturating_duration_since(due);
             self.audience.sampled(begun.elapsed(), late);
+            if let Some(stream) = self.floor.next(self.stream, epoch_millis()) {
+                self.stream = stream;
+                sequence.begin_stream(self.announcement(&sampler));
+            }
             if !announced.is_of(&sampler) {
                 announced = Announced::of(&sampler);
                 sequence.announce(self.announcement(&sampler));

@@ -22,6 +22,7 @@ pub(crate) mod python;
 pub(crate) mod raw;
 pub(crate) mod recipes;
 pub(crate) mod recording;
+pub(crate) mod redis;
 pub(crate) mod rows;
 pub(crate) mod secure;
 pub(crate) mod server;

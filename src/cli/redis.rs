@@ -1,0 +1,52 @@
+//! Flags for Redis.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::redis::{
+    DEFAULT_PREFIX, KeySpace, RedisAddress, RedisOptions, RedisPassword, read_authorities,
+};
+
+/// Flags of the two servers.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Redis")]
+pub struct RedisArgs {
+    /// Also publish to this Redis, for relays: redis://HOST:PORT
+    ///
+    /// rediss:// is with TLS, redis+unix:///PATH a socket. Several servers of which one is the primary, or several nodes of
+    /// a cluster: redis://A:PORT,B:PORT. Messages stay there as long as --retain says.
+    // Not parsed by clap, whose errors repeat the value: it may hold a secret.
+    #[arg(long, value_name = "URL")]
+    pub publish: Option<String>,
+
+    /// Log in to Redis with the password in this file
+    #[arg(long, value_name = "FILE")]
+    redis_password_file: Option<PathBuf>,
+
+    /// Trust this CA of Redis, in PEM, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    redis_ca_cert: Option<PathBuf>,
+
+    /// Begin the names of keys with this
+    #[arg(long, value_name = "PREFIX", default_value = DEFAULT_PREFIX, value_parser = KeySpace::new)]
+    redis_prefix: KeySpace,
+}
+
+impl RedisArgs {
+    /// The Redis at `url`, which was given with `flag`.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to write.
+    pub fn options(&self, flag: &str, url: &str) -> Result<RedisOptions, String> {
+        let address = RedisAddress::parse(url).map_err(|error| format!("{flag}: {error}"))?;
+        let password = self.redis_password_file.as_deref();
+        let authorities = self.redis_ca_cert.as_deref();
+        Ok(RedisOptions {
+            address,
+            password: password.map(RedisPassword::read).transpose()?,
+            authorities: authorities.map(read_authorities).transpose()?,
+            keys: self.redis_prefix.clone(),
+        })
+    }
+}

@@ -1,0 +1,202 @@
+//! Publishing to Redis: from flags to the thread that writes, with everything that people are told about it.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+
+use crate::cli::{Finding, GlobalArgs, RedisArgs, ServerArgs};
+use crate::hub::Hub;
+use crate::protocol::{HostName, StreamId};
+use crate::publish::{BeginAbove, Publication, PublicationOptions, PublicationStatus};
+use crate::redis::{PublisherIdentity, RedisLane, RedisOptions, lane_of};
+use crate::server::{self, Countable, CounterFamily, HealthPart};
+use crate::source::{StreamFloor, host};
+
+use super::{Failure, announce};
+
+/// How long a replay waits for Redis before it starts.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The Redis to publish to, if one is given.
+pub(super) fn options(args: &RedisArgs) -> Result<Option<RedisOptions>, Failure> {
+    let url = args.publish.as_deref();
+    let options = url.map(|url| args.options("--publish", url));
+    options.transpose().map_err(Failure::usage)
+}
+
+/// What would come of the flags. Nothing is sent.
+pub(super) fn finding(args: &RedisArgs) -> Option<Finding> {
+    let url = args.publish.as_deref()?;
+    Some(match args.options("--publish", url) {
+        Ok(options) => Finding::Notable(format!(
+            "publishes to {}, which is not asked whether it takes anything",
+            options.address
+        )),
+        Err(reason) => Finding::Fault(reason),
+    })
+}
+
+/// Starts to publish this host, if that is wanted. Its source begins a stream above the `floor`.
+pub(super) fn live(
+    redis: Option<RedisOptions>,
+    hub: &Hub,
+    served: (&ServerArgs, &[TcpListener]),
+    floor: Arc<StreamFloor>,
+    global: &GlobalArgs,
+) -> Result<Option<Publication>, Failure> {
+    let begin_above: BeginAbove = Arc::new(move |stream| floor.raise(stream));
+    start(
+        redis,
+        hub,
+        served,
+        (BTreeMap::new(), Some(begin_above)),
+        global,
+    )
+}
+
+/// Starts to publish a recording, if that is wanted, with the newest stream that is `expected` of each host.
+pub(super) fn recording(
+    redis: Option<RedisOptions>,
+    hub: &Hub,
+    served: (&ServerArgs, &[TcpListener]),
+    expected: BTreeMap<HostName, StreamId>,
+    (config, global): (&mut server::Config, &GlobalArgs),
+) -> Result<Option<Publication>, Failure> {
+    let publication = start(redis, hub, served, (expected, None), global)?;
+    report(publication.as_ref(), config);
+    Ok(publication)
+}
+
+fn start(
+    redis: Option<RedisOptions>,
+    hub: &Hub,
+    (args, listeners): (&ServerArgs, &[TcpListener]),
+    (expected, begin_above): (BTreeMap<HostName, StreamId>, Option<BeginAbove>),
+    global: &GlobalArgs,
+) -> Result<Option<Publication>, Failure> {
+    let Some(redis) = redis else { return Ok(None) };
+    announce::say(global, &format!("Publishing to {}.", redis.address));
+    let address = listeners.first().and_then(|it| it.local_addr().ok());
+    let options = PublicationOptions {
+        retain: args.retain,
+        origin: origin(address),
+        expected,
+        begin_above,
+        redis,
+    };
+    Ok(Some(Publication::start(hub, options)?))
+}
+
+fn origin(address: Option<SocketAddr>) -> PublisherIdentity {
+    let machine = host::host_name();
+    let place = match address {
+        Some(address) => format!("{machine} ({address})"),
+        None => machine.to_string(),
+    };
+    PublisherIdentity::here(machine.as_str(), place)
+}
+
+/// Has `/healthz` and `/metrics` say how publishing goes.
+pub(super) fn report(publication: Option<&Publication>, config: &mut server::Config) {
+    if let Some(publication) = publication {
+        let report = Arc::new(PublicationReport(publication.status()));
+        config
+            .counted
+            .push(Arc::<PublicationReport>::clone(&report));
+        config.parts.push(report);
+    }
+}
+
+/// Waits up to `patience` until everything is published, and says so if it isn't.
+pub(super) async fn finish(
+    publication: Option<Publication>,
+    patience: Duration,
+    global: &GlobalArgs,
+) {
+    if let Some(publication) = publication
+        && !publication.finish(patience).await
+    {
+        announce::say(
+            global,
+            "Not everything was published: Redis did not take it in time.",
+        );
+    }
+}
+
+/// Refuses a recording of which Redis has a newer stream. If Redis doesn't answer, that is found out later.
+pub(super) async fn refuse_newer(
+    redis: &RedisOptions,
+    expected: &BTreeMap<HostName, StreamId>,
+) -> Result<(), Failure> {
+    let asking = async {
+        let redis = Arc::new(redis.clone());
+        let mut lanes = BTreeMap::new();
+        for (host, ours) in expected {
+            let lane = lanes
+                .entry(lane_of(host))
+                .or_insert_with(|| RedisLane::new(Arc::clone(&redis), Duration::ZERO));
+            let last = lane.last_id(&redis.keys.of(host)).await.ok()?;
+            if let Some(theirs) = last.map(|last| last.stream)
+                && *ours < theirs
+            {
+                return Some((host, *ours, theirs));
+            }
+        }
+        None
+    };
+    match tokio::time::timeout(PATIENCE, asking).await {
+        Ok(Some((host, ours, theirs))) => Err(anyhow::Error::msg(format!(
+            "Redis has a newer stream of {host}, {theirs}, than this recording, {ours}: choose another name with --name, or \
+             another --redis-prefix"
+        ))
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// How publishing goes, for monitoring.
+#[derive(Debug)]
+struct PublicationReport(Arc<PublicationStatus>);
+
+impl HealthPart for PublicationReport {
+    fn name(&self) -> &'static str {
+        "publish"
+    }
+
+    fn report(&self) -> serde_json::Value {
+        let state = self.0.state();
+        let status = match (state.stopped.is_empty(), state.is_connected) {
+            (false, _) => "stopped",
+            (true, true) => "ok",
+            (true, false) => "waiting",
+        };
+        serde_json::json!({
+            "status": status,
+            "reason": state.stopped.first().or(state.reason.as_ref()),
+            "written": self.0.written(),
+        })
+    }
+}
+
+impl Countable for PublicationReport {
+    fn families(&self) -> Vec<CounterFamily> {
+        let state = self.0.state();
+        vec![
+            CounterFamily {
+                name: "metrics_published_messages_total",
+                kind: "counter",
+                help: "Messages written to Redis.",
+                numbers: vec![(None, self.0.written())],
+            },
+            CounterFamily {
+                name: "metrics_publish_connected",
+                kind: "gauge",
+                help: "Whether Redis takes what is published.",
+                numbers: vec![(None, u64::from(state.is_connected))],
+            },
+        ]
+    }
+}

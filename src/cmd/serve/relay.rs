@@ -1,0 +1,264 @@
+//! `metrics serve --from`: a relay of all hosts that publish to a Redis.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::alert::notify::Target;
+use crate::cli::{Finding, GlobalArgs, LONGEST, RedisArgs, bytes, duration_in};
+use crate::cmd::{Exit, Failure, announce, configure, notify};
+use crate::hub::{Hub, Retention, Timeline};
+use crate::protocol::DEFAULT_PORT;
+use crate::redis::RedisOptions;
+use crate::server::{self, Countable, CounterFamily, HealthPart, Viewers, listen};
+use crate::signals;
+use crate::source::Source;
+use crate::source::host;
+use crate::source::relay::{Relay, RelayError, RelayStatus};
+use crate::wording::{counted, exact_span};
+
+use super::ServeArgs;
+use super::service::{self, Pulse};
+
+/// How often the memory of all rings is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Flags of a relay.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Redis")]
+pub(super) struct RelayArgs {
+    /// Relay all hosts that publish to this Redis, instead of serving this one
+    ///
+    /// A URL as for --publish.
+    // Not parsed by clap, whose errors repeat the value: it may hold a secret.
+    #[arg(long, value_name = "URL", conflicts_with_all = ["publish", "interval", "name", "top", "statsd", "spool"])]
+    pub(super) from: Option<String>,
+
+    /// Keep at most this much of all hosts together; --retain gives way
+    #[arg(long, value_name = "BYTES", default_value = "512MiB", requires = "from", value_parser = bytes)]
+    memory: u64,
+
+    /// Also notify if a host sends nothing for this long, and when it is back
+    #[arg(long, value_name = "DURATION", requires = "from", value_parser = duration_in("3s", LONGEST))]
+    notify_silent: Option<Duration>,
+}
+
+impl RelayArgs {
+    /// The Redis to relay from; fails if no relay was asked for.
+    fn options(&self, redis: &RedisArgs) -> Result<RedisOptions, Failure> {
+        let url = self.from.as_deref().unwrap_or_default();
+        redis.options("--from", url).map_err(Failure::usage)
+    }
+
+    /// What would come of the flags. Nothing is sent.
+    pub(super) fn finding(&self, redis: &RedisArgs) -> Option<Finding> {
+        let url = self.from.as_deref()?;
+        Some(match redis.options("--from", url) {
+            Ok(options) => Finding::Notable(format!(
+                "relays from {}, which is not asked what it has",
+                options.address
+            )),
+            Err(reason) => Finding::Fault(reason),
+        })
+    }
+}
+
+/// Why rules have no place at a relay.
+pub(super) const NO_RULES: &str = "a relay has no rules of its own: give --alert and --alerts to the servers that publish, \
+    whose alerts every relay passes on";
+
+/// Who is notified. Refuses flags that contradict a relay.
+fn targets(args: &ServeArgs, global: &GlobalArgs) -> Result<Vec<Target>, Failure> {
+    if args.server.alerts.is_given() {
+        return Err(Failure::usage(NO_RULES));
+    }
+    let targets = notify::targets(&args.server.notify, true, global)?;
+    if targets.is_empty() && args.relay.notify_silent.is_some() {
+        let reason = "--notify-silent has nobody to notify: add --notify-exec PATH, --notify-webhook URL or \
+                      --notify-webhook-file FILE";
+        return Err(Failure::usage(reason));
+    }
+    Ok(targets)
+}
+
+/// Relays until asked to stop.
+pub(super) async fn run(
+    args: &ServeArgs,
+    global: &GlobalArgs,
+    asked: signals::Asked,
+) -> Result<Exit, Failure> {
+    let redis = args.relay.options(&args.server.redis)?;
+    let targets = targets(args, global)?;
+    if args.server.notify.notify_test {
+        return notify::test(&targets, &host::host_name()).await;
+    }
+    let trust = configure::server_trust(&args.server, global)?;
+    let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
+    let notifiers = notify::start(targets)?;
+    configure::reload(asked.reload, trust.clone(), None, global);
+    let hub = Hub::relaying(Retention {
+        duration: args.server.retain,
+        lossless: false,
+    });
+    let status = Arc::<RelayStatus>::default();
+    let address = redis.address.clone();
+    let relay = Relay {
+        redis,
+        heartbeat: args.server.heartbeat,
+        retain: args.server.retain,
+        recipient: notify::recipient(notifiers.as_ref()),
+        silent_after: args.relay.notify_silent,
+        status: Arc::clone(&status),
+    };
+    let stop_reading = CancellationToken::new();
+    let mut reading =
+        tokio::spawn(relay.run(hub.publisher(Timeline::Recorded), stop_reading.clone()));
+    let begun = Instant::now();
+    tokio::select! {
+        () = status.ready() => {}
+        () = asked.stop.cancelled() => {}
+        ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
+    }
+    tracing::info!(took = ?begun.elapsed(), "loaded what Redis has");
+    let hosts = counted(status.state().hosts, "host");
+    let what = format!("Relaying {hosts} from {address}.");
+    announce::listening(&listeners, &trust, &what, global).await?;
+    let mut config = configure::server(&args.server, trust, None, global);
+    config.notifications = notify::counts(notifiers.as_ref());
+    let report = Arc::new(RelayReport(Arc::clone(&status), hub.clone()));
+    config.counted.push(Arc::<RelayReport>::clone(&report));
+    config.parts.push(report);
+    let viewers = Viewers::default();
+    let most = usize::try_from(args.relay.memory).unwrap_or(usize::MAX);
+    tokio::select! {
+        served = server::run(listeners, hub.clone(), config, viewers.clone(), asked.stop) => served?,
+        () = keep_within(&hub, most, args.server.retain, &status) => {}
+        () = keep_service_informed(&status) => {}
+        ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
+    }
+    service::report_stop();
+    stop_reading.cancel();
+    reading.await??;
+    notify::finish(notifiers.as_ref(), args.server.drain, global).await;
+    announce::say(global, &summary(begun, &status, &viewers));
+    Ok(Exit::Done)
+}
+
+fn summary(begun: Instant, status: &RelayStatus, viewers: &Viewers) -> String {
+    let state = status.state();
+    let lived = exact_span(begun.elapsed());
+    let messages = counted(state.relayed, "message");
+    let hosts = counted(state.hosts, "host");
+    let viewers = announce::at_most(viewers.now().most);
+    format!("Stopped after {lived}: {messages} of {hosts}, {viewers}.")
+}
+
+/// Keeps all rings within `most` bytes, and says when that means to keep less than `wanted`. Never ends.
+async fn keep_within(hub: &Hub, most: usize, wanted: Duration, status: &RelayStatus) {
+    let mut told = wanted;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let Some(now) = hub.keep_within(most) else {
+            continue;
+        };
+        status.keeps((now < wanted).then_some(now));
+        // Small steps are not worth a line.
+        if now < told / 2 || now == wanted {
+            let (now, wanted) = (exact_span(now), exact_span(wanted));
+            tracing::warn!("keeping {now} of each host, of {wanted}: --memory");
+        }
+        told = if now < told / 2 || now == wanted {
+            now
+        } else {
+            told
+        };
+    }
+}
+
+/// A relay is well as long as it runs: without Redis, it still serves what it has. Never ends.
+async fn keep_service_informed(status: &RelayStatus) {
+    let pulse = Pulse::start();
+    let beat = async {
+        loop {
+            pulse.beat();
+            let _ = status.state();
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    tokio::join!(
+        beat,
+        service::report(pulse.clone(), Duration::from_secs(30))
+    );
+}
+
+/// How relaying goes, for monitoring.
+#[derive(Debug)]
+struct RelayReport(Arc<RelayStatus>, Hub);
+
+impl HealthPart for RelayReport {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    fn report(&self) -> serde_json::Value {
+        let state = self.0.state();
+        serde_json::json!({
+            "status": if state.fault.is_none() { "ok" } else { "down" },
+            "reason": state.fault,
+            "hosts": state.hosts,
+            "relayed": state.relayed,
+            "skipped": state.skipped,
+            "bytes": self.1.memory(),
+            "keeps": state.shortened.map(crate::millis::in_millis),
+        })
+    }
+
+    fn is_well(&self) -> bool {
+        self.0.state().fault.is_none()
+    }
+}
+
+impl Countable for RelayReport {
+    fn families(&self) -> Vec<CounterFamily> {
+        let state = self.0.state();
+        let family = |name, kind, help, number| CounterFamily {
+            name,
+            kind,
+            help,
+            numbers: vec![(None, number)],
+        };
+        vec![
+            family(
+                "metrics_relayed_messages_total",
+                "counter",
+                "Messages read from Redis.",
+                state.relayed,
+            ),
+            family(
+                "metrics_relay_skipped_total",
+                "counter",
+                "Things in Redis that are not what they should be.",
+                state.skipped,
+            ),
+            family(
+                "metrics_relay_hosts",
+                "gauge",
+                "Hosts found in Redis.",
+                state.hosts,
+            ),
+            family(
+                "metrics_relay_connected",
+                "gauge",
+                "Whether Redis can be read.",
+                u64::from(state.fault.is_none()),
+            ),
+            family(
+                "metrics_relay_bytes",
+                "gauge",
+                "Memory that the rings take, in bytes.",
+                self.1.memory() as u64,
+            ),
+        ]
+    }
+}

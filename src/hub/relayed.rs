@@ -1,0 +1,180 @@
+//! What a hub needs in order to relay: messages keep the bytes of their origin, hosts come and go, and a position in an
+//! unknown stream is judged only once the store has been read to its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::locks::lock;
+use crate::millis::in_millis;
+use crate::protocol::{Frame, HostName, Numbered};
+
+use super::{HostLog, HostPublisher, Hub, Publisher, Retention};
+
+/// A relay keeps less than asked for rather than more memory than allowed, but never less than this.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// The part of a relay's hub that other hubs don't have.
+#[derive(Debug)]
+pub(super) struct Relaying {
+    /// How much of each log is kept now, in milliseconds.
+    retain: AtomicU64,
+}
+
+/// The part of a relay's log that other logs have no use for.
+#[derive(Debug)]
+pub(super) struct RelayedLog {
+    /// The store has been read to where it ended at this time, by [`Hub::now_ms`]. Never, at first; always, where there
+    /// is no store.
+    read_to_end: AtomicU64,
+    /// How many cursors wait for that.
+    waiting: AtomicU32,
+    /// The recording is over.
+    pub(super) ended: AtomicBool,
+    /// Nothing more will be added: if the host comes back, it has another log.
+    pub(super) is_forgotten: AtomicBool,
+}
+
+impl RelayedLog {
+    pub(super) fn new(relays: bool) -> Self {
+        Self {
+            read_to_end: AtomicU64::new(if relays { 0 } else { u64::MAX }),
+            waiting: AtomicU32::new(0),
+            ended: AtomicBool::new(false),
+            is_forgotten: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a position that was unknown at the time `now` may turn up in the store.
+    pub(super) fn may_find(&self, now: u64) -> bool {
+        self.read_to_end.load(Ordering::Acquire) < now
+    }
+
+    /// One more cursor waits, or one less.
+    pub(super) fn wait(&self, begins: bool) {
+        if begins {
+            self.waiting.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+impl Hub {
+    /// A hub without hosts, for a relay: a viewer waits for a host that doesn't exist yet.
+    #[must_use]
+    pub fn relaying(retention: Retention) -> Self {
+        let retain = AtomicU64::new(in_millis(retention.duration));
+        Self::of(retention, None, Some(Relaying { retain }))
+    }
+
+    /// Keeps less of every log if all of them together take more than `most` bytes, and more again once there is room.
+    /// Returns how much is kept now, if that has changed.
+    pub fn keep_within(&self, most: usize) -> Option<Duration> {
+        let relaying = self.shared.relaying.as_ref()?;
+        let logs = self.logs();
+        let used: usize = logs.iter().map(|log| lock(&log.ring).memory()).sum();
+        let wanted = in_millis(self.shared.retention.duration);
+        let retain = relaying.retain.load(Ordering::Relaxed);
+        let next = if most < used {
+            // A little less than would fit, so that it isn't reached again at once.
+            let share = u128::from(retain) * most as u128 * 9 / (used as u128 * 10);
+            u64::try_from(share).unwrap_or(retain)
+        } else if retain < wanted && used < most / 4 * 3 {
+            retain + retain / 10 + 1
+        } else {
+            retain
+        };
+        let next = next.clamp(in_millis(SHORTEST), wanted.max(in_millis(SHORTEST)));
+        if next < wanted || next != retain {
+            for log in &logs {
+                lock(&log.ring).retain(Duration::from_millis(next), next <= in_millis(SHORTEST));
+            }
+        }
+        relaying.retain.store(next, Ordering::Relaxed);
+        (next != retain).then(|| Duration::from_millis(next))
+    }
+
+    /// The memory that the logs take, in bytes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.logs().iter().map(|log| lock(&log.ring).memory()).sum()
+    }
+}
+
+impl Publisher {
+    /// As [`Publisher::host`], but viewers find the host only after [`HostPublisher::list`].
+    #[must_use]
+    pub fn unlisted_host(&self, host: &HostName) -> HostPublisher {
+        HostPublisher {
+            log: self.hub.new_log(host, self.timeline),
+            hub: self.hub.clone(),
+        }
+    }
+}
+
+impl HostPublisher {
+    /// Lets viewers find the host.
+    pub fn list(&self) {
+        let mut logs = lock(&self.hub.shared.logs);
+        self.hub.number(&self.log);
+        logs.insert(self.log.host.clone(), Arc::clone(&self.log));
+        drop(logs);
+        self.hub.wake();
+    }
+
+    /// Forgets the host: nobody finds it any more. Viewers that have read it keep their place, in case it comes back with
+    /// another log.
+    pub fn forget(&self) {
+        // One message shows those who are still reading where it ended.
+        lock(&self.log.ring).retain(Duration::ZERO, true);
+        let mut logs = lock(&self.hub.shared.logs);
+        let is_this = |it: &Arc<HostLog>| Arc::ptr_eq(it, &self.log);
+        if logs.get(&self.log.host).is_some_and(is_this) {
+            logs.remove(&self.log.host);
+        }
+        drop(logs);
+        let relayed = &self.log.relayed;
+        relayed.is_forgotten.store(true, Ordering::Release);
+        self.hub.note_move(&self.log);
+        self.wake();
+    }
+
+    /// As [`HostPublisher::add`], with the message's JSON as its origin has encoded it.
+    pub fn add_as_sent(&self, json: &[u8], message: Numbered) {
+        debug_assert_eq!(message.host, self.log.host, "it is of this host");
+        let now = self.hub.now_ms();
+        let frame = Frame::text(json, Some(&message.position()));
+        self.hub.shared.newest_push.store(now, Ordering::Relaxed);
+        lock(&self.log.ring).push(frame, message, now);
+        self.hub.note_move(&self.log);
+    }
+
+    /// The time for [`HostPublisher::read_to_end`].
+    #[must_use]
+    pub fn now(&self) -> u64 {
+        self.hub.now_ms()
+    }
+
+    /// The store has been read to where it ended at the time `at`, by [`HostPublisher::now`].
+    pub fn read_to_end(&self, at: u64) {
+        let relayed = &self.log.relayed;
+        relayed.read_to_end.fetch_max(at, Ordering::AcqRel);
+        if 0 < relayed.waiting.load(Ordering::Acquire) {
+            self.hub.note_move(&self.log);
+            self.wake();
+        }
+    }
+
+    /// The recording that this host is played from is over. Viewers of no other hosts get `end`.
+    pub fn end(&self) {
+        self.log.relayed.ended.store(true, Ordering::Release);
+        self.hub.note_move(&self.log);
+        self.wake();
+    }
+
+    /// What follows is not over.
+    pub fn continues(&self) {
+        self.log.relayed.ended.store(false, Ordering::Release);
+    }
+}

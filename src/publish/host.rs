@@ -1,0 +1,142 @@
+//! What is known of one host that is published.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::millis::in_millis;
+use crate::protocol::{Alert, AlertState, HostName, StreamId};
+use crate::redis::{EntryId, HostKeys, PublisherIdentity, Refresh, Standing, lane_of};
+
+use super::marks::Marks;
+
+/// Keys live this much longer than messages are wanted.
+const LONGER: Duration = Duration::from_secs(3600);
+
+/// A host, from one batch of messages to the next.
+#[derive(Debug)]
+pub(super) struct PublishedHost {
+    pub(super) keys: HostKeys,
+    pub(super) lane: usize,
+    pub(super) log: WrittenLog,
+    /// Who wrote last, when that was last read.
+    pub(super) origin: Option<PublisherIdentity>,
+    /// It is no longer published.
+    pub(super) is_stopped: bool,
+    /// The highest id that was written here, and when. Redis may have lost it since.
+    written: Option<(EntryId, Instant)>,
+    hellos: BTreeSet<EntryId>,
+    marks: Marks,
+    refreshed: Option<Instant>,
+}
+
+/// What has been written, and described. It changes only when a whole batch is written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WrittenLog {
+    /// The highest id in Redis.
+    pub(super) last: Option<EntryId>,
+    /// The stream that the hub's messages belong to.
+    pub(super) stream: Option<StreamId>,
+    /// The hello of the messages that follow, as it is stored, and the milliseconds between two samples.
+    pub(super) hello: Option<(Vec<u8>, u64)>,
+    /// The hello that was stored last, with its stream.
+    pub(super) stored: Option<(StreamId, Vec<u8>)>,
+    /// The alerts that fire.
+    pub(super) firing: Vec<Alert>,
+    /// The recording is over.
+    pub(super) is_over: bool,
+}
+
+impl WrittenLog {
+    /// Notes an alert that began or ceased to fire.
+    pub(super) fn note(&mut self, alert: Alert) {
+        let is_same = |other: &Alert| other.name == alert.name && other.metric == alert.metric;
+        self.firing.retain(|other| !is_same(other));
+        if alert.state == AlertState::Firing && self.firing.len() < crate::protocol::MOST_FIRING {
+            self.firing.push(alert);
+        }
+    }
+}
+
+impl PublishedHost {
+    pub(super) fn new(host: &HostName, keys: HostKeys) -> Self {
+        Self {
+            keys,
+            lane: lane_of(host),
+            log: WrittenLog::default(),
+            origin: None,
+            is_stopped: false,
+            written: None,
+            hellos: BTreeSet::new(),
+            marks: Marks::default(),
+            refreshed: None,
+        }
+    }
+
+    /// Takes over what Redis has. Returns whether it lacks something that was written.
+    pub(super) fn stands(&mut self, standing: Standing) -> bool {
+        let had = self.log.last.max(self.written.map(|(id, _)| id));
+        let has_lost = standing.last < had;
+        self.log.last = standing.last;
+        self.origin = standing.origin;
+        self.hellos = standing.hellos.into_iter().collect();
+        let stored = self.log.stored.as_ref().map(|(stream, _)| *stream);
+        if !self.hellos.iter().any(|id| Some(id.stream) == stored) {
+            self.log.stored = None;
+        }
+        self.refreshed = None;
+        has_lost
+    }
+
+    /// The message behind which to continue. If Redis has nothing, that is what was written last, if that is longer ago
+    /// than `retain`: its readers have it. `None` if Redis is to get whatever is not older than `retain`.
+    pub(super) fn place(&self, retain: Duration) -> Option<EntryId> {
+        let written = self.written.filter(|(_, at)| retain < at.elapsed());
+        self.log.last.or(written.map(|(id, _)| id))
+    }
+
+    /// Whether anything was ever written.
+    pub(super) fn is_written(&self) -> bool {
+        self.written.is_some()
+    }
+
+    /// What was written up to now is `log`, with these ids and hellos.
+    pub(super) fn wrote(
+        &mut self,
+        log: WrittenLog,
+        (ids, hellos): (&[EntryId], &[EntryId]),
+        (now, retain): (Instant, Duration),
+    ) {
+        self.log = log;
+        self.hellos.extend(hellos);
+        self.written = ids.last().map(|id| (*id, now)).or(self.written);
+        for id in ids {
+            self.marks.note(*id, now, retain);
+        }
+    }
+
+    /// What keeps its keys alive and drops what is old, if it is time for that.
+    pub(super) fn refresh(&mut self, now: Instant, retain: Duration) -> Option<Refresh> {
+        let every = (retain / 30).clamp(Duration::from_secs(1), Duration::from_secs(60));
+        if self.refreshed.is_some_and(|at| now < at + every) {
+            return None;
+        }
+        self.refreshed = Some(now);
+        let before = self.marks.before(now, retain);
+        let needed = before.and_then(|before| self.hellos.range(..=before).next_back().copied());
+        let old_hellos = match needed {
+            Some(needed) => {
+                let kept = self.hellos.split_off(&needed);
+                std::mem::replace(&mut self.hellos, kept)
+            }
+            None => BTreeSet::new(),
+        };
+        let interval = self.log.hello.as_ref().map_or(1, |(_, interval)| *interval);
+        Some(Refresh {
+            expire: (retain + LONGER).as_secs(),
+            before,
+            // Ids say nothing of time across streams: a source that keeps starting anew is only bounded by this.
+            most: in_millis(retain) / interval.max(1) * 2 + 1000,
+            old_hellos: old_hellos.into_iter().collect(),
+        })
+    }
+}

@@ -1,0 +1,74 @@
+//! Who writes a host's messages.
+
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+/// The server that a host's messages come from. Two servers with the same name can be told apart by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublisherIdentity {
+    /// A random name of the running process.
+    run: String,
+    /// A name of the machine that stays the same when the program is started again.
+    machine: String,
+    /// Where it can be found, for people.
+    pub address: String,
+}
+
+impl PublisherIdentity {
+    /// This process, on the machine called `machine`, where it listens at `address`.
+    #[must_use]
+    pub fn here(machine: &str, address: String) -> Self {
+        let mut random = [0; 8];
+        // Without random numbers, the address and the machine still identify it.
+        let _ = SystemRandom::new().fill(&mut random);
+        let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let machine = digest(&SHA256, format!("{machine} {}", id.trim()).as_bytes());
+        Self {
+            run: hex(&random),
+            machine: hex(&machine.as_ref()[..8]),
+            address,
+        }
+    }
+
+    /// As it is stored.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads what is stored; `None` if it is something else.
+    #[must_use]
+    pub fn decode(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// Whether the other is this process, or an earlier one in its place: at the same address of the same machine, there
+    /// can be only one at a time.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.run == other.run || (self.machine == other.machine && self.address == other.address)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_is_the_same_origin_and_a_namesake_is_not() {
+        let ours = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:8080)".into());
+        let stored = PublisherIdentity::decode(&ours.encode()).unwrap();
+        assert!(ours.is_same_as(&stored));
+        let restarted = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:8080)".into());
+        assert!(restarted.is_same_as(&stored) && restarted != stored);
+        let beside = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:9090)".into());
+        let elsewhere = PublisherIdentity::here("db-8", "db-7 (127.0.0.1:8080)".into());
+        assert!(!beside.is_same_as(&stored) && !elsewhere.is_same_as(&stored));
+        assert_eq!(PublisherIdentity::decode(b"{}"), None);
+    }
+}

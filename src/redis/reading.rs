@@ -1,0 +1,283 @@
+//! What publishers and relays read.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::{Pipeline, Value};
+
+use crate::millis::in_millis;
+
+use super::entry_id::EntryId;
+use super::fault::{RedisFault, RedisFaultKind};
+use super::keys::HostKeys;
+use super::lane::RedisLane;
+use super::origin::PublisherIdentity;
+use super::writing::{ALERTS, END, HELLO, MESSAGE, ORIGIN};
+
+/// Where a host stands in Redis, for its publisher.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Standing {
+    /// The highest id that the stream has ever had; `None` if there is none.
+    pub last: Option<EntryId>,
+    /// Who wrote last.
+    pub origin: Option<PublisherIdentity>,
+    /// The fields of hellos.
+    pub hellos: Vec<EntryId>,
+}
+
+/// An entry as found: nothing about it is certain but that it has an id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadEntry {
+    /// Its id.
+    pub id: EntryId,
+    /// The message; `None` if it has no such field.
+    pub json: Option<Vec<u8>>,
+}
+
+/// The new entries of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostEntries {
+    /// Which of the hosts that were asked for.
+    pub host: usize,
+    /// They, oldest first.
+    pub entries: Vec<ReadEntry>,
+}
+
+/// The hash of a host, as found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// The hellos, by the first message that each is valid for.
+    pub hellos: Vec<(EntryId, Vec<u8>)>,
+    /// The alerts that fire, as JSON.
+    pub alerts: Option<Vec<u8>>,
+    /// Who writes.
+    pub origin: Option<PublisherIdentity>,
+}
+
+impl RedisLane {
+    /// Where a host stands.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn standing(&mut self, keys: &HostKeys) -> Result<Standing, RedisFault> {
+        let mut commands = Pipeline::new();
+        commands.cmd("XINFO").arg("STREAM").arg(&keys.stream);
+        commands.cmd("HGET").arg(&keys.about).arg(ORIGIN);
+        commands.cmd("HKEYS").arg(&keys.about);
+        let answer = self.ask(&commands).await;
+        let (info, origin, fields): (Value, Option<Vec<u8>>, Vec<Vec<u8>>) = match answer {
+            Err(fault) if fault.kind == RedisFaultKind::NoKey => return Ok(Standing::default()),
+            other => other?,
+        };
+        Ok(Standing {
+            last: last_generated_id(info),
+            origin: origin.as_deref().and_then(PublisherIdentity::decode),
+            hellos: fields.iter().filter_map(|it| id_of(it)).collect(),
+        })
+    }
+
+    /// The entries of one host behind `after`, at most `most`.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn page(
+        &mut self,
+        keys: &HostKeys,
+        after: EntryId,
+        most: usize,
+    ) -> Result<Vec<ReadEntry>, RedisFault> {
+        let mut commands = Pipeline::new();
+        let range = commands.cmd("XRANGE").arg(&keys.stream);
+        range.arg(format!("({after}")).arg("+");
+        range.arg("COUNT").arg(most);
+        let (found,): (Value,) = self.ask(&commands).await?;
+        Ok(entries_of(found))
+    }
+
+    /// Waits up to `block` for entries behind the given ones, and reads at most `most` of each host.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn follow_hosts(
+        &mut self,
+        hosts: &[(&HostKeys, EntryId)],
+        most: usize,
+        block: Duration,
+    ) -> Result<Vec<HostEntries>, RedisFault> {
+        let mut commands = Pipeline::new();
+        let read = commands.cmd("XREAD").arg("COUNT").arg(most);
+        read.arg("BLOCK").arg(in_millis(block)).arg("STREAMS");
+        for (keys, _) in hosts {
+            read.arg(&keys.stream);
+        }
+        for (_, after) in hosts {
+            read.arg(after.to_string());
+        }
+        let (found,): (Value,) = self.ask(&commands).await?;
+        let places = hosts.iter().enumerate();
+        let places: HashMap<_, _> = places
+            .map(|(at, (keys, _))| (keys.stream.as_bytes(), at))
+            .collect();
+        let of_host = |it: Value| {
+            let mut pair = members_of(it).into_iter();
+            let key = bytes_of(pair.next()?)?;
+            Some(HostEntries {
+                host: *places.get(key.as_slice())?,
+                entries: entries_of(pair.next()?),
+            })
+        };
+        Ok(members_of(found).into_iter().filter_map(of_host).collect())
+    }
+
+    /// For each host, the field of its newest hello, and the id of its last message if it is over.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn newest_hellos(
+        &mut self,
+        hosts: &[&HostKeys],
+    ) -> Result<Vec<(Option<EntryId>, Option<EntryId>)>, RedisFault> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = Pipeline::new();
+        for keys in hosts {
+            let get = commands.cmd("HMGET").arg(&keys.about);
+            get.arg(HELLO).arg(END);
+        }
+        let found: Vec<(Text, Text)> = self.ask(&commands).await?;
+        let id = |text: Text| text.as_deref().and_then(id_of);
+        let ids = found.into_iter().map(|(hello, end)| (id(hello), id(end)));
+        Ok(ids.collect())
+    }
+
+    /// For each host, the id of its newest entry; `None` if there is no entry, or no key.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn newest_entries(
+        &mut self,
+        hosts: &[&HostKeys],
+    ) -> Result<Vec<Option<EntryId>>, RedisFault> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = Pipeline::new();
+        for keys in hosts {
+            let range = commands.cmd("XREVRANGE").arg(&keys.stream);
+            range.arg("+").arg("-").arg("COUNT").arg(1);
+        }
+        let found: Vec<Value> = self.ask(&commands).await?;
+        let newest = |found: Value| Some(entries_of(found).first()?.id);
+        Ok(found.into_iter().map(newest).collect())
+    }
+
+    /// The hash of a host.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn about(&mut self, keys: &HostKeys) -> Result<About, RedisFault> {
+        let mut commands = Pipeline::new();
+        commands.cmd("HGETALL").arg(&keys.about);
+        let (found,): (Vec<(Vec<u8>, Vec<u8>)>,) = self.ask(&commands).await?;
+        let mut about = About::default();
+        for (field, value) in found {
+            match std::str::from_utf8(&field) {
+                Ok(ALERTS) => about.alerts = Some(value),
+                Ok(ORIGIN) => about.origin = PublisherIdentity::decode(&value),
+                _ => about.hellos.extend(id_of(&field).map(|id| (id, value))),
+            }
+        }
+        Ok(about)
+    }
+
+    /// The highest id that the host's stream has ever had; `None` if there is no stream.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn last_id(&mut self, keys: &HostKeys) -> Result<Option<EntryId>, RedisFault> {
+        Ok(self.standing(keys).await?.last)
+    }
+}
+
+/// A field of a hash, if it is there.
+type Text = Option<Vec<u8>>;
+
+/// The id in `text`.
+fn id_of(text: &[u8]) -> Option<EntryId> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+/// The members of an array; none of anything else.
+fn members_of(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(members) => members,
+        _ => Vec::new(),
+    }
+}
+
+fn bytes_of(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// The entries that a range or a read has found. Not read by the crate, which would refuse all of them for the sake of
+/// one that has a strange field.
+fn entries_of(value: Value) -> Vec<ReadEntry> {
+    members_of(value).into_iter().filter_map(entry_of).collect()
+}
+
+fn entry_of(value: Value) -> Option<ReadEntry> {
+    let mut parts = members_of(value).into_iter();
+    let id = bytes_of(parts.next()?)?;
+    let mut fields = members_of(parts.next()?).into_iter();
+    let mut json = None;
+    while let (Some(name), Some(value)) = (fields.next(), fields.next()) {
+        if bytes_of(name)? == MESSAGE.as_bytes() {
+            json = bytes_of(value);
+        }
+    }
+    Some(ReadEntry {
+        id: id_of(&id)?,
+        json,
+    })
+}
+
+fn last_generated_id(info: Value) -> Option<EntryId> {
+    let mut parts = members_of(info).into_iter();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        if bytes_of(name)? == b"last-generated-id" {
+            return id_of(&bytes_of(value)?);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_strange_entry_does_not_hide_the_others() {
+        let entry = |id: &str, fields| Value::Array(vec![text(id), Value::Array(fields)]);
+        let strange = Value::BulkString(vec![0xff, 0xfe]);
+        let found = entries_of(Value::Array(vec![
+            entry("5-1", vec![strange, text("x")]),
+            entry("5-2", vec![text("m"), text("{}")]),
+            Value::Nil,
+            entry("5-3", Vec::new()),
+            entry("5-x", Vec::new()),
+        ]));
+        let ids: Vec<_> = found.iter().map(|it| it.id.to_string()).collect();
+        assert_eq!(ids, ["5-1", "5-2", "5-3"]);
+        assert_eq!(found[1].json.as_deref(), Some(&b"{}"[..]));
+        assert_eq!((&found[0].json, &found[2].json), (&None, &None));
+        assert_eq!(entries_of(Value::Nil), []);
+    }
+}

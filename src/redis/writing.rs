@@ -1,0 +1,133 @@
+//! What a publisher writes.
+
+use redis::Pipeline;
+
+use super::entry_id::EntryId;
+use super::fault::RedisFault;
+use super::keys::HostKeys;
+use super::lane::RedisLane;
+use super::origin::PublisherIdentity;
+
+/// The field of an entry that holds the message.
+pub(super) const MESSAGE: &str = "m";
+
+/// The field that names the newest hello.
+pub(super) const HELLO: &str = "hello";
+
+/// The field with the alerts that fire.
+pub(super) const ALERTS: &str = "alerts";
+
+/// The field of a recording that is over: the id of its last message.
+pub(super) const END: &str = "end";
+
+/// The field that says who writes.
+pub(super) const ORIGIN: &str = "origin";
+
+/// Commands for hosts of one lane. Either all of them are carried out, or none, unless an id is refused.
+///
+/// The hash of a host has these fields:
+///
+/// | field | value |
+/// |---|---|
+/// | `<stream>-<seq>` | the `hello` of the messages from this one on |
+/// | `hello` | the newest of those fields |
+/// | `alerts` | the alerts that fire: `{"at":"<stream>-<seq>","firing":[…]}` |
+/// | `end` | the id of a recording's last message, once it is over |
+/// | `origin` | who writes |
+#[derive(Debug, Default)]
+pub struct LaneWrites {
+    commands: Pipeline,
+}
+
+/// How long what is written is kept.
+#[derive(Debug, Clone)]
+pub struct Refresh {
+    /// Keys are gone so many seconds later, unless they are refreshed again.
+    pub expire: u64,
+    /// Messages before this one are no longer wanted.
+    pub before: Option<EntryId>,
+    /// There are at most about so many messages.
+    pub most: u64,
+    /// Fields of hellos that no message needs any more.
+    pub old_hellos: Vec<EntryId>,
+}
+
+impl LaneWrites {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Adds a message.
+    pub fn entry(&mut self, keys: &HostKeys, id: EntryId, json: &[u8]) {
+        let add = self.commands.cmd("XADD").arg(&keys.stream);
+        add.arg(id.to_string()).arg(MESSAGE).arg(json).ignore();
+    }
+
+    /// Describes the messages from `from` on, and says who writes them. They are not over.
+    pub fn hello(
+        &mut self,
+        keys: &HostKeys,
+        from: EntryId,
+        json: &[u8],
+        origin: &PublisherIdentity,
+    ) {
+        let from = from.to_string();
+        let set = self.commands.cmd("HSET").arg(&keys.about);
+        set.arg(&from).arg(json).arg(HELLO).arg(&from);
+        set.arg(ORIGIN).arg(origin.encode()).ignore();
+        let over = self.commands.cmd("HDEL").arg(&keys.about);
+        over.arg(END).ignore();
+    }
+
+    /// Sets the alerts that fire, as JSON.
+    pub fn alerts(&mut self, keys: &HostKeys, json: &[u8]) {
+        let set = self.commands.cmd("HSET").arg(&keys.about);
+        set.arg(ALERTS).arg(json).ignore();
+    }
+
+    /// The recording is over.
+    pub fn end(&mut self, keys: &HostKeys, last: EntryId) {
+        let set = self.commands.cmd("HSET").arg(&keys.about);
+        set.arg(END).arg(last.to_string()).ignore();
+    }
+
+    /// Keeps the keys alive, and drops what is old.
+    pub fn refresh(&mut self, keys: &HostKeys, refresh: &Refresh) {
+        let Refresh {
+            expire,
+            before,
+            most,
+            old_hellos,
+        } = refresh;
+        if let Some(before) = before {
+            let trim = self.commands.cmd("XTRIM").arg(&keys.stream);
+            trim.arg("MINID").arg("~").arg(before.to_string()).ignore();
+        }
+        let trim = self.commands.cmd("XTRIM").arg(&keys.stream);
+        trim.arg("MAXLEN").arg("~").arg(*most).ignore();
+        if !old_hellos.is_empty() {
+            let old: Vec<_> = old_hellos.iter().map(ToString::to_string).collect();
+            let remove = self.commands.cmd("HDEL").arg(&keys.about);
+            remove.arg(&old).ignore();
+        }
+        for key in [&keys.stream, &keys.about] {
+            self.commands.cmd("EXPIRE").arg(key).arg(*expire).ignore();
+        }
+    }
+}
+
+impl RedisLane {
+    /// Carries out `writes`.
+    ///
+    /// # Errors
+    /// When it is in doubt whether they were carried out, or were refused.
+    pub async fn write(&mut self, mut writes: LaneWrites) -> Result<(), RedisFault> {
+        if 1 < writes.commands.len() {
+            // One that lacks memory would otherwise refuse the first, and accept the next once memory is free.
+            writes.commands.atomic();
+        }
+        self.ask::<()>(&writes.commands).await
+    }
+}
