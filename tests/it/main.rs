@@ -29,6 +29,7 @@ mod ended;
 mod errors;
 mod example;
 mod far;
+mod fleet_example;
 mod foreign;
 mod fuzzed;
 mod gate;
