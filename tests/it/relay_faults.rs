@@ -106,6 +106,26 @@ fn redis_pauses_longer_than_anybody_waits_for_an_answer() {
 }
 
 #[test]
+fn a_live_host_catches_up_after_a_pause_of_20_seconds() {
+    let redis = RedisServer::start();
+    let dir = tempfile::tempdir().unwrap();
+    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let relay = relay(&redis.url()).start();
+    let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
+    wait_for_rows(&recorded, 5);
+    redis.cli(&["CLIENT", "PAUSE", "20000", "ALL"]);
+    // More than come in 20 s, one each 200 ms.
+    Viewer::connect(origin.url(), "").numbered(120);
+    let rows = text(&recorded).lines().count();
+    wait_for_rows(&recorded, rows.max(120));
+    record.signal(Signal::INT);
+    record.wait().success();
+    let rows = read(&recorded);
+    assert_unbroken(&rows);
+    assert!(rows.iter().all(|row| row.seq().is_some()), "without a gap");
+}
+
+#[test]
 fn redis_is_full_for_a_while() {
     let redis = RedisServer::start();
     let flow = Flow::start(&redis.url());
