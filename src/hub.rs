@@ -347,8 +347,23 @@ pub struct HostPublisher {
 impl HostPublisher {
     /// Describes the messages that follow. Viewers get it as a `hello` before them.
     pub fn announce(&self, announcement: Announcement) {
+        self.announce_with(announcement, None);
+    }
+
+    /// As [`HostPublisher::announce`], for a stream at whose begin these alerts fire already. No viewer is told of one
+    /// without the other.
+    pub fn announce_firing(&self, announcement: Announcement, firing: Vec<Alert>) {
+        self.announce_with(announcement, Some(firing));
+    }
+
+    fn announce_with(&self, announcement: Announcement, firing: Option<Vec<Alert>>) {
         let announcement = Arc::new(announcement);
-        lock(&self.log.ring).announce(Arc::clone(&announcement));
+        let mut ring = lock(&self.log.ring);
+        ring.announce(Arc::clone(&announcement));
+        if let Some(firing) = firing {
+            ring.continue_firing(firing);
+        }
+        drop(ring);
         if let Some(past) = &self.log.past {
             past.announced(&self.log.host, &announcement);
         }

@@ -92,8 +92,7 @@ impl Sequence {
     pub fn begin_stream(&mut self, announcement: Announcement) {
         let firing = self.publisher.firing();
         self.numbers = Numbers::default();
-        self.publisher.announce(announcement);
-        self.publisher.continue_firing(firing);
+        self.publisher.announce_firing(announcement, firing);
     }
 
     /// Forgets all messages and numbers, as a server that restarts. An announcement must follow.

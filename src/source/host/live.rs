@@ -97,12 +97,13 @@ impl<A: Audience> Live<A> {
         let mut sequence = Sequence::new(publisher.host(&self.name));
         let mut sampler = Sampler::new(self.options).with_applications(self.inbox.clone());
         let mut announced = Announced::of(&sampler);
-        sequence.announce(self.announcement(&sampler));
         let mut alerts = self.host_alerts();
-        if let Some(alerts) = &mut alerts {
-            let firing = alerts.continue_firing(std::mem::take(&mut self.firing));
-            sequence.publisher().continue_firing(firing);
-        }
+        let fired = std::mem::take(&mut self.firing);
+        let firing = alerts.as_mut().map(|it| it.continue_firing(fired));
+        let announcement = self.announcement(&sampler);
+        sequence
+            .publisher()
+            .announce_firing(announcement, firing.unwrap_or_default());
         let mut due = Instant::now() + self.interval.min(FIRST_SAMPLE);
         sampler.prepare(due);
         let mut samples = 0;
