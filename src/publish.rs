@@ -109,8 +109,9 @@ impl Publication {
     pub async fn finish(mut self, patience: Duration) -> bool {
         self.last_call.cancel();
         let done = self.done.wait_for(|done| *done);
-        let in_time = tokio::time::timeout(patience, done).await.is_ok();
+        // A thread that has died has not finished.
+        let is_done = matches!(tokio::time::timeout(patience, done).await, Ok(Ok(_)));
         self.stop.cancel();
-        in_time
+        is_done
     }
 }

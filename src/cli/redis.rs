@@ -18,7 +18,7 @@ pub struct RedisArgs {
     /// a cluster: redis://A:PORT,B:PORT. Messages stay there as long as --retain says.
     // Not parsed by clap, whose errors repeat the value: it may hold a secret.
     #[arg(long, value_name = "URL")]
-    pub publish: Option<String>,
+    publish: Option<String>,
 
     /// Log in to Redis with the password in this file
     #[arg(long, value_name = "FILE")]
@@ -34,6 +34,27 @@ pub struct RedisArgs {
 }
 
 impl RedisArgs {
+    /// The Redis to publish to, if one is given.
+    ///
+    /// # Errors
+    /// One line that says what is wrong and what to write.
+    pub fn published_to(&self) -> Result<Option<RedisOptions>, String> {
+        match (
+            &self.publish,
+            &self.redis_password_file,
+            &self.redis_ca_cert,
+        ) {
+            (Some(url), _, _) => self.options("--publish", url).map(Some),
+            (None, Some(_), _) => {
+                Err("--redis-password-file is for a Redis: add --publish URL".to_owned())
+            }
+            (None, None, Some(_)) => {
+                Err("--redis-ca-cert is for a Redis: add --publish URL".to_owned())
+            }
+            (None, None, None) => Ok(None),
+        }
+    }
+
     /// The Redis at `url`, which was given with `flag`.
     ///
     /// # Errors

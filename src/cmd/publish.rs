@@ -22,21 +22,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The Redis to publish to, if one is given.
 pub(super) fn options(args: &RedisArgs) -> Result<Option<RedisOptions>, Failure> {
-    let url = args.publish.as_deref();
-    let options = url.map(|url| args.options("--publish", url));
-    options.transpose().map_err(Failure::usage)
+    args.published_to().map_err(Failure::usage)
 }
 
 /// What would come of the flags. Nothing is sent.
 pub(super) fn finding(args: &RedisArgs) -> Option<Finding> {
-    let url = args.publish.as_deref()?;
-    Some(match args.options("--publish", url) {
-        Ok(options) => Finding::Notable(format!(
+    let options = args.published_to().transpose()?;
+    Some(options.map_or_else(Finding::Fault, |options| {
+        Finding::Notable(format!(
             "publishes to {}, which is not asked whether it takes anything",
             options.address
-        )),
-        Err(reason) => Finding::Fault(reason),
-    })
+        ))
+    }))
 }
 
 /// Starts to publish this host, if that is wanted. Its source begins a stream above the `floor`.
@@ -195,7 +192,10 @@ impl Countable for PublicationReport {
                 name: "metrics_publish_connected",
                 kind: "gauge",
                 help: "Whether Redis takes what is published.",
-                numbers: vec![(None, u64::from(state.is_connected))],
+                numbers: vec![(
+                    None,
+                    u64::from(state.is_connected && state.stopped.is_empty()),
+                )],
             },
         ]
     }

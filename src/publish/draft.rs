@@ -115,11 +115,12 @@ impl WriteDraft {
                 .map(|(stream, json)| (*stream, json));
             let is_new = hello != stored;
             if let Some((_, hello)) = hello.filter(|_| is_new) {
-                writes.hello(&host.keys, id, hello, origin);
+                let from = host.valid_from(id);
+                writes.hello(&host.keys, from, hello, origin);
                 draft.log.stored = Some((stream, hello.clone()));
-                draft.hellos.push(id);
+                draft.hellos.push(from);
             }
-            writes.entry(&host.keys, id, json);
+            writes.entry(&host.keys, id, json, draft.log.last.is_none());
             if is_new || is_alert {
                 writes.alerts(&host.keys, &stored_alerts(id, &draft.log.firing));
             }

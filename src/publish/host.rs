@@ -10,7 +10,7 @@ use crate::redis::{EntryId, HostKeys, PublisherIdentity, Refresh, Standing, lane
 use super::marks::Marks;
 
 /// Keys live this much longer than messages are wanted.
-const LONGER: Duration = Duration::from_secs(3600);
+pub(super) const LONGER: Duration = Duration::from_secs(3600);
 
 /// A host, from one batch of messages to the next.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(super) struct PublishedHost {
     /// The highest id that was written here, and when. Redis may have lost it since.
     written: Option<(EntryId, Instant)>,
     hellos: BTreeSet<EntryId>,
+    /// The oldest entry that Redis had when this was last read.
+    oldest: Option<EntryId>,
     marks: Marks,
     refreshed: Option<Instant>,
 }
@@ -67,6 +69,7 @@ impl PublishedHost {
             is_stopped: false,
             written: None,
             hellos: BTreeSet::new(),
+            oldest: None,
             marks: Marks::default(),
             refreshed: None,
         }
@@ -77,10 +80,11 @@ impl PublishedHost {
         let had = self.log.last.max(self.written.map(|(id, _)| id));
         let has_lost = standing.last < had;
         self.log.last = standing.last;
+        self.oldest = standing.oldest;
         self.origin = standing.origin;
-        self.hellos = standing.hellos.into_iter().collect();
-        let stored = self.log.stored.as_ref().map(|(stream, _)| *stream);
-        if !self.hellos.iter().any(|id| Some(id.stream) == stored) {
+        let stored = std::mem::replace(&mut self.hellos, standing.hellos.into_iter().collect());
+        let is_stored = stored.last().is_some_and(|it| self.hellos.contains(it));
+        if has_lost || !is_stored {
             self.log.stored = None;
         }
         self.refreshed = None;
@@ -92,6 +96,24 @@ impl PublishedHost {
     pub(super) fn place(&self, retain: Duration) -> Option<EntryId> {
         let written = self.written.filter(|(_, at)| retain < at.elapsed());
         self.log.last.or(written.map(|(id, _)| id))
+    }
+
+    /// The message from which on a hello is valid that comes before the message `id`. If all hellos of its stream are lost,
+    /// it stands for them, too.
+    pub(super) fn valid_from(&self, id: EntryId) -> EntryId {
+        let is_of_stream = |other: &EntryId| other.stream == id.stream;
+        let oldest = self.oldest.filter(is_of_stream);
+        match oldest {
+            Some(oldest) if !self.hellos.iter().any(is_of_stream) => oldest.min(id),
+            _ => id,
+        }
+    }
+
+    /// Whether what `origin` writes is a continuation of what Redis has. Once this process has written, it knows its own.
+    pub(super) fn is_ours(&self, here: &PublisherIdentity) -> bool {
+        self.origin.as_ref().is_none_or(|origin| {
+            origin.is_same_run(here) || (self.written.is_none() && origin.is_same_as(here))
+        })
     }
 
     /// Whether anything was ever written.
@@ -122,7 +144,8 @@ impl PublishedHost {
         }
         self.refreshed = Some(now);
         let before = self.marks.before(now, retain);
-        let needed = before.and_then(|before| self.hellos.range(..=before).next_back().copied());
+        let oldest = before.max(self.oldest);
+        let needed = oldest.and_then(|oldest| self.hellos.range(..=oldest).next_back().copied());
         let old_hellos = match needed {
             Some(needed) => {
                 let kept = self.hellos.split_off(&needed);
@@ -138,5 +161,79 @@ impl PublishedHost {
             most: in_millis(retain) / interval.max(1) * 2 + 1000,
             old_hellos: old_hellos.into_iter().collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::redis::KeySpace;
+
+    const fn id(seq: u64) -> EntryId {
+        EntryId {
+            stream: StreamId(7),
+            seq,
+        }
+    }
+
+    /// A host of which Redis has 1 to 9, and hellos of 1 and 5, written here.
+    fn written() -> PublishedHost {
+        let name: HostName = "web-1".parse().unwrap();
+        let mut host = PublishedHost::new(&name, KeySpace::new("x").unwrap().of(&name));
+        let log = WrittenLog {
+            last: Some(id(9)),
+            stored: Some((StreamId(7), b"{}".to_vec())),
+            ..WrittenLog::default()
+        };
+        let now = (Instant::now(), Duration::from_secs(60));
+        host.wrote(log, (&[id(9)], &[id(1), id(5)]), now);
+        host
+    }
+
+    fn standing(last: u64, hellos: &[u64]) -> Standing {
+        Standing {
+            last: Some(id(last)),
+            oldest: Some(id(1)),
+            hellos: hellos.iter().copied().map(id).collect(),
+            ..Standing::default()
+        }
+    }
+
+    #[test]
+    fn a_hello_is_written_again_unless_the_newest_is_there() {
+        for (standing, is_stored) in [
+            (standing(9, &[1, 5]), true),
+            (standing(9, &[1]), false),
+            (standing(9, &[]), false),
+            // It may have been changed by what is lost.
+            (standing(8, &[1, 5]), false),
+        ] {
+            let mut host = written();
+            host.stands(standing.clone());
+            assert_eq!(host.log.stored.is_some(), is_stored, "{standing:?}");
+        }
+    }
+
+    #[test]
+    fn a_hello_stands_for_lost_ones_of_its_stream() {
+        let mut host = written();
+        host.stands(standing(9, &[1]));
+        assert_eq!(host.valid_from(id(10)), id(10));
+        host.stands(standing(9, &[]));
+        assert_eq!(host.valid_from(id(10)), id(1));
+    }
+
+    #[test]
+    fn a_copy_of_this_machine_is_another_origin_once_this_one_has_written() {
+        let here = || PublisherIdentity::here("db-7", "db-7 (127.0.0.1:8080)".into());
+        let (ours, copy) = (here(), here());
+        let mut host = written();
+        host.origin = Some(ours.clone());
+        assert!(host.is_ours(&ours));
+        host.origin = Some(copy);
+        assert!(!host.is_ours(&ours));
+        // An earlier process wrote it.
+        host.written = None;
+        assert!(host.is_ours(&ours));
     }
 }

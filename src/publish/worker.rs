@@ -1,14 +1,14 @@
 //! The loop that writes: read from the hub, write to Redis, and after a fault find out where to continue.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::try_join_all;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Batch, Head, Hub, Subscription};
-use crate::locks::lock;
 use crate::protocol::{Frame, HostName, Position, Query, StreamId};
 use crate::redis::{
     LANES, LaneWrites, RedisFault, RedisFaultKind, RedisLane, RedisOptions, RetryWaits,
@@ -16,7 +16,7 @@ use crate::redis::{
 
 use super::PublicationOptions;
 use super::draft::WriteDraft;
-use super::host::PublishedHost;
+use super::host::{LONGER, PublishedHost};
 use super::presence::{give_last_sign_of_life, keep_giving_signs_of_life};
 use super::status::PublicationStatus;
 
@@ -28,9 +28,6 @@ const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often keys are looked after when nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-
-/// Keys are kept alive this much longer than messages are wanted.
-const LONGER: Duration = Duration::from_secs(3600);
 
 /// No stream has a higher id: it would have more than 12 digits.
 const LAST_STREAM: u64 = 36_u64.pow(12) - 1;
@@ -44,7 +41,7 @@ pub(super) struct Worker {
     last_call: CancellationToken,
     lanes: Vec<RedisLane>,
     hosts: BTreeMap<HostName, PublishedHost>,
-    present: Arc<Mutex<Vec<HostName>>>,
+    present: watch::Sender<Vec<HostName>>,
     /// What it reads from. Kept through an outage, so that a replay waits; `None` once it has waited long enough.
     subscription: Option<Subscription>,
     /// Read, but perhaps not written.
@@ -76,7 +73,7 @@ impl Worker {
             status,
             last_call,
             hosts: BTreeMap::new(),
-            present: Arc::default(),
+            present: watch::Sender::default(),
             pending: Vec::new(),
             is_placed: false,
             began: Instant::now(),
@@ -86,13 +83,12 @@ impl Worker {
     /// Publishes until the recording is over, or, after the last call, until everything is written.
     pub(super) async fn run(mut self) {
         let expire = self.options.retain + LONGER;
-        let present = (Arc::clone(&self.redis), Arc::clone(&self.present));
-        let (redis, hosts) = present.clone();
+        let (redis, present) = (Arc::clone(&self.redis), self.present.subscribe());
         tokio::select! {
-            () = keep_giving_signs_of_life(redis, hosts, expire) => {}
+            () = keep_giving_signs_of_life(Arc::clone(&redis), present.clone(), expire) => {}
             () = self.keep_writing() => {}
         }
-        give_last_sign_of_life(present.0, present.1, expire).await;
+        give_last_sign_of_life(redis, present, expire).await;
     }
 
     async fn keep_writing(&mut self) {
@@ -103,8 +99,10 @@ impl Worker {
             let Err(fault) = self.write_all().await else {
                 return;
             };
-            if fault.kind != RedisFaultKind::RefusedId {
-                self.status.lost(&fault);
+            match fault.kind {
+                RedisFaultKind::RefusedId => {}
+                RedisFaultKind::LostKey => tracing::warn!("{fault}; publishing it again"),
+                _ => self.status.lost(&fault),
             }
             if written < self.status.written() {
                 (waits, lost) = (RetryWaits::default(), None);
@@ -120,7 +118,6 @@ impl Worker {
     /// Writes until the end, or until something goes wrong.
     async fn write_all(&mut self) -> Result<(), RedisFault> {
         self.place().await?;
-        self.status.connected();
         loop {
             self.write_pending().await?;
             let Some(subscription) = &mut self.subscription else {
@@ -141,6 +138,7 @@ impl Worker {
                 return Ok(());
             }
             self.refresh().await?;
+            self.status.connected();
             tokio::select! {
                 () = self.head.changed() => {}
                 () = tokio::time::sleep(TICK) => {}
@@ -221,7 +219,12 @@ impl Worker {
         let hosts = self.hosts.iter();
         let is_present = |host: &PublishedHost| !host.is_stopped && host.log.stored.is_some();
         let present = hosts.filter(|(_, host)| is_present(host));
-        *lock(&self.present) = present.map(|(name, _)| name.clone()).collect();
+        let present = present.map(|(name, _)| name.clone()).collect();
+        self.present.send_if_modified(|known| {
+            let is_new = *known != present;
+            *known = present;
+            is_new
+        });
     }
 
     /// Writes what has been read.
@@ -241,10 +244,11 @@ impl Worker {
         }
         let writes = std::mem::take(&mut draft.lanes);
         self.write(writes).await?;
+        self.status.connected();
         self.status.wrote(draft.messages());
         draft.commit(&mut self.hosts, (now, self.options.retain));
         self.pending.clear();
-        if lock(&self.present).len() < self.hosts.len() {
+        if self.present.borrow().len() < self.hosts.len() {
             self.note_present();
         }
         Ok(())
@@ -296,7 +300,7 @@ impl Worker {
                 continue;
             }
             let origin = &self.options.origin;
-            let other = host.origin.as_ref().filter(|it| !it.is_same_as(origin));
+            let other = host.origin.as_ref().filter(|_| !host.is_ours(origin));
             match (&self.options.begin_above, other) {
                 (Some(begin_above), None) if theirs.0 < LAST_STREAM => begin_above(theirs),
                 (_, other) => {
@@ -316,6 +320,9 @@ impl Worker {
 
 fn conflict(ours: StreamId, theirs: StreamId, other: Option<&str>, here: &str) -> String {
     match other {
+        Some(other) if other == here => format!(
+            "two servers use this name, both of them as {here}; give one of them another with --name"
+        ),
         Some(other) => {
             let other = crate::protocol::shown(other);
             format!(

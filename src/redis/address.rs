@@ -157,8 +157,14 @@ fn parse_place(text: &str) -> Result<ServerPlace, String> {
     }
     let port = match port {
         None => REDIS_PORT,
-        Some(port) if is_port(port) => port.parse().ok().filter(|it| *it != 0).ok_or_else(wrong)?,
-        Some(_) => return Err(wrong()),
+        // It isn't repeated: it may be a password in the wrong place.
+        Some(port) => {
+            let number = Some(port).filter(|it| is_port(it));
+            let number = number.and_then(|it| it.parse().ok()).filter(|it| *it != 0);
+            number.ok_or_else(|| {
+                format!("what follows '{host}:' is not a port of Redis: write {host}:{REDIS_PORT}")
+            })?
+        }
     };
     Ok(ServerPlace::Tcp(host.to_owned(), port))
 }
@@ -194,9 +200,12 @@ mod tests {
             ("redis://me:hunter2@db", "--redis-password-file"),
             ("redis://me:hunter2:x@db", "--redis-password-file"),
             ("redis://", "'' is not an address"),
-            ("redis://db:x", "'db:x' is not an address"),
-            ("redis://db:0", "'db:0' is not an address"),
-            ("redis://db:99999", "is not an address"),
+            (
+                "redis://db:hunter2",
+                "'db:' is not a port of Redis: write db:6379",
+            ),
+            ("redis://db:0", "'db:' is not a port"),
+            ("redis://db:99999", "'db:' is not a port"),
             ("redis://[::1", "is not an address"),
             ("redis://[db]:1", "is not an address"),
             ("redis://a,,b", "'' is not an address"),

@@ -13,6 +13,8 @@ pub enum RedisFaultKind {
     NoKey,
     /// A key holds something else.
     WrongType,
+    /// A key that was written is gone.
+    LostKey,
 }
 
 /// Redis failed, or refused something.
@@ -44,6 +46,15 @@ impl RedisFault {
             kind,
             place: place.to_owned(),
             reason: text,
+        }
+    }
+
+    /// A key that was written is gone.
+    pub(super) fn lost_key(place: &str) -> Self {
+        Self {
+            kind: RedisFaultKind::LostKey,
+            place: place.to_owned(),
+            reason: "what was written is gone".to_owned(),
         }
     }
 

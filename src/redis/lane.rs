@@ -116,6 +116,11 @@ impl RedisLane {
         self.moved = Some(ServerPlace::Tcp(host, port));
     }
 
+    /// A key is gone that this lane has written.
+    pub(super) fn lost_key(&self) -> RedisFault {
+        RedisFault::lost_key(&self.place().to_string())
+    }
+
     /// Gives up a connection, and turns to the next server.
     fn failed(&mut self, error: RedisError, place: &ServerPlace) -> RedisFault {
         let fault = RedisFault::of(error, &place.to_string());

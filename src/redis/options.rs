@@ -8,6 +8,10 @@ use redis::{
     TlsCertificates,
 };
 
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
 use super::address::{RedisAddress, ServerPlace};
 use super::fault::RedisFault;
 use super::keys::KeySpace;
@@ -53,15 +57,21 @@ impl RedisPassword {
 /// One line that names the file.
 pub fn read_authorities(path: &Path) -> Result<Vec<u8>, String> {
     let pem = read(path, "certificates")?;
-    let mark = b"-----BEGIN CERTIFICATE-----";
-    if pem.windows(mark.len()).any(|window| window == mark) {
+    if is_usable(&pem) {
         Ok(pem)
     } else {
         Err(format!(
-            "there is no certificate in PEM in '{}'",
+            "there is no usable certificate in PEM in '{}'",
             path.display()
         ))
     }
+}
+
+/// Whether there are certificates in it, and nothing is wrong with any of them.
+fn is_usable(pem: &[u8]) -> bool {
+    let mut store = RootCertStore::empty();
+    let mut found = CertificateDer::pem_slice_iter(pem);
+    found.all(|it| it.is_ok_and(|it| store.add(it).is_ok())) && !store.is_empty()
 }
 
 fn read(path: &Path, what: &str) -> Result<Vec<u8>, String> {

@@ -43,11 +43,17 @@ impl PublisherIdentity {
         serde_json::from_slice(json).ok()
     }
 
+    /// Whether the other is this process.
+    #[must_use]
+    pub fn is_same_run(&self, other: &Self) -> bool {
+        self.run == other.run
+    }
+
     /// Whether the other is this process, or an earlier one in its place: at the same address of the same machine, there
-    /// can be only one at a time.
+    /// can be only one at a time. A copy of a machine looks the same, though.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
-        self.run == other.run || (self.machine == other.machine && self.address == other.address)
+        self.is_same_run(other) || (self.machine == other.machine && self.address == other.address)
     }
 }
 
@@ -63,9 +69,9 @@ mod tests {
     fn a_restart_is_the_same_origin_and_a_namesake_is_not() {
         let ours = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:8080)".into());
         let stored = PublisherIdentity::decode(&ours.encode()).unwrap();
-        assert!(ours.is_same_as(&stored));
+        assert!(ours.is_same_run(&stored) && ours.is_same_as(&stored));
         let restarted = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:8080)".into());
-        assert!(restarted.is_same_as(&stored) && restarted != stored);
+        assert!(restarted.is_same_as(&stored) && !restarted.is_same_run(&stored));
         let beside = PublisherIdentity::here("db-7", "db-7 (127.0.0.1:9090)".into());
         let elsewhere = PublisherIdentity::here("db-8", "db-7 (127.0.0.1:8080)".into());
         assert!(!beside.is_same_as(&stored) && !elsewhere.is_same_as(&stored));

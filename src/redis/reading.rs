@@ -19,6 +19,8 @@ use super::writing::{ALERTS, END, HELLO, MESSAGE, ORIGIN};
 pub struct Standing {
     /// The highest id that the stream has ever had; `None` if there is none.
     pub last: Option<EntryId>,
+    /// The id of the oldest entry; `None` if there is none.
+    pub oldest: Option<EntryId>,
     /// Who wrote last.
     pub origin: Option<PublisherIdentity>,
     /// The fields of hellos.
@@ -69,8 +71,10 @@ impl RedisLane {
             Err(fault) if fault.kind == RedisFaultKind::NoKey => return Ok(Standing::default()),
             other => other?,
         };
+        let (last, oldest) = ends_of(info);
         Ok(Standing {
-            last: last_generated_id(info),
+            last,
+            oldest,
             origin: origin.as_deref().and_then(PublisherIdentity::decode),
             hellos: fields.iter().filter_map(|it| id_of(it)).collect(),
         })
@@ -245,14 +249,18 @@ fn entry_of(value: Value) -> Option<ReadEntry> {
     })
 }
 
-fn last_generated_id(info: Value) -> Option<EntryId> {
+/// The highest id that a stream has ever had, and that of its oldest entry.
+fn ends_of(info: Value) -> (Option<EntryId>, Option<EntryId>) {
+    let (mut last, mut oldest) = (None, None);
     let mut parts = members_of(info).into_iter();
     while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-        if bytes_of(name)? == b"last-generated-id" {
-            return id_of(&bytes_of(value)?);
+        match bytes_of(name).as_deref() {
+            Some(b"last-generated-id") => last = bytes_of(value).and_then(|it| id_of(&it)),
+            Some(b"first-entry") => oldest = entry_of(value).map(|it| it.id),
+            _ => {}
         }
     }
-    None
+    (last, oldest)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What a publisher writes.
 
-use redis::Pipeline;
+use redis::{Pipeline, Value};
 
 use super::entry_id::EntryId;
 use super::fault::RedisFault;
@@ -59,10 +59,13 @@ impl LaneWrites {
         self.commands.is_empty()
     }
 
-    /// Adds a message.
-    pub fn entry(&mut self, keys: &HostKeys, id: EntryId, json: &[u8]) {
+    /// Adds a message. If it is not the `first`, there must be others.
+    pub fn entry(&mut self, keys: &HostKeys, id: EntryId, json: &[u8], first: bool) {
         let add = self.commands.cmd("XADD").arg(&keys.stream);
-        add.arg(id.to_string()).arg(MESSAGE).arg(json).ignore();
+        if !first {
+            add.arg("NOMKSTREAM");
+        }
+        add.arg(id.to_string()).arg(MESSAGE).arg(json);
     }
 
     /// Describes the messages from `from` on, and says who writes them. They are not over.
@@ -113,7 +116,7 @@ impl LaneWrites {
             remove.arg(&old).ignore();
         }
         for key in [&keys.stream, &keys.about] {
-            self.commands.cmd("EXPIRE").arg(key).arg(*expire).ignore();
+            self.commands.cmd("EXPIRE").arg(key).arg(*expire);
         }
     }
 }
@@ -122,12 +125,20 @@ impl RedisLane {
     /// Carries out `writes`.
     ///
     /// # Errors
-    /// When it is in doubt whether they were carried out, or were refused.
+    /// When it is in doubt whether they were carried out, when one was refused, or when a key is gone that was there.
     pub async fn write(&mut self, mut writes: LaneWrites) -> Result<(), RedisFault> {
         if 1 < writes.commands.len() {
             // One that lacks memory would otherwise refuse the first, and accept the next once memory is free.
             writes.commands.atomic();
         }
-        self.ask::<()>(&writes.commands).await
+        let answers: Vec<Value> = self.ask(&writes.commands).await?;
+        // What an XADD and an EXPIRE say of a key that does not exist. It was emptied, deleted or evicted.
+        if answers
+            .iter()
+            .any(|it| matches!(it, Value::Nil | Value::Int(0)))
+        {
+            return Err(self.lost_key());
+        }
+        Ok(())
     }
 }

@@ -64,6 +64,7 @@ mod page_scene;
 mod page_sections;
 mod page_streams;
 mod print_alerts;
+mod publish_faults;
 mod readers;
 mod readme;
 mod recipes;
