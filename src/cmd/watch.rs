@@ -66,8 +66,9 @@ pub struct WatchArgs {
     #[arg(long, help_heading = None)]
     plain: bool,
 
-    /// Show only these metrics, in this order, in lines and in the table of a host; disk:* stands for all instances of one,
-    /// and * for everything [default: for lines, what fits into 80 columns]
+    /// Show only these metrics, in this order [default for lines: what fits into 80 columns]
+    ///
+    /// In lines and in the table of a host. disk:* stands for all filesystems, and likewise for others; * for everything.
     #[arg(
         long,
         value_name = "NAME,…",
@@ -80,7 +81,7 @@ pub struct WatchArgs {
 
     /// Leave the mouse to the terminal
     ///
-    /// Otherwise a click selects a row or a moment, the wheel scrolls, and with Shift the mouse selects text as ever.
+    /// Otherwise a click selects a row or a moment, and the wheel scrolls. Hold Shift to select text.
     #[arg(long, help_heading = None)]
     no_mouse: bool,
 

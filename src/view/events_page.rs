@@ -14,7 +14,6 @@ use super::sanitize::text_width;
 use super::state::{HostState, ViewState};
 use super::style::{MarkKind, Tone};
 use super::styled_line::StyledLine;
-use super::units;
 
 /// The lines above the list.
 const HEAD: usize = 3;
@@ -158,16 +157,10 @@ impl<'a> EventList<'a> {
             .events
             .iter()
             .map(|event| text_width(event.host.name.as_str()));
-        let newest = self
-            .events
-            .iter()
-            .map(|event| event.ended)
-            .max()
-            .unwrap_or(0);
-        let is_today = |event: &Occurrence<'_>| units::date(event.began) == units::date(newest);
+        let is_dated = |event: &Occurrence<'_>| event.host.is_dated(event.began, canvas.now);
         let narrow = canvas.width < 60;
         let mut widths = Widths {
-            is_dated: !narrow && !self.events.iter().all(is_today),
+            is_dated: self.events.iter().any(is_dated),
             lasted: !narrow || self.host.is_some(),
             host: match self.host {
                 Some(_) => 0,
@@ -217,7 +210,7 @@ struct Widths {
 
 impl Widths {
     fn columns(&self) -> Vec<Column<'static>> {
-        let began = if self.is_dated { 14 } else { 8 };
+        let began = if self.is_dated { 15 } else { 8 };
         let mut columns = vec![Column::left("", 2), Column::left("BEGAN", began)];
         if self.lasted {
             columns.push(Column::right("LASTED", 9));
@@ -243,15 +236,7 @@ impl Widths {
             kind => kind.shape(glyphs),
         };
         let mut cells = vec![(event.kind.tone(), mark.to_owned())];
-        cells.push(plain(if self.is_dated {
-            format!(
-                "{} {}",
-                &units::date(event.began)[5..],
-                units::clock(event.began)
-            )
-        } else {
-            units::clock(event.began)
-        }));
+        cells.push(plain(event.host.clock(event.began, canvas.now)));
         if self.lasted {
             let lasted = Duration::from_millis(event.ended.saturating_sub(event.began));
             cells.push(plain(span(lasted)));

@@ -1,6 +1,6 @@
 //! A whole screen.
 
-use super::fleet_page;
+use super::fleet_page::{FleetView, WIDE};
 use super::head::head;
 use super::help::help;
 use super::host_screen::{self, ScreenWidths, rule_of};
@@ -61,7 +61,10 @@ pub fn report(
     let canvas = Canvas::new(width, style, now);
     let lines = match (height, ui.page(state, now)) {
         (None, Page::Host(host)) => values_page::report(state, host, canvas),
-        (None, _) => pages(state, ui, usize::MAX / 2, canvas).0,
+        (None, Page::Fleet { rows, selected }) => ui
+            .fleet_view(state, &rows, selected)
+            .list(usize::MAX / 2, canvas),
+        (None, Page::Server(server)) => values_page::server_page(state, server, canvas),
         // The line for keys isn't needed.
         (Some(height), _) => pages(state, ui, height + 1, canvas).0,
     };
@@ -82,7 +85,10 @@ fn pages(
     canvas: Canvas,
 ) -> (Vec<StyledLine>, StyledLine) {
     match ui.page(state, canvas.now) {
-        Page::Fleet { selected } => fleet(state, ui, selected, body_height(height), canvas),
+        Page::Fleet { rows, selected } => {
+            let view = ui.fleet_view(state, &rows, selected);
+            fleet(&view, ui, body_height(height), canvas)
+        }
         Page::Host(host) => (
             host_lines(state, ui, host, height, canvas),
             host_keys(state, ui, host, canvas),
@@ -151,35 +157,48 @@ fn host_keys(state: &ViewState, ui: &Ui, host: &HostState, canvas: Canvas) -> St
 }
 
 fn fleet(
-    state: &ViewState,
+    view: &FleetView<'_>,
     ui: &Ui,
-    selected: Option<usize>,
     height: usize,
     canvas: Canvas,
 ) -> (Vec<StyledLine>, StyledLine) {
     let glyphs = canvas.style.glyphs();
+    let (lines, visible) = view.page(ui.screen_choice(), height, canvas);
+    if let Some(filter) = ui.typing() {
+        let typed = format!("/{filter}_");
+        let keys = [
+            (typed.as_str(), ""),
+            ("Enter", "keep"),
+            ("Esc", "all hosts"),
+        ];
+        return (lines, footer(&keys, visible, canvas));
+    }
     let mut keys = vec![("q", "quit")];
-    if state.back.is_some() {
+    if view.state.back.is_some() {
         keys.extend([("End", "live"), (glyphs.left_right, "time")]);
     }
-    let typed = ui.typing().map(|filter| format!("/{filter}_"));
-    let sort = format!("sort: {}", ui.choice().order.word());
-    if let Some(typed) = &typed {
-        keys = vec![(typed, ""), ("Enter", "keep"), ("Esc", "all hosts")];
+    let select = format!("{} PgUp PgDn", glyphs.up_down);
+    let select = if canvas.width < WIDE {
+        glyphs.up_down
     } else {
-        keys.extend([("Enter", "open"), (glyphs.up_down, "select")]);
-        keys.extend([("s", sort.as_str()), ("/", "filter"), ("?", "help")]);
+        &select
+    };
+    let sort = format!(
+        "sort: {}{}",
+        view.choice.order.word(),
+        view.choice.mark(canvas.style)
+    );
+    keys.extend([("Enter", "open"), (select, "select"), ("s", &sort)]);
+    if canvas.width >= WIDE {
+        keys.push(("S", "reverse"));
     }
-    let (lines, visible) = fleet_page::page(state, ui.choice(), selected, height, canvas);
-    if let Some(back) = state.back {
+    keys.extend([("/", "filter"), ("?", "help")]);
+    if let Some(back) = view.state.back {
         keys.push(("e", "events"));
         return (lines, footer(&keys, Some(counted(back)), canvas));
     }
-    if ui.typing().is_none() {
-        keys.push((glyphs.left_right, "time"));
-        keys.push(("e", "events"));
-        keys.push(("p", if ui.paused { "resume" } else { "pause" }));
-    }
+    keys.extend([(glyphs.left_right, "time"), ("e", "events")]);
+    keys.push(("p", if ui.paused { "resume" } else { "pause" }));
     (lines, footer(&keys, visible, canvas))
 }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::wording::span;
 
+use super::host_screen::ScreenWidths;
 use super::marks::{Occurrence, OccurrenceCause, occurrences};
 use super::occurrence_text::{peak, who, words};
 use super::page_parts::{Canvas, LinePart, namesakes, spread};
 use super::sentence::{Situation, Trouble, Urgency, problems};
-use super::state::{HostState, Status, ViewState};
+use super::state::{HostState, Now, Status, ViewState};
 use super::style::Tone;
 use super::styled_line::StyledLine;
-use super::units::{clock, date, day};
 
 /// From this height of the screen on, there is a line for what happened before.
 const TALL: usize = 50;
@@ -20,8 +20,13 @@ const TALL: usize = 50;
 const NARROW: usize = 60;
 
 /// How many lines the head has on a screen of this size.
-pub(super) fn lines_of(width: usize, height: usize) -> usize {
+fn lines_of(width: usize, height: usize) -> usize {
     if height >= TALL && width >= 112 { 3 } else { 2 }
+}
+
+/// How many lines are above the body of a host's screen of this size: the head, and the rule, which the narrowest do without.
+pub(super) fn lines_above(width: usize, height: usize) -> usize {
+    lines_of(width, height) + usize::from(!ScreenWidths::of(width).is_tiny())
 }
 
 /// The head of the screen of `host`, on a screen of `height` lines.
@@ -116,7 +121,7 @@ fn state_word(state: &ViewState, host: &HostState, canvas: Canvas) -> (String, T
 }
 
 /// `10`, or `0.5`.
-fn speed(speed: f64) -> String {
+pub(super) fn speed(speed: f64) -> String {
     let text = format!("{speed:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -130,10 +135,7 @@ fn time(state: &ViewState, host: &HostState, canvas: Canvas) -> StyledLine {
         (None, Some(newest)) => newest,
         (None, None) => return StyledLine::default(),
     };
-    let mut text = clock(at);
-    if date(at) != date(canvas.now.wall) {
-        text = format!("{} {text}", day(at));
-    }
+    let mut text = host.clock(at, canvas.now);
     if canvas.width >= 112 {
         text.push_str(" UTC");
     }
@@ -218,6 +220,11 @@ fn next_or_last(
             last(host, room, canvas)
         };
     }
+    others_in(others, host, room, canvas)
+}
+
+/// As many of the `others` that are wrong as there is room for, at most two, and how many more there are.
+fn others_in(others: &[Trouble], host: &HostState, room: usize, canvas: Canvas) -> StyledLine {
     let mut line = StyledLine::default();
     let indent = if canvas.width < NARROW {
         1
@@ -287,7 +294,7 @@ fn last(host: &HostState, room: usize, canvas: Canvas) -> StyledLine {
     let all = occurrences(host, host.usual_step());
     // What lasts is said above.
     let text = match all.iter().find(|it| !it.is_open) {
-        Some(newest) => format!(" last: {}", event(newest, room < 50)),
+        Some(newest) => format!(" last: {}", event(newest, room < 50, canvas.now)),
         None if !all.is_empty() => String::new(),
         None if host.history.is_empty() => String::new(),
         None => {
@@ -302,9 +309,9 @@ fn last(host: &HostState, room: usize, canvas: Canvas) -> StyledLine {
 }
 
 /// `cpu > 90 for 30s for 48 s at 14:01:12, resolved: rustc 63 %`.
-fn event(it: &Occurrence<'_>, is_brief: bool) -> String {
+fn event(it: &Occurrence<'_>, is_brief: bool, now: Now) -> String {
     let lasted = span(Duration::from_millis(it.ended.saturating_sub(it.began)));
-    let at = clock(it.began);
+    let at = it.host.clock(it.began, now);
     let mut text = match &it.cause {
         OccurrenceCause::Gap => return format!("gap of {lasted} at {at}"),
         OccurrenceCause::Restart(..) => {
@@ -339,13 +346,16 @@ fn third(host: &HostState, found: &[Trouble], canvas: Canvas) -> StyledLine {
     let mut parts = vec![LinePart::new(
         0,
         Tone::Dim,
-        format!("{note} {indent}before: {}", event(over[0], false)),
+        format!(
+            "{note} {indent}before: {}",
+            event(over[0], false, canvas.now)
+        ),
     )];
     for (rank, it) in (1..).zip(&over[1..]) {
         parts.push(LinePart::new(
             rank,
             Tone::Dim,
-            format!("   {}", event(it, false)),
+            format!("   {}", event(it, false, canvas.now)),
         ));
     }
     spread(parts, &[], canvas)

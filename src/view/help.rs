@@ -34,7 +34,7 @@ pub(super) fn help(canvas: Canvas) -> Vec<StyledLine> {
     }
     lines.extend(
         [
-            "Mouse: with Shift it selects text; --no-mouse leaves it to the terminal.",
+            "Mouse: hold Shift to select text; --no-mouse turns clicks and the wheel off.",
             "Charts: newest right; blank = no data; the highest of a dot's samples is kept.",
             "Processes: % of the whole machine; (came and went) lived less than a sample.",
             "Load is read against cores; pressure is the share of time that tasks waited.",
@@ -50,9 +50,9 @@ fn keys(canvas: Canvas) -> Vec<StyledLine> {
     [
         ("+  -", "zoom: from 30 s to all that is held"),
         (glyphs.left_right, "a dot back or on (Shift: ten); click"),
-        ("PgUp PgDn", "a window back or on"),
+        ("PgUp PgDn", "a window back or on; hosts: a page"),
         ("[  ]", "to the mark before or after"),
-        ("Home End", "the oldest; live again"),
+        ("Home End", "the oldest; live; hosts: first, last"),
         ("c  m", "processes by CPU, by memory"),
         ("v", "all values of the host"),
         ("e", "events of what is held"),

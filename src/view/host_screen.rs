@@ -5,6 +5,7 @@
 mod blocks;
 mod cores;
 mod counters;
+mod devices;
 mod facts;
 mod fields;
 mod foot;
@@ -12,17 +13,18 @@ mod order;
 mod picture;
 mod plan;
 mod processes;
+mod ranges;
 mod small;
 mod spot;
 mod tables;
 mod widths;
 
-use super::page_parts::Canvas;
+use super::page_parts::{Canvas, side_by_side};
 use super::state::{HostState, Status, ViewState};
 use super::styled_line::StyledLine;
 use super::zoom::Zoom;
 
-pub(super) use facts::rule_of;
+pub(super) use facts::{named_rule, rule_of};
 pub(super) use picture::axis_of;
 
 pub(super) use order::ProcessOrder;
@@ -71,19 +73,9 @@ fn wide(picture: &Picture<'_>, tables: (usize, usize), height: usize) -> Vec<Sty
     let plan = plan::beside(picture, height);
     let mut lines = plan.lines(picture);
     lines.push(foot::time_row(picture));
-    let mut left = lines.into_iter();
-    let at = tables.0;
-    let mut right = tables::column(picture, tables.1, height - plan.foot).into_iter();
-    let mut lines: Vec<_> = (0..height - plan.foot)
-        .map(|_| {
-            let mut line = left.next().unwrap_or_default();
-            if let Some(right) = right.next() {
-                line.pad(at);
-                line.append(right);
-            }
-            line
-        })
-        .collect();
+    let room = height - plan.foot;
+    let right = tables::column(picture, tables.1, room);
+    let mut lines = side_by_side(lines, right, tables.0, room);
     lines.resize(
         height.saturating_sub(usize::from(plan.foot > 0)),
         StyledLine::default(),

@@ -17,6 +17,7 @@ use super::moment::{Now, StreamPosition};
 use super::sanitize::clean;
 use super::stepped::SteppedPast;
 use super::style::MarkKind;
+use super::units;
 
 /// The most metrics kept per host, so that a peer that names new ones in every sample does not fill the memory.
 const MAX_METRICS: usize = 4000;
@@ -202,8 +203,7 @@ impl HostState {
         self.extents.resize(self.metrics.len(), None);
         for (extent, value) in std::iter::zip(&mut self.extents, values) {
             if !value.is_nan() {
-                let (least, most) = extent.unwrap_or((*value, *value));
-                *extent = Some((least.min(*value), most.max(*value)));
+                *extent = Some(union(*extent, (*value, *value)));
             }
         }
     }
@@ -227,8 +227,7 @@ impl HostState {
                 .get(name)
                 .and_then(|it| self.extents.get_mut(*it))
             {
-                let (least, most) = known.unwrap_or(extent);
-                *known = Some((least.min(extent.0), most.max(extent.1)));
+                *known = Some(union(*known, extent));
             }
         }
         self.stepped = Some(Arc::new(past));
@@ -279,6 +278,21 @@ impl HostState {
             _ => 0,
         };
         newest.saturating_add(silent)
+    }
+
+    /// Whether a time of this host needs its day: in a replay always, otherwise unless it is today's.
+    pub(super) fn is_dated(&self, at: u64, now: Now) -> bool {
+        self.replay.is_some() || !units::is_same_day(at, now.wall)
+    }
+
+    /// `14:05:21`, or `24 Nov 14:05:21` where the day is needed.
+    pub(super) fn clock(&self, at: u64, now: Now) -> String {
+        let clock = units::clock(at);
+        if self.is_dated(at, now) {
+            format!("{} {clock}", units::day(at))
+        } else {
+            clock
+        }
     }
 
     /// The time of the newest sample that charts show, in milliseconds since the epoch.
@@ -348,6 +362,11 @@ impl HostState {
         self.history
             .layout(usize::try_from(missed).unwrap_or(usize::MAX))
     }
+}
+
+/// The least and the greatest value of both.
+fn union(one: Option<(f64, f64)>, other: (f64, f64)) -> (f64, f64) {
+    one.map_or(other, |one| (one.0.min(other.0), one.1.max(other.1)))
 }
 
 fn cleaned_container(container: &Container) -> Container {

@@ -5,6 +5,7 @@ use crate::wording::span;
 
 use super::metric::Level;
 use super::moment::HowFarBack;
+use super::sanitize::text_width;
 use super::state::{Connection, Now, ServerState, Status, ViewState};
 use super::style::{Style, Tone};
 use super::styled_line::{StyledLine, wrap};
@@ -85,7 +86,7 @@ pub(super) fn spread(mut left: Vec<LinePart>, right: &[String], canvas: Canvas) 
     };
     // Optional parts make room for the longest text on the right, the others for the shortest.
     for (text, least) in [(right.first(), NICE), (right.last(), 1)] {
-        let reserved = text.map_or(0, String::len);
+        let reserved = text.map_or(0, |text| text_width(text));
         while needed(&left, reserved) > canvas.width {
             let droppable = (0..left.len()).filter(|&index| least <= left[index].rank);
             let Some(last) = droppable.max_by_key(|&index| left[index].rank) else {
@@ -96,7 +97,7 @@ pub(super) fn spread(mut left: Vec<LinePart>, right: &[String], canvas: Canvas) 
     }
     let right = right
         .iter()
-        .find(|text| needed(&left, text.len()) <= canvas.width);
+        .find(|text| needed(&left, text_width(text)) <= canvas.width);
     let mut line = StyledLine::new(Tone::Plain, " ");
     for (index, part) in left.into_iter().enumerate() {
         if index > 0 {
@@ -105,10 +106,29 @@ pub(super) fn spread(mut left: Vec<LinePart>, right: &[String], canvas: Canvas) 
         line.append(part.line);
     }
     if let Some(right) = right {
-        line.pad(canvas.width.saturating_sub(right.len() + 1));
+        line.pad(canvas.width.saturating_sub(text_width(right) + 1));
         line.push(Tone::Dim, right);
     }
     line
+}
+
+/// `height` lines that have those of `left`, and those of `right` from the column `at` on.
+pub(super) fn side_by_side(
+    left: Vec<StyledLine>,
+    right: Vec<StyledLine>,
+    at: usize,
+    height: usize,
+) -> Vec<StyledLine> {
+    let (mut left, mut right) = (left.into_iter(), right.into_iter());
+    let line = |_| {
+        let mut line = left.next().unwrap_or_default();
+        if let Some(right) = right.next() {
+            line.pad(at);
+            line.append(right);
+        }
+        line
+    };
+    (0..height).map(line).collect()
 }
 
 /// The line under the header.
@@ -188,7 +208,7 @@ pub(super) fn back_parts(back: HowFarBack, canvas: Canvas) -> Vec<LinePart> {
     let shape = canvas.style.glyphs().back;
     let clock = units::clock(back.timestamp);
     let mut text = format!("{shape} {} ago  {clock}", span(back.ago));
-    if back.timestamp / 86_400_000 != canvas.now.wall / 86_400_000 {
+    if !units::is_same_day(back.timestamp, canvas.now.wall) {
         text = format!("{text}  {}", units::date(back.timestamp));
     }
     let mut parts = vec![LinePart::new(0, Tone::Bold, text)];
@@ -223,7 +243,7 @@ pub(super) fn footer(keys: &[(&str, &str)], right: Option<String>, canvas: Canva
 pub(super) fn times(timestamp: u64, now: Now) -> Vec<String> {
     let clock = units::clock(timestamp);
     let mut times = vec![format!("{clock} UTC"), clock];
-    if timestamp / 86_400_000 != now.wall / 86_400_000 {
+    if !units::is_same_day(timestamp, now.wall) {
         times.insert(0, format!("{} {} UTC", units::date(timestamp), times[1]));
     }
     times

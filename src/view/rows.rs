@@ -7,6 +7,7 @@ use crate::protocol::HostName;
 use super::history::Point;
 use super::metric::Level;
 use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
+use super::style::Style;
 
 /// A host that is well again keeps its place for so long, in milliseconds.
 const KEPT: u64 = 30_000;
@@ -106,6 +107,33 @@ pub(super) struct Choice {
     pub is_reversed: bool,
     /// What their names contain, ignoring case.
     pub filter: String,
+}
+
+impl Choice {
+    /// What follows the title of the column that rows are sorted by.
+    pub(super) fn mark(&self, style: Style) -> &'static str {
+        let is_rising = (self.order == SortOrder::Name) != self.is_reversed;
+        let glyphs = style.glyphs();
+        if is_rising {
+            glyphs.rising
+        } else {
+            glyphs.falling
+        }
+    }
+}
+
+/// The host that is shown in detail, and whose samples are the steps in time: that of the selected row or of the first one,
+/// or of the next row that has samples.
+pub(super) fn subject_among<'a>(
+    rows: &'a [FleetRow<'a>],
+    selected: Option<usize>,
+) -> Option<&'a HostState> {
+    let from = selected.unwrap_or(0).min(rows.len());
+    let mut hosts = rows[from..].iter().chain(rows);
+    hosts.find_map(|row| match row {
+        FleetRow::Host(host) if !host.history.is_empty() => Some(*host),
+        _ => None,
+    })
 }
 
 /// The rows in the chosen order, which is that of trouble at first: by it, a row moves only when something happens to its

@@ -25,12 +25,12 @@ mod trouble;
 #[cfg(test)]
 mod tests;
 
+pub(super) use outlook::full_in;
 pub(super) use situation::Situation;
 pub(super) use trouble::{Trouble, Urgency};
 
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
-use super::units;
 use draft::Draft;
 
 /// Below this width, there is no room for blanks.
@@ -96,16 +96,21 @@ pub(super) fn lines(
     let indented = " ".repeat(name.len());
     let line = |(nth, trouble): (usize, &Trouble)| {
         let name = if nth == 0 { name } else { &indented };
-        with_time(line(trouble, name, width, style), trouble, width)
+        with_time(line(trouble, name, width, style), trouble, situation, width)
     };
     problems.iter().enumerate().map(line).collect()
 }
 
 /// `since 14:05:21 UTC` at the right, where there is room.
-fn with_time(mut line: StyledLine, trouble: &Trouble, width: usize) -> StyledLine {
+fn with_time(
+    mut line: StyledLine,
+    trouble: &Trouble,
+    situation: &Situation<'_>,
+    width: usize,
+) -> StyledLine {
     let time = trouble
         .since
-        .map(|since| format!("since {} UTC", units::clock(since)));
+        .map(|since| format!("since {} UTC", situation.host.clock(since, situation.now)));
     if let Some(time) = time.filter(|time| line.width() + time.len() + 3 < width) {
         line.pad(width - time.len() - 1);
         line.push(Tone::Dim, time);

@@ -173,9 +173,15 @@ impl SteppedPast {
         self.names.iter().position(|it| &**it == name)
     }
 
+    /// The buckets that begin before `time`.
+    fn before(&self, time: u64) -> impl Iterator<Item = &Bucket> {
+        let buckets = self.buckets.iter();
+        buckets.take_while(move |bucket| bucket.from < time)
+    }
+
     /// Whether buckets that begin before `time` have dots on `axis`.
     pub(super) fn is_on(&self, axis: &TimeAxis, time: u64) -> bool {
-        let mut older = self.buckets.iter().take_while(|bucket| bucket.from < time);
+        let mut older = self.before(time);
         older.any(|bucket| !bucket.dots(axis).is_empty())
     }
 
@@ -195,8 +201,7 @@ impl SteppedPast {
         let Some(column) = self.column(name) else {
             return Vec::new();
         };
-        let older = self.buckets.iter().take_while(|bucket| bucket.from < time);
-        older
+        self.before(time)
             .filter_map(|bucket| Some((bucket, (*bucket.values.get(column)?)?)))
             .flat_map(|(bucket, spread)| bucket.dots(axis).map(move |dot| (dot, spread)))
             .collect()

@@ -3,6 +3,7 @@
 mod alerts;
 mod back;
 mod fixture;
+mod fleet;
 mod frames;
 mod pointer;
 mod problems;

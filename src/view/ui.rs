@@ -1,5 +1,6 @@
 //! What the user has chosen.
 
+mod fleet;
 mod lacking;
 mod pointer;
 
@@ -11,6 +12,7 @@ use super::head;
 use super::host_screen::{ProcessOrder, ScreenChoice, axis_of, in_order};
 use super::marks::marks;
 use super::moment::Moment;
+use super::page_parts::body_height;
 use super::rows::{Choice, FleetRow, RowKey, all, rows};
 use super::sentence::{Situation, Trouble, problems};
 use super::state::{HostState, Now, ServerState, ViewState};
@@ -49,6 +51,14 @@ pub enum Navigation {
     Up,
     /// One row down.
     Down,
+    /// As many rows up as are visible.
+    PageUp,
+    /// As many rows down as are visible.
+    PageDown,
+    /// To the first row.
+    First,
+    /// To the last row.
+    Last,
     /// Open the selected row.
     Enter,
     /// Back to the page before.
@@ -57,7 +67,10 @@ pub enum Navigation {
 
 /// What is shown.
 pub(super) enum Page<'a> {
-    Fleet { selected: Option<usize> },
+    Fleet {
+        rows: Vec<FleetRow<'a>>,
+        selected: Option<usize>,
+    },
     Host(&'a HostState),
     Server(&'a ServerState),
 }
@@ -88,27 +101,31 @@ impl Ui {
             return;
         }
         match self.page(state, now) {
-            Page::Fleet { selected } => self.step_in_fleet(step, selected, state, now),
+            Page::Fleet { rows, selected } => {
+                let view = self.fleet_view(state, &rows, selected);
+                let room = view.room(body_height(height), plain_canvas(width, now));
+                self.step_in_fleet(step, &rows, selected, room);
+            }
             Page::Host(host) if self.shows_values(host) => {
                 let canvas = plain_canvas(width, now);
-                let height = height.saturating_sub(2 + head::lines_of(width, height));
+                let height = height.saturating_sub(1 + head::lines_above(width, height));
                 let end = values_page::scroll_end(host, height, canvas);
                 // The page may have grown since then.
                 let scroll = self.scroll.min(end);
                 match step {
                     Navigation::Up => self.scroll = scroll.saturating_sub(1),
                     Navigation::Down => self.scroll = scroll + 1,
-                    Navigation::Enter => {}
                     Navigation::Back if self.values => self.toggle_values(),
                     Navigation::Back => self.close(),
+                    _ => {}
                 }
             }
             Page::Host(host) => match step {
                 Navigation::Up => self.select_process(host, -1),
                 Navigation::Down => self.select_process(host, 1),
-                Navigation::Enter => {}
                 Navigation::Back if self.screen.process.is_some() => self.screen.process = None,
                 Navigation::Back => self.close(),
+                _ => {}
             },
             Page::Server(_) => {
                 if step == Navigation::Back {
@@ -168,10 +185,8 @@ impl Ui {
     }
 
     /// Shows less time, or more. Returns how far back the charts reach then.
-    pub fn zoom(&mut self, closer: bool, state: &ViewState, now: Now) -> Option<Duration> {
-        let Page::Host(host) = self.page(state, now) else {
-            return None;
-        };
+    pub fn zoom(&mut self, closer: bool, state: &ViewState) -> Option<Duration> {
+        let host = self.opened_host(state)?;
         let held = host.newest_time().saturating_sub(host.oldest_time());
         self.screen.zoom = if closer {
             self.screen.zoom.closer()
@@ -185,7 +200,7 @@ impl Ui {
     /// width.
     #[must_use]
     pub fn dots(&self, state: &ViewState, width: usize, now: Now) -> (usize, usize) {
-        let Page::Host(host) = self.page(state, now) else {
+        let Some(host) = self.opened_host(state) else {
             return (1, 30);
         };
         let (axis, step) = axis_of(host, self.screen, width, now);
@@ -254,84 +269,39 @@ impl Ui {
         }
     }
 
-    fn step_in_fleet(
-        &mut self,
-        step: Navigation,
-        selected: Option<usize>,
-        state: &ViewState,
-        now: Now,
-    ) {
-        let rows = rows(state, &self.choice, now);
-        let Some(last) = rows.len().checked_sub(1) else {
-            if step == Navigation::Back {
-                self.choice.filter.clear();
-            }
-            return;
-        };
-        let wanted = match (step, selected) {
-            (Navigation::Up, Some(row)) => row.saturating_sub(1),
-            (Navigation::Down, Some(row)) => (row + 1).min(last),
-            (Navigation::Up | Navigation::Down | Navigation::Enter, None) => 0,
-            (Navigation::Enter, Some(row)) => row,
-            (Navigation::Back, _) => {
-                self.selected = None;
-                self.choice.filter.clear();
-                return;
-            }
-        };
-        let key = rows.get(wanted).map(FleetRow::key);
-        if step == Navigation::Enter {
-            self.open.clone_from(&key);
-            self.scroll = 0;
-        }
-        self.selected = key;
-    }
-
-    /// The page that these choices lead to. A single host is always open.
+    /// The page that these choices lead to.
     pub(super) fn page<'a>(&self, state: &'a ViewState, now: Now) -> Page<'a> {
-        let is_open = |row: &FleetRow<'_>| Some(row.key()) == self.open;
-        let open = if all(state).count() == 1 {
-            all(state).next()
-        } else {
-            all(state).find(is_open)
-        };
-        match open {
+        match self.opened(state) {
             Some(FleetRow::Host(host)) => Page::Host(host),
             Some(FleetRow::Server(_, server)) => Page::Server(server),
             None => {
-                let is_selected = |row: &FleetRow<'_>| Some(row.key()) == self.selected;
                 let rows = rows(state, &self.choice, now);
-                Page::Fleet {
-                    selected: rows.iter().position(is_selected),
-                }
+                let selected = self.selected_row(&rows);
+                Page::Fleet { rows, selected }
             }
         }
     }
 
-    /// The host whose samples are the steps back in time: the open one, the selected one, or the first.
-    #[must_use]
-    pub fn subject(&self, state: &ViewState, now: Now) -> Option<HostName> {
-        let selected = match self.page(state, now) {
-            Page::Host(host) => return Some(host.name.clone()),
-            Page::Server(_) => return None,
-            Page::Fleet { selected } => selected,
+    /// The row whose page is shown, unless that of all hosts is. A single one is always open.
+    fn opened<'a>(&self, state: &'a ViewState) -> Option<FleetRow<'a>> {
+        let open = match &self.open {
+            Some(RowKey::Host(name)) => state.hosts.get(name).map(FleetRow::Host),
+            Some(RowKey::Server(index)) => {
+                let mut servers = state.silent_servers();
+                let server = servers.find(|(other, _)| other == index);
+                server.map(|(index, server)| FleetRow::Server(index, server))
+            }
+            None => None,
         };
-        let rows = rows(state, &self.choice, now);
-        let hosts = rows[selected.unwrap_or(0).min(rows.len())..]
-            .iter()
-            .chain(&rows);
-        hosts
-            .filter_map(|row| match row {
-                FleetRow::Host(host) if !host.history.is_empty() => Some(host.name.clone()),
-                _ => None,
-            })
-            .next()
+        open.or_else(|| only(state))
     }
 
-    /// Whether several hosts are shown.
-    #[must_use]
-    pub fn is_at_fleet(&self, state: &ViewState, now: Now) -> bool {
-        matches!(self.page(state, now), Page::Fleet { .. })
+    /// The host whose page is shown.
+    fn opened_host<'a>(&self, state: &'a ViewState) -> Option<&'a HostState> {
+        match self.opened(state)? {
+            FleetRow::Host(host) => Some(host),
+            FleetRow::Server(..) => None,
+        }
     }
 
     /// Whether Esc leads back to other hosts.
@@ -383,61 +353,19 @@ impl Ui {
         self.events.unwrap_or(0)
     }
 
-    /// Sorts hosts by the next criterion.
-    pub fn sort(&mut self) {
-        self.choice.order = self.choice.order.next();
-        self.choice.is_reversed = false;
-    }
-
-    /// Sorts hosts the other way round.
-    pub fn reverse(&mut self) {
-        self.choice.is_reversed = !self.choice.is_reversed;
-    }
-
-    /// From now on, keys are letters of the filter.
-    pub fn begin_filter(&mut self) {
-        self.typing = true;
-    }
-
-    /// Whether keys are typed into the filter.
-    #[must_use]
-    pub fn is_typing(&self) -> bool {
-        self.typing
-    }
-
-    /// Adds a letter to the filter.
-    pub fn type_letter(&mut self, letter: char) {
-        // No host name is longer.
-        if self.choice.filter.chars().count() < 64 && letter.is_ascii_graphic() {
-            self.choice.filter.push(letter);
-        }
-    }
-
-    /// Removes the last letter of the filter; if there is none, stops typing.
-    pub fn erase_letter(&mut self) {
-        self.typing = self.choice.filter.pop().is_some();
-    }
-
-    /// Stops typing, and keeps the filter or drops it.
-    pub fn end_filter(&mut self, keep: bool) {
-        self.typing = false;
-        if !keep {
-            self.choice.filter.clear();
-        }
-    }
-
-    pub(super) fn choice(&self) -> &Choice {
-        &self.choice
-    }
-
-    /// The filter typed so far.
-    pub(super) fn typing(&self) -> Option<&str> {
-        self.typing.then_some(self.choice.filter.as_str())
-    }
-
     pub(super) fn scroll(&self) -> usize {
         self.scroll
     }
+}
+
+/// The row of `state`, if there is exactly one.
+fn only(state: &ViewState) -> Option<FleetRow<'_>> {
+    if state.hosts.len() > 1 {
+        return None; // without a look at all servers
+    }
+    let mut rows = all(state);
+    let first = rows.next()?;
+    rows.next().is_none().then_some(first)
 }
 
 /// For layouts: their style doesn't matter.

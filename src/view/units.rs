@@ -235,6 +235,14 @@ pub(super) fn clock(timestamp: u64) -> String {
     )
 }
 
+/// A day in milliseconds.
+pub(super) const DAY_MS: u64 = 86_400_000;
+
+/// Whether two times, in milliseconds since the epoch, are on the same day in UTC.
+pub(super) fn is_same_day(one: u64, other: u64) -> bool {
+    one / DAY_MS == other / DAY_MS
+}
+
 /// RFC 3339 in UTC with milliseconds; times after the year 9999 are shown as its end.
 pub fn timestamp(timestamp: u64) -> String {
     rfc3339(timestamp).to_string()

@@ -97,12 +97,16 @@ fn a_screen_that_comes_late_shows_what_fires_and_lists_what_fired() {
     let list = terminal.wait_for("the list", |s| listed(s).len() == 2);
     let rows = listed(&list);
     assert!(
-        rows[0].starts_with(">△  14:00:35       5 s "),
+        rows[0].starts_with(">△  24 Nov 14:00:35       5 s "),
         "{}",
         rows[0]
     );
     assert!(rows[0].contains("memory > 40"), "{}", rows[0]);
-    assert!(rows[1].starts_with(" ▲  14:00:01  1 m "), "{}", rows[1]);
+    assert!(
+        rows[1].starts_with(" ▲  24 Nov 14:00:01  1 m "),
+        "{}",
+        rows[1]
+    );
     assert!(
         rows[1].contains("cpu > 90 for 30s") && rows[1].ends_with("rustc 61 %"),
         "{}",

@@ -146,7 +146,7 @@ impl Lookback {
         true
     }
 
-    /// Takes a message between buckets; the first sample ends them.
+    /// Takes a message between buckets. The first sample ends them: then moves them into `live` and returns true.
     fn take_step(&mut self, received: &Received, live: &mut ViewState) -> bool {
         let Some(past) = &mut self.stepped else {
             return false;
@@ -167,7 +167,10 @@ impl Lookback {
                 Some(alert) => {
                     past.alert(message.sample.timestamp, alert.state == AlertState::Firing)
                 }
-                None => self.put_steps(live),
+                None => {
+                    self.put_steps(live);
+                    return true;
+                }
             },
             Update::Heartbeat { .. } | Update::End => {}
         }

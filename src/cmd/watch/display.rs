@@ -192,8 +192,21 @@ impl Display {
             _ if std::mem::take(&mut self.ui.help) => {} // any key closes the help
             TerminalInput::Char('?') => self.ui.help = true,
             _ if self.ui.shows_events() => self.step_in_events(input, size, now),
+            // Among several hosts, these select rows. `End` leads back to live all the same.
+            TerminalInput::PageUp if self.is_at_fleet() => {
+                self.step(Navigation::PageUp, size, now);
+            }
+            TerminalInput::PageDown if self.is_at_fleet() => {
+                self.step(Navigation::PageDown, size, now);
+            }
+            TerminalInput::Home if self.is_at_fleet() && !self.is_back() => {
+                self.step(Navigation::First, size, now);
+            }
+            TerminalInput::End if self.is_at_fleet() && !self.is_back() => {
+                self.step(Navigation::Last, size, now);
+            }
             TerminalInput::Char('e') => self.open_events(now),
-            TerminalInput::Char('v') if !self.is_at_fleet(now) => self.ui.toggle_values(),
+            TerminalInput::Char('v') if !self.is_at_fleet() => self.ui.toggle_values(),
             TerminalInput::Char('c') => self.ui.sort_processes(false),
             TerminalInput::Char('m') => self.ui.sort_processes(true),
             TerminalInput::Char('+' | '=') => self.zoom(true, size, now),
@@ -201,9 +214,9 @@ impl Display {
             TerminalInput::Char('[') => self.jump(false, size, now),
             TerminalInput::Char(']') => self.jump(true, size, now),
             TerminalInput::Char('p' | ' ') => self.pause(now),
-            TerminalInput::Char('s') if self.is_at_fleet(now) => self.ui.sort(),
-            TerminalInput::Char('S') if self.is_at_fleet(now) => self.ui.reverse(),
-            TerminalInput::Char('/') if self.is_at_fleet(now) => self.ui.begin_filter(),
+            TerminalInput::Char('s') if self.is_at_fleet() => self.ui.sort(),
+            TerminalInput::Char('S') if self.is_at_fleet() => self.ui.reverse(),
+            TerminalInput::Char('/') if self.is_at_fleet() => self.ui.begin_filter(),
             TerminalInput::Left | TerminalInput::Char('h') => self.travel(-1, size, now),
             TerminalInput::Right | TerminalInput::Char('l') => self.travel(1, size, now),
             TerminalInput::FarLeft => self.travel(-FAR, size, now),
@@ -231,23 +244,18 @@ impl Display {
             return;
         }
         if self.ui.shows_events() {
-            if let Some(moment) = self.ui.click_event(place.1, size.1, &self.live, now) {
-                self.ui.toggle_events();
-                self.look_at(Subject::Sample(moment), size, now);
-            }
-            return;
+            let moment = self.ui.click_event(place.1, size.1, &self.live, now);
+            return self.leave_events_for(moment, size, now);
         }
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         if let Some(moment) = self.ui.click(place, size, (&self.live, state), then) {
-            self.read_past_of(Some(&moment.host), now);
-            self.look_at(Subject::Sample(moment), size, now);
+            self.go_to(moment, size, now);
         }
     }
 
     fn wheel(&mut self, is_up: bool, size: Size, now: Now) {
         if self.ui.shows_events() {
-            self.ui
-                .step_events(if is_up { -3 } else { 3 }, &self.live, now);
+            self.ui.wheel_events(is_up, &self.live, now);
         } else if !self.ui.help {
             let (state, then) = shown(&self.live, self.held.as_deref(), now);
             self.ui.wheel(is_up, state, size, then);
@@ -258,7 +266,7 @@ impl Display {
     fn open_events(&mut self, now: Now) {
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         let host = self.ui.subject(state, then);
-        self.read_past_of(host.as_ref(), now);
+        self.read_past_of(host.as_ref());
         self.ui.toggle_events();
     }
 
@@ -270,11 +278,8 @@ impl Display {
                 return;
             }
             TerminalInput::Enter => {
-                if let Some(moment) = self.ui.moment_of_event(&self.live, now) {
-                    self.ui.toggle_events();
-                    self.look_at(Subject::Sample(moment), size, now);
-                }
-                return;
+                let moment = self.ui.moment_of_event(&self.live, now);
+                return self.leave_events_for(moment, size, now);
             }
             TerminalInput::Up | TerminalInput::Char('k' | '[') => -1,
             TerminalInput::Down | TerminalInput::Char('j' | ']') => 1,
@@ -302,9 +307,9 @@ impl Display {
         self.ui.step(step, state, size.0, size.1, now);
     }
 
-    fn is_at_fleet(&self, now: Now) -> bool {
-        let (state, now) = shown(&self.live, self.held.as_deref(), now);
-        self.ui.is_at_fleet(state, now)
+    fn is_at_fleet(&self) -> bool {
+        let state = self.held.as_ref().map_or(&self.live, |held| &held.state);
+        self.ui.is_at_fleet(state)
     }
 
     /// Pauses, or ends the pause. While looking back, the picture is held anyway.
@@ -353,10 +358,7 @@ impl Display {
         let (each, _) = self.ui.dots(&self.live, size.0, now);
         let by = by.saturating_mul(isize::try_from(each).unwrap_or(1));
         match self.live.step(&here, by) {
-            Some(there) => {
-                self.read_past_of(Some(&there.host), now);
-                self.look_at(Subject::Sample(there), size, now);
-            }
+            Some(there) => self.go_to(there, size, now),
             None => self.go_live(),
         }
     }
@@ -367,20 +369,17 @@ impl Display {
             return;
         };
         match Ui::mark_beside(&self.live, &here, is_next) {
-            Some(there) => {
-                self.read_past_of(Some(&there.host), now);
-                self.look_at(Subject::Sample(there), size, now);
-            }
+            Some(there) => self.go_to(there, size, now),
             None if is_next => self.go_live(),
             // There may be more in what the server holds.
-            None => self.read_past_of(Some(&here.host), now),
+            None => self.read_past_of(Some(&here.host)),
         }
     }
 
     /// Shows less time, or more, for which older samples may have to be read.
     fn zoom(&mut self, closer: bool, size: Size, now: Now) {
-        let (state, then) = shown(&self.live, self.held.as_deref(), now);
-        self.ui.zoom(closer, state, then);
+        let (state, _) = shown(&self.live, self.held.as_deref(), now);
+        self.ui.zoom(closer, state);
         self.read_for_charts(now);
         if let Some(moment) = self.held.as_ref().and_then(|held| held.subject.moment()) {
             self.ui
@@ -392,8 +391,22 @@ impl Display {
     fn go_to_oldest(&mut self, size: Size, now: Now) {
         let host = self.here(now).map(|here| here.host);
         if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
-            self.read_past_of(Some(&oldest.host), now);
+            self.read_past_of(Some(&oldest.host));
             self.look_at(Subject::Oldest(oldest), size, now);
+        }
+    }
+
+    /// Goes to a sample, and requests what the server holds around it.
+    fn go_to(&mut self, there: Moment, size: Size, now: Now) {
+        self.read_past_of(Some(&there.host));
+        self.look_at(Subject::Sample(there), size, now);
+    }
+
+    /// Shows the moment of an event instead of the list, if it has one.
+    fn leave_events_for(&mut self, moment: Option<Moment>, size: Size, now: Now) {
+        if let Some(moment) = moment {
+            self.ui.toggle_events();
+            self.look_at(Subject::Sample(moment), size, now);
         }
     }
 
@@ -405,7 +418,7 @@ impl Display {
         if let Some((host, span)) = self.ui.lacking_steps(&self.live, self.size.0, now) {
             self.reading = Lookback::in_steps(&self.live, &host, span);
             self.ui.reading = self.is_reading();
-        } else if let Some((host, samples)) = self.ui.lacking(&self.live, now) {
+        } else if let Some((host, samples)) = self.ui.lacking(&self.live) {
             self.reading = Lookback::of(&self.live, Some(&host), samples.min(MOST_KEPT));
             self.ui.reading = self.is_reading();
         }
@@ -420,9 +433,9 @@ impl Display {
     }
 
     /// Requests the past of what is on the screen, unless that is under way.
-    fn read_past_of(&mut self, host: Option<&HostName>, now: Now) {
+    fn read_past_of(&mut self, host: Option<&HostName>) {
         if self.reading.is_none() {
-            self.reading = if self.is_at_fleet(now) {
+            self.reading = if self.is_at_fleet() {
                 Lookback::of(&self.live, None, self.live.share())
             } else {
                 host.and_then(|host| Lookback::of(&self.live, Some(host), MOST_KEPT))

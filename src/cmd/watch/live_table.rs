@@ -68,8 +68,7 @@ pub(super) async fn run(
     let end = follow(events, archive, session, &mut keys, &mut screen, asked).await;
     let (width, height) = terminal::size();
     let left_behind = if session.display.state().has_data() {
-        // The first line must stay in view: one line is for what the command says at its end, and one for the prompt.
-        let height = height.saturating_sub(2);
+        let height = height.saturating_sub(lines_after(&session.columns.doubts, width));
         session
             .display
             .report(width, Some(height), session.clock.now())
@@ -79,6 +78,13 @@ pub(super) async fn run(
     let closed = screen.close(&left_behind);
     let end = end?;
     closed.map(|()| end)
+}
+
+/// How many lines of a screen of this width follow the last frame, whose first line must stay in view: what could not be
+/// said on the screen, what the command says at its end, and the prompt.
+pub(super) fn lines_after(doubts: &[String], width: usize) -> usize {
+    let lines = |text: &String| text.chars().count().div_ceil(width.max(1)).max(1);
+    doubts.iter().map(lines).sum::<usize>() + 2
 }
 
 /// Updates and draws the display with events and keys, until one of them or a signal ends it.

@@ -37,6 +37,19 @@ pub(super) enum ChartKind {
 }
 
 impl ChartKind {
+    pub(super) const ALL: [Self; 10] = [
+        Self::Cpu,
+        Self::Memory,
+        Self::Pressure,
+        Self::Received,
+        Self::Sent,
+        Self::Read,
+        Self::Written,
+        Self::Quota,
+        Self::Throttled,
+        Self::Gpu,
+    ];
+
     /// The metric that it draws.
     pub(super) fn metric(self) -> &'static str {
         match self {
@@ -127,7 +140,9 @@ fn also(picture: &Picture<'_>, kind: ChartKind) -> Option<Field> {
         ChartKind::Written => ("  busy", "diskBusy"),
         _ => return None,
     };
-    let index = picture.find(metric)?;
+    let index = picture
+        .find(metric)
+        .filter(|_| picture.has_counted(metric))?;
     let unit = match &*picture.host.metrics[index].unit {
         "1/s" => "/s",
         unit => unit,
@@ -213,7 +228,7 @@ fn fill_up(heights: &mut Heights, top: usize) {
         .for_each(|height| *height = top);
 }
 
-/// A percentage, coloured by height.
+/// A percentage.
 fn percentage(
     picture: &Picture<'_>,
     name: &str,
@@ -230,6 +245,12 @@ fn percentage(
             vec![StyledLine::default(); rows],
         );
     };
+    let chart = percent_chart(picture, index, rows);
+    join(picture, &fields, &scale, None, chart)
+}
+
+/// The cells of the chart of a percentage, coloured by height.
+pub(super) fn percent_chart(picture: &Picture<'_>, index: usize, rows: usize) -> Vec<StyledLine> {
     let metric = &picture.host.metrics[index];
     let tones: Vec<Tone> = (0..rows)
         .map(|row| {
@@ -237,8 +258,7 @@ fn percentage(
             level_tone(metric, middle / rows as f64 * 100.0)
         })
         .collect();
-    let chart = draw(picture, index, scale, rows, &tones);
-    join(picture, &fields, &scale, None, chart)
+    draw(picture, index, ChartScale::PERCENT, rows, &tones)
 }
 
 /// The tone of a value in a chart.

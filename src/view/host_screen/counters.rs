@@ -12,7 +12,7 @@ use super::super::page_parts::level_mark;
 use super::super::scale::tenths;
 use super::super::style::Tone;
 use super::super::styled_line::StyledLine;
-use super::super::units::{self, clock, grouped};
+use super::super::units::{self, grouped};
 use super::blocks::{ChartKind, rate_scale};
 use super::picture::Picture;
 
@@ -45,7 +45,7 @@ fn shown<'a>(picture: &'a Picture<'_>) -> Vec<(&'a str, usize)> {
     });
     let own = own.filter(|(_, metric)| !KNOWN.iter().any(|(_, name)| *name == &*metric.key));
     let known = KNOWN.iter().filter_map(|(label, name)| {
-        let index = picture.find(name)?;
+        let index = picture.find(name).filter(|_| picture.has_counted(name))?;
         let label = if label.is_empty() {
             &picture.host.metrics[index].label
         } else {
@@ -70,6 +70,11 @@ fn is_unknown(name: &str) -> bool {
         section::AGENT,
     ]
     .contains(&name)
+}
+
+/// Whether the metric `name` has its place here.
+pub(super) fn has(name: &str) -> bool {
+    KNOWN.iter().any(|(_, known)| *known == name)
 }
 
 /// How many there are.
@@ -133,7 +138,10 @@ pub(super) fn events(picture: &Picture<'_>, width: usize, height: usize) -> Vec<
         let what = words(it, width < 60);
         line.push(
             Tone::Plain,
-            format!(" {} {lasted:>9}  {what}", clock(it.began)),
+            format!(
+                " {} {lasted:>9}  {what}",
+                picture.host.clock(it.began, picture.canvas.now)
+            ),
         );
         if let Some(who) = who(it) {
             line.push(Tone::Dim, format!("  {who}"));
@@ -172,14 +180,18 @@ pub(super) fn in_short(picture: &Picture<'_>) -> Vec<StyledLine> {
             ("await", number("diskAwait", tenths), "diskAwait"),
         ));
     }
-    if picture.has("networkDrops") {
+    if picture.has("networkPacketsReceived") {
         lines.push(pair(
             picture,
             (
                 "net",
                 format!("{} pk/s", number("networkPacketsReceived", grouped)),
             ),
-            ("drops", format!("{}/s", number("networkDrops", tenths)), ""),
+            (
+                "drops",
+                format!("{}/s", number("networkDrops", tenths)),
+                "networkDrops",
+            ),
         ));
     }
     if picture.has("tcpConnections") {
@@ -189,11 +201,11 @@ pub(super) fn in_short(picture: &Picture<'_>) -> Vec<StyledLine> {
             (
                 "listen drops",
                 format!("{}/s", number("listenDrops", tenths)),
-                "",
+                "listenDrops",
             ),
         ));
     }
-    if picture.has("swap") {
+    if picture.has_counted("swap") {
         let scale = rate_scale(picture, "swapIn");
         lines.push(pair(
             picture,
@@ -204,14 +216,14 @@ pub(super) fn in_short(picture: &Picture<'_>) -> Vec<StyledLine> {
                     || "-".into(),
                     |value| format!("{} {}", scale.number(value), scale.unit("B/s")),
                 ),
-                "",
+                "swapIn",
             ),
         ));
     }
     lines
 }
 
-/// `swap 0.0 %        in    0 B/s`, in 29 columns.
+/// `swap 8.1 %     in  1.2 MB/s`, in 28 columns; only the first half if the metric of the second never was anything.
 fn pair(
     picture: &Picture<'_>,
     (name, value): (&str, String),
@@ -220,6 +232,9 @@ fn pair(
     const WIDTH: usize = 28;
     let mut line = StyledLine::new(Tone::Dim, format!("{name:<5}"));
     line.push(Tone::Plain, value);
+    if !picture.has_counted(metric) {
+        return line;
+    }
     let tone = level_mark(picture.level(metric)).1;
     let more = StyledLine::new(tone, more);
     line.pad(WIDTH.saturating_sub(other.len() + 1 + more.width()));

@@ -13,6 +13,17 @@ use super::super::zoom::texts;
 use super::ScreenChoice;
 use super::picture::axis_of;
 
+/// The rule above the screen of the selected one of several hosts: its name, and as many facts as there is room for.
+pub(in crate::view) fn named_rule(
+    host: &HostState,
+    choice: ScreenChoice,
+    canvas: Canvas,
+) -> StyledLine {
+    let mut facts = facts(host);
+    facts.insert(0, host.name.to_string());
+    rule_with(facts, &zoom_text(host, choice, canvas), canvas)
+}
+
 /// The least of the rule that remains between the facts and the zoom.
 const LEAST_RULE: usize = 4;
 
@@ -22,12 +33,16 @@ pub(in crate::view) fn rule_of(
     choice: Option<ScreenChoice>,
     canvas: Canvas,
 ) -> StyledLine {
-    let rule = canvas.style.glyphs().rule;
     let zoom = match choice {
         Some(choice) => zoom_text(host, choice, canvas),
         None => format!("last {}", exact_span(host.reach())),
     };
-    let mut facts = facts(host);
+    rule_with(facts(host), &zoom, canvas)
+}
+
+/// A rule with as many of the `facts` as there is room for, and the `zoom` at its end.
+fn rule_with(mut facts: Vec<String>, zoom: &str, canvas: Canvas) -> StyledLine {
+    let rule = canvas.style.glyphs().rule;
     let room = canvas
         .width
         .saturating_sub(zoom.chars().count() + 8 + LEAST_RULE);

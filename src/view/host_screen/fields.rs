@@ -80,24 +80,39 @@ pub(super) fn percent_field(picture: &Picture<'_>, name: &'static str, metric: &
     Field::new(name, text).at(picture.level(metric))
 }
 
+/// What explains the CPU's chart: a name, its metric, and how soon it makes room for others.
+const OF_CPU: [(&str, &str, u8); 12] = [
+    ("CPU", "cpu", 0),
+    ("  user", "cpuUser", 1),
+    ("  system", "cpuSystem", 1),
+    ("  I/O wait", "iowait", 1),
+    ("  stolen", "steal", 2),
+    ("load 1 m", "load1", 3),
+    ("     5 m", "load5", 4),
+    ("    15 m", "load15", 8),
+    ("runnable", "tasksRunnable", 5),
+    ("blocked", "tasksBlocked", 6),
+    ("switches/s", "contextSwitches", 9),
+    ("forks/s", "forks", 7),
+];
+
+/// What explains the memory's chart.
+const OF_MEMORY: [&str; 5] = [
+    "memoryUsed",
+    "memoryAvailable",
+    "memoryDirty",
+    "majorFaults",
+    "swap",
+];
+
+/// Whether the metric `name` may stand beside a chart.
+pub(super) fn has(name: &str) -> bool {
+    OF_CPU.iter().any(|(_, known, _)| *known == name) || OF_MEMORY.contains(&name)
+}
+
 /// The rows of the CPU chart, most of what explains it: as many as `rows`, the most important ones.
 pub(super) fn of_cpu(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
-    // A name, its metric, and how soon it makes room for others.
-    let known: [(&'static str, &str, u8); 12] = [
-        ("CPU", "cpu", 0),
-        ("  user", "cpuUser", 1),
-        ("  system", "cpuSystem", 1),
-        ("  I/O wait", "iowait", 1),
-        ("  stolen", "steal", 2),
-        ("load 1 m", "load1", 3),
-        ("     5 m", "load5", 4),
-        ("    15 m", "load15", 8),
-        ("runnable", "tasksRunnable", 5),
-        ("blocked", "tasksBlocked", 6),
-        ("switches/s", "contextSwitches", 9),
-        ("forks/s", "forks", 7),
-    ];
-    let mut had: Vec<_> = known
+    let mut had: Vec<_> = OF_CPU
         .into_iter()
         .filter(|(_, metric, _)| picture.has(metric))
         .collect();
@@ -140,13 +155,13 @@ pub(super) fn of_memory(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
     };
     let swap = percent_field(picture, "  swap", "swap");
     let mut fields = vec![memory, Field::new("  used", gib("memoryUsed"))];
-    if rows == 3 && picture.has("swap") {
+    if rows == 3 && picture.has_counted("swap") {
         fields.push(swap);
         return fields;
     }
     fields.push(Field::new("  free", gib("memoryAvailable")));
     for (name, metric) in [("  dirty", "memoryDirty"), ("  faults/s", "majorFaults")] {
-        if metric == "majorFaults" && picture.has("swap") {
+        if metric == "majorFaults" && picture.has_counted("swap") {
             fields.push(swap.clone());
         }
         if picture.has(metric) {

@@ -2,15 +2,12 @@
 
 use super::super::style::{MarkKind, Tone};
 use super::super::styled_line::StyledLine;
-use super::super::units::{clock, day};
+use super::super::units::{DAY_MS, day};
 use super::super::zoom::round_times;
 use super::picture::Picture;
 
-/// A day in milliseconds.
-const DAY_MS: u64 = 86_400_000;
-
-/// Cells between two times.
-const APART: usize = 10;
+/// Cells between two times, and between two that have their days.
+const APART: [usize; 2] = [10, 18];
 
 /// What stands in a cell of the row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +31,8 @@ pub(super) fn time_row(picture: &Picture<'_>) -> StyledLine {
     if let Some(cursor) = picture.look.cursor {
         cells[cursor] = FootCell::Cursor;
     }
-    for (cell, time) in round_times(axis, APART) {
+    let is_dated = picture.host.is_dated(axis.begin(), picture.canvas.now);
+    for (cell, time) in round_times(axis, APART[usize::from(is_dated)]) {
         let label = format!("{}{}", glyphs.time, time_label(picture, time));
         let end = cell + label.chars().count();
         let is_free = |cells: &[FootCell]| cells.iter().all(|cell| *cell == FootCell::Free);
@@ -68,19 +66,16 @@ fn set_mark(cell: &mut FootCell, kind: MarkKind) {
     };
 }
 
-/// `14:05`, with seconds if they matter, or the day if it isn't the newest one.
+/// `14:05`, with seconds if they matter, and with the day where that is needed.
 fn time_label(picture: &Picture<'_>, time: u64) -> String {
-    let clock = clock(time);
-    let short = if time.is_multiple_of(60_000) {
-        clock[..5].to_owned()
-    } else {
-        clock
-    };
     // Midnight names its day.
     if time.is_multiple_of(DAY_MS) || picture.axis.cell() > 3_600_000 {
-        day(time)
-    } else {
-        short
+        return day(time);
+    }
+    let clock = picture.host.clock(time, picture.canvas.now);
+    match clock.rsplit_once(':') {
+        Some((short, "00")) => short.to_owned(),
+        _ => clock,
     }
 }
 
@@ -94,7 +89,7 @@ pub(super) fn timeline(picture: &Picture<'_>) -> StyledLine {
     if newest == 0 {
         return line;
     }
-    let begin = held_since(oldest, newest);
+    let begin = held_since(picture, oldest);
     line.pad(left.saturating_sub(begin.len() + 2));
     line.push(Tone::Dim, begin);
     line.pad(left - 1);
@@ -136,12 +131,10 @@ pub(super) fn timeline(picture: &Picture<'_>) -> StyledLine {
     line
 }
 
-/// The time of the oldest sample, with its day unless the newest is of the same day.
-fn held_since(oldest: u64, newest: u64) -> String {
-    let time = &clock(oldest)[..5];
-    if oldest / DAY_MS == newest / DAY_MS {
-        time.to_owned()
-    } else {
-        format!("{} {time}", day(oldest))
-    }
+/// The time of the oldest sample, with its day where that is needed.
+fn held_since(picture: &Picture<'_>, oldest: u64) -> String {
+    let clock = picture.host.clock(oldest, picture.canvas.now);
+    clock
+        .rsplit_once(':')
+        .map_or_else(String::new, |(time, _)| time.to_owned())
 }

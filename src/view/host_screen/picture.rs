@@ -88,6 +88,12 @@ impl<'a> Picture<'a> {
         self.find(name).is_some()
     }
 
+    /// Whether a metric has ever been anything but 0: a counter that never counted says nothing.
+    pub(super) fn has_counted(&self, name: &str) -> bool {
+        let extent = self.host.extent(name);
+        extent.is_some_and(|extent| extent != (0.0, 0.0))
+    }
+
     /// The value of a metric at the moment that is shown.
     pub(super) fn value(&self, name: &str) -> Option<f64> {
         self.host.value(name).filter(|_| !self.is_down)

@@ -27,6 +27,15 @@ enum ChartPart {
     Blank,
 }
 
+impl ChartPart {
+    fn rows(self) -> usize {
+        match self {
+            Self::Chart(_, rows) | Self::Cores(rows) => rows,
+            Self::Blank => 1,
+        }
+    }
+}
+
 /// How many rows charts get, from the most to the fewest.
 #[derive(Debug, Clone, Copy)]
 struct Grade {
@@ -104,30 +113,28 @@ pub(super) fn beside(picture: &Picture<'_>, height: usize) -> ChartPlan {
 
 /// The charts in `room` rows, if the CPU has enough of them.
 fn fitted(picture: &Picture<'_>, grade: Grade, room: usize) -> Option<Vec<ChartPart>> {
-    let mut parts = Vec::new();
-    let others = others(picture, grade);
+    let mut below = Vec::new();
     let cores = cores::count(picture).min(grade.cores);
-    let blanks = if grade.air { others.len() } else { 0 };
-    let with_cores = cores > 0;
-    let taken: usize = others.iter().map(|(_, rows)| rows).sum::<usize>()
-        + blanks
-        + cores
-        + usize::from(grade.air && with_cores && picture.widths.is_full());
-    let cpu = room.checked_sub(taken).filter(|cpu| grade.cpu <= *cpu)?;
-    parts.push(ChartPart::Chart(ChartKind::Cpu, cpu));
-    if with_cores {
+    if cores > 0 {
         if grade.air && picture.widths.is_full() {
-            parts.push(ChartPart::Blank);
+            below.push(ChartPart::Blank);
         }
-        parts.push(ChartPart::Cores(cores));
+        below.push(ChartPart::Cores(cores));
     }
-    for (kind, rows) in others {
-        if grade.air {
-            parts.push(ChartPart::Blank);
+    let mut has_drawn = true;
+    for (kind, rows) in others(picture, grade) {
+        // Lines that have no chart stand together.
+        let is_drawn = kind.is_drawn(picture);
+        if grade.air && (is_drawn || has_drawn) {
+            below.push(ChartPart::Blank);
         }
-        parts.push(ChartPart::Chart(kind, rows));
+        has_drawn = is_drawn;
+        below.push(ChartPart::Chart(kind, rows));
     }
-    Some(parts)
+    let taken: usize = below.iter().map(|part| part.rows()).sum();
+    let cpu = room.checked_sub(taken).filter(|cpu| grade.cpu <= *cpu)?;
+    below.insert(0, ChartPart::Chart(ChartKind::Cpu, cpu));
+    Some(below)
 }
 
 /// All charts but the CPU's, from cause to effect, with their rows.

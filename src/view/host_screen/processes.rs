@@ -50,13 +50,18 @@ pub(in crate::view) fn in_order(top: &[Process], order: ProcessOrder) -> Vec<&Pr
     top
 }
 
+/// How many processes a table of so many lines lists, between the titles and the two rows of all others.
+fn listed(lines: usize) -> usize {
+    lines.saturating_sub(3)
+}
+
 /// A title and rows, `height` lines together.
 pub(super) fn table(picture: &Picture<'_>, width: usize, height: usize) -> Vec<StyledLine> {
     let Some(rows) = height.checked_sub(1) else {
         return Vec::new();
     };
     let columns = columns(picture, width);
-    let listed = rows.saturating_sub(2);
+    let listed = listed(height);
     let mut top = in_order(picture.host.top(), picture.order);
     top.truncate(listed);
     let grid_columns: Vec<_> = columns.iter().map(|(_, column)| *column).collect();
@@ -95,8 +100,7 @@ pub(super) fn table(picture: &Picture<'_>, width: usize, height: usize) -> Vec<S
 
 /// The process in a row of the table of so many lines; the first row is that of the titles.
 pub(super) fn listed_at(picture: &Picture<'_>, lines: usize, row: usize) -> Option<u32> {
-    let listed = lines.saturating_sub(3);
-    let index = row.checked_sub(1).filter(|index| *index < listed)?;
+    let index = row.checked_sub(1).filter(|index| *index < listed(lines))?;
     let top = in_order(picture.host.top(), picture.order);
     top.get(index).map(|process| process.pid)
 }

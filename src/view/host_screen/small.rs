@@ -1,12 +1,11 @@
 //! The screen of a narrow terminal: what matters most.
 
-use super::super::chart::{Colouring, DOTS_HIGH, Heights, area, blocks};
 use super::super::page_parts::level_mark;
-use super::super::scale::{ChartScale, tenths};
+use super::super::scale::tenths;
 use super::super::style::Tone;
 use super::super::styled_line::StyledLine;
 use super::super::units::whole_percent;
-use super::blocks::{ChartKind, level_tone};
+use super::blocks::{ChartKind, percent_chart};
 use super::counters::rate_parts;
 use super::fields::{Field, percent, percent_field};
 use super::picture::Picture;
@@ -45,9 +44,14 @@ fn shares(height: usize) -> SmallShares {
 }
 
 /// How many lines have charts.
-pub(super) fn chart_lines(height: usize) -> usize {
+pub(super) fn chart_lines(picture: &Picture<'_>, height: usize) -> usize {
     let shares = shares(height);
-    shares.cpu + shares.memory
+    let charts = [
+        (ChartKind::Cpu, shares.cpu),
+        (ChartKind::Memory, shares.memory),
+    ];
+    let known = charts.iter().filter(|(kind, _)| picture.has(kind.metric()));
+    known.map(|(_, lines)| lines).sum()
 }
 
 /// The lines of the body.
@@ -89,32 +93,7 @@ fn cpu_lines(picture: &Picture<'_>, index: usize, rows: usize) -> Vec<StyledLine
             .then(|| Field::new("  sys", percent(picture.value("cpuSystem")))),
     ];
     let fields: Vec<_> = fields.into_iter().flatten().collect();
-    let values = picture.bins.pool(index);
-    let scale = ChartScale::PERCENT;
-    let metric = &picture.host.metrics[index];
-    let chart = if rows == 1 {
-        let levels: Vec<_> = values
-            .iter()
-            .map(|value| value.map(|value| scale.dots(value, 8)))
-            .collect();
-        let tone = |level: usize| level_tone(metric, (level as f64 - 0.5) * 12.5);
-        vec![blocks(&levels, tone, picture.look)]
-    } else {
-        let columns: Vec<Heights> = values
-            .iter()
-            .map(|value| {
-                let height = value.map(|value| scale.dots(value, rows * DOTS_HIGH));
-                height.into_iter().collect()
-            })
-            .collect();
-        let tones: Vec<Tone> = (0..rows)
-            .map(|row| {
-                let middle = (rows - row) as f64 - 0.5;
-                level_tone(metric, middle / rows as f64 * 100.0)
-            })
-            .collect();
-        area(&columns, rows, &Colouring::Rows(&tones), picture.look)
-    };
+    let chart = percent_chart(picture, index, rows);
     chart
         .into_iter()
         .enumerate()
@@ -134,15 +113,7 @@ fn beside_axis(picture: &Picture<'_>, field: Option<&Field>, cells: StyledLine) 
 
 fn memory_line(picture: &Picture<'_>) -> Option<StyledLine> {
     let index = picture.find("memory")?;
-    let metric = &picture.host.metrics[index];
-    let levels: Vec<_> = picture
-        .bins
-        .pool(index)
-        .iter()
-        .map(|value| value.map(|value| ChartScale::PERCENT.dots(value, 8)))
-        .collect();
-    let tone = |level: usize| level_tone(metric, (level as f64 - 0.5) * 12.5);
-    let cells = blocks(&levels, tone, picture.look);
+    let cells = percent_chart(picture, index, 1).pop()?;
     Some(beside_axis(
         picture,
         Some(&percent_field(picture, "Mem", "memory")),

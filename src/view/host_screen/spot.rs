@@ -28,7 +28,7 @@ pub(in crate::view) fn spot(
     let picture = Picture::new(host, status, choice, cursor, canvas);
     let widths = picture.widths;
     let charts = if widths.is_tiny() {
-        small::chart_lines(height)
+        small::chart_lines(&picture, height)
     } else if let Some((first, width)) = widths.beside {
         let plan = plan::beside(&picture, height);
         if first <= column {

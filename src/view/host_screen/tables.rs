@@ -2,205 +2,18 @@
 
 use super::super::grid::{self, Cell, Column};
 use super::super::listing::indented;
-use super::super::metric::Level;
-use super::super::page_parts::level_mark;
+use super::super::page_parts::side_by_side;
 use super::super::scale::tenths;
 use super::super::sections;
 use super::super::style::Tone;
 use super::super::styled_line::StyledLine;
-use super::super::units::{grouped, short_size};
+use super::super::units::short_size;
 use super::counters;
+use super::devices::{DISKS, FILESYSTEMS, NETWORKS};
 use super::order::ProcessOrder;
 use super::picture::Picture;
 use super::processes;
-
-/// How a column's values are written.
-#[derive(Debug, Clone, Copy)]
-enum Written {
-    Tenths,
-    Count,
-    Megabytes,
-    Size,
-}
-
-/// A column: its title, its metric and its width.
-type Measure = (&'static str, &'static str, usize, Written);
-
-/// A table with a row for each instance of its first metric.
-struct DeviceTable {
-    head: &'static str,
-    name: usize,
-    measures: &'static [Measure],
-}
-
-const FILESYSTEMS: [DeviceTable; 3] = [
-    DeviceTable {
-        head: "FILESYSTEM",
-        name: 28,
-        measures: &[
-            ("USED %", "disk", 9, Written::Tenths),
-            ("SIZE", "diskSize", 9, Written::Size),
-            ("FREE", "diskFree", 9, Written::Size),
-            ("INODES %", "inodes", 11, Written::Tenths),
-        ],
-    },
-    DeviceTable {
-        head: "FILESYSTEM",
-        name: 16,
-        measures: &[
-            ("USED %", "disk", 9, Written::Tenths),
-            ("FREE", "diskFree", 8, Written::Size),
-            ("INODES %", "inodes", 10, Written::Tenths),
-        ],
-    },
-    DeviceTable {
-        head: "FILESYSTEM",
-        name: 12,
-        measures: &[
-            ("USED %", "disk", 7, Written::Tenths),
-            ("INODES %", "inodes", 8, Written::Tenths),
-        ],
-    },
-];
-
-const DISKS: [DeviceTable; 2] = [
-    DeviceTable {
-        head: "DISK",
-        name: 12,
-        measures: &[
-            ("READ MB/s", "diskRead", 9, Written::Megabytes),
-            ("WRITE MB/s", "diskWritten", 10, Written::Megabytes),
-            ("R/S", "diskReads", 7, Written::Count),
-            ("W/S", "diskWrites", 7, Written::Count),
-            ("AWAIT ms", "diskAwait", 8, Written::Tenths),
-            ("QUEUE", "diskQueue", 6, Written::Tenths),
-            ("BUSY %", "diskBusy", 8, Written::Tenths),
-        ],
-    },
-    DeviceTable {
-        head: "DISK",
-        name: 11,
-        measures: &[
-            ("R/S", "diskReads", 6, Written::Count),
-            ("W/S", "diskWrites", 6, Written::Count),
-            ("AWAIT", "diskAwait", 6, Written::Tenths),
-            ("QUEUE", "diskQueue", 5, Written::Tenths),
-            ("BUSY %", "diskBusy", 7, Written::Tenths),
-        ],
-    },
-];
-
-const NETWORKS: [DeviceTable; 2] = [
-    DeviceTable {
-        head: "NETWORK",
-        name: 12,
-        measures: &[
-            ("IN MB/s", "networkReceived", 9, Written::Megabytes),
-            ("OUT MB/s", "networkSent", 10, Written::Megabytes),
-            ("PK IN/S", "networkPacketsReceived", 9, Written::Count),
-            ("PK OUT/S", "networkPacketsSent", 9, Written::Count),
-            ("DROPS/S", "networkDrops", 9, Written::Tenths),
-            ("ERRORS/S", "networkErrors", 10, Written::Tenths),
-        ],
-    },
-    DeviceTable {
-        head: "NETWORK",
-        name: 9,
-        measures: &[
-            ("IN MB/s", "networkReceived", 8, Written::Megabytes),
-            ("OUT MB/s", "networkSent", 8, Written::Megabytes),
-            ("DROPS/S", "networkDrops", 8, Written::Tenths),
-            ("ERRORS/S", "networkErrors", 8, Written::Tenths),
-        ],
-    },
-];
-
-impl DeviceTable {
-    /// How many instances the host has.
-    fn count(&self, picture: &Picture<'_>) -> usize {
-        self.instances(picture).len()
-    }
-
-    /// The instances, with their metrics of the first column that has any.
-    fn instances<'a>(&self, picture: &'a Picture<'_>) -> Vec<(&'a str, usize)> {
-        let of = |family: &str| -> Vec<(&'a str, usize)> {
-            let metrics = picture.host.metrics.iter().enumerate();
-            let named = metrics.filter_map(|(index, metric)| {
-                let name = metric.key.strip_prefix(family)?.strip_prefix(':')?;
-                Some((name, index))
-            });
-            named.collect()
-        };
-        let lists = self.measures.iter().map(|(_, family, ..)| of(family));
-        lists
-            .into_iter()
-            .find(|list| !list.is_empty())
-            .unwrap_or_default()
-    }
-
-    /// A title and `rows` rows; if there are more instances, those at a level come first, then the busiest.
-    fn lines(&self, picture: &Picture<'_>, rows: usize) -> Vec<StyledLine> {
-        let mut instances = self.instances(picture);
-        let all = instances.len();
-        if all > rows {
-            let most = |index: usize| {
-                let metric = &picture.host.metrics[index];
-                let level = picture.host.history.value(index);
-                let level = level.map_or(Level::Normal, |value| metric.level(value));
-                let most = picture
-                    .host
-                    .extent(&metric.key)
-                    .map_or(0.0, |(_, most)| most);
-                (level, most)
-            };
-            instances.sort_by(|a, b| {
-                let (a, b) = (most(a.1), most(b.1));
-                b.0.cmp(&a.0).then(b.1.total_cmp(&a.1))
-            });
-        }
-        instances.truncate(rows);
-        let head = if all > rows {
-            format!("{} {rows} of {all}", self.head)
-        } else {
-            self.head.to_owned()
-        };
-        let mut columns = vec![Column::left(&head, self.name)];
-        let titles = self.measures.iter();
-        columns.extend(titles.map(|(title, _, width, _)| Column::right(title, *width)));
-        let mut cells: Vec<Vec<Cell>> = instances
-            .iter()
-            .map(|(name, _)| self.row(picture, name))
-            .collect();
-        cells.resize_with(rows, || vec![(Tone::Plain, String::new()); columns.len()]);
-        let mut lines = vec![grid::titles(&columns, picture.canvas.style)];
-        lines.extend(grid::lines(&columns, &cells, picture.canvas.style));
-        lines
-    }
-
-    fn row(&self, picture: &Picture<'_>, name: &str) -> Vec<Cell> {
-        let mut cells = vec![(Tone::Plain, super::super::sanitize::clean(name))];
-        cells.extend(self.measures.iter().map(|(_, family, _, written)| {
-            let metric = format!("{family}:{name}");
-            let Some(value) = picture.value(&metric) else {
-                return (Tone::Dim, "-".into());
-            };
-            let text = match written {
-                Written::Tenths => tenths(value),
-                Written::Count => grouped(value),
-                Written::Megabytes => tenths(value / 1e6),
-                Written::Size => short_size(value),
-            };
-            let (mark, tone) = level_mark(picture.level(&metric));
-            let text = if mark.is_empty() {
-                text
-            } else {
-                format!("{mark} {text}")
-            };
-            (tone, text)
-        }));
-        cells
-    }
-}
+use super::ranges;
 
 /// A table of the column beside the charts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +26,8 @@ enum TableKind {
     /// A section without a layout of its own, by its place among these.
     Other(usize),
     Counters,
+    /// Values with their ranges.
+    Ranges,
     Events,
 }
 
@@ -274,6 +89,7 @@ fn of_kind(picture: &Picture<'_>, kind: TableKind, width: usize, lines: usize) -
         TableKind::Networks => NETWORKS[size].lines(picture, rows),
         TableKind::Containers => containers(picture, width, rows),
         TableKind::Counters | TableKind::Other(_) => counters::lines(picture, width, lines),
+        TableKind::Ranges => ranges::table(picture, width, lines),
         TableKind::Events => counters::events(picture, width, lines),
     }
 }
@@ -292,7 +108,7 @@ fn shares(
     let mut shares = vec![
         (
             TableKind::Processes,
-            if listed == 0 { 0 } else { 3 + listed.max(10) },
+            if listed == 0 { 0 } else { 3 + listed.max(5) },
         ),
         (
             TableKind::Filesystems,
@@ -321,14 +137,17 @@ fn shares(
     }
     shares.retain(|(_, lines)| *lines > 0);
     fit(&mut shares, height);
+    fill(&mut shares, height, ranges::count(picture));
     shares
 }
 
-/// Leaves out tables, the least important first, until the others fit into `height` lines. Events take what is left.
+/// The lines that all tables take, with the blank ones after them.
+fn taken(shares: &[(TableKind, usize)]) -> usize {
+    shares.iter().map(|(_, lines)| lines + 1).sum()
+}
+
+/// Leaves out tables, the least important first, until the others fit into `height` lines.
 fn fit(shares: &mut Vec<(TableKind, usize)>, height: usize) {
-    let taken = |shares: &[(TableKind, usize)]| -> usize {
-        shares.iter().map(|(_, lines)| lines + 1).sum::<usize>()
-    };
     // The blank line after the last one isn't needed.
     let room = height + 1;
     for kind in [
@@ -355,7 +174,17 @@ fn fit(shares: &mut Vec<(TableKind, usize)>, height: usize) {
         *lines = lines.saturating_sub(excess).max(8.min(height));
     }
     while taken(shares) > room && shares.pop().is_some() {}
-    let left = room - taken(shares);
+}
+
+/// Gives the lines that are left to `ranges` values and to events: how many have happened makes no difference.
+fn fill(shares: &mut Vec<(TableKind, usize)>, height: usize, ranges: usize) {
+    let left = (height + 1).saturating_sub(taken(shares));
+    let lines = left.saturating_sub(EVENTS + 2).min(ranges + 1);
+    let mut left = left;
+    if LEAST_RANGES <= lines {
+        shares.push((TableKind::Ranges, lines));
+        left -= lines + 1;
+    }
     if left >= 4 {
         shares.push((TableKind::Events, left - 1));
     }
@@ -403,6 +232,10 @@ fn containers(picture: &Picture<'_>, width: usize, rows: usize) -> Vec<StyledLin
     lines
 }
 
+/// The lines of the events before values with their ranges get any, and the fewest that these have then.
+const EVENTS: usize = 8;
+const LEAST_RANGES: usize = 4;
+
 /// The lines of the first tables before there is room for others.
 const SHORT: usize = 10;
 
@@ -414,7 +247,7 @@ pub(super) fn below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
     let width = picture.canvas.width;
     let others = others_below(picture, height);
     let height = height - others.len();
-    let has_second = width >= SECOND + 25;
+    let has_second = has_second(picture);
     let first = if has_second { SECOND - 1 } else { width };
     let left = if picture.host.most_listed == 0 {
         Vec::new()
@@ -426,17 +259,15 @@ pub(super) fn below(picture: &Picture<'_>, height: usize) -> Vec<StyledLine> {
     } else {
         Vec::new()
     };
-    let mut left = left.into_iter().map(indented);
-    let mut right = right.into_iter();
-    let lines = (0..height).map(|_| {
-        let mut line = left.next().unwrap_or_default();
-        if let Some(right) = right.next() {
-            line.pad(SECOND);
-            line.append(right);
-        }
-        line
-    });
-    lines.chain(others).collect()
+    let left = left.into_iter().map(indented).collect();
+    let mut lines = side_by_side(left, right, SECOND, height);
+    lines.extend(others);
+    lines
+}
+
+/// Whether there is room for a second table below the charts.
+fn has_second(picture: &Picture<'_>) -> bool {
+    SECOND + 25 <= picture.canvas.width
 }
 
 /// The tables of sections without a layout of their own, below the others.
@@ -456,7 +287,7 @@ pub(super) fn process_below(
     (column, line): (usize, usize),
 ) -> Option<u32> {
     let height = height - others_below(picture, height).len();
-    let is_beside = picture.canvas.width >= SECOND + 25 && SECOND <= column;
+    let is_beside = has_second(picture) && SECOND <= column;
     if is_beside || picture.host.most_listed == 0 {
         return None;
     }

@@ -47,7 +47,8 @@ fn draft(situation: &Situation<'_>, firing: &FiringAlert) -> Draft {
         draft.lasted = lasted(situation, Since { at, is_earlier });
     }
     let index = situation.host.find(&alert.metric);
-    draft.outlook = outlook_text(index.and_then(|index| outlook(situation, index, &alert.metric)));
+    draft.outlook =
+        outlook_text(index.and_then(|index| outlook(situation.host, index, &alert.metric)));
     draft.suspects = blame(situation, firing, is_beyond);
     draft
 }

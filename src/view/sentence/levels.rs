@@ -89,7 +89,7 @@ fn at_level(situation: &Situation<'_>, index: usize, metric: &Metric) -> Option<
 
 /// What will be full in a few minutes, at whatever level it is.
 fn soon_full(situation: &Situation<'_>, index: usize, metric: &Metric) -> Option<Draft> {
-    let outlook = outlook(situation, index, &metric.key)?;
+    let outlook = outlook(situation.host, index, &metric.key)?;
     let is_urgent = outlook.full_in <= SOON && STEEP <= outlook.risen;
     is_urgent
         .then(|| draft(situation, index, metric, Urgency::Warning))
@@ -106,7 +106,7 @@ fn draft(
     let shown = units::value(value, &metric.unit);
     let what = format!("{} {shown}", subject(situation, metric));
     let mut draft = Draft::new(urgency, &metric.key, what);
-    draft.outlook = outlook_text(outlook(situation, index, &metric.key));
+    draft.outlook = outlook_text(outlook(situation.host, index, &metric.key));
     draft.suspects = suspects(situation, &metric.key);
     let waiting = situation.host.value("iowait");
     match (&*metric.key, waiting.filter(|share| SOME_WAIT <= *share)) {

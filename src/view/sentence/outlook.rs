@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::protocol::parts;
 use crate::wording::span;
 
-use super::situation::Situation;
+use crate::view::history::History;
+use crate::view::state::HostState;
 
 /// What fills up, in percent.
 const FILLING: &[&str] = &["memory", "swap", "disk", "inodes"];
@@ -33,13 +34,13 @@ pub(super) struct Outlook {
 
 /// When `metric`, which has this `index`, reaches 100 %; `None` unless it can fill up, rises in a straight line and gets there
 /// within a day.
-pub(super) fn outlook(situation: &Situation<'_>, index: usize, metric: &str) -> Option<Outlook> {
-    let newest = situation.points().back()?.value(index)?;
+pub(super) fn outlook(host: &HostState, index: usize, metric: &str) -> Option<Outlook> {
+    let newest = host.history.value(index)?;
     if 100.0 <= newest || !FILLING.contains(&parts(metric).0) {
         return None;
     }
     let straight = |window: &usize| {
-        let line = Line::through(situation, index, *window)?;
+        let line = Line::through(&host.history, index, *window)?;
         let full_in = (100.0 - newest) / line.slope;
         let is_sure = SHORTEST <= line.length && STRAIGHT < line.r_squared;
         let is_near = (0.0..=DAY).contains(&full_in);
@@ -57,6 +58,11 @@ pub(super) fn outlook(situation: &Situation<'_>, index: usize, metric: &str) -> 
     WINDOWS.iter().find_map(straight)
 }
 
+/// When the metric with this `index`, which has this name, will be full, if that can be told.
+pub(in crate::view) fn full_in(host: &HostState, index: usize, metric: &str) -> Option<Duration> {
+    outlook(host, index, metric).map(|outlook| Duration::from_millis(outlook.full_in))
+}
+
 /// The straight line that fits values best.
 struct Line {
     /// Per millisecond.
@@ -69,11 +75,11 @@ struct Line {
 
 impl Line {
     /// Through the newest `window` values of the metric `index`.
-    fn through(situation: &Situation<'_>, index: usize, window: usize) -> Option<Self> {
-        let newest = situation.newest();
+    fn through(history: &History, index: usize, window: usize) -> Option<Self> {
+        let newest = history.newest()?;
         let (mut n, mut t, mut v, mut tt, mut tv, mut vv) = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
         let mut length = 0.0;
-        for point in situation.points().iter().rev().take(window) {
+        for point in history.points().iter().rev().take(window) {
             let Some(value) = point.value(index) else {
                 continue;
             };

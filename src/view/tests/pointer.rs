@@ -74,6 +74,27 @@ fn a_click_in_a_chart_looks_at_that_moment() {
     }
 }
 
+#[test]
+fn a_click_below_the_charts_of_a_host_without_a_cpu_means_no_moment() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    let now = fixture.now.wall;
+    for ago in (0..60).rev() {
+        let values = [
+            ("memory", 50.0),
+            ("networkReceived", 2e6),
+            ("networkSent", 1e6),
+        ];
+        fixture.sample_at(now - ago * 1000, &values);
+    }
+    let size = (40, 12);
+    let lines = fixture.frame(size.0, size.1, PLAIN);
+    let (_, memory) = place(&lines, " Mem");
+    let (_, rates) = place(&lines, " Net");
+    assert!(click(&mut fixture, (35, memory), size).is_some());
+    assert_eq!(click(&mut fixture, (35, rates), size), None, "{lines:#?}");
+}
+
 /// The column of the cursor in a line of a chart.
 fn cursor(line: &str) -> Option<usize> {
     let (before, _) = line.split_once("\u{1b}[7m")?;

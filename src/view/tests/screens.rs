@@ -152,7 +152,7 @@ fn a_peak_of_one_sample_stays_visible_at_any_zoom() {
         let top = chart(&fixture, " CPU", 1).concat();
         assert!(!top.trim().is_empty(), "{longer}: {top}");
         let ui: &mut Ui = &mut fixture.ui;
-        ui.zoom(false, &fixture.state, fixture.now);
+        ui.zoom(false, &fixture.state);
     }
 }
 
@@ -196,6 +196,97 @@ fn a_value_that_never_moved_has_no_chart() {
         .find(|line| line.starts_with("   out"))
         .unwrap();
     assert_eq!(idle.trim_end(), "   out    0.0 kB/s");
+}
+
+#[test]
+fn a_counter_that_never_counted_is_not_shown() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    let now = fixture.now.wall;
+    let values = |drops: f64| {
+        [
+            ("cpu", 3.0),
+            ("memory", 50.0),
+            ("networkReceived", 2e6),
+            ("networkSent", 1e6),
+            ("networkDrops", drops),
+            ("networkPacketsReceived", 1000.0),
+            ("tcpRetransmits", drops),
+            ("tcpConnections", 12.0),
+            ("listenDrops", drops),
+            ("swap", 0.0),
+            ("swapIn", 0.0),
+            ("oomKills", 0.0),
+        ]
+    };
+    let said = ["drops", "resent", "retransmits", "swap", "OOM"];
+    let shown = |fixture: &Fixture| -> Vec<&str> {
+        let lines: Vec<String> = [(80, 24), (120, 40), (200, 60)]
+            .into_iter()
+            .flat_map(|(width, height)| fixture.frame(width, height, PLAIN))
+            .filter(|line| !line.contains("NETWORK"))
+            .collect();
+        let is_shown = |word: &&&str| lines.iter().any(|line| line.contains(**word));
+        said.iter().filter(is_shown).copied().collect()
+    };
+    for ago in (1..300).rev() {
+        fixture.sample_at(now - ago * 1000, &values(0.0));
+    }
+    assert_eq!(shown(&fixture), [""; 0]);
+    fixture.sample_at(now, &values(1.5));
+    assert_eq!(shown(&fixture), ["drops", "resent", "retransmits"]);
+    fixture.sample_at(now + 1000, &values(0.0));
+    assert_eq!(
+        shown(&fixture),
+        ["drops", "resent", "retransmits"],
+        "and it stays"
+    );
+}
+
+#[test]
+fn a_disk_that_fills_says_when_it_will_be_full() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    let now = fixture.now.wall;
+    for ago in (0..300_u32).rev() {
+        let grown = 90.0 - f64::from(ago) / 60.0;
+        let values = [
+            ("cpu", 3.0),
+            ("memory", 50.0),
+            ("disk:/", 40.0),
+            ("disk:/var", grown),
+        ];
+        fixture.sample_at(now - u64::from(ago) * 1000, &values);
+    }
+    let lines = fixture.frame(200, 60, PLAIN);
+    let title = lines.iter().find(|line| line.contains("FULL IN")).unwrap();
+    let end = title.split("FULL IN").next().unwrap().chars().count() + "FULL IN".len();
+    let cell = |mount: &str| -> String {
+        let row = lines.iter().find(|line| line.contains(mount)).unwrap();
+        let text: String = row.chars().take(end).collect();
+        text.chars()
+            .skip(end - 10)
+            .collect::<String>()
+            .trim()
+            .to_owned()
+    };
+    assert_eq!(cell("  /var "), "10 m 00 s");
+    assert_eq!(cell("  /  "), "-");
+}
+
+/// The most lines of the tables beside the charts that are empty together.
+fn most_empty(lines: &[String]) -> usize {
+    let is_empty = |line: &String| line.chars().skip(125).all(|c| c == ' ');
+    let runs = lines.split(|line| !is_empty(line));
+    runs.map(<[String]>::len).max().unwrap_or(0)
+}
+
+#[test]
+fn no_part_of_a_large_screen_is_empty() {
+    let fixture = Fixture::incident();
+    let lines = fixture.frame(200, 60, PLAIN);
+    // The last four lines belong to the charts and the keys.
+    assert!(most_empty(&lines[4..56]) <= 3, "{lines:#?}");
 }
 
 #[test]

@@ -109,6 +109,24 @@ fn metrics_scroll_to_the_last_one() {
 }
 
 #[test]
+fn metrics_scroll_to_the_last_one_on_a_narrow_screen_too() {
+    let mut fixture = Fixture::one_host();
+    fixture.ui.toggle_values();
+    let mut step = |step, times: usize| {
+        for _ in 0..times {
+            fixture.ui.step(step, &fixture.state, 40, 20, fixture.now);
+        }
+        fixture.frame(40, 20, PLAIN)
+    };
+    let end = step(Navigation::Down, 60);
+    assert_ne!(
+        end,
+        step(Navigation::Up, 1),
+        "one row up is visible at once"
+    );
+}
+
+#[test]
 fn the_selected_of_many_hosts_is_visible() {
     let mut fixture = Fixture::many(300);
     for _ in 0..200 {
@@ -137,6 +155,11 @@ fn a_step_closes_the_help_and_does_nothing_else() {
     check(&fixture, " ▲ 1 critical");
 }
 
+/// Below the rows is the screen of one of them, or nothing.
+fn is_row(line: &str) -> bool {
+    !line.is_empty() && !line.starts_with('─')
+}
+
 /// The hosts in the order of their rows.
 fn hosts(fixture: &Fixture) -> Vec<String> {
     let lines = fixture.frame(80, 24, PLAIN);
@@ -144,7 +167,7 @@ fn hosts(fixture: &Fixture) -> Vec<String> {
         .iter()
         .skip_while(|line| !line.contains("HOST"))
         .skip(1)
-        .take_while(|line| !line.is_empty() && !line.starts_with('>') && !line.contains("no host"));
+        .take_while(|line| is_row(line) && !line.starts_with('>') && !line.contains("no host"));
     rows.map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
         .collect()
 }
@@ -172,14 +195,14 @@ fn hosts_are_sorted_by_the_chosen_order() {
         ("d", [30.0, 50.0, 10.0]),
     ]);
     for (footer, expected) in [
-        ("s sort: trouble", ["a", "b", "c", "d"]),
-        ("s sort: name", ["a", "b", "c", "d"]),
-        ("s sort: cpu", ["b", "d", "c", "a"]),
-        ("s sort: memory", ["c", "a", "d", "b"]),
-        ("s sort: disk", ["a", "b", "c", "d"]),
-        ("s sort: load", ["d", "c", "a", "b"]),
-        ("s sort: network", ["a", "b", "c", "d"]),
-        ("s sort: trouble", ["a", "b", "c", "d"]),
+        ("s sort: trouble▼", ["a", "b", "c", "d"]),
+        ("s sort: name▲", ["a", "b", "c", "d"]),
+        ("s sort: cpu▼", ["b", "d", "c", "a"]),
+        ("s sort: memory▼", ["c", "a", "d", "b"]),
+        ("s sort: disk▼", ["a", "b", "c", "d"]),
+        ("s sort: load▼", ["d", "c", "a", "b"]),
+        ("s sort: network▼", ["a", "b", "c", "d"]),
+        ("s sort: trouble▼", ["a", "b", "c", "d"]),
     ] {
         assert_eq!(hosts(&fixture), expected, "{footer}");
         let keys = &fixture.frame(80, 24, PLAIN)[23];
@@ -291,7 +314,7 @@ fn selected(fixture: &Fixture) -> Option<String> {
 /// The names of all rows, the selected one too.
 fn all_rows(fixture: &Fixture) -> Vec<String> {
     let lines = fixture.frame(80, 24, PLAIN);
-    let rows = lines[2..].iter().take_while(|line| !line.is_empty());
+    let rows = lines[2..].iter().take_while(|line| is_row(line));
     rows.map(|line| line.split_whitespace().nth(1).unwrap().to_owned())
         .collect()
 }

@@ -3,26 +3,29 @@
 use super::super::host_screen::axis_of;
 use super::super::rewind::MOST_KEPT;
 use super::super::stepped::StepSpan;
-use super::{HostName, Now, Page, Ui, ViewState};
+use super::{HostName, Now, Ui, ViewState};
 
 /// The shortest step that servers accept, in milliseconds.
 const SHORTEST: u64 = 1000;
 
+/// Whether a length of time has more samples than are kept, so that its charts need steps; both in milliseconds.
+fn needs_steps(length: u64, step: u64) -> bool {
+    length / step > MOST_KEPT as u64
+}
+
 impl Ui {
     /// The open host, and how many samples its charts show, if its server holds some of them that aren't here.
     #[must_use]
-    pub fn lacking(&self, state: &ViewState, now: Now) -> Option<(HostName, usize)> {
-        let Page::Host(host) = self.page(state, now) else {
-            return None;
-        };
+    pub fn lacking(&self, state: &ViewState) -> Option<(HostName, usize)> {
+        let host = self.opened_host(state)?;
         let oldest = host.history.points().front()?.timestamp;
         let (held, newest) = (host.oldest_time(), host.newest_time());
         let step = host.usual_step();
         let length = self.screen.zoom.length(newest - held);
         let wanted = held.max(newest.saturating_sub(length));
         let samples = usize::try_from(length / step).unwrap_or(usize::MAX);
-        if samples > MOST_KEPT {
-            return None; // in steps
+        if needs_steps(length, step) {
+            return None;
         }
         let is_lacking =
             wanted.saturating_add(step.saturating_mul(2)) < oldest && host.asked < samples;
@@ -38,13 +41,11 @@ impl Ui {
         width: usize,
         now: Now,
     ) -> Option<(HostName, StepSpan)> {
-        let Page::Host(host) = self.page(state, now) else {
-            return None;
-        };
+        let host = self.opened_host(state)?;
         let oldest = host.history.points().front()?.timestamp;
         let (held, newest) = (host.oldest_time(), host.newest_time());
         let length = self.screen.zoom.length(newest - held);
-        if length / host.usual_step() <= MOST_KEPT as u64 {
+        if !needs_steps(length, host.usual_step()) {
             return None;
         }
         let (axis, _) = axis_of(host, self.screen, width, now);

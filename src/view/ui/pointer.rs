@@ -1,11 +1,10 @@
 //! The mouse: what a click selects, and how far the wheel scrolls.
 
-use super::super::fleet_page;
 use super::super::head;
-use super::super::host_screen::{ScreenSpot, ScreenWidths, spot};
+use super::super::host_screen::{ScreenSpot, spot};
 use super::super::moment::Moment;
 use super::super::page_parts::body_height;
-use super::super::rows::{FleetRow, rows};
+use super::super::rows::FleetRow;
 use super::{Navigation, Now, Page, Ui, ViewState, plain_canvas};
 
 /// How many rows a notch of the wheel scrolls.
@@ -23,18 +22,16 @@ impl Ui {
     ) -> Option<Moment> {
         let canvas = plain_canvas(width, now);
         match self.page(state, now) {
-            Page::Fleet { selected } => {
-                let rows = rows(state, &self.choice, now);
-                let height = body_height(height);
-                let row = fleet_page::row_at(line, state, &self.choice, selected, height, canvas);
+            Page::Fleet { rows, selected } => {
+                let view = self.fleet_view(state, &rows, selected);
+                let row = view.row_at(line, body_height(height), canvas);
                 if let Some(row) = row.and_then(|row| rows.get(row)) {
                     self.selected = Some(FleetRow::key(row));
                 }
                 None
             }
             Page::Host(host) if !self.shows_values(host) => {
-                let rule = usize::from(!ScreenWidths::of(width).is_tiny());
-                let above = head::lines_of(width, height) + rule;
+                let above = head::lines_above(width, height);
                 let height = height.saturating_sub(1 + above);
                 let line = line.checked_sub(above)?;
                 match spot(state, host, self.screen, height, canvas, (column, line))? {
@@ -63,6 +60,12 @@ impl Ui {
             return self.moment_of_event(state, now);
         }
         None
+    }
+
+    /// Selects the event that is a notch of the wheel away.
+    pub fn wheel_events(&mut self, is_up: bool, state: &ViewState, now: Now) {
+        let by = isize::try_from(NOTCH).unwrap_or(1);
+        self.step_events(if is_up { -by } else { by }, state, now);
     }
 
     /// Scrolls by a notch of the wheel.

@@ -256,3 +256,16 @@ async fn it_works_without_a_keyboard() {
     assert_eq!(end.await.unwrap(), End::Over);
     assert_eq!(frames.start.elapsed().as_millis(), 1000);
 }
+
+#[test]
+fn lines_that_follow_the_last_frame_have_their_room() {
+    let doubt = "warning: --columns: web-1: no metric cpus".to_owned();
+    for (doubts, width, expected) in [
+        (&[][..], 80, 2),
+        (&[doubt.clone()], 80, 3),
+        (&[doubt.clone(), doubt.clone()], 80, 4),
+        (&[doubt.clone()], 20, 5),
+    ] {
+        assert_eq!(live_table::lines_after(doubts, width), expected, "{width}");
+    }
+}
