@@ -1,7 +1,5 @@
 //! A client's TLS: the certificates that it trusts, the handshake, and why one failed in words that help.
 
-mod pinned;
-
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,9 +13,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::authorities;
-
-use pinned::{Pinned, is_of_ca};
+use crate::authorities::{self, Pinned, is_of_ca};
 
 /// TLS as a client, with the certificates that it trusts. Cloning shares them.
 #[derive(Clone)]

@@ -5,6 +5,7 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 
 use super::error::DatabaseError;
+use super::parameters::ParameterUse;
 use crate::protocol::shown;
 
 /// How such addresses begin.
@@ -40,30 +41,20 @@ impl DatabaseAddress {
         if user.contains(':') {
             return Err(DatabaseError::PasswordInUrl);
         }
+        let (names, ports) = hosts_and_ports(hosts)?;
         let mut parameters = Vec::new();
-        let mut add = |key: &str, value: &str| -> Result<(), DatabaseError> {
-            let decoded = percent_decode_str(value).decode_utf8();
-            let decoded = decoded.map_err(|_| wrong(value, "is not UTF-8"))?;
-            if !decoded.is_empty() {
-                parameters.push((key.to_owned(), decoded.into_owned()));
-            }
-            Ok(())
-        };
-        add("user", user)?;
-        add("dbname", database)?;
-        let (names, ports) = hosts_and_ports(hosts);
-        add("host", &names)?;
-        add("port", &ports)?;
+        for (key, value) in [
+            ("user", user),
+            ("dbname", database),
+            ("host", &names),
+            ("port", &ports),
+        ] {
+            add(&mut parameters, key, value)?;
+        }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = (pair.split_once('='))
                 .ok_or_else(|| wrong(pair, "has no '=': write NAME=VALUE"))?;
-            if key == "password" {
-                return Err(DatabaseError::PasswordInUrl);
-            }
-            if !super::parameters::is_known(key) {
-                return Err(wrong(key, "is not a parameter that metrics knows"));
-            }
-            add(key, value)?;
+            add_from_query(&mut parameters, &decoded(key)?, value)?;
         }
         Ok(Self {
             text: text.to_owned(),
@@ -78,20 +69,55 @@ impl fmt::Display for DatabaseAddress {
     }
 }
 
+/// Adds a parameter, unless it is empty.
+fn add(
+    parameters: &mut Vec<(String, String)>,
+    key: &str,
+    value: &str,
+) -> Result<(), DatabaseError> {
+    let value = decoded(value)?;
+    if !value.is_empty() {
+        parameters.push((key.to_owned(), value));
+    }
+    Ok(())
+}
+
+fn add_from_query(
+    parameters: &mut Vec<(String, String)>,
+    key: &str,
+    value: &str,
+) -> Result<(), DatabaseError> {
+    match (key, value) {
+        ("password", _) => Err(DatabaseError::PasswordInUrl),
+        // As JDBC has it; libpq accepts it too.
+        ("ssl", "true") => add(parameters, "sslmode", "require"),
+        _ if ParameterUse::check("the database's address", key, &decoded(value)?)? => {
+            add(parameters, key, value)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `text` with its `%20` and so on decoded.
+fn decoded(text: &str) -> Result<String, DatabaseError> {
+    let decoded = percent_decode_str(text).decode_utf8();
+    let decoded = decoded.map_err(|_| wrong(text, "is not UTF-8"))?;
+    if decoded.contains('\0') {
+        return Err(wrong(text, "contains a zero byte, which no name can have"));
+    }
+    Ok(decoded.into_owned())
+}
+
 fn split(text: &str, at: char) -> (&str, &str) {
     text.split_once(at).unwrap_or((text, ""))
 }
 
 /// The names and the ports of `a:1,b:2`, each list separated by commas, as libpq has them.
-fn hosts_and_ports(hosts: &str) -> (String, String) {
+fn hosts_and_ports(hosts: &str) -> Result<(String, String), DatabaseError> {
     let mut names = Vec::new();
     let mut ports = Vec::new();
     for host in hosts.split(',') {
-        // An IPv6 address is in brackets, because it contains colons.
-        let (name, port) = match host.strip_prefix('[').and_then(|it| it.split_once(']')) {
-            Some((name, rest)) => (name, rest.strip_prefix(':').unwrap_or_default()),
-            None => host.rsplit_once(':').unwrap_or((host, "")),
-        };
+        let (name, port) = host_and_port(host)?;
         names.push(name);
         ports.push(port);
     }
@@ -101,7 +127,29 @@ fn hosts_and_ports(hosts: &str) -> (String, String) {
     } else {
         String::new()
     };
-    (names.join(","), ports)
+    Ok((names.join(","), ports))
+}
+
+/// The parts of `a:1` or `[::1]:1`. An IPv6 address is in brackets, because it contains colons.
+fn host_and_port(host: &str) -> Result<(&str, &str), DatabaseError> {
+    let Some(inside) = host.strip_prefix('[') else {
+        let parts = host.rsplit_once(':').unwrap_or((host, ""));
+        return match parts {
+            (name, _) if name.contains(':') => Err(wrong(
+                host,
+                "is an IPv6 address without brackets: write [::1]:5432",
+            )),
+            parts => Ok(parts),
+        };
+    };
+    match inside.split_once(']') {
+        Some((name, "")) => Ok((name, "")),
+        Some((name, rest)) if rest.starts_with(':') => Ok((name, &rest[1..])),
+        _ => Err(wrong(
+            host,
+            "is not an IPv6 address in brackets: write [::1]:5432",
+        )),
+    }
 }
 
 fn wrong(what: &str, why: &str) -> DatabaseError {
@@ -147,6 +195,14 @@ mod tests {
                 &[("dbname", "m"), ("host", "::1,b"), ("port", "5432,")],
             ),
             ("postgres://a%40b@h", &[("user", "a@b"), ("host", "h")]),
+            (
+                "postgres://h?ssl=true&client_encoding=utf8&%6fptions=-c%20work_mem%3D4MB",
+                &[
+                    ("host", "h"),
+                    ("sslmode", "require"),
+                    ("options", "-c work_mem=4MB"),
+                ],
+            ),
         ] {
             let expected: Vec<_> = (expected.iter())
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -170,5 +226,21 @@ mod tests {
         }
         let error = DatabaseAddress::parse("postgres://db/m?colour=red").unwrap_err();
         assert!(error.to_string().contains("'colour'"), "{error}");
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (text, expected) in [
+            ("postgres://::1/m", "write [::1]:5432"),
+            ("postgres://[::1/m", "write [::1]:5432"),
+            ("postgres://[::1]5432/m", "write [::1]:5432"),
+            ("postgres://db/m%00", "zero byte"),
+            ("postgres://db/m?sslcrl=x", "'sslcrl'"),
+            ("postgres://db/m?gssencmode=require", "'gssencmode'"),
+        ] {
+            let error = DatabaseAddress::parse(text).unwrap_err();
+            assert!(error.is_bad_address(), "{text}");
+            assert!(error.to_string().contains(expected), "{text}: {error}");
+        }
     }
 }

@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
+
 use crate::protocol::{HostName, StreamId};
 
 /// One message, as lines for the tables.
@@ -19,16 +22,28 @@ pub(super) struct BatchEntry {
     pub(super) events: Vec<u8>,
     /// The recording's columns from this message on, if they are new.
     pub(super) columns: Option<Vec<String>>,
+    /// Its room among those that wait.
+    pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
-/// The messages of one transaction.
-#[derive(Debug, Default)]
+/// The messages of one transaction. They can be sent again and again without being copied.
+#[derive(Debug)]
 pub(super) struct RowBatch {
     pub(super) rows: u64,
-    pub(super) samples: Vec<u8>,
-    pub(super) events: Vec<u8>,
+    pub(super) samples: Bytes,
+    pub(super) events: Bytes,
     pub(super) headers: Vec<NewHeader>,
     pub(super) ends: Ends,
+}
+
+/// A batch to which messages are added.
+#[derive(Debug, Default)]
+pub(super) struct GrowingBatch {
+    rows: u64,
+    samples: Vec<u8>,
+    events: Vec<u8>,
+    headers: Vec<NewHeader>,
+    ends: Ends,
     index: HashMap<(HostName, StreamId), usize>,
 }
 
@@ -51,9 +66,31 @@ pub(super) struct Ends {
     pub(super) last: Vec<SystemTime>,
 }
 
-impl RowBatch {
+impl GrowingBatch {
+    /// How many messages it has.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// How many bytes their lines have.
+    pub(super) fn bytes(&self) -> usize {
+        self.samples.len() + self.events.len()
+    }
+
+    /// The batch, complete.
+    pub(super) fn finish(self) -> RowBatch {
+        RowBatch {
+            rows: self.rows,
+            samples: self.samples.into(),
+            events: self.events.into(),
+            headers: self.headers,
+            ends: self.ends,
+        }
+    }
+
     /// Adds a message.
     pub(super) fn add(&mut self, entry: BatchEntry) {
+        drop(entry.room);
         self.rows += 1;
         self.samples.extend_from_slice(&entry.samples);
         self.events.extend_from_slice(&entry.events);

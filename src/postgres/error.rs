@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
 
 use tokio_postgres::error::SqlState;
 
@@ -20,14 +19,6 @@ pub enum DatabaseError {
     /// The URL, a variable or the service file has something that cannot be used.
     #[error("{0}")]
     Address(String),
-    /// A file with credentials or certificates cannot be read.
-    #[error("cannot read '{}'", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's reason.
-        source: io::Error,
-    },
     /// There is no connection.
     #[error("cannot connect to {database}: {reason}")]
     Connect {
@@ -77,6 +68,17 @@ pub enum DatabaseError {
         found: i32,
         /// Ours.
         known: i32,
+    },
+    /// There is a table of that name, but none with our versions.
+    #[error(
+        "{database} has a table {table} that metrics didn't make: name a schema of its own, with \
+         ?options=-csearch_path=SCHEMA in the address"
+    )]
+    NameTaken {
+        /// Where.
+        database: String,
+        /// The table.
+        table: String,
     },
     /// The database cannot store all text.
     #[error("{database} has the encoding {encoding}: create one with ENCODING 'UTF8'")]
@@ -144,6 +146,9 @@ pub(super) fn reason(error: &tokio_postgres::Error) -> String {
             ": grant it (docs/OPERATING.md lists what is needed), or connect as another user"
         }
         SqlState::UNDEFINED_TABLE => ": add --create to create the tables",
+        SqlState::READ_ONLY_SQL_TRANSACTION => {
+            ": name the primary; of several servers, target_session_attrs=read-write finds it"
+        }
         SqlState::INVALID_CATALOG_NAME => ": create it with `createdb`",
         _ => "",
     };
@@ -188,8 +193,9 @@ impl Remedy {
         let Some(code) = error.code() else {
             return Self::Retry;
         };
-        // Tables, columns and rights that are missing; data that doesn't fit; a feature that is missing.
-        let is_ours = ["42", "22", "23", "0A", "3D", "3F"].contains(&&code.code()[..2]);
+        // Tables, columns and rights that are missing; data that doesn't fit; a feature that is missing; a limit of the
+        // program.
+        let is_ours = ["42", "22", "23", "0A", "3D", "3F", "54"].contains(&&code.code()[..2]);
         if is_ours { Self::GiveUp } else { Self::Retry }
     }
 }

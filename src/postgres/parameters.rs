@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use super::error::DatabaseError;
 use crate::protocol::shown;
 
-/// The parameters that we know, and libpq's environment variable for each.
-pub(super) const KNOWN: [(&str, &str); 15] = [
+/// The parameters that we know, and libpq's environment variable for each, if it has one.
+pub(super) const KNOWN: [(&str, &str); 26] = [
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
     ("port", "PGPORT"),
@@ -17,17 +17,102 @@ pub(super) const KNOWN: [(&str, &str); 15] = [
     ("service", "PGSERVICE"),
     ("options", "PGOPTIONS"),
     ("application_name", "PGAPPNAME"),
+    ("fallback_application_name", ""),
     ("connect_timeout", "PGCONNECT_TIMEOUT"),
     ("sslmode", "PGSSLMODE"),
     ("sslrootcert", "PGSSLROOTCERT"),
     ("sslcert", "PGSSLCERT"),
     ("sslkey", "PGSSLKEY"),
+    ("sslcertmode", "PGSSLCERTMODE"),
+    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    ("channel_binding", "PGCHANNELBINDING"),
     ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    ("load_balance_hosts", "PGLOADBALANCEHOSTS"),
+    ("keepalives", ""),
+    ("keepalives_idle", ""),
+    ("keepalives_interval", ""),
+    ("keepalives_count", ""),
+    ("tcp_user_timeout", ""),
 ];
 
-/// Whether a URL may contain this parameter.
-pub(super) fn is_known(key: &str) -> bool {
-    KNOWN.iter().any(|(known, _)| *known == key)
+/// Parameters that ask for a check or a way to log in that we don't have, and the values that ask for nothing. They are
+/// refused rather than left out, because a connection would be less safe than asked for.
+const BEYOND_US: [(&str, &str, &[&str]); 9] = [
+    ("sslcrl", "PGSSLCRL", &[]),
+    ("sslcrldir", "PGSSLCRLDIR", &[]),
+    ("sslpassword", "", &[]),
+    ("sslsni", "PGSSLSNI", &["1"]),
+    ("sslnegotiation", "PGSSLNEGOTIATION", &["postgres"]),
+    ("requirepeer", "PGREQUIREPEER", &[]),
+    ("require_auth", "PGREQUIREAUTH", &[]),
+    ("gssencmode", "PGGSSENCMODE", &["disable", "prefer"]),
+    ("gssdelegation", "PGGSSDELEGATION", &["0"]),
+];
+
+/// Parameters that change nothing here: text is always UTF-8, TLS never compresses, and there is no Kerberos.
+const WITHOUT_EFFECT: [&str; 4] = ["client_encoding", "sslcompression", "krbsrvname", "gsslib"];
+
+/// What a parameter is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ParameterUse {
+    /// We know it.
+    Known,
+    /// It changes nothing.
+    WithoutEffect,
+    /// It asks for what we cannot do.
+    BeyondUs,
+    /// libpq has none of that name.
+    Unknown,
+}
+
+impl ParameterUse {
+    /// That of `key` with `value`.
+    pub(super) fn of(key: &str, value: &str) -> Self {
+        if KNOWN.iter().any(|(known, _)| *known == key) {
+            return Self::Known;
+        }
+        match BEYOND_US.iter().find(|(known, ..)| *known == key) {
+            Some((.., harmless)) if value.is_empty() || harmless.contains(&value) => {
+                Self::WithoutEffect
+            }
+            Some(_) => Self::BeyondUs,
+            None if WITHOUT_EFFECT.contains(&key) => Self::WithoutEffect,
+            None => Self::Unknown,
+        }
+    }
+
+    /// Whether `key`, found in `place`, is to be used.
+    ///
+    /// # Errors
+    /// When it is unknown, or asks for what we cannot do.
+    pub(super) fn check(place: &str, key: &str, value: &str) -> Result<bool, DatabaseError> {
+        let why = match Self::of(key, value) {
+            Self::Known => return Ok(true),
+            Self::WithoutEffect => return Ok(false),
+            Self::BeyondUs => "asks for something that psql can do and metrics cannot",
+            Self::Unknown => "is not a parameter that metrics knows",
+        };
+        Err(DatabaseError::Address(format!(
+            "in {place}, '{}' {why}",
+            shown(key)
+        )))
+    }
+}
+
+/// Checks that no variable asks for what we cannot do.
+pub(super) fn check_variables(
+    variable: &impl Fn(&str) -> Option<String>,
+) -> Result<(), DatabaseError> {
+    for (key, name, _) in BEYOND_US.iter().filter(|(_, name, _)| !name.is_empty()) {
+        let value = variable(name).unwrap_or_default();
+        if ParameterUse::of(key, &value) == ParameterUse::BeyondUs {
+            return Err(DatabaseError::Address(format!(
+                "{name} asks for something that psql can do and metrics cannot: unset it"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with a parameter.
@@ -35,7 +120,23 @@ pub(super) fn bad(key: &str, value: &str, why: &str) -> DatabaseError {
     DatabaseError::Address(format!("{key} of the database: '{}' {why}", shown(value)))
 }
 
+/// The whole number that a parameter has.
+pub(super) fn whole_number(key: &str, value: &str) -> Result<i64, DatabaseError> {
+    let parsed = value.trim().parse();
+    parsed.map_err(|_| bad(key, value, "is not a whole number"))
+}
+
 /// The home directory, where libpq looks for its files.
 pub(super) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+/// The file of certificates or keys that libpq takes if none is named.
+pub(super) fn usual_file(name: &str) -> Option<PathBuf> {
+    let folder = if cfg!(windows) {
+        "AppData/Roaming/postgresql"
+    } else {
+        ".postgresql"
+    };
+    Some(home()?.join(folder).join(name))
 }

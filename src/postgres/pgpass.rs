@@ -1,40 +1,47 @@
 //! The password file: lines of `host:port:database:user:password`, where `*` stands for anything.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::error::DatabaseError;
 use super::parameters::home;
 
-/// The password that the file at `named`, or the one in the home directory, has for the first of the servers.
-pub(super) fn password(
-    named: Option<&str>,
-    (hosts, ports): (&[String], &[u16]),
-    (database, user): (&str, &str),
-) -> Result<Option<String>, DatabaseError> {
-    let Some(path) = named.map(PathBuf::from).or_else(default_file) else {
-        return Ok(None);
-    };
-    let text = match read(&path) {
-        Ok(Some(text)) => text,
-        Ok(None) => return Ok(None),
-        // libpq, too, goes on without a file that isn't there.
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(DatabaseError::Read { path, source }),
-    };
-    let found = hosts.iter().zip(ports).find_map(|(host, port)| {
-        // A socket is `localhost` there, unless it is in another place.
-        let names = [host.as_str(), "localhost"];
-        let names = if host.starts_with('/') {
-            &names[..]
-        } else {
-            &names[..1]
+/// The passwords of a file, which has been read.
+#[derive(Debug, Clone, Default)]
+pub(super) struct PasswordFile {
+    text: Vec<u8>,
+}
+
+impl PasswordFile {
+    /// Reads the file at `named`, or the one in the home directory. Like libpq, we go on without one that isn't there, and
+    /// with a note in `notes` without one that cannot be used: the database may want no password.
+    pub(super) fn read(named: Option<&str>, notes: &mut Vec<String>) -> Self {
+        let Some(path) = named.map(PathBuf::from).or_else(default_file) else {
+            return Self::default();
         };
-        let port = port.to_string();
-        (text.lines()).find_map(|line| of_line(line, names, [&port, database, user]))
-    });
-    Ok(found)
+        let why = match read(&path) {
+            Ok(Ok(text)) => return Self { text },
+            Ok(Err(why)) => why.to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
+            Err(error) => format!("it cannot be read: {error}"),
+        };
+        notes.push(format!("'{}' is left out because {why}", path.display()));
+        Self::default()
+    }
+
+    /// The password for `user` in `database` of a server. Names of hosts are those in the file that mean it.
+    pub(super) fn password(
+        &self,
+        hosts: &[&str],
+        (port, database, user): (u16, &str, &str),
+    ) -> Option<Vec<u8>> {
+        let others = [&port.to_string(), database, user];
+        let mut lines = self.text.split(|&byte| byte == b'\n');
+        lines.find_map(|line| {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            of_line(line, hosts, others)
+        })
+    }
 }
 
 #[cfg(unix)]
@@ -47,58 +54,60 @@ fn default_file() -> Option<PathBuf> {
     Some(home()?.join("AppData/Roaming/postgresql/pgpass.conf"))
 }
 
-/// The file's text; `None`, with a warning, if others may read it.
-fn read(path: &Path) -> std::io::Result<Option<String>> {
+/// The file's text, or why it isn't used.
+fn read(path: &Path) -> io::Result<Result<Vec<u8>, &'static str>> {
+    // A pipe could make us wait.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(Err("it is not a plain file"));
+    }
     let mut file = File::open(path)?;
     if is_open_to_others(&file)? {
-        tracing::warn!(
-            "'{}' is left out because other users may read it: run `chmod 0600` on it",
-            path.display()
-        );
-        return Ok(None);
+        return Ok(Err(
+            "other users may read it: run `chmod 0600` on it, as psql also demands",
+        ));
     }
-    let mut text = String::new();
-    file.read_to_string(&mut text)?;
-    Ok(Some(text))
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    Ok(Ok(text))
 }
 
 #[cfg(unix)]
-fn is_open_to_others(file: &File) -> std::io::Result<bool> {
+fn is_open_to_others(file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt;
-    let about = file.metadata()?;
-    Ok(about.is_file() && about.mode() & 0o077 != 0)
+    Ok(file.metadata()?.mode() & 0o077 != 0)
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> std::io::Result<bool> {
+fn is_open_to_others(_: &File) -> io::Result<bool> {
     Ok(false)
 }
 
 /// The password of a line, if the line is about this connection.
-fn of_line(line: &str, hosts: &[&str], others: [&str; 3]) -> Option<String> {
-    if line.starts_with('#') {
+fn of_line(line: &[u8], hosts: &[&str], others: [&str; 3]) -> Option<Vec<u8>> {
+    if line.starts_with(b"#") {
         return None;
     }
     let fields = fields(line);
     let [host, port, database, user, password] = &fields[..] else {
         return None;
     };
-    let is_host = host == "*" || hosts.contains(&host.as_str());
+    let is = |field: &[u8], wanted: &str| field == b"*" || field == wanted.as_bytes();
+    let is_host = hosts.iter().any(|known| is(host, known));
     let mut rest = [port, database, user].into_iter().zip(others);
-    let fits = is_host && rest.all(|(field, wanted)| field == "*" || field == wanted);
+    let fits = is_host && rest.all(|(field, wanted)| is(field, wanted));
     fits.then(|| password.clone())
 }
 
-/// The five fields of a line; a backslash makes the next character a part of its field.
-fn fields(line: &str) -> Vec<String> {
-    let mut fields = vec![String::new()];
-    let mut characters = line.chars();
-    while let Some(c) = characters.next() {
+/// The five fields of a line; a backslash makes the next byte a part of its field.
+fn fields(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut fields = vec![Vec::new()];
+    let mut bytes = line.iter().copied();
+    while let Some(byte) = bytes.next() {
         let is_last = fields.len() == 5;
-        match (c, fields.last_mut()) {
-            (':', _) if !is_last => fields.push(String::new()),
-            ('\\', Some(field)) => field.extend(characters.next()),
-            (c, Some(field)) => field.push(c),
+        match (byte, fields.last_mut()) {
+            (b':', _) if !is_last => fields.push(Vec::new()),
+            (b'\\', Some(field)) => field.extend(bytes.next()),
+            (byte, Some(field)) => field.push(byte),
             (_, None) => {}
         }
     }
@@ -120,14 +129,19 @@ mod tests {
             ("db:5432:m", None),
             ("", None),
         ] {
-            let found = of_line(line, &["db"], ["5432", "m", "ann"]);
+            let found = of_line(line.as_bytes(), &["db"], ["5432", "m", "ann"]);
+            let found = found.map(|it| String::from_utf8(it).unwrap());
             assert_eq!(found.as_deref(), expected, "{line}");
         }
-        let socket = of_line(
-            "localhost:5432:*:ann:x",
-            &["/tmp", "localhost"],
-            ["5432", "m", "ann"],
-        );
-        assert_eq!(socket.as_deref(), Some("x"));
+    }
+
+    #[test]
+    fn a_file_of_any_bytes_is_read() {
+        let file = PasswordFile {
+            text: b"other:*:*:*:\xff\r\nlocalhost:5432:*:ann:\xe4x\r\n".to_vec(),
+        };
+        let found = file.password(&["/tmp", "localhost"], (5432, "m", "ann"));
+        assert_eq!(found.as_deref(), Some(&b"\xe4x"[..]));
+        assert_eq!(file.password(&["/tmp"], (5432, "m", "ann")), None);
     }
 }

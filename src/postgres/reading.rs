@@ -15,6 +15,22 @@ use super::wanted::{HostInDatabase, millis};
 /// How many parts of the text wait for their reader.
 const PARTS_AHEAD: usize = 2;
 
+/// The time of each host's first row that is still there. Old rows may have been deleted, and the clock set back.
+const FIRST_ROWS: &str = "
+    SELECT host, coalesce((
+        SELECT first.time FROM metrics_position p CROSS JOIN LATERAL (
+            (SELECT seq, time FROM metrics_sample s WHERE s.host = p.host AND s.stream = p.stream ORDER BY seq LIMIT 1)
+            UNION ALL
+            (SELECT seq, time FROM metrics_event e WHERE e.host = p.host AND e.stream = p.stream AND alert IS NOT NULL
+            ORDER BY seq LIMIT 1)
+            ORDER BY seq LIMIT 1
+        ) first WHERE p.host = known.host ORDER BY p.ordinal LIMIT 1
+    ), first_time)
+    FROM (SELECT host, min(first_time) AS first_time FROM metrics_position GROUP BY host) known ORDER BY host";
+
+/// A replay may take its time: its transaction is idle while its reader is busy.
+const NO_TIME_LIMIT: &str = "SET idle_in_transaction_session_timeout = 0";
+
 /// The hosts whose rows a database has, in the order of their names.
 ///
 /// # Errors
@@ -27,8 +43,7 @@ pub async fn hosts_in(address: DatabaseAddress) -> Result<Vec<HostInDatabase>, D
             database: connector.name,
         });
     }
-    let asked = "SELECT host, min(first_time) FROM metrics_position GROUP BY host ORDER BY host";
-    let rows = client.query(asked, &[]).await;
+    let rows = client.query(FIRST_ROWS, &[]).await;
     let rows = rows.map_err(|error| DatabaseError::failed(&connector.name, &error))?;
     let address = Arc::new(address);
     let hosts = rows.iter().filter_map(|row| {
@@ -98,6 +113,7 @@ async fn read(
     let connector = Connector::of(&wanted.address)?;
     let mut client = connector.connect().await?;
     let failed = |error| DatabaseError::failed(&connector.name, &error);
+    client.batch_execute(NO_TIME_LIMIT).await.map_err(failed)?;
     // All of it as it is now, whatever is written meanwhile.
     let transaction = client
         .build_transaction()

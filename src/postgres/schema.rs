@@ -5,14 +5,16 @@ use std::time::Duration;
 use tokio_postgres::Client;
 
 use super::error::DatabaseError;
-use super::tables::{self, INCOMING, ROLLUPS, VERSION, measured};
+use super::tables::{self, INCOMING, NAMES, ROLLUPS, VERSION, measured};
 use super::timescale::{self, COMPRESSION, Edition, HYPERTABLES};
 
 /// PostgreSQL's first version with `date_bin`.
 const LEAST_SERVER: i32 = 14;
 
-/// Only one of several that are started together creates the tables.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(7061746)";
+/// Only one of several that are started together creates the tables. If it fails, its connection ends, and so does its
+/// turn.
+const TAKE_TURN: &str = "SELECT pg_advisory_lock(7061746)";
+const END_TURN: &str = "SELECT pg_advisory_unlock(7061746)";
 
 /// What may be done to the tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,10 +38,14 @@ pub(super) async fn ready(
     request: SchemaRequest,
 ) -> Result<Vec<String>, DatabaseError> {
     check_server(client, name).await?;
-    let versions = versions(client, name).await?;
     if request.create {
-        return create(client, name, versions, request.keep).await;
+        let failed = |error| DatabaseError::failed(&name, &error);
+        client.batch_execute(TAKE_TURN).await.map_err(failed)?;
+        let notes = create(client, name, request.keep).await?;
+        client.batch_execute(END_TURN).await.map_err(failed)?;
+        return Ok(notes);
     }
+    let versions = versions(client, name).await?;
     if versions.is_empty() {
         return Err(DatabaseError::NoTables {
             database: name.into(),
@@ -92,7 +98,7 @@ pub(super) async fn versions(client: &Client, name: &str) -> Result<Versions, Da
     if !there.get::<_, bool>(0) {
         return Ok(Vec::new());
     }
-    let asked = "SELECT version, columns FROM metrics_schema ORDER BY version";
+    let asked = "SELECT version::int, columns::text[] FROM metrics_schema ORDER BY 1";
     let rows = client.query(asked, &[]).await.map_err(failed)?;
     let versions: Versions = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     match versions.last() {
@@ -119,10 +125,13 @@ fn missing(versions: &Versions) -> Vec<String> {
 async fn create(
     client: &Client,
     name: &str,
-    versions: Versions,
     keep: Option<Duration>,
 ) -> Result<Vec<String>, DatabaseError> {
     let failed = |error| DatabaseError::failed(&name, &error);
+    let versions = versions(client, name).await?;
+    if versions.is_empty() {
+        check_names(client, name).await?;
+    }
     let mut notes = Vec::new();
     let edition = timescale::edition(client, &mut notes)
         .await
@@ -136,13 +145,26 @@ async fn create(
     let statements = statements(versions, &fresh, edition, keep);
     // Without errors in between, so that all of it happens or nothing.
     client
-        .batch_execute(&format!("BEGIN; {LOCK}; {statements} COMMIT"))
+        .batch_execute(&format!("BEGIN; {statements} COMMIT"))
         .await
         .map_err(failed)?;
     if edition == Edition::Community && !fresh.is_empty() {
         timescale::refresh(client, VERSION).await.map_err(failed)?;
     }
     Ok(notes)
+}
+
+/// Checks that nobody else has a table with one of our names, which would then be changed.
+async fn check_names(client: &Client, name: &str) -> Result<(), DatabaseError> {
+    let asked = "SELECT relname::text FROM pg_class WHERE relname = ANY($1) AND pg_table_is_visible(oid) LIMIT 1";
+    let taken = client.query_opt(asked, &[&NAMES.as_slice()]).await;
+    match taken.map_err(|error| DatabaseError::failed(&name, &error))? {
+        Some(row) => Err(DatabaseError::NameTaken {
+            database: name.into(),
+            table: row.get(0),
+        }),
+        None => Ok(()),
+    }
 }
 
 /// Everything that creates the tables, for a database that has `versions`, with the metrics that are new.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::error::DatabaseError;
-use super::parameters::{bad, home, is_known};
+use super::parameters::{ParameterUse, bad, home};
+use crate::protocol::shown;
 
 /// The parameters of `service`, from the user's file or the system's.
 pub(super) fn read(
@@ -19,7 +20,7 @@ pub(super) fn read(
             continue;
         };
         if let Some(found) = of_service(&text, service) {
-            return Ok(found);
+            return usable(found, service);
         }
     }
     Err(bad(
@@ -37,13 +38,28 @@ fn of_service(text: &str, service: &str) -> Option<Vec<(String, String)>> {
         .skip_while(|line| *line != title);
     lines.next()?;
     let ours = lines.take_while(|line| !line.starts_with('['));
-    let pairs = ours.filter_map(|line| line.split_once('='));
-    let known = pairs.filter(|(key, _)| is_known(key) || *key == "password");
+    let pairs = ours.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pairs = pairs.map(|line| line.split_once('=').unwrap_or((line, "")));
     Some(
-        known
+        pairs
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .collect(),
     )
+}
+
+/// Those that say something to us. One that we don't know may be one that matters.
+fn usable(
+    pairs: Vec<(String, String)>,
+    service: &str,
+) -> Result<Vec<(String, String)>, DatabaseError> {
+    let place = format!("the service '{}'", shown(service));
+    let mut usable = Vec::new();
+    for (key, value) in pairs {
+        if key == "password" || ParameterUse::check(&place, &key, &value)? {
+            usable.push((key, value));
+        }
+    }
+    Ok(usable)
 }
 
 #[cfg(test)]
@@ -52,7 +68,8 @@ mod tests {
 
     #[test]
     fn a_service_is_a_group_of_lines() {
-        let text = "# ours\n[a]\nhost=x\n\n[b]\nhost=db\nport=5433\ncolour=red\npassword=p=q\n[c]\nhost=z\n";
+        let text =
+            "# ours\n[a]\nhost=x\n\n[b]\nhost=db\nport=5433\n# colour\npassword=p=q\n[c]\nhost=z\n";
         let pairs = |service| of_service(text, service);
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(
@@ -64,5 +81,8 @@ mod tests {
             ])
         );
         assert_eq!(pairs("d"), None);
+        let refused = |key: &str| usable(vec![pair(key, "x")], "b").unwrap_err().to_string();
+        assert!(refused("colour").contains("in the service 'b', 'colour'"));
+        assert!(refused("requirepeer").contains("'requirepeer'"));
     }
 }

@@ -5,25 +5,50 @@ use std::env;
 use std::time::Duration;
 
 use tokio_postgres::Config;
-use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::config::ChannelBinding;
 
 use super::address::DatabaseAddress;
 use super::error::DatabaseError;
-use super::parameters::{KNOWN, bad};
-use super::ssl_mode::SslMode;
+use super::own_certificate::OwnCertificate;
+use super::parameters::{KNOWN, bad, check_variables, whole_number};
+use super::pgpass::PasswordFile;
+use super::server::{DatabaseServer, Place, places};
+use super::service;
+use super::session::SessionWish;
+use super::tls_versions::TlsVersions;
 use super::trust::TlsSettings;
-use super::{pgpass, service};
 
 /// How long one attempt to connect may take, unless `connect_timeout` says otherwise.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The shortest that libpq takes seriously.
+const LEAST_CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Everything that a connection needs.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct ConnectionSettings {
-    /// The name of the database in messages.
-    pub(super) name: String,
-    pub(super) config: Config,
+    pub(super) servers: Vec<DatabaseServer>,
+    /// Whether the servers are tried in any order, so that clients spread over them.
+    is_balanced: bool,
+    pub(super) wish: SessionWish,
+    /// How long an attempt may take, if there is a limit.
+    pub(super) timeout: Option<Duration>,
     pub(super) tls: TlsSettings,
+    /// What was left out, and why.
+    pub(super) notes: Vec<String>,
+}
+
+/// The values of parameters.
+struct Values(BTreeMap<String, String>);
+
+impl Values {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
+    }
+
+    fn fill(&mut self, key: &str, value: String) {
+        self.0.entry(key.to_owned()).or_insert(value);
+    }
 }
 
 impl ConnectionSettings {
@@ -41,35 +66,69 @@ impl ConnectionSettings {
         address: &DatabaseAddress,
         variable: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, DatabaseError> {
-        let mut values: BTreeMap<String, String> = address.parameters.iter().cloned().collect();
-        let service = values
-            .get("service")
-            .cloned()
-            .or_else(|| variable("PGSERVICE"));
-        if let Some(service) = service {
+        let mut values = Values(address.parameters.iter().cloned().collect());
+        check_variables(&variable)?;
+        let service = values.get("service").map(str::to_owned);
+        if let Some(service) = service.or_else(|| variable("PGSERVICE")) {
             for (key, value) in service::read(&service, &variable)? {
-                values.entry(key).or_insert(value);
+                values.fill(&key, value);
             }
         }
-        for (key, name) in KNOWN {
+        for (key, name) in KNOWN.iter().filter(|(_, name)| !name.is_empty()) {
             if let Some(value) = variable(name) {
-                values.entry(key.to_owned()).or_insert(value);
+                values.fill(key, value);
             }
         }
         if let Some(password) = variable("PGPASSWORD") {
-            values.entry("password".to_owned()).or_insert(password);
+            values.fill("password", password);
         }
-        settings(address, &values)
+        settings(&values)
+    }
+
+    /// The servers in the order in which to try them.
+    pub(super) fn in_order(&self) -> Vec<&DatabaseServer> {
+        let mut servers: Vec<_> = self.servers.iter().collect();
+        if self.is_balanced {
+            servers.sort_by_cached_key(|_| rand::random::<u64>());
+        }
+        servers
     }
 }
 
-fn settings(
-    address: &DatabaseAddress,
-    values: &BTreeMap<String, String>,
-) -> Result<ConnectionSettings, DatabaseError> {
-    let value = |key: &str| values.get(key).map(String::as_str);
-    let mut config = Config::new();
-    let user = value("user").map(str::to_owned).or_else(user_name);
+fn settings(values: &Values) -> Result<ConnectionSettings, DatabaseError> {
+    let mut notes = Vec::new();
+    Ok(ConnectionSettings {
+        servers: servers(values, &mut notes)?,
+        is_balanced: match values.get("load_balance_hosts") {
+            None | Some("disable") => false,
+            Some("random") => true,
+            Some(other) => {
+                return Err(bad("load_balance_hosts", other, "is not disable or random"));
+            }
+        },
+        wish: values
+            .get("target_session_attrs")
+            .map_or(Ok(SessionWish::Any), str::parse)?,
+        timeout: timeout(values.get("connect_timeout"))?,
+        tls: TlsSettings {
+            mode: TlsSettings::mode(values.get("sslmode"), values.get("sslrootcert"))?,
+            root_cert: values.get("sslrootcert").map(str::to_owned),
+            own: OwnCertificate {
+                mode: values.get("sslcertmode").map(str::to_owned),
+                cert: values.get("sslcert").map(Into::into),
+                key: values.get("sslkey").map(Into::into),
+            },
+            versions: TlsVersions::between(
+                values.get("ssl_min_protocol_version"),
+                values.get("ssl_max_protocol_version"),
+            )?,
+        },
+        notes,
+    })
+}
+
+fn servers(values: &Values, notes: &mut Vec<String>) -> Result<Vec<DatabaseServer>, DatabaseError> {
+    let user = values.get("user").map(str::to_owned).or_else(user_name);
     let user = user.ok_or_else(|| {
         bad(
             "user",
@@ -77,114 +136,93 @@ fn settings(
             "this user has no name: write postgres://USER@HOST/DATABASE",
         )
     })?;
-    let database = value("dbname").unwrap_or(&user).to_owned();
-    config.user(&user).dbname(&database);
-    config.application_name(value("application_name").unwrap_or("metrics"));
-    config.connect_timeout(timeout(value("connect_timeout"))?);
-    config.keepalives_idle(Duration::from_secs(60));
-    // Where the system can, a connection whose other end is gone is noticed within half a minute.
-    config.tcp_user_timeout(Duration::from_secs(30));
-    if let Some(options) = value("options") {
+    let database = values.get("dbname").unwrap_or(&user).to_owned();
+    let config = config(values, &user, &database)?;
+    let places = places(
+        values.get("host"),
+        values.get("hostaddr"),
+        values.get("port"),
+    )?;
+    let password = values.get("password");
+    let passwords = match password {
+        Some(_) => PasswordFile::default(),
+        None => PasswordFile::read(values.get("passfile"), notes),
+    };
+    let server = |(place, port): (Place, u16)| {
+        let mut config = config.clone();
+        let names = place.names_in_password_file();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let found = passwords.password(&names, (port, &database, &user));
+        if let Some(password) = password.map(|it| it.as_bytes().to_vec()).or(found) {
+            config.password(password);
+        }
+        DatabaseServer {
+            place,
+            port,
+            config,
+        }
+    };
+    Ok(places.into_iter().map(server).collect())
+}
+
+/// What is the same for all servers.
+fn config(values: &Values, user: &str, database: &str) -> Result<Config, DatabaseError> {
+    let mut config = Config::new();
+    config.user(user).dbname(database);
+    let name = values.get("application_name");
+    let name = name.or_else(|| values.get("fallback_application_name"));
+    config.application_name(name.unwrap_or("metrics"));
+    if let Some(options) = values.get("options") {
         config.options(options);
     }
-    if let Some(wanted) = value("target_session_attrs") {
-        config.target_session_attrs(session_attrs(wanted)?);
-    }
-    let hosts = hosts(value("host").or_else(|| value("hostaddr")));
-    let ports = ports(value("port").unwrap_or_default(), hosts.len())?;
-    for (host, port) in hosts.iter().zip(&ports) {
-        config.host(host).port(*port);
-    }
-    if let Some(addresses) = value("hostaddr").filter(|_| value("host").is_some()) {
-        for text in addresses.split(',') {
-            config.hostaddr(
-                text.parse()
-                    .map_err(|_| bad("hostaddr", text, "is not an IP address"))?,
-            );
+    config.channel_binding(match values.get("channel_binding") {
+        None | Some("prefer") => ChannelBinding::Prefer,
+        Some("require") => ChannelBinding::Require,
+        Some("disable") => ChannelBinding::Disable,
+        Some(other) => {
+            let known = "is not disable, prefer or require";
+            return Err(bad("channel_binding", other, known));
         }
-    }
-    let password = match value("password") {
-        Some(password) => Some(password.to_owned()),
-        None => pgpass::password(value("passfile"), (&hosts, &ports), (&database, &user))?,
-    };
-    if let Some(password) = password {
-        config.password(password);
-    }
-    Ok(ConnectionSettings {
-        name: address.to_string(),
-        config,
-        tls: TlsSettings {
-            mode: value("sslmode").map_or(Ok(SslMode::Prefer), str::parse)?,
-            root_cert: value("sslrootcert").map(str::to_owned),
-            identity: value("sslcert").map(|cert| {
-                let key = value("sslkey").unwrap_or(cert);
-                (cert.into(), key.into())
-            }),
-        },
-    })
+    });
+    keep_alive(values, &mut config)?;
+    Ok(config)
 }
 
-fn hosts(listed: Option<&str>) -> Vec<String> {
-    let or_default = |host: &str| match host {
-        "" => default_host(),
-        host => host.to_owned(),
+/// How a connection whose other end is gone is noticed: unless told otherwise, within half a minute where the system can.
+fn keep_alive(values: &Values, config: &mut Config) -> Result<(), DatabaseError> {
+    let number = |key: &str| -> Result<Option<u64>, DatabaseError> {
+        let number = values.get(key).map(|value| whole_number(key, value));
+        // libpq's "as the system has it".
+        Ok(number.transpose()?.map(|it| it.try_into().unwrap_or(0)))
     };
-    listed
-        .unwrap_or_default()
-        .split(',')
-        .map(or_default)
-        .collect()
-}
-
-fn ports(listed: &str, hosts: usize) -> Result<Vec<u16>, DatabaseError> {
-    let parse = |text: &str| match text {
-        "" => Ok(5432),
-        text => text.parse().map_err(|_| bad("port", text, "is not a port")),
-    };
-    let ports: Vec<u16> = listed.split(',').map(parse).collect::<Result<_, _>>()?;
-    match (ports.len(), hosts) {
-        (1, hosts) => Ok(vec![ports[0]; hosts]),
-        (count, hosts) if count == hosts => Ok(ports),
-        _ => Err(bad(
-            "port",
-            listed,
-            "has another number of ports than there are hosts",
-        )),
+    config.keepalives(number("keepalives")? != Some(0));
+    config.keepalives_idle(Duration::from_secs(60));
+    if let Some(seconds @ 1..) = number("keepalives_idle")? {
+        config.keepalives_idle(Duration::from_secs(seconds));
     }
+    if let Some(seconds @ 1..) = number("keepalives_interval")? {
+        config.keepalives_interval(Duration::from_secs(seconds));
+    }
+    if let Some(count @ 1..) = number("keepalives_count")? {
+        config.keepalives_retries(count.try_into().unwrap_or(u32::MAX));
+    }
+    let patience =
+        number("tcp_user_timeout")?.map_or(Duration::from_secs(30), Duration::from_millis);
+    if !patience.is_zero() {
+        config.tcp_user_timeout(patience);
+    }
+    Ok(())
 }
 
-fn timeout(seconds: Option<&str>) -> Result<Duration, DatabaseError> {
+/// The limit of an attempt; `None` for libpq's "for ever".
+fn timeout(seconds: Option<&str>) -> Result<Option<Duration>, DatabaseError> {
     let Some(text) = seconds else {
-        return Ok(CONNECT_TIMEOUT);
+        return Ok(Some(CONNECT_TIMEOUT));
     };
-    match text.parse::<u64>() {
-        // libpq's "for ever".
-        Ok(0) => Ok(Duration::from_secs(86_400)),
-        Ok(seconds) => Ok(Duration::from_secs(seconds.min(86_400))),
-        Err(_) => Err(bad("connect_timeout", text, "is not a number of seconds")),
-    }
-}
-
-fn session_attrs(text: &str) -> Result<TargetSessionAttrs, DatabaseError> {
-    match text {
-        "any" | "prefer-standby" => Ok(TargetSessionAttrs::Any),
-        "read-write" | "primary" => Ok(TargetSessionAttrs::ReadWrite),
-        "read-only" | "standby" => Ok(TargetSessionAttrs::ReadOnly),
-        _ => Err(bad("target_session_attrs", text, "is unknown")),
-    }
-}
-
-/// Where Debian's and most other servers have their socket.
-#[cfg(unix)]
-fn default_host() -> String {
-    let debian = "/var/run/postgresql";
-    let exists = std::path::Path::new(debian).is_dir();
-    if exists { debian } else { "/tmp" }.to_owned()
-}
-
-#[cfg(not(unix))]
-fn default_host() -> String {
-    "localhost".to_owned()
+    let seconds = u64::try_from(whole_number("connect_timeout", text)?).unwrap_or(0);
+    // Nobody waits for longer than a day.
+    let limit = Duration::from_secs(seconds.min(86_400));
+    Ok((!limit.is_zero()).then(|| limit.max(LEAST_CONNECT_TIMEOUT)))
 }
 
 /// The name of the user who runs us.

@@ -42,13 +42,8 @@ impl FromStr for SslMode {
 }
 
 impl SslMode {
-    /// The stricter of both.
-    pub(super) fn max_of(self, other: Self) -> Self {
-        if self < other { other } else { self }
-    }
-
-    /// Whether a server without TLS will do.
-    pub(super) fn may_be_plain(self) -> bool {
-        self < Self::Require
+    /// Whether a certificate is needed to check the server's.
+    pub(super) fn needs_authority(self) -> bool {
+        Self::VerifyCa <= self
     }
 }

@@ -1,10 +1,12 @@
 //! Storing messages in a database.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
 
 use super::address::DatabaseAddress;
 use super::batch::BatchEntry;
@@ -19,6 +21,9 @@ use crate::recording::Columns;
 /// How many messages may wait for the database. Beyond that, the server's own history is the buffer.
 const BACKLOG_ROWS: usize = 2000;
 
+/// How many bytes of lines may wait: some hosts have large messages.
+const BACKLOG_BYTES: u32 = 4 << 20;
+
 /// Stores the messages of one or more hosts.
 pub struct RowStore {
     name: String,
@@ -26,6 +31,10 @@ pub struct RowStore {
     hosts: HashMap<HostName, StoredHost>,
     /// `None` once it is closed.
     messages: Option<mpsc::Sender<BatchEntry>>,
+    /// The bytes that may still wait.
+    room: Arc<Semaphore>,
+    /// Cancelled when it is closed.
+    closing: CancellationToken,
     taken: u64,
     stored: watch::Receiver<u64>,
     outcome: Option<oneshot::Receiver<Result<(), DatabaseError>>>,
@@ -71,6 +80,8 @@ impl RowStore {
         let (messages, received) = mpsc::channel(BACKLOG_ROWS);
         let (stored_sender, stored) = watch::channel(0);
         let (outcome_sender, outcome) = oneshot::channel();
+        let closing = CancellationToken::new();
+        let closed = closing.clone();
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -86,7 +97,7 @@ impl RowStore {
                     return Ok(());
                 }
             };
-            Writer::new((connector, client), received, stored_sender)
+            Writer::new((connector, client), received, stored_sender, closed)
                 .run()
                 .await
         };
@@ -102,6 +113,8 @@ impl RowStore {
             opened,
             hosts: HashMap::new(),
             messages: Some(messages),
+            room: Arc::new(Semaphore::new(BACKLOG_BYTES as usize)),
+            closing,
             taken: 0,
             stored,
             outcome: Some(outcome),
@@ -192,6 +205,8 @@ impl RowStore {
             samples,
             events,
             columns: is_new.then(|| names_of(host.encoder.columns())),
+            // One that is larger than all the room waits until it is alone.
+            room: room(&self.room, bytes).await,
         };
         let sent = match &self.messages {
             Some(messages) => messages.send(entry).await.is_ok(),
@@ -230,6 +245,7 @@ impl RowStore {
     /// When something cannot be stored.
     pub async fn close(&mut self) -> Result<(), DatabaseError> {
         self.messages = None;
+        self.closing.cancel();
         self.ended().await
     }
 
@@ -242,6 +258,12 @@ impl RowStore {
             None => Ok(()),
         }
     }
+}
+
+/// Waits until there is room for `bytes`. Without a writer there always is, because what waited is gone.
+async fn room(room: &Arc<Semaphore>, bytes: u64) -> Option<OwnedSemaphorePermit> {
+    let wanted = u32::try_from(bytes).unwrap_or(u32::MAX).min(BACKLOG_BYTES);
+    Arc::clone(room).acquire_many_owned(wanted).await.ok()
 }
 
 async fn open(

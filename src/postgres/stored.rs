@@ -79,8 +79,7 @@ pub(super) struct HostReader<'a> {
     stream: Option<StoredStream>,
     samples: Cursor,
     events: Cursor,
-    /// The columns of the metrics after the others.
-    places: HashMap<Arc<str>, usize>,
+    places: ValuePlaces,
     statements: [String; 2],
 }
 
@@ -116,7 +115,7 @@ impl<'a> HostReader<'a> {
             stream: None,
             samples: Cursor::default(),
             events: Cursor::default(),
-            places: measured().map(Arc::from).zip(OTHERS..).collect(),
+            places: ValuePlaces::of_table(),
             statements: [samples, events],
         })
     }
@@ -197,12 +196,13 @@ impl<'a> HostReader<'a> {
         {
             let encoder = Encoder::new(columns.clone());
             encoder.header(text);
+            self.places.begin(columns);
             self.encoder = Some(encoder);
         }
         let (alert, sample) = if is_event {
             alert_of(row)
         } else {
-            (None, sample_of(row, columns, &self.places))
+            (None, self.places.sample(row, columns))
         };
         let message = Numbered {
             host: self.wanted.host.clone(),
@@ -234,27 +234,58 @@ impl Cursor {
     }
 }
 
-/// A sample whose values are in the order of `columns`.
-fn sample_of(row: &TableRow, columns: &Columns, places: &HashMap<Arc<str>, usize>) -> Sample {
-    let text = |at: usize| row.get::<_, Option<&str>>(at);
-    let instances: HashMap<String, f64> = parsed(text(2)).unwrap_or_default();
-    let value = |name: &Arc<str>| match places.get(name) {
-        Some(&place) => row.get::<_, Option<f64>>(place),
-        None => instances.get(&**name).copied(),
-    };
-    let values = columns
-        .names()
-        .iter()
-        .filter_map(|name| Some((name.clone(), value(name)?)));
-    let mut values: Vec<_> = values.collect();
-    if let Some(ExtraValues(extra)) = parsed(text(5)) {
-        values.extend(extra);
+/// Where the values of rows are.
+struct ValuePlaces {
+    /// The metrics with a column in the table.
+    all: HashMap<Arc<str>, usize>,
+    /// Those of them that the recording has no column for, in the table's order.
+    outside: Vec<(Arc<str>, usize)>,
+}
+
+impl ValuePlaces {
+    fn of_table() -> Self {
+        Self {
+            all: measured().map(Arc::from).zip(OTHERS..).collect(),
+            outside: Vec::new(),
+        }
     }
-    Sample {
-        timestamp: millis(row.get(1)),
-        values,
-        containers: parsed(text(3)),
-        top: parsed(text(4)),
+
+    /// From here on, the recording has these columns.
+    fn begin(&mut self, columns: &Columns) {
+        let outside = measured().zip(OTHERS..);
+        let outside = outside.filter(|(name, _)| columns.index_of(name, 0).is_none());
+        self.outside = outside.map(|(name, at)| (name.into(), at)).collect();
+    }
+
+    /// A sample whose values are in the order of `columns`. Those without a column follow: what was stored as `extra`, and,
+    /// where a recorder with more columns stored the row, what it had in them.
+    fn sample(&self, row: &TableRow, columns: &Columns) -> Sample {
+        let text = |at: usize| row.get::<_, Option<&str>>(at);
+        let cell = |at: usize| row.get::<_, Option<f64>>(at);
+        let mut instances: HashMap<Arc<str>, f64> = parsed(text(2)).unwrap_or_default();
+        let mut values = Vec::new();
+        for name in columns.names() {
+            let value = match self.all.get(name) {
+                Some(&at) => cell(at),
+                None => instances.remove(name),
+            };
+            values.extend(value.map(|value| (name.clone(), value)));
+        }
+        let NamedValues(extra) = parsed(text(5)).unwrap_or_default();
+        let mut rest: Vec<_> = (self.outside.iter())
+            .filter_map(|(name, at)| Some((name.clone(), cell(*at)?)))
+            .collect();
+        rest.extend(instances);
+        rest.retain(|(name, _)| extra.iter().all(|(known, _)| known != name));
+        rest.sort_by(|(name, _), (other, _)| name.cmp(other));
+        values.extend(extra);
+        values.extend(rest);
+        Sample {
+            timestamp: millis(row.get(1)),
+            values,
+            containers: parsed(text(3)),
+            top: parsed(text(4)),
+        }
     }
 }
 
@@ -268,25 +299,26 @@ fn parsed<'a, T: Deserialize<'a>>(text: Option<&'a str>) -> Option<T> {
 }
 
 /// Values in the order in which they were written.
-struct ExtraValues(Vec<(Arc<str>, f64)>);
+#[derive(Default)]
+struct NamedValues(Vec<(Arc<str>, f64)>);
 
-impl<'de> Deserialize<'de> for ExtraValues {
+impl<'de> Deserialize<'de> for NamedValues {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Pairs;
         impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = ExtraValues;
+            type Value = NamedValues;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object of numbers")
             }
             fn visit_map<A: serde::de::MapAccess<'de>>(
                 self,
                 mut map: A,
-            ) -> Result<ExtraValues, A::Error> {
+            ) -> Result<NamedValues, A::Error> {
                 let mut values = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, f64>()? {
                     values.push((name.into(), value));
                 }
-                Ok(ExtraValues(values))
+                Ok(NamedValues(values))
             }
         }
         deserializer.deserialize_map(Pairs)

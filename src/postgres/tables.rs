@@ -81,10 +81,24 @@ pub(super) const TABLES: &str = "
         PRIMARY KEY (host, stream)
     );";
 
-/// The tables of each connection that rows arrive in. COPY knows no ON CONFLICT.
+/// The tables of each connection that rows arrive in. COPY knows no ON CONFLICT. Where TimescaleDB limits how much of a
+/// compressed chunk an insert may look at, late rows of many hosts would never get in, so the limit is lifted.
 pub(super) const INCOMING: &str = "
     CREATE TEMPORARY TABLE IF NOT EXISTS metrics_incoming_sample (LIKE metrics_sample) ON COMMIT DELETE ROWS;
-    CREATE TEMPORARY TABLE IF NOT EXISTS metrics_incoming_event (LIKE metrics_event) ON COMMIT DELETE ROWS;";
+    CREATE TEMPORARY TABLE IF NOT EXISTS metrics_incoming_event (LIKE metrics_event) ON COMMIT DELETE ROWS;
+    SELECT set_config(name, '0', false) FROM pg_settings
+    WHERE name = 'timescaledb.max_tuples_decompressed_per_dml_transaction';";
+
+/// The names of all tables and views.
+pub(super) const NAMES: [&str; 7] = [
+    "metrics_schema",
+    "metrics_sample",
+    "metrics_event",
+    "metrics_header",
+    "metrics_position",
+    "metrics_minute",
+    "metrics_hour",
+];
 
 /// Adds a column for each of `metrics`.
 pub(super) fn added(metrics: &[String]) -> String {

@@ -12,12 +12,14 @@ use rustls::{
 };
 
 use super::error::DatabaseError;
-use super::parameters::{bad, home};
+use super::own_certificate::OwnCertificate;
+use super::parameters::{bad, usual_file};
 use super::ssl_mode::SslMode;
-use crate::authorities;
+use super::tls_versions::TlsVersions;
+use crate::authorities::{self, Pinned};
 
 /// The value of `sslrootcert` that means the system's authorities.
-const OF_SYSTEM: &str = "system";
+pub(super) const OF_SYSTEM: &str = "system";
 
 /// What is trusted, and what we show.
 #[derive(Debug, Clone)]
@@ -25,8 +27,28 @@ pub(super) struct TlsSettings {
     pub(super) mode: SslMode,
     /// The value of `sslrootcert`.
     pub(super) root_cert: Option<String>,
-    /// The files of our own certificate and its key.
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    pub(super) own: OwnCertificate,
+    pub(super) versions: TlsVersions,
+}
+
+impl TlsSettings {
+    /// The mode, as libpq has it: `system` needs, and means, everything.
+    ///
+    /// # Errors
+    /// When the mode is unknown, or weaker than `sslrootcert` needs.
+    pub(super) fn mode(
+        mode: Option<&str>,
+        root_cert: Option<&str>,
+    ) -> Result<SslMode, DatabaseError> {
+        let mode = mode.map(str::parse::<SslMode>).transpose()?;
+        match (mode, root_cert) {
+            (None, Some(OF_SYSTEM)) => Ok(SslMode::VerifyFull),
+            (Some(mode), Some(OF_SYSTEM)) if mode < SslMode::VerifyFull => {
+                Err(bad("sslrootcert", OF_SYSTEM, "needs sslmode=verify-full"))
+            }
+            (mode, _) => Ok(mode.unwrap_or(SslMode::Prefer)),
+        }
+    }
 }
 
 /// The configuration of TLS for `settings`.
@@ -39,30 +61,30 @@ pub(super) fn tls(settings: &TlsSettings) -> Result<ClientConfig, DatabaseError>
     };
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&settings.versions.of_rustls())
         .map_err(|error| unusable(&error))?;
-    let (roots, mode) = roots(settings)?;
-    let inner = match roots {
-        Some(roots) => {
+    let inner = match trusted(settings)? {
+        Some((roots, known)) => {
+            let roots = Arc::new(roots);
             let built =
-                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-                    .build();
-            Some(built.map_err(|error| unusable(&error))?)
+                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
+            let inner = built.map_err(|error| unusable(&error))?;
+            Some(Pinned { inner, known })
         }
         None => None,
     };
     let verifier = Verifier {
         inner,
-        checks_name: mode == SslMode::VerifyFull,
+        checks_name: settings.mode == SslMode::VerifyFull,
         provider,
     };
     let builder = builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier));
-    match &settings.identity {
+    match settings.own.files()? {
         None => Ok(builder.with_no_client_auth()),
         Some((cert, key)) => {
-            let (chain, key) = (certificates(cert)?, private_key(key)?);
+            let (chain, key) = (certificates(&cert)?, private_key(&key)?);
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| unusable(&error))
@@ -70,34 +92,29 @@ pub(super) fn tls(settings: &TlsSettings) -> Result<ClientConfig, DatabaseError>
     }
 }
 
-/// The authorities to check against, if anything is checked, and the mode that results.
-fn roots(settings: &TlsSettings) -> Result<(Option<RootCertStore>, SslMode), DatabaseError> {
-    let mode = settings.mode;
+/// The authorities to check against, and their certificates where a server may show one of them itself; `None` if nothing
+/// is checked. As in libpq, a file that is there is checked against in any mode, and `verify-…` needs one.
+fn trusted(
+    settings: &TlsSettings,
+) -> Result<Option<(RootCertStore, Vec<CertificateDer<'static>>)>, DatabaseError> {
     if settings.root_cert.as_deref() == Some(OF_SYSTEM) {
-        if mode < SslMode::VerifyFull && mode != SslMode::Prefer {
-            return Err(bad("sslrootcert", OF_SYSTEM, "needs sslmode=verify-full"));
-        }
-        return Ok((Some(authorities::of_system()), SslMode::VerifyFull));
+        return Ok(Some((authorities::of_system(), Vec::new())));
     }
     let named = settings.root_cert.as_ref().map(PathBuf::from);
-    let path = named.or_else(|| Some(home()?.join(".postgresql/root.crt")));
-    let path = path.filter(|path| path.exists());
-    match path {
-        Some(path) if mode >= SslMode::Require => {
-            let mut store = RootCertStore::empty();
-            store.add_parsable_certificates(certificates(&path)?);
-            Ok((Some(store), mode.max_of(SslMode::VerifyCa)))
+    let path = named.or_else(|| usual_file("root.crt"));
+    match path.filter(|path| path.exists()) {
+        Some(path) => {
+            let known = certificates(&path)?;
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(known.iter().cloned());
+            Ok(Some((roots, known)))
         }
-        // As in libpq: less than that is not checked.
-        _ if mode < SslMode::VerifyCa => Ok((None, mode)),
-        _ => {
-            let missing = settings
-                .root_cert
-                .as_deref()
-                .unwrap_or("~/.postgresql/root.crt");
+        None if !settings.mode.needs_authority() => Ok(None),
+        None => {
+            let missing = settings.root_cert.as_deref();
             Err(bad(
                 "sslrootcert",
-                missing,
+                missing.unwrap_or("~/.postgresql/root.crt"),
                 "does not exist: name the CA's certificate with sslrootcert=FILE, or write sslrootcert=system",
             ))
         }
@@ -130,7 +147,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DatabaseError> {
 #[derive(Debug)]
 struct Verifier {
     /// `None`: nothing is checked.
-    inner: Option<Arc<WebPkiServerVerifier>>,
+    inner: Option<Pinned>,
     checks_name: bool,
     provider: Arc<rustls::crypto::CryptoProvider>,
 }

@@ -1,15 +1,16 @@
 //! The thread that writes batches, and connects again whenever the connection is gone.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout_at;
 use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
 
-use super::batch::{BatchEntry, RowBatch};
+use super::batch::{BatchEntry, GrowingBatch, RowBatch};
 use super::connect::Connector;
 use super::error::{DatabaseError, Remedy, reason};
 use super::schema::ready_to_write;
@@ -19,6 +20,9 @@ use crate::wording::counted;
 /// The most messages in one transaction.
 const BATCH_ROWS: u64 = 1000;
 
+/// The bytes of lines after which a transaction takes no more, because some hosts have large messages.
+const BATCH_BYTES: usize = 4 << 20;
+
 /// The longest that a message waits for others.
 const BATCH_TIME: Duration = Duration::from_secs(1);
 
@@ -26,8 +30,8 @@ const BATCH_TIME: Duration = Duration::from_secs(1);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How long to keep trying once there is nothing more to come.
-const LAST_PATIENCE: Duration = Duration::from_secs(60);
+/// How long to try to store a batch once there is nothing more to come. The server still has what isn't stored then.
+const LAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How many messages are stored, for whoever waits.
 pub(super) type StoredRowCount = watch::Sender<u64>;
@@ -38,6 +42,8 @@ pub(super) struct Writer {
     pub(super) client: Client,
     pub(super) messages: mpsc::Receiver<BatchEntry>,
     pub(super) stored: StoredRowCount,
+    /// Cancelled when there is nothing more to come.
+    closing: CancellationToken,
     statements: Statements,
     /// Whether it was said that rows are waiting.
     is_out: bool,
@@ -56,12 +62,14 @@ impl Writer {
         (connector, client): (Connector, Client),
         messages: mpsc::Receiver<BatchEntry>,
         stored: StoredRowCount,
+        closing: CancellationToken,
     ) -> Self {
         Self {
             connector,
             client,
             messages,
             stored,
+            closing,
             statements: Statements::new(),
             is_out: false,
         }
@@ -84,41 +92,36 @@ impl Writer {
 
     /// The next batch; `None` at the end.
     async fn collect(&mut self) -> Option<RowBatch> {
-        let mut batch = RowBatch::default();
+        let mut batch = GrowingBatch::default();
         batch.add(self.messages.recv().await?);
         let end = tokio::time::Instant::now() + BATCH_TIME;
-        while batch.rows < BATCH_ROWS {
+        while batch.rows() < BATCH_ROWS && batch.bytes() < BATCH_BYTES {
             match timeout_at(end, self.messages.recv()).await {
                 Ok(Some(entry)) => batch.add(entry),
                 Ok(None) | Err(_) => break,
             }
         }
-        Some(batch)
+        Some(batch.finish())
     }
 
-    /// Stores a batch, however long that takes.
+    /// Stores a batch, however long that takes; once there is nothing more to come, only for a while.
     async fn store(&mut self, batch: &RowBatch) -> Result<(), DatabaseError> {
-        let mut pause = FIRST_PAUSE;
-        let mut last_try_ends = None;
-        loop {
-            let failed = match self.statements.store(&self.client, batch).await {
-                Ok(()) => break,
-                Err(failed) => failed,
-            };
-            if Remedy::of(&failed) == Remedy::GiveUp {
-                return Err(DatabaseError::failed(&self.connector.name, &failed));
-            }
-            let mut why = reason(&failed);
-            self.say_once(&why);
-            // A transaction that failed is over as soon as the connection is; a new one is cheap.
-            loop {
-                self.pause(&mut pause, &mut last_try_ends, (&why, batch.rows))
-                    .await?;
-                match self.connect().await {
-                    Ok(()) => break,
-                    Err(Reconnection::Later(reason)) => why = reason,
-                    Err(Reconnection::Never(error)) => return Err(error),
-                }
+        let closing = self.closing.clone();
+        let patience = async {
+            closing.cancelled().await;
+            tokio::time::sleep(LAST_PATIENCE).await;
+        };
+        let mut why = "it doesn't answer".to_owned();
+        tokio::select! {
+            biased;
+            stored = self.store_in_the_end(batch, &mut why) => stored?,
+            () = patience => {
+                let rows = batch.rows + self.messages.len() as u64;
+                return Err(DatabaseError::NotStored {
+                    rows: counted(rows, "row"),
+                    database: self.connector.name.clone(),
+                    reason: why,
+                });
             }
         }
         if std::mem::take(&mut self.is_out) {
@@ -130,6 +133,37 @@ impl Writer {
         Ok(())
     }
 
+    /// Stores a batch, however long that takes. `why` is the reason for the last failure.
+    async fn store_in_the_end(
+        &mut self,
+        batch: &RowBatch,
+        why: &mut String,
+    ) -> Result<(), DatabaseError> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let failed = match self.statements.store(&self.client, batch).await {
+                Ok(()) => return Ok(()),
+                Err(failed) => failed,
+            };
+            if Remedy::of(&failed) == Remedy::GiveUp {
+                return Err(DatabaseError::failed(&self.connector.name, &failed));
+            }
+            *why = reason(&failed);
+            self.say_once(why);
+            // A transaction that failed is over as soon as the connection is; a new one is cheap.
+            loop {
+                // Half of it is left to chance, so that many do not come back at once.
+                tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                match self.connect().await {
+                    Ok(()) => break,
+                    Err(Reconnection::Later(reason)) => *why = reason,
+                    Err(Reconnection::Never(error)) => return Err(error),
+                }
+            }
+        }
+    }
+
     fn say_once(&mut self, why: &str) {
         if !std::mem::replace(&mut self.is_out, true) {
             tracing::warn!(
@@ -139,35 +173,10 @@ impl Writer {
         }
     }
 
-    /// Waits before the next attempt.
-    async fn pause(
-        &mut self,
-        pause: &mut Duration,
-        last_try_ends: &mut Option<Instant>,
-        (why, rows): (&str, u64),
-    ) -> Result<(), DatabaseError> {
-        if self.messages.is_closed() {
-            let ends = *last_try_ends.get_or_insert_with(|| Instant::now() + LAST_PATIENCE);
-            if ends <= Instant::now() {
-                let rows = rows + self.messages.len() as u64;
-                return Err(DatabaseError::NotStored {
-                    rows: counted(rows, "row"),
-                    database: self.connector.name.clone(),
-                    reason: why.into(),
-                });
-            }
-        }
-        // Half of it is left to chance, so that many do not come back at once.
-        tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-        *pause = (*pause * 2).min(LONGEST_PAUSE);
-        Ok(())
-    }
-
     async fn connect(&mut self) -> Result<(), Reconnection> {
-        let client = match self.connector.connect().await {
-            Ok(client) => client,
-            Err(error) => return Err(Reconnection::Later(error.to_string())),
-        };
+        let later = |error: DatabaseError| Reconnection::Later(error.to_string());
+        self.connector = self.connector.renewed().map_err(later)?;
+        let client = self.connector.connect().await.map_err(later)?;
         match ready_to_write(&client).await {
             Ok(()) => self.client = client,
             Err(error) if Remedy::of(&error) == Remedy::GiveUp => {
@@ -249,9 +258,13 @@ impl Statements {
     }
 }
 
-async fn copy(client: &Client, statement: &str, lines: &[u8]) -> Result<(), tokio_postgres::Error> {
+async fn copy(
+    client: &Client,
+    statement: &str,
+    lines: &Bytes,
+) -> Result<(), tokio_postgres::Error> {
     let mut sink = pin!(client.copy_in::<_, Bytes>(statement).await?);
-    sink.send(Bytes::copy_from_slice(lines)).await?;
+    sink.send(lines.clone()).await?;
     sink.finish().await?;
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! Recordings in PostgreSQL, and back.
 
 mod access;
+mod outages;
 mod refused;
 mod resumed;
+mod shared;
 mod timescale;
 
 use std::path::Path;

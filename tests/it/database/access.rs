@@ -1,9 +1,10 @@
 //! Credentials and TLS come from where libpq takes them.
 
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::harness::certificates::{Authority, Valid};
+use crate::harness::certificates::{Authority, Pair, Valid, sign_as_ca};
 use crate::harness::metrics::{Metrics, Output};
 use crate::harness::postgres::{Postgres, own};
 use crate::harness::{PATIENCE, wait_for};
@@ -56,6 +57,15 @@ fn passwords_and_services() {
     accepted(record(&url).env("PGPASSWORD", "s3cret").run());
     accepted(record(&url).env("PGPASSFILE", &passwords).run());
     accepted(record(&format!("{url}?passfile={}", passwords.display())).run());
+    // Of the password file, each server has its own line.
+    let both = format!("postgres://ann@/metrics?host=/nowhere,{socket}");
+    private(&passwords, &format!("/nowhere:*:*:*:wrong\n{line}"));
+    accepted(record(&both).env("PGPASSFILE", &passwords).run());
+    private(
+        &passwords,
+        &format!("localhost:*:*:*:wrong\n\u{fe}\n{line}"),
+    );
+    accepted(record(&url).env("PGPASSFILE", &passwords).run());
     accepted(
         record("postgres://?service=db")
             .env("PGSERVICEFILE", &services)
@@ -80,6 +90,87 @@ fn passwords_and_services() {
     std::fs::set_permissions(&passwords, PermissionsExt::from_mode(0o644)).unwrap();
     let open = record(&url).env("PGPASSFILE", &passwords).run().code(3);
     open.stderr_has("chmod 0600").stderr_lacks("s3cret");
+    // Where no password is wanted, one that cannot be read is no reason to stop.
+    let plain = record(&postgres.url()).env("PGPASSFILE", dir.path()).run();
+    accepted(plain.stderr_has("is not a plain file"));
+}
+
+#[test]
+fn what_cannot_be_honoured_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let services = dir.path().join("services");
+    let refused = |service: &str, name: &str, value: &str, text: &str| {
+        std::fs::write(&services, format!("[db]\nhost=/nowhere\n{service}\n")).unwrap();
+        let run = record("postgres://?service=db").env("PGSERVICEFILE", &services);
+        run.env(name, value).run().code(2).stderr_has(text);
+    };
+    refused("sslcrl=/x", "LANG", "C", "in the service 'db', 'sslcrl'");
+    refused("colour=red", "LANG", "C", "in the service 'db', 'colour'");
+    refused("port=5432", "PGSSLCRL", "/x", "PGSSLCRL");
+    refused("port=0", "LANG", "C", "'0' is not a port");
+    refused(
+        "port=5432",
+        "PGREQUIREAUTH",
+        "scram-sha-256",
+        "PGREQUIREAUTH",
+    );
+    refused("port=5432", "PGGSSENCMODE", "require", "PGGSSENCMODE");
+    refused("port=5432", "PGCHANNELBINDING", "maybe", "channel_binding");
+    refused(
+        "port=5432",
+        "PGTARGETSESSIONATTRS",
+        "maybe",
+        "target_session_attrs",
+    );
+    refused(
+        "port=5432",
+        "PGSSLMAXPROTOCOLVERSION",
+        "TLSv1.1",
+        "leaves no version",
+    );
+}
+
+#[test]
+fn several_servers_and_those_that_will_not_do() {
+    let postgres = Postgres::on_tcp(&[]);
+    let port = postgres.port();
+    let with = |hosts: &str, parameters: &str| {
+        record(&format!("postgres://metrics@{hosts}/metrics?{parameters}")).run()
+    };
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = silent.local_addr().unwrap();
+    with(&nobody.to_string(), "connect_timeout=2")
+        .code(3)
+        .stderr_has("no answer within 2s");
+    let good = format!("127.0.0.1:{port}");
+    // A name with several addresses, of which one may not listen.
+    accepted(with(&format!("localhost:{port}"), ""));
+    accepted(with(
+        &format!("127.0.0.1:1,{nobody},{good}"),
+        "connect_timeout=2",
+    ));
+    accepted(with(
+        &format!("{good},127.0.0.1:1"),
+        "load_balance_hosts=random",
+    ));
+    let keepalives =
+        "keepalives_idle=5&keepalives_interval=5&keepalives_count=3&tcp_user_timeout=5000";
+    accepted(with(&good, keepalives));
+    for wish in ["any", "read-write", "primary", "prefer-standby"] {
+        accepted(with(&good, &format!("target_session_attrs={wish}")));
+    }
+    for wish in ["read-only", "standby"] {
+        with(
+            &format!("127.0.0.1:1,{good}"),
+            &format!("target_session_attrs={wish}"),
+        )
+        .code(3)
+        .stderr_has(&format!("127.0.0.1:1: "))
+        .stderr_has(&format!("{good}: it "));
+    }
+    // Once a server has said no, the others aren't asked.
+    let wrong = format!("postgres://metrics@{good},127.0.0.1:1/none");
+    record(&wrong).run().code(3).stderr_has("createdb");
 }
 
 #[test]
@@ -108,6 +199,19 @@ fn sslmode_means_what_it_means_in_libpq() {
     let with = |mode: &str, root: &Path| format!("sslmode={mode}&sslrootcert={}", root.display());
     for mode in ["disable", "allow", "prefer", "require"] {
         accepted(try_with(&format!("sslmode={mode}")));
+        try_with(&format!("sslmode={mode}&sslrootcert=system"))
+            .code(2)
+            .stderr_has("needs sslmode=verify-full");
+    }
+    try_with("sslrootcert=system")
+        .code(3)
+        .stderr_has("certificate");
+    accepted(try_with("sslmode=require&ssl_min_protocol_version=TLSv1.3"));
+    // A socket has no TLS, whatever is asked for.
+    for mode in ["require", "verify-ca", "verify-full"] {
+        let parameters = format!("port={port}&sslmode={mode}");
+        let socket = format!("{}?{parameters}", postgres.url());
+        accepted(record(&socket).env("HOME", dir.path()).run());
     }
     // The certificate is for db.example, not for 127.0.0.1.
     accepted(try_with(&with("verify-ca", &root)));
@@ -139,6 +243,8 @@ fn sslmode_means_what_it_means_in_libpq() {
     };
     wait_for(PATIENCE, || refused().then_some(()), || postgres.log());
     accepted(try_with("sslmode=prefer"));
+    // A file that is there is checked against, and what fails with TLS is tried without.
+    accepted(try_with(&with("prefer", &other)));
     postgres.allow("local all all trust\nhostssl all all all trust\n");
     let refused = || {
         try_with("sslmode=disable")
@@ -147,4 +253,95 @@ fn sslmode_means_what_it_means_in_libpq() {
     };
     wait_for(PATIENCE, || refused().then_some(()), || postgres.log());
     accepted(try_with("sslmode=allow"));
+    for mode in ["allow", "prefer"] {
+        accepted(try_with(&with(mode, &root)));
+        try_with(&with(mode, &other)).code(3);
+    }
+}
+
+/// The files of a server's certificate, which the server can read.
+fn given(pair: Pair) -> [String; 3] {
+    for path in [pair.cert.parent().unwrap(), &pair.cert, &pair.key] {
+        own(path);
+    }
+    std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o600)).unwrap();
+    [
+        "ssl=on".into(),
+        format!("ssl_cert_file={}", pair.cert.display()),
+        format!("ssl_key_file={}", pair.key.display()),
+    ]
+}
+
+#[test]
+fn a_server_whose_certificate_is_its_own_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let pair = sign_as_ca(dir.path(), &["db.example"], Valid::Now);
+    let cert = pair.cert.display().to_string();
+    let settings = given(pair);
+    let postgres = Postgres::on_tcp(&settings.each_ref().map(String::as_str));
+    let port = postgres.port();
+    let try_with = |host: &str, mode: &str| {
+        let parameters = format!("hostaddr=127.0.0.1&sslmode={mode}&sslrootcert={cert}");
+        record(&format!(
+            "postgres://metrics@{host}:{port}/metrics?{parameters}"
+        ))
+        .run()
+    };
+    accepted(try_with("db.example", "verify-full"));
+    accepted(try_with("other.example", "verify-ca"));
+    try_with("other.example", "verify-full")
+        .code(3)
+        .stderr_has("certificate");
+}
+
+#[test]
+fn our_own_certificate_and_channel_binding() {
+    let (dir, home) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let authority = Authority::new();
+    let root = authority.write(dir.path());
+    own(&root);
+    let settings = given(authority.sign(dir.path(), &["127.0.0.1"], Valid::Now));
+    let root = format!("ssl_ca_file={}", root.display());
+    let settings: Vec<_> = (settings.iter().map(String::as_str))
+        .chain([root.as_str()])
+        .collect();
+    let postgres = Postgres::on_tcp(&settings);
+    let port = postgres.port();
+    let try_with = |user: &str, parameters: &str| {
+        record(&format!(
+            "postgres://{user}@127.0.0.1:{port}/metrics?{parameters}"
+        ))
+        .env("HOME", home.path())
+        .env("PGPASSWORD", "s3cret")
+        .run()
+    };
+    postgres.sql("CREATE ROLE ann LOGIN SUPERUSER PASSWORD 's3cret'");
+    postgres.allow(
+        "local all all trust\nhostssl all metrics all cert\nhostssl all ann all scram-sha-256\n",
+    );
+    let is_asked = || {
+        try_with("metrics", "")
+            .stderr
+            .contains("client certificate")
+    };
+    wait_for(PATIENCE, || is_asked().then_some(()), || postgres.log());
+    // The usual place.
+    let usual = home.path().join(".postgresql");
+    std::fs::create_dir(&usual).unwrap();
+    let ours = authority.sign_user(home.path(), "metrics");
+    let [cert, key] = ["postgresql.crt", "postgresql.key"].map(|name| usual.join(name));
+    std::fs::copy(&ours.cert, &cert).unwrap();
+    try_with("metrics", "").code(2).stderr_has("has no key");
+    std::fs::copy(&ours.key, &key).unwrap();
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    try_with("metrics", "").code(2).stderr_has("chmod 0600");
+    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    accepted(try_with("metrics", ""));
+    try_with("metrics", "sslcertmode=disable")
+        .code(3)
+        .stderr_has("client certificate");
+
+    accepted(try_with("ann", "channel_binding=require"));
+    let socket = format!("{}?port={port}&channel_binding=require", postgres.url());
+    record(&socket).run().code(3).stderr_has("channel binding");
 }

@@ -18,7 +18,7 @@ fn kills() -> u64 {
     std::env::var("METRICS_TEST_KILLS").map_or(3, |it| it.parse().unwrap())
 }
 
-fn recorder(url: &str, postgres: &Postgres) -> Running {
+pub(super) fn recorder(url: &str, postgres: &Postgres) -> Running {
     Metrics::record(url)
         .args(["--since", "1h", "-o", &postgres.url()])
         .spawn()
@@ -31,7 +31,7 @@ fn stop(recorder: Running) {
 }
 
 /// How many messages the database has, if it answers.
-fn stored(postgres: &Postgres) -> u64 {
+pub(super) fn stored(postgres: &Postgres) -> u64 {
     let count = postgres.sql(
         "SELECT (SELECT count(*) FROM metrics_sample) + (SELECT count(*) FROM metrics_event WHERE alert IS NOT NULL)",
     );
@@ -39,7 +39,7 @@ fn stored(postgres: &Postgres) -> u64 {
 }
 
 #[track_caller]
-fn wait_for_stored(postgres: &Postgres, rows: u64) {
+pub(super) fn wait_for_stored(postgres: &Postgres, rows: u64) {
     wait_for(
         PATIENCE,
         || (rows <= stored(postgres)).then_some(()),
@@ -48,7 +48,7 @@ fn wait_for_stored(postgres: &Postgres, rows: u64) {
 }
 
 #[track_caller]
-fn create_tables(postgres: &Postgres) {
+pub(super) fn create_tables(postgres: &Postgres) {
     let create = ["--retries", "0", "--create", "-o", &postgres.url()];
     Metrics::record("127.0.0.1:1").args(create).run().code(3);
 }
@@ -74,6 +74,11 @@ fn kills_of_the_recorder_and_the_database_at_random_moments() {
         } else {
             postgres.kill9();
             postgres.start_again();
+            // It had only just been started, and has found no database.
+            if !running.is_running() {
+                running.wait().code(3);
+                running = recorder(serve.url(), &postgres);
+            }
         }
     }
     let had = stored(&postgres);

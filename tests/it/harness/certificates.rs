@@ -58,6 +58,17 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// Writes a certificate for a user of that name and its key into `folder`.
+    pub(crate) fn sign_user(&self, folder: &Path, name: &str) -> Pair {
+        let mut params = params(&[], Valid::Now);
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        write(folder, &certificate, &key)
+    }
+}
+
 /// Writes a certificate for `names` and its key into `folder` that calls itself that of a CA, as `openssl req -x509` does.
 pub(crate) fn sign_as_ca(folder: &Path, names: &[&str], valid: Valid) -> Pair {
     let mut params = params(names, valid);

@@ -59,6 +59,8 @@ impl Postgres {
         let init = as_user("initdb")
             .args([
                 "--no-sync",
+                // Small files are made faster.
+                "--wal-segsize=1",
                 "--encoding=UTF8",
                 "--locale=C.UTF-8",
                 "--auth=trust",
@@ -156,6 +158,11 @@ impl Postgres {
     pub(crate) fn allow(&self, rules: &str) {
         std::fs::write(self.directory().join("data/pg_hba.conf"), rules).unwrap();
         self.sql("SELECT pg_reload_conf()");
+    }
+
+    /// Its first process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.server)
     }
 
     /// `kill -9` of the server: its other processes end by themselves.

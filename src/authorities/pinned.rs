@@ -11,13 +11,16 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, Signatu
 /// Accepts what `inner` accepts, and also each of the `known` server certificates. For those the issuer does not matter, and
 /// they may be marked as a CA's, as `openssl req -x509` makes them; the name and the dates must be right.
 #[derive(Debug)]
-pub(super) struct Pinned {
-    pub(super) inner: Arc<WebPkiServerVerifier>,
-    pub(super) known: Vec<CertificateDer<'static>>,
+pub struct Pinned {
+    /// Checks chains of certificates up to an authority.
+    pub inner: Arc<WebPkiServerVerifier>,
+    /// Certificates that are trusted as they are.
+    pub known: Vec<CertificateDer<'static>>,
 }
 
 /// Whether the certificate was rejected because it is marked as a CA's.
-pub(super) fn is_of_ca(reason: &CertificateError) -> bool {
+#[must_use]
+pub fn is_of_ca(reason: &CertificateError) -> bool {
     match reason {
         CertificateError::Other(OtherError(reason)) => {
             reason.downcast_ref() == Some(&webpki::Error::CaUsedAsEndEntity)

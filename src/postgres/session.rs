@@ -1,0 +1,76 @@
+//! libpq's `target_session_attrs`: which of several servers will do.
+
+use std::str::FromStr;
+
+use tokio_postgres::Client;
+
+use super::error::{DatabaseError, reason};
+use super::parameters::bad;
+
+/// What a server must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SessionWish {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    /// A standby; if there is none, any.
+    PreferStandby,
+}
+
+impl FromStr for SessionWish {
+    type Err = DatabaseError;
+
+    fn from_str(text: &str) -> Result<Self, DatabaseError> {
+        Ok(match text {
+            "any" => Self::Any,
+            "read-write" => Self::ReadWrite,
+            "read-only" => Self::ReadOnly,
+            "primary" => Self::Primary,
+            "standby" => Self::Standby,
+            "prefer-standby" => Self::PreferStandby,
+            _ => {
+                let known = "is not any, read-write, read-only, primary, standby or prefer-standby";
+                return Err(bad("target_session_attrs", text, known));
+            }
+        })
+    }
+}
+
+impl SessionWish {
+    /// What to look for: first one, then another.
+    pub(super) fn rounds(self) -> &'static [Self] {
+        match self {
+            Self::Any => &[Self::Any],
+            Self::ReadWrite => &[Self::ReadWrite],
+            Self::ReadOnly => &[Self::ReadOnly],
+            Self::Primary => &[Self::Primary],
+            Self::Standby => &[Self::Standby],
+            Self::PreferStandby => &[Self::Standby, Self::Any],
+        }
+    }
+
+    /// Why the server will not do; `None` if it will.
+    pub(super) async fn objection(self, client: &Client) -> Option<String> {
+        if self == Self::Any {
+            return None;
+        }
+        let asked =
+            "SELECT pg_is_in_recovery(), current_setting('default_transaction_read_only') = 'on'";
+        let (is_standby, is_read_only) = match client.query_one(asked, &[]).await {
+            Ok(row) => (row.get::<_, bool>(0), row.get::<_, bool>(1)),
+            Err(error) => return Some(reason(&error)),
+        };
+        let objection = match self {
+            Self::Primary if is_standby => "is a standby",
+            Self::Standby if !is_standby => "is not a standby",
+            Self::ReadWrite if is_standby || is_read_only => "takes no writes",
+            Self::ReadOnly if !is_standby && !is_read_only => "takes writes",
+            _ => return None,
+        };
+        Some(format!(
+            "it {objection}, and target_session_attrs wants another"
+        ))
+    }
+}
