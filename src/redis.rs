@@ -30,7 +30,7 @@ pub use keys::{HostKeys, KeySpace, LANES, lane_of};
 pub use lane::RedisLane;
 pub use options::{DEFAULT_PREFIX, RedisOptions, RedisPassword, read_authorities};
 pub use origin::PublisherIdentity;
-pub use reading::{About, HostEntries, ReadEntry, Standing};
+pub use reading::{About, HostEntries, HostMarks, ReadEntry, Standing};
 pub use registry::RegistryEntry;
 pub use waits::RetryWaits;
 pub use writing::{LaneWrites, Refresh};

@@ -43,7 +43,22 @@ pub struct HostEntries {
     pub host: usize,
     /// They, oldest first.
     pub entries: Vec<ReadEntry>,
+    /// What its hash named after they were read.
+    pub marks: HostMarks,
 }
+
+/// What the hash of a host names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostMarks {
+    /// The field of its newest hello.
+    pub hello: Option<EntryId>,
+    /// The id of its last message if it is over.
+    pub end: Option<EntryId>,
+}
+
+/// Up to so many hosts, it costs less to ask for the marks of all together with their entries than to ask a second time
+/// for those of which something came.
+const ASKED_ALONG: usize = 32;
 
 /// The hash of a host, as found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,42 +132,45 @@ impl RedisLane {
         for (_, after) in hosts {
             read.arg(after.to_string());
         }
-        let (found,): (Value,) = self.ask(&commands).await?;
-        let places = hosts.iter().enumerate();
-        let places: HashMap<_, _> = places
-            .map(|(at, (keys, _))| (keys.stream.as_bytes(), at))
-            .collect();
-        let of_host = |it: Value| {
-            let mut pair = members_of(it).into_iter();
-            let key = bytes_of(pair.next()?)?;
-            Some(HostEntries {
-                host: *places.get(key.as_slice())?,
-                entries: entries_of(pair.next()?),
-            })
+        let asks_along = hosts.len() <= ASKED_ALONG;
+        if asks_along {
+            // They are carried out once the read is over.
+            hosts
+                .iter()
+                .for_each(|(keys, _)| ask_for_marks(&mut commands, keys));
+        }
+        let mut answers = self.ask::<Vec<Value>>(&commands).await?.into_iter();
+        let found = entries_by_host(answers.next().unwrap_or(Value::Nil), hosts);
+        let marks = if asks_along {
+            let marks: Vec<_> = answers.map(marks_of).collect();
+            let of_host = |(at, _): &(usize, _)| marks.get(*at).copied().unwrap_or_default();
+            found.iter().map(of_host).collect()
+        } else {
+            let keys: Vec<_> = found.iter().map(|(at, _)| hosts[*at].0).collect();
+            self.marks(&keys).await?
         };
-        Ok(members_of(found).into_iter().filter_map(of_host).collect())
+        let together = |((host, entries), marks)| HostEntries {
+            host,
+            entries,
+            marks,
+        };
+        Ok(found.into_iter().zip(marks).map(together).collect())
     }
 
-    /// For each host, the field of its newest hello, and the id of its last message if it is over.
+    /// What the hash of each host names.
     ///
     /// # Errors
     /// When Redis cannot be reached.
-    pub async fn newest_hellos(
-        &mut self,
-        hosts: &[&HostKeys],
-    ) -> Result<Vec<(Option<EntryId>, Option<EntryId>)>, RedisFault> {
+    pub async fn marks(&mut self, hosts: &[&HostKeys]) -> Result<Vec<HostMarks>, RedisFault> {
         if hosts.is_empty() {
             return Ok(Vec::new());
         }
         let mut commands = Pipeline::new();
-        for keys in hosts {
-            let get = commands.cmd("HMGET").arg(&keys.about);
-            get.arg(HELLO).arg(END);
-        }
-        let found: Vec<(Text, Text)> = self.ask(&commands).await?;
-        let id = |text: Text| text.as_deref().and_then(id_of);
-        let ids = found.into_iter().map(|(hello, end)| (id(hello), id(end)));
-        Ok(ids.collect())
+        hosts
+            .iter()
+            .for_each(|keys| ask_for_marks(&mut commands, keys));
+        let found: Vec<Value> = self.ask(&commands).await?;
+        Ok(found.into_iter().map(marks_of).collect())
     }
 
     /// For each host, the id of its newest entry; `None` if there is no entry, or no key.
@@ -204,8 +222,33 @@ impl RedisLane {
     }
 }
 
-/// A field of a hash, if it is there.
-type Text = Option<Vec<u8>>;
+fn ask_for_marks(commands: &mut Pipeline, keys: &HostKeys) {
+    let get = commands.cmd("HMGET").arg(&keys.about);
+    get.arg(HELLO).arg(END);
+}
+
+fn marks_of(found: Value) -> HostMarks {
+    let mut fields = members_of(found).into_iter();
+    let mut id = || id_of(&bytes_of(fields.next()?)?);
+    HostMarks {
+        hello: id(),
+        end: id(),
+    }
+}
+
+/// What a read has found of `hosts`, with the place of each.
+fn entries_by_host(found: Value, hosts: &[(&HostKeys, EntryId)]) -> Vec<(usize, Vec<ReadEntry>)> {
+    let places = hosts.iter().enumerate();
+    let places: HashMap<_, _> = places
+        .map(|(at, (keys, _))| (keys.stream.as_bytes(), at))
+        .collect();
+    let of_host = |it: Value| {
+        let mut pair = members_of(it).into_iter();
+        let key = bytes_of(pair.next()?)?;
+        Some((*places.get(key.as_slice())?, entries_of(pair.next()?)))
+    };
+    members_of(found).into_iter().filter_map(of_host).collect()
+}
 
 /// The id in `text`.
 fn id_of(text: &[u8]) -> Option<EntryId> {

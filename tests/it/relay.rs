@@ -279,8 +279,7 @@ fn a_host_whose_keys_expired_is_forgotten_until_it_returns() {
     has_hosts(0);
     let _second = origin();
     has_hosts(1);
-    let mut told = viewer.numbered(3).into_iter();
-    let gap = told.find(|message| matches!(message, Wire::Gap { .. }));
-    assert!(gap.is_some(), "it is another run");
-    assert!(told.all(|message| message.seq().is_some()));
+    // What is left of the first run ends with a gap.
+    while !matches!(viewer.message(), Wire::Gap { .. }) {}
+    viewer.numbered(3);
 }

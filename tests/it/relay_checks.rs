@@ -101,6 +101,32 @@ fn what_is_no_message_is_skipped_and_counted() {
     assert!(!relay.story().contains('\u{1b}'), "{}", relay.story());
 }
 
+#[test]
+fn a_host_whose_hash_turns_into_something_else_is_given_up_alone() {
+    let redis = RedisServer::start();
+    let publish = |name: &str| {
+        Metrics::serve_as(name)
+            .args(["--publish", &redis.url()])
+            .start()
+    };
+    let (_origin, other) = (publish("web-1"), publish("db-1"));
+    let relay = relay(&redis.url()).start();
+    let is_ok = |hosts: u64| {
+        let is_so = || {
+            let redis = &health(&relay).1["redis"];
+            (redis["hosts"] == hosts && redis["status"] == "ok").then_some(())
+        };
+        wait_for(PATIENCE, is_so, || relay.story());
+    };
+    is_ok(2);
+    other.kill9();
+    let digit = ring_free_sha256_digit("db-1");
+    redis.cli(&["SET", &format!("metrics:1:{{{digit}}}:db-1:about"), "x"]);
+    relay.wait_for_stderr("skipped in Redis: the keys of db-1: they hold something else");
+    Viewer::connect(relay.url(), "host=web-1").numbered(5);
+    is_ok(2);
+}
+
 /// The first hex digit of the SHA-256 of a name, from another program.
 fn ring_free_sha256_digit(host: &str) -> String {
     let script = "import hashlib,sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest()[0])";

@@ -71,7 +71,13 @@ impl LaneReader {
             while let Ok(found) = self.coming.try_recv() {
                 self.add(found);
             }
-            match self.round().await {
+            let done = match self.round().await {
+                Err(fault) if fault.kind == RedisFaultKind::WrongType => {
+                    self.refuse_wrong(fault).await
+                }
+                done => done,
+            };
+            match done {
                 Ok(()) => {
                     waits = RetryWaits::default();
                     self.shared.status.found(self.number);
@@ -105,12 +111,7 @@ impl LaneReader {
         };
         let most = (MOST_AT_ONCE / self.hosts.len()).clamp(2, PAGE);
         let asked: Vec<_> = self.hosts.iter().map(|it| (&it.keys, it.last)).collect();
-        let found = match self.lane.follow_hosts(&asked, most, BLOCK).await {
-            Err(fault) if fault.kind == RedisFaultKind::WrongType => {
-                return self.refuse_wrong().await;
-            }
-            found => found?,
-        };
+        let found = self.lane.follow_hosts(&asked, most, BLOCK).await?;
         let connected = *self.connected.get_or_insert_with(Instant::now);
         let has_news = !found.is_empty();
         let full = self.take(found, most).await?;
@@ -134,16 +135,19 @@ impl LaneReader {
         found: Vec<HostEntries>,
         most: usize,
     ) -> Result<Vec<usize>, RedisFault> {
-        let keys: Vec<_> = found.iter().map(|it| &self.hosts[it.host].keys).collect();
-        let newest = self.lane.newest_hellos(&keys).await?;
         let mut full = Vec::new();
-        for (HostEntries { host: at, entries }, (hello, end)) in found.into_iter().zip(newest) {
-            self.learn(at, hello).await?;
+        for HostEntries {
+            host: at,
+            entries,
+            marks,
+        } in found
+        {
+            self.learn(at, marks.hello).await?;
             if most <= entries.len() {
                 full.push(at);
             }
             self.hosts[at].take(entries);
-            self.hosts[at].note_end(end);
+            self.hosts[at].note_end(marks.end);
         }
         Ok(full)
     }
@@ -188,14 +192,22 @@ impl LaneReader {
         }
     }
 
-    /// Gives up every host whose keys hold something else.
-    async fn refuse_wrong(&mut self) -> Result<(), RedisFault> {
-        for at in (0..self.hosts.len()).rev() {
+    /// Gives up every host whose keys hold something else. Fails with `fault` if there is none.
+    async fn refuse_wrong(&mut self, fault: RedisFault) -> Result<(), RedisFault> {
+        let before = self.hosts.len();
+        for at in (0..before).rev() {
             let host = &self.hosts[at];
-            match self.lane.page(&host.keys, host.last, 1).await {
+            let read = match self.lane.page(&host.keys, host.last, 1).await {
+                Ok(_) => self.lane.marks(&[&host.keys]).await.map(drop),
+                Err(fault) => Err(fault),
+            };
+            match read {
                 Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at),
-                read => drop(read?),
+                read => read?,
             }
+        }
+        if self.hosts.len() == before {
+            return Err(fault);
         }
         Ok(())
     }
@@ -213,13 +225,13 @@ impl LaneReader {
             .map(|(at, _)| at)
             .collect();
         let keys: Vec<_> = quiet.iter().map(|at| &self.hosts[*at].keys).collect();
-        let ends = self.lane.newest_hellos(&keys).await?;
+        let marks = self.lane.marks(&keys).await?;
         let newest = self.lane.newest_entries(&keys).await?;
         let mut gone = Vec::new();
-        for (at, ((_, end), newest)) in quiet.into_iter().zip(ends.into_iter().zip(newest)) {
+        for (at, (marks, newest)) in quiet.into_iter().zip(marks.into_iter().zip(newest)) {
             let host = &mut self.hosts[at];
             host.note_newest(newest);
-            host.note_end(end);
+            host.note_end(marks.end);
             if newest.is_none() && host.is_long_gone(connected) {
                 gone.push(at);
             }
