@@ -16,6 +16,7 @@ mod heartbeat;
 mod moved;
 mod now_firing;
 mod past;
+mod place;
 mod relayed;
 mod ring;
 mod shared_frame;
@@ -40,6 +41,7 @@ pub use past::{
     Past, PastFrom, PastMessage, PastMessages, PastMinute, PastPart, PastParts, PastRequest,
     PastStatus,
 };
+pub use place::{ReadMark, SharedPlace};
 pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 
@@ -108,7 +110,7 @@ struct HubState {
     relaying: Option<Relaying>,
     logs: Mutex<BTreeMap<HostName, Arc<HostLog>>>,
     /// How many hosts have appeared: a subscription looks for new ones only when this has changed.
-    host_count: AtomicU64,
+    host_count: AtomicUsize,
     /// Moves whenever there is something to read.
     head: watch::Sender<u64>,
     /// Where there is something to read.
@@ -156,7 +158,7 @@ impl Hub {
             past,
             relaying,
             logs: Mutex::default(),
-            host_count: AtomicU64::new(0),
+            host_count: AtomicUsize::new(0),
             head: watch::Sender::new(0),
             started: Instant::now(),
             newest_push: AtomicU64::new(CLOCK_BEGIN_MS),
@@ -192,7 +194,6 @@ impl Hub {
     /// Gives a log its number, while the lock of all logs is held.
     fn number(&self, log: &HostLog) {
         let number = self.shared.host_count.fetch_add(1, Ordering::Release);
-        let number = usize::try_from(number).unwrap_or(UNLISTED);
         log.number.store(number, Ordering::Release);
         self.note_anything();
     }
@@ -248,6 +249,12 @@ impl Hub {
     #[must_use]
     pub fn hosts(&self) -> Vec<HostName> {
         lock(&self.shared.logs).keys().cloned().collect()
+    }
+
+    /// How many hosts there are.
+    #[must_use]
+    pub fn host_count(&self) -> usize {
+        lock(&self.shared.logs).len()
     }
 
     /// The newest sample of each host, with the last list of containers, which not every sample carries.
@@ -405,8 +412,8 @@ impl HostPublisher {
         &self.log.host
     }
 
-    /// Adds a message of the host, in the announced stream, and wakes the viewers. Its number is greater than that of the
-    /// message before it in the same stream.
+    /// Adds a message of the host, in the announced stream, and wakes the viewers. Its number is greater than that of
+    /// the message before it in the same stream.
     pub fn push(&self, message: Numbered) {
         self.add(message);
         self.hub.wake();

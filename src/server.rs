@@ -64,7 +64,14 @@ pub async fn run(
     let (newcomers, coming) = mpsc::unbounded_channel();
     let send_away = CancellationToken::new();
     let fanout = tokio::spawn(
-        Fanout::new(&hub, coming, policy, config.faults.as_ref()).run(send_away.clone()),
+        Fanout::new(
+            &hub,
+            coming,
+            policy,
+            config.faults.as_ref(),
+            viewers.shared_tally(),
+        )
+        .run(send_away.clone()),
     );
     let shared = Arc::new(Shared {
         hub,

@@ -1,6 +1,7 @@
 //! One viewer's place in one host's log.
 
 mod account;
+mod placing;
 mod telling;
 mod undecided;
 

@@ -9,6 +9,7 @@ use crate::protocol::{Frame, HostName, HostPattern, Position, Query};
 
 use super::Hub;
 use super::cursor::Cursor;
+use super::place::{ReadMark, SharedPlace};
 use super::standing::CursorStanding;
 
 /// A viewer's places in the logs of the hosts that it requested.
@@ -17,7 +18,7 @@ pub struct Subscription {
     hub: Hub,
     query: Query,
     cursors: Vec<Cursor>,
-    host_count: u64,
+    host_count: usize,
 }
 
 /// Signals that there may be more to read.
@@ -116,6 +117,31 @@ impl Subscription {
         self.cursors.iter().skip(known).map(Cursor::host_number)
     }
 
+    /// Where it stands, if it reads one host and has everything of it.
+    #[must_use]
+    pub fn place(&self) -> Option<SharedPlace> {
+        match &self.cursors[..] {
+            [only] => only.place(self.host_count),
+            _ => None,
+        }
+    }
+
+    /// Goes to a place that its viewer has reached without reading, from an equal place.
+    pub fn stand_at(&mut self, place: &SharedPlace) {
+        if let [only] = &mut self.cursors[..] {
+            only.stand_at(place);
+        }
+    }
+
+    /// Where a source that waits for its viewers looks for this one, if it reads one host.
+    #[must_use]
+    pub fn read_mark(&self) -> Option<ReadMark> {
+        match &self.cursors[..] {
+            [only] => only.read_mark(),
+            _ => None,
+        }
+    }
+
     /// Whether the viewer resumes.
     #[must_use]
     pub fn is_resume(&self) -> bool {
@@ -149,7 +175,7 @@ impl Subscription {
         self.cursors
             .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
-            let number = log.number.load(Ordering::Acquire) as u64;
+            let number = log.number.load(Ordering::Acquire);
             if !(known..host_count).contains(&number) || !self.query.wants(&log.host) {
                 continue;
             }

@@ -228,6 +228,17 @@ impl Socket {
         Ok(taken)
     }
 
+    /// Whether there is no TLS.
+    pub(in crate::server) fn is_plain(&self) -> bool {
+        self.tls.is_none()
+    }
+
+    /// Passes bytes to the kernel without waiting, and without asking the runtime first whether the socket takes them:
+    /// what it knows of each of many sockets is not at hand. Only without TLS.
+    pub(in crate::server) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        SockRef::from(self.tcp()?).send(bytes)
+    }
+
     /// Sends buffered data as far as possible without waiting. Returns whether all of it was sent.
     pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         match self.session() {

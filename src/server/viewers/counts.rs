@@ -45,6 +45,10 @@ impl Viewers {
         &self.tally
     }
 
+    pub(in crate::server) fn shared_tally(&self) -> Arc<Tally> {
+        Arc::clone(&self.tally)
+    }
+
     /// The counts as they change.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Counts> {

@@ -18,11 +18,19 @@ pub(in crate::server) enum Encoding {
 }
 
 /// Deflates for one viewer. The work is shared; only the viewer's last message is its own.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::server) struct Deflating {
     encoding: Encoding,
     /// What the viewer's window ends with, if others have had it as well.
     last: Option<Arc<Deflated>>,
+}
+
+/// The same last message is the same in memory.
+impl PartialEq for Deflating {
+    fn eq(&self, other: &Self) -> bool {
+        let last = |it: &Self| it.last.as_ref().map(Arc::as_ptr);
+        self.encoding == other.encoding && last(self) == last(other)
+    }
 }
 
 impl Deflating {
@@ -31,6 +39,13 @@ impl Deflating {
         let is_plain = encoding == Encoding::Plain;
         let last = None;
         (!is_plain).then(|| Box::new(Self { encoding, last }))
+    }
+
+    /// The same, without what it holds of the last message. It has to be set again before the next.
+    pub(in crate::server) fn take(&mut self) -> Self {
+        let last = self.last.take();
+        let encoding = self.encoding;
+        Self { encoding, last }
     }
 
     /// The next message, ready to be sent.
@@ -55,4 +70,4 @@ impl Deflating {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -1,8 +1,9 @@
 //! The fan-out: one task that owns all viewers and writes to all of them.
 //!
-//! When hosts move, it makes a round of their viewers: it reads from each viewer's cursors and tries the viewer's socket
-//! at once. For a viewer that keeps up, that costs one system call and no task switch. A full socket is awaited outside
-//! the round, and its viewer catches up from the ring, with many frames in one write, without slowing down others.
+//! When hosts move, it makes a round of their viewers: it reads from each viewer's cursors and tries the viewer's
+//! socket at once. For a viewer that keeps up, that costs one system call and no task switch. A full socket is awaited
+//! outside the round, and its viewer catches up from the ring, with many frames in one write, without slowing down
+//! others.
 
 use std::future::Future;
 use std::io;
@@ -23,13 +24,25 @@ use crate::protocol::close;
 use crate::server::faults::{Faults, Orders};
 
 use super::by_host::{ListedViewer, ViewersByHost};
+use super::in_step::{Member, Strides};
 use super::line::{Parting, ReaderNotice, ViewerLine};
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
+use super::tally::Tally;
 use super::viewer::{FeedProgress, Newcomer, Viewer};
 
 /// How long a round runs before other tasks get their turn, such as new viewers and reading. A turn is not free: it
 /// first polls all sockets.
 const TURN: Duration = Duration::from_millis(2);
+
+/// The time from one round to the next, for each host. Each round wakes the server by itself, which costs more than a
+/// frame; so hosts that have their samples at different times share rounds. With few hosts, there is no delay.
+const GATHERING_PER_HOST: Duration = Duration::from_micros(10);
+
+/// The longest delay of a message by that.
+const MOST_GATHERING: Duration = Duration::from_millis(10);
+
+/// What timers can tell from nothing.
+const LEAST_GATHERING: Duration = Duration::from_millis(1);
 
 /// How many viewers are served between two checks of the clock.
 const TURN_LOOK: usize = 64;
@@ -51,10 +64,13 @@ pub(in crate::server) struct Fanout {
     policy: Policy,
     hub: Hub,
     head: Head,
-    viewers: Slab<Viewer>,
+    viewers: Slab<Member>,
+    strides: Strides,
     by_host: ViewersByHost,
     /// The number of rounds.
     rounds: u64,
+    /// When the next round may begin, if there are many hosts.
+    next_round: Option<Instant>,
     /// The hosts that have moved, and the viewers to visit; empty between rounds.
     moved: Vec<usize>,
     due: Vec<usize>,
@@ -88,6 +104,7 @@ impl Fanout {
         newcomers: mpsc::UnboundedReceiver<Newcomer>,
         policy: Policy,
         faults: Option<&Faults>,
+        tally: Arc<Tally>,
     ) -> Self {
         let (tell, notices) = mpsc::unbounded_channel();
         Self {
@@ -95,8 +112,10 @@ impl Fanout {
             hub: hub.clone(),
             head: hub.head(),
             viewers: Slab::new(),
+            strides: Strides::new(tally),
             by_host: ViewersByHost::default(),
             rounds: 0,
+            next_round: None,
             moved: Vec::new(),
             due: Vec::new(),
             joined: 0,
@@ -142,7 +161,7 @@ impl Fanout {
             },
             Some(notice) = self.notices.recv() => self.hear(notice),
             Some(waited) = self.waiting.next(), if !self.waiting.is_empty() => self.resume(waited),
-            () = self.head.changed() => self.round().await,
+            () = changed(&mut self.head, self.next_round) => self.round().await,
             _ = looks.tick() => self.look(),
         }
     }
@@ -166,7 +185,7 @@ impl Fanout {
     /// Resets every connection, also of viewers that are about to join.
     fn cut_all(&mut self) {
         self.waiting = FuturesUnordered::new();
-        for viewer in self.viewers.drain() {
+        for Member { viewer, .. } in self.viewers.drain() {
             viewer.line.cut();
             tracing::info!(peer = %viewer.peer, reason = "cut by --chaos", "viewer disconnected");
         }
@@ -194,7 +213,7 @@ impl Fanout {
             // It gets no messages, but its request is answered; a new socket takes that much.
             let _ = viewer.flush();
         }
-        entry.insert(viewer);
+        entry.insert(Member::new(viewer));
         if self.is_leaving {
             self.send_off(key);
         } else {
@@ -211,8 +230,7 @@ impl Fanout {
                 parting,
             } => {
                 if let Some(viewer) = self
-                    .viewers
-                    .get_mut(key)
+                    .viewer(key)
                     .filter(|viewer| viewer.line.serial() == serial)
                 {
                     if parting == Parting::Finished {
@@ -228,13 +246,13 @@ impl Fanout {
     }
 
     fn remove(&mut self, key: usize, reason: &str) {
-        let at_once = self.viewers.get(key).is_some_and(Viewer::is_leaving);
+        let at_once = self.viewer(key).is_some_and(|it| it.is_leaving());
         self.part(key, reason, at_once);
     }
 
     /// Removes a viewer. Unless `at_once`, the kernel still sends what it has buffered.
     fn part(&mut self, key: usize, reason: &str, at_once: bool) {
-        if let Some(mut viewer) = self.viewers.try_remove(key) {
+        if let Some(Member { mut viewer, .. }) = self.viewers.try_remove(key) {
             // The last output of tungstenite, such as the response to a close, is still sent if the socket takes it.
             let _ = viewer.flush();
             viewer.line.ask_to_leave(0);
@@ -244,18 +262,15 @@ impl Fanout {
             if self.by_host.lose(viewer.listed) {
                 let viewers = &self.viewers;
                 self.by_host.sweep(|ListedViewer { key, serial }| {
-                    (viewers.get(key)).is_some_and(|viewer| viewer.line.serial() == serial)
+                    (viewers.get(key)).is_some_and(|it| it.viewer.line.serial() == serial)
                 });
             }
         }
     }
 
     fn resume(&mut self, (key, line, ready): (usize, Arc<ViewerLine>, io::Result<()>)) {
-        let Some(viewer) = self
-            .viewers
-            .get_mut(key)
-            .filter(|viewer| Arc::ptr_eq(&viewer.line, &line))
-        else {
+        let viewer = self.viewer(key);
+        let Some(viewer) = viewer.filter(|viewer| Arc::ptr_eq(&viewer.line, &line)) else {
             return;
         };
         viewer.is_waited_for = false;
@@ -275,16 +290,17 @@ impl Fanout {
 
     /// Sends a viewer what it lacks: as much as its socket takes, at most one batch.
     fn feed(&mut self, key: usize) {
-        let Some(viewer) = self.viewers.get_mut(key) else {
+        let Some(member) = self.viewers.get_mut(key) else {
             return;
         };
-        if viewer.is_waited_for {
+        if member.viewer.is_waited_for {
             return;
         }
-        let fed = viewer.feed(&mut self.frames, self.policy.live);
+        let fed = member.feed(&mut self.frames, self.policy.live, &mut self.strides);
+        let viewer = &mut member.viewer;
         viewer.list(key, &mut self.by_host);
         let wait = match fed {
-            Ok(FeedProgress::Up) => return,
+            Ok(FeedProgress::Up(_)) => return,
             Ok(FeedProgress::Over) => return self.part(key, "is done", false),
             Ok(FeedProgress::Blocked) => None,
             Ok(FeedProgress::Behind(due)) => due,
@@ -314,15 +330,20 @@ impl Fanout {
             due.extend(moved.iter().flat_map(|&host| self.by_host.keys(host)));
         }
         self.rounds += 1;
+        self.strides.begin_round();
         // Viewers that join meanwhile are served when they join.
-        let mut since = Instant::now();
+        let began = Instant::now();
+        let mut since = began;
         for (index, key) in due.drain(..).enumerate() {
             self.visit(key);
             if index % TURN_LOOK == TURN_LOOK - 1 && since.elapsed() >= TURN {
+                self.strides.settle();
                 tokio::task::yield_now().await;
                 since = Instant::now();
             }
         }
+        self.strides.settle();
+        self.next_round = gathering(self.hub.host_count()).map(|pause| began + pause);
         moved.clear();
         (self.moved, self.due) = (moved, due);
     }
@@ -330,10 +351,16 @@ impl Fanout {
     /// Serves a viewer, unless it was visited in this round, for another of its hosts.
     fn visit(&mut self, key: usize) {
         let round = self.rounds;
-        let viewer = self.viewers.get_mut(key);
-        if viewer.is_some_and(|it| std::mem::replace(&mut it.visited, round) != round) {
+        let Some(member) = self.viewers.get_mut(key) else {
+            return;
+        };
+        if member.is_due(round) && !member.take_stride(&mut self.strides) {
             self.feed(key);
         }
+    }
+
+    fn viewer(&mut self, key: usize) -> Option<&mut Viewer> {
+        Some(&mut self.viewers.get_mut(key)?.viewer)
     }
 
     /// Sends pings, and checks the deadlines.
@@ -342,11 +369,12 @@ impl Fanout {
         let keys: Vec<_> = self
             .viewers
             .iter()
-            .filter(|(_, viewer)| viewer.needs_look(now))
+            .filter(|(_, member)| member.viewer.needs_look(now))
             .map(|(key, _)| key)
             .collect();
         for key in keys {
-            let Some(viewer) = self.viewers.get_mut(key) else {
+            let (live, heartbeat) = (self.policy.live, self.policy.heartbeat);
+            let Some(viewer) = self.viewer(key) else {
                 continue;
             };
             if viewer.is_leaving() {
@@ -354,11 +382,11 @@ impl Fanout {
                 continue;
             }
             if viewer.owes_pong(now) {
-                if self.policy.live {
+                if live {
                     viewer.dismiss(close::TRY_AGAIN);
                 }
             } else {
-                viewer.ping(now, self.policy.heartbeat);
+                viewer.ping(now, heartbeat);
             }
             self.feed(key);
         }
@@ -389,11 +417,26 @@ impl Fanout {
     }
 
     fn send_off(&mut self, key: usize) {
-        if let Some(viewer) = self.viewers.get_mut(key) {
+        if let Some(viewer) = self.viewer(key) {
             viewer.dismiss(close::GOING_AWAY);
             self.feed(key);
         }
     }
+}
+
+/// Waits until hosts have moved, and until it is time for another round.
+async fn changed(head: &mut Head, next_round: Option<Instant>) {
+    if let Some(next_round) = next_round {
+        tokio::time::sleep_until(next_round).await;
+    }
+    head.changed().await;
+}
+
+/// The time from one round to the next, if there are many `hosts`.
+fn gathering(hosts: usize) -> Option<Duration> {
+    let hosts = u32::try_from(hosts).unwrap_or(u32::MAX);
+    let pause = GATHERING_PER_HOST.saturating_mul(hosts).min(MOST_GATHERING);
+    (pause >= LEAST_GATHERING).then_some(pause)
 }
 
 /// Waits for an order, if there can be one.

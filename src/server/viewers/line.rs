@@ -51,6 +51,7 @@ pub(in crate::server) struct ViewerLine {
     serial: u64,
     socket: Socket,
     replies: Mutex<Vec<u8>>,
+    has_replies: AtomicBool,
     notices: mpsc::UnboundedSender<ReaderNotice>,
     leave: Notify,
     leave_code: AtomicU16,
@@ -76,6 +77,7 @@ impl ViewerLine {
             serial,
             socket,
             replies: Mutex::default(),
+            has_replies: AtomicBool::new(false),
             notices,
             leave: Notify::new(),
             leave_code: AtomicU16::new(0),
@@ -95,6 +97,21 @@ impl ViewerLine {
         self.socket.try_write(slices)
     }
 
+    /// Whether messages are all that is to be sent.
+    pub(in crate::server) fn is_quiet(&self) -> bool {
+        !self.has_replies.load(Ordering::Acquire) && !self.is_closing()
+    }
+
+    /// Whether it has no TLS.
+    pub(in crate::server) fn is_plain(&self) -> bool {
+        self.socket.is_plain()
+    }
+
+    /// As [`ViewerLine::try_write`], for one message; see [`Socket::try_send`].
+    pub(in crate::server) fn try_send(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.try_send(bytes)
+    }
+
     /// Whether everything written has been sent.
     pub(in crate::server) fn try_flush(&self) -> io::Result<bool> {
         self.socket.try_flush()
@@ -107,8 +124,13 @@ impl ViewerLine {
 
     /// Takes the pending replies.
     pub(in crate::server) fn take_replies(&self) -> Option<Bytes> {
+        // Nearly always there are none.
+        if !self.has_replies.load(Ordering::Acquire) {
+            return None;
+        }
         let mut replies = lock(&self.replies);
-        (!replies.is_empty()).then(|| std::mem::take(&mut *replies).into())
+        self.has_replies.store(false, Ordering::Relaxed);
+        Some(std::mem::take(&mut *replies).into())
     }
 
     /// Makes the reading side close with `code`.
@@ -208,6 +230,7 @@ impl ViewerLine {
             let _ = self.notices.send(ReaderNotice::Reply(self.key));
         }
         replies.extend_from_slice(bytes);
+        self.has_replies.store(true, Ordering::Release);
         Ok(bytes.len())
     }
 }

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::hub::{Batch, Subscription};
+use crate::hub::{Batch, ReadMark, SharedPlace, Subscription};
 use crate::protocol::Frame;
 
 use super::patience::{CATCH_UP_PAUSE, OVERRUN_PARDON};
@@ -28,6 +28,8 @@ pub(super) struct LogRead {
     pub(super) batch: Batch,
     /// When the viewer may get more; `None` means at once.
     pub(super) next_batch: Option<Instant>,
+    /// Whether it lost nothing.
+    pub(super) is_whole: bool,
     /// The viewer has fallen behind the log for the second time within a minute. It should reconnect, and resume from
     /// what it really has.
     pub(super) has_lost_again: bool,
@@ -53,6 +55,21 @@ impl LogReader {
         self.subscription.hosts(known)
     }
 
+    /// Where it stands, if it has everything of its only host.
+    pub(super) fn place(&self) -> Option<SharedPlace> {
+        self.subscription.place()
+    }
+
+    /// Goes to a place that the viewer has reached without reading.
+    pub(super) fn stand_at(&mut self, place: &SharedPlace) {
+        self.subscription.stand_at(place);
+    }
+
+    /// See [`Subscription::read_mark`].
+    pub(super) fn read_mark(&self) -> Option<ReadMark> {
+        self.subscription.read_mark()
+    }
+
     /// When the viewer may get more, if that is later than now.
     pub(super) fn pause(&self) -> Option<Instant> {
         self.next_batch.filter(|due| Instant::now() < *due)
@@ -61,16 +78,19 @@ impl LogReader {
     /// Reads one batch into `frames`, and counts it. For a live host, a pause follows.
     pub(super) fn read(&mut self, frames: &mut Vec<Frame>, live: bool, tally: &Tally) -> LogRead {
         let batch = self.subscription.read(frames, BATCH_BYTES);
-        self.count(frames.len(), tally);
+        let new_gaps = self.count(frames.len(), tally);
+        let overruns = self.subscription.overruns();
         self.next_batch = (live && batch == Batch::More).then(|| Instant::now() + CATCH_UP_PAUSE);
         LogRead {
             batch,
             next_batch: self.next_batch,
-            has_lost_again: self.overruns.note(self.subscription.overruns()),
+            is_whole: new_gaps == 0 && overruns == self.overruns.count,
+            has_lost_again: self.overruns.note(overruns),
         }
     }
 
-    fn count(&mut self, messages: usize, tally: &Tally) {
+    /// Counts what it has got. Returns how many losses were among it.
+    fn count(&mut self, messages: usize, tally: &Tally) -> u32 {
         let gaps = self.subscription.gaps();
         let new_gaps = gaps - self.gaps;
         self.gaps = gaps;
@@ -82,6 +102,7 @@ impl LogReader {
             (true, 0) => tally::add(&tally.resumed, 1),
             (true, _) => tally::add(&tally.not_resumed, 1),
         }
+        new_gaps
     }
 }
 

@@ -67,6 +67,22 @@ impl Outbox {
         }
     }
 
+    /// Whether nothing is waiting.
+    pub(in crate::server) fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    /// What is waiting, if that is a single frame or nothing.
+    pub(in crate::server) fn only(&self) -> Option<Bytes> {
+        self.rest.is_empty().then(|| self.first.clone())
+    }
+
+    /// A frame has been `written` in part, past an outbox that was empty.
+    pub(in crate::server) fn has_begun(&mut self, frame: Bytes, written: usize) {
+        debug_assert!(self.is_empty(), "no other frame may follow a part of one");
+        (self.first, self.written) = (frame, written);
+    }
+
     /// Removes the frames that haven't been started.
     pub(in crate::server) fn keep_begun(&mut self) {
         self.rest.clear();

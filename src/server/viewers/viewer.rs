@@ -9,12 +9,13 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::hub::{Batch, Subscription};
+use crate::hub::{Batch, ReadMark, Subscription};
 use crate::protocol::{Frame, close};
 
 use super::by_host::{ListedViewer, ViewersByHost};
 use super::counts::Seat;
 use super::encoding::{Deflating, Encoding};
+use super::footing::Footing;
 use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
@@ -52,8 +53,6 @@ pub(in crate::server) struct Viewer {
     pub(in crate::server) seat: Seat,
     /// For how many of its hosts it is listed.
     pub(super) listed: usize,
-    /// The round in which it was last visited.
-    pub(super) visited: u64,
 }
 
 /// Whether a viewer still gets messages.
@@ -66,8 +65,8 @@ enum Stage {
 
 /// The result of serving a viewer.
 pub(in crate::server) enum FeedProgress {
-    /// It has everything.
-    Up,
+    /// It has everything. If it was given nothing else, this is what it was given of the log: one frame, or nothing.
+    Up(Option<Bytes>),
     /// There is more than one batch. The next one may be sent at this time, or at once.
     Behind(Option<Instant>),
     /// Its socket is full.
@@ -118,7 +117,6 @@ impl Viewer {
             next_ping: Instant::now() + first_ping,
             seat,
             listed: 0,
-            visited: 0,
         })
     }
 
@@ -142,8 +140,10 @@ impl Viewer {
             return Ok(FeedProgress::Behind(Some(due)));
         }
         let read = log.read(frames, live, self.seat.tally());
+        let is_usual = read.is_whole && frames.len() <= 1;
         let deflating = self.deflating.as_deref_mut();
         self.outbox.extend(frames, self.transport, deflating);
+        let given = is_usual.then(|| self.outbox.only()).flatten();
         if read.has_lost_again {
             self.dismiss(close::TRY_AGAIN);
         }
@@ -156,12 +156,47 @@ impl Viewer {
                 Ok(FeedProgress::Blocked)
             }
             (true, Batch::More) => Ok(FeedProgress::Behind(read.next_batch)),
-            (true, Batch::Waiting | Batch::Head) => Ok(FeedProgress::Up),
+            (true, Batch::Waiting | Batch::Head) => Ok(FeedProgress::Up(given)),
             (true, Batch::End) => {
                 self.over();
                 Ok(self.rest())
             }
         }
+    }
+
+    /// Where it stands, if it has everything of its only host, and nothing but messages lies ahead of it. Until
+    /// [`Viewer::stand_at`], it moves on without being asked.
+    pub(super) fn footing(&mut self) -> Option<Footing> {
+        let Stage::Reading(log) = &self.stage else {
+            return None;
+        };
+        let is_usual = self.transport == Transport::WebSocket && self.line.is_plain();
+        let place = log.place().filter(|_| is_usual)?;
+        let deflating = self.deflating.as_deref_mut().map(Deflating::take);
+        Some(Footing { place, deflating })
+    }
+
+    /// It has got to `footing` in step with others.
+    pub(super) fn stand_at(&mut self, footing: &Footing) {
+        if let Stage::Reading(log) = &mut self.stage {
+            log.stand_at(&footing.place);
+        }
+        if let (Some(own), Some(shared)) = (&mut self.deflating, &footing.deflating) {
+            own.as_mut().clone_from(shared);
+        }
+    }
+
+    /// Where a source that waits for its viewers looks for this one.
+    pub(super) fn read_mark(&self) -> Option<ReadMark> {
+        match &self.stage {
+            Stage::Reading(log) => log.read_mark(),
+            Stage::Leaving { .. } => None,
+        }
+    }
+
+    /// Its socket took only so many bytes of a frame that it got in step with others.
+    pub(super) fn has_begun(&mut self, frame: Bytes, written: usize) {
+        self.outbox.has_begun(frame, written);
     }
 
     /// Lists it for those of its hosts for which it isn't listed yet.
@@ -204,7 +239,7 @@ impl Viewer {
     fn rest(&self) -> FeedProgress {
         self.line.all_said();
         match self.transport {
-            Transport::WebSocket => FeedProgress::Up,
+            Transport::WebSocket => FeedProgress::Up(None),
             Transport::EventStream => FeedProgress::Over,
         }
     }

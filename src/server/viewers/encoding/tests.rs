@@ -79,14 +79,14 @@ fn any_step() -> impl Strategy<Value = Step> {
 }
 
 /// A host's source.
-struct Source {
+pub(in crate::server::viewers) struct Source {
     publisher: HostPublisher,
     announcement: Announcement,
     seq: u64,
 }
 
 impl Source {
-    fn new(hub: &Hub, host: &str) -> Self {
+    pub(in crate::server::viewers) fn new(hub: &Hub, host: &str) -> Self {
         let source = Self {
             publisher: hub
                 .publisher(Timeline::Recorded)
@@ -107,12 +107,25 @@ impl Source {
         source
     }
 
-    fn push(&mut self, lost: u64, has_alert: bool) {
+    pub(in crate::server::viewers) fn push(&mut self, lost: u64, has_alert: bool) {
         self.seq += lost;
         for is_alert in [false, true].into_iter().take(1 + usize::from(has_alert)) {
             self.seq += 1;
             self.publisher.push(self.message(is_alert));
         }
+    }
+
+    /// A message of about so many bytes.
+    pub(in crate::server::viewers) fn push_long(&mut self, bytes: usize) {
+        self.seq += 1;
+        let mut message = self.message(false);
+        message.sample.values.push(("x".repeat(bytes).into(), 1.0));
+        self.publisher.push(message);
+    }
+
+    /// Waits until all viewers have read everything.
+    pub(in crate::server::viewers) async fn all_read(&self) {
+        self.publisher.all_read().await;
     }
 
     /// Values that differ from message to message in a few digits, so that a wrong window shows.
@@ -145,7 +158,7 @@ impl Source {
         }
     }
 
-    fn announce(&mut self) {
+    pub(in crate::server::viewers) fn announce(&mut self) {
         let mut metrics: Vec<MetricInfo> = self.announcement.metrics.to_vec();
         let name = format!("value{}", metrics.len());
         metrics.push(crate::protocol::describe(&name, 4));
@@ -153,7 +166,7 @@ impl Source {
         self.publisher.announce(self.announcement.clone());
     }
 
-    fn restart(&mut self) {
+    pub(in crate::server::viewers) fn restart(&mut self) {
         (self.announcement.stream, self.seq) = (StreamId(self.announcement.stream.0 + 1), 0);
         self.publisher.announce(self.announcement.clone());
     }

@@ -1,0 +1,57 @@
+//! Where a viewer stands that has everything of its only host. Viewers at equal places get the same next, so one of
+//! them can read for all.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::protocol::StreamId;
+
+use super::{Announcement, HostLog};
+
+/// The place of a viewer that reads one host and has everything of it.
+#[derive(Debug)]
+pub struct SharedPlace {
+    pub(super) log: Arc<HostLog>,
+    pub(super) next: u64,
+    pub(super) last: Option<(StreamId, u64)>,
+    pub(super) announced: Option<Arc<Announcement>>,
+    pub(super) heartbeats: u64,
+    /// How often the log had moved.
+    pub(super) moves: u64,
+    /// How many hosts there were.
+    pub(super) host_count: usize,
+}
+
+impl PartialEq for SharedPlace {
+    fn eq(&self, other: &Self) -> bool {
+        let numbers = |it: &Self| (it.next, it.last, it.heartbeats, it.moves, it.host_count);
+        Arc::ptr_eq(&self.log, &other.log)
+            && numbers(self) == numbers(other)
+            && self.announced == other.announced
+    }
+}
+
+impl SharedPlace {
+    /// Whether both were reached with the same hosts: viewers at equal places may want different ones of those that
+    /// have appeared since.
+    #[must_use]
+    pub fn has_hosts_of(&self, other: &Self) -> bool {
+        self.host_count == other.host_count
+    }
+
+    /// Tells a source that waits for its viewers to look how far they have read.
+    pub fn tell_source(&self) {
+        self.log.room.notify_waiters();
+    }
+}
+
+/// Where a source that waits for its viewers sees how far one of them has read.
+#[derive(Debug, Clone)]
+pub struct ReadMark(pub(super) Arc<AtomicU64>);
+
+impl ReadMark {
+    /// The viewer has reached `place`. [`SharedPlace::tell_source`] has to follow.
+    pub fn set(&self, place: &SharedPlace) {
+        self.0.store(place.next, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,197 @@
+//! Viewers in step: those that have had the same get the same next.
+//!
+//! The first of them in a round reads the log. The others get what it got, and end where it ended. That touches little
+//! of their memory: among thousands of viewers, fetching it costs more than any computing. Whoever needs anything else
+//! falls out of step, is served by itself, and joins the others again once it has everything.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::hub::ReadMark;
+use crate::protocol::Frame;
+
+use super::footing::Footing;
+use super::line::ViewerLine;
+use super::tally::{self, Tally};
+use super::viewer::{FeedProgress, Viewer};
+
+/// How many strides are remembered: viewers of a host in all encodings, and some that have just joined.
+const MOST_STRIDES: usize = 6;
+
+/// What viewers get that stand at one place, and where that leads.
+struct Stride {
+    from: Arc<Footing>,
+    /// Empty if there is nothing to send.
+    wire: Bytes,
+    to: Arc<Footing>,
+    /// How many viewers have taken it that aren't counted yet, and the bytes that they took.
+    taken: u64,
+    bytes: u64,
+}
+
+impl Stride {
+    /// Counts those who have taken it, and tells a source that waits for them.
+    fn settle(&mut self, tally: &Tally) {
+        if self.taken > 0 {
+            if !self.wire.is_empty() {
+                tally::add(&tally.messages, self.taken);
+                tally::add(&tally.bytes, self.bytes);
+            }
+            self.to.place.tell_source();
+            (self.taken, self.bytes) = (0, 0);
+        }
+    }
+}
+
+/// The newest strides.
+pub(super) struct Strides {
+    tally: Arc<Tally>,
+    newest: VecDeque<Stride>,
+}
+
+impl Strides {
+    pub(super) fn new(tally: Arc<Tally>) -> Self {
+        let newest = VecDeque::with_capacity(MOST_STRIDES);
+        Self { tally, newest }
+    }
+
+    /// A round begins, in which earlier strides lead nowhere.
+    pub(super) fn begin_round(&mut self) {
+        self.settle();
+        self.newest.clear();
+    }
+
+    /// Counts what has been sent, and tells sources that wait for viewers.
+    pub(super) fn settle(&mut self) {
+        for stride in &mut self.newest {
+            stride.settle(&self.tally);
+        }
+    }
+
+    fn add(&mut self, from: Arc<Footing>, wire: Bytes, to: Arc<Footing>) {
+        if self.newest.len() == MOST_STRIDES
+            && let Some(mut oldest) = self.newest.pop_front()
+        {
+            oldest.settle(&self.tally);
+        }
+        self.newest.push_back(Stride {
+            from,
+            wire,
+            to,
+            taken: 0,
+            bytes: 0,
+        });
+    }
+
+    fn find(&mut self, footing: &Arc<Footing>) -> Option<&mut Stride> {
+        let mut strides = self.newest.iter_mut().rev();
+        strides.find(|stride| Arc::ptr_eq(&stride.from, footing))
+    }
+
+    /// The footing of those that stand at an equal one, so that it is the same one in memory.
+    fn shared(&self, footing: Footing) -> Arc<Footing> {
+        let mut ends = self.newest.iter().rev().map(|stride| &stride.to);
+        let equal = ends.find(|end| ***end == footing);
+        equal.cloned().unwrap_or_else(|| Arc::new(footing))
+    }
+}
+
+/// A viewer in the list of the fan-out, with what a stride needs.
+pub(super) struct Member {
+    line: Arc<ViewerLine>,
+    /// Where it stands, if it is in step.
+    footing: Option<Arc<Footing>>,
+    read_mark: Option<ReadMark>,
+    /// The round in which it was last visited.
+    visited: u64,
+    /// The rest is apart, because most visits don't need it.
+    pub(super) viewer: Box<Viewer>,
+}
+
+impl Member {
+    pub(super) fn new(viewer: Viewer) -> Self {
+        Self {
+            line: Arc::clone(&viewer.line),
+            footing: None,
+            read_mark: None,
+            visited: 0,
+            viewer: Box::new(viewer),
+        }
+    }
+
+    /// Notes that it is visited in `round`. Returns whether it hadn't been yet.
+    pub(super) fn is_due(&mut self, round: u64) -> bool {
+        std::mem::replace(&mut self.visited, round) != round
+    }
+
+    /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether it is served.
+    pub(super) fn take_stride(&mut self, strides: &mut Strides) -> bool {
+        let Some(footing) = &mut self.footing else {
+            return false;
+        };
+        let Some(stride) = strides.find(footing).filter(|_| self.line.is_quiet()) else {
+            return false;
+        };
+        let sent = match stride.wire.len() {
+            0 => 0,
+            // If the socket is full or broken, serving the viewer shows it again.
+            _ => match self.line.try_send(&stride.wire) {
+                Ok(sent @ 1..) => sent,
+                Ok(0) | Err(_) => return false,
+            },
+        };
+        stride.taken += 1;
+        stride.bytes += sent as u64;
+        footing.clone_from(&stride.to);
+        if let Some(mark) = &self.read_mark {
+            mark.set(&footing.place);
+        }
+        if sent < stride.wire.len() {
+            self.viewer.has_begun(stride.wire.clone(), sent);
+            return false;
+        }
+        true
+    }
+
+    /// Serves it by itself.
+    pub(super) fn feed(
+        &mut self,
+        frames: &mut Vec<Frame>,
+        live: bool,
+        strides: &mut Strides,
+    ) -> io::Result<FeedProgress> {
+        let from = self.footing.take();
+        if let Some(footing) = &from {
+            self.viewer.stand_at(footing);
+        }
+        let mut fed = self.viewer.feed(frames, live)?;
+        if let FeedProgress::Up(wire) = &mut fed {
+            self.fall_in(from, wire.take(), strides);
+        }
+        Ok(fed)
+    }
+
+    /// Joins those in step, if it can. If `wire` is all that it got, others that stand where it stood get the same.
+    fn fall_in(&mut self, from: Option<Arc<Footing>>, wire: Option<Bytes>, strides: &mut Strides) {
+        let Some(footing) = self.viewer.footing() else {
+            return;
+        };
+        let to = match &from {
+            Some(from) if **from == footing => Arc::clone(from),
+            _ => strides.shared(footing),
+        };
+        if let (Some(from), Some(wire)) = (from, wire)
+            && from.place.has_hosts_of(&to.place)
+        {
+            strides.add(from, wire, Arc::clone(&to));
+        }
+        self.read_mark = self.viewer.read_mark();
+        self.footing = Some(to);
+    }
+}
+
+#[cfg(test)]
+mod tests;
