@@ -56,7 +56,7 @@ fn median(mut seconds: Vec<f64>) -> f64 {
 fn replay(recording: &Path) -> (Vec<u8>, f64) {
     let count = VIEWERS.to_string();
     let (mut server, port) = load::replay(recording, &["--speed", "max", "--wait", &count]);
-    let viewers = (0..VIEWERS).map(|_| load::viewer(port)).collect();
+    let viewers = (0..VIEWERS).map(|_| load::viewer(port, false)).collect();
     let result = read(viewers);
     assert!(server.wait().unwrap().success());
     result

@@ -50,21 +50,32 @@ fn main() {
     let viewers = numbers.next().unwrap_or(1000);
     let seconds = numbers.next().unwrap_or(5);
     let passes = (0..PASSES).map(|_| {
-        let ours = of_replay(viewers, seconds);
-        let floor = of_loop(viewers, seconds, ours.bytes_per_frame);
-        (ours, floor)
+        let plain = of_replay(viewers, seconds, false);
+        let floor = of_loop(viewers, seconds, plain.bytes_per_frame);
+        let compressed = of_replay(viewers, seconds, true);
+        [plain, floor, compressed]
     });
-    let (ours, floor): (Vec<_>, Vec<_>) = passes.unzip();
-    let us = |costs: &[Cost]| median(costs.iter().map(|cost| cost.us_per_frame));
-    let kib = median(ours.iter().map(|cost| cost.kib_per_viewer));
-    let bytes = ours[0].bytes_per_frame;
-    println!("{viewers} viewers, frames of {bytes:.0} bytes, {PASSES} passes of {seconds} s");
+    let passes: Vec<_> = passes.collect();
+    println!("{viewers} viewers, {PASSES} passes of {seconds} s");
+    let of = |at: usize, figure: fn(&Cost) -> f64| median(passes.iter().map(|it| figure(&it[at])));
+    for (at, what) in ["replay", "loop of writes", "compressed"]
+        .iter()
+        .enumerate()
+    {
+        println!(
+            "{what:15} {:5.0} bytes and {:.2} µs a frame, {:.1} KiB a viewer",
+            of(at, |cost| cost.bytes_per_frame),
+            of(at, |cost| cost.us_per_frame),
+            of(at, |cost| cost.kib_per_viewer)
+        );
+    }
+    let ratios = passes
+        .iter()
+        .map(|it| it[0].us_per_frame / it[1].us_per_frame);
     println!(
-        "replay          {:.2} µs a frame, {kib:.1} KiB a viewer",
-        us(&ours)
+        "ratio           {:.2} (median of the passes), plain to loop",
+        median(ratios)
     );
-    println!("loop of writes  {:.2} µs a frame", us(&floor));
-    println!("ratio           {:.2}", us(&ours) / us(&floor));
 }
 
 fn median(values: impl Iterator<Item = f64>) -> f64 {
@@ -73,14 +84,14 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn of_replay(viewers: usize, seconds: usize) -> Cost {
+fn of_replay(viewers: usize, seconds: usize, inflates: bool) -> Cost {
     let recording = load::recording(1200, STEP_MS);
     let (server, port) = load::replay(
         recording.path(),
         &["--loop", "--rebase", "--max-viewers", "60000"],
     );
     let before = resident_kib(&server);
-    let streams = (0..viewers).map(|_| load::viewer(port)).collect();
+    let streams = (0..viewers).map(|_| load::viewer(port, inflates)).collect();
     measure(server, before, streams, seconds)
 }
 
@@ -135,8 +146,9 @@ fn measure(mut server: Child, before: f64, streams: Vec<TcpStream>, seconds: usi
     let (bytes, cpu, resident) = figures;
     let received = received.borrow();
     let frames = load::frames(&received.1);
-    // The last one has the usual size; a greeting doesn't.
-    let bytes_per_frame = frames.last().unwrap().len() as f64;
+    // The later ones have the usual size; a greeting doesn't.
+    let usual = &frames[frames.len() / 2..];
+    let bytes_per_frame = usual.concat().len() as f64 / usual.len() as f64;
     Cost {
         us_per_frame: cpu.as_secs_f64() * 1e6 / (bytes as f64 / bytes_per_frame),
         kib_per_viewer: (resident - before) / viewers,

@@ -62,35 +62,53 @@ pub(crate) fn started(mut command: Command) -> (Child, u16) {
     (server, port.expect("a port"))
 }
 
-/// A viewer that has requested the stream.
-pub(crate) fn viewer(port: u16) -> TcpStream {
+/// A viewer that has requested the stream; one that can inflate is sent compressed messages.
+pub(crate) fn viewer(port: u16, inflates: bool) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream
-        .write_all(
-            b"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
-        )
-        .unwrap();
+    let offer = match inflates {
+        true => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        false => "",
+    };
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
     stream
 }
 
-/// The messages that a viewer received, as frames.
-pub(crate) fn frames(bytes: &[u8]) -> Vec<&[u8]> {
+/// What a viewer received after the response to its request.
+pub(crate) fn body(bytes: &[u8]) -> &[u8] {
     let end = bytes
         .windows(4)
         .position(|four| four == b"\r\n\r\n")
         .unwrap();
-    let (mut rest, mut frames) = (&bytes[end + 4..], Vec::new());
-    while let [0x81, len, high, low, ..] = *rest {
-        let len = match len {
-            126 => 4 + usize::from(u16::from_be_bytes([high, low])),
-            short => 2 + usize::from(short),
-        };
+    &bytes[end + 4..]
+}
+
+/// The messages that a viewer received, as whole frames.
+pub(crate) fn frames(bytes: &[u8]) -> Vec<&[u8]> {
+    let (mut rest, mut frames) = (body(bytes), Vec::new());
+    while let Some(len) = header_and_payload(rest).map(|(header, payload)| header + payload) {
         let Some((frame, behind)) = rest.split_at_checked(len) else {
             break;
         };
-        frames.push(frame);
+        let is_control = frame[0] & 0x08 != 0;
+        frames.extend((!is_control).then_some(frame));
         rest = behind;
     }
     frames
+}
+
+/// The lengths of the header and the payload of the first frame.
+pub(crate) fn header_and_payload(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (at, len) = match bytes.get(1)? {
+        126 => (4, bytes.get(2..4)?),
+        127 => (10, bytes.get(2..10)?),
+        short => return Some((2, usize::from(*short))),
+    };
+    let len = len
+        .iter()
+        .fold(0, |len, byte| len << 8 | usize::from(*byte));
+    Some((at, len))
 }
