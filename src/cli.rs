@@ -94,7 +94,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = count(1..=MANY))]
     pub max_viewers: u64,
 
-    /// Send messages as they are, even to viewers that can inflate them
+    /// Never compress messages, even for viewers that support it
     #[arg(long)]
     pub no_compression: bool,
 

@@ -214,8 +214,8 @@ impl Hub {
 
     /// Cursors in the logs of all hosts that `query` requests, each where `query` says.
     ///
-    /// # Errors
-    /// When the query names a host that doesn't exist, except in a relay, which waits for it, or too many viewers are reading the past.
+    /// # Errors When the query names a host that doesn't exist, except in a relay, which waits for it, or too many
+    /// viewers are reading the past.
     pub fn subscribe(&self, query: Query) -> Result<Subscription, SubscribeError> {
         let logs = lock(&self.shared.logs);
         for pattern in &query.hosts {

@@ -60,12 +60,12 @@ pub fn bytes(text: &str) -> Result<u64, String> {
             "'{text}' is not a number of bytes: write a number with a unit, such as 500MB or 2GiB"
         )
     };
-    if text.trim_ascii() == "0" {
+    let text = text.trim_ascii();
+    if text == "0" {
         return Err(
             "nothing would be kept: write a number with a unit, such as 500MB or 2GiB".into(),
         );
     }
-    let text = text.trim_ascii();
     let split = text.find(|it: char| it.is_ascii_alphabetic());
     let (number, unit) = text.split_at(split.ok_or_else(wrong)?);
     let unit = UNITS

@@ -45,7 +45,7 @@ pub(super) struct Link {
     /// Whether ssh may ask the user something in the next attempt.
     asks: bool,
     /// Whether deflated messages are asked for.
-    is_far: bool,
+    asks_deflated: bool,
     backoff: Backoff,
     tracker: Tracker,
     credentials: Credentials,
@@ -124,7 +124,7 @@ impl Link {
             endpoint,
             attempts: 0,
             asks: true,
-            is_far: false,
+            asks_deflated: false,
             backoff: Backoff::new(retry),
             tracker,
             credentials,
@@ -143,7 +143,7 @@ impl Link {
             endpoint: self.endpoint.clone(),
             attempts: self.attempts.saturating_sub(1),
             asks: false,
-            is_far: false,
+            asks_deflated: false,
             backoff: self.backoff.clone(),
             tracker,
             credentials: self.credentials.clone(),
@@ -267,9 +267,9 @@ impl Link {
             .saturating_sub(HEAD_RESERVE)
             .saturating_sub(address.url(&Query::default()).len());
         self.surplus = self.tracker.split(room);
-        self.is_far = address.is_far();
+        self.asks_deflated = address.is_far();
         let query = Query {
-            deflated: self.is_far,
+            deflated: self.asks_deflated,
             ..self.tracker.query()
         };
         let credentials = self.credentials.clone();
@@ -284,7 +284,7 @@ impl Link {
                 let now = Instant::now();
                 self.state = LinkState::Open(Box::new(OpenConnection {
                     socket,
-                    inflater: self.is_far.then(Inflater::default),
+                    inflater: self.asks_deflated.then(Inflater::default),
                     since: now,
                     liveness: Liveness::Heard(now),
                 }));

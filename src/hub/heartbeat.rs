@@ -17,7 +17,7 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// The heartbeat after `last`, if that isn't the first, with the newest message: its number, sample and frame.
+    /// The heartbeat after `last` (`None` for the first), with the number, sample and frame of the newest message.
     pub(super) fn after(
         last: Option<Self>,
         host: &HostName,
@@ -42,12 +42,8 @@ impl Heartbeat {
 
     /// Its frame, with its forms for a viewer that wants it `deflated`.
     pub(super) fn frame(&self, deflated: bool) -> Frame {
-        if deflated {
-            let before = || self.before.each_ref().map(Option::as_ref);
-            self.frame.deflatable(&self.held, before)
-        } else {
-            self.plain().clone()
-        }
+        let before = || self.before.each_ref().map(Option::as_ref);
+        self.frame.wanted(deflated, &self.held, before)
     }
 
     /// Its frame.

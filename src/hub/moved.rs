@@ -21,7 +21,8 @@ impl Hub {
     /// whatever its hosts. What one caller takes, no other gets.
     pub fn take_moved(&self, hosts: &mut Vec<usize>) -> bool {
         let mut due = lock(&self.shared.due);
-        // From now on, a message puts its host on the list again; all earlier ones are seen by whoever reads the log next.
+        // From now on, a message puts its host on the list again; all earlier ones are seen by whoever reads the log
+        // next.
         hosts.extend(due.logs.drain(..).map(|log| {
             log.is_due.swap(false, Ordering::AcqRel);
             log.number.load(Ordering::Acquire)

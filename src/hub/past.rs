@@ -176,7 +176,7 @@ fn read_all(
     deflated: bool,
     batches: &mut Batches<PastEntry>,
 ) -> io::Result<()> {
-    let mut last: Option<(Frame, Arc<Deflated>)> = None;
+    let mut last: Option<Frame> = None;
     for message in past.read(wanted)? {
         let PastMessage {
             announcement,
@@ -184,9 +184,8 @@ fn read_all(
         } = message?;
         let mut frame = message.frame();
         if deflated {
-            let forms = deflated_after(&frame, last.as_ref());
-            last = Some((frame.clone(), Arc::clone(&forms)));
-            frame = frame.with(forms);
+            frame = deflated_after(frame, last.as_ref());
+            last = Some(frame.clone());
         }
         let bytes = frame.size();
         let entry = PastEntry {
@@ -202,11 +201,11 @@ fn read_all(
     Ok(())
 }
 
-/// The forms of a message of the past, which only one viewer gets: as far as can be known, the one that it needs is made
-/// here, so that the others don't wait for it.
-fn deflated_after(frame: &Frame, last: Option<&(Frame, Arc<Deflated>)>) -> Arc<Deflated> {
-    let before = last.map(|(frame, _)| frame.shared_json());
+/// A message of the past, with the forms that only one viewer gets: as far as can be known, the one that it needs is
+/// made here, so that the others don't wait for it.
+fn deflated_after(frame: Frame, last: Option<&Frame>) -> Frame {
+    let before = last.map(Frame::shared_json);
     let forms = Deflated::new(frame.shared_json(), [before, None], &HeldBytes::default());
-    let _ = forms.frame_after(last.map(|(_, forms)| &**forms));
-    Arc::new(forms)
+    let _ = forms.frame_after(last.and_then(Frame::deflated).map(|forms| &**forms));
+    frame.with(Arc::new(forms))
 }

@@ -80,7 +80,8 @@ pub(super) struct Ring {
     /// The index of the first entry, counted from the first one ever.
     first: u64,
     bytes: usize,
-    /// The size of the deflated forms of entries and heartbeats.
+    /// The size of the deflated forms of entries and heartbeats. The plain bytes of heartbeats aren't counted anywhere:
+    /// there is only one.
     deflated: HeldBytes,
     samples: usize,
     clock: u64,
@@ -328,10 +329,7 @@ impl Ring {
 
     /// The frame of `entry` at `index`, with its forms for a viewer that wants it `deflated`.
     pub(super) fn frame(&self, entry: &RingEntry, index: u64, deflated: bool) -> Frame {
-        if !deflated {
-            return (*entry.frame).clone();
-        }
-        entry.frame.deflatable(&self.deflated, || {
+        entry.frame.wanted(deflated, &self.deflated, || {
             let before = index.checked_sub(1).and_then(|index| self.entry(index));
             // Viewers at the head may have had a heartbeat in between.
             let beat = self.heartbeat.as_ref();

@@ -19,13 +19,17 @@ impl SharedFrame {
         }
     }
 
-    /// The frame with its forms, which are counted in `held`. `before` says which messages its viewers may just have
-    /// had.
-    pub(super) fn deflatable<'a>(
+    /// The frame; for a viewer that wants it `deflated`, with its forms, which are counted in `held`. `before` says
+    /// which messages its viewers may just have had.
+    pub(super) fn wanted<'a>(
         &self,
+        deflated: bool,
         held: &HeldBytes,
         before: impl FnOnce() -> [Option<&'a Frame>; 2],
     ) -> Frame {
+        if !deflated {
+            return self.frame.clone();
+        }
         let forms = self.forms.get_or_init(|| {
             let before = before().map(|frame| frame.map(Frame::shared_json));
             Arc::new(Deflated::new(self.frame.shared_json(), before, held))

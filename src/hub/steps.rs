@@ -1,5 +1,5 @@
-//! The past in steps: a thread reads for a viewer what is older than the newest sample, in the [`Past`] and in the ring,
-//! and sums up the samples in each bucket of time.
+//! The past in steps: a thread reads for a viewer what is older than the newest sample, in the [`Past`] and in the
+//! ring, and sums up the samples in each bucket of time.
 //!
 //! Every sample is either part of a summary or sent as it is, never both: the live part begins with the newest one. An
 //! alert or a gap within a bucket comes before its summary.

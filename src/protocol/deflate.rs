@@ -4,8 +4,8 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use flate2::{Compress, Compression, FlushCompress};
 
-/// What a sync flush ends with: an empty block, without the three bits before it. A sender leaves it out, and a receiver
-/// puts it back (RFC 7692, section 7.2.1).
+/// What a sync flush ends with: an empty block, without the three bits before it. A sender leaves it out, and a
+/// receiver puts it back (RFC 7692, section 7.2.1).
 pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// The longest stored block.

@@ -1,9 +1,9 @@
 //! The deflated forms of a message that many viewers get, each made once, when the first viewer needs it.
 //!
 //! A viewer's inflate window holds plain text, however that was delivered. So a viewer whose last message was the one
-//! before this gets the same bytes as all others like it: this message, deflated against that one. For any other viewer,
-//! one that has just connected, or that has skipped messages, or got another host's in between, the message is deflated
-//! alone, and those bytes are shared, too.
+//! before this gets the same bytes as all others like it: this message, deflated against that one. For any other
+//! viewer, one that has just connected, or that has skipped messages, or got another host's in between, the message is
+//! deflated alone, and those bytes are shared, too.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -48,8 +48,8 @@ impl HeldBytes {
 }
 
 impl Deflated {
-    /// The forms of the message `text`, for viewers that have just had one of `before`, and for all others. None is made
-    /// yet.
+    /// The forms of the message `text`, for viewers that have just had one of `before`, and for all others. None is
+    /// made yet.
     #[must_use]
     pub fn new(text: Bytes, before: [Option<Bytes>; 2], held: &HeldBytes) -> Self {
         let after = |text| After {

@@ -23,6 +23,10 @@ const PLAIN: u8 = 0x81;
 const COMPRESSED: u8 = 0xc1;
 const BINARY: u8 = 0x82;
 
+/// That of control frames.
+const CLOSE: u8 = 0x88;
+const PONG: u8 = 0x8a;
+
 /// A replay of two hosts without end, with all that a recording may have, and everything that a plain viewer got of it.
 struct Scene {
     replay: Running,
@@ -127,28 +131,16 @@ fn reads_what_a_plain_viewer_reads(reader: Reader, seed: u64) {
 }
 
 #[test]
-fn pythons_websockets_reads_what_a_plain_viewer_reads() {
-    reads_what_a_plain_viewer_reads(Reader::Websockets, 1);
-}
-
-#[test]
-fn zlib_reads_the_same_from_binary_frames() {
-    reads_what_a_plain_viewer_reads(Reader::Zlib, 2);
-}
-
-#[test]
-fn nodes_ws_reads_what_a_plain_viewer_reads() {
-    reads_what_a_plain_viewer_reads(Reader::Node, 3);
-}
-
-#[test]
-fn chromium_reads_what_a_plain_viewer_reads() {
-    reads_what_a_plain_viewer_reads(Reader::Chromium, 4);
-}
-
-#[test]
-fn firefox_reads_what_a_plain_viewer_reads() {
-    reads_what_a_plain_viewer_reads(Reader::Firefox, 5);
+fn independent_programs_read_what_a_plain_viewer_reads() {
+    use Reader::{Chromium, Firefox, Node, Websockets, Zlib};
+    std::thread::scope(|scope| {
+        for (reader, seed) in [Websockets, Zlib, Node, Chromium, Firefox]
+            .into_iter()
+            .zip(1..)
+        {
+            scope.spawn(move || reads_what_a_plain_viewer_reads(reader, seed));
+        }
+    });
 }
 
 /// A recording of 30 samples, and its replay, which begins with the first viewer.
@@ -222,14 +214,14 @@ fn every_data_frame_is_compressed_and_no_control_frame_is() {
     let mut heard = Vec::new();
     while let Some(frame) = viewer.hear() {
         heard.push(frame);
-        if heard.last().unwrap().first == 0x88 {
+        if heard.last().unwrap().first == CLOSE {
             break;
         }
     }
     let close = heard.pop().unwrap();
     assert_eq!(
         (close.first, close.payload[..2].to_vec()),
-        (0x88, vec![3, 232])
+        (CLOSE, vec![3, 232])
     );
     assert!(
         heard.iter().all(|frame| frame.first == COMPRESSED),
@@ -261,7 +253,6 @@ fn an_event_stream_stays_plain() {
     assert!(event.data.starts_with("{\"type\":\"hello\""), "{event:?}");
 }
 
-/// A frame of a viewer, and what becomes of the viewer.
 #[test]
 fn what_a_viewer_compresses_is_ignored() {
     let serve = Metrics::serve().start();
@@ -285,7 +276,7 @@ fn what_a_viewer_compresses_is_ignored() {
     let mut pongs = Vec::new();
     while pongs.len() < 2 {
         let heard = viewer.hear().expect("a viewer that is still served");
-        if heard.first == 0x8a {
+        if heard.first == PONG {
             pongs.push(heard.payload);
         }
     }

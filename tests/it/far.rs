@@ -1,8 +1,8 @@
-//! Our own clients on a network: they ask for compressed messages, and bear with whatever arrives.
+//! Our own clients on a network: they ask for compressed messages, and cope with whatever arrives.
 //!
 //! 0.0.0.0 reaches this machine, but isn't known for that as 127.0.0.1 is.
 
-use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::sync::{Arc, Mutex, mpsc};
 
 use flate2::{Compress, Compression, FlushCompress};
@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::{Message, WebSocket};
 use crate::harness::metrics::{Metrics, Output};
 use crate::harness::recording::plain;
 use crate::harness::rows::parse;
-use crate::harness::server::{close, each_connection, each_viewer, say};
+use crate::harness::server::{close, each_connection, each_viewer, pipe, say};
 
 const HELLO: &str = r#"{"type":"hello","host":"web-1","stream":"k3","oldest":1,"newest":1,"interval":1000,"metrics":[{"name":"cpu","unit":"%","label":"CPU"}]}"#;
 
@@ -39,8 +39,8 @@ impl Deflating {
     }
 }
 
-/// Records from a server whose connections send these frames, in turn, after a `hello` and what was missing; the last one
-/// ends.
+/// Records from a server whose connections send these frames, in turn, after a `hello` and what was missing; the last
+/// one ends.
 fn recorded(damage: Vec<Message>) -> (Output, Vec<String>) {
     let queries = Arc::<Mutex<Vec<String>>>::default();
     let asked = Arc::clone(&queries);
@@ -146,15 +146,7 @@ fn copied(address: &str) -> u64 {
     let (tell, told) = mpsc::channel();
     let between = each_connection(move |_, near| {
         let far = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                let _ = std::io::copy(&mut &near, &mut &far);
-                let _ = far.shutdown(Shutdown::Write);
-            });
-            let bytes = std::io::copy(&mut &far, &mut &near).unwrap_or_default();
-            let _ = near.shutdown(Shutdown::Both);
-            tell.send(bytes).unwrap();
-        });
+        tell.send(pipe(near, far)).unwrap();
     });
     let output = Metrics::record(&format!("ws://{address}:{between}/ws"))
         .run()

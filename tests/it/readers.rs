@@ -1,4 +1,5 @@
-//! The commands of README.md and docs/RECORDING.md that read a recording with pandas and gnuplot, run as they are written.
+//! The commands of README.md and docs/RECORDING.md that read a recording with pandas and gnuplot, run as they are
+//! written.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,8 +8,8 @@ use std::process::Command;
 const PANDAS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp/pandas");
 const NEED: &str = "test.sh installs gnuplot, and pandas into target/tmp/pandas";
 
-/// `incident.csv`, whose CPU rises from 1 to 55 and then jumps to 99.5, and the same as a rotated recording: a closed hour,
-/// and a newer one with a column more.
+/// `incident.csv`, whose CPU rises from 1 to 55 and then jumps to 99.5, and the same as a rotated recording: a closed
+/// hour, and a newer one with a column more.
 fn directory() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let host = dir.path().join("recordings/web-1");

@@ -1,6 +1,6 @@
 //! Which viewers read which host: a message of one host costs nothing for the viewers of all others.
 
-/// Entries of viewers that have left are kept until there are so many, and more than of those that are there.
+/// Entries of viewers that have left are kept until there are this many, and more of them than of those still there.
 const MOST_LEFT: usize = 1024;
 
 /// A viewer of the fan-out.

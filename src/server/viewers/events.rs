@@ -35,7 +35,6 @@ pub(in crate::server) fn query(
     shared: &Shared,
 ) -> Result<Query, Refusal> {
     let mut query = admission::query(asked.uri.query())?;
-    query.deflated = false;
     if let Some(last) = last_event_id(asked.headers)? {
         query.after = vec![last];
         // A browser repeats the whole URL when it reconnects.

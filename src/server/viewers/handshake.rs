@@ -72,13 +72,14 @@ fn admit(
         is_page: false,
     };
     let admission = shared.config.trust.gate.admit(&asked)?;
-    let (greeting, query, encoding) = match transport {
+    let (greeting, mut query, encoding) = match transport {
         Transport::WebSocket => ws::greet(&parsed, &asked, &admission, shared.config.compression)?,
         Transport::EventStream => {
             let (greeting, query) = events::greet(&parsed.request, &asked, shared)?;
             (greeting, query, Encoding::Plain)
         }
     };
+    query.deflated = encoding != Encoding::Plain;
     let (subscription, seat) = admission::seat(query, shared)?;
     Ok(Admitted {
         greeting,

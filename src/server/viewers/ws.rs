@@ -38,12 +38,12 @@ pub(super) fn greet(
         return Err(Refusal::new(StatusCode::NOT_FOUND, reason));
     }
     let key = check(parsed)?;
-    let mut query = admission::query(asked.uri.query())?;
-    let (encoding, agreement) = match compression {
-        true => negotiate(&query, &parsed.request),
-        false => (Encoding::Plain, None),
+    let query = admission::query(asked.uri.query())?;
+    let (encoding, agreement) = if compression {
+        negotiate(&query, &parsed.request)
+    } else {
+        (Encoding::Plain, None)
     };
-    query.deflated = encoding != Encoding::Plain;
     Ok((greeting(key, admission, agreement), query, encoding))
 }
 

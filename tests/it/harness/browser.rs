@@ -286,7 +286,8 @@ impl Drop for Browser {
     }
 }
 
-fn end(child: &mut Child) {
+/// Ends a browser and all of its processes.
+pub(crate) fn end(child: &mut Child) {
     let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
     let _ = child.wait();
 }

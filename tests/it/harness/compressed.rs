@@ -3,14 +3,13 @@
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
-use super::browser::Browser;
+use super::browser::{Browser, end};
 use super::http::serve_page;
+use super::python::output;
 use super::webhook::{Answers, WebhookServer};
 
-/// Connects again and again, with queries such as `last=5`; `resume` goes on after what arrived last. Each session reads
-/// so many messages, and sends one itself, which the client compresses, too.
+/// Connects again and again, with queries such as `last=5`; `resume` goes on after what arrived last. Each session
+/// reads so many messages, and sends one itself, which the client compresses, too.
 const SESSIONS: &str = r"
 async function sessions(url, plans) {
   const texts = [], streams = {}, positions = {};
@@ -96,15 +95,15 @@ pub(crate) enum Reader {
     Firefox,
 }
 
-/// The messages that `reader` got in its sessions: for each a query, and how many messages to read. A machine without it
-/// fails the test.
+/// The messages that `reader` got in its sessions: for each a query, and how many messages to read. A machine without
+/// it fails the test.
 #[track_caller]
 pub(crate) fn texts(reader: Reader, url: &str, plans: &[(&str, usize)]) -> Vec<String> {
     let plans = serde_json::to_string(plans).unwrap();
     let texts = match reader {
-        Reader::Websockets => output(debian_python(url, "extension", &plans)),
-        Reader::Zlib => output(debian_python(url, "binary", &plans)),
-        Reader::Node => output(node(url, &plans)),
+        Reader::Websockets => output(&mut debian_python(url, "extension", &plans)),
+        Reader::Zlib => output(&mut debian_python(url, "binary", &plans)),
+        Reader::Node => output(&mut node(url, &plans)),
         Reader::Chromium => {
             let mut browser = Browser::open(&format!("http://127.0.0.1:{}/", serve_page("")));
             browser.eval(SESSIONS);
@@ -133,15 +132,6 @@ fn node(url: &str, plans: &str) -> Command {
     command
 }
 
-#[track_caller]
-fn output(mut command: Command) -> String {
-    let output = command.output();
-    let output = output.unwrap_or_else(|error| panic!("{command:?} is needed: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 /// Opens a page in Firefox that posts what it got.
 #[track_caller]
 fn firefox(url: &str, plans: &str) -> String {
@@ -153,7 +143,7 @@ fn firefox(url: &str, plans: &str) -> String {
         </script>",
         results.url()
     );
-    let page = serve_page(Box::leak(page.into_boxed_str()));
+    let page = serve_page(page);
     let profile = tempfile::tempdir().unwrap();
     let prefs = "user_pref('browser.aboutwelcome.enabled', false);\n\
         user_pref('datareporting.policy.dataSubmissionEnabled', false);\n\
@@ -181,7 +171,6 @@ struct Killed(Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
-        let _ = self.0.wait();
+        end(&mut self.0);
     }
 }

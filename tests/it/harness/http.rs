@@ -52,7 +52,7 @@ pub(crate) fn response(reader: &mut impl BufRead) -> (u16, String) {
 }
 
 /// Serves `html` on a free port of loopback until the process ends: an origin of its own.
-pub(crate) fn serve_page(html: &'static str) -> u16 {
+pub(crate) fn serve_page(html: impl AsRef<str> + Send + Sync + 'static) -> u16 {
     // A browser opens connections before it has requests for them, and none may hold up the others.
     each_connection(move |_, mut socket| {
         let mut request = BufReader::new(&socket);
@@ -62,7 +62,7 @@ pub(crate) fn serve_page(html: &'static str) -> u16 {
         let (status, body) = if line.starts_with("GET /favicon.ico") {
             ("204 No Content", "")
         } else {
-            ("200 OK", html)
+            ("200 OK", html.as_ref())
         };
         let _ = write!(
             socket,

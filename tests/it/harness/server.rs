@@ -76,16 +76,17 @@ pub(crate) fn page_with_stream(
     })
 }
 
-/// Takes bytes from one to the other, both ways, until one of them ends.
-fn pipe(near: TcpStream, far: TcpStream) {
+/// Takes bytes from one to the other, both ways, until one of them ends; how many came from `far`.
+pub(crate) fn pipe(near: TcpStream, far: TcpStream) -> u64 {
     let copy = |mut from: &TcpStream, mut to: &TcpStream| {
-        let _ = std::io::copy(&mut from, &mut to);
+        let bytes = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Both);
+        bytes.unwrap_or_default()
     };
     std::thread::scope(|scope| {
         scope.spawn(|| copy(&near, &far));
-        copy(&far, &near);
-    });
+        copy(&far, &near)
+    })
 }
 
 /// Sends texts.
