@@ -25,6 +25,14 @@ pub struct Moment {
     pub(super) timestamp: u64,
 }
 
+impl Moment {
+    /// When the sample was taken, in milliseconds since the epoch.
+    #[must_use]
+    pub fn time(&self) -> u64 {
+        self.timestamp
+    }
+}
+
 /// How far back the shown state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HowFarBack {

@@ -30,6 +30,12 @@ fn moment_of(host: &HostState, point: &Point) -> Moment {
     }
 }
 
+/// Where `past` has each metric of `host`.
+fn places(host: &HostState, past: &HostState) -> Vec<Option<usize>> {
+    let metrics = host.metrics.iter();
+    metrics.map(|metric| past.find(&metric.key)).collect()
+}
+
 impl ViewState {
     /// How many samples of each host are kept without a request.
     #[must_use]
@@ -57,12 +63,7 @@ impl ViewState {
         };
         host.asked = host.asked.max(asked);
         host.history.keep(share.max(host.asked));
-        let moved: Vec<_> = host
-            .metrics
-            .iter()
-            .map(|metric| past.find(&metric.key))
-            .collect();
-        past.history.reorder(&moved);
+        past.history.reorder(&places(host, &past));
         host.firing.learn(&past.firing);
         host.put_before(past.history);
     }
@@ -134,6 +135,52 @@ impl ViewState {
         // Ages at that time are measured by the hosts' clocks.
         let elapsed = Duration::from_millis(moment.timestamp);
         (then, Now { elapsed, ..now })
+    }
+
+    /// The samples of `name` that `past` has, from before those here; the host is otherwise the one that is here.
+    #[must_use]
+    pub fn stretch(&self, past: &mut Self, name: &HostName) -> Option<Self> {
+        let mut host = self.hosts.get(name)?.without_history();
+        let mut past = past.hosts.remove(name)?;
+        past.history.reorder(&places(&host, &past));
+        host.history = past.history;
+        let mut stretch = Self::new(self.window, &[]);
+        stretch.columns = self.columns.clone();
+        stretch.hosts.insert(name.clone(), host);
+        Some(stretch)
+    }
+
+    /// The first sample of `host` that isn't older than `time`, in milliseconds since the epoch, if the samples here reach
+    /// from before that time until after it.
+    #[must_use]
+    pub fn moment_within(&self, host: &HostName, time: u64) -> Option<Moment> {
+        let points = self.hosts.get(host)?.history.points();
+        let is_within = points.front()?.timestamp <= time && time <= points.back()?.timestamp;
+        if is_within {
+            self.moment_at(host, time)
+        } else {
+            None
+        }
+    }
+
+    /// Everything as it was at `moment`, which a `stretch` of older samples has. Charts show what is known here.
+    #[must_use]
+    pub fn as_it_was_in(
+        &self,
+        stretch: &Self,
+        moment: &Moment,
+        reading: bool,
+        now: Now,
+    ) -> (Self, Now) {
+        let (mut then, now) = stretch.as_it_was(moment, reading, now);
+        let live = self.hosts.get(&moment.host);
+        if let (Some(host), Some(live)) = (then.hosts.get_mut(&moment.host), live) {
+            host.around = Some(live.history.clone());
+            host.marks = Some(marks(live, live.usual_step()).into());
+            host.stepped.clone_from(&live.stepped);
+        }
+        then.back = self.back(moment, reading);
+        (then, now)
     }
 
     /// What is visible now, without anything older.

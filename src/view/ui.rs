@@ -2,6 +2,7 @@
 
 mod fleet;
 mod lacking;
+mod marked;
 mod pointer;
 
 use std::time::Duration;
@@ -10,7 +11,6 @@ use super::Canvas;
 use super::events_page::EventList;
 use super::head;
 use super::host_screen::{ProcessOrder, ScreenChoice, axis_of, in_order};
-use super::marks::marks;
 use super::moment::Moment;
 use super::page_parts::body_height;
 use super::rows::{Choice, FleetRow, RowKey, all, rows};
@@ -209,6 +209,16 @@ impl Ui {
         (each.max(1), usize::try_from(dots).unwrap_or(1))
     }
 
+    /// The time that a dot of the charts of the open host stands for, in milliseconds, on a screen of this width.
+    #[must_use]
+    pub fn dot(&self, state: &ViewState, width: usize, now: Now) -> u64 {
+        let Some(host) = self.opened_host(state) else {
+            return 1000;
+        };
+        let (axis, step) = axis_of(host, self.screen, width, now);
+        axis.dot.max(step)
+    }
+
     /// Keeps the charts where they are while `moment` is looked at, on a screen of this width; when it leaves them, they
     /// move by half their length.
     pub fn keep_in_view(&mut self, moment: &Moment, state: &ViewState, width: usize, now: Now) {
@@ -251,22 +261,6 @@ impl Ui {
 
     pub(super) fn screen_choice(&self) -> ScreenChoice {
         self.screen
-    }
-
-    /// The time of the next mark of `host` after `time`, or before it; both in milliseconds since the epoch.
-    #[must_use]
-    pub fn mark_beside(live: &ViewState, moment: &Moment, is_next: bool) -> Option<Moment> {
-        let host = live.hosts.get(&moment.host)?;
-        let marks = marks(host, host.usual_step());
-        // The sample of each mark, because several may have one.
-        let mut moments = marks
-            .iter()
-            .filter_map(|(at, _)| live.moment_at(&moment.host, *at));
-        if is_next {
-            moments.find(|it| moment.position < it.position)
-        } else {
-            moments.rfind(|it| it.position < moment.position)
-        }
     }
 
     /// The page that these choices lead to.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::{Client, Credentials, Endpoint, Received, Retry};
 use crate::protocol::{AlertState, HostName, HostPattern, Query, StreamId, Update};
-use crate::view::{Now, StepSpan, SteppedPast, StreamPosition, ViewState};
+use crate::view::{Moment, Now, StepSpan, SteppedPast, StreamPosition, ViewState};
 
 use super::EventSource;
 use super::apply::apply;
@@ -19,7 +19,21 @@ pub(super) struct LookbackRequest {
     pub(super) last: usize,
     /// This time in steps instead.
     pub(super) steps: Option<StepSpan>,
+    /// The samples around this moment instead.
+    pub(super) around: Option<OldMoment>,
 }
+
+/// A time that is longer ago than samples are kept, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct OldMoment {
+    /// Since the epoch.
+    pub(super) time: u64,
+    /// Before the newest sample.
+    pub(super) ago: u64,
+}
+
+/// How much of the time before and after an old moment is read, in milliseconds.
+const AROUND: u64 = 60_000;
 
 /// Where the past is read from.
 pub(super) trait Archive {
@@ -54,6 +68,10 @@ impl Archive for ServerArchive {
             query.last = None;
             query.since = Some(Duration::from_millis(length));
             query.step = Some(Duration::from_millis(span.step));
+        }
+        if let Some(old) = ask.around {
+            query.last = None;
+            query.since = Some(Duration::from_millis(old.ago.saturating_add(AROUND)));
         }
         let mut endpoints = self.endpoints.clone();
         if let Some((server, host)) = &ask.host {
@@ -91,6 +109,7 @@ impl Lookback {
             host: host.map(|_| (*server, name.clone())),
             last,
             steps: None,
+            around: None,
         };
         Some(Self {
             ask,
@@ -113,11 +132,34 @@ impl Lookback {
                 host: Some((server, host.clone())),
                 last: 0,
                 steps: Some(span),
+                around: None,
             },
             opened: false,
             past: ViewState::new(0, &[]),
             until: HashMap::from([(host.clone(), position)]),
             stepped: Some(SteppedPast::new(span)),
+            stream: None,
+        })
+    }
+
+    /// For the samples around an old `time`, in milliseconds since the epoch.
+    pub(super) fn around(live: &ViewState, host: &HostName, time: u64) -> Option<Self> {
+        let (server, _, position) = live.unasked(usize::MAX).find(|(_, name, _)| name == host)?;
+        let newest = live.newest(host)?.time();
+        Some(Self {
+            ask: LookbackRequest {
+                host: Some((server, host.clone())),
+                last: 0,
+                steps: None,
+                around: Some(OldMoment {
+                    time,
+                    ago: newest.saturating_sub(time),
+                }),
+            },
+            opened: false,
+            past: ViewState::new(0, &[]),
+            until: HashMap::from([(host.clone(), position)]),
+            stepped: None,
             stream: None,
         })
     }
@@ -136,6 +178,12 @@ impl Lookback {
         let Update::Numbered(message) = &received.update else {
             return false;
         };
+        if let Some(old) = self.ask.around {
+            if old.time.saturating_add(AROUND) <= message.sample.timestamp {
+                self.until.clear();
+            }
+            return false;
+        }
         let position = (message.stream, message.seq);
         let host = &received.host;
         if self.until.get(host).is_none_or(|until| position < *until) {
@@ -187,6 +235,20 @@ impl Lookback {
     /// Whether everything was read.
     pub(super) fn is_done(&self) -> bool {
         self.until.is_empty()
+    }
+
+    /// The samples around an old time, and that time, if that is what was read; `live` has the host.
+    pub(super) fn stretch(&mut self, live: &ViewState) -> Option<(ViewState, Moment)> {
+        let old = self.ask.around?;
+        let (_, host) = self.ask.host.as_ref()?;
+        let stretch = live.stretch(&mut self.past, host)?;
+        let moment = stretch.moment_at(host, old.time)?;
+        Some((stretch, moment))
+    }
+
+    /// The old time that is read about, in milliseconds since the epoch.
+    pub(super) fn old_time(&self) -> Option<u64> {
+        self.ask.around.map(|old| old.time)
     }
 
     /// No more will arrive: keeps what there is.

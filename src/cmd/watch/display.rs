@@ -1,10 +1,11 @@
 //! What the screen shows: events and keys in, frames out.
 
+mod travel;
+
 use crate::client::{ClientEvent, Warning};
-use crate::protocol::HostName;
 use crate::terminal::TerminalInput;
 use crate::view::{
-    ColumnChoice, MOST_KEPT, Moment, Navigation, Now, Style, Ui, ViewState, Zoom, frame, report,
+    ColumnChoice, Moment, Navigation, Now, Style, Ui, ViewState, Zoom, frame, report,
 };
 
 use super::apply::apply;
@@ -23,6 +24,8 @@ pub(super) struct Display {
     ui: Ui,
     held: Option<Box<HeldPicture>>,
     reading: Option<Lookback>,
+    /// Samples that are older than those that are kept, while one of them is looked at.
+    stretch: Option<Box<ViewState>>,
     style: Style,
     /// The screen's, when the last key was pressed.
     size: Size,
@@ -45,6 +48,8 @@ enum Subject {
     Sample(Moment),
     /// The oldest sample, whichever that turns out to be; this one so far.
     Oldest(Moment),
+    /// A sample that is older than those that are kept, and the time that was asked for, in milliseconds since the epoch.
+    Old(Moment, u64),
 }
 
 impl Subject {
@@ -52,7 +57,7 @@ impl Subject {
     fn moment(&self) -> Option<&Moment> {
         match self {
             Self::Pause => None,
-            Self::Sample(moment) | Self::Oldest(moment) => Some(moment),
+            Self::Sample(moment) | Self::Oldest(moment) | Self::Old(moment, _) => Some(moment),
         }
     }
 }
@@ -64,6 +69,7 @@ impl Display {
             ui: Ui::default(),
             held: None,
             reading: None,
+            stretch: None,
             style,
             size: (80, 24),
         }
@@ -148,6 +154,9 @@ impl Display {
         if (event.is_none() || reading.is_done())
             && let Some(reading) = self.reading.take()
         {
+            if reading.old_time().is_some() {
+                return self.arrive(reading, now);
+            }
             reading.end(&mut self.live);
         }
         self.ui.reading = self.is_reading();
@@ -155,6 +164,7 @@ impl Display {
             let subject = match &held.subject {
                 Subject::Pause => return,
                 Subject::Sample(moment) => Subject::Sample(moment.clone()),
+                Subject::Old(moment, time) => Subject::Old(moment.clone(), *time),
                 Subject::Oldest(moment) => {
                     let oldest = self.live.oldest(&moment.host);
                     Subject::Oldest(oldest.unwrap_or_else(|| moment.clone()))
@@ -330,145 +340,6 @@ impl Display {
 
     fn is_back(&self) -> bool {
         (self.held.as_ref()).is_some_and(|held| held.subject.moment().is_some())
-    }
-
-    /// How many dots the charts have.
-    fn window(&self, size: Size, now: Now) -> isize {
-        let (_, dots) = self.ui.dots(&self.live, size.0, now);
-        isize::try_from(dots).unwrap_or(FAR)
-    }
-
-    /// The sample that is shown.
-    fn here(&self, now: Now) -> Option<Moment> {
-        if let Some(moment) = self.held.as_ref().and_then(|held| held.subject.moment()) {
-            return Some(moment.clone());
-        }
-        let (state, then) = shown(&self.live, self.held.as_deref(), now);
-        state.newest(&self.ui.subject(state, then)?)
-    }
-
-    /// Moves by `by` dots from what is shown; beyond the newest sample, the display is live again.
-    fn travel(&mut self, by: isize, size: Size, now: Now) {
-        let Some(here) = self.here(now) else {
-            return;
-        };
-        if !self.is_back() && by > 0 {
-            return;
-        }
-        let (each, _) = self.ui.dots(&self.live, size.0, now);
-        let by = by.saturating_mul(isize::try_from(each).unwrap_or(1));
-        match self.live.step(&here, by) {
-            Some(there) => self.go_to(there, size, now),
-            None => self.go_live(),
-        }
-    }
-
-    /// Goes to the mark after what is shown, or before it; after the last one, the display is live again.
-    fn jump(&mut self, is_next: bool, size: Size, now: Now) {
-        let Some(here) = self.here(now) else {
-            return;
-        };
-        match Ui::mark_beside(&self.live, &here, is_next) {
-            Some(there) => self.go_to(there, size, now),
-            None if is_next => self.go_live(),
-            // There may be more in what the server holds.
-            None => self.read_past_of(Some(&here.host)),
-        }
-    }
-
-    /// Shows less time, or more, for which older samples may have to be read.
-    fn zoom(&mut self, closer: bool, size: Size, now: Now) {
-        let (state, _) = shown(&self.live, self.held.as_deref(), now);
-        self.ui.zoom(closer, state);
-        self.read_for_charts(now);
-        if let Some(moment) = self.held.as_ref().and_then(|held| held.subject.moment()) {
-            self.ui
-                .keep_in_view(&moment.clone(), &self.live, size.0, now);
-        }
-    }
-
-    /// Goes to the oldest sample that the server holds.
-    fn go_to_oldest(&mut self, size: Size, now: Now) {
-        let host = self.here(now).map(|here| here.host);
-        if let Some(oldest) = host.and_then(|host| self.live.oldest(&host)) {
-            self.read_past_of(Some(&oldest.host));
-            self.look_at(Subject::Oldest(oldest), size, now);
-        }
-    }
-
-    /// Goes to a sample, and requests what the server holds around it.
-    fn go_to(&mut self, there: Moment, size: Size, now: Now) {
-        self.read_past_of(Some(&there.host));
-        self.look_at(Subject::Sample(there), size, now);
-    }
-
-    /// Shows the moment of an event instead of the list, if it has one.
-    fn leave_events_for(&mut self, moment: Option<Moment>, size: Size, now: Now) {
-        if let Some(moment) = moment {
-            self.ui.toggle_events();
-            self.look_at(Subject::Sample(moment), size, now);
-        }
-    }
-
-    /// Requests what the charts of the open host lack, if its server holds it.
-    fn read_for_charts(&mut self, now: Now) {
-        if self.held.is_some() || self.reading.is_some() {
-            return;
-        }
-        if let Some((host, span)) = self.ui.lacking_steps(&self.live, self.size.0, now) {
-            self.reading = Lookback::in_steps(&self.live, &host, span);
-            self.ui.reading = self.is_reading();
-        } else if let Some((host, samples)) = self.ui.lacking(&self.live) {
-            self.reading = Lookback::of(&self.live, Some(&host), samples.min(MOST_KEPT));
-            self.ui.reading = self.is_reading();
-        }
-    }
-
-    /// Returns to live data.
-    fn go_live(&mut self) {
-        if self.is_back() {
-            (self.held, self.reading) = (None, None);
-            self.ui.follow_live();
-        }
-    }
-
-    /// Requests the past of what is on the screen, unless that is under way.
-    fn read_past_of(&mut self, host: Option<&HostName>) {
-        if self.reading.is_none() {
-            self.reading = if self.is_at_fleet() {
-                Lookback::of(&self.live, None, self.live.share())
-            } else {
-                host.and_then(|host| Lookback::of(&self.live, Some(host), MOST_KEPT))
-            };
-        }
-    }
-
-    /// Shows the state as it was at the sample of `subject`.
-    fn look_at(&mut self, subject: Subject, size: Size, now: Now) {
-        let Some(moment) = subject.moment() else {
-            return;
-        };
-        self.ui.keep_in_view(moment, &self.live, size.0, now);
-        self.ui.note_live(&self.live, &moment.host, now);
-        let (state, now) = self.live.as_it_was(moment, self.is_reading(), now);
-        self.ui.paused = false;
-        self.held = Some(Box::new(HeldPicture {
-            state,
-            now,
-            subject,
-        }));
-    }
-
-    /// With every new sample, the one that is looked back at is further back.
-    fn mark_back(&mut self, now: Now) {
-        let reading = self.is_reading();
-        if let Some(held) = &mut self.held
-            && let Some(moment) = held.subject.moment()
-        {
-            held.state.mark_back(&self.live, moment, reading);
-            let host = moment.host.clone();
-            self.ui.note_live(&self.live, &host, now);
-        }
     }
 
     /// Whether the frame changes without an event.

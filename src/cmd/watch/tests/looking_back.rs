@@ -1,33 +1,41 @@
 //! Looking back from the live table.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::Session;
 use super::super::archive::{Archive, LookbackRequest};
 use super::super::live_table;
 use super::script::{
-    Frames, Script, alert, connected, hello, keyboard, numbered, received, refused, session,
+    Frames, Script, alert, connected, hello, keyboard, numbered, refused, session,
 };
 use crate::client::ClientEvent;
-use crate::protocol::{AlertState, Hello, Summary, Update, Values, describe};
+use crate::protocol::AlertState;
 use crate::signals::Asked;
 use crate::terminal::TerminalInput;
 use crate::view::{MOST_KEPT, StepSpan, Zoom};
 
-/// An archive that has `events` once, and remembers the requests.
-struct Shelf {
-    events: RefCell<Option<Script>>,
+/// An archive that has each of some `events` once, and remembers the requests.
+pub(super) struct Shelf {
+    events: RefCell<VecDeque<Script>>,
     asked: RefCell<Vec<(Option<String>, usize)>>,
-    steps: RefCell<Vec<StepSpan>>,
+    pub(super) steps: RefCell<Vec<StepSpan>>,
+    /// How long ago, in milliseconds.
+    pub(super) around: RefCell<Vec<u64>>,
 }
 
 impl Shelf {
-    fn of(events: Script) -> Self {
+    pub(super) fn of(events: Script) -> Self {
+        Self::of_all([events])
+    }
+
+    pub(super) fn of_all(events: impl Into<VecDeque<Script>>) -> Self {
         Self {
-            events: RefCell::new(Some(events)),
+            events: RefCell::new(events.into()),
             asked: RefCell::default(),
             steps: RefCell::default(),
+            around: RefCell::default(),
         }
     }
 }
@@ -39,7 +47,9 @@ impl Archive for Shelf {
         let host = ask.host.as_ref().map(|(_, host)| host.to_string());
         self.asked.borrow_mut().push((host, ask.last));
         self.steps.borrow_mut().extend(ask.steps);
-        let events = self.events.borrow_mut().take();
+        let ago = ask.around.map(|old| old.ago);
+        self.around.borrow_mut().extend(ago);
+        let events = self.events.borrow_mut().pop_front();
         events.unwrap_or_else(|| Script::ending(Vec::new()))
     }
 }
@@ -74,7 +84,7 @@ async fn watch(script: Script, shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> 
 }
 
 #[track_caller]
-fn check(frames: &Frames, time: u128, expected: &[&str]) {
+pub(super) fn check(frames: &Frames, time: u128, expected: &[&str]) {
     let frame = frames.at(time);
     for expected in expected {
         assert!(
@@ -308,103 +318,4 @@ async fn the_list_of_events_is_live_whatever_the_page_shows() {
     check(&frames, 900, &["Nothing has happened since"]);
     check(&frames, 2900, &["▲ 1 firing"]);
     check(&frames, 3000, &["◀ BACK 4 s", "▲  now: CPU "]);
-}
-
-const MINUTE: u64 = 60_000;
-
-/// Buckets of 3 minutes up to `newest`, of which one has a peak of one sample.
-fn in_steps(newest: u64) -> Vec<(u64, ClientEvent)> {
-    let last = newest / (3 * MINUTE);
-    let values = |cpu| Values(vec![("cpu".into(), cpu), ("memory".into(), 61.0)]);
-    let bucket = |n: u64| Summary {
-        from: n * 3 * MINUTE,
-        to: (n + 1) * 3 * MINUTE,
-        count: 180,
-        mean: values(10.0),
-        min: values(5.0),
-        max: values(if n == last - 60 { 99.0 } else { 12.0 }),
-    };
-    (last - 120..=last)
-        .map(|n| {
-            let update = Update::Summary(Box::new(bucket(n)));
-            (0, received(0, "web-1", update))
-        })
-        .collect()
-}
-
-const NEWEST: u64 = 1_795_529_251_204 + 20_000;
-
-/// A host whose server holds a day, and whose last 20 samples arrive at once.
-fn with_a_day() -> Vec<(u64, ClientEvent)> {
-    let hello = Hello {
-        stream: crate::protocol::StreamId(1),
-        held: Some(NEWEST - 1440 * MINUTE),
-        interval: 1000,
-        metrics: ["cpu", "memory"].map(|name| describe(name, 1)).into(),
-        ..Hello::default()
-    };
-    let hello = received(0, "web-1", Update::Hello(Box::new(hello)));
-    let mut events = vec![(0, connected(0)), (0, hello)];
-    events.extend((1..=20).map(|seq| (0, numbered("web-1", seq))));
-    events
-}
-
-/// Shows six hours of [`with_a_day`].
-async fn watch_hours(shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
-    let mut events = with_a_day();
-    events.push((5000, numbered("web-1", 21)));
-    let mut session = session(&["web-1"], None, None);
-    session
-        .display
-        .set_zoom(Zoom::covering(Duration::from_secs(6 * 3600)));
-    let mut keys = keyboard(keys);
-    let mut frames = Frames::new();
-    live_table::follow(
-        Script::new(events),
-        shelf,
-        &mut session,
-        &mut keys,
-        &mut frames,
-        &Asked::default(),
-    )
-    .await
-    .unwrap();
-    frames
-}
-
-#[tokio::test(start_paused = true)]
-async fn steps_that_arrive_while_looking_back_are_drawn() {
-    let mut past = in_steps(NEWEST);
-    past.insert(0, (1000, connected(0)));
-    past.push((0, numbered("web-1", 20)));
-    let keys = [(500, TerminalInput::Left), (3000, TerminalInput::Char('q'))];
-    let frames = watch_hours(&Shelf::of(Script::new(past)), &keys).await;
-    let floor = |time| {
-        let frame = frames.at(time);
-        let row = frame.lines().find(|row| row.contains("  0┤"));
-        row.map(|row| row.chars().skip(22).filter(|c| *c != ' ').count())
-    };
-    check(&frames, 2000, &["◀ BACK"]);
-    assert!(floor(900) < Some(5), "{}", frames.at(900));
-    assert!(floor(2000) > Some(50), "{}", frames.at(2000));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_long_time_is_read_in_steps_whose_peaks_are_visible() {
-    let mut past = in_steps(NEWEST);
-    past.push((0, numbered("web-1", 20)));
-    let shelf = Shelf::of(Script::new(past));
-    let frames = watch_hours(&shelf, &[(9000, TerminalInput::Char('q'))]).await;
-    let asked = shelf.steps.borrow().clone();
-    assert_eq!(asked.len(), 1, "{asked:?}");
-    assert_eq!(asked[0].step, 3 * MINUTE);
-    assert_eq!(asked[0].until - asked[0].from, 360 * MINUTE);
-    let frame = frames.last();
-    let rows: Vec<&str> = frame.lines().collect();
-    let cpu = rows.iter().position(|row| row.starts_with(" CPU")).unwrap();
-    let cells = |row: &str| row.chars().skip(22).filter(|c| *c != ' ').count();
-    assert_eq!(cells(rows[cpu]), 1, "the peak: {frame}");
-    let floor = rows[cpu..].iter().find(|row| row.contains("  0┤")).unwrap();
-    assert!(cells(floor) >= 56, "{frame}");
-    assert!(frame.contains("6 h  (3 m a dot)"), "{frame}");
 }
