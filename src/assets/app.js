@@ -114,9 +114,11 @@ function deliver(text, streams) {
     connection.connect();
     return;
   }
-  if (message.type === "end" && connection.isBlocked) connection.end();
-  // A WebSocket is closed with a code that says the same, but the network may lose that.
-  connection.isOver = [...state.hosts.values()].every((host) => host.ended);
+  if (message.type === "end") {
+    // A WebSocket is closed with a code that says the same, but the network may lose that.
+    connection.isOver = [...state.hosts.values()].every((host) => host.ended);
+    if (connection.isBlocked) connection.end();
+  }
   fetchHistory();
   // The table of hosts is drawn at once, and then from time to time.
   if (state.host || byId("fleet").hidden) schedule();
@@ -413,7 +415,7 @@ function listen() {
     schedule();
   });
   addEventListener("keydown", (event) => press(event) && schedule());
-  addEventListener("scroll", showRows);
+  addEventListener("scroll", () => page.state.host || showRows());
   // Sorted, folded and unfolded tables, and moments to go to: the next frame shows them.
   on(document.body, "click", ({ target }) => {
     const { host } = page.state;
