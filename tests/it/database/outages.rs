@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::resumed::{create_tables, recorder, wait_for_stored};
 use super::{read_back, store};
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::postgres::{Postgres, own};
+use crate::harness::postgres::{Postgres, as_user, own};
 use crate::harness::recording::plain;
 use crate::harness::rows::assert_same;
 use crate::harness::{PATIENCE, wait_for};
@@ -58,6 +58,15 @@ impl SmallDisk {
         }
     }
 
+    /// PostgreSQL's code for what then happens.
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Mounted(_) => "53100",
+            // Of a file that is too large.
+            Self::Limited => "XX000",
+        }
+    }
+
     /// Fills it.
     #[track_caller]
     fn fill(&self, postgres: &Postgres) {
@@ -94,7 +103,8 @@ impl Drop for SmallDisk {
 #[track_caller]
 fn limit(postgres: &Postgres, bytes: &str) {
     let pid = postgres.pid().as_raw_nonzero().to_string();
-    let limited = Command::new("prlimit")
+    // Its own user may, where even root may not.
+    let limited = as_user(Path::new("/usr/bin/prlimit"))
         .args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")])
         .status();
     assert!(limited.unwrap().success());
@@ -116,7 +126,7 @@ fn a_disk_that_is_really_full() {
         .args(["--speed", "max", "--wait", "1"])
         .start();
     let running = recorder(replay.url(), &postgres);
-    running.wait_for_stderr("(53100); rows wait until it takes them");
+    running.wait_for_stderr(&format!("({}); rows wait until it takes them", disk.code()));
     // It is tried again, and still full.
     std::thread::sleep(Duration::from_secs(1));
     disk.make_room(&postgres);
@@ -124,7 +134,7 @@ fn a_disk_that_is_really_full() {
     let lines: Vec<_> = output
         .stderr
         .lines()
-        .filter(|it| it.contains("53100"))
+        .filter(|it| it.contains(disk.code()))
         .collect();
     assert!(
         lines.len() == 1 && lines[0].contains("could not extend file"),

@@ -56,7 +56,7 @@ impl Postgres {
     fn try_listening(settings: &[&str], port: Option<u16>) -> Option<Self> {
         let directory = tempfile::tempdir().unwrap();
         own(directory.path());
-        let init = as_user("initdb")
+        let init = as_user(&programs().join("initdb"))
             .args([
                 "--no-sync",
                 // Small files are made faster.
@@ -236,7 +236,7 @@ fn spawn(directory: &Path, settings: &[String], port: Option<u16>) -> Child {
         .append(true)
         .open(directory.join("log"))
         .unwrap();
-    let mut command = as_user("postgres");
+    let mut command = as_user(&programs().join("postgres"));
     command
         .arg("-D")
         .arg(directory.join("data"))
@@ -265,9 +265,8 @@ fn spawn(directory: &Path, settings: &[String], port: Option<u16>) -> Child {
         .unwrap_or_else(|error| panic!("setpriv: {error}"))
 }
 
-/// A program of the server, as a user who isn't root.
-fn as_user(program: &str) -> Command {
-    let program = programs().join(program);
+/// A program, as the server's user.
+pub(crate) fn as_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     // If the test is killed, so is the server.
     command.arg("--pdeathsig=QUIT");
