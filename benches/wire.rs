@@ -116,7 +116,7 @@ fn deflating_us(texts: &[Bytes], after: bool) -> f64 {
         let before = last.as_ref().map(|(text, _)| text.clone());
         let forms = Deflated::new(text.clone(), [before, None], &held);
         let begun = Instant::now();
-        forms.frame_after(last.as_ref().filter(|_| after).map(|(_, forms)| forms));
+        let _frame = forms.frame_after(last.as_ref().filter(|_| after).map(|(_, forms)| forms));
         spent += begun.elapsed();
         last = Some((text.clone(), forms));
     }

@@ -175,7 +175,7 @@ fn a_replay_never_shows_a_time_without_its_day() {
         let digits = word.trim_start_matches(['╵', '▲', '△', '!', '┃']);
         let parts: Vec<_> = digits.split(':').collect();
         let is_number = |part: &&str| part.len() == 2 && part.chars().all(|c| c.is_ascii_digit());
-        2 <= parts.len() && parts.iter().all(|part| is_number(part))
+        2 <= parts.len() && parts.iter().all(is_number)
     };
     for size in [(80, 24), (120, 40), (200, 60), (40, 12)] {
         let lines = fixture.frame(size.0, size.1, PLAIN);

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::harness::certificates::{Authority, Pair, Valid, sign_as_ca};
 use crate::harness::metrics::{Metrics, Output};
@@ -32,15 +32,10 @@ fn passwords_and_services() {
     postgres.sql("CREATE ROLE ann LOGIN SUPERUSER PASSWORD 's3cret'");
     postgres.allow("local all metrics trust\nlocal all all scram-sha-256\n");
     let url = postgres.url_of("ann", "metrics");
+    let is_asked = || record(&url).run().stderr.contains("password missing");
     wait_for(
         PATIENCE,
-        || {
-            record(&url)
-                .run()
-                .stderr
-                .contains("password missing")
-                .then_some(())
-        },
+        || is_asked().then_some(()),
         || "no password is asked for".into(),
     );
     let dir = tempfile::tempdir().unwrap();
@@ -165,7 +160,7 @@ fn several_servers_and_those_that_will_not_do() {
             &format!("target_session_attrs={wish}"),
         )
         .code(3)
-        .stderr_has(&format!("127.0.0.1:1: "))
+        .stderr_has("127.0.0.1:1: ")
         .stderr_has(&format!("{good}: it "));
     }
     // Once a server has said no, the others aren't asked.
@@ -173,30 +168,70 @@ fn several_servers_and_those_that_will_not_do() {
     record(&wrong).run().code(3).stderr_has("createdb");
 }
 
+/// A server with TLS, whose certificate is for db.example, and files of authorities.
+struct Encrypted {
+    dir: tempfile::TempDir,
+    postgres: Postgres,
+    /// The authority of its certificate.
+    root: PathBuf,
+    /// Another authority.
+    other: PathBuf,
+}
+
+impl Encrypted {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (ours, theirs) = (Authority::new(), Authority::named("Another"));
+        let root = ours.write(dir.path());
+        let other = dir.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        let other = theirs.write(&other);
+        let pair = ours.sign(dir.path(), &["db.example"], Valid::Now);
+        std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o600)).unwrap();
+        for path in [dir.path(), &pair.cert, &pair.key] {
+            own(path);
+        }
+        let postgres = Postgres::on_tcp(&[
+            "ssl=on",
+            &format!("ssl_cert_file={}", pair.cert.display()),
+            &format!("ssl_key_file={}", pair.key.display()),
+        ]);
+        Self {
+            dir,
+            postgres,
+            root,
+            other,
+        }
+    }
+
+    /// What comes of recording to it, at 127.0.0.1, with these parameters.
+    fn try_with(&self, parameters: &str) -> Output {
+        let port = self.postgres.port();
+        let url = format!("postgres://metrics@127.0.0.1:{port}/metrics?{parameters}");
+        record(&url).env("HOME", self.dir.path()).run()
+    }
+
+    /// Waits until it refuses connections with this `sslmode`.
+    #[track_caller]
+    fn wait_until_refused(&self, mode: &str) {
+        let tried = || self.try_with(&format!("sslmode={mode}")).stderr;
+        wait_for(
+            PATIENCE,
+            || tried().contains("no pg_hba.conf entry").then_some(()),
+            || self.postgres.log(),
+        );
+    }
+}
+
+fn with(mode: &str, root: &Path) -> String {
+    format!("sslmode={mode}&sslrootcert={}", root.display())
+}
+
 #[test]
 fn sslmode_means_what_it_means_in_libpq() {
-    let dir = tempfile::tempdir().unwrap();
-    let (ours, theirs) = (Authority::new(), Authority::named("Another"));
-    let root = ours.write(dir.path());
-    let other = dir.path().join("other");
-    std::fs::create_dir(&other).unwrap();
-    let other = theirs.write(&other);
-    let pair = ours.sign(dir.path(), &["db.example"], Valid::Now);
-    std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o600)).unwrap();
-    for path in [dir.path(), &pair.cert, &pair.key] {
-        own(path);
-    }
-    let postgres = Postgres::on_tcp(&[
-        "ssl=on",
-        &format!("ssl_cert_file={}", pair.cert.display()),
-        &format!("ssl_key_file={}", pair.key.display()),
-    ]);
-    let port = postgres.port();
-    let try_with = |parameters: &str| {
-        let url = format!("postgres://metrics@127.0.0.1:{port}/metrics?{parameters}");
-        record(&url).env("HOME", dir.path()).run()
-    };
-    let with = |mode: &str, root: &Path| format!("sslmode={mode}&sslrootcert={}", root.display());
+    let server = Encrypted::start();
+    let (root, other) = (&server.root, &server.other);
+    let try_with = |parameters: &str| server.try_with(parameters);
     for mode in ["disable", "allow", "prefer", "require"] {
         accepted(try_with(&format!("sslmode={mode}")));
         try_with(&format!("sslmode={mode}&sslrootcert=system"))
@@ -209,20 +244,20 @@ fn sslmode_means_what_it_means_in_libpq() {
     accepted(try_with("sslmode=require&ssl_min_protocol_version=TLSv1.3"));
     // A socket has no TLS, whatever is asked for.
     for mode in ["require", "verify-ca", "verify-full"] {
-        let parameters = format!("port={port}&sslmode={mode}");
-        let socket = format!("{}?{parameters}", postgres.url());
-        accepted(record(&socket).env("HOME", dir.path()).run());
+        let parameters = format!("port={}&sslmode={mode}", server.postgres.port());
+        let socket = format!("{}?{parameters}", server.postgres.url());
+        accepted(record(&socket).env("HOME", server.dir.path()).run());
     }
     // The certificate is for db.example, not for 127.0.0.1.
-    accepted(try_with(&with("verify-ca", &root)));
-    try_with(&with("verify-full", &root))
+    accepted(try_with(&with("verify-ca", root)));
+    try_with(&with("verify-full", root))
         .code(3)
         .stderr_has("certificate");
-    try_with(&with("verify-ca", &other))
+    try_with(&with("verify-ca", other))
         .code(3)
         .stderr_has("certificate");
     // With an authority's file, `require` checks the authority too.
-    try_with(&with("require", &other))
+    try_with(&with("require", other))
         .code(3)
         .stderr_has("certificate");
     try_with("sslmode=verify-full")
@@ -230,32 +265,30 @@ fn sslmode_means_what_it_means_in_libpq() {
         .stderr_has("sslrootcert");
     let named = format!(
         "host=db.example&hostaddr=127.0.0.1&{}",
-        with("verify-full", &root)
+        with("verify-full", root)
     );
     accepted(try_with(&named));
+}
 
-    // A server that only takes one kind of connection.
-    postgres.allow("local all all trust\nhostnossl all all all trust\n");
-    let refused = || {
-        try_with("sslmode=require")
-            .stderr
-            .contains("no pg_hba.conf entry")
+#[test]
+fn a_server_that_takes_one_kind_of_connection_gets_it_if_the_mode_allows() {
+    let server = Encrypted::start();
+    let allow = |line: &str| {
+        server
+            .postgres
+            .allow(&format!("local all all trust\n{line} all all all trust\n"));
     };
-    wait_for(PATIENCE, || refused().then_some(()), || postgres.log());
-    accepted(try_with("sslmode=prefer"));
+    allow("hostnossl");
+    server.wait_until_refused("require");
+    accepted(server.try_with("sslmode=prefer"));
     // A file that is there is checked against, and what fails with TLS is tried without.
-    accepted(try_with(&with("prefer", &other)));
-    postgres.allow("local all all trust\nhostssl all all all trust\n");
-    let refused = || {
-        try_with("sslmode=disable")
-            .stderr
-            .contains("no pg_hba.conf entry")
-    };
-    wait_for(PATIENCE, || refused().then_some(()), || postgres.log());
-    accepted(try_with("sslmode=allow"));
+    accepted(server.try_with(&with("prefer", &server.other)));
+    allow("hostssl");
+    server.wait_until_refused("disable");
+    accepted(server.try_with("sslmode=allow"));
     for mode in ["allow", "prefer"] {
-        accepted(try_with(&with(mode, &root)));
-        try_with(&with(mode, &other)).code(3);
+        accepted(server.try_with(&with(mode, &server.root)));
+        server.try_with(&with(mode, &server.other)).code(3);
     }
 }
 

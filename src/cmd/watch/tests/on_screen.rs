@@ -262,9 +262,9 @@ fn lines_that_follow_the_last_frame_have_their_room() {
     let doubt = "warning: --columns: web-1: no metric cpus".to_owned();
     for (doubts, width, expected) in [
         (&[][..], 80, 2),
-        (&[doubt.clone()], 80, 3),
+        (std::slice::from_ref(&doubt), 80, 3),
         (&[doubt.clone(), doubt.clone()], 80, 4),
-        (&[doubt.clone()], 20, 5),
+        (std::slice::from_ref(&doubt), 20, 5),
     ] {
         assert_eq!(live_table::lines_after(doubts, width), expected, "{width}");
     }
