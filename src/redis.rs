@@ -31,6 +31,6 @@ pub use lane::RedisLane;
 pub use options::{DEFAULT_PREFIX, RedisOptions, RedisPassword, read_authorities};
 pub use origin::PublisherIdentity;
 pub use reading::{About, HostEntries, HostMarks, ReadEntry, Standing};
-pub use registry::RegistryEntry;
+pub use registry::{MOST_HOSTS, RegistryEntry};
 pub use waits::RetryWaits;
 pub use writing::{LaneWrites, Refresh};

@@ -9,6 +9,9 @@ use crate::wording::exact_span;
 /// The name of the alert about a host that sends nothing.
 pub const SILENT: &str = "silent";
 
+/// The name of the alert about all hosts of a relay, none of which sends anything.
+pub const ALL_SILENT: &str = "all-silent";
+
 /// An alert that began to fire or was resolved, with what a person wants to know about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Change {
@@ -71,6 +74,26 @@ impl Change {
             lasted: is_back.then_some(length),
             ..change
         }
+    }
+
+    /// As [`Change::silence`], of all hosts of the relay `name`, none of which has given a sign of life.
+    #[must_use]
+    pub fn silence_of_all(
+        name: &HostName,
+        (length, limit): (Duration, Duration),
+        now: u64,
+        is_back: bool,
+    ) -> Self {
+        let mut change = Self::silence(name, (length, limit), now, is_back);
+        ALL_SILENT.clone_into(&mut change.alert.name);
+        change.alert.rule = format!("no sign of life of any host for {}", exact_span(limit));
+        change
+    }
+
+    /// Whether it is about all hosts of a relay, none of which sends anything.
+    #[must_use]
+    pub fn is_about_all(&self) -> bool {
+        self.alert.name == ALL_SILENT && self.alert.metric.is_empty()
     }
 
     /// Whether it is about a host that sends nothing, rather than about a value.

@@ -1,8 +1,8 @@
 //! What a hub needs in order to relay: messages keep the bytes of their origin, hosts come and go, and a position in an
 //! unknown stream is judged only once the store has been read to its end.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use crate::locks::lock;
@@ -19,6 +19,29 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(super) struct Relaying {
     /// How much of each log is kept now, in milliseconds.
     retain: AtomicU64,
+    /// Logs that viewers cannot find yet: they take memory all the same.
+    unlisted: Mutex<Vec<Weak<HostLog>>>,
+}
+
+impl Relaying {
+    /// Bounds a new `log` as all others are bounded.
+    fn admit(&self, log: &Arc<HostLog>) {
+        let mut unlisted = lock(&self.unlisted);
+        unlisted.retain(|it| 0 < it.strong_count());
+        unlisted.push(Arc::downgrade(log));
+        drop(unlisted);
+        self.bound(log);
+    }
+
+    /// Viewers can find `log` from now on.
+    fn list(&self, log: &Arc<HostLog>) {
+        lock(&self.unlisted).retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(log)));
+    }
+
+    fn bound(&self, log: &HostLog) {
+        let retain = self.retain.load(Ordering::Relaxed);
+        lock(&log.ring).retain(Duration::from_millis(retain), retain <= in_millis(SHORTEST));
+    }
 }
 
 /// The part of a relay's log that other logs have no use for.
@@ -64,15 +87,18 @@ impl Hub {
     /// A hub without hosts, for a relay: a viewer waits for a host that doesn't exist yet.
     #[must_use]
     pub fn relaying(retention: Retention) -> Self {
-        let retain = AtomicU64::new(in_millis(retention.duration));
-        Self::of(retention, None, Some(Relaying { retain }))
+        let relaying = Relaying {
+            retain: AtomicU64::new(in_millis(retention.duration)),
+            unlisted: Mutex::default(),
+        };
+        Self::of(retention, None, Some(relaying))
     }
 
     /// Keeps less of every log if all of them together take more than `most` bytes, and more again once there is room.
     /// Returns how much is kept now, if that has changed.
     pub fn keep_within(&self, most: usize) -> Option<Duration> {
         let relaying = self.shared.relaying.as_ref()?;
-        let logs = self.logs();
+        let logs = self.all_logs();
         let used: usize = logs.iter().map(|log| lock(&log.ring).memory()).sum();
         let wanted = in_millis(self.shared.retention.duration);
         let retain = relaying.retain.load(Ordering::Relaxed);
@@ -86,19 +112,28 @@ impl Hub {
             retain
         };
         let next = next.clamp(in_millis(SHORTEST), wanted.max(in_millis(SHORTEST)));
-        if next < wanted || next != retain {
-            for log in &logs {
-                lock(&log.ring).retain(Duration::from_millis(next), next <= in_millis(SHORTEST));
-            }
-        }
         relaying.retain.store(next, Ordering::Relaxed);
+        if next < wanted || next != retain {
+            logs.iter().for_each(|log| relaying.bound(log));
+        }
         (next != retain).then(|| Duration::from_millis(next))
     }
 
     /// The memory that the logs take, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
-        self.logs().iter().map(|log| lock(&log.ring).memory()).sum()
+        let logs = self.all_logs();
+        logs.iter().map(|log| lock(&log.ring).memory()).sum()
+    }
+
+    /// All logs, also those that viewers cannot find.
+    fn all_logs(&self) -> Vec<Arc<HostLog>> {
+        let mut logs = self.logs();
+        if let Some(relaying) = &self.shared.relaying {
+            let unlisted = lock(&relaying.unlisted);
+            logs.extend(unlisted.iter().filter_map(Weak::upgrade));
+        }
+        logs
     }
 }
 
@@ -106,8 +141,12 @@ impl Publisher {
     /// As [`Publisher::host`], but viewers find the host only after [`HostPublisher::list`].
     #[must_use]
     pub fn unlisted_host(&self, host: &HostName) -> HostPublisher {
+        let log = self.hub.new_log(host, self.timeline);
+        if let Some(relaying) = &self.hub.shared.relaying {
+            relaying.admit(&log);
+        }
         HostPublisher {
-            log: self.hub.new_log(host, self.timeline),
+            log,
             hub: self.hub.clone(),
         }
     }
@@ -119,6 +158,9 @@ impl HostPublisher {
         let mut logs = lock(&self.hub.shared.logs);
         self.hub.number(&self.log);
         logs.insert(self.log.host.clone(), Arc::clone(&self.log));
+        if let Some(relaying) = &self.hub.shared.relaying {
+            relaying.list(&self.log);
+        }
         drop(logs);
         self.hub.wake();
     }

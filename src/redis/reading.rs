@@ -105,6 +105,10 @@ impl RedisLane {
         after: EntryId,
         most: usize,
     ) -> Result<Vec<ReadEntry>, RedisFault> {
+        if (after.stream.0, after.seq) == (u64::MAX, u64::MAX) {
+            // Nothing comes after it, and Redis refuses the question.
+            return Ok(Vec::new());
+        }
         let mut commands = Pipeline::new();
         let range = commands.cmd("XRANGE").arg(&keys.stream);
         range.arg(format!("({after}")).arg("+");

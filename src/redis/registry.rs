@@ -19,8 +19,8 @@ pub struct RegistryEntry {
     pub seen: u64,
 }
 
-/// The most hosts that a relay takes from the registry at once.
-const MOST_HOSTS: u64 = 20_000;
+/// The most hosts that a relay takes from the registry.
+pub const MOST_HOSTS: usize = 20_000;
 
 impl RedisLane {
     /// The clock of Redis, in milliseconds since the epoch.

@@ -9,7 +9,9 @@ mod check;
 mod discovery;
 mod forgotten;
 mod host;
+mod page_size;
 mod reader;
+mod silence;
 mod status;
 
 use std::io;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::Recipient;
 use crate::hub::Publisher;
 use crate::millis::epoch_millis;
+use crate::protocol::HostName;
 use crate::redis::{LANES, RedisOptions};
 
 use super::Source;
@@ -29,6 +32,7 @@ use super::Source;
 use discovery::Discovery;
 use forgotten::ForgottenHosts;
 use reader::LaneReader;
+use silence::SignsOfLife;
 
 pub use status::{RelayState, RelayStatus};
 
@@ -44,6 +48,8 @@ pub struct Relay {
     pub recipient: Arc<dyn Recipient>,
     /// A host that sends nothing for so long is silent; `None`: nobody is told.
     pub silent_after: Option<Duration>,
+    /// The name by which it tells that all hosts are silent.
+    pub name: HostName,
     /// How it goes.
     pub status: Arc<RelayStatus>,
 }
@@ -74,6 +80,8 @@ struct RelayShared {
     recipient: Arc<dyn Recipient>,
     silent_after: Option<Duration>,
     retain: Duration,
+    name: HostName,
+    signs: Mutex<SignsOfLife>,
     forgotten: Mutex<ForgottenHosts>,
     status: Arc<RelayStatus>,
     /// When it began, in milliseconds since the epoch. Older alerts are no news.
@@ -115,6 +123,8 @@ impl Relay {
             recipient: self.recipient,
             silent_after: self.silent_after,
             retain: self.retain,
+            name: self.name,
+            signs: Mutex::new(SignsOfLife::new()),
             forgotten: Mutex::default(),
             status: self.status,
             started: epoch_millis(),

@@ -74,6 +74,8 @@ mod relay;
 mod relay_checks;
 mod relay_cluster;
 mod relay_faults;
+mod relay_silence;
+mod relay_wrong;
 mod replay_again;
 mod replay_directory;
 mod replay_flags;

@@ -122,6 +122,9 @@ fn details(change: &Change, metric: &MetricInfo) -> String {
     if change.is_about_silence() {
         return silence(change);
     }
+    if change.is_about_all() {
+        return silence_of_all(change);
+    }
     let culprit = change.culprit.as_ref().map(|it| culprit(it, metric));
     let sentences = match change.alert.state {
         AlertState::Firing => [firing(change, metric)]
@@ -141,6 +144,20 @@ fn silence(change: &Change) -> String {
     match change.alert.state {
         AlertState::Firing => format!("No sample has come for {length}."),
         AlertState::Resolved => format!("Samples are coming again, after a silence of {length}."),
+    }
+}
+
+/// What a relay says of all its hosts.
+fn silence_of_all(change: &Change) -> String {
+    let since = Duration::from_millis(change.timestamp.saturating_sub(change.alert.since));
+    let length = span(change.lasted.unwrap_or(since));
+    match change.alert.state {
+        AlertState::Firing => format!(
+            "No host has given a sign of life for {length}: Redis takes nothing, or all hosts are down."
+        ),
+        AlertState::Resolved => {
+            format!("Hosts give signs of life again, after {length} without any.")
+        }
     }
 }
 
@@ -375,6 +392,30 @@ pub(super) mod tests {
         assert_eq!(
             text(true),
             "Resolved: silent on web-1. Samples are coming again, after a silence of 1 m 00 s."
+        );
+    }
+
+    #[test]
+    fn silence_of_all_hosts_may_be_that_of_redis() {
+        let (length, limit) = (Duration::from_secs(75), Duration::from_secs(10));
+        let relay = "relay-1".parse().unwrap();
+        let text = |is_back| {
+            Notice::of(&Change::silence_of_all(
+                &relay,
+                (length, limit),
+                1_000_000,
+                is_back,
+            ))
+            .text()
+        };
+        assert_eq!(
+            text(false),
+            "Firing: all-silent on relay-1. No host has given a sign of life for 1 m 15 s: Redis takes nothing, or all \
+             hosts are down."
+        );
+        assert_eq!(
+            text(true),
+            "Resolved: all-silent on relay-1. Hosts give signs of life again, after 1 m 15 s without any."
         );
     }
 

@@ -1,5 +1,6 @@
 //! `metrics serve --from`: a relay of all hosts that publish to a Redis.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,7 @@ use crate::cmd::{Exit, Failure, announce, configure, notify};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::protocol::DEFAULT_PORT;
 use crate::redis::RedisOptions;
-use crate::server::{self, Countable, CounterFamily, HealthPart, Viewers, listen};
+use crate::server::{self, Config, Countable, CounterFamily, HealthPart, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
 use crate::source::host;
@@ -23,6 +24,12 @@ use super::service::{self, Pulse};
 
 /// How often the memory of all rings is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often that is done while everything is loaded, as fast as Redis sends it.
+const LOOK_OFTEN: Duration = Duration::from_millis(50);
+
+/// A relay whose readers have done nothing for so long hangs. They wait at most 5 s for anything.
+const UNHEALTHY_AFTER: Duration = Duration::from_secs(30);
 
 /// Flags of a relay.
 #[derive(Debug, Clone, clap::Args)]
@@ -40,6 +47,8 @@ pub(super) struct RelayArgs {
     memory: u64,
 
     /// Also notify if a host sends nothing for this long, and when it is back
+    ///
+    /// A host has at least 15 seconds, which it may need to come back after a failure of Redis, and three of its intervals.
     #[arg(long, value_name = "DURATION", requires = "from", value_parser = duration_in("3s", LONGEST))]
     notify_silent: Option<Duration>,
 }
@@ -97,10 +106,7 @@ pub(super) async fn run(
     let listeners = listen::bind(&args.server.listen, DEFAULT_PORT)?;
     let notifiers = notify::start(targets)?;
     configure::reload(asked.reload, trust.clone(), None, global);
-    let hub = Hub::relaying(Retention {
-        duration: args.server.retain,
-        lossless: false,
-    });
+    let hub = hub(args);
     let status = Arc::<RelayStatus>::default();
     let address = redis.address.clone();
     let relay = Relay {
@@ -109,14 +115,17 @@ pub(super) async fn run(
         retain: args.server.retain,
         recipient: notify::recipient(notifiers.as_ref()),
         silent_after: args.relay.notify_silent,
+        name: host::host_name(),
         status: Arc::clone(&status),
     };
     let stop_reading = CancellationToken::new();
     let mut reading =
         tokio::spawn(relay.run(hub.publisher(Timeline::Recorded), stop_reading.clone()));
     let begun = Instant::now();
+    let bound = MemoryBound::new(args);
     tokio::select! {
         () = status.ready() => {}
+        () = bound.keep(&hub, &status, LOOK_OFTEN) => {}
         () = asked.stop.cancelled() => {}
         ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
     }
@@ -126,14 +135,11 @@ pub(super) async fn run(
     announce::listening(&listeners, &trust, &what, global).await?;
     let mut config = configure::server(&args.server, trust, None, global);
     config.notifications = notify::counts(notifiers.as_ref());
-    let report = Arc::new(RelayReport(Arc::clone(&status), hub.clone()));
-    config.counted.push(Arc::<RelayReport>::clone(&report));
-    config.parts.push(report);
+    report(&status, &hub, &mut config);
     let viewers = Viewers::default();
-    let most = usize::try_from(args.relay.memory).unwrap_or(usize::MAX);
     tokio::select! {
         served = server::run(listeners, hub.clone(), config, viewers.clone(), asked.stop) => served?,
-        () = keep_within(&hub, most, args.server.retain, &status) => {}
+        () = bound.keep(&hub, &status, LOOK_EVERY) => {}
         () = keep_service_informed(&status) => {}
         ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
     }
@@ -145,6 +151,14 @@ pub(super) async fn run(
     Ok(Exit::Done)
 }
 
+/// A hub that never waits for viewers.
+fn hub(args: &ServeArgs) -> Hub {
+    Hub::relaying(Retention {
+        duration: args.server.retain,
+        lossless: false,
+    })
+}
+
 fn summary(begun: Instant, status: &RelayStatus, viewers: &Viewers) -> String {
     let state = status.state();
     let lived = exact_span(begun.elapsed());
@@ -154,42 +168,61 @@ fn summary(begun: Instant, status: &RelayStatus, viewers: &Viewers) -> String {
     format!("Stopped after {lived}: {messages} of {hosts}, {viewers}.")
 }
 
-/// Keeps all rings within `most` bytes, and says when that means to keep less than `wanted`. Never ends.
-async fn keep_within(hub: &Hub, most: usize, wanted: Duration, status: &RelayStatus) {
-    let mut told = wanted;
-    loop {
-        tokio::time::sleep(LOOK_EVERY).await;
-        let Some(now) = hub.keep_within(most) else {
-            continue;
-        };
-        status.keeps((now < wanted).then_some(now));
-        // Small steps are not worth a line.
-        if now < told / 2 || now == wanted {
-            let (now, wanted) = (exact_span(now), exact_span(wanted));
-            tracing::warn!("keeping {now} of each host, of {wanted}: --memory");
+/// How much all rings may take together, and how much each was to keep.
+struct MemoryBound {
+    most: usize,
+    wanted: Duration,
+    /// How long each keeps messages, as it was last told.
+    told: Cell<Duration>,
+}
+
+impl MemoryBound {
+    fn new(args: &ServeArgs) -> Self {
+        Self {
+            most: usize::try_from(args.relay.memory).unwrap_or(usize::MAX),
+            wanted: args.server.retain,
+            told: Cell::new(args.server.retain),
         }
-        told = if now < told / 2 || now == wanted {
-            now
-        } else {
-            told
-        };
+    }
+
+    /// Keeps all rings within the bound, looking so often, and says when that means to keep less. Never ends.
+    async fn keep(&self, hub: &Hub, status: &RelayStatus, every: Duration) {
+        loop {
+            tokio::time::sleep(every).await;
+            let Some(now) = hub.keep_within(self.most) else {
+                continue;
+            };
+            status.keeps((now < self.wanted).then_some(now));
+            // Small steps are not worth a line.
+            if now < self.told.get() / 2 || now == self.wanted {
+                self.told.set(now);
+                let (now, wanted) = (exact_span(now), exact_span(self.wanted));
+                tracing::warn!("keeping {now} of each host, of {wanted}: --memory");
+            }
+        }
     }
 }
 
-/// A relay is well as long as it runs: without Redis, it still serves what it has. Never ends.
+/// A relay is well as long as its readers go on: without Redis, it still serves what it has. Never ends.
 async fn keep_service_informed(status: &RelayStatus) {
     let pulse = Pulse::start();
     let beat = async {
+        let mut turns = 0;
         loop {
-            pulse.beat();
-            let _ = status.state();
+            if std::mem::replace(&mut turns, status.turns()) != turns {
+                pulse.beat();
+            }
             tokio::time::sleep(LOOK_EVERY).await;
         }
     };
-    tokio::join!(
-        beat,
-        service::report(pulse.clone(), Duration::from_secs(30))
-    );
+    tokio::join!(beat, service::report(pulse.clone(), UNHEALTHY_AFTER));
+}
+
+/// Has `/healthz` and `/metrics` say how relaying goes.
+fn report(status: &Arc<RelayStatus>, hub: &Hub, config: &mut Config) {
+    let report = Arc::new(RelayReport(Arc::clone(status), hub.clone()));
+    config.counted.push(Arc::<RelayReport>::clone(&report));
+    config.parts.push(report);
 }
 
 /// How relaying goes, for monitoring.
@@ -203,9 +236,17 @@ impl HealthPart for RelayReport {
 
     fn report(&self) -> serde_json::Value {
         let state = self.0.state();
+        let standstill = state.still.map(|hosts| {
+            format!("no host of {hosts} gives a sign of life: Redis takes nothing, or all of them are down")
+        });
+        let status = match (&state.fault, &standstill) {
+            (Some(_), _) => "down",
+            (None, Some(_)) => "standstill",
+            (None, None) => "ok",
+        };
         serde_json::json!({
-            "status": if state.fault.is_none() { "ok" } else { "down" },
-            "reason": state.fault,
+            "status": status,
+            "reason": state.fault.or(standstill),
             "hosts": state.hosts,
             "relayed": state.relayed,
             "skipped": state.skipped,

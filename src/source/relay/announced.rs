@@ -7,7 +7,7 @@ use crate::protocol::{Alert, Body, Hello, HostName, Numbered, describe};
 use crate::redis::{About, EntryId, PublisherIdentity};
 
 use super::RelayShared;
-use super::check::decoded;
+use super::check::{check_id, decoded};
 
 /// The announcements of a host.
 #[derive(Debug, Default)]
@@ -73,6 +73,7 @@ impl RelayedHellos {
 }
 
 fn hello(host: &HostName, first: EntryId, json: &[u8]) -> Result<Hello, String> {
+    check_id(first)?;
     let Body::Hello(hello) = decoded(host, json)?.body else {
         return Err("it is not a hello".to_owned());
     };

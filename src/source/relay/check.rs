@@ -1,16 +1,23 @@
 //! Which entries of Redis are messages.
 
 use crate::protocol::{Body, HostName, Message, Numbered, Position};
-use crate::redis::ReadEntry;
+use crate::redis::{EntryId, ReadEntry};
 
 /// The largest message that is relayed, in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
+
+/// The highest number of a stream: it would have more than 12 digits on the wire.
+const HIGHEST_STREAM: u64 = 36_u64.pow(12) - 1;
+
+/// The highest number of a message that every viewer can count with.
+const HIGHEST_SEQ: u64 = 1 << 53;
 
 /// Reads an entry in the stream of `host`.
 ///
 /// # Errors
 /// Why it isn't a message of that host with that number.
 pub(super) fn message_of(host: &HostName, entry: &ReadEntry) -> Result<Numbered, String> {
+    check_id(entry.id)?;
     let json = entry.json.as_deref().ok_or("it has no field 'm'")?;
     let message = decoded(host, json)?;
     let Body::Numbered(message) = message.body else {
@@ -24,6 +31,20 @@ pub(super) fn message_of(host: &HostName, entry: &ReadEntry) -> Result<Numbered,
         stream: entry.id.stream,
         seq: entry.id.seq,
     }))
+}
+
+/// Refuses numbers that cannot be sent.
+///
+/// # Errors
+/// Why they can't.
+pub(super) fn check_id(id: EntryId) -> Result<(), String> {
+    if HIGHEST_STREAM < id.stream.0 {
+        return Err("its stream is over 12 digits to the base 36".to_owned());
+    }
+    if !(1..=HIGHEST_SEQ).contains(&id.seq) {
+        return Err("its number is not between 1 and 2^53".to_owned());
+    }
+    Ok(())
 }
 
 /// Reads a message that says it is of `host`.
@@ -85,6 +106,19 @@ mod tests {
         ] {
             let error = check(id, Some(json.as_bytes())).unwrap_err();
             assert!(error.contains(reason), "{json:.80}: {error}");
+        }
+        let numbered = |seq: u64| good.replace(":41,", &format!(":{seq},"));
+        let highest = format!("{}-{}", 36_u64.pow(12) - 1, 1_u64 << 53);
+        check(&highest, Some(numbered(1 << 53).as_bytes())).unwrap();
+        for (id, seq, reason) in [
+            (format!("{}-41", 36_u64.pow(12)), 41, "12 digits"),
+            (format!("{}-41", u64::MAX), 41, "12 digits"),
+            ("1000-0".to_owned(), 0, "2^53"),
+            (format!("1000-{}", (1_u64 << 53) + 1), (1 << 53) + 1, "2^53"),
+            (format!("1000-{}", u64::MAX), u64::MAX, "2^53"),
+        ] {
+            let error = check(&id, Some(numbered(seq).as_bytes())).unwrap_err();
+            assert!(error.contains(reason), "{id}: {error}");
         }
         assert!(check("1-1", None).unwrap_err().contains("no field"));
         assert!(check("1-1", Some(b"\xff")).unwrap_err().contains("UTF-8"));

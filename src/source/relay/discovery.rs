@@ -1,25 +1,25 @@
 //! Hosts as they come: the registry, read again and again.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::alert::change::Change;
 use crate::locks::lock;
+use crate::millis::epoch_millis;
 use crate::protocol::HostName;
 use crate::redis::{
-    LANES, RedisFault, RedisLane, RedisOptions, RegistryEntry, RetryWaits, lane_of,
+    LANES, MOST_HOSTS, RedisFault, RedisLane, RedisOptions, RegistryEntry, RetryWaits, lane_of,
 };
-use crate::wording::counted;
+use crate::wording::{counted, exact_span};
 
 use super::RelayShared;
+use super::silence::{STANDSTILL, Standstill};
 
 /// How often the registry is read.
 const EVERY: Duration = Duration::from_secs(1);
-
-/// The most hosts of a relay.
-const MOST_HOSTS: usize = 20_000;
 
 /// A host in the registry.
 #[derive(Debug, Clone)]
@@ -34,8 +34,12 @@ pub(super) struct Discovery {
     lane: RedisLane,
     shared: Arc<RelayShared>,
     readers: Vec<UnboundedSender<FoundHost>>,
-    /// What was found, by its name, valid or not.
-    known: HashSet<Vec<u8>>,
+    /// What was found, by its name, valid or not, with its last sign of life.
+    known: HashMap<Vec<u8>, u64>,
+    /// What readers refused: it is found again with its next sign of life.
+    left: HashMap<Vec<u8>, u64>,
+    /// The last sign of life of any host.
+    newest: Option<u64>,
     /// Signs of life up to this time have been seen, in milliseconds since the epoch by the clock of Redis.
     seen: u64,
     has_read: bool,
@@ -51,7 +55,9 @@ impl Discovery {
             lane: RedisLane::new(redis, Duration::ZERO),
             shared,
             readers,
-            known: HashSet::new(),
+            known: HashMap::new(),
+            left: HashMap::new(),
+            newest: None,
             seen: 0,
             has_read: false,
         }
@@ -61,6 +67,7 @@ impl Discovery {
     pub(super) async fn run(mut self) {
         let mut waits = RetryWaits::default();
         loop {
+            self.shared.status.turned();
             let pause = match self.look().await {
                 Ok(()) => {
                     waits = RetryWaits::default();
@@ -69,6 +76,7 @@ impl Discovery {
                 }
                 Err(fault) => {
                     self.shared.status.lost(LANES, &fault);
+                    lock(&self.shared.signs).lost();
                     // Whoever came meanwhile may have been registered in a store that knows nothing of before.
                     self.seen = 0;
                     waits.next_wait()
@@ -79,11 +87,10 @@ impl Discovery {
     }
 
     async fn look(&mut self) -> Result<(), RedisFault> {
-        for gone in lock(&self.shared.forgotten).take() {
-            self.known.remove(gone.as_str().as_bytes());
-        }
+        self.leave();
         let (found, now) = self.lane.seen_since(self.seen).await?;
         let newest = found.iter().map(|it| it.seen).max();
+        self.note_newest(newest);
         // Servers take turns as primary, and their clocks differ.
         self.seen = newest.map_or(self.seen, |newest| newest.min(now).saturating_sub(2000));
         let new: Vec<_> = found
@@ -100,11 +107,68 @@ impl Discovery {
         Ok(())
     }
 
+    /// Forgets the hosts that readers have given up.
+    fn leave(&mut self) {
+        for (gone, is_refused) in lock(&self.shared.forgotten).take() {
+            let known = self.known.remove_entry(gone.as_str().as_bytes());
+            if let Some((name, seen)) = known.filter(|_| is_refused) {
+                if MOST_HOSTS <= self.left.len() {
+                    self.left.clear();
+                }
+                self.left.insert(name, seen);
+            }
+        }
+    }
+
+    /// The last sign of life of any host is `newest`.
+    fn note_newest(&mut self, newest: Option<u64>) {
+        let before = self.newest;
+        self.newest = newest.or(before);
+        let mut signs = lock(&self.shared.signs);
+        if before.is_some() && before != self.newest {
+            signs.note();
+        }
+        let change = signs.check();
+        drop(signs);
+        if let Some(change) = change {
+            self.tell(change);
+        }
+    }
+
+    fn tell(&self, change: Standstill) {
+        let (length, hosts) = match change {
+            Standstill::Begins(hosts) => (STANDSTILL, Some(hosts)),
+            Standstill::Ends(length) => (length, None),
+        };
+        self.shared.status.stands_still(hosts);
+        match hosts {
+            Some(hosts) => tracing::warn!(
+                "no host of {hosts} has given a sign of life for {}: Redis takes nothing, or all of them are down; none \
+                 is reported as silent",
+                exact_span(length)
+            ),
+            None => tracing::warn!("hosts give signs of life again"),
+        }
+        if self.shared.silent_after.is_some() {
+            let (name, is_back) = (&self.shared.name, hosts.is_none());
+            let times = (length, STANDSTILL);
+            let change = Change::silence_of_all(name, times, epoch_millis(), is_back);
+            self.shared.recipient.changed(change);
+        }
+    }
+
     /// The host of an entry, if it is a new one.
     fn note(&mut self, entry: RegistryEntry, now: u64) -> Option<FoundHost> {
-        if MOST_HOSTS <= self.known.len() || !self.known.insert(entry.name.clone()) {
+        if let Some(seen) = self.known.get_mut(&entry.name) {
+            *seen = entry.seen;
             return None;
         }
+        let is_left = self.left.get(&entry.name) == Some(&entry.seen);
+        if is_left || MOST_HOSTS <= self.known.len() {
+            return None;
+        }
+        self.left.remove(&entry.name);
+        self.known.insert(entry.name.clone(), entry.seen);
         if self.known.len() == MOST_HOSTS {
             let hosts = counted(MOST_HOSTS as u64, "host");
             tracing::error!("relaying {hosts}, and none of the others in Redis");

@@ -14,6 +14,7 @@ use crate::redis::{About, EntryId, HostKeys, ReadEntry};
 use super::RelayShared;
 use super::announced::RelayedHellos;
 use super::check::message_of;
+use super::silence::GRACE;
 
 /// Two servers with one name are told apart from a move if both were heard of within this time.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -23,6 +24,22 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many of a host's streams are remembered.
 const MOST_STREAMS: usize = 1000;
+
+/// A host is silent after this time, if nobody said after which.
+const USUAL_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often hosts give a sign of life: it may be so old when a relay starts.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
+
+/// Whether a host sends nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Silence {
+    No,
+    /// It was silent when it was found. That is no news, nor is its end.
+    Before,
+    /// It has fallen silent, and that was told.
+    Told,
+}
 
 /// A host whose messages are relayed.
 pub(super) struct RelayedHost {
@@ -43,7 +60,9 @@ pub(super) struct RelayedHost {
     changed: BTreeMap<(String, String), EntryId>,
     is_listed: bool,
     is_over: bool,
-    is_silent: bool,
+    silence: Silence,
+    /// Whether it counts as a host that ought to give signs of life.
+    is_live: bool,
     /// Since when it had been silent when it was forgotten.
     returns: Option<Instant>,
     shared: Arc<RelayShared>,
@@ -58,9 +77,15 @@ impl RelayedHost {
         shared: Arc<RelayShared>,
     ) -> Self {
         let returns = lock(&shared.forgotten).silence_of(&name);
+        let limit = shared.silent_after.unwrap_or(USUAL_LIMIT).max(GRACE);
         Self {
             publisher: shared.publisher.unlisted_host(&name),
-            is_silent: shared.silent_after.is_some_and(|limit| limit <= age),
+            silence: if limit + SIGN_OF_LIFE <= age {
+                Silence::Before
+            } else {
+                Silence::No
+            },
+            is_live: false,
             returns,
             name,
             keys,
@@ -137,9 +162,7 @@ impl RelayedHost {
         let announcement = self.announced.of(entry.id, &message, self.shared.heartbeat);
         let is_new = |known: &Announcement| *known != announcement;
         if self.announcement.as_ref().is_none_or(is_new) {
-            self.publisher.announce(announcement.clone());
-            self.remember(announcement.stream);
-            self.announcement = Some(announcement);
+            self.announce(announcement);
         }
         let alert = message.alert.clone();
         if let Some(alert) = &alert
@@ -159,6 +182,20 @@ impl RelayedHost {
         }
         if let Some(json) = entry.json {
             self.publisher.add_as_sent(&json, message);
+        }
+    }
+
+    fn announce(&mut self, announcement: Announcement) {
+        let stream = announcement.stream;
+        let before = self.announcement.as_ref().map(|it| it.stream);
+        self.announcement = Some(announcement.clone());
+        self.remember(stream);
+        // Until it is loaded, what fires can still change.
+        if self.is_loaded && before != Some(stream) {
+            let firing = self.goes_on_firing(Vec::new());
+            self.publisher.announce_firing(announcement, firing);
+        } else {
+            self.publisher.announce(announcement);
         }
     }
 
@@ -184,33 +221,35 @@ impl RelayedHost {
 
     /// What fires may have begun before the oldest message.
     fn continue_firing(&self) {
+        let firing = self.goes_on_firing(self.publisher.firing());
+        self.publisher.continue_firing(firing);
+    }
+
+    /// What fires in the announced stream, if `firing` is known to.
+    fn goes_on_firing(&self, mut firing: Vec<Alert>) -> Vec<Alert> {
         let stream = self.announcement.as_ref().map(|it| it.stream);
-        let Some((at, stored)) = &self.announced.firing else {
-            return;
+        let stored = self.announced.firing.as_ref();
+        let Some((at, stored)) = stored.filter(|(at, _)| Some(at.stream) == stream) else {
+            return firing;
         };
-        if Some(at.stream) != stream {
-            return;
-        }
-        let mut firing = self.publisher.firing();
         let older = stored.iter().filter(|alert| {
             let changed = self.changed.get(&identity(alert));
             alert.state == AlertState::Firing && changed.is_none_or(|id| id <= at)
         });
         for alert in older {
-            if !firing
-                .iter()
-                .any(|other| identity(other) == identity(alert))
-            {
+            let is_same = |other: &Alert| identity(other) == identity(alert);
+            if !firing.iter().any(is_same) {
                 firing.push(alert.clone());
             }
         }
-        self.publisher.continue_firing(firing);
+        firing
     }
 
     fn list(&mut self) {
         if !std::mem::replace(&mut self.is_listed, true) {
             self.publisher.list();
             self.shared.status.found_host();
+            self.count();
         }
     }
 
@@ -224,6 +263,7 @@ impl RelayedHost {
             } else {
                 self.publisher.continues();
             }
+            self.count();
         }
     }
 
@@ -249,26 +289,33 @@ impl RelayedHost {
     }
 
     /// Has viewers find it no longer, and discovery find it again if it comes back.
-    pub(super) fn forget(self) {
+    pub(super) fn forget(self, is_refused: bool) {
+        if self.is_live {
+            lock(&self.shared.signs).count(false);
+        }
         if self.is_listed {
             self.publisher.forget();
             self.shared.status.forgot_host();
         }
-        let silent_since = self.returns.or(self.is_silent.then_some(self.arrived));
-        lock(&self.shared.forgotten).note(self.name, silent_since);
+        let was_told = self.silence == Silence::Told;
+        let silent_since = self.returns.or(was_told.then_some(self.arrived));
+        lock(&self.shared.forgotten).note(self.name, silent_since, is_refused);
     }
 
     fn has_arrived(&mut self) {
         if self.is_loaded {
             self.tell_return();
+            lock(&self.shared.signs).note();
         }
         self.arrived = Instant::now();
     }
 
     /// Tells that it is no longer silent, if it was.
     fn tell_return(&mut self) {
-        let was_silent = std::mem::take(&mut self.is_silent);
-        let since = self.returns.take().or(was_silent.then_some(self.arrived));
+        let before = std::mem::replace(&mut self.silence, Silence::No);
+        self.count();
+        let was_told = before == Silence::Told;
+        let since = self.returns.take().or(was_told.then_some(self.arrived));
         if let Some(since) = since {
             self.tell_silence(since.elapsed(), true);
         }
@@ -276,20 +323,35 @@ impl RelayedHost {
 
     /// Tells if it has fallen silent, while Redis could be read without interruption since `connected`.
     pub(super) fn look_after(&mut self, connected: Instant) {
-        let length = self.arrived.max(connected).elapsed();
-        let is_silent = self
-            .shared
-            .silent_after
-            .is_some_and(|limit| limit <= length);
-        if is_silent && !self.is_silent && !self.is_over && self.is_listed {
-            self.is_silent = true;
-            self.tell_silence(length, false);
+        let (arrived, limit) = (self.arrived, self.silent_after());
+        if self.is_live && lock(&self.shared.signs).is_silent(arrived, limit, connected) {
+            self.silence = Silence::Told;
+            self.count();
+            self.tell_silence(arrived.elapsed(), false);
+        }
+    }
+
+    /// How long it may send nothing. One that sends rarely isn't silent in between, nor one that has yet to notice that
+    /// Redis is back.
+    fn silent_after(&self) -> Duration {
+        let interval = self.announcement.as_ref().map_or(0, |it| it.interval);
+        let rare = Duration::from_millis(interval.saturating_mul(3));
+        let asked = self.shared.silent_after.unwrap_or(USUAL_LIMIT);
+        asked.max(rare).max(GRACE)
+    }
+
+    /// Counts it among the live ones, if it is.
+    fn count(&mut self) {
+        let is_live = self.is_listed && !self.is_over && self.silence == Silence::No;
+        if std::mem::replace(&mut self.is_live, is_live) != is_live {
+            lock(&self.shared.signs).count(is_live);
         }
     }
 
     fn tell_silence(&self, length: Duration, is_back: bool) {
-        if let Some(limit) = self.shared.silent_after {
-            let change = Change::silence(&self.name, (length, limit), epoch_millis(), is_back);
+        if self.shared.silent_after.is_some() {
+            let times = (length, self.silent_after());
+            let change = Change::silence(&self.name, times, epoch_millis(), is_back);
             self.shared.recipient.changed(change);
         }
     }

@@ -12,18 +12,19 @@ use crate::redis::{
 use super::RelayShared;
 use super::discovery::FoundHost;
 use super::host::RelayedHost;
+use super::page_size::PageSize;
 
 /// How long one command waits for messages. A host that is found meanwhile waits as long.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// How many entries of a host are loaded at once.
-const PAGE: usize = 256;
-
-/// About how many entries one command may return. It counts them for each host.
-const MOST_AT_ONCE: usize = 1024;
+/// An answer that failed after so long was on its way, and too large.
+const SLOW: Duration = Duration::from_secs(5);
 
 /// A host of which nothing came for so long is looked at more closely: it may be over, or have begun anew.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// Why a host is given up whose keys are of another type.
+const WRONG: &str = "they hold something else";
 
 /// How often that is done.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +36,7 @@ pub(super) struct LaneReader {
     shared: Arc<RelayShared>,
     coming: UnboundedReceiver<FoundHost>,
     hosts: Vec<RelayedHost>,
+    page: PageSize,
     /// Since when Redis could be read without interruption.
     connected: Option<Instant>,
     looked: Instant,
@@ -53,6 +55,7 @@ impl LaneReader {
             shared,
             coming,
             hosts: Vec::new(),
+            page: PageSize::new(),
             connected: None,
             looked: Instant::now(),
         }
@@ -102,16 +105,28 @@ impl LaneReader {
     async fn round(&mut self) -> Result<(), RedisFault> {
         while let Some(at) = self.hosts.iter().position(|host| !host.is_loaded) {
             match self.load(at).await {
-                Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at),
+                Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at, WRONG),
                 loaded => loaded?,
             }
         }
+        self.follow().await
+    }
+
+    /// Waits for news of all hosts, and takes them.
+    async fn follow(&mut self) -> Result<(), RedisFault> {
         let Some(began) = self.hosts.first().map(RelayedHost::now) else {
             return Ok(());
         };
-        let most = (MOST_AT_ONCE / self.hosts.len()).clamp(2, PAGE);
+        let most = self.page.of_each(self.hosts.len());
         let asked: Vec<_> = self.hosts.iter().map(|it| (&it.keys, it.last)).collect();
-        let found = self.lane.follow_hosts(&asked, most, BLOCK).await?;
+        let begun = Instant::now();
+        let found = match self.lane.follow_hosts(&asked, most, BLOCK).await {
+            Err(fault) if SLOW <= begun.elapsed() => {
+                self.page.halve();
+                return Err(fault);
+            }
+            found => found?,
+        };
         let connected = *self.connected.get_or_insert_with(Instant::now);
         let has_news = !found.is_empty();
         let full = self.take(found, most).await?;
@@ -146,6 +161,7 @@ impl LaneReader {
             if most <= entries.len() {
                 full.push(at);
             }
+            self.page.note(&entries);
             self.hosts[at].take(entries);
             self.hosts[at].note_end(marks.end);
         }
@@ -168,9 +184,19 @@ impl LaneReader {
         let about = self.lane.about(&self.hosts[at].keys).await?;
         self.hosts[at].learn(about);
         loop {
-            let host = &self.hosts[at];
-            let page = self.lane.page(&host.keys, host.last, PAGE).await?;
-            let is_last = page.len() < PAGE;
+            let (host, most) = (&self.hosts[at], self.page.of_one());
+            let begun = Instant::now();
+            let page = match self.lane.page(&host.keys, host.last, most).await {
+                Err(fault) if SLOW <= begun.elapsed() => {
+                    if !self.page.halve() {
+                        self.refuse(at, "a single message takes too long to arrive");
+                    }
+                    return Err(fault);
+                }
+                page => page?,
+            };
+            self.page.note(&page);
+            let is_last = page.len() < most;
             self.hosts[at].take(page);
             if is_last {
                 break;
@@ -182,33 +208,37 @@ impl LaneReader {
         Ok(())
     }
 
-    /// Gives up a host whose keys hold something else.
-    fn refuse(&mut self, at: usize) {
+    /// Gives up a host for this reason, until it gives another sign of life.
+    fn refuse(&mut self, at: usize, reason: &str) {
         let host = self.hosts.swap_remove(at);
         let what = format!("the keys of {}", host.name);
-        self.shared.status.skip(&what, "they hold something else");
+        self.shared.status.skip(&what, reason);
         if !host.is_loaded {
             self.shared.status.loaded();
         }
+        host.forget(true);
     }
 
     /// Gives up every host whose keys hold something else. Fails with `fault` if there is none.
     async fn refuse_wrong(&mut self, fault: RedisFault) -> Result<(), RedisFault> {
         let before = self.hosts.len();
         for at in (0..before).rev() {
-            let host = &self.hosts[at];
-            let read = match self.lane.page(&host.keys, host.last, 1).await {
-                Ok(_) => self.lane.marks(&[&host.keys]).await.map(drop),
-                Err(fault) => Err(fault),
-            };
-            match read {
-                Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at),
-                read => read?,
+            match self.look_into(at).await {
+                Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at, WRONG),
+                looked => looked?,
             }
         }
         if self.hosts.len() == before {
             return Err(fault);
         }
+        Ok(())
+    }
+
+    /// Fails if a key of a host holds something else.
+    async fn look_into(&mut self, at: usize) -> Result<(), RedisFault> {
+        let keys = [&self.hosts[at].keys];
+        self.lane.newest_entries(&keys).await?;
+        self.lane.marks(&keys).await?;
         Ok(())
     }
 
@@ -240,7 +270,7 @@ impl LaneReader {
             host.look_after(connected);
         }
         for at in gone.into_iter().rev() {
-            self.hosts.swap_remove(at).forget();
+            self.hosts.swap_remove(at).forget(false);
         }
         Ok(())
     }

@@ -23,6 +23,8 @@ pub struct RelayStatus {
     /// Hosts that were there at the start, and are not loaded yet.
     loading: AtomicUsize,
     is_ready: watch::Sender<bool>,
+    /// How often the registry was about to be read: the thread of all readers runs.
+    turns: AtomicU64,
     faults: Mutex<Faults>,
 }
 
@@ -32,6 +34,7 @@ struct Faults {
     by_lane: BTreeMap<usize, String>,
     is_told: bool,
     shortened: Option<Duration>,
+    still: Option<usize>,
 }
 
 /// Whether Redis can be read, and what came of it.
@@ -39,6 +42,8 @@ struct Faults {
 pub struct RelayState {
     /// Why it cannot be read.
     pub fault: Option<String>,
+    /// So many hosts ought to give signs of life, and none of them does.
+    pub still: Option<usize>,
     /// Hosts found.
     pub hosts: u64,
     /// Messages relayed.
@@ -60,6 +65,7 @@ impl RelayStatus {
             relayed: self.relayed.load(Ordering::Relaxed),
             skipped: self.skipped.load(Ordering::Relaxed),
             shortened: faults.shortened,
+            still: faults.still,
         }
     }
 
@@ -73,6 +79,22 @@ impl RelayStatus {
     /// Memory allows only so much to be kept; `None`: all that was asked for.
     pub fn keeps(&self, shortened: Option<Duration>) {
         lock(&self.faults).shortened = shortened;
+    }
+
+    /// Counts what the readers do at least every half minute, whether Redis answers or not.
+    #[must_use]
+    pub fn turns(&self) -> u64 {
+        self.turns.load(Ordering::Relaxed)
+    }
+
+    /// The registry is about to be read.
+    pub(super) fn turned(&self) {
+        self.turns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// None of so many hosts gives signs of life; `None`: one does.
+    pub(super) fn stands_still(&self, hosts: Option<usize>) {
+        lock(&self.faults).still = hosts;
     }
 
     /// So many hosts are there at the start.
