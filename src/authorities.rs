@@ -1,10 +1,10 @@
-//! The certificate authorities that this system trusts. Clients of servers and notifiers trust them too.
+//! The certificate authorities that this system trusts, and what clients of servers and databases check against them.
 
-mod pinned;
+mod verifier;
 
 use rustls::RootCertStore;
 
-pub use pinned::{Pinned, is_of_ca};
+pub use verifier::{CertificateVerifier, is_of_ca};
 
 /// The system's authorities, or those of the file that `SSL_CERT_FILE` names. Some of a system's certificates are
 /// always invalid; only usable ones are added.

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{CertificateError, ClientConfig};
@@ -13,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use crate::authorities::{self, Pinned, is_of_ca};
+use crate::authorities::{self, CertificateVerifier, is_of_ca};
 
 /// TLS as a client, with the certificates that it trusts. Cloning shares them.
 #[derive(Clone)]
@@ -85,14 +84,14 @@ impl ClientTls {
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|source| ClientTlsError::Unusable { source })?;
-        let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| ClientTlsError::Unusable {
+        let verifier = CertificateVerifier::new(roots, known, &provider).map_err(|error| {
+            ClientTlsError::Unusable {
                 source: rustls::Error::General(error.to_string()),
-            })?;
+            }
+        })?;
         let mut config = builder
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned { inner, known }))
+            .with_custom_certificate_verifier(Arc::new(verifier))
             .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Self(Arc::new(config)))

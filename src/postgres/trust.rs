@@ -3,20 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 
 use super::error::DatabaseError;
 use super::own_certificate::OwnCertificate;
 use super::parameters::{bad, usual_file};
 use super::ssl_mode::SslMode;
 use super::tls_versions::TlsVersions;
-use crate::authorities::{self, Pinned};
+use crate::authorities::{self, CertificateVerifier};
 
 /// The value of `sslrootcert` that means the system's authorities.
 pub(super) const OF_SYSTEM: &str = "system";
@@ -63,20 +59,15 @@ pub(super) fn tls(settings: &TlsSettings) -> Result<ClientConfig, DatabaseError>
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_protocol_versions(&settings.versions.of_rustls())
         .map_err(|error| unusable(&error))?;
-    let inner = match trusted(settings)? {
+    let verifier = match trusted(settings)? {
         Some((roots, known)) => {
-            let roots = Arc::new(roots);
-            let built =
-                WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build();
-            let inner = built.map_err(|error| unusable(&error))?;
-            Some(Pinned { inner, known })
+            CertificateVerifier::new(roots, known, &provider).map_err(|error| unusable(&error))?
         }
-        None => None,
+        None => CertificateVerifier::of_anybody(&provider),
     };
-    let verifier = Verifier {
-        inner,
-        checks_name: settings.mode == SslMode::VerifyFull,
-        provider,
+    let verifier = match settings.mode {
+        SslMode::VerifyFull => verifier,
+        _ => verifier.for_any_name(),
     };
     let builder = builder
         .dangerous()
@@ -92,8 +83,8 @@ pub(super) fn tls(settings: &TlsSettings) -> Result<ClientConfig, DatabaseError>
     }
 }
 
-/// The authorities to check against, and their certificates where a server may show one of them itself; `None` if nothing
-/// is checked. As in libpq, a file that is there is checked against in any mode, and `verify-…` needs one.
+/// The authorities to check against, and their certificates where a server may show one of them itself; `None` if
+/// nothing is checked. As in libpq, an existing file is checked against in any mode, and `verify-…` needs one.
 fn trusted(
     settings: &TlsSettings,
 ) -> Result<Option<(RootCertStore, Vec<CertificateDer<'static>>)>, DatabaseError> {
@@ -141,63 +132,4 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, DatabaseError> {
             "cannot be read as a private key in PEM",
         )
     })
-}
-
-/// Checks as much of a certificate as `sslmode` asks for.
-#[derive(Debug)]
-struct Verifier {
-    /// `None`: nothing is checked.
-    inner: Option<Pinned>,
-    checks_name: bool,
-    provider: Arc<rustls::crypto::CryptoProvider>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let Some(inner) = &self.inner else {
-            return Ok(ServerCertVerified::assertion());
-        };
-        let verified =
-            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match verified {
-            // The name is checked last, so everything else is right.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if !self.checks_name => Ok(ServerCertVerified::assertion()),
-            verified => verified,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, cert, dss, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, cert, dss, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
-    }
 }
