@@ -49,7 +49,7 @@ impl DatabaseAddress {
             ("host", &names),
             ("port", &ports),
         ] {
-            add(&mut parameters, key, value)?;
+            add(&mut parameters, key, decoded(value)?);
         }
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = (pair.split_once('='))
@@ -70,16 +70,10 @@ impl fmt::Display for DatabaseAddress {
 }
 
 /// Adds a parameter, unless it is empty.
-fn add(
-    parameters: &mut Vec<(String, String)>,
-    key: &str,
-    value: &str,
-) -> Result<(), DatabaseError> {
-    let value = decoded(value)?;
+fn add(parameters: &mut Vec<(String, String)>, key: &str, value: String) {
     if !value.is_empty() {
         parameters.push((key.to_owned(), value));
     }
-    Ok(())
 }
 
 fn add_from_query(
@@ -87,15 +81,18 @@ fn add_from_query(
     key: &str,
     value: &str,
 ) -> Result<(), DatabaseError> {
-    match (key, value) {
-        ("password", _) => Err(DatabaseError::PasswordInUrl),
-        // As JDBC has it; libpq accepts it too.
-        ("ssl", "true") => add(parameters, "sslmode", "require"),
-        _ if ParameterUse::check("the database's address", key, &decoded(value)?)? => {
-            add(parameters, key, value)
-        }
-        _ => Ok(()),
+    // Before the value is read: an error about it would repeat it.
+    if key == "password" {
+        return Err(DatabaseError::PasswordInUrl);
     }
+    let value = decoded(value)?;
+    if key == "ssl" && value == "true" {
+        // As JDBC has it; libpq accepts it too.
+        add(parameters, "sslmode", "require".into());
+    } else if ParameterUse::check("the database's address", key, &value)? {
+        add(parameters, key, value);
+    }
+    Ok(())
 }
 
 /// `text` with its `%20` and so on decoded.

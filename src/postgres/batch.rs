@@ -1,11 +1,12 @@
 //! What is written in one transaction.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::wanted::system_time;
 use crate::protocol::{HostName, StreamId};
 
 /// One message, as lines for the tables.
@@ -22,7 +23,7 @@ pub(super) struct BatchEntry {
     pub(super) events: Vec<u8>,
     /// The recording's columns from this message on, if they are new.
     pub(super) columns: Option<Vec<String>>,
-    /// Its room among those that wait.
+    /// The room that it takes among those that wait.
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
@@ -102,7 +103,7 @@ impl GrowingBatch {
                 columns,
             });
         }
-        let time = UNIX_EPOCH + Duration::from_millis(entry.time);
+        let time = system_time(entry.time);
         let ends = &mut self.ends;
         let key = (entry.host, entry.stream);
         if let Some(&at) = self.index.get(&key) {

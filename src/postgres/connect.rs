@@ -1,7 +1,5 @@
 //! Connecting to a database.
 
-use std::time::Duration;
-
 use tokio::time::timeout;
 use tokio_postgres::config::SslMode as WireMode;
 use tokio_postgres::error::SqlState;
@@ -75,7 +73,7 @@ impl Connector {
     /// When there is no connection, or the database refuses it.
     pub(super) async fn connect(&self) -> Result<Client, DatabaseError> {
         let mut absent = Vec::new();
-        for &wish in self.settings.wish.rounds() {
+        for wish in self.settings.wish.rounds() {
             for server in self.settings.in_order() {
                 match self.connect_to(server, wish).await {
                     Ok(client) => return Ok(client),
@@ -173,7 +171,7 @@ impl Connector {
             return Ok(work.await);
         };
         timeout(limit, work).await.map_err(|_| {
-            let limit = humantime::format_duration(Duration::from_secs(limit.as_secs()));
+            let limit = humantime::format_duration(limit);
             Obstacle::Absent(format!("no answer within {limit}"))
         })
     }
@@ -181,14 +179,14 @@ impl Connector {
 
 impl Obstacle {
     fn of(error: &tokio_postgres::Error) -> Self {
+        // It is starting or stopping, or full.
+        let passes = |code: &SqlState| {
+            *code == SqlState::CANNOT_CONNECT_NOW || code.code().starts_with("53")
+        };
         let reason = reason(error);
         match error.code() {
-            // It is starting or stopping.
-            Some(code) if *code == SqlState::CANNOT_CONNECT_NOW => Self::Absent(reason),
-            // Full, for the moment.
-            Some(code) if code.code().starts_with("53") => Self::Absent(reason),
-            Some(_) => Self::Refused(reason),
-            None => Self::Absent(reason),
+            Some(code) if !passes(code) => Self::Refused(reason),
+            _ => Self::Absent(reason),
         }
     }
 }

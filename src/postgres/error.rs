@@ -69,9 +69,9 @@ pub enum DatabaseError {
         /// Ours.
         known: i32,
     },
-    /// There is a table of that name, but none with our versions.
+    /// There is a table with one of our names, but none with our versions.
     #[error(
-        "{database} has a table {table} that metrics didn't make: name a schema of its own, with \
+        "{database} has a table {table} that metrics didn't make: choose another schema with \
          ?options=-csearch_path=SCHEMA in the address"
     )]
     NameTaken {

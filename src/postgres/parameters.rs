@@ -62,12 +62,12 @@ pub(super) enum ParameterUse {
     WithoutEffect,
     /// It asks for what we cannot do.
     BeyondUs,
-    /// libpq has none of that name.
+    /// We know no parameter of that name.
     Unknown,
 }
 
 impl ParameterUse {
-    /// That of `key` with `value`.
+    /// What `key` with `value` is.
     pub(super) fn of(key: &str, value: &str) -> Self {
         if KNOWN.iter().any(|(known, _)| *known == key) {
             return Self::Known;
@@ -120,10 +120,11 @@ pub(super) fn bad(key: &str, value: &str, why: &str) -> DatabaseError {
     DatabaseError::Address(format!("{key} of the database: '{}' {why}", shown(value)))
 }
 
-/// The whole number that a parameter has.
-pub(super) fn whole_number(key: &str, value: &str) -> Result<i64, DatabaseError> {
-    let parsed = value.trim().parse();
-    parsed.map_err(|_| bad(key, value, "is not a whole number"))
+/// The whole number that a parameter has. A negative one counts as 0, libpq's "as the system has it".
+pub(super) fn whole_number(key: &str, value: &str) -> Result<u64, DatabaseError> {
+    let parsed = value.trim().parse::<i64>();
+    let number = parsed.map_err(|_| bad(key, value, "is not a whole number"))?;
+    Ok(number.try_into().unwrap_or(0))
 }
 
 /// The home directory, where libpq looks for its files.

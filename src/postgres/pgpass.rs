@@ -13,8 +13,8 @@ pub(super) struct PasswordFile {
 }
 
 impl PasswordFile {
-    /// Reads the file at `named`, or the one in the home directory. Like libpq, we go on without one that isn't there, and
-    /// with a note in `notes` without one that cannot be used: the database may want no password.
+    /// Reads the file at `named`, or the one in the home directory. Like libpq, we go on if there is none, or if it cannot
+    /// be used, which goes into `notes`: the database may want no password.
     pub(super) fn read(named: Option<&str>, notes: &mut Vec<String>) -> Self {
         let Some(path) = named.map(PathBuf::from).or_else(default_file) else {
             return Self::default();
@@ -25,7 +25,7 @@ impl PasswordFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
             Err(error) => format!("it cannot be read: {error}"),
         };
-        notes.push(format!("'{}' is left out because {why}", path.display()));
+        notes.push(format!("'{}' is ignored: {why}", path.display()));
         Self::default()
     }
 

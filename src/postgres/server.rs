@@ -40,21 +40,18 @@ pub(super) fn places(
     let count = match (&hosts, &addresses) {
         (Some(hosts), Some(addresses)) if hosts.len() != addresses.len() => {
             let all = addresses.join(",");
-            return Err(bad(
-                "hostaddr",
-                &all,
-                "has another number of addresses than there are hosts",
-            ));
+            let why = "does not have exactly one address for each host";
+            return Err(bad("hostaddr", &all, why));
         }
         (Some(either), _) | (None, Some(either)) => either.len(),
         (None, None) => 1,
     };
     let ports = ports_of(ports.unwrap_or_default(), count)?;
-    let at =
-        |list: &Option<Vec<&str>>, nth: usize| list.as_ref().map_or("", |it| it[nth]).to_owned();
-    let place = |nth| place(at(&hosts, nth), &at(&addresses, nth));
-    (0..count)
-        .map(|nth| Ok((place(nth)?, ports[nth])))
+    let padded = |list: Option<Vec<_>>| list.unwrap_or_else(|| vec![""; count]);
+    let pairs = padded(hosts).into_iter().zip(padded(addresses));
+    pairs
+        .zip(ports)
+        .map(|((host, address), port)| Ok((place(host, address)?, port)))
         .collect()
 }
 
@@ -62,20 +59,20 @@ fn listed(list: &str) -> Vec<&str> {
     list.split(',').map(str::trim).collect()
 }
 
-fn place(host: String, address: &str) -> Result<Place, DatabaseError> {
+fn place(host: &str, address: &str) -> Result<Place, DatabaseError> {
     let parsed = (!address.is_empty()).then(|| address.parse::<IpAddr>());
     let address = parsed
         .transpose()
         .map_err(|_| bad("hostaddr", address, "is not an IP address"))?;
-    Ok(match (host.as_str(), address) {
+    Ok(match (host, address) {
         ("", None) => usual_place(),
         (name, Some(address)) if name.is_empty() || name.starts_with('/') => Place::Tcp {
             name: address.to_string(),
             address: Some(address),
         },
         (directory, None) if directory.starts_with('/') => Place::Socket(directory.into()),
-        (_, address) => Place::Tcp {
-            name: host,
+        (name, address) => Place::Tcp {
+            name: name.to_owned(),
             address,
         },
     })
@@ -92,12 +89,11 @@ fn ports_of(listed: &str, count: usize) -> Result<Vec<u16>, DatabaseError> {
     let ports: Vec<u16> = listed.split(',').map(parse).collect::<Result<_, _>>()?;
     match ports.len() {
         1 => Ok(vec![ports[0]; count]),
-        listed if listed == count => Ok(ports),
-        _ => Err(bad(
-            "port",
-            listed,
-            "has another number of ports than there are hosts",
-        )),
+        several if several == count => Ok(ports),
+        _ => {
+            let why = "is neither a single port nor one for each host";
+            Err(bad("port", listed, why))
+        }
     }
 }
 

@@ -39,15 +39,11 @@ impl FromStr for SessionWish {
 }
 
 impl SessionWish {
-    /// What to look for: first one, then another.
-    pub(super) fn rounds(self) -> &'static [Self] {
+    /// What to look for, in this order.
+    pub(super) fn rounds(self) -> Vec<Self> {
         match self {
-            Self::Any => &[Self::Any],
-            Self::ReadWrite => &[Self::ReadWrite],
-            Self::ReadOnly => &[Self::ReadOnly],
-            Self::Primary => &[Self::Primary],
-            Self::Standby => &[Self::Standby],
-            Self::PreferStandby => &[Self::Standby, Self::Any],
+            Self::PreferStandby => vec![Self::Standby, Self::Any],
+            wish => vec![wish],
         }
     }
 
@@ -70,7 +66,7 @@ impl SessionWish {
             _ => return None,
         };
         Some(format!(
-            "it {objection}, and target_session_attrs wants another"
+            "it {objection}, so target_session_attrs rules it out"
         ))
     }
 }

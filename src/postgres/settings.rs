@@ -188,12 +188,11 @@ fn config(values: &Values, user: &str, database: &str) -> Result<Config, Databas
     Ok(config)
 }
 
-/// How a connection whose other end is gone is noticed: unless told otherwise, within half a minute where the system can.
+/// How soon the loss of the other end is noticed: unless told otherwise, within half a minute where the system can.
 fn keep_alive(values: &Values, config: &mut Config) -> Result<(), DatabaseError> {
-    let number = |key: &str| -> Result<Option<u64>, DatabaseError> {
+    let number = |key: &str| {
         let number = values.get(key).map(|value| whole_number(key, value));
-        // libpq's "as the system has it".
-        Ok(number.transpose()?.map(|it| it.try_into().unwrap_or(0)))
+        number.transpose()
     };
     config.keepalives(number("keepalives")? != Some(0));
     config.keepalives_idle(Duration::from_secs(60));
@@ -219,9 +218,9 @@ fn timeout(seconds: Option<&str>) -> Result<Option<Duration>, DatabaseError> {
     let Some(text) = seconds else {
         return Ok(Some(CONNECT_TIMEOUT));
     };
-    let seconds = u64::try_from(whole_number("connect_timeout", text)?).unwrap_or(0);
     // Nobody waits for longer than a day.
-    let limit = Duration::from_secs(seconds.min(86_400));
+    let seconds = whole_number("connect_timeout", text)?.min(86_400);
+    let limit = Duration::from_secs(seconds);
     Ok((!limit.is_zero()).then(|| limit.max(LEAST_CONNECT_TIMEOUT)))
 }
 

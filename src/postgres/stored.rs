@@ -257,8 +257,8 @@ impl ValuePlaces {
         self.outside = outside.map(|(name, at)| (name.into(), at)).collect();
     }
 
-    /// A sample whose values are in the order of `columns`. Those without a column follow: what was stored as `extra`, and,
-    /// where a recorder with more columns stored the row, what it had in them.
+    /// A sample whose values are in the order of `columns`. Those without a column follow: what was stored as `extra`,
+    /// and what a recorder with more columns stored in them.
     fn sample(&self, row: &TableRow, columns: &Columns) -> Sample {
         let text = |at: usize| row.get::<_, Option<&str>>(at);
         let cell = |at: usize| row.get::<_, Option<f64>>(at);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::address::DatabaseAddress;
+use crate::millis::in_millis;
 use crate::protocol::HostName;
 
 /// A host whose rows a database has.
@@ -23,10 +24,10 @@ pub struct HostInDatabase {
 
 /// Milliseconds since the epoch.
 pub(super) fn millis(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    in_millis(time.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// The time of a number of milliseconds since the epoch.
 pub(super) fn system_time(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
