@@ -7,20 +7,33 @@ mod resumed;
 mod shared;
 mod timescale;
 
+use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::Path;
 
 use crate::harness::dice::Dice;
 use crate::harness::metrics::Metrics;
-use crate::harness::postgres::Postgres;
+use crate::harness::postgres::{Postgres, record_nothing};
 use crate::harness::recording::{plain, random};
 use crate::harness::rows::assert_same;
 
+/// A file with the recording `csv`, removed when it is dropped.
+fn file_of(csv: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(csv.as_bytes()).unwrap();
+    file
+}
+
+/// A replay as fast as can be, to one viewer.
+fn replay(from: impl AsRef<OsStr>) -> Metrics {
+    Metrics::replay([from]).args(["--speed", "max", "--wait", "1"])
+}
+
 /// Replays `csv` into the database.
 #[track_caller]
-fn store(csv: &Path, database: &str, flags: &[&str]) {
-    let replay = Metrics::replay([csv])
-        .args(["--speed", "max", "--wait", "1"])
-        .start();
+fn store(csv: &str, database: &str, flags: &[&str]) {
+    let file = file_of(csv);
+    let replay = replay(file.path()).start();
     let recorded = Metrics::record(replay.url())
         .args(["-o", database])
         .args(flags)
@@ -34,10 +47,7 @@ fn store(csv: &Path, database: &str, flags: &[&str]) {
 fn read_back(database: &str, flags: &[&str]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
-    let replay = Metrics::replay([database])
-        .args(["--speed", "max", "--wait", "1"])
-        .args(flags)
-        .start();
+    let replay = replay(database).args(flags).start();
     Metrics::record(replay.url())
         .arg("-o")
         .arg(&out)
@@ -47,16 +57,21 @@ fn read_back(database: &str, flags: &[&str]) -> String {
     std::fs::read_to_string(out).unwrap()
 }
 
+/// A server that has stored `csv`.
+#[track_caller]
+fn with_stored(csv: &str) -> Postgres {
+    let postgres = Postgres::start();
+    store(csv, &postgres.url(), &["--create"]);
+    postgres
+}
+
 #[test]
 fn what_went_in_comes_out_byte_for_byte() {
     let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
     for seed in 0..8 {
         let host = format!("host-{seed}");
         let recording = random(&mut Dice::seeded(seed), &host, 150);
-        let file = dir.path().join(&host);
-        std::fs::write(&file, &recording.csv).unwrap();
-        store(&file, &postgres.url(), &["--create"]);
+        store(&recording.csv, &postgres.url(), &["--create"]);
         let counted = |what: &str| {
             let counts = postgres.sql(&format!(
                 "SELECT (SELECT count(*) FROM metrics_sample WHERE host = '{host}'), \
@@ -76,7 +91,7 @@ fn what_went_in_comes_out_byte_for_byte() {
         postgres.sql(&format!(
             "DELETE FROM metrics_position WHERE host = '{host}'"
         ));
-        store(&file, &postgres.url(), &[]);
+        store(&recording.csv, &postgres.url(), &[]);
         counted("the second time");
         let back = read_back(&postgres.url(), &["--host", &host]);
         assert_same(&format!("seed {seed}"), &recording.csv, &back);
@@ -86,11 +101,8 @@ fn what_went_in_comes_out_byte_for_byte() {
 #[test]
 fn a_part_of_one_host_is_read() {
     let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
     for host in ["web-1", "web-2"] {
-        let file = dir.path().join(host);
-        std::fs::write(&file, plain(host, 100, 1000)).unwrap();
-        store(&file, &postgres.url(), &["--create"]);
+        store(&plain(host, 100, 1000), &postgres.url(), &["--create"]);
     }
     let whole = plain("web-2", 100, 1000);
     let lines: Vec<_> = whole.split_inclusive('\n').collect();
@@ -107,20 +119,17 @@ fn a_part_of_one_host_is_read() {
 
 #[test]
 fn queries_use_the_names_of_the_metrics() {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
     let csv = plain("web-1", 180, 1000)
         .replace(",top,extra", ",cpu:0,top,extra")
         .replace(",120.25,,", ",120.25,31.5,,");
-    std::fs::write(&file, &csv).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
+    let postgres = with_stored(&csv);
     let query = "SELECT time, cpu, activeUsers, instances FROM metrics_sample WHERE seq = 3";
     assert_eq!(
         postgres.sql(query),
         "2026-11-24 14:00:03+00|3|2|{\"cpu:0\": 31.5}\n"
     );
-    let query = "SELECT time, samples, round(cpu::numeric, 2), cpu_min, cpu_max, requestsPerSecond FROM metrics_minute ORDER BY time";
+    let query = "SELECT time, samples, round(cpu::numeric, 2), cpu_min, cpu_max, requestsPerSecond \
+                 FROM metrics_minute ORDER BY time";
     assert_eq!(
         postgres.sql(query),
         "2026-11-24 14:00:00+00|59|30.00|1|59|120.25\n\
@@ -134,25 +143,17 @@ fn queries_use_the_names_of_the_metrics() {
     );
 }
 
-/// A database into which a recording of 50 samples was stored, a directory, and the recording.
-fn with_fifty_samples() -> (Postgres, tempfile::TempDir, String) {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
-    let csv = plain("web-1", 50, 1000);
-    std::fs::write(&file, &csv).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
-    (postgres, dir, csv)
-}
-
 #[test]
 fn what_psql_copies_out_is_a_recording() {
-    let (postgres, dir, csv) = with_fifty_samples();
-    let replay = Metrics::replay(["-"]).args(["--speed", "max", "--wait", "1"]);
-    let mut replay = replay.spawn();
+    let csv = plain("web-1", 50, 1000);
+    let postgres = with_stored(&csv);
+    let mut replay = replay("-").spawn();
     let copied = postgres.sql(&documented("COPY ("));
-    std::io::Write::write_all(&mut replay.stdin().take().unwrap(), copied.as_bytes()).unwrap();
+    let mut stdin = replay.stdin().take().unwrap();
+    stdin.write_all(copied.as_bytes()).unwrap();
+    drop(stdin);
     let url = replay.stdout_lines(1).remove(0);
+    let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("out.csv");
     Metrics::record(&url).arg("-o").arg(&out).run().success();
     replay.wait().success();
@@ -162,7 +163,8 @@ fn what_psql_copies_out_is_a_recording() {
 
 #[test]
 fn a_later_version_adds_its_columns() {
-    let (postgres, _dir, csv) = with_fifty_samples();
+    let csv = plain("web-1", 50, 1000);
+    let postgres = with_stored(&csv);
     // As if an earlier version without these two had made the tables.
     postgres.sql(
         "DROP VIEW metrics_minute; DROP VIEW metrics_hour;
@@ -170,7 +172,7 @@ fn a_later_version_adds_its_columns() {
          UPDATE metrics_schema SET version = 0,
             columns = array_remove(array_remove(columns, 'viewers'), 'cpuThrottled')",
     );
-    let record = || Metrics::record("127.0.0.1:1").args(["--retries", "0", "-o", &postgres.url()]);
+    let record = || record_nothing(&postgres.url());
     let refused = record().run().code(1);
     refused
         .stderr_has("cpuThrottled, viewers")
@@ -178,8 +180,10 @@ fn a_later_version_adds_its_columns() {
     record().arg("--create").run().code(3);
     record().run().code(3);
     assert_eq!(
-        postgres
-            .sql("SELECT (SELECT count(viewers) FROM metrics_sample), (SELECT count(viewers_max) FROM metrics_minute)"),
+        postgres.sql(
+            "SELECT (SELECT count(viewers) FROM metrics_sample), \
+                  (SELECT count(viewers_max) FROM metrics_minute)"
+        ),
         "0|0\n"
     );
     assert_same("afterwards", &csv, &read_back(&postgres.url(), &[]));
@@ -211,10 +215,7 @@ const GENERATED: &str = "
 #[test]
 fn the_documented_queries_answer_their_questions() {
     let postgres = Postgres::start();
-    Metrics::record("127.0.0.1:1")
-        .args(["--retries", "0", "--create", "-o", &postgres.url()])
-        .run()
-        .code(3);
+    postgres.create_tables();
     postgres.sql(GENERATED);
     let busiest = postgres.sql(&format!(
         "SELECT host, (date_trunc('hour', now()) - time) / 10, cpu, samples FROM ({}) AS it",

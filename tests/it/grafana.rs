@@ -50,8 +50,7 @@ const ROWS: &str = "
 #[test]
 fn the_dashboard_of_the_database() {
     let postgres = Postgres::start();
-    let create = ["--retries", "0", "--create", "-o", &postgres.url()];
-    Metrics::record("127.0.0.1:1").args(create).run().code(3);
+    postgres.create_tables();
     postgres.sql(ROWS);
     let dashboard = dashboard("postgresql.json");
     let queries = all_of(&dashboard, "rawSql");

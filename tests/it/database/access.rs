@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use crate::harness::certificates::{Authority, Pair, Valid, sign_as_ca};
 use crate::harness::metrics::{Metrics, Output};
-use crate::harness::postgres::{Postgres, own};
+use crate::harness::postgres::{Postgres, own, record_nothing};
 use crate::harness::{PATIENCE, wait_for};
 
-/// A recorder whose server isn't there: status 3 names it once the database has accepted us.
 fn record(database: &str) -> Metrics {
-    Metrics::record("127.0.0.1:1").args(["--retries", "0", "--create", "-o", database])
+    record_nothing(database).arg("--create")
 }
 
+/// The server to record isn't there: status 3 names it once the database has accepted us.
 #[track_caller]
 fn accepted(output: Output) {
     output
@@ -21,23 +21,44 @@ fn accepted(output: Output) {
         .stderr_has("cannot connect to ws://127.0.0.1:1");
 }
 
-fn private(path: &Path, text: &str) {
-    std::fs::write(path, text).unwrap();
-    std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)).unwrap();
+#[track_caller]
+fn set_mode(path: &Path, mode: u32) {
+    std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
-#[test]
-fn passwords_and_services() {
-    let postgres = Postgres::start();
-    postgres.sql("CREATE ROLE ann LOGIN SUPERUSER PASSWORD 's3cret'");
+/// Writes a file that nobody else may read.
+#[track_caller]
+pub(super) fn private(path: &Path, text: &str) {
+    std::fs::write(path, text).unwrap();
+    set_mode(path, 0o600);
+}
+
+/// Makes the server ask for passwords, and adds the user `ann` with one. Returns the address for her.
+#[track_caller]
+pub(super) fn ask_for_passwords(postgres: &Postgres, password: &str) -> String {
+    postgres.sql(&format!(
+        "CREATE ROLE ann LOGIN SUPERUSER PASSWORD '{password}'"
+    ));
     postgres.allow("local all metrics trust\nlocal all all scram-sha-256\n");
     let url = postgres.url_of("ann", "metrics");
-    let is_asked = || record(&url).run().stderr.contains("password missing");
+    let is_asked = || {
+        record_nothing(&url)
+            .run()
+            .stderr
+            .contains("password missing")
+    };
     wait_for(
         PATIENCE,
         || is_asked().then_some(()),
         || "no password is asked for".into(),
     );
+    url
+}
+
+#[test]
+fn passwords_and_services() {
+    let postgres = Postgres::start();
+    let url = ask_for_passwords(&postgres, "s3cret");
     let dir = tempfile::tempdir().unwrap();
     let socket = postgres.directory().display().to_string();
     let (passwords, services) = (dir.path().join("pgpass"), dir.path().join("services"));
@@ -77,12 +98,20 @@ fn passwords_and_services() {
             .env("PGPASSFILE", &passwords)
             .run(),
     );
+}
 
+#[test]
+fn a_password_that_is_wrong_or_cannot_be_read() {
+    let postgres = Postgres::start();
+    let url = ask_for_passwords(&postgres, "s3cret");
+    let dir = tempfile::tempdir().unwrap();
+    let passwords = dir.path().join("pgpass");
+    private(&passwords, "*:*:*:*:s3cret\n");
     let wrong = record(&url).env("PGPASSWORD", "wrong").run().code(3);
     wrong
         .stderr_has("password authentication failed")
         .stderr_lacks("s3cret");
-    std::fs::set_permissions(&passwords, PermissionsExt::from_mode(0o644)).unwrap();
+    set_mode(&passwords, 0o644);
     let open = record(&url).env("PGPASSFILE", &passwords).run().code(3);
     open.stderr_has("chmod 0600").stderr_lacks("s3cret");
     // Where no password is wanted, one that cannot be read is no reason to stop.
@@ -94,35 +123,28 @@ fn passwords_and_services() {
 fn what_cannot_be_honoured_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let services = dir.path().join("services");
-    let refused = |service: &str, name: &str, value: &str, text: &str| {
-        std::fs::write(&services, format!("[db]\nhost=/nowhere\n{service}\n")).unwrap();
-        let run = record("postgres://?service=db").env("PGSERVICEFILE", &services);
-        run.env(name, value).run().code(2).stderr_has(text);
+    let in_service = |line: &str| {
+        std::fs::write(&services, format!("[db]\nhost=/nowhere\n{line}\n")).unwrap();
+        record("postgres://?service=db").env("PGSERVICEFILE", &services)
     };
-    refused("sslcrl=/x", "LANG", "C", "in the service 'db', 'sslcrl'");
-    refused("colour=red", "LANG", "C", "in the service 'db', 'colour'");
-    refused("port=5432", "PGSSLCRL", "/x", "PGSSLCRL");
-    refused("port=0", "LANG", "C", "'0' is not a port");
-    refused(
-        "port=5432",
-        "PGREQUIREAUTH",
-        "scram-sha-256",
-        "PGREQUIREAUTH",
-    );
-    refused("port=5432", "PGGSSENCMODE", "require", "PGGSSENCMODE");
-    refused("port=5432", "PGCHANNELBINDING", "maybe", "channel_binding");
-    refused(
-        "port=5432",
-        "PGTARGETSESSIONATTRS",
-        "maybe",
-        "target_session_attrs",
-    );
-    refused(
-        "port=5432",
-        "PGSSLMAXPROTOCOLVERSION",
-        "TLSv1.1",
-        "leaves no version",
-    );
+    for (line, text) in [
+        ("sslcrl=/x", "in the service 'db', 'sslcrl'"),
+        ("colour=red", "in the service 'db', 'colour'"),
+        ("port=0", "'0' is not a port"),
+    ] {
+        in_service(line).run().code(2).stderr_has(text);
+    }
+    for (name, value, text) in [
+        ("PGSSLCRL", "/x", "PGSSLCRL"),
+        ("PGREQUIREAUTH", "scram-sha-256", "PGREQUIREAUTH"),
+        ("PGGSSENCMODE", "require", "PGGSSENCMODE"),
+        ("PGCHANNELBINDING", "maybe", "channel_binding"),
+        ("PGTARGETSESSIONATTRS", "maybe", "target_session_attrs"),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1.1", "leaves no version"),
+    ] {
+        let record = in_service("port=5432").env(name, value);
+        record.run().code(2).stderr_has(text);
+    }
 }
 
 #[test]
@@ -168,6 +190,27 @@ fn several_servers_and_those_that_will_not_do() {
     record(&wrong).run().code(3).stderr_has("createdb");
 }
 
+/// A server with TLS and this certificate, whose files it can read.
+#[track_caller]
+fn with_tls(pair: Pair, settings: &[&str]) -> Postgres {
+    let folder = pair.cert.parent().unwrap();
+    set_mode(&pair.key, 0o600);
+    for path in [folder, &pair.cert, &pair.key] {
+        own(path);
+    }
+    let files = [
+        format!("ssl_cert_file={}", pair.cert.display()),
+        format!("ssl_key_file={}", pair.key.display()),
+    ];
+    let files = files.iter().map(String::as_str);
+    let all: Vec<_> = ["ssl=on"]
+        .into_iter()
+        .chain(files)
+        .chain(settings.iter().copied())
+        .collect();
+    Postgres::on_tcp(&all)
+}
+
 /// A server with TLS, whose certificate is for db.example, and files of authorities.
 struct Encrypted {
     dir: tempfile::TempDir,
@@ -186,16 +229,7 @@ impl Encrypted {
         let other = dir.path().join("other");
         std::fs::create_dir(&other).unwrap();
         let other = theirs.write(&other);
-        let pair = ours.sign(dir.path(), &["db.example"], Valid::Now);
-        std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o600)).unwrap();
-        for path in [dir.path(), &pair.cert, &pair.key] {
-            own(path);
-        }
-        let postgres = Postgres::on_tcp(&[
-            "ssl=on",
-            &format!("ssl_cert_file={}", pair.cert.display()),
-            &format!("ssl_key_file={}", pair.key.display()),
-        ]);
+        let postgres = with_tls(ours.sign(dir.path(), &["db.example"], Valid::Now), &[]);
         Self {
             dir,
             postgres,
@@ -292,26 +326,12 @@ fn a_server_that_takes_one_kind_of_connection_gets_it_if_the_mode_allows() {
     }
 }
 
-/// The files of a server's certificate, which the server can read.
-fn given(pair: Pair) -> [String; 3] {
-    for path in [pair.cert.parent().unwrap(), &pair.cert, &pair.key] {
-        own(path);
-    }
-    std::fs::set_permissions(&pair.key, PermissionsExt::from_mode(0o600)).unwrap();
-    [
-        "ssl=on".into(),
-        format!("ssl_cert_file={}", pair.cert.display()),
-        format!("ssl_key_file={}", pair.key.display()),
-    ]
-}
-
 #[test]
 fn a_server_whose_certificate_is_its_own_authority() {
     let dir = tempfile::tempdir().unwrap();
     let pair = sign_as_ca(dir.path(), &["db.example"], Valid::Now);
     let cert = pair.cert.display().to_string();
-    let settings = given(pair);
-    let postgres = Postgres::on_tcp(&settings.each_ref().map(String::as_str));
+    let postgres = with_tls(pair, &[]);
     let port = postgres.port();
     let try_with = |host: &str, mode: &str| {
         let parameters = format!("hostaddr=127.0.0.1&sslmode={mode}&sslrootcert={cert}");
@@ -333,12 +353,8 @@ fn our_own_certificate_and_channel_binding() {
     let authority = Authority::new();
     let root = authority.write(dir.path());
     own(&root);
-    let settings = given(authority.sign(dir.path(), &["127.0.0.1"], Valid::Now));
-    let root = format!("ssl_ca_file={}", root.display());
-    let settings: Vec<_> = (settings.iter().map(String::as_str))
-        .chain([root.as_str()])
-        .collect();
-    let postgres = Postgres::on_tcp(&settings);
+    let pair = authority.sign(dir.path(), &["127.0.0.1"], Valid::Now);
+    let postgres = with_tls(pair, &[&format!("ssl_ca_file={}", root.display())]);
     let port = postgres.port();
     let try_with = |user: &str, parameters: &str| {
         record(&format!(
@@ -366,9 +382,9 @@ fn our_own_certificate_and_channel_binding() {
     std::fs::copy(&ours.cert, &cert).unwrap();
     try_with("metrics", "").code(2).stderr_has("has no key");
     std::fs::copy(&ours.key, &key).unwrap();
-    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o644)).unwrap();
+    set_mode(&key, 0o644);
     try_with("metrics", "").code(2).stderr_has("chmod 0600");
-    std::fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    set_mode(&key, 0o600);
     accepted(try_with("metrics", ""));
     try_with("metrics", "sslcertmode=disable")
         .code(3)

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::resumed::{create_tables, recorder, wait_for_stored};
-use super::{read_back, store};
-use crate::harness::metrics::{Metrics, Running};
-use crate::harness::postgres::{Postgres, as_user, own};
+use super::access::{ask_for_passwords, private};
+use super::resumed::{recorder, stop, wait_for_stored};
+use super::{file_of, read_back, replay, store};
+use crate::harness::metrics::{Metrics, Output, Running};
+use crate::harness::postgres::{Postgres, as_user, own, record_nothing};
 use crate::harness::recording::plain;
 use crate::harness::rows::assert_same;
 use crate::harness::{PATIENCE, wait_for};
@@ -110,6 +111,18 @@ fn limit(postgres: &Postgres, bytes: &str) {
     assert!(limited.unwrap().success());
 }
 
+/// The only line of what it said that contains `text`.
+#[track_caller]
+fn only_line<'a>(output: &'a Output, text: &str) -> &'a str {
+    let lines: Vec<_> = output
+        .stderr
+        .lines()
+        .filter(|it| it.contains(text))
+        .collect();
+    assert_eq!(lines.len(), 1, "lines with '{text}': {}", output.story());
+    lines[0]
+}
+
 #[test]
 fn a_disk_that_is_really_full() {
     let dir = tempfile::tempdir().unwrap();
@@ -117,35 +130,19 @@ fn a_disk_that_is_really_full() {
     let disk = SmallDisk::at(&dir.path().join("disk"));
     let postgres = Postgres::start();
     disk.hold(&postgres);
-    create_tables(&postgres);
+    postgres.create_tables();
     let csv = plain("web-1", 12_000, 1000);
-    let file = dir.path().join("r.csv");
-    std::fs::write(&file, &csv).unwrap();
+    let file = file_of(&csv);
     disk.fill(&postgres);
-    let replay = Metrics::replay([&file])
-        .args(["--speed", "max", "--wait", "1"])
-        .start();
+    let replay = replay(file.path()).start();
     let running = recorder(replay.url(), &postgres);
     running.wait_for_stderr(&format!("({}); rows wait until it takes them", disk.code()));
     // It is tried again, and still full.
     std::thread::sleep(Duration::from_secs(1));
     disk.make_room(&postgres);
-    let output = running.wait().success();
-    let lines: Vec<_> = output
-        .stderr
-        .lines()
-        .filter(|it| it.contains(disk.code()))
-        .collect();
-    assert!(
-        lines.len() == 1 && lines[0].contains("could not extend file"),
-        "{}",
-        output.story()
-    );
-    assert!(
-        output.stderr.contains("none was lost"),
-        "{}",
-        output.story()
-    );
+    let output = running.wait().success().stderr_has("none was lost");
+    let said = only_line(&output, disk.code());
+    assert!(said.contains("could not extend file"), "{said}");
     replay.wait().success();
     assert_same("afterwards", &csv, &read_back(&postgres.url(), &[]));
     drop(postgres);
@@ -154,15 +151,11 @@ fn a_disk_that_is_really_full() {
 #[test]
 fn a_password_that_is_replaced_meanwhile() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
-    postgres.sql("CREATE ROLE ann LOGIN SUPERUSER PASSWORD 'first'");
-    postgres.allow("local all metrics trust\nlocal all all scram-sha-256\n");
+    postgres.create_tables();
+    ask_for_passwords(&postgres, "first");
     let dir = tempfile::tempdir().unwrap();
     let passwords = dir.path().join("pgpass");
-    let write = |password: &str| {
-        std::fs::write(&passwords, format!("*:*:*:*:{password}\n")).unwrap();
-        std::fs::set_permissions(&passwords, PermissionsExt::from_mode(0o600)).unwrap();
-    };
+    let write = |password: &str| private(&passwords, &format!("*:*:*:*:{password}\n"));
     write("first");
     let serve = Metrics::serve().start();
     let running = Metrics::record(serve.url())
@@ -175,14 +168,13 @@ fn a_password_that_is_replaced_meanwhile() {
     running.wait_for_stderr("rows wait until it takes them");
     write("second");
     running.wait_for_stderr("none was lost");
-    running.signal(Signal::INT);
-    running.wait().success();
+    stop(running);
 }
 
 #[test]
 fn a_database_that_does_not_answer_holds_up_the_end_for_a_while_only() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
+    postgres.create_tables();
     let serve = Metrics::serve().start();
     let running = recorder(serve.url(), &postgres);
     wait_for_stored(&postgres, 2);
@@ -201,9 +193,7 @@ fn a_database_that_does_not_answer_holds_up_the_end_for_a_while_only() {
 
 /// A replay of `rows` rows of the database, paced so that it is still in the middle of them.
 fn in_the_middle(postgres: &Postgres, dir: &Path, rows: u64) -> (Running, Running, PathBuf) {
-    let file = dir.join("r.csv");
-    std::fs::write(&file, plain("web-1", rows, 1000)).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
+    store(&plain("web-1", rows, 1000), &postgres.url(), &["--create"]);
     let replay = Metrics::replay([postgres.url()])
         .args(["--speed", "1000", "--wait", "1"])
         .start();
@@ -228,24 +218,13 @@ fn a_database_that_goes_away_in_the_middle_of_a_replay() {
     let (replay, record, out) = in_the_middle(&postgres, dir.path(), 40_000);
     postgres.kill9();
     let output = replay.wait().code(1);
-    let lines: Vec<_> = output
-        .stderr
-        .lines()
-        .filter(|it| it.contains("postgres://"))
-        .collect();
-    assert!(
-        lines.len() == 1 && lines[0].contains("connection"),
-        "{}",
-        output.story()
-    );
+    let said = only_line(&output, "postgres://");
+    assert!(said.contains("connection"), "{said}");
     // The viewers aren't told that it is over.
     record.signal(Signal::INT);
-    let record = record.wait();
-    assert!(!record.stderr.contains("panicked"), "{}", record.story());
-    let (got, whole) = (
-        std::fs::read_to_string(out).unwrap(),
-        plain("web-1", 40_000, 1000),
-    );
+    record.wait().stderr_lacks("panicked");
+    let got = std::fs::read_to_string(out).unwrap();
+    let whole = plain("web-1", 40_000, 1000);
     assert!(whole.starts_with(&got) && got.len() < whole.len());
 }
 
@@ -263,18 +242,14 @@ fn a_replay_outlasts_a_limit_on_idle_transactions() {
 #[test]
 fn large_rows_wait_in_bounded_memory() {
     let mut postgres = Postgres::start();
-    create_tables(&postgres);
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
+    postgres.create_tables();
     let top = format!(
         r#","[{{""pid"":1,""name"":""{}"",""cpu"":1,""memory"":2}}]","#,
         "x".repeat(60_000)
     );
     let csv = plain("web-1", 600, 1000).replace(",,\n", &(top + "\n"));
-    std::fs::write(&file, csv).unwrap();
-    let replay = Metrics::replay([&file])
-        .args(["--speed", "max", "--wait", "1"])
-        .start();
+    let file = file_of(&csv);
+    let replay = replay(file.path()).start();
     let running = recorder(replay.url(), &postgres);
     wait_for_stored(&postgres, 1);
     postgres.stop();
@@ -291,8 +266,8 @@ fn large_rows_wait_in_bounded_memory() {
 #[test]
 fn a_server_that_takes_no_writes_is_named() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
+    postgres.create_tables();
     postgres.sql("ALTER DATABASE metrics SET default_transaction_read_only = on");
-    let record = Metrics::record("127.0.0.1:1").args(["--retries", "0", "-o", &postgres.url()]);
-    record.run().code(1).stderr_has("(25006): name the primary");
+    let output = record_nothing(&postgres.url()).run().code(1);
+    output.stderr_has("(25006): name the primary");
 }

@@ -1,25 +1,16 @@
 //! What cannot be used is said in one line, before anything else happens.
 
 use crate::harness::metrics::{Metrics, Output};
-use crate::harness::postgres::Postgres;
-
-/// A recorder whose server isn't there: it gets no further than the database.
-fn record(database: &str) -> Metrics {
-    Metrics::record("127.0.0.1:1").args(["--retries", "0", "-o", database])
-}
+use crate::harness::postgres::{Postgres, record_nothing};
 
 /// Checks the status, that it is one line, and what is in it.
 #[track_caller]
 fn says(output: Output, code: i32, texts: &[&str]) {
     let output = output.code(code);
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.story());
-    for text in texts {
-        assert!(
-            output.stderr.contains(text),
-            "no '{text}' in {}",
-            output.story()
-        );
-    }
+    texts
+        .iter()
+        .fold(output, |output, text| output.stderr_has(text));
 }
 
 #[test]
@@ -27,12 +18,12 @@ fn tables_that_cannot_be_used() {
     let postgres = Postgres::start();
     let url = postgres.url();
     says(
-        record(&url).run(),
+        record_nothing(&url).run(),
         1,
         &[&url, "has no tables for metrics: add --create"],
     );
     says(Metrics::replay([&url]).run(), 1, &["has no recording"]);
-    record(&url)
+    record_nothing(&url)
         .arg("--create")
         .run()
         .code(3)
@@ -45,8 +36,8 @@ fn tables_that_cannot_be_used() {
 
     postgres.sql("UPDATE metrics_schema SET version = 99");
     for run in [
-        record(&url),
-        record(&url).arg("--create"),
+        record_nothing(&url),
+        record_nothing(&url).arg("--create"),
         Metrics::replay([&url]),
     ] {
         says(run.run(), 1, &["have version 99", "use a newer metrics"]);
@@ -56,7 +47,7 @@ fn tables_that_cannot_be_used() {
     postgres.sql("CREATE ROLE reader LOGIN");
     let as_reader = postgres.url_of("reader", "metrics");
     says(
-        record(&as_reader).run(),
+        record_nothing(&as_reader).run(),
         1,
         &["permission denied for table metrics_", "(42501)", "grant"],
     );
@@ -64,7 +55,7 @@ fn tables_that_cannot_be_used() {
     postgres.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
     let latin = postgres.url_of("metrics", "latin");
     says(
-        record(&latin).arg("--create").run(),
+        record_nothing(&latin).arg("--create").run(),
         1,
         &["LATIN1", "ENCODING 'UTF8'"],
     );
@@ -75,13 +66,13 @@ fn a_database_that_cannot_be_reached() {
     let postgres = Postgres::start();
     let none = postgres.url_of("metrics", "none");
     says(
-        record(&none).run(),
+        record_nothing(&none).run(),
         3,
         &[&none, "does not exist", "createdb"],
     );
     let nowhere = "postgres://metrics@127.0.0.1:1/metrics";
     says(
-        record(nowhere).run(),
+        record_nothing(nowhere).run(),
         3,
         &["cannot connect to", nowhere, "connection refused"],
     );
@@ -96,8 +87,7 @@ fn a_database_that_cannot_be_reached() {
 fn flags_that_do_not_fit() {
     let refused = |args: &[&str], text: &str| {
         let output = Metrics::new().args(args).run();
-        assert!(!output.stderr.contains("s3cret"), "{}", output.story());
-        says(output, 2, &[text]);
+        says(output.stderr_lacks("s3cret"), 2, &[text]);
     };
     let db = "postgres://127.0.0.1:1/m";
     refused(

@@ -1,11 +1,10 @@
 //! Whatever is killed, nothing is lost and nothing is stored twice.
 
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::read_back;
+use super::{file_of, read_back, replay};
 use crate::harness::dice::Dice;
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::postgres::Postgres;
@@ -25,7 +24,7 @@ pub(super) fn recorder(url: &str, postgres: &Postgres) -> Running {
 }
 
 #[track_caller]
-fn stop(recorder: Running) {
+pub(super) fn stop(recorder: Running) {
     recorder.signal(Signal::INT);
     recorder.wait().success();
 }
@@ -47,23 +46,41 @@ pub(super) fn wait_for_stored(postgres: &Postgres, rows: u64) {
     );
 }
 
-#[track_caller]
-pub(super) fn create_tables(postgres: &Postgres) {
-    let create = ["--retries", "0", "--create", "-o", &postgres.url()];
-    Metrics::record("127.0.0.1:1").args(create).run().code(3);
+/// A recorder that knows nothing of the database: what it writes to a file is what the database must have.
+pub(super) struct IndependentRecorder {
+    dir: tempfile::TempDir,
+    running: Running,
+}
+
+impl IndependentRecorder {
+    pub(super) fn of(url: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let running = Metrics::record(url)
+            .args(["--since", "1h", "-o"])
+            .arg(dir.path().join("beside.csv"))
+            .spawn();
+        Self { dir, running }
+    }
+
+    /// Ends it. The database has the rows that it wrote so far, and no others.
+    #[track_caller]
+    pub(super) fn assert_same_as(self, postgres: &Postgres) {
+        let rows = usize::try_from(stored(postgres)).unwrap();
+        let file = self.dir.path().join("beside.csv");
+        wait_for_rows(&file, rows);
+        stop(self.running);
+        let whole = std::fs::read_to_string(file).unwrap();
+        let expected: String = whole.split_inclusive('\n').take(rows + 1).collect();
+        assert_same("the database", &expected, &read_back(&postgres.url(), &[]));
+    }
 }
 
 #[test]
 fn kills_of_the_recorder_and_the_database_at_random_moments() {
     let mut postgres = Postgres::start();
-    create_tables(&postgres);
-    let dir = tempfile::tempdir().unwrap();
-    let beside = dir.path().join("beside.csv");
+    postgres.create_tables();
     let serve = Metrics::serve().start();
-    let independent = Metrics::record(serve.url())
-        .args(["--since", "1h", "-o"])
-        .arg(&beside)
-        .spawn();
+    let independent = IndependentRecorder::of(serve.url());
     let mut dice = Dice::seeded(17);
     let mut running = recorder(serve.url(), &postgres);
     for kill in 0..2 * kills() {
@@ -84,32 +101,17 @@ fn kills_of_the_recorder_and_the_database_at_random_moments() {
     let had = stored(&postgres);
     wait_for_stored(&postgres, had + 2);
     stop(running);
-    let stored = stored(&postgres) as usize;
-    wait_for_rows(&beside, stored);
-    stop(independent);
-    assert_equal_so_far(&postgres, &beside, stored);
-}
-
-/// The database has the first `rows` rows of the file, and no others.
-#[track_caller]
-fn assert_equal_so_far(postgres: &Postgres, file: &Path, rows: usize) {
-    let whole = std::fs::read_to_string(file).unwrap();
-    let expected: String = whole.split_inclusive('\n').take(rows + 1).collect();
-    assert_same("the database", &expected, &read_back(&postgres.url(), &[]));
+    independent.assert_same_as(&postgres);
 }
 
 #[test]
 fn a_database_that_is_down_costs_nothing() {
     let mut postgres = Postgres::start();
-    create_tables(&postgres);
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
+    postgres.create_tables();
     // More than may wait, so that the recorder stops reading meanwhile.
     let recording = random(&mut Dice::seeded(5), "web-1", 6000);
-    std::fs::write(&file, &recording.csv).unwrap();
-    let replay = Metrics::replay([&file])
-        .args(["--speed", "max", "--wait", "1"])
-        .start();
+    let file = file_of(&recording.csv);
+    let replay = replay(file.path()).start();
     let running = recorder(replay.url(), &postgres);
     wait_for_stored(&postgres, 1);
     postgres.stop();
@@ -123,11 +125,7 @@ fn a_database_that_is_down_costs_nothing() {
         "{}",
         output.story()
     );
-    assert!(
-        output.stderr.contains("none was lost"),
-        "{}",
-        output.story()
-    );
+    output.stderr_has("none was lost");
     replay.wait().success();
     assert_same(
         "afterwards",
@@ -140,7 +138,7 @@ fn a_database_that_is_down_costs_nothing() {
 #[test]
 fn a_full_disk_and_other_errors_that_pass() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
+    postgres.create_tables();
     postgres.sql(
         "CREATE TABLE fault (code text, message text);
          CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ DECLARE it fault; BEGIN
@@ -165,14 +163,10 @@ fn a_full_disk_and_other_errors_that_pass() {
     .into_iter()
     .enumerate()
     {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("r.csv");
         let csv = plain(&format!("host-{nth}"), 50, 1000);
-        std::fs::write(&file, &csv).unwrap();
+        let file = file_of(&csv);
         postgres.sql(&format!("INSERT INTO fault VALUES ('{code}', '{message}')"));
-        let replay = Metrics::replay([&file])
-            .args(["--speed", "max", "--wait", "1"])
-            .start();
+        let replay = replay(file.path()).start();
         let running = recorder(replay.url(), &postgres);
         running.wait_for_stderr(&format!(
             "{message} ({code}); rows wait until it takes them"
@@ -191,7 +185,7 @@ fn a_full_disk_and_other_errors_that_pass() {
 #[test]
 fn rights_that_are_taken_away_end_it_and_it_can_be_continued() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
+    postgres.create_tables();
     postgres.sql(
         "CREATE ROLE writer LOGIN;
          GRANT SELECT, INSERT, UPDATE ON metrics_schema, metrics_sample, metrics_event, metrics_header, metrics_position
@@ -218,21 +212,18 @@ fn rights_that_are_taken_away_end_it_and_it_can_be_continued() {
     let running = record().spawn();
     wait_for_stored(&postgres, had + 3);
     stop(running);
-    let holes = "SELECT count(*) FROM (SELECT seq - lag(seq) OVER (ORDER BY seq) AS step FROM metrics_sample) s WHERE step <> 1";
+    let holes = "SELECT count(*) FROM (SELECT seq - lag(seq) OVER (ORDER BY seq) AS step FROM metrics_sample) s \
+                 WHERE step <> 1";
     assert_eq!(postgres.sql(holes), "0\n");
 }
 
 #[test]
 fn a_connection_that_is_lost_in_the_middle_of_a_copy() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
+    postgres.create_tables();
     let recording = random(&mut Dice::seeded(23), "web-1", 9000);
-    std::fs::write(&file, &recording.csv).unwrap();
-    let replay = Metrics::replay([&file])
-        .args(["--speed", "max", "--wait", "1"])
-        .start();
+    let file = file_of(&recording.csv);
+    let replay = replay(file.path()).start();
     std::thread::scope(|scope| {
         let killer = scope.spawn(|| {
             postgres.sql(
@@ -246,11 +237,7 @@ fn a_connection_that_is_lost_in_the_middle_of_a_copy() {
             )
         });
         let output = recorder(replay.url(), &postgres).wait().success();
-        assert!(
-            output.stderr.contains("none was lost"),
-            "{}",
-            output.story()
-        );
+        output.stderr_has("none was lost");
         killer.join().unwrap();
     });
     replay.wait().success();

@@ -1,47 +1,29 @@
 //! What others do to the same database: other recorders, other programs, and people who delete old rows.
 
-use rustix::process::Signal;
-
-use super::resumed::{create_tables, recorder, stored, wait_for_stored};
-use super::{read_back, store};
-use crate::harness::metrics::{Metrics, wait_for_rows};
-use crate::harness::postgres::Postgres;
+use super::resumed::{IndependentRecorder, recorder, stop, wait_for_stored};
+use super::{file_of, read_back, with_stored};
+use crate::harness::metrics::Metrics;
+use crate::harness::postgres::{Postgres, record_nothing};
 use crate::harness::recording::plain;
 use crate::harness::rows::assert_same;
 
 #[test]
 fn two_recorders_at_once_store_each_row_once() {
     let postgres = Postgres::start();
-    create_tables(&postgres);
-    let dir = tempfile::tempdir().unwrap();
-    let beside = dir.path().join("beside.csv");
+    postgres.create_tables();
     let serve = Metrics::serve().start();
-    let independent = Metrics::record(serve.url())
-        .args(["--since", "1h", "-o"])
-        .arg(&beside)
-        .spawn();
+    let independent = IndependentRecorder::of(serve.url());
     let both = [(); 2].map(|()| recorder(serve.url(), &postgres));
     wait_for_stored(&postgres, 20);
-    for running in both {
-        running.signal(Signal::INT);
-        running.wait().success();
-    }
-    let rows = usize::try_from(stored(&postgres)).unwrap();
-    wait_for_rows(&beside, rows);
-    independent.signal(Signal::INT);
-    independent.wait().success();
-    let whole = std::fs::read_to_string(&beside).unwrap();
-    let expected: String = whole.split_inclusive('\n').take(rows + 1).collect();
-    assert_same("the database", &expected, &read_back(&postgres.url(), &[]));
+    both.into_iter().for_each(stop);
+    independent.assert_same_as(&postgres);
 }
 
 #[test]
 fn several_create_the_tables_at_once() {
     let postgres = Postgres::start();
-    let create = ["--retries", "0", "--create", "-o", &postgres.url()];
-    let started: Vec<_> = (0..6)
-        .map(|_| Metrics::record("127.0.0.1:1").args(create).spawn())
-        .collect();
+    let create = || record_nothing(&postgres.url()).arg("--create");
+    let started = [(); 6].map(|()| create().spawn());
     for running in started {
         running.wait().code(3).stderr_has("127.0.0.1:1");
     }
@@ -52,10 +34,7 @@ fn several_create_the_tables_at_once() {
 fn tables_of_another_program_are_left_alone() {
     let postgres = Postgres::start();
     postgres.sql("CREATE TABLE metrics_sample (id integer); CREATE SCHEMA ours");
-    let record = |url: &str| {
-        let create = ["--retries", "0", "--create", "-o", url];
-        Metrics::record("127.0.0.1:1").args(create).run()
-    };
+    let record = |url: &str| record_nothing(url).arg("--create").run();
     record(&postgres.url())
         .code(1)
         .stderr_has("has a table metrics_sample that metrics didn't make")
@@ -78,14 +57,10 @@ fn tables_of_another_program_are_left_alone() {
 /// Where a recorder with fewer columns says how the rows of another one are to be read, nothing they have is lost.
 #[test]
 fn rows_of_a_recorder_with_more_columns() {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
     let csv = plain("web-1", 20, 1000)
         .replace(",top,extra", ",load1,cpu:0,cpu:10,top,extra")
         .replace(",120.25,,", ",120.25,0.5,31.5,7,,");
-    std::fs::write(&file, &csv).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
+    let postgres = with_stored(&csv);
     postgres.sql(
         "INSERT INTO metrics_header VALUES
          ('web-1', 'k3v9q2', 11, '{cpu,memory,activeUsers,requestsPerSecond}')",
@@ -95,17 +70,14 @@ fn rows_of_a_recorder_with_more_columns() {
 
 #[test]
 fn an_offset_counts_from_the_first_row_that_is_there() {
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
     // The clock is set back after the second row.
     let csv = plain("web-1", 60, 1000).replace("14:00:03.000Z", "13:59:03.000Z");
-    std::fs::write(&file, &csv).unwrap();
-    store(&file, &postgres.url(), &["--create"]);
+    let postgres = with_stored(&csv);
     let lines: Vec<_> = csv.split_inclusive('\n').collect();
     let part = |database: &str| read_back(database, &["--start", "10s", "--end", "+5s"]);
     let expected = lines[0].to_owned() + &lines[11..16].concat();
-    let replay = part(&file.display().to_string());
+    let file = file_of(&csv);
+    let replay = part(file.path().to_str().unwrap());
     assert_same("of the file", &expected, &replay);
     assert_same("of the database", &expected, &part(&postgres.url()));
     postgres.sql("DELETE FROM metrics_sample WHERE seq < 31");
@@ -131,13 +103,10 @@ fn odd_names_and_values_come_back_as_they_were() {
     csv += "9999-12-31T23:59:59.999Z,a.b_c-D,zzzzzzzz,,gap restarted,,,,,,,,,,,,\n";
     csv += "9999-12-31T23:59:59.999Z,a.b_c-D,zzzzzzzz,9007199254740991,,1,,,,,,,,,,,\n";
     csv = csv.replace("k3v9q2", "1");
-    let postgres = Postgres::start();
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("r.csv");
-    std::fs::write(&file, &csv).unwrap();
     // What a replay of the file gives, as an independent recorder writes it.
-    let expected = read_back(&file.display().to_string(), &[]);
+    let file = file_of(&csv);
+    let expected = read_back(file.path().to_str().unwrap(), &[]);
     assert_same("the file", &csv, &expected);
-    store(&file, &postgres.url(), &["--create"]);
+    let postgres = with_stored(&csv);
     assert_same("the database", &csv, &read_back(&postgres.url(), &[]));
 }

@@ -1,9 +1,10 @@
-//! TimescaleDB's part of the tables, run in PostgreSQL as WebAssembly. COPY from a client doesn't work there: that part is
-//! tested with Debian's PostgreSQL.
+//! TimescaleDB's part of the tables, run in PostgreSQL as WebAssembly. COPY from a client doesn't work there: that part
+//! is tested with Debian's PostgreSQL.
 
 use std::io::Write as _;
 
 use crate::harness::metrics::{Metrics, Output, Running};
+use crate::harness::postgres::record_nothing;
 
 /// test.sh installs it there.
 const PGLITE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tmp/pglite");
@@ -43,9 +44,8 @@ impl Timescale {
             "postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable",
             self.port
         );
-        let record =
-            Metrics::record("127.0.0.1:1").args(["--retries", "0", "--create", "-o", &url]);
-        record
+        record_nothing(&url)
+            .arg("--create")
             .args(flags)
             .env("PGPASSWORD", "postgres")
             .run()

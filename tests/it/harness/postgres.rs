@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::metrics::Metrics;
 use super::{PATIENCE, wait_for};
 
 /// Where Debian has the server's programs, newest first.
@@ -41,11 +42,8 @@ impl Postgres {
     pub(crate) fn on_tcp(settings: &[&str]) -> Self {
         // Another program may take the port first.
         let free = || {
-            TcpListener::bind("127.0.0.1:0")
-                .unwrap()
-                .local_addr()
-                .unwrap()
-                .port()
+            let free = TcpListener::bind("127.0.0.1:0").unwrap();
+            free.local_addr().unwrap().port()
         };
         let started = (0..5).find_map(|_| Self::try_listening(settings, Some(free())));
         started.expect("a server on a free port")
@@ -153,6 +151,12 @@ impl Postgres {
         }
     }
 
+    /// Creates the tables for metrics.
+    #[track_caller]
+    pub(crate) fn create_tables(&self) {
+        record_nothing(&self.url()).arg("--create").run().code(3);
+    }
+
     /// Replaces the rules about who may connect, soon.
     #[track_caller]
     pub(crate) fn allow(&self, rules: &str) {
@@ -173,7 +177,7 @@ impl Postgres {
 
     /// Stops it as fast as it can be stopped cleanly.
     pub(crate) fn stop(&mut self) {
-        kill_process(Pid::from_child(&self.server), Signal::INT).unwrap();
+        kill_process(self.pid(), Signal::INT).unwrap();
         self.server.wait().unwrap();
     }
 
@@ -213,13 +217,18 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         if self.server.try_wait().unwrap().is_none() {
             // At once, without a last checkpoint.
-            let _ = kill_process(Pid::from_child(&self.server), Signal::QUIT);
+            let _ = kill_process(self.pid(), Signal::QUIT);
         }
         let _ = self.server.wait();
         if std::thread::panicking() {
             println!("--- log of postgres\n{}", self.log());
         }
     }
+}
+
+/// A recorder whose server isn't there: it gets no further than the database, and ends with status 3.
+pub(crate) fn record_nothing(database: &str) -> Metrics {
+    Metrics::record("127.0.0.1:1").args(["--retries", "0", "-o", database])
 }
 
 /// Gives a file or a directory to the server's user.
