@@ -38,25 +38,24 @@ class Cluster:
 
     def start(self):
         options = ["-D", self.data, "-k", self.folder, "-c", "listen_addresses=", *self.settings]
-        log = open(os.path.join(self.folder, "log"), "ab")
-        self.server = subprocess.Popen(self.as_user("postgres", *options), stdout=log, stderr=log, cwd="/")
-        while True:
-            try:
-                return self.sql("SELECT 1", database="postgres")
-            except subprocess.CalledProcessError:
-                if self.server.poll() is not None:
-                    raise
-                time.sleep(0.1)
+        with open(os.path.join(self.folder, "log"), "ab") as log:
+            self.server = subprocess.Popen(self.as_user("postgres", *options), stdout=log, stderr=log, cwd="/")
+        question = self.psql("-c", "SELECT 1", database="postgres")
+        while subprocess.run(question, capture_output=True).returncode:
+            assert self.server.poll() is None, f"PostgreSQL doesn't start: see {log.name}"
+            time.sleep(0.1)
+
+    def client(self, program, *args):
+        """The command of a program that connects to it."""
+        return [os.path.join(self.programs, program), "-U", "metrics", "-h", self.folder, *args]
 
     def psql(self, *args, database="metrics"):
-        return [os.path.join(self.programs, "psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "metrics", "-h", self.folder, "-d", database, *args]
+        return self.client("psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database, *args)
 
     def sql(self, sql, database="metrics"):
         """What a statement prints, a row on each line."""
-        quiet = subprocess.DEVNULL if database == "postgres" else None
-        done = subprocess.run(self.psql("-c", sql, database=database), check=True, capture_output=quiet is None, text=True,
-                              stdout=None if quiet is None else quiet, stderr=quiet)
-        return (done.stdout or "").strip()
+        command = self.psql("-c", sql, database=database)
+        return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
     def timed(self, *args):
         """The seconds that psql takes."""
@@ -72,15 +71,3 @@ class Cluster:
         if self.server.poll() is None:
             self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def create_tables(binary, cluster):
-    """Ends with status 3, because there is no server to record."""
-    command = [binary, "record", "127.0.0.1:1", "--retries", "0", "--create", "-o", cluster.url]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 3, done.stderr
-
-
-def first_line(process):
-    """The URL of a server."""
-    return process.stdout.readline().decode().strip()

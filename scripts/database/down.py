@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""A database that is down for minutes while `record` runs: afterwards it has exactly the rows that an independent recorder
-wrote to a file.
+"""A database that is down for minutes while `record` runs: afterwards it has exactly the rows that an independent
+recorder wrote to a file.
 
     scripts/database/down.py [MINUTES] [BINARY]         10, target/release/metrics; needs postgresql
 
@@ -9,27 +9,15 @@ The server takes a sample every 200 ms and keeps 15 minutes. Exits 1 if a row is
 
 import os
 import signal
-import subprocess
 import sys
 import time
 
-from cluster import Cluster, create_tables, first_line
+from cluster import Cluster
+from programs import Programs, rss
 
 minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 10
-binary = sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics"
-
+programs = Programs(sys.argv[2] if len(sys.argv) > 2 else "target/release/metrics")
 cluster = Cluster()
-processes = []
-
-
-def start(*args, **more):
-    processes.append(subprocess.Popen([binary, *args], **more))
-    return processes[-1]
-
-
-def rss(process):
-    with open(f"/proc/{process.pid}/status", encoding="utf-8") as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
 def stored():
@@ -42,13 +30,12 @@ def wait_for(wanted):
 
 
 try:
-    create_tables(binary, cluster)
-    serve = start("serve", "--quiet", "-l", "127.0.0.1:0", "-i", "200ms", stdout=subprocess.PIPE)
-    url = first_line(serve)
+    programs.create_tables(cluster.url)
+    _, url = programs.serve("-i", "200ms")
     beside = os.path.join(cluster.folder, "beside.csv")
-    independent = start("record", "--quiet", url, "--since", "1h", "-o", beside)
+    independent = programs.start("record", "--quiet", url, "--since", "1h", "-o", beside)
     said = open(os.path.join(cluster.folder, "said"), "w+", encoding="utf-8")
-    record = start("record", url, "--since", "1h", "-o", cluster.url, stderr=said)
+    record = programs.start("record", url, "--since", "1h", "-o", cluster.url, stderr=said)
     wait_for(50)
     cluster.stop()
     before = rss(record)
@@ -67,20 +54,20 @@ try:
     independent.send_signal(signal.SIGINT)
     independent.wait()
 
-    replay = start("replay", "--quiet", cluster.url, "-l", "127.0.0.1:0", "--speed", "max", "--wait", "1", stdout=subprocess.PIPE)
+    _, url = programs.replay(cluster.url)
     back = os.path.join(cluster.folder, "back.csv")
-    subprocess.run([binary, "record", "--quiet", first_line(replay), "-o", back], check=True)
+    programs.record(url, back)
     with open(beside, encoding="utf-8") as file:
         expected = file.readlines()[: rows + 1]
     with open(back, encoding="utf-8") as file:
         same = file.readlines() == expected
     said.seek(0)
     print(said.read(), end="")
-    print(f"down for {minutes:g} minutes: {rows} rows, {'the same as' if same else 'NOT those'} of the independent recorder")
-    print(f"caught up {caught_up:.1f} s after the database was started; record had {before} KiB before and {during} KiB while it was down")
+    what = "the same as" if same else "NOT those"
+    print(f"down for {minutes:g} minutes: {rows} rows, {what} of the independent recorder")
+    print(f"caught up {caught_up:.1f} s after the database was started; "
+          f"record had {before} KiB before and {during} KiB while it was down")
     sys.exit(not same)
 finally:
-    for process in processes:
-        if process.poll() is None:
-            process.kill()
+    programs.kill()
     cluster.remove()

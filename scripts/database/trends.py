@@ -3,9 +3,10 @@
 
     scripts/database/trends.py RECORDING [DAYS] [HOSTS] [SECONDS] [BINARY]
 
-30 days of 20 hosts with a sample every 10 s (5,184,000 rows) and target/release/metrics if they are left out. The samples are
-those of RECORDING again and again, with other values of cpu and disk. The cluster has PostgreSQL's defaults. Then the rows
-of RECORDING alone, each once, go into TimescaleDB (as WebAssembly, which test.sh installs), plain and compressed.
+30 days of 20 hosts with a sample every 10 s (5,184,000 rows) and target/release/metrics if they are left out. The
+samples are those of RECORDING again and again, with other values of cpu and disk, on a cluster with PostgreSQL's
+defaults. The rows of RECORDING alone, each once, also go into TimescaleDB (as WebAssembly, which test.sh installs),
+plain and compressed.
 """
 
 import json
@@ -16,18 +17,20 @@ import subprocess
 import sys
 import time
 
-from cluster import Cluster, create_tables, first_line
+from cluster import Cluster
+from programs import Programs, load
 
 recording = sys.argv[1]
 days, hosts, step = (int(arg) for arg in (*sys.argv[2:5], *(30, 20, 10)[len(sys.argv[2:5]):]))
-binary = sys.argv[5] if len(sys.argv) > 5 else "target/release/metrics"
+programs = Programs(sys.argv[5] if len(sys.argv) > 5 else "target/release/metrics")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 # Each host at its own moment, with load that rises and falls with the hour, and a disk that fills up slowly.
 FILL = """
     INSERT INTO metrics_sample ({columns})
-    SELECT now() - interval '1 day' * {days} + interval '1 second' * ({step} * n), 'web-' || {host}, 'k3v9q2', n, {values}
+    SELECT now() - interval '1 day' * {days} + interval '1 second' * ({step} * n), 'web-' || {host}, 'k3v9q2', n,
+        {values}
     FROM generate_series(1, {count}) AS n JOIN template ON nth = n % {templates}"""
 
 
@@ -45,10 +48,9 @@ def queries():
 
 def store(cluster):
     """The recording through `replay` and `record`."""
-    create_tables(binary, cluster)
-    command = [binary, "replay", "--quiet", recording, "-l", "127.0.0.1:0", "--speed", "max", "--wait", "1"]
-    replay = subprocess.Popen(command, stdout=subprocess.PIPE)
-    subprocess.run([binary, "record", "--quiet", first_line(replay), "-o", cluster.url], check=True)
+    programs.create_tables(cluster.url)
+    replay, url = programs.replay(recording)
+    programs.record(url, cluster.url)
     replay.wait()
 
 
@@ -84,7 +86,8 @@ class Timescale:
     def __init__(self):
         program = os.path.join(ROOT, "tests", "it", "fixtures", "pglite.mjs")
         folder = os.path.join(ROOT, "target", "tmp", "pglite")
-        self.node = subprocess.Popen(["node", program, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        self.node = subprocess.Popen(["node", program, folder], stdin=pipe, stdout=pipe, text=True)
         port = self.node.stdout.readline().split()[-1]
         self.url = f"postgres://postgres@127.0.0.1:{port}/postgres?sslmode=disable"
 
@@ -99,13 +102,13 @@ class Timescale:
 
 def compressed(cluster):
     """The bytes of a sample in TimescaleDB, before and after its chunk is compressed."""
-    dump = [os.path.join(cluster.programs, "pg_dump"), "-U", "metrics", "-h", cluster.folder, "--data-only", "--inserts", "-t", "metrics_sample", "metrics"]
+    dump = cluster.client("pg_dump", "--data-only", "--inserts", "-t", "metrics_sample", "metrics")
     lines = subprocess.run(dump, check=True, capture_output=True, text=True).stdout.splitlines()
     inserts = [line.replace("public.", "", 1) for line in lines if line.startswith("INSERT")]
     os.environ["PGPASSWORD"] = "postgres"
     timescale = Timescale()
     try:
-        create_tables(binary, timescale)
+        programs.create_tables(timescale.url)
         for at in range(0, len(inserts), 100):
             timescale.sql("\n".join(inserts[at : at + 100]))
         timescale.sql("SELECT compress_chunk(it) FROM show_chunks('metrics_sample') AS it")
@@ -124,11 +127,14 @@ try:
     compressed(cluster)
     begun = time.monotonic()
     fill(cluster)
-    print(f"{days} days of {hosts} hosts, a sample every {step} s: {cluster.sql('SELECT count(*) FROM metrics_sample')} rows, "
-          f"made in {time.monotonic() - begun:.0f} s; load of the machine: {open('/proc/loadavg').read().split()[:3]}")
-    sizes = "SELECT pg_table_size('metrics_sample') / count(*), pg_indexes_size('metrics_sample') / count(*) FROM metrics_sample"
+    rows = cluster.sql("SELECT count(*) FROM metrics_sample")
+    print(f"{days} days of {hosts} hosts, a sample every {step} s: {rows} rows, "
+          f"made in {time.monotonic() - begun:.0f} s; load of the machine: {load()}")
+    sizes = ("SELECT pg_table_size('metrics_sample') / count(*), pg_indexes_size('metrics_sample') / count(*) "
+             "FROM metrics_sample")
     table, indexes = cluster.sql(sizes).split("|")
     print(f"a row takes {table} bytes in the table, and {indexes} in its indexes")
     times(cluster)
 finally:
+    programs.kill()
     cluster.remove()
