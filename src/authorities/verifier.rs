@@ -25,9 +25,9 @@ pub struct CertificateVerifier {
 }
 
 impl CertificateVerifier {
-    /// Accepts certificates from the authorities in `roots`, and also each of the `known` server certificates. For those,
-    /// the issuer does not matter, and they may be marked as a CA's, as `openssl req -x509` makes them. The name and the
-    /// dates must be right in both cases.
+    /// Accepts certificates from the authorities in `roots`, and also each of the `known` server certificates. For
+    /// those, the issuer does not matter, and they may be marked as a CA's, as `openssl req -x509` makes them. The name
+    /// and the dates must be right in both cases.
     ///
     /// # Errors
     /// When `roots` is empty.

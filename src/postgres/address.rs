@@ -17,7 +17,8 @@ pub fn is_database(text: &str) -> bool {
     SCHEMES.iter().any(|scheme| text.starts_with(scheme))
 }
 
-/// A database's address: a connection URL of libpq, without a password. What it leaves out comes from where libpq takes it.
+/// A database's address: a connection URL of libpq, without a password. What it leaves out comes from where libpq takes
+/// it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseAddress {
     text: String,

@@ -12,8 +12,8 @@ use crate::wording;
 pub enum DatabaseError {
     /// The URL contains a password.
     #[error(
-        "the database's address contains a password, which other users could see: write it to ~/.pgpass, or to a file that \
-         PGPASSFILE names"
+        "the database's address contains a password, which other users could see: write it to ~/.pgpass, or to a file \
+         that PGPASSFILE names"
     )]
     PasswordInUrl,
     /// The URL, a variable or the service file has something that cannot be used.
@@ -59,7 +59,8 @@ pub enum DatabaseError {
     },
     /// A later version made the tables.
     #[error(
-        "the tables in {database} have version {found}, and this metrics only knows version {known}: use a newer metrics"
+        "the tables in {database} have version {found}, and this metrics only knows version {known}: use a newer \
+         metrics"
     )]
     NewTables {
         /// Where.

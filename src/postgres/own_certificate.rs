@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::DatabaseError;
-use super::parameters::{bad, usual_file};
+use super::parameters::{bad, one_of, usual_file};
 
 /// The values of `sslcertmode`, `sslcert` and `sslkey`.
 #[derive(Debug, Clone, Default)]
@@ -19,10 +19,9 @@ impl OwnCertificate {
     /// # Errors
     /// When the key is missing, or others may read it.
     pub(super) fn files(&self) -> Result<Option<(PathBuf, PathBuf)>, DatabaseError> {
-        match self.mode.as_deref() {
-            None | Some("allow") => {}
-            Some("disable") => return Ok(None),
-            Some(other) => return Err(bad("sslcertmode", other, "is not disable or allow")),
+        let is_allowed = |mode| one_of("sslcertmode", mode, &[("disable", false), ("allow", true)]);
+        if !self.mode.as_deref().map_or(Ok(true), is_allowed)? {
+            return Ok(None);
         }
         let usual = || usual_file("postgresql.crt").filter(|path| path.exists());
         let Some(cert) = self.cert.clone().or_else(usual) else {

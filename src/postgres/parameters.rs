@@ -120,6 +120,21 @@ pub(super) fn bad(key: &str, value: &str, why: &str) -> DatabaseError {
     DatabaseError::Address(format!("{key} of the database: '{}' {why}", shown(value)))
 }
 
+/// What the value of a parameter means: one of `known`, of which there are at least two.
+pub(super) fn one_of<T: Copy>(
+    key: &str,
+    value: &str,
+    known: &[(&str, T)],
+) -> Result<T, DatabaseError> {
+    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == value) {
+        return Ok(*meaning);
+    }
+    let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    let why = format!("is not {} or {last}", others.join(", "));
+    Err(bad(key, value, &why))
+}
+
 /// The whole number that a parameter has. A negative one counts as 0, libpq's "as the system has it".
 pub(super) fn whole_number(key: &str, value: &str) -> Result<u64, DatabaseError> {
     let parsed = value.trim().parse::<i64>();
@@ -140,4 +155,19 @@ pub(super) fn usual_file(name: &str) -> Option<PathBuf> {
         ".postgresql"
     };
     Some(home()?.join(folder).join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_not_known_is_refused_with_those_that_are() {
+        let known = [("any", 1), ("primary", 2), ("standby", 3)];
+        assert_eq!(one_of("wish", "primary", &known).unwrap(), 2);
+        assert_eq!(
+            one_of("wish", "Any", &known).unwrap_err().to_string(),
+            "wish of the database: 'Any' is not any, primary or standby"
+        );
+    }
 }

@@ -1,10 +1,11 @@
 //! The password file: lines of `host:port:database:user:password`, where `*` stands for anything.
 
-use std::fs::File;
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::parameters::home;
+use crate::wording;
 
 /// The passwords of a file, which has been read.
 #[derive(Debug, Clone, Default)]
@@ -13,26 +14,23 @@ pub(super) struct PasswordFile {
 }
 
 impl PasswordFile {
-    /// Reads the file at `named`, or the one in the home directory. Like libpq, we go on if there is none, or if it cannot
-    /// be used, which goes into `notes`: the database may want no password.
+    /// Reads the file at `named`, or the one in the home directory. Like libpq, we go on if there is none, or if it
+    /// cannot be used, which goes into `notes`: the database may want no password.
     pub(super) fn read(named: Option<&str>, notes: &mut Vec<String>) -> Self {
         let Some(path) = named.map(PathBuf::from).or_else(default_file) else {
             return Self::default();
         };
-        let why = match read(&path) {
-            Ok(Ok(text)) => return Self { text },
-            Ok(Err(why)) => why.to_owned(),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Self::default(),
-            Err(error) => format!("it cannot be read: {error}"),
-        };
-        notes.push(format!("'{}' is ignored: {why}", path.display()));
-        Self::default()
+        let text = read(&path).unwrap_or_else(|why| {
+            notes.push(format!("'{}' is ignored: {why}", path.display()));
+            Vec::new()
+        });
+        Self { text }
     }
 
     /// The password for `user` in `database` of a server. Names of hosts are those in the file that mean it.
     pub(super) fn password(
         &self,
-        hosts: &[&str],
+        hosts: &[impl AsRef<str>],
         (port, database, user): (u16, &str, &str),
     ) -> Option<Vec<u8>> {
         let others = [&port.to_string(), database, user];
@@ -54,36 +52,39 @@ fn default_file() -> Option<PathBuf> {
     Some(home()?.join("AppData/Roaming/postgresql/pgpass.conf"))
 }
 
-/// The file's text, or why it isn't used.
-fn read(path: &Path) -> io::Result<Result<Vec<u8>, &'static str>> {
+/// The file's text, nothing if there is no file, or why it isn't used.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let unreadable = |error: io::Error| format!("it cannot be read: {}", wording::cause(&error));
+    let about = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        about => about.map_err(unreadable)?,
+    };
     // A pipe could make us wait.
-    if !std::fs::metadata(path)?.is_file() {
-        return Ok(Err("it is not a plain file"));
+    if !about.is_file() {
+        return Err("it is not a plain file".into());
     }
-    let mut file = File::open(path)?;
-    if is_open_to_others(&file)? {
-        return Ok(Err(
-            "other users may read it: run `chmod 0600` on it, as psql also demands",
-        ));
+    let mut file = File::open(path).map_err(unreadable)?;
+    if is_open_to_others(&file.metadata().map_err(unreadable)?) {
+        return Err("other users may read it: run `chmod 0600` on it, as psql also demands".into());
     }
     let mut text = Vec::new();
-    file.read_to_end(&mut text)?;
-    Ok(Ok(text))
+    file.read_to_end(&mut text).map_err(unreadable)?;
+    Ok(text)
 }
 
 #[cfg(unix)]
-fn is_open_to_others(file: &File) -> io::Result<bool> {
+fn is_open_to_others(about: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
-    Ok(file.metadata()?.mode() & 0o077 != 0)
+    about.mode() & 0o077 != 0
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(_: &File) -> io::Result<bool> {
-    Ok(false)
+fn is_open_to_others(_: &Metadata) -> bool {
+    false
 }
 
 /// The password of a line, if the line is about this connection.
-fn of_line(line: &[u8], hosts: &[&str], others: [&str; 3]) -> Option<Vec<u8>> {
+fn of_line(line: &[u8], hosts: &[impl AsRef<str>], others: [&str; 3]) -> Option<Vec<u8>> {
     if line.starts_with(b"#") {
         return None;
     }
@@ -92,7 +93,7 @@ fn of_line(line: &[u8], hosts: &[&str], others: [&str; 3]) -> Option<Vec<u8>> {
         return None;
     };
     let is = |field: &[u8], wanted: &str| field == b"*" || field == wanted.as_bytes();
-    let is_host = hosts.iter().any(|known| is(host, known));
+    let is_host = hosts.iter().any(|known| is(host, known.as_ref()));
     let mut rest = [port, database, user].into_iter().zip(others);
     let fits = is_host && rest.all(|(field, wanted)| is(field, wanted));
     fits.then(|| password.clone())

@@ -138,7 +138,8 @@ async fn create(
         .map_err(failed)?;
     if keep.is_some() && edition != Edition::Community {
         notes.push(
-            "--keep is left out, because TimescaleDB would do it: delete old rows yourself, as docs/OPERATING.md shows".into(),
+            "--keep is left out, because TimescaleDB would do it: delete old rows yourself, as docs/OPERATING.md shows"
+                .into(),
         );
     }
     let fresh = missing(&versions);

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use tokio_postgres::Client;
 
 use super::error::{DatabaseError, reason};
-use super::parameters::bad;
+use super::parameters::one_of;
 
 /// What a server must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,18 +23,15 @@ impl FromStr for SessionWish {
     type Err = DatabaseError;
 
     fn from_str(text: &str) -> Result<Self, DatabaseError> {
-        Ok(match text {
-            "any" => Self::Any,
-            "read-write" => Self::ReadWrite,
-            "read-only" => Self::ReadOnly,
-            "primary" => Self::Primary,
-            "standby" => Self::Standby,
-            "prefer-standby" => Self::PreferStandby,
-            _ => {
-                let known = "is not any, read-write, read-only, primary, standby or prefer-standby";
-                return Err(bad("target_session_attrs", text, known));
-            }
-        })
+        let known = [
+            ("any", Self::Any),
+            ("read-write", Self::ReadWrite),
+            ("read-only", Self::ReadOnly),
+            ("primary", Self::Primary),
+            ("standby", Self::Standby),
+            ("prefer-standby", Self::PreferStandby),
+        ];
+        one_of("target_session_attrs", text, &known)
     }
 }
 

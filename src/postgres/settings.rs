@@ -10,7 +10,7 @@ use tokio_postgres::config::ChannelBinding;
 use super::address::DatabaseAddress;
 use super::error::DatabaseError;
 use super::own_certificate::OwnCertificate;
-use super::parameters::{KNOWN, bad, check_variables, whole_number};
+use super::parameters::{KNOWN, bad, check_variables, one_of, whole_number};
 use super::pgpass::PasswordFile;
 use super::server::{DatabaseServer, Place, places};
 use super::service;
@@ -97,15 +97,15 @@ impl ConnectionSettings {
 
 fn settings(values: &Values) -> Result<ConnectionSettings, DatabaseError> {
     let mut notes = Vec::new();
+    let is_balanced = |value| {
+        let known = [("disable", false), ("random", true)];
+        one_of("load_balance_hosts", value, &known)
+    };
     Ok(ConnectionSettings {
         servers: servers(values, &mut notes)?,
-        is_balanced: match values.get("load_balance_hosts") {
-            None | Some("disable") => false,
-            Some("random") => true,
-            Some(other) => {
-                return Err(bad("load_balance_hosts", other, "is not disable or random"));
-            }
-        },
+        is_balanced: values
+            .get("load_balance_hosts")
+            .map_or(Ok(false), is_balanced)?,
         wish: values
             .get("target_session_attrs")
             .map_or(Ok(SessionWish::Any), str::parse)?,
@@ -151,7 +151,6 @@ fn servers(values: &Values, notes: &mut Vec<String>) -> Result<Vec<DatabaseServe
     let server = |(place, port): (Place, u16)| {
         let mut config = config.clone();
         let names = place.names_in_password_file();
-        let names: Vec<_> = names.iter().map(String::as_str).collect();
         let found = passwords.password(&names, (port, &database, &user));
         if let Some(password) = password.map(|it| it.as_bytes().to_vec()).or(found) {
             config.password(password);
@@ -175,15 +174,13 @@ fn config(values: &Values, user: &str, database: &str) -> Result<Config, Databas
     if let Some(options) = values.get("options") {
         config.options(options);
     }
-    config.channel_binding(match values.get("channel_binding") {
-        None | Some("prefer") => ChannelBinding::Prefer,
-        Some("require") => ChannelBinding::Require,
-        Some("disable") => ChannelBinding::Disable,
-        Some(other) => {
-            let known = "is not disable, prefer or require";
-            return Err(bad("channel_binding", other, known));
-        }
-    });
+    let known = [
+        ("disable", ChannelBinding::Disable),
+        ("prefer", ChannelBinding::Prefer),
+        ("require", ChannelBinding::Require),
+    ];
+    let binding = values.get("channel_binding").unwrap_or("prefer");
+    config.channel_binding(one_of("channel_binding", binding, &known)?);
     keep_alive(values, &mut config)?;
     Ok(config)
 }

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::DatabaseError;
-use super::parameters::bad;
+use super::parameters::one_of;
 
 /// When TLS is used, and what is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -26,18 +26,15 @@ impl FromStr for SslMode {
     type Err = DatabaseError;
 
     fn from_str(text: &str) -> Result<Self, DatabaseError> {
-        Ok(match text {
-            "disable" => Self::Disable,
-            "allow" => Self::Allow,
-            "prefer" => Self::Prefer,
-            "require" => Self::Require,
-            "verify-ca" => Self::VerifyCa,
-            "verify-full" => Self::VerifyFull,
-            _ => {
-                let known = "is not disable, allow, prefer, require, verify-ca or verify-full";
-                return Err(bad("sslmode", text, known));
-            }
-        })
+        let known = [
+            ("disable", Self::Disable),
+            ("allow", Self::Allow),
+            ("prefer", Self::Prefer),
+            ("require", Self::Require),
+            ("verify-ca", Self::VerifyCa),
+            ("verify-full", Self::VerifyFull),
+        ];
+        one_of("sslmode", text, &known)
     }
 }
 

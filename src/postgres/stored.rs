@@ -27,8 +27,8 @@ pub(super) struct StoredStream {
     headers: Vec<(i64, Columns)>,
 }
 
-/// The streams that may have rows in the window, in the order in which they were stored. The first header of each is the
-/// one in force where it begins.
+/// The streams that may have rows in the window, in the order in which they were stored. The first header of each is
+/// the one in force where it begins.
 pub(super) async fn streams_of(
     transaction: &Transaction<'_>,
     wanted: &HostInDatabase,

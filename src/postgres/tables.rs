@@ -182,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_new_metric_needs_a_new_version() {
-        // If this fails, raise VERSION and put the new number here: aggregates of an earlier version cannot gain columns.
+        // If this fails, raise VERSION and put the new number here: aggregates of an earlier version cannot gain
+        // columns.
         assert_eq!((VERSION, measured().count()), (1, 64));
     }
 }

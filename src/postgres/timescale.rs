@@ -47,7 +47,8 @@ pub(super) async fn edition(
     let license: Option<String> = license.get(0);
     if license.as_deref() == Some("apache") {
         notes.push(
-            "TimescaleDB has the Apache license here: compression, continuous aggregates and retention are left out".into(),
+            "TimescaleDB has the Apache license here: compression, continuous aggregates and retention are left out"
+                .into(),
         );
         return Ok(Edition::Apache);
     }
@@ -89,8 +90,8 @@ impl Rollup {
         format!("{}_v{version}", self.view)
     }
 
-    /// The continuous aggregate of the metrics that `version` added. It cannot gain columns, and is never dropped, because
-    /// it may be the only memory of rows that are no longer kept.
+    /// The continuous aggregate of the metrics that `version` added. It cannot gain columns, and is never dropped,
+    /// because it may be the only memory of rows that are no longer kept.
     pub(super) fn continuous(self, version: i32, metrics: &[String]) -> String {
         let (name, width, aggregated) = (self.aggregate(version), self.width, aggregated(metrics));
         format!(

@@ -204,7 +204,7 @@ fn documented(beginning: &str) -> String {
     found.unwrap_or_else(|| panic!("no statement that begins with {beginning}"))
 }
 
-/// A recording of thirty days that end now, with three hosts: each is busiest in another hour, and one of them fills up.
+/// Thirty days that end now, of three hosts: each is busiest in another hour, and the disk of one of them fills up.
 const GENERATED: &str = "
     INSERT INTO metrics_sample (time, host, stream, seq, cpu, disk)
     SELECT date_trunc('hour', now()) - interval '1 hour' * n, 'web-' || h, 'k3v9q2', 1000 - n,

@@ -84,7 +84,8 @@ fn hypertable_compression_aggregates_and_retention() {
         database.sql(hypertables),
         r#"[{"compression_enabled":false,"hypertable_name":"metrics_event"},{"compression_enabled":true,"hypertable_name":"metrics_sample"}]"#
     );
-    let jobs = "SELECT proc_name, count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000 GROUP BY 1 ORDER BY 1";
+    let jobs = "SELECT proc_name, count(*) FROM timescaledb_information.jobs \
+                WHERE job_id >= 1000 GROUP BY 1 ORDER BY 1";
     let jobs = database.sql(jobs);
     for (job, count) in [
         ("policy_compression", 1),
@@ -96,7 +97,8 @@ fn hypertable_compression_aggregates_and_retention() {
     }
 
     database.sql(ROWS);
-    let compressed = "SELECT count(compress_chunk(it)) > 1 AS many FROM show_chunks('metrics_sample', older_than => interval '1 day') AS it";
+    let compressed = "SELECT count(compress_chunk(it)) > 1 AS many \
+                      FROM show_chunks('metrics_sample', older_than => interval '1 day') AS it";
     assert_eq!(database.sql(compressed), r#"[{"many":true}]"#);
     // Into compressed chunks: the same rows again, and one that is new.
     database.sql("INSERT INTO metrics_sample SELECT * FROM metrics_sample ON CONFLICT DO NOTHING");
