@@ -183,7 +183,8 @@ export class Evidence {
    */
   outlook(name) {
     const now = this.value(name);
-    if (!(now < 100) || !FILLING.test(name)) return null;
+    // What is shown as 100.0 % is full.
+    if (!(now < 99.95) || !FILLING.test(name)) return null;
     for (const size of WINDOWS) {
       const { slope, r2, length } = this.#line(name, size);
       const left = (100 - now) / slope;

@@ -11,6 +11,9 @@ use crate::view::state::HostState;
 /// What fills up, in percent.
 const FILLING: &[&str] = &["memory", "swap", "disk", "inodes"];
 
+/// What is shown as 100.0 % is full.
+const FULL: f64 = 99.95;
+
 /// How many of the newest samples may form a straight line; the most first.
 const WINDOWS: [usize; 3] = [300, 60, 30];
 
@@ -36,7 +39,7 @@ pub(super) struct Outlook {
 /// within a day.
 pub(super) fn outlook(host: &HostState, index: usize, metric: &str) -> Option<Outlook> {
     let newest = host.history.value(index)?;
-    if 100.0 <= newest || !FILLING.contains(&parts(metric).0) {
+    if FULL <= newest || !FILLING.contains(&parts(metric).0) {
         return None;
     }
     let straight = |window: &usize| {
