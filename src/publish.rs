@@ -1,8 +1,8 @@
 //! From the hub to Redis: every numbered message, in order, and nothing twice.
 //!
 //! A publication is one more viewer of the hub: what it has not written yet is in the ring, or in the spool. So nothing
-//! waits for Redis, and an outage is caught up as any other viewer's. Before it writes, and after anything went wrong,
-//! it reads the last id that Redis has, and continues behind it. It works on a thread of its own.
+//! waits for Redis, and after an outage it catches up as any other viewer does. Before it writes, and after anything has
+//! gone wrong, it reads the last id that Redis has, and continues after it. It works on a thread of its own.
 
 mod draft;
 mod host;
@@ -28,7 +28,7 @@ pub use status::{PublicationState, PublicationStatus};
 
 use worker::Worker;
 
-/// Has a source begin a stream above the one that it is called with.
+/// Makes a source begin a stream above the one that is passed.
 pub type BeginAbove = Arc<dyn Fn(StreamId) + Send + Sync>;
 
 /// What is published, and where.
@@ -41,7 +41,7 @@ pub struct PublicationOptions {
     pub origin: PublisherIdentity,
     /// The newest stream of each host that a recording has; empty for a live host.
     pub expected: BTreeMap<HostName, StreamId>,
-    /// Has the source begin a stream above this one; `None` if it cannot.
+    /// Makes the source begin a stream above this one; `None` if it cannot.
     pub begin_above: Option<BeginAbove>,
 }
 

@@ -126,6 +126,11 @@ impl Serialize for HostName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub u64);
 
+impl StreamId {
+    /// The greatest that can be written: of 12 digits.
+    pub const MAX: Self = Self(36_u64.pow(12) - 1);
+}
+
 impl FromStr for StreamId {
     type Err = NameError;
 

@@ -1,13 +1,11 @@
 //! One batch of messages: the commands that write it, and what is true once they are carried out.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
 use crate::protocol::{Alert, Body, Frame, Hello, HostName, Message, Position};
-use crate::redis::{EntryId, LaneWrites, PublisherIdentity};
+use crate::redis::{EntryId, FiringAlerts, LaneWrites, PublisherIdentity};
 
 use super::host::{PublishedHost, WrittenLog};
 
@@ -29,15 +27,22 @@ struct HostDraft {
     hellos: Vec<EntryId>,
 }
 
-/// The alerts that fire, as they are stored.
-#[derive(Serialize)]
-struct StoredAlerts<'a> {
-    at: String,
-    firing: &'a [Alert],
+impl HostDraft {
+    /// The draft of a host, which begins with what has been written.
+    fn of<'a>(
+        drafts: &'a mut BTreeMap<HostName, Self>,
+        name: &HostName,
+        host: &PublishedHost,
+    ) -> &'a mut Self {
+        drafts.entry(name.clone()).or_insert_with(|| Self {
+            log: host.log.clone(),
+            ..Self::default()
+        })
+    }
 }
 
 impl WriteDraft {
-    /// What `frames` write for `hosts`, in the name of `origin`.
+    /// What is to be written of `frames` for `hosts`, in the name of `origin`.
     pub(super) fn of(
         frames: &[Frame],
         hosts: &BTreeMap<HostName, PublishedHost>,
@@ -63,7 +68,7 @@ impl WriteDraft {
         self.logs.get(host).is_some_and(|it| !it.ids.is_empty())
     }
 
-    /// It is written.
+    /// Notes that it is written.
     pub(super) fn commit(
         self,
         hosts: &mut BTreeMap<HostName, PublishedHost>,
@@ -73,16 +78,6 @@ impl WriteDraft {
             if let Some(host) = hosts.get_mut(&name) {
                 host.wrote(log, (&ids, &hellos), (now, retain));
             }
-        }
-    }
-
-    fn host<'a>(&'a mut self, name: &HostName, host: &PublishedHost) -> &'a mut HostDraft {
-        match self.logs.entry(name.clone()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(HostDraft {
-                log: host.log.clone(),
-                ..HostDraft::default()
-            }),
         }
     }
 
@@ -99,35 +94,30 @@ impl WriteDraft {
         };
         let (stream, seq) = (position.stream, position.seq);
         let id = EntryId { stream, seq };
-        let mut writes = self.lanes.remove(&host.lane).unwrap_or_default();
-        let draft = self.host(&position.host, host);
+        let writes = self.lanes.entry(host.lane).or_default();
+        let HostDraft { log, ids, hellos } = HostDraft::of(&mut self.logs, &position.host, host);
         let alert = alert_in(json);
         let is_alert = alert.is_some();
         if let Some(alert) = alert {
-            draft.log.note(alert);
+            log.note(alert);
         }
-        if draft.log.last < Some(id) {
-            let hello = draft.log.hello.as_ref().map(|(json, _)| (stream, json));
-            let stored = draft
-                .log
-                .stored
-                .as_ref()
-                .map(|(stream, json)| (*stream, json));
-            let is_new = hello != stored;
-            if let Some((_, hello)) = hello.filter(|_| is_new) {
-                let from = host.valid_from(id);
-                writes.hello(&host.keys, from, hello, origin);
-                draft.log.stored = Some((stream, hello.clone()));
-                draft.hellos.push(from);
-            }
-            writes.entry(&host.keys, id, json, draft.log.last.is_none());
-            if is_new || is_alert {
-                writes.alerts(&host.keys, &stored_alerts(id, &draft.log.firing));
-            }
-            draft.log.last = Some(id);
-            draft.ids.push(id);
+        if Some(id) <= log.last {
+            return;
         }
-        self.lanes.insert(host.lane, writes);
+        let is_described = log.is_described(stream);
+        if let Some((hello, _)) = log.hello.as_ref().filter(|_| !is_described) {
+            let from = host.valid_from(id);
+            writes.hello(&host.keys, from, hello, origin);
+            log.stored = Some((stream, Arc::clone(hello)));
+            hellos.push(from);
+        }
+        writes.entry(&host.keys, id, json, log.last.is_none());
+        if !is_described || is_alert {
+            let firing = log.firing.clone();
+            writes.alerts(&host.keys, &FiringAlerts { at: id, firing });
+        }
+        log.last = Some(id);
+        ids.push(id);
     }
 
     /// Takes note of a message without a number.
@@ -143,20 +133,16 @@ impl WriteDraft {
         let Some(host) = hosts.get(&name).filter(|it| !it.is_stopped) else {
             return;
         };
+        let log = &mut HostDraft::of(&mut self.logs, &name, host).log;
         match body {
             Body::Hello(hello) => {
-                let log = &mut self.host(&name, host).log;
                 log.stream = Some(hello.stream);
                 log.firing.clone_from(&hello.alerts);
                 let interval = hello.interval;
-                log.hello = Some((lasting(name, *hello), interval));
-                log.is_over = false;
+                log.hello = Some((lasting(name, *hello).into(), interval));
             }
             Body::End => {
-                let log = &mut self.host(&name, host).log;
-                log.is_over = true;
-                let last = log.last;
-                if let Some(last) = last {
+                if let Some(last) = log.last {
                     let writes = self.lanes.entry(host.lane).or_default();
                     writes.end(&host.keys, last);
                 }
@@ -192,9 +178,4 @@ fn lasting(host: HostName, hello: Hello) -> Vec<u8> {
         body,
     }
     .encode()
-}
-
-fn stored_alerts(at: EntryId, firing: &[Alert]) -> Vec<u8> {
-    let at = at.to_string();
-    serde_json::to_vec(&StoredAlerts { at, firing }).unwrap_or_default()
 }

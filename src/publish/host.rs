@@ -1,15 +1,16 @@
 //! What is known of one host that is published.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::millis::in_millis;
 use crate::protocol::{Alert, AlertState, HostName, StreamId};
-use crate::redis::{EntryId, HostKeys, PublisherIdentity, Refresh, Standing, lane_of};
+use crate::redis::{EntryId, HostKeys, KeySpace, PublisherIdentity, Refresh, Standing, lane_of};
 
 use super::marks::Marks;
 
-/// Keys live this much longer than messages are wanted.
+/// How much longer than messages the keys are kept.
 pub(super) const LONGER: Duration = Duration::from_secs(3600);
 
 /// A host, from one batch of messages to the next.
@@ -20,7 +21,7 @@ pub(super) struct PublishedHost {
     pub(super) log: WrittenLog,
     /// Who wrote last, when that was last read.
     pub(super) origin: Option<PublisherIdentity>,
-    /// It is no longer published.
+    /// Whether it is no longer published.
     pub(super) is_stopped: bool,
     /// The highest id that was written here, and when. Redis may have lost it since.
     written: Option<(EntryId, Instant)>,
@@ -39,16 +40,21 @@ pub(super) struct WrittenLog {
     /// The stream that the hub's messages belong to.
     pub(super) stream: Option<StreamId>,
     /// The hello of the messages that follow, as it is stored, and the milliseconds between two samples.
-    pub(super) hello: Option<(Vec<u8>, u64)>,
+    pub(super) hello: Option<(Arc<[u8]>, u64)>,
     /// The hello that was stored last, with its stream.
-    pub(super) stored: Option<(StreamId, Vec<u8>)>,
+    pub(super) stored: Option<(StreamId, Arc<[u8]>)>,
     /// The alerts that fire.
     pub(super) firing: Vec<Alert>,
-    /// The recording is over.
-    pub(super) is_over: bool,
 }
 
 impl WrittenLog {
+    /// Whether the hello that was stored last is that of the next messages, which are in `stream`.
+    pub(super) fn is_described(&self, stream: StreamId) -> bool {
+        let hello = self.hello.as_ref().map(|(json, _)| (stream, json));
+        let stored = self.stored.as_ref().map(|(stream, json)| (*stream, json));
+        hello == stored
+    }
+
     /// Notes an alert that began or ceased to fire.
     pub(super) fn note(&mut self, alert: Alert) {
         let is_same = |other: &Alert| other.name == alert.name && other.metric == alert.metric;
@@ -60,9 +66,10 @@ impl WrittenLog {
 }
 
 impl PublishedHost {
-    pub(super) fn new(host: &HostName, keys: HostKeys) -> Self {
+    /// A host of which nothing is known yet.
+    pub(super) fn new(host: &HostName, keys: &KeySpace) -> Self {
         Self {
-            keys,
+            keys: keys.of(host),
             lane: lane_of(host),
             log: WrittenLog::default(),
             origin: None,
@@ -91,15 +98,15 @@ impl PublishedHost {
         has_lost
     }
 
-    /// The message behind which to continue. If Redis has nothing, that is what was written last, if that is longer ago
-    /// than `retain`: its readers have it. `None` if Redis is to get whatever is not older than `retain`.
+    /// The message after which to continue. If Redis has nothing, that is the last one written, if that was longer than
+    /// `retain` ago: readers have it. `None` if Redis is to get whatever is not older than `retain`.
     pub(super) fn place(&self, retain: Duration) -> Option<EntryId> {
         let written = self.written.filter(|(_, at)| retain < at.elapsed());
         self.log.last.or(written.map(|(id, _)| id))
     }
 
-    /// The message from which on a hello is valid that comes before the message `id`. If all hellos of its stream are lost,
-    /// it stands for them, too.
+    /// The first message for which a hello is valid that is written before the message `id`. If all hellos of its stream
+    /// are lost, it stands in for them, too.
     pub(super) fn valid_from(&self, id: EntryId) -> EntryId {
         let is_of_stream = |other: &EntryId| other.stream == id.stream;
         let oldest = self.oldest.filter(is_of_stream);
@@ -109,7 +116,8 @@ impl PublishedHost {
         }
     }
 
-    /// Whether what `origin` writes is a continuation of what Redis has. Once this process has written, it knows its own.
+    /// Whether what `here` writes continues what Redis has. Once this process has written, it can tell its own from that
+    /// of a copy of this machine.
     pub(super) fn is_ours(&self, here: &PublisherIdentity) -> bool {
         self.origin.as_ref().is_none_or(|origin| {
             origin.is_same_run(here) || (self.written.is_none() && origin.is_same_as(here))
@@ -121,7 +129,7 @@ impl PublishedHost {
         self.written.is_some()
     }
 
-    /// What was written up to now is `log`, with these ids and hellos.
+    /// Notes what has now been written: `log`, with these ids and hellos.
     pub(super) fn wrote(
         &mut self,
         log: WrittenLog,
@@ -136,7 +144,7 @@ impl PublishedHost {
         }
     }
 
-    /// What keeps its keys alive and drops what is old, if it is time for that.
+    /// What keeps its keys from expiring and drops what is old, if it is time for that.
     pub(super) fn refresh(&mut self, now: Instant, retain: Duration) -> Option<Refresh> {
         let every = (retain / 30).clamp(Duration::from_secs(1), Duration::from_secs(60));
         if self.refreshed.is_some_and(|at| now < at + every) {
@@ -157,7 +165,7 @@ impl PublishedHost {
         Some(Refresh {
             expire: (retain + LONGER).as_secs(),
             before,
-            // Ids say nothing of time across streams: a source that keeps starting anew is only bounded by this.
+            // Across streams, ids say nothing about time: only this bounds a source that keeps restarting.
             most: in_millis(retain) / interval.max(1) * 2 + 1000,
             old_hellos: old_hellos.into_iter().collect(),
         })
@@ -167,7 +175,6 @@ impl PublishedHost {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::redis::KeySpace;
 
     const fn id(seq: u64) -> EntryId {
         EntryId {
@@ -179,10 +186,10 @@ mod tests {
     /// A host of which Redis has 1 to 9, and hellos of 1 and 5, written here.
     fn written() -> PublishedHost {
         let name: HostName = "web-1".parse().unwrap();
-        let mut host = PublishedHost::new(&name, KeySpace::new("x").unwrap().of(&name));
+        let mut host = PublishedHost::new(&name, &KeySpace::new("x").unwrap());
         let log = WrittenLog {
             last: Some(id(9)),
-            stored: Some((StreamId(7), b"{}".to_vec())),
+            stored: Some((StreamId(7), b"{}"[..].into())),
             ..WrittenLog::default()
         };
         let now = (Instant::now(), Duration::from_secs(60));

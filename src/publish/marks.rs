@@ -1,17 +1,17 @@
-//! Which message is how old: what is needed to convert a length of time into an id.
+//! How old messages are: what is needed to convert a length of time into an id.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::redis::EntryId;
 
-/// How many marks there are within the time that is kept.
+/// How many marks there are within the time for which messages are kept.
 const RESOLUTION: u32 = 64;
 
-/// So many messages are kept, however old: the least that a ring keeps, with alerts among them.
+/// How many messages are kept, however old: the least that a ring keeps, with alerts among them.
 const LEAST: u64 = 60;
 
-/// Messages of the past, some of them, with the time at which they were published.
+/// Some of the past messages, with the time at which each was published.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
     marks: VecDeque<(Instant, EntryId, u64)>,
@@ -19,7 +19,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    /// The message `id` is published `now`; messages are kept for `retain`.
+    /// Notes that the message `id` is published `now`; messages are kept for `retain`.
     pub(super) fn note(&mut self, id: EntryId, now: Instant, retain: Duration) {
         self.messages += 1;
         let is_due = |(last, ..): &(Instant, EntryId, u64)| *last + retain / RESOLUTION <= now;
@@ -29,7 +29,7 @@ impl Marks {
     }
 
     /// The message before which everything is older than `retain`, if there is one. Ids of earlier streams are lower, so
-    /// they grow old like all others.
+    /// they age like all others.
     pub(super) fn before(&mut self, now: Instant, retain: Duration) -> Option<EntryId> {
         let is_old = |(at, _, count): &(Instant, EntryId, u64)| {
             *at + retain <= now && count + LEAST <= self.messages

@@ -11,14 +11,14 @@ use crate::redis::{RedisLane, RedisOptions};
 /// How often hosts give a sign of life.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// How soon one is given again that was not taken.
+/// How soon it is repeated if Redis did not take it.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// A host stays in the registry for so long after its last sign of life, if its messages aren't kept longer.
+/// How long a host stays in the registry after its last sign of life, unless its messages are kept longer.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Gives signs of life of `hosts`, whose keys live for `expire`, from time to time and whenever there are others. The
-/// registry may be on another node of a cluster than the messages, so neither waits for the other. Never ends.
+/// Gives signs of life of `hosts`, whose keys expire after `expire`, regularly and whenever `hosts` changes. The registry
+/// may be on another node of a cluster than the messages, so neither waits for the other. Never ends.
 pub(super) async fn keep_giving_signs_of_life(
     redis: Arc<RedisOptions>,
     mut hosts: watch::Receiver<Vec<HostName>>,
@@ -39,7 +39,7 @@ pub(super) async fn keep_giving_signs_of_life(
     }
 }
 
-/// Gives one more sign of life of `hosts`, for a publication that is over before its first.
+/// Gives one more sign of life of `hosts`, in case a publication is over before its first.
 pub(super) async fn give_last_sign_of_life(
     redis: Arc<RedisOptions>,
     hosts: watch::Receiver<Vec<HostName>>,

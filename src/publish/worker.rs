@@ -23,14 +23,11 @@ use super::status::PublicationStatus;
 /// How much is written at once, in bytes.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// How long a replay waits for Redis, as for a viewer that reads nothing.
+/// How long a replay waits for Redis: as long as for a viewer that reads nothing.
 const REPLAY_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often keys are looked after when nothing else happens.
+/// How often keys are refreshed when nothing else happens.
 const TICK: Duration = Duration::from_secs(1);
-
-/// No stream has a higher id: it would have more than 12 digits.
-const LAST_STREAM: u64 = 36_u64.pow(12) - 1;
 
 pub(super) struct Worker {
     hub: Hub,
@@ -44,9 +41,9 @@ pub(super) struct Worker {
     present: watch::Sender<Vec<HostName>>,
     /// What it reads from. Kept through an outage, so that a replay waits; `None` once it has waited long enough.
     subscription: Option<Subscription>,
-    /// Read, but perhaps not written.
+    /// What has been read, but perhaps not written.
     pending: Vec<Frame>,
-    /// Whether what the subscription continues with is what Redis lacks.
+    /// Whether the subscription continues with what Redis lacks.
     is_placed: bool,
     began: Instant,
 }
@@ -150,7 +147,8 @@ impl Worker {
     /// Finds out what Redis has, and continues behind that.
     async fn place(&mut self) -> Result<(), RedisFault> {
         for host in self.hub.hosts() {
-            self.know(&host);
+            let new = |name: &HostName| PublishedHost::new(name, &self.redis.keys);
+            self.hosts.entry(host).or_insert_with_key(new);
         }
         let mut has_lost = false;
         for host in self.hosts.values_mut() {
@@ -163,14 +161,6 @@ impl Worker {
             self.is_placed = true;
         }
         Ok(())
-    }
-
-    fn know(&mut self, host: &HostName) {
-        if !self.hosts.contains_key(host) {
-            let keys = self.redis.keys.of(host);
-            self.hosts
-                .insert(host.clone(), PublishedHost::new(host, keys));
-        }
     }
 
     fn query(&self) -> Query {
@@ -197,15 +187,14 @@ impl Worker {
         }
     }
 
-    /// Finds out where hosts stand that have just appeared: a hello introduces them.
+    /// Finds out where newly appeared hosts stand. A hello introduces them.
     async fn find_new_hosts(&mut self) -> Result<(), RedisFault> {
         if self.pending.iter().all(|it| it.position().is_some()) {
             return Ok(());
         }
         for host in self.hub.hosts() {
             if !self.hosts.contains_key(&host) {
-                let keys = self.redis.keys.of(&host);
-                let mut new = PublishedHost::new(&host, keys);
+                let mut new = PublishedHost::new(&host, &self.redis.keys);
                 let standing = self.lanes[new.lane].standing(&new.keys).await?;
                 new.stands(standing);
                 self.hosts.insert(host, new);
@@ -214,7 +203,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Says which hosts give signs of life: those of which something is written.
+    /// Sets which hosts give signs of life: those of which something is written.
     fn note_present(&self) {
         let hosts = self.hosts.iter();
         let is_present = |host: &PublishedHost| !host.is_stopped && host.log.stored.is_some();
@@ -268,7 +257,7 @@ impl Worker {
         written
     }
 
-    /// Looks after the keys of hosts that are silent.
+    /// Refreshes the keys of all hosts, also of silent ones.
     async fn refresh(&mut self) -> Result<(), RedisFault> {
         let now = Instant::now();
         let mut lanes: BTreeMap<usize, LaneWrites> = BTreeMap::new();
@@ -302,7 +291,7 @@ impl Worker {
             let origin = &self.options.origin;
             let other = host.origin.as_ref().filter(|_| !host.is_ours(origin));
             match (&self.options.begin_above, other) {
-                (Some(begin_above), None) if theirs.0 < LAST_STREAM => begin_above(theirs),
+                (Some(begin_above), None) if theirs < StreamId::MAX => begin_above(theirs),
                 (_, other) => {
                     let reason =
                         conflict(ours, theirs, other.map(|it| &*it.address), &origin.address);
@@ -326,7 +315,8 @@ fn conflict(ours: StreamId, theirs: StreamId, other: Option<&str>, here: &str) -
         Some(other) => {
             let other = crate::protocol::shown(other);
             format!(
-                "two servers use this name, the one at {other} and this one, at {here}; give one of them another with --name"
+                "two servers use this name, the one at {other} and this one, at {here}; give one of them another with \
+                 --name"
             )
         }
         None => format!("Redis has a newer stream of it, {theirs}; this one is {ours}"),

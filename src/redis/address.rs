@@ -11,7 +11,7 @@ const REDIS_PORT: u16 = 6379;
 /// The highest database; servers have 16 unless told otherwise.
 const MAX_DATABASE: i64 = 100_000;
 
-/// Where Redis is: one server, or several of which one is a primary, or any nodes of a Redis Cluster.
+/// Where Redis is: one server, a primary and its replicas, or any nodes of a Redis Cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisAddress {
     pub(super) places: Vec<ServerPlace>,
@@ -58,7 +58,8 @@ impl fmt::Display for RedisAddress {
 }
 
 impl RedisAddress {
-    /// Reads `redis://[USER@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, the same with `rediss://`, or `redis+unix:///PATH`.
+    /// Reads `redis://[USER@]HOST[:PORT][,HOST[:PORT]…][/DATABASE]`, the same with `rediss://` for TLS, or
+    /// `redis+unix:///PATH`.
     ///
     /// # Errors
     /// One line that says what to write instead. It never repeats a password.
@@ -80,7 +81,11 @@ impl RedisAddress {
 
     fn parse_path(rest: &str) -> Result<Self, String> {
         if rest.contains(['?', '@']) || !rest.starts_with('/') || rest == "/" {
-            return Err("the socket's path is not absolute or has parameters: write redis+unix:///run/redis/redis.sock".to_owned());
+            return Err(
+                "the socket's path is not absolute or has parameters: write \
+                 redis+unix:///run/redis/redis.sock"
+                    .to_owned(),
+            );
         }
         if !cfg!(unix) {
             return Err("this system has no Unix sockets: write redis://HOST:PORT".to_owned());
@@ -96,7 +101,10 @@ impl RedisAddress {
     fn parse_network(rest: &str, is_encrypted: bool) -> Result<Self, String> {
         let (user, rest) = match rest.rsplit_once('@') {
             Some((user, _)) if user.contains(':') => {
-                return Err("a password does not belong in a URL: put it into a file and name that with --redis-password-file".to_owned());
+                return Err(
+                    "a URL must not contain a password: put it in a file, and add --redis-password-file FILE"
+                        .to_owned(),
+                );
             }
             Some((user, rest)) => (Some(user).filter(|it| !it.is_empty()), rest),
             None => (None, rest),
@@ -157,7 +165,7 @@ fn parse_place(text: &str) -> Result<ServerPlace, String> {
     }
     let port = match port {
         None => REDIS_PORT,
-        // It isn't repeated: it may be a password in the wrong place.
+        // The error doesn't repeat it: it may be a password in the wrong place.
         Some(port) => {
             let number = Some(port).filter(|it| is_port(it));
             let number = number.and_then(|it| it.parse().ok()).filter(|it| *it != 0);

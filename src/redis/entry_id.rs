@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::protocol::StreamId;
 
 /// The id of a message's entry, `<stream>-<seq>`, both in decimal. The stream is the time when the source started, so
 /// ids rise from run to run and within each, and Redis refuses one that doesn't.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct EntryId {
     /// The run of the source.
     pub stream: StreamId,
@@ -26,6 +29,20 @@ impl EntryId {
 impl fmt::Display for EntryId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.stream.0, self.seq)
+    }
+}
+
+impl From<EntryId> for String {
+    fn from(id: EntryId) -> Self {
+        id.to_string()
+    }
+}
+
+impl TryFrom<String> for EntryId {
+    type Error = NoEntryId;
+
+    fn try_from(text: String) -> Result<Self, NoEntryId> {
+        text.parse()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
+use crate::protocol::shown;
+
 /// What to do about a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisFaultKind {
@@ -58,7 +60,7 @@ impl RedisFault {
         }
     }
 
-    /// A server that gives no answer that we understand.
+    /// A server gave an answer that makes no sense.
     pub(super) fn odd(place: &str, reason: &str) -> Self {
         Self {
             kind: RedisFaultKind::Temporary,
@@ -68,7 +70,7 @@ impl RedisFault {
     }
 }
 
-/// What the server said, in a line; of a transaction, what stopped it.
+/// What the server said, in one line; for a transaction, what stopped it.
 fn said(error: &RedisError) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
@@ -86,10 +88,10 @@ fn said(error: &RedisError) -> String {
         Some((plain, _)) => plain.to_lowercase(),
         None => text,
     };
-    crate::protocol::shown(text.trim()).to_string()
+    shown(text.trim()).to_string()
 }
 
-/// Where the cluster says that the keys are now, as host and port. The host is empty if it is the same one.
+/// Where the cluster says that the keys are now, as host and port. The host is empty if it hasn't changed.
 pub(super) fn moved_to(error: &RedisError) -> Option<(String, u16)> {
     let servers = error.clone().into_server_errors()?;
     let (_, moved) = servers

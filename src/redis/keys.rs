@@ -33,13 +33,14 @@ impl KeySpace {
     /// The keys below `prefix`.
     ///
     /// # Errors
-    /// When the prefix has characters that would be hard to read in a key, or braces, which choose the node in a Redis
+    /// When the prefix has characters that would be hard to read in a key, or braces, which decide on the node of a Redis
     /// Cluster.
     pub fn new(prefix: &str) -> Result<Self, String> {
         let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"{}*?[]\\'\"".contains(&byte);
         if prefix.is_empty() || 64 < prefix.len() || !prefix.bytes().all(is_allowed) {
             return Err(format!(
-                "'{}' is not a prefix of keys: write 1 to 64 characters without spaces, quotes and brackets, such as metrics:1",
+                "'{}' is not a prefix of keys: write 1 to 64 characters without spaces, quotes and brackets, such as \
+                 metrics:1",
                 crate::protocol::shown(prefix)
             ));
         }

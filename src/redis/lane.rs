@@ -7,17 +7,17 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, RedisError};
 
 use super::address::ServerPlace;
-use super::fault::{RedisFault, moved_to};
+use super::fault::{RedisFault, RedisFaultKind, moved_to};
 use super::keys::KeySpace;
 use super::options::RedisOptions;
 
-/// How long a connection may take.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an answer may take, besides the time that a command waits on purpose.
+/// How long an answer may take, in addition to the time that a command waits on purpose.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// How often one request may be sent elsewhere: a cluster that keeps saying so is still changing.
+/// How often one request is sent at most: a cluster that keeps redirecting it is still changing.
 const MOST_MOVES: usize = 3;
 
 /// A connection to the server that has the keys of one lane. It is opened when it is needed, follows the cluster when
@@ -34,7 +34,7 @@ pub struct RedisLane {
 }
 
 impl RedisLane {
-    /// A lane, not yet connected. Its commands wait at most for `block` on purpose.
+    /// A lane, not yet connected. Its commands wait on purpose for at most `block`.
     #[must_use]
     pub fn new(options: Arc<RedisOptions>, block: Duration) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl RedisLane {
         place.unwrap_or(&self.options.address.places[turn]).clone()
     }
 
-    /// Closes the connection: whatever it has been asked and not answered is in doubt.
+    /// Closes the connection. Whatever was asked and not answered is in doubt.
     pub fn disconnect(&mut self) {
         self.connection = None;
     }
@@ -116,7 +116,7 @@ impl RedisLane {
         self.moved = Some(ServerPlace::Tcp(host, port));
     }
 
-    /// A key is gone that this lane has written.
+    /// A key that this lane has written is gone.
     pub(super) fn lost_key(&self) -> RedisFault {
         RedisFault::lost_key(&self.place().to_string())
     }
@@ -124,13 +124,11 @@ impl RedisLane {
     /// Gives up a connection, and turns to the next server.
     fn failed(&mut self, error: RedisError, place: &ServerPlace) -> RedisFault {
         let fault = RedisFault::of(error, &place.to_string());
-        if fault.kind == super::fault::RedisFaultKind::Temporary {
+        if fault.kind == RedisFaultKind::Temporary {
             self.connection = None;
-            self.turn = if self.moved.take().is_none() {
-                self.turn.wrapping_add(1)
-            } else {
-                self.turn
-            };
+            if self.moved.take().is_none() {
+                self.turn = self.turn.wrapping_add(1);
+            }
         }
         fault
     }

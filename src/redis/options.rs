@@ -7,7 +7,6 @@ use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
     TlsCertificates,
 };
-
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -16,7 +15,7 @@ use super::address::{RedisAddress, ServerPlace};
 use super::fault::RedisFault;
 use super::keys::KeySpace;
 
-/// What keys begin with, unless told otherwise: the program and the version of the wire.
+/// What keys begin with by default: the program and the version of the wire.
 pub const DEFAULT_PREFIX: &str = "metrics:1";
 
 /// The longest password, and the largest file of certificates, in bytes.
@@ -67,7 +66,7 @@ pub fn read_authorities(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-/// Whether there are certificates in it, and nothing is wrong with any of them.
+/// Whether it contains certificates, all of them sound.
 fn is_usable(pem: &[u8]) -> bool {
     let mut store = RootCertStore::empty();
     let mut found = CertificateDer::pem_slice_iter(pem);
@@ -92,7 +91,7 @@ fn read(path: &Path, what: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// Where Redis is, how to log in, and below which keys.
+/// Where Redis is, how to log in, and which keys to use.
 #[derive(Debug, Clone)]
 pub struct RedisOptions {
     /// Where it is.

@@ -49,8 +49,8 @@ impl PublisherIdentity {
         self.run == other.run
     }
 
-    /// Whether the other is this process, or an earlier one in its place: at the same address of the same machine, there
-    /// can be only one at a time. A copy of a machine looks the same, though.
+    /// Whether the other is this process, or an earlier one in its place: there can be only one at a time at the same
+    /// address of the same machine. A copy of a machine looks the same, though.
     #[must_use]
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.is_same_run(other) || (self.machine == other.machine && self.address == other.address)

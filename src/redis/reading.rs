@@ -9,10 +9,15 @@ use crate::millis::in_millis;
 
 use super::entry_id::EntryId;
 use super::fault::{RedisFault, RedisFaultKind};
+use super::firing::FiringAlerts;
 use super::keys::HostKeys;
 use super::lane::RedisLane;
 use super::origin::PublisherIdentity;
 use super::writing::{ALERTS, END, HELLO, MESSAGE, ORIGIN};
+
+/// For up to this many hosts, it costs less to ask for the marks of all along with their entries than to ask again for
+/// those that have sent something.
+const ASKED_ALONG: usize = 32;
 
 /// Where a host stands in Redis, for its publisher.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -27,7 +32,7 @@ pub struct Standing {
     pub hellos: Vec<EntryId>,
 }
 
-/// An entry as found: nothing about it is certain but that it has an id.
+/// An entry as found: nothing is certain about it except that it has an id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadEntry {
     /// Its id.
@@ -41,7 +46,7 @@ pub struct ReadEntry {
 pub struct HostEntries {
     /// Which of the hosts that were asked for.
     pub host: usize,
-    /// They, oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<ReadEntry>,
     /// What its hash named after they were read.
     pub marks: HostMarks,
@@ -56,17 +61,13 @@ pub struct HostMarks {
     pub end: Option<EntryId>,
 }
 
-/// Up to so many hosts, it costs less to ask for the marks of all together with their entries than to ask a second time
-/// for those of which something came.
-const ASKED_ALONG: usize = 32;
-
 /// The hash of a host, as found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct About {
     /// The hellos, by the first message that each is valid for.
     pub hellos: Vec<(EntryId, Vec<u8>)>,
-    /// The alerts that fire, as JSON.
-    pub alerts: Option<Vec<u8>>,
+    /// The alerts that fire.
+    pub alerts: Option<FiringAlerts>,
     /// Who writes.
     pub origin: Option<PublisherIdentity>,
 }
@@ -139,9 +140,9 @@ impl RedisLane {
         let asks_along = hosts.len() <= ASKED_ALONG;
         if asks_along {
             // They are carried out once the read is over.
-            hosts
-                .iter()
-                .for_each(|(keys, _)| ask_for_marks(&mut commands, keys));
+            for (keys, _) in hosts {
+                ask_for_marks(&mut commands, keys);
+            }
         }
         let mut answers = self.ask::<Vec<Value>>(&commands).await?.into_iter();
         let found = entries_by_host(answers.next().unwrap_or(Value::Nil), hosts);
@@ -170,9 +171,9 @@ impl RedisLane {
             return Ok(Vec::new());
         }
         let mut commands = Pipeline::new();
-        hosts
-            .iter()
-            .for_each(|keys| ask_for_marks(&mut commands, keys));
+        for keys in hosts {
+            ask_for_marks(&mut commands, keys);
+        }
         let found: Vec<Value> = self.ask(&commands).await?;
         Ok(found.into_iter().map(marks_of).collect())
     }
@@ -209,20 +210,12 @@ impl RedisLane {
         let mut about = About::default();
         for (field, value) in found {
             match std::str::from_utf8(&field) {
-                Ok(ALERTS) => about.alerts = Some(value),
+                Ok(ALERTS) => about.alerts = FiringAlerts::decode(&value),
                 Ok(ORIGIN) => about.origin = PublisherIdentity::decode(&value),
                 _ => about.hellos.extend(id_of(&field).map(|id| (id, value))),
             }
         }
         Ok(about)
-    }
-
-    /// The highest id that the host's stream has ever had; `None` if there is no stream.
-    ///
-    /// # Errors
-    /// When Redis cannot be reached.
-    pub async fn last_id(&mut self, keys: &HostKeys) -> Result<Option<EntryId>, RedisFault> {
-        Ok(self.standing(keys).await?.last)
     }
 }
 
@@ -274,8 +267,8 @@ fn bytes_of(value: Value) -> Option<Vec<u8>> {
     }
 }
 
-/// The entries that a range or a read has found. Not read by the crate, which would refuse all of them for the sake of
-/// one that has a strange field.
+/// The entries that a range or a read has found. The crate doesn't read them, because it would refuse all of them for
+/// one with a strange field.
 fn entries_of(value: Value) -> Vec<ReadEntry> {
     members_of(value).into_iter().filter_map(entry_of).collect()
 }

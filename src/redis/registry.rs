@@ -31,7 +31,7 @@ impl RedisLane {
         Ok(seconds.saturating_mul(1000).saturating_add(micros / 1000))
     }
 
-    /// Notes a sign of life of each of `hosts`, and forgets hosts that have given none for `keep`.
+    /// Records a sign of life of each of `hosts`, and forgets hosts that have given none for `keep`.
     ///
     /// # Errors
     /// When Redis cannot be reached.

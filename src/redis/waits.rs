@@ -5,10 +5,10 @@ use std::time::Duration;
 /// The longest wait before the first new attempt.
 const FIRST: Duration = Duration::from_millis(200);
 
-/// The longest wait before any attempt: a store that comes back is asked by a whole fleet.
+/// The longest wait before any attempt. It isn't shorter because a whole fleet asks a Redis that comes back.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// Waits before new attempts, which grow from failure to failure, and differ from process to process.
+/// Waits before new attempts. They grow from failure to failure, and half of each is left to chance.
 #[derive(Debug)]
 pub struct RetryWaits {
     next: Duration,

@@ -4,6 +4,7 @@ use redis::{Pipeline, Value};
 
 use super::entry_id::EntryId;
 use super::fault::RedisFault;
+use super::firing::FiringAlerts;
 use super::keys::HostKeys;
 use super::lane::RedisLane;
 use super::origin::PublisherIdentity;
@@ -42,11 +43,11 @@ pub struct LaneWrites {
 /// How long what is written is kept.
 #[derive(Debug, Clone)]
 pub struct Refresh {
-    /// Keys are gone so many seconds later, unless they are refreshed again.
+    /// In how many seconds the keys expire, unless they are refreshed again.
     pub expire: u64,
     /// Messages before this one are no longer wanted.
     pub before: Option<EntryId>,
-    /// There are at most about so many messages.
+    /// About how many messages are kept at most.
     pub most: u64,
     /// Fields of hellos that no message needs any more.
     pub old_hellos: Vec<EntryId>,
@@ -84,10 +85,10 @@ impl LaneWrites {
         over.arg(END).ignore();
     }
 
-    /// Sets the alerts that fire, as JSON.
-    pub fn alerts(&mut self, keys: &HostKeys, json: &[u8]) {
+    /// Sets the alerts that fire.
+    pub fn alerts(&mut self, keys: &HostKeys, alerts: &FiringAlerts) {
         let set = self.commands.cmd("HSET").arg(&keys.about);
-        set.arg(ALERTS).arg(json).ignore();
+        set.arg(ALERTS).arg(alerts.encode()).ignore();
     }
 
     /// The recording is over.
@@ -128,11 +129,11 @@ impl RedisLane {
     /// When it is in doubt whether they were carried out, when one was refused, or when a key is gone that was there.
     pub async fn write(&mut self, mut writes: LaneWrites) -> Result<(), RedisFault> {
         if 1 < writes.commands.len() {
-            // One that lacks memory would otherwise refuse the first, and accept the next once memory is free.
+            // A server that lacks memory could otherwise refuse the first, and accept the next once memory is free.
             writes.commands.atomic();
         }
         let answers: Vec<Value> = self.ask(&writes.commands).await?;
-        // What an XADD and an EXPIRE say of a key that does not exist. It was emptied, deleted or evicted.
+        // What XADD and EXPIRE return for a key that does not exist: it expired, was deleted or evicted.
         if answers
             .iter()
             .any(|it| matches!(it, Value::Nil | Value::Int(0)))

@@ -1,8 +1,9 @@
 //! Redis as a source: the messages of all hosts that publish there, with their own numbers and bytes.
 //!
-//! `discovery` watches the registry and hands each host to the reader of its lane. A `reader` first loads what Redis has
-//! of a host, in pages, and then follows all hosts of its lane with one blocking command. What Redis returns was written
-//! by somebody else: `check` decides what is a message. When Redis fails, readers try again from the last id they have.
+//! `discovery` watches the registry and hands each host to the reader of its lane. A `reader` first loads what Redis
+//! has of a host, in pages, and then follows all hosts of its lane with one blocking command. What Redis returns was
+//! written by somebody else: `check` decides what is a message. When Redis fails, readers try again from the last id they
+//! have.
 
 mod announced;
 mod check;
@@ -23,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::alert::Recipient;
 use crate::hub::Publisher;
-use crate::millis::epoch_millis;
+use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::HostName;
 use crate::redis::{LANES, RedisOptions};
 
@@ -42,13 +43,13 @@ pub struct Relay {
     pub redis: RedisOptions,
     /// The time between two heartbeats, for announcements.
     pub heartbeat: Duration,
-    /// A host of which Redis has nothing any more, and that has sent nothing for so long, is forgotten.
+    /// After how long without a message a host is forgotten of which Redis has nothing any more.
     pub retain: Duration,
     /// Who is told of alerts, and of silence.
     pub recipient: Arc<dyn Recipient>,
-    /// A host that sends nothing for so long is silent; `None`: nobody is told.
+    /// After how long without a message a host is silent; `None` if nobody is to be told.
     pub silent_after: Option<Duration>,
-    /// The name by which it tells that all hosts are silent.
+    /// The name under which it reports that all hosts are silent.
     pub name: HostName,
     /// How it goes.
     pub status: Arc<RelayStatus>,
@@ -84,7 +85,7 @@ struct RelayShared {
     signs: Mutex<SignsOfLife>,
     forgotten: Mutex<ForgottenHosts>,
     status: Arc<RelayStatus>,
-    /// When it began, in milliseconds since the epoch. Older alerts are no news.
+    /// When it began, in milliseconds since the epoch. Older alerts aren't news.
     started: u64,
 }
 
@@ -119,7 +120,7 @@ impl Relay {
     async fn read(self, publisher: Publisher) {
         let shared = Arc::new(RelayShared {
             publisher,
-            heartbeat: crate::millis::in_millis(self.heartbeat).max(1),
+            heartbeat: in_millis(self.heartbeat).max(1),
             recipient: self.recipient,
             silent_after: self.silent_after,
             retain: self.retain,

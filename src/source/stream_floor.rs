@@ -1,16 +1,16 @@
-//! A demand for a new stream.
+//! A request for a new stream.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::protocol::StreamId;
 
-/// What the stream of a source has to be above: a store may have a newer one of the same host, if the clock was set back.
-/// Anybody may raise it; the source begins another stream with its next sample.
+/// What a source's stream has to be above: a store may have a newer stream of the same host if the clock was set back.
+/// Anybody may raise it; the source then begins another stream with its next sample.
 #[derive(Debug, Default)]
 pub struct StreamFloor(AtomicU64);
 
 impl StreamFloor {
-    /// The source's stream must be above this one.
+    /// Requires a stream above this one.
     pub fn raise(&self, above: StreamId) {
         self.0
             .fetch_max(above.0.saturating_add(1), Ordering::AcqRel);

@@ -3,32 +3,25 @@
 use std::collections::BTreeMap;
 
 use crate::hub::Announcement;
-use crate::protocol::{Alert, Body, Hello, HostName, Numbered, describe};
-use crate::redis::{About, EntryId, PublisherIdentity};
+use crate::protocol::{Body, Hello, HostName, Numbered, describe};
+use crate::redis::{About, EntryId, FiringAlerts, PublisherIdentity};
 
 use super::RelayShared;
 use super::check::{check_id, decoded};
 
-/// The announcements of a host.
+/// The announcements of one host.
 #[derive(Debug, Default)]
 pub(super) struct RelayedHellos {
     /// By the first message that each is valid for.
     by_first: BTreeMap<EntryId, Announcement>,
-    /// The alerts that fired at a message.
-    pub(super) firing: Option<(EntryId, Vec<Alert>)>,
+    /// The alerts that fire, as of a message.
+    pub(super) firing: Option<FiringAlerts>,
     /// Who writes.
     pub(super) origin: Option<PublisherIdentity>,
 }
 
-/// The alerts that fire, as they are stored.
-#[derive(serde::Deserialize)]
-struct StoredFiring {
-    at: String,
-    firing: Vec<Alert>,
-}
-
 impl RelayedHellos {
-    /// Takes over what Redis has about `host`.
+    /// Takes note of what Redis has about `host`.
     pub(super) fn learn(&mut self, host: &HostName, about: About, shared: &RelayShared) {
         for (first, json) in about.hellos {
             match hello(host, first, &json) {
@@ -39,14 +32,11 @@ impl RelayedHellos {
                 Err(reason) => shared.status.skip(&format!("a hello of {host}"), &reason),
             }
         }
-        self.firing = about.alerts.as_deref().and_then(|json| {
-            let stored: StoredFiring = serde_json::from_slice(json).ok()?;
-            Some((stored.at.parse().ok()?, stored.firing))
-        });
+        self.firing = about.alerts;
         self.origin = about.origin;
     }
 
-    /// The announcement of a message. Without a hello, its own values have to do.
+    /// The announcement of a message. Where there is no hello, the message's own values have to do.
     pub(super) fn of(&mut self, id: EntryId, message: &Numbered, heartbeat: u64) -> Announcement {
         let valid = self.by_first.range(..=id).next_back();
         let valid = valid.filter(|(first, _)| first.stream == id.stream);
@@ -64,7 +54,7 @@ impl RelayedHellos {
         announcement
     }
 
-    /// Forgets what no message after `id` needs.
+    /// Forgets the announcements that no message from `id` on needs.
     pub(super) fn forget_before(&mut self, id: EntryId) {
         if let Some((&first, _)) = self.by_first.range(..=id).next_back() {
             self.by_first = self.by_first.split_off(&first);

@@ -1,13 +1,10 @@
 //! Which entries of Redis are messages.
 
-use crate::protocol::{Body, HostName, Message, Numbered, Position};
+use crate::protocol::{Body, HostName, Message, Numbered, Position, StreamId};
 use crate::redis::{EntryId, ReadEntry};
 
 /// The largest message that is relayed, in bytes.
 pub(super) const MAX_BYTES: usize = 1024 * 1024;
-
-/// The highest number of a stream: it would have more than 12 digits on the wire.
-const HIGHEST_STREAM: u64 = 36_u64.pow(12) - 1;
 
 /// The highest number of a message that every viewer can count with.
 const HIGHEST_SEQ: u64 = 1 << 53;
@@ -38,8 +35,8 @@ pub(super) fn message_of(host: &HostName, entry: &ReadEntry) -> Result<Numbered,
 /// # Errors
 /// Why they can't.
 pub(super) fn check_id(id: EntryId) -> Result<(), String> {
-    if HIGHEST_STREAM < id.stream.0 {
-        return Err("its stream is over 12 digits to the base 36".to_owned());
+    if StreamId::MAX < id.stream {
+        return Err("its stream has more than 12 digits in base 36".to_owned());
     }
     if !(1..=HIGHEST_SEQ).contains(&id.seq) {
         return Err("its number is not between 1 and 2^53".to_owned());

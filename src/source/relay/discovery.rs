@@ -1,4 +1,4 @@
-//! Hosts as they come: the registry, read again and again.
+//! Hosts as they appear: the registry, read again and again.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,13 +34,13 @@ pub(super) struct Discovery {
     lane: RedisLane,
     shared: Arc<RelayShared>,
     readers: Vec<UnboundedSender<FoundHost>>,
-    /// What was found, by its name, valid or not, with its last sign of life.
+    /// What was found: names, valid or not, each with its last sign of life.
     known: HashMap<Vec<u8>, u64>,
-    /// What readers refused: it is found again with its next sign of life.
+    /// What readers refused, likewise. It counts as found again with its next sign of life.
     left: HashMap<Vec<u8>, u64>,
     /// The last sign of life of any host.
     newest: Option<u64>,
-    /// Signs of life up to this time have been seen, in milliseconds since the epoch by the clock of Redis.
+    /// The time up to which signs of life have been seen, in milliseconds since the epoch by the clock of Redis.
     seen: u64,
     has_read: bool,
 }
@@ -77,7 +77,7 @@ impl Discovery {
                 Err(fault) => {
                     self.shared.status.lost(LANES, &fault);
                     lock(&self.shared.signs).lost();
-                    // Whoever came meanwhile may have been registered in a store that knows nothing of before.
+                    // Hosts that come meanwhile may be registered in a store that has forgotten all earlier ones.
                     self.seen = 0;
                     waits.next_wait()
                 }
@@ -91,7 +91,7 @@ impl Discovery {
         let (found, now) = self.lane.seen_since(self.seen).await?;
         let newest = found.iter().map(|it| it.seen).max();
         self.note_newest(newest);
-        // Servers take turns as primary, and their clocks differ.
+        // Another server may become the primary, and their clocks differ.
         self.seen = newest.map_or(self.seen, |newest| newest.min(now).saturating_sub(2000));
         let new: Vec<_> = found
             .into_iter()
@@ -120,7 +120,7 @@ impl Discovery {
         }
     }
 
-    /// The last sign of life of any host is `newest`.
+    /// Takes note that the last sign of life of any host is `newest`.
     fn note_newest(&mut self, newest: Option<u64>) {
         let before = self.newest;
         self.newest = newest.or(before);
@@ -143,8 +143,8 @@ impl Discovery {
         self.shared.status.stands_still(hosts);
         match hosts {
             Some(hosts) => tracing::warn!(
-                "no host of {hosts} has given a sign of life for {}: Redis takes nothing, or all of them are down; none \
-                 is reported as silent",
+                "no host of {hosts} has given a sign of life for {}: Redis takes nothing, or all of them are down; \
+                 none is reported as silent",
                 exact_span(length)
             ),
             None => tracing::warn!("hosts give signs of life again"),
@@ -173,17 +173,14 @@ impl Discovery {
             let hosts = counted(MOST_HOSTS as u64, "host");
             tracing::error!("relaying {hosts}, and none of the others in Redis");
         }
-        let name = String::from_utf8_lossy(&entry.name);
-        match name.parse() {
+        match String::from_utf8_lossy(&entry.name).parse::<HostName>() {
             Ok(name) => Some(FoundHost {
                 name,
                 age: Duration::from_millis(now.saturating_sub(entry.seen)),
             }),
             Err(error) => {
-                let error: crate::protocol::NameError = error;
-                self.shared
-                    .status
-                    .skip("a name in the registry", &error.to_string());
+                let status = &self.shared.status;
+                status.skip("a name in the registry", &error.to_string());
                 None
             }
         }

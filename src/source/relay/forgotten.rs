@@ -1,4 +1,4 @@
-//! Hosts of which Redis has nothing any more, or something else than messages.
+//! Hosts of which Redis has nothing any more, or something other than messages.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -11,12 +11,13 @@ use crate::redis::MOST_HOSTS;
 pub(super) struct ForgottenHosts {
     /// Those that discovery doesn't know of yet.
     new: Vec<(HostName, bool)>,
-    /// Since when they have been silent, if that was told.
+    /// Since when hosts had been silent, if that was reported.
     silent: HashMap<HostName, Instant>,
 }
 
 impl ForgottenHosts {
-    /// `host` was forgotten; it was told to be silent, since then. If it `is_refused`, only another sign of life matters.
+    /// Notes that `host` was forgotten, which had been reported as silent since then. If it `is_refused`, it is found again
+    /// only with another sign of life.
     pub(super) fn note(&mut self, host: HostName, silent_since: Option<Instant>, is_refused: bool) {
         if let Some(since) = silent_since
             && self.silent.len() < MOST_HOSTS
@@ -31,7 +32,7 @@ impl ForgottenHosts {
         std::mem::take(&mut self.new)
     }
 
-    /// Since when `host`, which has been found again, was told to be silent.
+    /// Since when `host`, which has been found again, had been silent, if that was reported.
     pub(super) fn silence_of(&mut self, host: &HostName) -> Option<Instant> {
         self.silent.remove(host)
     }

@@ -8,7 +8,7 @@ use crate::alert::change::Change;
 use crate::hub::{Announcement, HostPublisher};
 use crate::locks::lock;
 use crate::millis::epoch_millis;
-use crate::protocol::{Alert, AlertState, HostName, MOST_FIRING, Numbered, StreamId};
+use crate::protocol::{Alert, AlertState, HostName, MOST_FIRING, Numbered, StreamId, shown};
 use crate::redis::{About, EntryId, HostKeys, ReadEntry};
 
 use super::RelayShared;
@@ -16,28 +16,28 @@ use super::announced::RelayedHellos;
 use super::check::message_of;
 use super::silence::GRACE;
 
-/// Two servers with one name are told apart from a move if both were heard of within this time.
+/// Two servers have the same name if both were heard of within this time; otherwise, the host has moved.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// A host of which Redis has nothing is not forgotten sooner: its publisher may be about to write again.
+/// A host is not forgotten sooner, even if Redis has nothing of it: its publisher may be about to write again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many of a host's streams are remembered.
 const MOST_STREAMS: usize = 1000;
 
-/// A host is silent after this time, if nobody said after which.
+/// After how long a host counts as silent, unless somebody asked for another time.
 const USUAL_LIMIT: Duration = Duration::from_secs(60);
 
-/// How often hosts give a sign of life: it may be so old when a relay starts.
+/// How often hosts give a sign of life: when a relay starts, the last one may be this old.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(5);
 
 /// Whether a host sends nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Silence {
     No,
-    /// It was silent when it was found. That is no news, nor is its end.
+    /// It was silent when it was found. Neither that nor its end is news.
     Before,
-    /// It has fallen silent, and that was told.
+    /// It has fallen silent, and that was reported.
     Told,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct RelayedHost {
     /// The newest hello that is known.
     pub(super) hello: Option<EntryId>,
     pub(super) is_loaded: bool,
-    /// When something last came of it.
+    /// When something last came from it.
     pub(super) arrived: Instant,
     publisher: HostPublisher,
     announced: RelayedHellos,
@@ -113,7 +113,7 @@ impl RelayedHost {
         self.publisher.read_to_end(at);
     }
 
-    /// Takes over what Redis has about it.
+    /// Takes note of what Redis has about it.
     pub(super) fn learn(&mut self, about: About) {
         let before = self.announced.origin.take();
         self.announced.learn(&self.name, about, &self.shared);
@@ -122,10 +122,10 @@ impl RelayedHost {
             && self.is_loaded
             && self.arrived.elapsed() < AT_ONCE
         {
-            let places = [before, after].map(|it| crate::protocol::shown(&it.address).to_string());
-            let [one, other] = places;
+            let [one, other] = [before, after].map(|it| shown(&it.address));
             tracing::warn!(
-                "two servers are called {}: the one at {one} and the one at {other}; give one of them another name with --name",
+                "two servers are called {}: the one at {one} and the one at {other}; give one of them another name \
+                 with --name",
                 self.name
             );
         }
@@ -206,7 +206,7 @@ impl RelayedHost {
         }
     }
 
-    /// Everything is read that Redis had of it.
+    /// Everything that Redis had of it has been read.
     pub(super) fn loaded(&mut self) {
         self.is_loaded = true;
         if self.announcement.is_some() {
@@ -219,7 +219,7 @@ impl RelayedHost {
         }
     }
 
-    /// What fires may have begun before the oldest message.
+    /// Passes on what fires, which may have begun before the oldest message.
     fn continue_firing(&self) {
         let firing = self.goes_on_firing(self.publisher.firing());
         self.publisher.continue_firing(firing);
@@ -229,12 +229,12 @@ impl RelayedHost {
     fn goes_on_firing(&self, mut firing: Vec<Alert>) -> Vec<Alert> {
         let stream = self.announcement.as_ref().map(|it| it.stream);
         let stored = self.announced.firing.as_ref();
-        let Some((at, stored)) = stored.filter(|(at, _)| Some(at.stream) == stream) else {
+        let Some(stored) = stored.filter(|it| Some(it.at.stream) == stream) else {
             return firing;
         };
-        let older = stored.iter().filter(|alert| {
+        let older = stored.firing.iter().filter(|alert| {
             let changed = self.changed.get(&identity(alert));
-            alert.state == AlertState::Firing && changed.is_none_or(|id| id <= at)
+            alert.state == AlertState::Firing && changed.is_none_or(|id| *id <= stored.at)
         });
         for alert in older {
             let is_same = |other: &Alert| identity(other) == identity(alert);
@@ -253,7 +253,7 @@ impl RelayedHost {
         }
     }
 
-    /// The last message of a recording that is over is `end`.
+    /// Takes note of `end`, the last message of a recording if that is over.
     pub(super) fn note_end(&mut self, end: Option<EntryId>) {
         let is_over = end.is_some_and(|end| end <= self.last && end.stream == self.last.stream);
         if is_over != self.is_over && self.is_listed {
@@ -267,7 +267,8 @@ impl RelayedHost {
         }
     }
 
-    /// Reads on in another stream if Redis has lost what we have, and begins anew with lower ids: its newest is `newest`.
+    /// Continues in another stream if Redis has lost what we have and begins anew, with lower ids, of which `newest` is
+    /// the last.
     pub(super) fn note_newest(&mut self, newest: Option<EntryId>) {
         if let Some(newest) = newest
             && newest < self.last
@@ -278,7 +279,7 @@ impl RelayedHost {
         }
     }
 
-    /// Whether it can be forgotten if Redis, which could be read without interruption since `connected`, has nothing of it.
+    /// Whether it can be forgotten if Redis has nothing of it. Redis could be read without interruption since `connected`.
     pub(super) fn is_long_gone(&self, connected: Instant) -> bool {
         let patience = if self.is_listed {
             self.shared.retain.max(PATIENCE)
@@ -288,7 +289,7 @@ impl RelayedHost {
         patience <= self.arrived.max(connected).elapsed()
     }
 
-    /// Has viewers find it no longer, and discovery find it again if it comes back.
+    /// Hides it from viewers, and lets discovery find it again if it comes back.
     pub(super) fn forget(self, is_refused: bool) {
         if self.is_live {
             lock(&self.shared.signs).count(false);

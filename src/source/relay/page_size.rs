@@ -8,10 +8,10 @@ pub(super) const MOST_ENTRIES: usize = 256;
 /// About how much one answer may hold, in bytes.
 const PAGE_BYTES: usize = 128 * 1024;
 
-/// The first time, nothing is known of how large messages are: each may be 1 MiB.
+/// How many to ask for at first, when nothing is known about the size of messages: each may have 1 MiB.
 const FIRST: usize = 4;
 
-/// How many entries an answer may have. It grows by and by, so that one answer is never much larger than those before.
+/// How many entries an answer may have. It grows step by step, so that no answer is much larger than those before.
 #[derive(Debug)]
 pub(super) struct PageSize {
     entries: usize,
@@ -27,7 +27,8 @@ impl PageSize {
         self.entries.min(MOST_ENTRIES)
     }
 
-    /// How many entries of each of so many hosts to ask for, at least two: a host of which an answer is full may have more.
+    /// How many entries of each of this many hosts to ask for. Usually at least two, because a host that gets its full
+    /// number has to be asked again.
     pub(super) fn of_each(&self, hosts: usize) -> usize {
         (self.entries / hosts.max(1)).clamp(self.entries.min(2), MOST_ENTRIES)
     }

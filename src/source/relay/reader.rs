@@ -14,20 +14,20 @@ use super::discovery::FoundHost;
 use super::host::RelayedHost;
 use super::page_size::PageSize;
 
-/// How long one command waits for messages. A host that is found meanwhile waits as long.
+/// How long one command waits for messages. A host that is found meanwhile has to wait for it.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// An answer that failed after so long was on its way, and too large.
+/// An answer that failed after this long was on its way, but too large.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// A host of which nothing came for so long is looked at more closely: it may be over, or have begun anew.
+/// A host that has sent nothing for this long is looked at more closely: it may be over, or have begun anew.
 const QUIET: Duration = Duration::from_secs(2);
+
+/// How often quiet hosts are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a host is given up whose keys are of another type.
 const WRONG: &str = "they hold something else";
-
-/// How often that is done.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The reader of a lane.
 pub(super) struct LaneReader {
@@ -137,14 +137,14 @@ impl LaneReader {
         }
         self.look_after(connected).await?;
         if has_news {
-            // Many hosts send at many times: they are taken together.
+            // Many hosts send at many different times: their messages are taken together.
             let pause = Duration::from_micros(250) * u32::try_from(self.hosts.len()).unwrap_or(200);
             tokio::time::sleep(pause.min(Duration::from_millis(50))).await;
         }
         Ok(())
     }
 
-    /// Takes news. Returns the hosts of which there may be more.
+    /// Takes news. Returns the hosts that may have more.
     async fn take(
         &mut self,
         found: Vec<HostEntries>,
@@ -168,7 +168,7 @@ impl LaneReader {
         Ok(full)
     }
 
-    /// Reads what Redis has about a host, if its newest hello is `hello`, and unknown.
+    /// Reads what Redis has about a host, unless its newest hello, `hello`, is known.
     async fn learn(&mut self, at: usize, hello: Option<EntryId>) -> Result<(), RedisFault> {
         if hello.is_some() && self.hosts[at].hello != hello {
             let about = self.lane.about(&self.hosts[at].keys).await?;
@@ -208,7 +208,7 @@ impl LaneReader {
         Ok(())
     }
 
-    /// Gives up a host for this reason, until it gives another sign of life.
+    /// Gives up a host until it gives another sign of life.
     fn refuse(&mut self, at: usize, reason: &str) {
         let host = self.hosts.swap_remove(at);
         let what = format!("the keys of {}", host.name);

@@ -1,20 +1,21 @@
-//! Whether hosts have fallen silent, or Redis takes nothing from any of them.
+//! Whether a host has fallen silent, or Redis takes nothing from any host.
 
 use std::time::{Duration, Instant};
 
-/// Hosts give a sign of life every 5 seconds, whatever their interval. If none of several does for so long, it isn't them.
+/// Hosts give a sign of life every 5 seconds, whatever their interval. If none of several has done so for this long, the
+/// reason isn't the hosts.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(10);
 
-/// After Redis could not be read, or took nothing, a host gets so long to write again: publishers pause for up to 5 seconds
-/// between two attempts, each of which may take as long.
+/// How long a host may take to write again after Redis could not be read or took nothing: publishers pause for up to
+/// 5 seconds between two attempts, each of which may take as long.
 pub(super) const GRACE: Duration = Duration::from_secs(15);
 
 /// A change of whether Redis takes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standstill {
-    /// None of so many hosts has given a sign of life for [`STANDSTILL`].
+    /// None of this many hosts has given a sign of life for [`STANDSTILL`].
     Begins(usize),
-    /// One of them has, after so long.
+    /// One of them has, after this time.
     Ends(Duration),
 }
 
@@ -29,7 +30,7 @@ pub(super) struct SignsOfLife {
     readable: Instant,
     /// Hosts that are neither over nor silent.
     live: usize,
-    /// Since when nothing has been taken, if that was told.
+    /// Since when nothing has been taken, if that was reported.
     still: Option<Instant>,
 }
 
@@ -59,7 +60,7 @@ impl SignsOfLife {
         self.readable = Instant::now();
     }
 
-    /// One more host is live, or one less.
+    /// Counts one more live host, or one fewer.
     pub(super) fn count(&mut self, is_live: bool) {
         self.live = if is_live {
             self.live + 1
@@ -84,8 +85,8 @@ impl SignsOfLife {
         }
     }
 
-    /// Whether a host that sent its last message at `arrived` is silent because it has sent none for `limit`. Redis must
-    /// have taken something else meanwhile, unless there is nobody else; `connected` is since when it could be read.
+    /// Whether a host that sent its last message at `arrived` has been silent for `limit`. Redis, which could be read since
+    /// `connected`, must have taken something from other hosts meanwhile, if there are any.
     pub(super) fn is_silent(&self, arrived: Instant, limit: Duration, connected: Instant) -> bool {
         let is_elsewhere = || {
             let after = self.newest.saturating_duration_since(arrived);

@@ -20,7 +20,7 @@ pub struct RelayStatus {
     relayed: AtomicU64,
     skipped: AtomicU64,
     hosts: AtomicU64,
-    /// Hosts that were there at the start, and are not loaded yet.
+    /// How many hosts that were there at the start are not loaded yet.
     loading: AtomicUsize,
     is_ready: watch::Sender<bool>,
     /// How often the registry was about to be read: the thread of all readers runs.
@@ -42,7 +42,7 @@ struct Faults {
 pub struct RelayState {
     /// Why it cannot be read.
     pub fault: Option<String>,
-    /// So many hosts ought to give signs of life, and none of them does.
+    /// How many hosts ought to give signs of life, if none of them does.
     pub still: Option<usize>,
     /// Hosts found.
     pub hosts: u64,
@@ -50,7 +50,7 @@ pub struct RelayState {
     pub relayed: u64,
     /// Entries that were no messages.
     pub skipped: u64,
-    /// How much is kept, if that is less than asked for.
+    /// For how long messages are kept, if that is less than asked for.
     pub shortened: Option<Duration>,
 }
 
@@ -76,7 +76,7 @@ impl RelayStatus {
         let _ = ready.wait_for(|ready| *ready).await;
     }
 
-    /// Memory allows only so much to be kept; `None`: all that was asked for.
+    /// Notes for how long messages are kept if memory doesn't allow what was asked for; `None` if it does.
     pub fn keeps(&self, shortened: Option<Duration>) {
         lock(&self.faults).shortened = shortened;
     }
@@ -92,12 +92,12 @@ impl RelayStatus {
         self.turns.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// None of so many hosts gives signs of life; `None`: one does.
+    /// Notes that none of this many hosts gives signs of life; `None` if one does.
     pub(super) fn stands_still(&self, hosts: Option<usize>) {
         lock(&self.faults).still = hosts;
     }
 
-    /// So many hosts are there at the start.
+    /// Notes how many hosts are there at the start.
     pub(super) fn expects(&self, hosts: usize) {
         self.loading.store(hosts, Ordering::Release);
         if hosts == 0 {
@@ -127,7 +127,7 @@ impl RelayStatus {
         self.relayed.fetch_add(messages, Ordering::Relaxed);
     }
 
-    /// Something in Redis, about `what`, is not what it should be.
+    /// Notes that `what`, in Redis, is not what it should be.
     pub(super) fn skip(&self, what: &str, reason: &str) {
         let skipped = self.skipped.fetch_add(1, Ordering::Relaxed) + 1;
         let what = shown(what);
