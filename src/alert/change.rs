@@ -102,7 +102,8 @@ impl Change {
         self.alert.name == SILENT && self.alert.metric.is_empty()
     }
 
-    fn of(host: &HostName, alert: Alert, timestamp: u64, replayed: bool) -> Self {
+    /// A change of which nothing more is known.
+    pub(super) fn of(host: &HostName, alert: Alert, timestamp: u64, replayed: bool) -> Self {
         Self {
             host: host.clone(),
             alert,

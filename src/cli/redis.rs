@@ -8,14 +8,14 @@ use crate::redis::{
     DEFAULT_PREFIX, KeySpace, RedisAddress, RedisOptions, RedisPassword, read_authorities,
 };
 
-/// Flags of the two servers.
+/// Flags of `serve` and `replay`.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Redis")]
 pub struct RedisArgs {
     /// Also publish to this Redis, for relays: redis://HOST:PORT
     ///
-    /// rediss:// is with TLS, redis+unix:///PATH a socket. Several servers of which one is the primary, or several nodes of
-    /// a cluster: redis://A:PORT,B:PORT. Messages stay there as long as --retain says.
+    /// With TLS: rediss://HOST:PORT. Over a socket: redis+unix:///PATH. A primary and its replicas, or several nodes of a
+    /// Redis Cluster: redis://A:PORT,B:PORT. Redis keeps messages for as long as --retain says.
     // Not parsed by clap, whose errors repeat the value: it may hold a secret.
     #[arg(long, value_name = "URL")]
     publish: Option<String>,
@@ -24,11 +24,11 @@ pub struct RedisArgs {
     #[arg(long, value_name = "FILE")]
     redis_password_file: Option<PathBuf>,
 
-    /// Trust this CA of Redis, in PEM, instead of the system's
+    /// Trust this CA for Redis, in PEM, instead of the system's
     #[arg(long, value_name = "FILE")]
     redis_ca_cert: Option<PathBuf>,
 
-    /// Begin the names of keys with this
+    /// Begin all keys in Redis with this
     #[arg(long, value_name = "PREFIX", default_value = DEFAULT_PREFIX, value_parser = KeySpace::new)]
     redis_prefix: KeySpace,
 }
@@ -39,19 +39,16 @@ impl RedisArgs {
     /// # Errors
     /// One line that says what is wrong and what to write.
     pub fn published_to(&self) -> Result<Option<RedisOptions>, String> {
-        match (
-            &self.publish,
-            &self.redis_password_file,
-            &self.redis_ca_cert,
-        ) {
-            (Some(url), _, _) => self.options("--publish", url).map(Some),
-            (None, Some(_), _) => {
-                Err("--redis-password-file is for a Redis: add --publish URL".to_owned())
-            }
-            (None, None, Some(_)) => {
-                Err("--redis-ca-cert is for a Redis: add --publish URL".to_owned())
-            }
-            (None, None, None) => Ok(None),
+        if let Some(url) = &self.publish {
+            return self.options("--publish", url).map(Some);
+        }
+        let files = [
+            ("--redis-password-file", &self.redis_password_file),
+            ("--redis-ca-cert", &self.redis_ca_cert),
+        ];
+        match files.into_iter().find(|(_, file)| file.is_some()) {
+            Some((flag, _)) => Err(format!("{flag} is for a Redis: add --publish URL")),
+            None => Ok(None),
         }
     }
 

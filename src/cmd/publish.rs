@@ -25,7 +25,7 @@ pub(super) fn options(args: &RedisArgs) -> Result<Option<RedisOptions>, Failure>
     args.published_to().map_err(Failure::usage)
 }
 
-/// What would come of the flags. Nothing is sent.
+/// What the flags would do, without asking Redis.
 pub(super) fn finding(args: &RedisArgs) -> Option<Finding> {
     let options = args.published_to().transpose()?;
     Some(options.map_or_else(Finding::Fault, |options| {
@@ -36,7 +36,7 @@ pub(super) fn finding(args: &RedisArgs) -> Option<Finding> {
     }))
 }
 
-/// Starts to publish this host, if that is wanted. Its source begins a stream above the `floor`.
+/// Starts to publish this host, if that is wanted. Where Redis has a newer stream of it, the `floor` is raised.
 pub(super) fn live(
     redis: Option<RedisOptions>,
     hub: &Hub,
@@ -54,7 +54,7 @@ pub(super) fn live(
     )
 }
 
-/// Starts to publish a recording, if that is wanted, with the newest stream that is `expected` of each host.
+/// Starts to publish a recording, if that is wanted, of which `expected` has each host's newest stream.
 pub(super) fn recording(
     redis: Option<RedisOptions>,
     hub: &Hub,
@@ -99,15 +99,11 @@ fn origin(address: Option<SocketAddr>) -> PublisherIdentity {
 /// Has `/healthz` and `/metrics` say how publishing goes.
 pub(super) fn report(publication: Option<&Publication>, config: &mut server::Config) {
     if let Some(publication) = publication {
-        let report = Arc::new(PublicationReport(publication.status()));
-        config
-            .counted
-            .push(Arc::<PublicationReport>::clone(&report));
-        config.parts.push(report);
+        config.report(Arc::new(PublicationReport(publication.status())));
     }
 }
 
-/// Waits up to `patience` until everything is published, and says so if it isn't.
+/// Waits up to `patience` until everything is published, and says so if not everything is.
 pub(super) async fn finish(
     publication: Option<Publication>,
     patience: Duration,
@@ -123,7 +119,7 @@ pub(super) async fn finish(
     }
 }
 
-/// Refuses a recording of which Redis has a newer stream. If Redis doesn't answer, that is found out later.
+/// Refuses a recording if Redis has a newer stream of one of its hosts. If Redis doesn't answer, that is found out later.
 pub(super) async fn refuse_newer(
     redis: &RedisOptions,
     expected: &BTreeMap<HostName, StreamId>,
@@ -135,8 +131,8 @@ pub(super) async fn refuse_newer(
             let lane = lanes
                 .entry(lane_of(host))
                 .or_insert_with(|| RedisLane::new(Arc::clone(&redis), Duration::ZERO));
-            let last = lane.last_id(&redis.keys.of(host)).await.ok()?;
-            if let Some(theirs) = last.map(|last| last.stream)
+            let standing = lane.standing(&redis.keys.of(host)).await.ok()?;
+            if let Some(theirs) = standing.last.map(|last| last.stream)
                 && *ours < theirs
             {
                 return Some((host, *ours, theirs));
@@ -146,8 +142,8 @@ pub(super) async fn refuse_newer(
     };
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Some((host, ours, theirs))) => Err(anyhow::Error::msg(format!(
-            "Redis has a newer stream of {host}, {theirs}, than this recording, {ours}: choose another name with --name, or \
-             another --redis-prefix"
+            "Redis has a newer stream of {host}, {theirs}, than this recording, {ours}: choose another name with --name, \
+             or another --redis-prefix"
         ))
         .into()),
         _ => Ok(()),
@@ -182,21 +178,18 @@ impl Countable for PublicationReport {
     fn families(&self) -> Vec<CounterFamily> {
         let state = self.0.state();
         vec![
-            CounterFamily {
-                name: "metrics_published_messages_total",
-                kind: "counter",
-                help: "Messages written to Redis.",
-                numbers: vec![(None, self.0.written())],
-            },
-            CounterFamily {
-                name: "metrics_publish_connected",
-                kind: "gauge",
-                help: "Whether Redis takes what is published.",
-                numbers: vec![(
-                    None,
-                    u64::from(state.is_connected && state.stopped.is_empty()),
-                )],
-            },
+            CounterFamily::single(
+                "metrics_published_messages_total",
+                "counter",
+                "Messages written to Redis.",
+                self.0.written(),
+            ),
+            CounterFamily::single(
+                "metrics_publish_connected",
+                "gauge",
+                "Whether Redis takes what is published.",
+                u64::from(state.is_connected && state.stopped.is_empty()),
+            ),
         ]
     }
 }

@@ -20,3 +20,16 @@ pub struct CounterFamily {
     /// Its numbers; each may have a label, as name and value.
     pub numbers: Vec<(Option<(&'static str, &'static str)>, u64)>,
 }
+
+impl CounterFamily {
+    /// One number without a label.
+    #[must_use]
+    pub fn single(name: &'static str, kind: &'static str, help: &'static str, number: u64) -> Self {
+        Self {
+            name,
+            kind,
+            help,
+            numbers: vec![(None, number)],
+        }
+    }
+}

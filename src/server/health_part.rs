@@ -1,4 +1,4 @@
-//! What other parts of this program say in `/healthz`.
+//! What other parts of this program report in `/healthz`.
 
 use std::fmt;
 

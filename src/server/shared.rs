@@ -50,6 +50,14 @@ pub struct Config {
     pub faults: Option<Faults>,
 }
 
+impl Config {
+    /// Has `/healthz` and `/metrics` say how a further part is doing.
+    pub fn report(&mut self, part: Arc<impl HealthPart + Countable + 'static>) {
+        self.counted.push(Arc::clone(&part) as Arc<dyn Countable>);
+        self.parts.push(part);
+    }
+}
+
 /// What every connection shares.
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -62,17 +62,7 @@ impl Notice {
             title: format!("Test from {host}"),
             details: "Notifications from this host arrive here. No alert is firing.".into(),
             metric: MetricInfo::default(),
-            change: Change {
-                host: host.clone(),
-                alert,
-                timestamp,
-                culprit: None,
-                lasted: None,
-                peak: None,
-                is_downward: false,
-                is_withdrawn: false,
-                replayed: false,
-            },
+            change: Change::of(host, alert, timestamp, false),
         }
     }
 

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::notify::Target;
@@ -12,7 +13,7 @@ use crate::cmd::{Exit, Failure, announce, configure, notify};
 use crate::hub::{Hub, Retention, Timeline};
 use crate::protocol::DEFAULT_PORT;
 use crate::redis::RedisOptions;
-use crate::server::{self, Config, Countable, CounterFamily, HealthPart, Viewers, listen};
+use crate::server::{self, Countable, CounterFamily, HealthPart, Viewers, listen};
 use crate::signals;
 use crate::source::Source;
 use crate::source::host;
@@ -22,13 +23,13 @@ use crate::wording::{counted, exact_span};
 use super::ServeArgs;
 use super::service::{self, Pulse};
 
-/// How often the memory of all rings is looked at.
+/// How often the memory of all rings is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often that is done while everything is loaded, as fast as Redis sends it.
+/// How often it is checked while everything is being loaded, as fast as Redis sends it.
 const LOOK_OFTEN: Duration = Duration::from_millis(50);
 
-/// A relay whose readers have done nothing for so long hangs. They wait at most 5 s for anything.
+/// A relay hangs if its readers have done nothing for this long. They wait at most 5 s for anything.
 const UNHEALTHY_AFTER: Duration = Duration::from_secs(30);
 
 /// Flags of a relay.
@@ -42,13 +43,14 @@ pub(super) struct RelayArgs {
     #[arg(long, value_name = "URL", conflicts_with_all = ["publish", "interval", "name", "top", "statsd", "spool"])]
     pub(super) from: Option<String>,
 
-    /// Keep at most this much of all hosts together; --retain gives way
+    /// Keep at most this much of all hosts together, if need be for less time than --retain
     #[arg(long, value_name = "BYTES", default_value = "512MiB", requires = "from", value_parser = bytes)]
     memory: u64,
 
     /// Also notify if a host sends nothing for this long, and when it is back
     ///
-    /// A host has at least 15 seconds, which it may need to come back after a failure of Redis, and three of its intervals.
+    /// A host is given at least 15 seconds, because it may need them to come back after a failure of Redis, and at least
+    /// three of its intervals.
     #[arg(long, value_name = "DURATION", requires = "from", value_parser = duration_in("3s", LONGEST))]
     notify_silent: Option<Duration>,
 }
@@ -60,7 +62,7 @@ impl RelayArgs {
         redis.options("--from", url).map_err(Failure::usage)
     }
 
-    /// What would come of the flags. Nothing is sent.
+    /// What the flags would do, without asking Redis.
     pub(super) fn finding(&self, redis: &RedisArgs) -> Option<Finding> {
         let url = self.from.as_deref()?;
         Some(match redis.options("--from", url) {
@@ -73,9 +75,9 @@ impl RelayArgs {
     }
 }
 
-/// Why rules have no place at a relay.
-pub(super) const NO_RULES: &str = "a relay has no rules of its own: give --alert and --alerts to the servers that publish, \
-    whose alerts every relay passes on";
+/// Why a relay refuses rules.
+pub(super) const NO_RULES: &str = "a relay has no rules of its own: give --alert and --alerts to the servers that \
+    publish, whose alerts every relay passes on";
 
 /// Who is notified. Refuses flags that contradict a relay.
 fn targets(args: &ServeArgs, global: &GlobalArgs) -> Result<Vec<Target>, Failure> {
@@ -127,7 +129,7 @@ pub(super) async fn run(
         () = status.ready() => {}
         () = bound.keep(&hub, &status, LOOK_OFTEN) => {}
         () = asked.stop.cancelled() => {}
-        ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
+        ended = &mut reading => return Err(failure(ended)),
     }
     tracing::info!(took = ?begun.elapsed(), "loaded what Redis has");
     let hosts = counted(status.state().hosts, "host");
@@ -135,13 +137,13 @@ pub(super) async fn run(
     announce::listening(&listeners, &trust, &what, global).await?;
     let mut config = configure::server(&args.server, trust, None, global);
     config.notifications = notify::counts(notifiers.as_ref());
-    report(&status, &hub, &mut config);
+    config.report(Arc::new(RelayReport(Arc::clone(&status), hub.clone())));
     let viewers = Viewers::default();
     tokio::select! {
         served = server::run(listeners, hub.clone(), config, viewers.clone(), asked.stop) => served?,
         () = bound.keep(&hub, &status, LOOK_EVERY) => {}
         () = keep_service_informed(&status) => {}
-        ended = &mut reading => return Err(ended?.err().unwrap_or(RelayError::Died).into()),
+        ended = &mut reading => return Err(failure(ended)),
     }
     service::report_stop();
     stop_reading.cancel();
@@ -149,6 +151,14 @@ pub(super) async fn run(
     notify::finish(notifiers.as_ref(), args.server.drain, global).await;
     announce::say(global, &summary(begun, &status, &viewers));
     Ok(Exit::Done)
+}
+
+/// Why relaying ended, which it does by itself only on an error.
+fn failure(ended: Result<Result<(), RelayError>, JoinError>) -> Failure {
+    match ended {
+        Ok(relayed) => relayed.err().unwrap_or(RelayError::Died).into(),
+        Err(panicked) => panicked.into(),
+    }
 }
 
 /// A hub that never waits for viewers.
@@ -185,7 +195,7 @@ impl MemoryBound {
         }
     }
 
-    /// Keeps all rings within the bound, looking so often, and says when that means to keep less. Never ends.
+    /// Keeps all rings within the bound, with a look `every` so often, and says so if that means keeping less. Never ends.
     async fn keep(&self, hub: &Hub, status: &RelayStatus, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
@@ -203,7 +213,7 @@ impl MemoryBound {
     }
 }
 
-/// A relay is well as long as its readers go on: without Redis, it still serves what it has. Never ends.
+/// Reports a relay as well as long as its readers go on: without Redis, it still serves what it has. Never ends.
 async fn keep_service_informed(status: &RelayStatus) {
     let pulse = Pulse::start();
     let beat = async {
@@ -216,13 +226,6 @@ async fn keep_service_informed(status: &RelayStatus) {
         }
     };
     tokio::join!(beat, service::report(pulse.clone(), UNHEALTHY_AFTER));
-}
-
-/// Has `/healthz` and `/metrics` say how relaying goes.
-fn report(status: &Arc<RelayStatus>, hub: &Hub, config: &mut Config) {
-    let report = Arc::new(RelayReport(Arc::clone(status), hub.clone()));
-    config.counted.push(Arc::<RelayReport>::clone(&report));
-    config.parts.push(report);
 }
 
 /// How relaying goes, for monitoring.
@@ -263,12 +266,7 @@ impl HealthPart for RelayReport {
 impl Countable for RelayReport {
     fn families(&self) -> Vec<CounterFamily> {
         let state = self.0.state();
-        let family = |name, kind, help, number| CounterFamily {
-            name,
-            kind,
-            help,
-            numbers: vec![(None, number)],
-        };
+        let family = CounterFamily::single;
         vec![
             family(
                 "metrics_relayed_messages_total",
