@@ -214,8 +214,9 @@ impl Hub {
 
     /// Cursors in the logs of all hosts that `query` requests, each where `query` says.
     ///
-    /// # Errors When the query names a host that doesn't exist, except in a relay, which waits for it, or too many
-    /// viewers are reading the past.
+    /// # Errors
+    /// When the query names a host that doesn't exist, except in a relay, which waits for it, or too many viewers are
+    /// reading the past.
     pub fn subscribe(&self, query: Query) -> Result<Subscription, SubscribeError> {
         let logs = lock(&self.shared.logs);
         for pattern in &query.hosts {
@@ -357,8 +358,8 @@ impl HostPublisher {
         self.announce_with(announcement, None);
     }
 
-    /// As [`HostPublisher::announce`], for a stream at whose begin these alerts fire already. No viewer is told of one
-    /// without the other.
+    /// As [`HostPublisher::announce`], for a stream at whose start these alerts are already firing. No viewer is told of
+    /// one without the other.
     pub fn announce_firing(&self, announcement: Announcement, firing: Vec<Alert>) {
         self.announce_with(announcement, Some(firing));
     }
@@ -395,7 +396,7 @@ impl HostPublisher {
         lock(&self.log.ring).continue_firing(alerts);
     }
 
-    /// The alerts that fire.
+    /// The alerts that are firing.
     #[must_use]
     pub fn firing(&self) -> Vec<Alert> {
         lock(&self.log.ring).firing.alerts().to_vec()

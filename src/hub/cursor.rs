@@ -46,7 +46,7 @@ pub(super) struct Cursor {
     steps: Option<Box<ReadAhead<StepEntry>>>,
     /// What to read in steps, as soon as fewer viewers read the past.
     waits_for_steps: Option<Box<StepRequest>>,
-    /// When a relay could not tell yet whether it knows the viewer's stream.
+    /// The time at which a relay could not yet tell whether it would find the viewer's stream; `None` once it can.
     undecided: Option<u64>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
     asked: Option<(StreamId, u64)>,

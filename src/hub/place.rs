@@ -1,5 +1,5 @@
-//! Where a viewer stands that has everything of its only host. Viewers at equal places get the same next, so one of
-//! them can read for all.
+//! Where a viewer stands that reads a single host and has everything of it. Viewers at equal places get the same next,
+//! so one of them can read for all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +8,7 @@ use crate::protocol::StreamId;
 
 use super::{Announcement, HostLog};
 
-/// The place of a viewer that reads one host and has everything of it.
+/// The place of a viewer that reads a single host and has everything of it.
 #[derive(Debug)]
 pub struct SharedPlace {
     pub(super) log: Arc<HostLog>,
@@ -32,25 +32,24 @@ impl PartialEq for SharedPlace {
 }
 
 impl SharedPlace {
-    /// Whether both were reached with the same hosts: viewers at equal places may want different ones of those that
-    /// have appeared since.
+    /// Whether no host has appeared between the two. Viewers at equal places may differ in whether they want a new host.
     #[must_use]
     pub fn has_hosts_of(&self, other: &Self) -> bool {
         self.host_count == other.host_count
     }
 
-    /// Tells a source that waits for its viewers to look how far they have read.
+    /// Makes a source that waits for its viewers check how far they have read.
     pub fn tell_source(&self) {
         self.log.room.notify_waiters();
     }
 }
 
-/// Where a source that waits for its viewers sees how far one of them has read.
+/// How far a viewer has read, for a source that waits for its viewers.
 #[derive(Debug, Clone)]
 pub struct ReadMark(pub(super) Arc<AtomicU64>);
 
 impl ReadMark {
-    /// The viewer has reached `place`. [`SharedPlace::tell_source`] has to follow.
+    /// Notes that the viewer has reached `place`. [`SharedPlace::tell_source`] has to follow.
     pub fn set(&self, place: &SharedPlace) {
         self.0.store(place.next, Ordering::Relaxed);
     }

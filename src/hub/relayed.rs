@@ -19,12 +19,12 @@ const SHORTEST: Duration = Duration::from_secs(1);
 pub(super) struct Relaying {
     /// How much of each log is kept now, in milliseconds.
     retain: AtomicU64,
-    /// Logs that viewers cannot find yet: they take memory all the same.
+    /// Logs that viewers cannot find yet, but that take memory all the same.
     unlisted: Mutex<Vec<Weak<HostLog>>>,
 }
 
 impl Relaying {
-    /// Bounds a new `log` as all others are bounded.
+    /// Bounds a new `log` like all others.
     fn admit(&self, log: &Arc<HostLog>) {
         let mut unlisted = lock(&self.unlisted);
         unlisted.retain(|it| 0 < it.strong_count());
@@ -47,14 +47,14 @@ impl Relaying {
 /// The part of a relay's log that other logs have no use for.
 #[derive(Debug)]
 pub(super) struct RelayedLog {
-    /// The store has been read to where it ended at this time, by [`Hub::now_ms`]. Never, at first; always, where there
-    /// is no store.
+    /// The store has been read to where it ended at this time, by [`Hub::now_ms`]; 0 if it hasn't been yet, `u64::MAX`
+    /// if there is no store.
     read_to_end: AtomicU64,
     /// How many cursors wait for that.
     waiting: AtomicU32,
-    /// The recording is over.
+    /// Whether the recording is over.
     pub(super) ended: AtomicBool,
-    /// Nothing more will be added: if the host comes back, it has another log.
+    /// Whether nothing more will be added. If the host comes back, it has another log.
     pub(super) is_forgotten: AtomicBool,
 }
 
@@ -73,7 +73,7 @@ impl RelayedLog {
         self.read_to_end.load(Ordering::Acquire) < now
     }
 
-    /// One more cursor waits, or one less.
+    /// Counts one more cursor that waits, or one fewer.
     pub(super) fn wait(&self, begins: bool) {
         if begins {
             self.waiting.fetch_add(1, Ordering::AcqRel);
@@ -95,11 +95,11 @@ impl Hub {
     }
 
     /// Keeps less of every log if all of them together take more than `most` bytes, and more again once there is room.
-    /// Returns how much is kept now, if that has changed.
+    /// Returns for how long messages are kept now, if that has changed.
     pub fn keep_within(&self, most: usize) -> Option<Duration> {
         let relaying = self.shared.relaying.as_ref()?;
         let logs = self.all_logs();
-        let used: usize = logs.iter().map(|log| lock(&log.ring).memory()).sum();
+        let used = memory_of(&logs);
         let wanted = in_millis(self.shared.retention.duration);
         let retain = relaying.retain.load(Ordering::Relaxed);
         let next = if most < used {
@@ -122,8 +122,7 @@ impl Hub {
     /// The memory that the logs take, in bytes.
     #[must_use]
     pub fn memory(&self) -> usize {
-        let logs = self.all_logs();
-        logs.iter().map(|log| lock(&log.ring).memory()).sum()
+        memory_of(&self.all_logs())
     }
 
     /// All logs, also those that viewers cannot find.
@@ -135,6 +134,10 @@ impl Hub {
         }
         logs
     }
+}
+
+fn memory_of(logs: &[Arc<HostLog>]) -> usize {
+    logs.iter().map(|log| lock(&log.ring).memory()).sum()
 }
 
 impl Publisher {
@@ -165,10 +168,10 @@ impl HostPublisher {
         self.hub.wake();
     }
 
-    /// Forgets the host: nobody finds it any more. Viewers that have read it keep their place, in case it comes back with
-    /// another log.
+    /// Forgets the host: nobody finds it any more. Viewers that have read it keep their place, in case it comes back
+    /// with another log.
     pub fn forget(&self) {
-        // One message shows those who are still reading where it ended.
+        // One message remains, to show those who are still reading where it ended.
         lock(&self.log.ring).retain(Duration::ZERO, true);
         let mut logs = lock(&self.hub.shared.logs);
         let is_this = |it: &Arc<HostLog>| Arc::ptr_eq(it, &self.log);
@@ -198,7 +201,7 @@ impl HostPublisher {
         self.hub.now_ms()
     }
 
-    /// The store has been read to where it ended at the time `at`, by [`HostPublisher::now`].
+    /// Notes that the store has been read to where it ended at the time `at`, by [`HostPublisher::now`].
     pub fn read_to_end(&self, at: u64) {
         let relayed = &self.log.relayed;
         relayed.read_to_end.fetch_max(at, Ordering::AcqRel);
@@ -208,14 +211,14 @@ impl HostPublisher {
         }
     }
 
-    /// The recording that this host is played from is over. Viewers of no other hosts get `end`.
+    /// Ends the recording that this host is played from. Viewers that read no other host get `end`.
     pub fn end(&self) {
         self.log.relayed.ended.store(true, Ordering::Release);
         self.hub.note_move(&self.log);
         self.wake();
     }
 
-    /// What follows is not over.
+    /// Takes back [`HostPublisher::end`]: messages follow after all.
     pub fn continues(&self) {
         self.log.relayed.ended.store(false, Ordering::Release);
     }

@@ -126,14 +126,14 @@ impl Subscription {
         }
     }
 
-    /// Goes to a place that its viewer has reached without reading, from an equal place.
+    /// Goes to a place that its viewer has reached without reading.
     pub fn stand_at(&mut self, place: &SharedPlace) {
         if let [only] = &mut self.cursors[..] {
             only.stand_at(place);
         }
     }
 
-    /// Where a source that waits for its viewers looks for this one, if it reads one host.
+    /// Where a source that waits for its viewers sees how far this one has read, if it reads one host.
     #[must_use]
     pub fn read_mark(&self) -> Option<ReadMark> {
         match &self.cursors[..] {
@@ -148,7 +148,7 @@ impl Subscription {
         !self.query.after.is_empty()
     }
 
-    /// What the viewer has of a host that a relay had forgotten, and that came back.
+    /// The viewer's position in the earlier log of a host that a relay had forgotten, and that has come back.
     fn position_in_earlier_log(&self, host: &HostName) -> Option<Position> {
         self.hub.shared.relaying.as_ref()?;
         let mut earlier = self.cursors.iter().rev();

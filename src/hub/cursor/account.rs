@@ -12,11 +12,17 @@ impl Cursor {
         &self.log.host
     }
 
+    /// Whether the viewer has been told that the recording is over.
     pub(in crate::hub) fn is_ended(&self) -> bool {
         self.ended
     }
 
-    /// Whether its host was forgotten: if that comes back, it has another log.
+    /// Whether the recording that its host is played from is over.
+    pub(in crate::hub) fn is_over(&self) -> bool {
+        self.log.relayed.ended.load(Ordering::Acquire)
+    }
+
+    /// Whether its host was forgotten. If that comes back, it has another log.
     pub(in crate::hub) fn is_forgotten(&self) -> bool {
         self.log.relayed.is_forgotten.load(Ordering::Acquire)
     }

@@ -1,4 +1,4 @@
-//! A cursor whose viewer moves along with others, without reading.
+//! A cursor whose viewer moves on with others, without reading.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -7,7 +7,7 @@ use super::Cursor;
 use crate::hub::place::{ReadMark, SharedPlace};
 
 impl Cursor {
-    /// Where it stands, if it has everything and may get more.
+    /// Where it stands, if it has everything and more may follow.
     pub(in crate::hub) fn place(&self, host_count: usize) -> Option<SharedPlace> {
         let moves = self.up_to.filter(|_| !self.ended)?;
         Some(SharedPlace {

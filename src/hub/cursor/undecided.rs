@@ -42,9 +42,4 @@ impl Cursor {
             self.log.relayed.wait(false);
         }
     }
-
-    /// Whether the recording that its host is played from is over.
-    pub(in crate::hub) fn is_over(&self) -> bool {
-        self.log.relayed.ended.load(Ordering::Acquire)
-    }
 }

@@ -25,7 +25,7 @@ pub(in crate::server) struct Deflating {
     last: Option<Arc<Deflated>>,
 }
 
-/// The same last message is the same in memory.
+/// Equal last messages are the same one in memory.
 impl PartialEq for Deflating {
     fn eq(&self, other: &Self) -> bool {
         let last = |it: &Self| it.last.as_ref().map(Arc::as_ptr);
@@ -41,7 +41,7 @@ impl Deflating {
         (!is_plain).then(|| Box::new(Self { encoding, last }))
     }
 
-    /// The same, without what it holds of the last message. It has to be set again before the next.
+    /// Takes out its state, without which it doesn't know the last message: it has to be set again before the next.
     pub(in crate::server) fn take(&mut self) -> Self {
         let last = self.last.take();
         let encoding = self.encoding;

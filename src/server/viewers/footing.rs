@@ -1,10 +1,10 @@
-//! What decides what a viewer gets next.
+//! What a viewer has had, as far as it decides what the viewer gets next.
 
 use crate::hub::SharedPlace;
 
 use super::encoding::Deflating;
 
-/// What a viewer has had, as far as it decides what it gets next.
+/// Viewers on an equal footing get the same next.
 #[derive(Debug, PartialEq)]
 pub(super) struct Footing {
     pub(super) place: SharedPlace,

@@ -1,8 +1,8 @@
 //! Viewers in step: those that have had the same get the same next.
 //!
-//! The first of them in a round reads the log. The others get what it got, and end where it ended. That touches little
-//! of their memory: among thousands of viewers, fetching it costs more than any computing. Whoever needs anything else
-//! falls out of step, is served by itself, and joins the others again once it has everything.
+//! The first of them in a round reads the log. The others get what it got, and end up where it ended up. That touches
+//! little of their memory: with thousands of viewers, fetching memory costs more than computing. A viewer that needs
+//! anything else falls out of step, is served by itself, and joins the others again once it has everything.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,22 +18,22 @@ use super::line::ViewerLine;
 use super::tally::{self, Tally};
 use super::viewer::{FeedProgress, Viewer};
 
-/// How many strides are remembered: viewers of a host in all encodings, and some that have just joined.
+/// How many strides are remembered: those of a host's viewers in all encodings, and of some that have just joined.
 const MOST_STRIDES: usize = 6;
 
-/// What viewers get that stand at one place, and where that leads.
+/// What viewers that stand at one place get, and where that leads.
 struct Stride {
     from: Arc<Footing>,
     /// Empty if there is nothing to send.
     wire: Bytes,
     to: Arc<Footing>,
-    /// How many viewers have taken it that aren't counted yet, and the bytes that they took.
+    /// How many viewers have taken it and aren't counted yet, and the bytes that they took.
     taken: u64,
     bytes: u64,
 }
 
 impl Stride {
-    /// Counts those who have taken it, and tells a source that waits for them.
+    /// Counts the viewers that have taken it, and tells a source that waits for them.
     fn settle(&mut self, tally: &Tally) {
         if self.taken > 0 {
             if !self.wire.is_empty() {
@@ -58,7 +58,7 @@ impl Strides {
         Self { tally, newest }
     }
 
-    /// A round begins, in which earlier strides lead nowhere.
+    /// Begins a round, in which earlier strides are of no use.
     pub(super) fn begin_round(&mut self) {
         self.settle();
         self.newest.clear();
@@ -91,7 +91,7 @@ impl Strides {
         strides.find(|stride| Arc::ptr_eq(&stride.from, footing))
     }
 
-    /// The footing of those that stand at an equal one, so that it is the same one in memory.
+    /// A footing equal to this one that other viewers have, so that it is the same one in memory.
     fn shared(&self, footing: Footing) -> Arc<Footing> {
         let mut ends = self.newest.iter().rev().map(|stride| &stride.to);
         let equal = ends.find(|end| ***end == footing);
@@ -107,7 +107,7 @@ pub(super) struct Member {
     read_mark: Option<ReadMark>,
     /// The round in which it was last visited.
     visited: u64,
-    /// The rest is apart, because most visits don't need it.
+    /// The rest is elsewhere in memory, because most visits don't need it.
     pub(super) viewer: Box<Viewer>,
 }
 
@@ -127,7 +127,7 @@ impl Member {
         std::mem::replace(&mut self.visited, round) != round
     }
 
-    /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether it is served.
+    /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether that served it.
     pub(super) fn take_stride(&mut self, strides: &mut Strides) -> bool {
         let Some(footing) = &mut self.footing else {
             return false;
@@ -137,7 +137,7 @@ impl Member {
         };
         let sent = match stride.wire.len() {
             0 => 0,
-            // If the socket is full or broken, serving the viewer shows it again.
+            // If the socket is full or broken, that shows again when the viewer is served by itself.
             _ => match self.line.try_send(&stride.wire) {
                 Ok(sent @ 1..) => sent,
                 Ok(0) | Err(_) => return false,

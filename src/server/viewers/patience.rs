@@ -27,8 +27,8 @@ pub(super) fn goodbye_deadline(code: u16) -> Option<Duration> {
 /// A viewer may fall behind the log once in this time.
 pub(super) const OVERRUN_PARDON: Duration = Duration::from_secs(60);
 
-/// The pause between two batches for a viewer of a live host that is behind: some 40 MiB/s, as timers have whole
-/// milliseconds, so that requesting everything again and again doesn't load the host. A replay is as fast as its viewers.
+/// The pause between two batches for a viewer of a live host that is behind. With timers of whole milliseconds, that is
+/// some 40 MiB/s, so that requesting everything again and again doesn't load the host. A replay is as fast as its viewers.
 pub(super) const CATCH_UP_PAUSE: Duration = Duration::from_millis(1);
 
 /// The most replies that a viewer may cause without reading them, in bytes: about a hundred pongs.

@@ -65,7 +65,7 @@ enum Stage {
 
 /// The result of serving a viewer.
 pub(in crate::server) enum FeedProgress {
-    /// It has everything. If it was given nothing else, this is what it was given of the log: one frame, or nothing.
+    /// It has everything. If it got at most one frame, from the log and without a loss, this is the frame, or empty.
     Up(Option<Bytes>),
     /// There is more than one batch. The next one may be sent at this time, or at once.
     Behind(Option<Instant>),
@@ -164,8 +164,8 @@ impl Viewer {
         }
     }
 
-    /// Where it stands, if it has everything of its only host, and nothing but messages lies ahead of it. Until
-    /// [`Viewer::stand_at`], it moves on without being asked.
+    /// Where it stands, if it has everything of its only host, and only messages can follow. From then on, it is out of
+    /// date, until [`Viewer::stand_at`] brings it to where it has got in step with others.
     pub(super) fn footing(&mut self) -> Option<Footing> {
         let Stage::Reading(log) = &self.stage else {
             return None;
@@ -176,7 +176,7 @@ impl Viewer {
         Some(Footing { place, deflating })
     }
 
-    /// It has got to `footing` in step with others.
+    /// Brings it to `footing`, which it has reached in step with others.
     pub(super) fn stand_at(&mut self, footing: &Footing) {
         if let Stage::Reading(log) = &mut self.stage {
             log.stand_at(&footing.place);
@@ -186,7 +186,7 @@ impl Viewer {
         }
     }
 
-    /// Where a source that waits for its viewers looks for this one.
+    /// Where a source that waits for its viewers sees how far this one is.
     pub(super) fn read_mark(&self) -> Option<ReadMark> {
         match &self.stage {
             Stage::Reading(log) => log.read_mark(),
@@ -194,7 +194,7 @@ impl Viewer {
         }
     }
 
-    /// Its socket took only so many bytes of a frame that it got in step with others.
+    /// Notes that its socket took only this much of a frame that it got in step with others.
     pub(super) fn has_begun(&mut self, frame: Bytes, written: usize) {
         self.outbox.has_begun(frame, written);
     }
