@@ -1,8 +1,10 @@
-//! The bytes that a recording takes on the wire, plain and compressed: `cargo bench --bench wire [-- RECORDING [SPEED]]`.
+//! The bytes that a recording takes on the wire, plain and compressed:
+//! `cargo bench --bench wire [-- RECORDING [SPEED]]`.
 //!
-//! A replay sends it to two viewers, one of which can inflate. It plays so many times faster than it was recorded, and
-//! sends heartbeats as much more often, so that there are as many for each sample. Everything after the handshake counts:
-//! headers, heartbeats, pings. Then it is measured how long deflating takes, on the texts that the first viewer got.
+//! A replay sends it to two viewers, one of which can inflate. It plays SPEED times faster than it was recorded, and
+//! sends heartbeats that much more often, so that there are as many for each sample as usual. Everything after the
+//! handshake counts: headers, heartbeats, pings. The texts that the first viewer got then serve to measure how long
+//! deflating takes.
 
 #![expect(
     clippy::print_stdout,
@@ -21,7 +23,7 @@ use metrics_toolkit::protocol::{Deflated, HeldBytes};
 
 mod load;
 
-/// Milliseconds between two heartbeats when nothing is said about them.
+/// Milliseconds between two heartbeats by default.
 const HEARTBEAT_MS: f64 = 30_000.0;
 
 fn main() {
@@ -46,10 +48,7 @@ fn main() {
     server.kill().unwrap();
     server.wait().unwrap();
     let (texts, samples) = texts(&plain);
-    let (plain, compressed) = (
-        load::body(&plain).len() as f64,
-        load::body(&compressed).len() as f64,
-    );
+    let [plain, compressed] = [plain, compressed].map(|bytes| load::body(&bytes).len() as f64);
     println!(
         "{samples} numbered messages at {speed} times their speed, a heartbeat every {heartbeat}"
     );

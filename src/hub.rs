@@ -358,8 +358,8 @@ impl HostPublisher {
         self.announce_with(announcement, None);
     }
 
-    /// As [`HostPublisher::announce`], for a stream at whose start these alerts are already firing. No viewer is told of
-    /// one without the other.
+    /// As [`HostPublisher::announce`], for a stream at whose start these alerts are already firing. No viewer is told
+    /// of one without the other.
     pub fn announce_firing(&self, announcement: Announcement, firing: Vec<Alert>) {
         self.announce_with(announcement, Some(firing));
     }

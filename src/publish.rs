@@ -1,8 +1,8 @@
 //! From the hub to Redis: every numbered message, in order, and nothing twice.
 //!
 //! A publication is one more viewer of the hub: what it has not written yet is in the ring, or in the spool. So nothing
-//! waits for Redis, and after an outage it catches up as any other viewer does. Before it writes, and after anything has
-//! gone wrong, it reads the last id that Redis has, and continues after it. It works on a thread of its own.
+//! waits for Redis, and after an outage it catches up as any other viewer does. Before it writes, and after anything
+//! has gone wrong, it reads the last id that Redis has, and continues after it. It works on a thread of its own.
 
 mod draft;
 mod host;

@@ -6,8 +6,9 @@
 //! | `metrics:1:{7}:web-1:about` | hash | what a relay needs besides the messages; see [`LaneWrites`] |
 //! | `metrics:1:hosts` | sorted set | the hosts, by their last sign of life in milliseconds since the epoch |
 //!
-//! The digit in braces is the first hex digit of the SHA-256 of the host's name: the number of its [`RedisLane`]. A Redis
-//! Cluster hashes nothing else of a key, so all keys of a lane are on one node, and one command may name many of them.
+//! The digit in braces is the first hex digit of the SHA-256 of the host's name: the number of its [`RedisLane`]. A
+//! Redis Cluster hashes nothing else of a key, so all keys of a lane are on one node, and one command may name many of
+//! them.
 //!
 //! This is the only user of the crate `redis`. It knows nothing of the hub.
 

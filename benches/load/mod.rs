@@ -65,9 +65,10 @@ pub(crate) fn started(mut command: Command) -> (Child, u16) {
 /// A viewer that has requested the stream; one that can inflate is sent compressed messages.
 pub(crate) fn viewer(port: u16, inflates: bool) -> TcpStream {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    let offer = match inflates {
-        true => "Sec-WebSocket-Extensions: permessage-deflate\r\n",
-        false => "",
+    let offer = if inflates {
+        "Sec-WebSocket-Extensions: permessage-deflate\r\n"
+    } else {
+        ""
     };
     let request = format!(
         "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

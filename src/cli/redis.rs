@@ -14,8 +14,8 @@ use crate::redis::{
 pub struct RedisArgs {
     /// Also publish to this Redis, for relays: redis://HOST:PORT
     ///
-    /// With TLS: rediss://HOST:PORT. Over a socket: redis+unix:///PATH. A primary and its replicas, or several nodes of a
-    /// Redis Cluster: redis://A:PORT,B:PORT. Redis keeps messages for as long as --retain says.
+    /// With TLS: rediss://HOST:PORT. Over a socket: redis+unix:///PATH. A primary and its replicas, or several nodes of
+    /// a Redis Cluster: redis://A:PORT,B:PORT. Redis keeps messages for as long as --retain says.
     // Not parsed by clap, whose errors repeat the value: it may hold a secret.
     #[arg(long, value_name = "URL")]
     publish: Option<String>,

@@ -119,7 +119,7 @@ pub(super) async fn finish(
     }
 }
 
-/// Refuses a recording if Redis has a newer stream of one of its hosts. If Redis doesn't answer, that is found out later.
+/// Refuses a recording if Redis has a newer stream of one of its hosts. If Redis doesn't answer, that shows later.
 pub(super) async fn refuse_newer(
     redis: &RedisOptions,
     expected: &BTreeMap<HostName, StreamId>,
@@ -142,8 +142,8 @@ pub(super) async fn refuse_newer(
     };
     match tokio::time::timeout(PATIENCE, asking).await {
         Ok(Some((host, ours, theirs))) => Err(anyhow::Error::msg(format!(
-            "Redis has a newer stream of {host}, {theirs}, than this recording, {ours}: choose another name with --name, \
-             or another --redis-prefix"
+            "Redis has a newer stream of {host}, {theirs}, than this recording, {ours}: choose another name with \
+             --name, or another --redis-prefix"
         ))
         .into()),
         _ => Ok(()),

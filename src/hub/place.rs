@@ -32,7 +32,7 @@ impl PartialEq for SharedPlace {
 }
 
 impl SharedPlace {
-    /// Whether no host has appeared between the two. Viewers at equal places may differ in whether they want a new host.
+    /// Whether no host has appeared between the two. Viewers at equal places may not all want a new host.
     #[must_use]
     pub fn has_hosts_of(&self, other: &Self) -> bool {
         self.host_count == other.host_count

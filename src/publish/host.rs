@@ -105,8 +105,8 @@ impl PublishedHost {
         self.log.last.or(written.map(|(id, _)| id))
     }
 
-    /// The first message for which a hello is valid that is written before the message `id`. If all hellos of its stream
-    /// are lost, it stands in for them, too.
+    /// The first message for which a hello is valid that is written before the message `id`. If all hellos of its
+    /// stream are lost, it stands in for them, too.
     pub(super) fn valid_from(&self, id: EntryId) -> EntryId {
         let is_of_stream = |other: &EntryId| other.stream == id.stream;
         let oldest = self.oldest.filter(is_of_stream);
@@ -116,8 +116,8 @@ impl PublishedHost {
         }
     }
 
-    /// Whether what `here` writes continues what Redis has. Once this process has written, it can tell its own from that
-    /// of a copy of this machine.
+    /// Whether what `here` writes continues what Redis has. Once this process has written, it can tell its own from
+    /// that of a copy of this machine.
     pub(super) fn is_ours(&self, here: &PublisherIdentity) -> bool {
         self.origin.as_ref().is_none_or(|origin| {
             origin.is_same_run(here) || (self.written.is_none() && origin.is_same_as(here))

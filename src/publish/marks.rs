@@ -28,8 +28,8 @@ impl Marks {
         }
     }
 
-    /// The message before which everything is older than `retain`, if there is one. Ids of earlier streams are lower, so
-    /// they age like all others.
+    /// The message before which everything is older than `retain`, if there is one. Ids of earlier streams are lower,
+    /// so they age like all others.
     pub(super) fn before(&mut self, now: Instant, retain: Duration) -> Option<EntryId> {
         let is_old = |(at, _, count): &(Instant, EntryId, u64)| {
             *at + retain <= now && count + LEAST <= self.messages

@@ -17,8 +17,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 /// How long a host stays in the registry after its last sign of life, unless its messages are kept longer.
 const KEEP: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// Gives signs of life of `hosts`, whose keys expire after `expire`, regularly and whenever `hosts` changes. The registry
-/// may be on another node of a cluster than the messages, so neither waits for the other. Never ends.
+/// Gives signs of life of `hosts`, whose keys expire after `expire`, regularly and whenever `hosts` changes. The
+/// registry may be on another node of a cluster than the messages, so neither waits for the other. Never ends.
 pub(super) async fn keep_giving_signs_of_life(
     redis: Arc<RedisOptions>,
     mut hosts: watch::Receiver<Vec<HostName>>,

@@ -33,8 +33,8 @@ impl KeySpace {
     /// The keys below `prefix`.
     ///
     /// # Errors
-    /// When the prefix has characters that would be hard to read in a key, or braces, which decide on the node of a Redis
-    /// Cluster.
+    /// When the prefix has characters that would be hard to read in a key, or braces, which decide on the node of a
+    /// Redis Cluster.
     pub fn new(prefix: &str) -> Result<Self, String> {
         let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"{}*?[]\\'\"".contains(&byte);
         if prefix.is_empty() || 64 < prefix.len() || !prefix.bytes().all(is_allowed) {

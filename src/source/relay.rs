@@ -2,8 +2,8 @@
 //!
 //! `discovery` watches the registry and hands each host to the reader of its lane. A `reader` first loads what Redis
 //! has of a host, in pages, and then follows all hosts of its lane with one blocking command. What Redis returns was
-//! written by somebody else: `check` decides what is a message. When Redis fails, readers try again from the last id they
-//! have.
+//! written by somebody else: `check` decides what is a message. When Redis fails, readers try again from the last id
+//! they have.
 
 mod announced;
 mod check;

@@ -49,8 +49,8 @@ pub(super) struct RelayArgs {
 
     /// Also notify if a host sends nothing for this long, and when it is back
     ///
-    /// A host is given at least 15 seconds, because it may need them to come back after a failure of Redis, and at least
-    /// three of its intervals.
+    /// A host is given at least 15 seconds, because it may need them to come back after a failure of Redis, and at
+    /// least three of its intervals.
     #[arg(long, value_name = "DURATION", requires = "from", value_parser = duration_in("3s", LONGEST))]
     notify_silent: Option<Duration>,
 }
@@ -195,7 +195,7 @@ impl MemoryBound {
         }
     }
 
-    /// Keeps all rings within the bound, with a look `every` so often, and says so if that means keeping less. Never ends.
+    /// Keeps all rings within the bound, looking `every` so often, and says so if that means keeping less. Never ends.
     async fn keep(&self, hub: &Hub, status: &RelayStatus, every: Duration) {
         loop {
             tokio::time::sleep(every).await;

@@ -34,8 +34,8 @@ use super::viewer::{FeedProgress, Newcomer, Viewer};
 /// first polls all sockets.
 const TURN: Duration = Duration::from_millis(2);
 
-/// The time from one round to the next, for each host. Waking up for a round costs more than a frame, so hosts that have
-/// their samples at different times share rounds. With few hosts, there is no delay.
+/// The time from one round to the next, for each host. Waking up for a round costs more than a frame, so hosts that
+/// have their samples at different times share rounds. With few hosts, there is no delay.
 const GATHERING_PER_HOST: Duration = Duration::from_micros(10);
 
 /// The longest delay of a message that this causes.

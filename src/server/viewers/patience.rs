@@ -28,7 +28,8 @@ pub(super) fn goodbye_deadline(code: u16) -> Option<Duration> {
 pub(super) const OVERRUN_PARDON: Duration = Duration::from_secs(60);
 
 /// The pause between two batches for a viewer of a live host that is behind. With timers of whole milliseconds, that is
-/// some 40 MiB/s, so that requesting everything again and again doesn't load the host. A replay is as fast as its viewers.
+/// some 40 MiB/s, so that requesting everything again and again doesn't load the host. A replay is as fast as its
+/// viewers.
 pub(super) const CATCH_UP_PAUSE: Duration = Duration::from_millis(1);
 
 /// The most replies that a viewer may cause without reading them, in bytes: about a hundred pongs.

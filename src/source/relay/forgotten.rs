@@ -16,8 +16,8 @@ pub(super) struct ForgottenHosts {
 }
 
 impl ForgottenHosts {
-    /// Notes that `host` was forgotten, which had been reported as silent since then. If it `is_refused`, it is found again
-    /// only with another sign of life.
+    /// Notes that `host` was forgotten, which had been reported as silent since then. If it `is_refused`, it is found
+    /// again only with another sign of life.
     pub(super) fn note(&mut self, host: HostName, silent_since: Option<Instant>, is_refused: bool) {
         if let Some(since) = silent_since
             && self.silent.len() < MOST_HOSTS

@@ -279,7 +279,8 @@ impl RelayedHost {
         }
     }
 
-    /// Whether it can be forgotten if Redis has nothing of it. Redis could be read without interruption since `connected`.
+    /// Whether it can be forgotten if Redis has nothing of it. Redis could be read without interruption since
+    /// `connected`.
     pub(super) fn is_long_gone(&self, connected: Instant) -> bool {
         let patience = if self.is_listed {
             self.shared.retain.max(PATIENCE)

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Hosts give a sign of life every 5 seconds, whatever their interval. If none of several has done so for this long, the
-/// reason isn't the hosts.
+/// Hosts give a sign of life every 5 seconds, whatever their interval. If none of several has done so for this long,
+/// the reason isn't the hosts.
 pub(super) const STANDSTILL: Duration = Duration::from_secs(10);
 
 /// How long a host may take to write again after Redis could not be read or took nothing: publishers pause for up to
@@ -85,8 +85,8 @@ impl SignsOfLife {
         }
     }
 
-    /// Whether a host that sent its last message at `arrived` has been silent for `limit`. Redis, which could be read since
-    /// `connected`, must have taken something from other hosts meanwhile, if there are any.
+    /// Whether a host that sent its last message at `arrived` has been silent for `limit`. Redis, which could be read
+    /// since `connected`, must have taken something from other hosts meanwhile, if there are any.
     pub(super) fn is_silent(&self, arrived: Instant, limit: Duration, connected: Instant) -> bool {
         let is_elsewhere = || {
             let after = self.newest.saturating_duration_since(arrived);
