@@ -6,38 +6,40 @@ use rustix::process::Signal;
 
 use crate::harness::metrics::{Metrics, Running};
 use crate::harness::redis::RedisServer;
-use crate::harness::{PATIENCE, wait_for};
-use crate::relay::{WEB_1, health, wait_for_entries};
+use crate::harness::wait_until;
+use crate::relay::{WEB_1, health, origin, wait_for_entries, wait_for_part};
 
 const ABOUT: &str = "metrics:1:{c}:web-1:about";
 
-/// A host that publishes to `redis` every 200 ms.
-fn origin(redis: &RedisServer, flags: &[&str]) -> Running {
-    let origin = Metrics::serve().args(["--publish", &redis.url()]);
-    origin.args(flags).start()
+/// The host `web-1`, which publishes to `redis`.
+fn start(redis: &RedisServer, flags: &[&str]) -> Running {
+    origin(redis, "web-1").args(flags).start()
 }
 
+/// Waits until the hash of `web-1` has so many hellos.
 #[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    wait_for(PATIENCE, || is_so().then_some(()), || what.into());
+fn wait_for_hellos(redis: &RedisServer, count: usize) {
+    let fields = || redis.cli(&["HKEYS", ABOUT]);
+    wait_until(
+        || fields().lines().filter(|it| it.contains('-')).count() == count,
+        fields,
+    );
 }
 
 /// The stream and the numbers of the entries in Redis.
 fn entries(redis: &RedisServer) -> Vec<(u64, u64)> {
     let number = |text: &str| text.parse().unwrap();
-    let ids = redis.ids(WEB_1).into_iter();
-    ids.map(|id| {
-        id.split_once('-')
-            .map(|(a, b)| (number(a), number(b)))
-            .unwrap()
-    })
-    .collect()
+    let entry = |id: &String| {
+        let (stream, seq) = id.split_once('-').unwrap();
+        (number(stream), number(seq))
+    };
+    redis.ids(WEB_1).iter().map(entry).collect()
 }
 
 #[test]
 fn an_emptied_redis_gets_everything_again() {
     let redis = RedisServer::start();
-    let origin = origin(&redis, &[]);
+    let origin = start(&redis, &[]);
     wait_for_entries(&redis, WEB_1, 10);
     let newest = entries(&redis).last().unwrap().1;
     redis.cli(&["FLUSHALL"]);
@@ -59,12 +61,13 @@ fn an_emptied_redis_gets_everything_again() {
 #[test]
 fn what_describes_messages_is_written_again_once_it_is_lost() {
     let redis = RedisServer::start();
-    let _origin = origin(&redis, &["--retain", "30s"]);
+    let _origin = start(&redis, &["--retain", "30s"]);
     wait_for_entries(&redis, WEB_1, 5);
     redis.cli(&["DEL", ABOUT]);
-    wait_until("a hello", || {
-        !redis.cli(&["HGET", ABOUT, "hello"]).is_empty()
-    });
+    wait_until(
+        || !redis.cli(&["HGET", ABOUT, "hello"]).is_empty(),
+        || "no hello".into(),
+    );
     let (stream, first) = entries(&redis)[0];
     let hello = redis.cli(&["HGET", ABOUT, &format!("{stream}-{first}")]);
     assert!(hello.contains(r#""interval":200"#), "{hello}");
@@ -75,22 +78,16 @@ fn what_describes_messages_is_written_again_once_it_is_lost() {
 fn hellos_of_messages_that_are_gone_are_dropped() {
     let redis = RedisServer::start();
     for run in 1..=3 {
-        let origin = origin(&redis, &[]);
-        wait_until("a hello of this run", || {
-            let fields = redis.cli(&["HKEYS", ABOUT]);
-            fields.lines().filter(|it| it.contains('-')).count() == run
-        });
+        let origin = start(&redis, &[]);
+        wait_for_hellos(&redis, run);
         origin.signal(Signal::TERM);
         origin.wait().success();
     }
     let (newest, seq) = *entries(&redis).last().unwrap();
     redis.cli(&["XTRIM", WEB_1, "MINID", &format!("{newest}-{seq}")]);
-    let _origin = origin(&redis, &["--retain", "30s"]);
-    wait_until("no old hello", || {
-        let fields = redis.cli(&["HKEYS", ABOUT]);
-        // That of the one message left, and that of the new stream.
-        fields.lines().filter(|it| it.contains('-')).count() == 2
-    });
+    let _origin = start(&redis, &["--retain", "30s"]);
+    // That of the one message left, and that of the new stream.
+    wait_for_hellos(&redis, 2);
 }
 
 #[test]
@@ -105,20 +102,21 @@ fn an_alert_that_fires_is_stored_with_the_stream_that_continues_it() {
     ];
     let mut streams = Vec::new();
     for _ in 0..3 {
-        let origin = origin(&redis, &flags);
-        wait_until("a stream", || {
-            entries(&redis)
-                .last()
-                .is_some_and(|(stream, _)| !streams.contains(stream))
-        });
+        let origin = start(&redis, &flags);
+        let newest = || entries(&redis).last().map(|(stream, _)| *stream);
+        wait_until(
+            || newest().is_some_and(|stream| !streams.contains(&stream)),
+            || origin.story(),
+        );
         streams.push(entries(&redis).last().unwrap().0);
         if 1 < streams.len() {
             let alerts = redis.cli(&["HGET", ABOUT, "alerts"]);
             assert!(alerts.contains(r#""metric":"uptime""#), "{alerts}");
         } else {
-            wait_until("an alert", || {
-                redis.cli(&["HGET", ABOUT, "alerts"]).contains("uptime")
-            });
+            wait_until(
+                || redis.cli(&["HGET", ABOUT, "alerts"]).contains("uptime"),
+                || origin.story(),
+            );
         }
         origin.signal(Signal::TERM);
         origin.wait().success();
@@ -128,37 +126,27 @@ fn an_alert_that_fires_is_stored_with_the_stream_that_continues_it() {
 #[test]
 fn a_redis_that_takes_nothing_is_reported_once_and_never_as_well() {
     let redis = RedisServer::start();
-    let origin = origin(&redis, &[]);
+    let origin = start(&redis, &[]);
     wait_for_entries(&redis, WEB_1, 5);
-    let status = || {
-        health(&origin).1["publish"]["status"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    wait_until("connected", || status() == "ok");
+    let wait_for = |status: &str| wait_for_part(&origin, "publish", |it| it["status"] == status);
+    wait_for("ok");
     redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
-    wait_until("not connected", || status() == "waiting");
+    wait_for("waiting");
     // Three attempts and more.
     let asked = || -> u64 {
         let stats = redis.cli(&["INFO", "commandstats"]);
-        let line = stats
-            .lines()
-            .find(|it| it.starts_with("cmdstat_xinfo"))
-            .unwrap_or_default();
-        let calls = line
-            .split("calls=")
-            .nth(1)
-            .and_then(|it| it.split(',').next());
+        let mut lines = stats.lines().filter(|it| it.starts_with("cmdstat_xinfo"));
+        let calls = lines.find_map(|it| it.split_once("calls=")?.1.split(',').next());
         calls.map_or(0, |it| it.parse().unwrap())
     };
     let before = asked();
-    wait_until("new attempts", || {
-        assert_eq!(status(), "waiting");
+    let has_asked = || {
+        assert_eq!(health(&origin).1["publish"]["status"], "waiting");
         before + 3 <= asked()
-    });
+    };
+    wait_until(has_asked, || origin.story());
     redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
-    wait_until("connected again", || status() == "ok");
+    wait_for("ok");
     let story = origin.story();
     assert_eq!(story.matches("cannot publish: ").count(), 1, "{story}");
     assert_eq!(

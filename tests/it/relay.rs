@@ -12,15 +12,46 @@ use crate::harness::events::Events;
 use crate::harness::http::get;
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::Proxy;
+use crate::harness::python::python;
 use crate::harness::recording::{plain, random};
 use crate::harness::redis::RedisServer;
 use crate::harness::rows::{assert_same, assert_unbroken, parse, read};
 use crate::harness::viewer::Viewer;
+use crate::harness::wait_until;
 use crate::harness::wire::Wire;
-use crate::harness::{PATIENCE, wait_for};
 
 /// The key of `web-1`: `printf web-1 | sha256sum` begins with c.
 pub(crate) const WEB_1: &str = "metrics:1:{c}:web-1";
+
+/// The values that every sample has.
+const VALUES: &str = r#""cpu":1,"memory":2,"activeUsers":3,"requestsPerSecond":4"#;
+
+/// The key of any host, with the first hex digit of the SHA-256 of its name, from another program.
+pub(crate) fn key(host: &str) -> String {
+    let script = "import hashlib,sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest()[0])";
+    format!("metrics:1:{{{}}}:{host}", python(script, [host]).trim())
+}
+
+/// A host that publishes a sample every 200 ms.
+pub(crate) fn origin(redis: &RedisServer, host: &str) -> Metrics {
+    Metrics::serve_as(host).args(["--publish", &redis.url()])
+}
+
+/// Notes that a host gave a sign of life so many seconds ago.
+pub(crate) fn give_sign_of_life(redis: &RedisServer, host: &str, seconds_ago: u64) {
+    let now = redis.cli(&["TIME"]);
+    let now: u64 = now.lines().next().unwrap().parse().unwrap();
+    let millis = ((now - seconds_ago) * 1000).to_string();
+    redis.cli(&["ZADD", "metrics:1:hosts", &millis, host]);
+}
+
+/// A sample of a host as a message.
+pub(crate) fn metric(host: &str, seq: u64) -> String {
+    let timestamp = 1_790_000_000_000 + seq % 1_000_000 * 1000;
+    format!(
+        r#"{{"type":"metric","host":"{host}","seq":{seq},"data":{{"timestamp":{timestamp},{VALUES}}}}}"#
+    )
+}
 
 /// A relay from `url`.
 pub(crate) fn relay(url: &str) -> Metrics {
@@ -50,9 +81,8 @@ pub(crate) fn health(server: &Running) -> (u16, Value) {
 #[track_caller]
 pub(crate) fn wait_for_entries(redis: &RedisServer, key: &str, least: usize) {
     let count = || redis.cli(&["XLEN", key]);
-    wait_for(
-        PATIENCE,
-        || (least <= count().parse().unwrap_or(0)).then_some(()),
+    wait_until(
+        || least <= count().parse().unwrap_or(0),
         || format!("{key} has {} entries", count()),
     );
 }
@@ -60,11 +90,24 @@ pub(crate) fn wait_for_entries(redis: &RedisServer, key: &str, least: usize) {
 /// Waits until so many viewers are connected.
 #[track_caller]
 pub(crate) fn wait_for_viewers(server: &Running, viewers: u64) {
-    wait_for(
-        PATIENCE,
-        || (health(server).1["viewers"].as_u64()? == viewers).then_some(()),
-        || server.story(),
+    wait_until(|| health(server).1["viewers"] == viewers, || server.story());
+}
+
+/// Waits until what `/healthz` says of a part is as it should be.
+#[track_caller]
+pub(crate) fn wait_for_part(server: &Running, part: &str, is_it: impl Fn(&Value) -> bool) {
+    let health = || health(server).1;
+    wait_until(
+        || is_it(&health()[part]),
+        || format!("{}\n{}", health(), server.story()),
     );
+}
+
+/// Interrupts a recording.
+#[track_caller]
+pub(crate) fn stop(record: Running) {
+    record.signal(Signal::INT);
+    record.wait().success();
 }
 
 /// The rows that both recordings have, by stream and number.
@@ -89,8 +132,8 @@ fn common(one: &str, other: &str) -> (Vec<String>, Vec<String>) {
 #[test]
 fn a_relay_sends_the_messages_of_the_origin() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
-    let origin = Metrics::serve()
-        .args(["--publish", &redis.url(), "--alert", "up: uptime > 0"])
+    let origin = origin(&redis, "web-1")
+        .args(["--alert", "up: uptime > 0"])
         .start();
     let relay = relay(&redis.url()).start();
     let (direct, at_origin) = record(origin.url(), &dir, "origin.csv");
@@ -99,8 +142,7 @@ fn a_relay_sends_the_messages_of_the_origin() {
         wait_for_rows(path, 10);
     }
     for record in [direct, relayed] {
-        record.signal(Signal::INT);
-        record.wait().success();
+        stop(record);
     }
     let (expected, found) = common(&text(&at_origin), &text(&at_relay));
     assert!(5 < found.len(), "{}", found.len());
@@ -123,6 +165,13 @@ fn a_relay_sends_the_messages_of_the_origin() {
 /// A replay that publishes, once Redis can be asked, and waits for as many viewers of its own.
 pub(crate) fn replay(path: &Path, redis: &str, speed: &str) -> Metrics {
     Metrics::replay([path]).args(["--publish", redis, "--speed", speed])
+}
+
+/// Publishes a whole recording, without viewers.
+#[track_caller]
+pub(crate) fn publish_at_once(path: &Path, redis: &RedisServer) {
+    let replay = replay(path, &redis.url(), "max").args(["--wait", "0"]);
+    replay.start().wait().success();
 }
 
 #[test]
@@ -158,11 +207,7 @@ fn a_relay_that_starts_later_has_everything() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let path = dir.path().join("played.csv");
     fs::write(&path, plain("web-1", 700, 1000)).unwrap();
-    replay(&path, &redis.url(), "max")
-        .args(["--wait", "0"])
-        .start()
-        .wait()
-        .success();
+    publish_at_once(&path, &redis);
     assert_eq!(redis.ids(WEB_1).len(), 700, "more than a page");
     let relay = relay(&redis.url()).start();
     let found = dir.path().join("found.csv");
@@ -194,7 +239,7 @@ fn hosts_come_while_a_relay_runs() {
     let relay = relay(&redis.url()).start();
     let mut waiting = Viewer::connect(relay.url(), "host=web-1");
     let mut everyone = Viewer::connect(relay.url(), "");
-    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let origin = origin(&redis, "web-1").start();
     for viewer in [&mut waiting, &mut everyone] {
         let first = viewer.message();
         assert!(matches!(first, Wire::Hello { .. }), "{first:?}");
@@ -205,7 +250,7 @@ fn hosts_come_while_a_relay_runs() {
 #[test]
 fn a_lower_stream_than_redis_has_is_replaced() {
     let redis = RedisServer::start();
-    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let origin = origin(&redis, "web-1").start();
     wait_for_entries(&redis, WEB_1, 3);
     // As if the clock had been set back since then.
     let ahead = "4000000000000-7";
@@ -220,10 +265,10 @@ fn a_lower_stream_than_redis_has_is_replaced() {
 #[test]
 fn two_servers_with_one_name_are_told_so() {
     let redis = RedisServer::start();
-    let first = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let first = origin(&redis, "web-1").start();
     wait_for_entries(&redis, WEB_1, 3);
     let relay = relay(&redis.url()).start();
-    let second = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let second = origin(&redis, "web-1").start();
     first.wait_for_stderr("web-1 is no longer published: two servers use this name");
     let (one, other) = (first.port().to_string(), second.port().to_string());
     for port in [&one, &other] {
@@ -240,18 +285,20 @@ fn two_servers_with_one_name_are_told_so() {
 #[test]
 fn what_is_old_is_dropped_and_what_is_left_expires() {
     let redis = RedisServer::with(&["--save", "", "--stream-node-max-entries", "10"]);
-    let origin = Metrics::serve()
-        .args(["--publish", &redis.url(), "--retain", "1s"])
-        .start();
+    let origin = origin(&redis, "web-1").args(["--retain", "1s"]).start();
     let expires = |key: &str| redis.cli(&["TTL", key]).parse::<u64>().unwrap_or(0);
     wait_for_entries(&redis, WEB_1, 2);
     for key in [WEB_1, &format!("{WEB_1}:about")] {
         assert!((3500..=3601).contains(&expires(key)), "{key}");
     }
     // 60 messages stay, and Redis drops ten at a time.
-    wait_for(
-        PATIENCE,
-        || (!redis.ids(WEB_1).first()?.ends_with("-1")).then_some(()),
+    wait_until(
+        || {
+            redis
+                .ids(WEB_1)
+                .first()
+                .is_some_and(|id| !id.ends_with("-1"))
+        },
         || origin.story(),
     );
     assert!(60 <= redis.ids(WEB_1).len());
@@ -262,23 +309,15 @@ fn what_is_old_is_dropped_and_what_is_left_expires() {
 #[test]
 fn a_host_whose_keys_expired_is_forgotten_until_it_returns() {
     let redis = RedisServer::start();
-    let origin = || Metrics::serve().args(["--publish", &redis.url()]).start();
-    let first = origin();
+    let first = origin(&redis, "web-1").start();
     let relay = relay(&redis.url()).args(["--retain", "1s"]).start();
     let mut viewer = Viewer::connect(relay.url(), "host=web-1");
     viewer.numbered(3);
     first.kill9();
     redis.cli(&["DEL", WEB_1, &format!("{WEB_1}:about")]);
-    let has_hosts = |hosts: u64| {
-        wait_for(
-            PATIENCE,
-            || (health(&relay).1["redis"]["hosts"] == hosts).then_some(()),
-            || relay.story(),
-        );
-    };
-    has_hosts(0);
-    let _second = origin();
-    has_hosts(1);
+    wait_for_part(&relay, "redis", |redis| redis["hosts"] == 0);
+    let _second = origin(&redis, "web-1").start();
+    wait_for_part(&relay, "redis", |redis| redis["hosts"] == 1);
     // What is left of the first run ends with a gap.
     while !matches!(viewer.message(), Wire::Gap { .. }) {}
     viewer.numbered(3);

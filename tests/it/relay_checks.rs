@@ -4,28 +4,26 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::recording::plain;
 use crate::harness::redis::RedisServer;
 use crate::harness::rows::assert_same;
 use crate::harness::viewer::Viewer;
+use crate::harness::wait_until;
 use crate::harness::wire::Wire;
-use crate::harness::{PATIENCE, wait_for};
 use crate::relay::{
-    WEB_1, health, record, relay, replay, text, wait_for_entries, wait_for_viewers,
+    WEB_1, give_sign_of_life, health, key, metric, origin, publish_at_once, record, relay, replay,
+    stop, text, wait_for_entries, wait_for_part, wait_for_viewers,
 };
 
 /// Writes names, keys, entries and hellos that no publisher writes; only the last entry is a message.
 fn plant(redis: &RedisServer) {
-    let lane = |host: &str| {
-        let digest = ring_free_sha256_digit(host);
-        format!("metrics:1:{{{digest}}}:{host}")
-    };
+    let other = key("other");
     redis.cli(&[
         "HSET",
-        &format!("{}:about", lane("other")),
+        &format!("{other}:about"),
         "5000-1",
         "{}",
         "5000-x",
@@ -33,13 +31,10 @@ fn plant(redis: &RedisServer) {
         "hello",
         "5000-1",
     ]);
-    let now = redis.cli(&["TIME"]);
-    let now = format!("{}000", now.lines().next().unwrap());
     for name in ["-bad name", "other", "text", "empty"] {
-        redis.cli(&["ZADD", "metrics:1:hosts", &now, name]);
+        give_sign_of_life(redis, name, 0);
     }
-    redis.cli(&["SET", &lane("text"), "not a stream"]);
-    let other = lane("other");
+    redis.cli(&["SET", &key("text"), "not a stream"]);
     for (id, fields) in [
         ("5000-1", &["x", "y"][..]),
         ("5000-2", &["m", "{}"]),
@@ -59,13 +54,7 @@ fn plant(redis: &RedisServer) {
             ],
         ),
         ("5000-6", &["m", r#"{"type":"end","host":"other"}"#]),
-        (
-            "5000-7",
-            &[
-                "m",
-                r#"{"type":"metric","host":"other","seq":7,"data":{"timestamp":7,"cpu":1,"memory":2,"activeUsers":3,"requestsPerSecond":4}}"#,
-            ],
-        ),
+        ("5000-7", &["m", &metric("other", 7)]),
     ] {
         redis.cli(&[&["XADD", &other, id][..], fields].concat());
     }
@@ -104,39 +93,19 @@ fn what_is_no_message_is_skipped_and_counted() {
 #[test]
 fn a_host_whose_hash_turns_into_something_else_is_given_up_alone() {
     let redis = RedisServer::start();
-    let publish = |name: &str| {
-        Metrics::serve_as(name)
-            .args(["--publish", &redis.url()])
-            .start()
-    };
-    let (_origin, other) = (publish("web-1"), publish("db-1"));
+    let [_origin, other] = ["web-1", "db-1"].map(|host| origin(&redis, host).start());
     let relay = relay(&redis.url()).start();
     let is_ok = |hosts: u64| {
-        let is_so = || {
-            let redis = &health(&relay).1["redis"];
-            (redis["hosts"] == hosts && redis["status"] == "ok").then_some(())
-        };
-        wait_for(PATIENCE, is_so, || relay.story());
+        wait_for_part(&relay, "redis", |redis| {
+            redis["hosts"] == hosts && redis["status"] == "ok"
+        });
     };
     is_ok(2);
     other.kill9();
-    let digit = ring_free_sha256_digit("db-1");
-    redis.cli(&["SET", &format!("metrics:1:{{{digit}}}:db-1:about"), "x"]);
+    redis.cli(&["SET", &format!("{}:about", key("db-1")), "x"]);
     relay.wait_for_stderr("skipped in Redis: the keys of db-1: they hold something else");
     Viewer::connect(relay.url(), "host=web-1").numbered(5);
     is_ok(1);
-}
-
-/// The first hex digit of the SHA-256 of a name, from another program.
-pub(crate) fn ring_free_sha256_digit(host: &str) -> String {
-    let script = "import hashlib,sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest()[0])";
-    let output = std::process::Command::new("python3")
-        .args(["-c", script, host])
-        .output();
-    String::from_utf8(output.unwrap().stdout)
-        .unwrap()
-        .trim()
-        .to_owned()
 }
 
 /// A program for `--notify-exec` that appends what it gets to a file.
@@ -148,13 +117,22 @@ pub(crate) fn notifier(dir: &Path) -> (PathBuf, PathBuf) {
     (program, out)
 }
 
+/// A relay that tells of hosts that are silent for 3 s.
+pub(crate) fn telling_relay(redis: &RedisServer, program: &Path) -> Running {
+    relay(&redis.url())
+        .arg("--notify-exec")
+        .arg(program)
+        .args(["--notify-silent", "3s"])
+        .start()
+}
+
+/// Waits until a notification has all these parts.
 #[track_caller]
 pub(crate) fn wait_for_notice(out: &Path, parts: &[&str], relay: &Running) {
     let read = || fs::read_to_string(out).unwrap_or_default();
     let is_it = |line: &str| parts.iter().all(|part| line.contains(part));
-    wait_for(
-        PATIENCE,
-        || read().lines().any(is_it).then_some(()),
+    wait_until(
+        || read().lines().any(is_it),
         || format!("no {parts:?} in\n{}\n{}", read(), relay.story()),
     );
 }
@@ -163,30 +141,21 @@ pub(crate) fn wait_for_notice(out: &Path, parts: &[&str], relay: &Running) {
 fn a_relay_notifies_of_the_alerts_of_origins_and_of_silence() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let (program, out) = notifier(dir.path());
-    let before = Metrics::serve_as("db-1")
-        .args(["--publish", &redis.url(), "--alert", "old: uptime > 0"])
+    let before = origin(&redis, "db-1")
+        .args(["--alert", "old: uptime > 0"])
         .start();
-    wait_for_entries(
-        &redis,
-        &format!("metrics:1:{{{}}}:db-1", ring_free_sha256_digit("db-1")),
-        5,
-    );
-    let relay = relay(&redis.url())
-        .arg("--notify-exec")
-        .arg(&program)
-        .args(["--notify-silent", "3s"])
-        .start();
-    let origin = Metrics::serve()
-        .args(["--publish", &redis.url(), "--alert", "up: uptime > 0"])
-        .start();
+    wait_for_entries(&redis, &key("db-1"), 5);
+    let relay = telling_relay(&redis, &program);
+    let up = origin(&redis, "web-1").args(["--alert", "up: uptime > 0"]);
+    let up = up.start();
     wait_for_notice(&out, &["Firing: up on web-1"], &relay);
-    drop(origin);
+    drop(up);
     wait_for_notice(
         &out,
         &["Firing: silent on web-1", "No sample has come for"],
         &relay,
     );
-    let _again = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let _again = origin(&redis, "web-1").start();
     wait_for_notice(
         &out,
         &["Resolved: silent on web-1", "after a silence of"],
@@ -203,15 +172,8 @@ fn a_relay_notifies_of_the_alerts_of_origins_and_of_silence() {
 #[test]
 fn alerts_that_fire_are_known_to_a_relay_that_starts_later() {
     let redis = RedisServer::start();
-    let origin = Metrics::serve()
-        .args([
-            "--publish",
-            &redis.url(),
-            "--alert",
-            "up: uptime > 0",
-            "--retain",
-            "1s",
-        ])
+    let origin = origin(&redis, "web-1")
+        .args(["--alert", "up: uptime > 0", "--retain", "1s"])
         .start();
     wait_for_entries(&redis, WEB_1, 5);
     // The message of the alert is gone, and it goes on firing.
@@ -231,22 +193,13 @@ fn memory_is_bounded_and_the_relay_says_so() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let played = dir.path().join("played.csv");
     fs::write(&played, plain("web-1", 3000, 100)).unwrap();
-    replay(&played, &redis.url(), "max")
-        .args(["--wait", "0"])
-        .start()
-        .wait()
-        .success();
+    publish_at_once(&played, &redis);
     let relay = relay(&redis.url()).args(["--memory", "200KiB"]).start();
     relay.wait_for_stderr("of each host, of 15 m: --memory");
-    let is_within = || {
-        let health = health(&relay).1;
-        let (bytes, keeps) = (
-            health["redis"]["bytes"].as_u64()?,
-            health["redis"]["keeps"].as_u64()?,
-        );
-        (bytes < 250 * 1024 && keeps < 300_000).then_some(())
-    };
-    wait_for(PATIENCE, is_within, || health(&relay).1.to_string());
+    let is_below = |value: &Value, most| value.as_u64().is_some_and(|value| value < most);
+    wait_for_part(&relay, "redis", |redis| {
+        is_below(&redis["bytes"], 250 * 1024) && is_below(&redis["keeps"], 300_000)
+    });
 }
 
 #[test]
@@ -321,12 +274,11 @@ fn a_relay_without_redis_starts_and_waits_for_it() {
     relay.wait_for_stderr("cannot read Redis at");
     assert_eq!(health(&relay).0, 503);
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
-    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let origin = origin(&redis, "web-1").start();
     origin.wait_for_stderr("cannot publish: Redis at");
     redis.start_again();
     wait_for_rows(&recorded, 5);
-    record.signal(Signal::INT);
-    record.wait().success();
+    stop(record);
     assert!(
         text(&recorded).contains(",1,,"),
         "from the first message on"

@@ -4,12 +4,12 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::harness::certificates::{Authority, Valid};
-use crate::harness::metrics::Metrics;
+use crate::harness::metrics::{Metrics, wait_for_rows};
 use crate::harness::recording::plain;
 use crate::harness::redis::{PASSWORD, RedisServer};
 use crate::harness::rows::assert_same;
-use crate::harness::{PATIENCE, wait_for};
-use crate::relay::{record, relay, replay, text, wait_for_viewers};
+use crate::harness::wait_until;
+use crate::relay::{WEB_1, origin, record, relay, replay, text, wait_for_viewers};
 
 /// A cluster of three nodes on loopback, each with a third of the slots.
 fn cluster() -> [RedisServer; 3] {
@@ -28,7 +28,7 @@ fn cluster() -> [RedisServer; 3] {
     let said = String::from_utf8_lossy(&made.stdout).into_owned();
     assert!(made.status.success(), "{said}");
     let is_ok = |node: &RedisServer| node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok");
-    wait_for(PATIENCE, || nodes.iter().all(is_ok).then_some(()), || said);
+    wait_until(|| nodes.iter().all(is_ok), || said);
     nodes
 }
 
@@ -79,9 +79,9 @@ fn slots_move_while_messages_flow() {
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
     wait_for_viewers(&relay, 1);
     let replay = replay(&played, &nodes[0].url(), "200").start();
-    crate::harness::metrics::wait_for_rows(&recorded, 200);
-    let slot = nodes[0].cli(&["CLUSTER", "KEYSLOT", crate::relay::WEB_1]);
-    let has = |node: &&RedisServer| node.cli(&["EXISTS", crate::relay::WEB_1]) == "1";
+    wait_for_rows(&recorded, 200);
+    let slot = nodes[0].cli(&["CLUSTER", "KEYSLOT", WEB_1]);
+    let has = |node: &&RedisServer| node.cli(&["EXISTS", WEB_1]) == "1";
     let from = nodes.iter().find(has).unwrap();
     let to = nodes
         .iter()
@@ -151,7 +151,7 @@ fn tls_a_password_and_a_socket_work() {
     record.wait().success();
     assert_same("relayed", &text(&played), &text(&recorded));
     // Without the password or the authority, the reason is told.
-    let stranger = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let stranger = origin(&redis, "web-1").start();
     stranger.wait_for_stderr("NOAUTH");
     let distrustful = Metrics::serve()
         .args(["--publish", &encrypted])

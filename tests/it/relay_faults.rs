@@ -3,16 +3,18 @@
 use std::fs;
 use std::path::PathBuf;
 
-use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::harness::metrics::{Metrics, Running, wait_for_rows};
+use crate::harness::metrics::{Running, wait_for_rows};
 use crate::harness::recording::plain;
 use crate::harness::redis::RedisServer;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse, read};
 use crate::harness::viewer::Viewer;
-use crate::harness::{PATIENCE, wait_for};
-use crate::relay::{WEB_1, record, relay, replay, text, wait_for_entries, wait_for_viewers};
+use crate::harness::wait_until;
+use crate::relay::{
+    WEB_1, health, origin, record, relay, replay, stop, text, wait_for_entries, wait_for_part,
+    wait_for_viewers,
+};
 
 /// A recording that takes about ten seconds to play, with a message every 5 ms.
 const SAMPLES: u64 = 2000;
@@ -69,9 +71,9 @@ impl Flow {
     }
 }
 
-#[test]
-fn redis_is_killed_and_has_forgotten_everything() {
-    let mut redis = RedisServer::start();
+/// Plays through a Redis that is killed and started again three times.
+#[track_caller]
+fn play_while_killing(redis: &mut RedisServer) {
     let flow = Flow::start(&redis.url());
     for _ in 0..3 {
         flow.wait_for_rows(flow.rows() + 100);
@@ -82,15 +84,15 @@ fn redis_is_killed_and_has_forgotten_everything() {
 }
 
 #[test]
+fn redis_is_killed_and_has_forgotten_everything() {
+    let mut redis = RedisServer::start();
+    play_while_killing(&mut redis);
+}
+
+#[test]
 fn redis_is_killed_and_has_written_down_what_it_had() {
     let mut redis = RedisServer::persistent();
-    let flow = Flow::start(&redis.url());
-    for _ in 0..3 {
-        flow.wait_for_rows(flow.rows() + 100);
-        redis.kill9();
-        redis.start_again();
-    }
-    flow.finish();
+    play_while_killing(&mut redis);
     assert_eq!(redis.ids(WEB_1).len() as u64, SAMPLES);
 }
 
@@ -109,7 +111,7 @@ fn redis_pauses_longer_than_anybody_waits_for_an_answer() {
 fn a_live_host_catches_up_after_a_pause_of_20_seconds() {
     let redis = RedisServer::start();
     let dir = tempfile::tempdir().unwrap();
-    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let origin = origin(&redis, "web-1").start();
     let relay = relay(&redis.url()).start();
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
     wait_for_rows(&recorded, 5);
@@ -118,8 +120,7 @@ fn a_live_host_catches_up_after_a_pause_of_20_seconds() {
     Viewer::connect(origin.url(), "").numbered(120);
     let rows = text(&recorded).lines().count();
     wait_for_rows(&recorded, rows.max(120));
-    record.signal(Signal::INT);
-    record.wait().success();
+    stop(record);
     let rows = read(&recorded);
     assert_unbroken(&rows);
     assert!(rows.iter().all(|row| row.seq().is_some()), "without a gap");
@@ -142,16 +143,7 @@ fn a_replica_takes_over() {
     let mut primary = RedisServer::start();
     let port = primary.port().to_string();
     let replica = RedisServer::with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
-    let is_synced = || {
-        replica
-            .cli(&["INFO", "replication"])
-            .contains("master_link_status:up")
-    };
-    wait_for(
-        PATIENCE,
-        || is_synced().then_some(()),
-        || "no replica".into(),
-    );
+    replica.wait_for_sync();
     let flow = Flow::start(&format!("{},127.0.0.1:{}", primary.url(), replica.port()));
     flow.wait_for_rows(300);
     primary.kill9();
@@ -164,16 +156,7 @@ fn a_primary_becomes_a_replica() {
     let (one, other) = (RedisServer::start(), RedisServer::start());
     let port = one.port().to_string();
     other.cli(&["REPLICAOF", "127.0.0.1", &port]);
-    let is_synced = || {
-        other
-            .cli(&["INFO", "replication"])
-            .contains("master_link_status:up")
-    };
-    wait_for(
-        PATIENCE,
-        || is_synced().then_some(()),
-        || "no replica".into(),
-    );
+    other.wait_for_sync();
     let flow = Flow::start(&format!("{},127.0.0.1:{}", one.url(), other.port()));
     flow.wait_for_rows(300);
     // What was written in between is lost there, and written again.
@@ -204,23 +187,21 @@ fn a_relay_is_killed_and_another_takes_its_viewers() {
 fn a_publisher_is_killed_and_only_what_nobody_has_is_lost() {
     let redis = RedisServer::start();
     let dir = tempfile::tempdir().unwrap();
-    let origin = || {
-        Metrics::serve()
-            .args(["--publish", &redis.url(), "--alert", "up: uptime > 0"])
-            .start()
+    let start = || {
+        let origin = origin(&redis, "web-1").args(["--alert", "up: uptime > 0"]);
+        origin.start()
     };
     let relay = relay(&redis.url()).start();
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
     wait_for_viewers(&relay, 1);
-    let mut server = origin();
+    let mut server = start();
     for kill in 1..=3 {
         wait_for_rows(&recorded, kill * 10);
         server.kill9();
-        server = origin();
+        server = start();
     }
     wait_for_rows(&recorded, 40);
-    record.signal(Signal::INT);
-    record.wait().success();
+    stop(record);
     let rows = read(&recorded);
     assert_unbroken(&rows);
     let gaps: Vec<_> = rows
@@ -237,10 +218,8 @@ fn outage(flags: &[&str], more: usize) -> Vec<Row> {
     let mut redis = RedisServer::start();
     let dir = tempfile::tempdir().unwrap();
     // 30 samples at least stay in the ring: at 200 ms, 6 s.
-    let origin = Metrics::serve()
-        .args(["--publish", &redis.url(), "--retain", "1s"])
-        .args(flags)
-        .start();
+    let origin = origin(&redis, "web-1").args(["--retain", "1s"]);
+    let origin = origin.args(flags).start();
     let relay = relay(&redis.url()).start();
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
     wait_for_rows(&recorded, 5);
@@ -249,8 +228,7 @@ fn outage(flags: &[&str], more: usize) -> Vec<Row> {
     redis.start_again();
     let before = text(&recorded).lines().count();
     wait_for_rows(&recorded, before + more);
-    record.signal(Signal::INT);
-    record.wait().success();
+    stop(record);
     parse(text(&recorded).as_bytes())
 }
 
@@ -289,38 +267,25 @@ fn what_a_spool_holds_is_published_once_redis_is_back() {
 fn without_redis_a_relay_serves_what_it_has_and_catches_up() {
     let mut redis = RedisServer::start();
     let dir = tempfile::tempdir().unwrap();
-    let origin = Metrics::serve().args(["--publish", &redis.url()]).start();
+    let origin = origin(&redis, "web-1").start();
     let relay = relay(&redis.url()).start();
     let (record, recorded) = record(relay.url(), &dir, "recorded.csv");
     wait_for_rows(&recorded, 5);
     redis.kill9();
-    let health = || crate::relay::health(&relay);
-    wait_for(
-        PATIENCE,
-        || (health().0 == 503).then_some(()),
-        || relay.story(),
-    );
+    let health = || health(&relay);
+    wait_until(|| health().0 == 503, || relay.story());
     let (_, body) = health();
     assert_eq!(body["redis"]["status"], "down");
     assert_eq!(body["viewers"], 1, "nobody is dropped");
     let mut late = Viewer::connect(relay.url(), "host=web-1&last=3");
     late.numbered(3);
-    wait_for(
-        PATIENCE,
-        || (crate::relay::health(&origin).1["publish"]["status"] == "waiting").then_some(()),
-        || origin.story(),
-    );
+    wait_for_part(&origin, "publish", |it| it["status"] == "waiting");
     let rows = text(&recorded).lines().count();
     redis.start_again();
     wait_for_rows(&recorded, rows + 20);
     wait_for_entries(&redis, WEB_1, 5);
-    wait_for(
-        PATIENCE,
-        || (health().0 == 200).then_some(()),
-        || relay.story(),
-    );
-    record.signal(Signal::INT);
-    record.wait().success();
+    wait_until(|| health().0 == 200, || relay.story());
+    stop(record);
     assert_unbroken(&read(&recorded));
     assert!(!text(&recorded).contains(",gap "), "{}", text(&recorded));
 }

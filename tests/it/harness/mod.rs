@@ -76,3 +76,9 @@ pub(crate) fn wait_for<T>(
         std::thread::sleep(Duration::from_millis(5));
     }
 }
+
+/// Polls until something is so, and fails with the text of `otherwise` if it never is.
+#[track_caller]
+pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
+    wait_for(PATIENCE, || is_so().then_some(()), otherwise);
+}

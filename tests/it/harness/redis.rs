@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use super::pump::Pump;
-use super::{PATIENCE, comes_up, wait_for};
+use super::{PATIENCE, comes_up, wait_for, wait_until};
 
 /// How many ports to try: another program may take a port between finding it and starting Redis.
 const TRIES: u32 = 5;
@@ -30,7 +30,7 @@ impl RedisServer {
         Self::with(&["--save", "", "--appendonly", "no"])
     }
 
-    /// One that writes everything down.
+    /// One that writes everything to its disk.
     #[track_caller]
     pub(crate) fn persistent() -> Self {
         Self::with(&[
@@ -81,6 +81,13 @@ impl RedisServer {
             || run(self.port, self.dir.path(), &self.args).ok(),
             || "redis-server does not start again".into(),
         );
+    }
+
+    /// Waits until it has everything that its primary has.
+    #[track_caller]
+    pub(crate) fn wait_for_sync(&self) {
+        let state = || self.cli(&["INFO", "replication"]);
+        wait_until(|| state().contains("master_link_status:up"), state);
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -148,11 +155,7 @@ fn run(port: u16, dir: &Path, args: &[String]) -> Result<Child, String> {
     let stdout = Pump::of(child.stdout.take().unwrap());
     if comes_up(&mut child, port, &stdout) {
         // While it loads what it has written down, it refuses commands.
-        wait_for(
-            PATIENCE,
-            || (cli(port, &["PING"]) == "PONG").then_some(()),
-            || stdout.text(),
-        );
+        wait_until(|| cli(port, &["PING"]) == "PONG", || stdout.text());
         Ok(child)
     } else {
         Err(stdout.text())
