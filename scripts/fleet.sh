@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# A fleet on this machine: Redis, hosts that publish to it, relays, viewers of one host each, and a recorder of all hosts.
-# Then one replay serves the same hosts to as many viewers, without Redis, for comparison. Prints what each costs, and fails
-# if the recorder or a viewer lost anything or got anything twice.
+# A fleet on this machine: Redis, hosts that publish to it, relays, viewers of one host each, and a recorder of all
+# hosts. Then one replay serves the same hosts to as many viewers, without Redis, for comparison. Prints what each costs,
+# and fails if the recorder or a viewer lost anything or got anything twice.
 #
-#   scripts/fleet.sh [HOSTS] [RELAYS] [VIEWERS] [SECONDS] [BINARY] [RETAIN]        20 2 400 30 target/release/metrics 1m
+#   scripts/fleet.sh [HOSTS] [RELAYS] [VIEWERS] [SECONDS] [BINARY] [RETAIN]
+#
+# The defaults are 20 2 400 30 target/release/metrics 1m.
 #
 # A host is a replay with --name, at one sample a second, and takes a few MB of memory; 200 2 4000 needs 2 GB, and
 # `ulimit -n` above 4,000. Needs redis-server and Python. Everything is on loopback, and ends with the script.
@@ -11,7 +13,9 @@ set -euo pipefail
 hosts=${1:-20} relays=${2:-2} viewers=${3:-400} seconds=${4:-30} binary=${5:-target/release/metrics} retain=${6:-1m}
 [ -x "$binary" ] || { echo "error: $binary is missing: cargo build --release" >&2; exit 1; }
 for tool in redis-server redis-cli python3; do
-    command -v "$tool" > /dev/null || { echo "error: $tool is missing: apt-get install redis-server python3" >&2; exit 1; }
+    command -v "$tool" > /dev/null && continue
+    echo "error: $tool is missing: apt-get install redis-server python3" >&2
+    exit 1
 done
 here=$(dirname "$0")
 ulimit -n "$(ulimit -Hn)"
@@ -27,7 +31,8 @@ hosts, samples = map(int, sys.argv[1:])
 columns = ["cpu", "memory", "load1", "disk"] + [f"cpu:{core}" for core in range(16)]
 print("timestamp,host,stream,seq,event," + ",".join(columns) + ",top")
 start = datetime(2026, 11, 24, tzinfo=timezone.utc)
-top = '"[' + ",".join(f'{{""pid"":{pid},""name"":""worker-{pid}"",""cpu"":9.5,""memory"":1.25}}' for pid in range(1, 11)) + ']"'
+process = '{""pid"":%d,""name"":""worker-%d"",""cpu"":9.5,""memory"":1.25}'
+top = '"[' + ",".join(process % (pid, pid) for pid in range(1, 11)) + ']"'
 for seq in range(samples):
     values = ",".join(str((7 * seq + nth) % 100) for nth in range(len(columns)))
     for host in range(hosts):
@@ -71,13 +76,15 @@ run_viewers() {
 
 report() {
     printf '%-8s %6d ms of CPU time, %5.1f µs for each message to a viewer; memory in KiB: %s\n' \
-        "$1" "${spent[$1]}" "$(awk -v ms="${spent[$1]}" -v n="$messages" 'BEGIN { print 1000 * ms / n }')" "${memory[$1]}"
+        "$1" "${spent[$1]}" "$(awk -v ms="${spent[$1]}" -v n="$messages" 'BEGIN { print 1000 * ms / n }')" \
+        "${memory[$1]}"
 }
 
 declare -A spent memory
 write_recording 1 "$work/host.csv"
 socket=$work/redis.sock
-redis-server --port 0 --unixsocket "$socket" --save '' --maxmemory 1gb --maxmemory-policy noeviction --dir "$work" > "$work/redis.log" &
+redis-server --port 0 --unixsocket "$socket" --save '' --maxmemory 1gb --maxmemory-policy noeviction --dir "$work" \
+    > "$work/redis.log" &
 Redis=($!)
 until redis-cli -s "$socket" ping > "$work/ping" 2>&1; do sleep 0.05; done
 
@@ -88,8 +95,8 @@ for ((host = 1; host <= hosts; host++)); do
 done
 ports=() urls=() relayers=()
 for ((relay = 1; relay <= relays; relay++)); do
-    "$binary" serve --quiet --from "redis+unix://$socket" -l 127.0.0.1:0 --retain "$retain" --max-viewers "$((viewers + 10))" \
-        > "$work/relay-$relay" 2>> "$work/relays.log" & relayers+=($!)
+    "$binary" serve --quiet --from "redis+unix://$socket" -l 127.0.0.1:0 --retain "$retain" \
+        --max-viewers "$((viewers + 10))" > "$work/relay-$relay" 2>> "$work/relays.log" & relayers+=($!)
     until [ -s "$work/relay-$relay" ]; do sleep 0.05; done
     url=$(cat "$work/relay-$relay") port=${url##*:}
     urls+=("127.0.0.1:${port%%/*}") ports+=("${port%%/*}")
@@ -105,7 +112,8 @@ echo "$hosts hosts, $relays relays, $viewers viewers, $seconds s: $(tail -n 1 "$
 for name in "${watched[@]}"; do report "$name"; done
 cost=$(awk -v ms="${spent[relayers]}" -v n="$messages" 'BEGIN { print ms / n }')
 entries=$(redis-cli -s "$socket" info keyspace | tr -d '\r' | tail -n 1)
-echo "Redis has $(redis-cli -s "$socket" info memory | tr -d '\r' | awk -F: '/^used_memory:/ { print $2 }') bytes; $entries"
+used=$(redis-cli -s "$socket" info memory | tr -d '\r' | awk -F: '/^used_memory:/ { print $2 }')
+echo "Redis has $used bytes; $entries"
 kill -INT "$record"
 wait "$record"
 python3 - "$work/recorded" "$hosts" << 'PYTHON'

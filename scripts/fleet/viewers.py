@@ -94,7 +94,7 @@ def main():
         viewer.socket.setblocking(False)
         selector.register(viewer.socket, selectors.EVENT_READ, viewer)
         herd.append(viewer)
-        # Those that are there already must not be too slow, however long it takes to connect the others.
+        # Those that are already connected must not be too slow, however long the others take.
         if nth % 50 == 0:
             read_all(selector)
     print("connected", flush=True)
