@@ -247,8 +247,9 @@ impl RelayedHost {
 
     fn list(&mut self) {
         if !std::mem::replace(&mut self.is_listed, true) {
-            self.publisher.list();
+            // Whoever sees the host finds it counted.
             self.shared.status.found_host();
+            self.publisher.list();
             self.count();
         }
     }

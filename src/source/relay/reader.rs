@@ -212,11 +212,12 @@ impl LaneReader {
     fn refuse(&mut self, at: usize, reason: &str) {
         let host = self.hosts.swap_remove(at);
         let what = format!("the keys of {}", host.name);
+        let was_loaded = host.is_loaded;
+        host.forget(true);
         self.shared.status.skip(&what, reason);
-        if !host.is_loaded {
+        if !was_loaded {
             self.shared.status.loaded();
         }
-        host.forget(true);
     }
 
     /// Gives up every host whose keys hold something else. Fails with `fault` if there is none.
