@@ -73,6 +73,17 @@ pub struct About {
 }
 
 impl RedisLane {
+    /// Whether it is a node of a cluster, where one command cannot name keys of several lanes.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn is_of_cluster(&mut self) -> Result<bool, RedisFault> {
+        let mut commands = Pipeline::new();
+        commands.cmd("HELLO");
+        let (about,): (Value,) = self.ask(&commands).await?;
+        Ok(!is_standalone(about))
+    }
+
     /// Where a host stands.
     ///
     /// # Errors
@@ -287,6 +298,17 @@ fn entry_of(value: Value) -> Option<ReadEntry> {
         id: id_of(&id)?,
         json,
     })
+}
+
+/// Whether a server that answers HELLO like this is by itself, or one with replicas.
+fn is_standalone(about: Value) -> bool {
+    let mut parts = members_of(about).into_iter();
+    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
+        if bytes_of(name).as_deref() == Some(b"mode") {
+            return bytes_of(value).as_deref() == Some(b"standalone");
+        }
+    }
+    false
 }
 
 /// The highest id that a stream has ever had, and that of its oldest entry.

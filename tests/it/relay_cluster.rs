@@ -9,7 +9,10 @@ use crate::harness::recording::plain;
 use crate::harness::redis::{PASSWORD, RedisServer};
 use crate::harness::rows::assert_same;
 use crate::harness::wait_until;
-use crate::relay::{WEB_1, origin, record, relay, replay, text, wait_for_viewers};
+use crate::relay::{
+    WEB_1, give_sign_of_life, key, metric, origin, record, relay, replay, text, wait_for_part,
+    wait_for_viewers,
+};
 
 /// A cluster of three nodes on loopback, each with a third of the slots.
 fn cluster() -> [RedisServer; 3] {
@@ -67,6 +70,20 @@ fn a_cluster_of_three_carries_a_fleet() {
         3,
         "keys are on every node"
     );
+}
+
+#[test]
+fn hosts_of_all_lanes_are_read_together_outside_a_cluster() {
+    let redis = RedisServer::start();
+    let hosts: Vec<_> = (0..20).map(|n| format!("web-{n}")).collect();
+    for host in &hosts {
+        redis.cli(&["XADD", &key(host), "1000-1", "m", &metric(host, 1)]);
+        give_sign_of_life(&redis, host, 0);
+    }
+    let relay = relay(&redis.url()).start();
+    wait_for_part(&relay, "redis", |redis| redis["hosts"] == hosts.len());
+    let readers = || redis.cli(&["CLIENT", "LIST"]).matches("cmd=xread").count();
+    wait_until(|| readers() == 1, || format!("{} readers", readers()));
 }
 
 #[test]

@@ -21,6 +21,10 @@ use super::silence::{STANDSTILL, Standstill};
 /// How often the registry is read.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// How many hosts one reader takes before the next one gets any, where it may choose. A read costs Redis about 1.5 µs for
+/// each host that it names, and nothing else is done meanwhile.
+const READ_TOGETHER: usize = 1000;
+
 /// A host in the registry.
 #[derive(Debug, Clone)]
 pub(super) struct FoundHost {
@@ -34,6 +38,8 @@ pub(super) struct Discovery {
     lane: RedisLane,
     shared: Arc<RelayShared>,
     readers: Vec<UnboundedSender<FoundHost>>,
+    /// Whether one command may name hosts of several lanes; `None` before the first look.
+    mixes_lanes: Option<bool>,
     /// What was found: names, valid or not, each with its last sign of life.
     known: HashMap<Vec<u8>, u64>,
     /// What readers refused, likewise. It counts as found again with its next sign of life.
@@ -55,6 +61,7 @@ impl Discovery {
             lane: RedisLane::new(redis, Duration::ZERO),
             shared,
             readers,
+            mixes_lanes: None,
             known: HashMap::new(),
             left: HashMap::new(),
             newest: None,
@@ -88,6 +95,9 @@ impl Discovery {
 
     async fn look(&mut self) -> Result<(), RedisFault> {
         self.leave();
+        if self.mixes_lanes.is_none() {
+            self.mixes_lanes = Some(!self.lane.is_of_cluster().await?);
+        }
         let (found, now) = self.lane.seen_since(self.seen).await?;
         let newest = found.iter().map(|it| it.seen).max();
         self.note_newest(newest);
@@ -102,9 +112,17 @@ impl Discovery {
         }
         for host in new {
             // A reader ends only with the relay.
-            let _ = self.readers[lane_of(&host.name)].send(host);
+            let _ = self.readers[self.reader_of(&host.name)].send(host);
         }
         Ok(())
+    }
+
+    /// The reader for a new host. Outside a cluster, few readers take all hosts: what many hosts send is read at once.
+    fn reader_of(&self, host: &HostName) -> usize {
+        match self.mixes_lanes {
+            Some(true) => self.known.len() / READ_TOGETHER % LANES,
+            _ => lane_of(host),
+        }
     }
 
     /// Forgets the hosts that readers have given up.

@@ -20,6 +20,12 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// An answer that failed after this long was on its way, but too large.
 const SLOW: Duration = Duration::from_secs(5);
 
+/// How long messages gather before they are read together: so long for each host, as many hosts send at many times.
+const PAUSE_PER_HOST: Duration = Duration::from_micros(250);
+
+/// The longest that messages gather. Nobody notices such a delay.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
 /// A host that has sent nothing for this long is looked at more closely: it may be over, or have begun anew.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -136,10 +142,10 @@ impl LaneReader {
             }
         }
         self.look_after(connected).await?;
-        if has_news {
-            // Many hosts send at many different times: their messages are taken together.
-            let pause = Duration::from_micros(250) * u32::try_from(self.hosts.len()).unwrap_or(200);
-            tokio::time::sleep(pause.min(Duration::from_millis(50))).await;
+        if has_news && full.is_empty() {
+            let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
+            let pause = PAUSE_PER_HOST.saturating_mul(hosts);
+            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
         }
         Ok(())
     }
