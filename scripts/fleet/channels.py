@@ -42,8 +42,8 @@ def write(path, count, is_spread):
 
 
 def cpu_ns(pid):
-    """The CPU time of a process so far."""
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in pathlib.Path(f"/proc/{pid}/task").iterdir())
+    """The CPU time of a process so far, with that of threads that have ended (clock_getcpuclockid(3))."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
 
 
 def measure(path, count, viewers):
