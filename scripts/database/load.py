@@ -4,12 +4,14 @@
     scripts/database/load.py [ROWS] [BINARY]         1000000, target/release/metrics; needs postgresql
 
 Records a few samples of this machine, makes ROWS rows like them, and measures, on a cluster with PostgreSQL's defaults:
-`record` from `replay --speed max` to a file and to the database, and `\\copy`, which has no messages to parse and
-nothing to look up. CPU times are in seconds.
+`record` from `replay --speed max` to a file and to the database; the sink of the database alone, which `cargo bench
+--bench database` feeds from memory; and `\\copy`, which has no messages to parse and nothing to look up. CPU times are in
+seconds.
 """
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -120,6 +122,12 @@ def report(what, figures):
     print(f"{what:24} {json.dumps(figures)}", flush=True)
 
 
+def stored_from_memory(path):
+    """Rows per second of the sink alone."""
+    command = ["cargo", "bench", "--quiet", "--bench", "database", "--", cluster.url, path, str(rows)]
+    return {"rows/s": int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)}
+
+
 def copied_from(dump):
     return {"rows/s": round(rows / cluster.timed("-c", f"\\copy metrics_sample FROM '{dump}'"))}
 
@@ -147,6 +155,9 @@ try:
     cluster.timed("-c", f"\\copy metrics_sample TO '{dump}'")
     empty()
     report("\\copy", with_database_cpu(lambda: copied_from(dump)))
+    empty()
+    template = os.path.join(cluster.folder, "template.csv")
+    report("the sink alone", with_database_cpu(lambda: stored_from_memory(template)))
 finally:
     programs.kill()
     cluster.remove()
