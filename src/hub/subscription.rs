@@ -12,6 +12,9 @@ use super::cursor::Cursor;
 use super::place::{ReadMark, SharedPlace};
 use super::standing::CursorStanding;
 
+/// Most viewers watch at most so many hosts: no memory is reserved for more.
+const USUAL_HOSTS: usize = 4;
+
 /// A viewer's places in the logs of the hosts that it requested.
 #[derive(Debug)]
 pub struct Subscription {
@@ -171,9 +174,6 @@ impl Subscription {
         };
         let now = self.hub.now_ms();
         let logs = lock(&self.hub.shared.logs);
-        // Most viewers watch few hosts, so no capacity is reserved for more.
-        self.cursors
-            .reserve_exact(logs.len().saturating_sub(self.cursors.len()).min(4));
         for log in logs.values() {
             let number = log.number.load(Ordering::Acquire);
             if !(known..host_count).contains(&number) || !self.query.wants(&log.host) {
@@ -195,6 +195,9 @@ impl Subscription {
                 // The viewer didn't request what happened before the host appeared.
                 Cursor::in_ring(&self.hub, log, &everything, now)
             };
+            if self.cursors.len() < USUAL_HOSTS {
+                self.cursors.reserve_exact(1);
+            }
             self.cursors.push(cursor);
         }
     }
