@@ -90,29 +90,35 @@ fn of_replay(viewers: usize, seconds: usize, inflates: bool) -> Cost {
         recording.path(),
         &["--loop", "--rebase", "--max-viewers", "60000"],
     );
-    let before = resident_kib(&server);
-    let streams = (0..viewers).map(|_| load::viewer(port, inflates)).collect();
-    measure(server, before, streams, seconds)
+    let connect = || load::viewer(port, inflates);
+    measure(server, connect, viewers, seconds)
 }
 
 fn of_loop(viewers: usize, seconds: usize, bytes_per_frame: f64) -> Cost {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([LOOP, &format!("{bytes_per_frame:.0}")]);
     let (server, port) = load::started(command);
-    let before = resident_kib(&server);
-    let streams = (0..viewers)
-        .map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap())
-        .collect();
-    measure(server, before, streams, seconds)
+    let connect = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
+    measure(server, connect, viewers, seconds)
 }
 
-/// Reads all streams for a second, and then measures for `seconds`.
-fn measure(mut server: Child, before: f64, streams: Vec<TcpStream>, seconds: usize) -> Cost {
+/// Connects viewers, reads all streams for a second, and then measures for `seconds`.
+fn measure(
+    mut server: Child,
+    connect: impl Fn() -> TcpStream,
+    viewers: usize,
+    seconds: usize,
+) -> Cost {
+    // What the first viewer takes is taken once: code that runs for the first time, and the first frames.
+    let first = connect();
+    std::thread::sleep(Duration::from_secs(1));
+    let before = resident_kib(&server);
+    let mut streams = vec![first];
+    streams.resize_with(viewers, &connect);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let viewers = streams.len() as f64;
     let received: Rc<RefCell<(u64, Vec<u8>)>> = Rc::default();
     let tasks = LocalSet::new();
     for (n, stream) in streams.into_iter().enumerate() {
@@ -151,7 +157,7 @@ fn measure(mut server: Child, before: f64, streams: Vec<TcpStream>, seconds: usi
     let bytes_per_frame = usual.concat().len() as f64 / usual.len() as f64;
     Cost {
         us_per_frame: cpu.as_secs_f64() * 1e6 / (bytes as f64 / bytes_per_frame),
-        kib_per_viewer: (resident - before) / viewers,
+        kib_per_viewer: (resident - before) / (viewers - 1) as f64,
         bytes_per_frame,
     }
 }
