@@ -13,6 +13,7 @@
 mod ahead;
 mod cursor;
 mod heartbeat;
+mod left_hosts;
 mod moved;
 mod now_firing;
 mod past;

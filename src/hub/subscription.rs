@@ -9,6 +9,7 @@ use crate::protocol::{Frame, HostName, HostPattern, Position, Query};
 
 use super::Hub;
 use super::cursor::Cursor;
+use super::left_hosts::LeftHosts;
 use super::place::{ReadMark, SharedPlace};
 use super::standing::CursorStanding;
 
@@ -21,6 +22,8 @@ pub struct Subscription {
     hub: Hub,
     query: Query,
     cursors: Vec<Cursor>,
+    /// What remains of hosts that a relay has forgotten.
+    left: Option<Box<LeftHosts>>,
     host_count: usize,
 }
 
@@ -56,6 +59,7 @@ impl Subscription {
             hub,
             query,
             cursors: Vec::new(),
+            left: None,
             host_count: 0,
         };
         subscription.find_hosts(true);
@@ -71,12 +75,19 @@ impl Subscription {
             cursor.greet(frames);
         }
         let (mut more, mut waiting) = (false, false);
-        for cursor in &mut self.cursors {
+        self.cursors.retain_mut(|cursor| {
+            // Asked first, because nothing is added after that.
+            let is_forgotten = cursor.is_forgotten();
             let is_over = over || cursor.is_over();
             let standing = cursor.read(&self.hub, frames, &mut budget, is_over);
             more |= standing == CursorStanding::More;
             waiting |= standing == CursorStanding::Waiting;
-        }
+            let is_left = is_forgotten && standing == CursorStanding::Head;
+            if is_left {
+                self.left.get_or_insert_default().add(cursor);
+            }
+            !is_left
+        });
         let has_ended = |it: &Cursor| it.is_ended() || it.is_forgotten();
         let all_ended = (over || self.has_all_it_wants()) && self.cursors.iter().all(has_ended);
         match (more, waiting, all_ended) {
@@ -105,19 +116,34 @@ impl Subscription {
     /// How many times since connecting this viewer was so slow that the log had moved on.
     #[must_use]
     pub fn overruns(&self) -> u32 {
-        self.cursors.iter().map(Cursor::overruns).sum()
+        let of_left = self.left.as_ref().map_or(0, |left| left.overruns);
+        of_left + self.cursors.iter().map(Cursor::overruns).sum::<u32>()
     }
 
     /// How many losses were reported to this viewer since it connected.
     #[must_use]
     pub fn gaps(&self) -> u32 {
-        self.cursors.iter().map(Cursor::gaps).sum()
+        let of_left = self.left.as_ref().map_or(0, |left| left.gaps);
+        of_left + self.cursors.iter().map(Cursor::gaps).sum::<u32>()
     }
 
-    /// The numbers of its hosts after the first `known` ones: later, it may have more, but none is ever left out. Hosts
-    /// have numbers in the order in which they appeared.
-    pub fn hosts(&self, known: usize) -> impl Iterator<Item = usize> + '_ {
-        self.cursors.iter().skip(known).map(Cursor::host_number)
+    /// The numbers of its hosts, from number `from` on. A host gets the next number when it appears.
+    pub fn hosts(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        let numbers = self.cursors.iter().map(Cursor::host_number);
+        numbers.filter(move |&number| from <= number)
+    }
+
+    /// How many hosts it knows, wanted or not: the number that the next one gets.
+    #[must_use]
+    pub fn known_hosts(&self) -> usize {
+        self.host_count
+    }
+
+    /// The numbers of hosts of which it reads no more, because a relay has forgotten them; each is given once.
+    pub fn take_left_hosts(&mut self) -> Vec<usize> {
+        let left = self.left.as_mut();
+        left.map(|left| std::mem::take(&mut left.numbers))
+            .unwrap_or_default()
     }
 
     /// Where it stands, if it reads one host and has everything of it.
@@ -155,7 +181,10 @@ impl Subscription {
     fn position_in_earlier_log(&self, host: &HostName) -> Option<Position> {
         self.hub.shared.relaying.as_ref()?;
         let mut earlier = self.cursors.iter().rev();
-        earlier.find(|it| it.host() == host)?.position()
+        match earlier.find(|it| it.host() == host) {
+            Some(cursor) => cursor.position(),
+            None => self.left.as_ref()?.position(host),
+        }
     }
 
     /// Places a cursor in the log of each new host; at the `first_look`, all hosts existed before the viewer.

@@ -85,13 +85,18 @@ fn a_host_that_comes_back_continues_where_viewers_were() {
             assert_eq!(read(viewer), ["hello s1", "1", "2", "3"]);
         }
         first.forget();
+        let log = Arc::downgrade(&first.log);
         drop(first);
         assert!(hub.hosts().is_empty());
         for viewer in &mut viewers {
             let mut frames = Vec::new();
             assert_eq!(viewer.read(&mut frames, 1000), Batch::Head);
             assert!(frames.is_empty());
+            assert_eq!(viewer.take_left_hosts(), [0]);
+            assert!(viewer.take_left_hosts().is_empty());
         }
+        moved(&hub);
+        assert!(log.upgrade().is_none(), "nobody holds it any more");
         let second = found(&hub);
         push(&second, stream, 7..=8);
         list(&second);
@@ -100,7 +105,7 @@ fn a_host_that_comes_back_continues_where_viewers_were() {
             second.read_to_end(second.now());
             told.extend(read(viewer));
             assert_eq!(told, expected);
-            assert_eq!(viewer.hosts(0).collect::<Vec<_>>(), [0, 1]);
+            assert_eq!(viewer.hosts(0).collect::<Vec<_>>(), [1]);
         }
     }
 }

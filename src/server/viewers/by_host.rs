@@ -30,6 +30,13 @@ impl ViewersByHost {
         self.entries += 1;
     }
 
+    /// A host will never move again.
+    pub(super) fn forget(&mut self, host: usize) {
+        if let Some(readers) = self.readers.get_mut(host) {
+            self.entries -= std::mem::take(readers).len();
+        }
+    }
+
     /// A viewer with so many hosts has left. Returns whether it is time to [`ViewersByHost::sweep`].
     pub(super) fn lose(&mut self, hosts: usize) -> bool {
         self.left += hosts;
@@ -73,7 +80,10 @@ mod tests {
         }
         assert!(swept > 10);
         by_host.sweep(|reader| reader.serial == 0);
-        assert_eq!(by_host.keys(3).count(), 1);
+        assert_eq!((by_host.keys(3).count(), by_host.entries), (1, 1));
         assert_eq!(by_host.keys(4).count() + by_host.keys(1000).count(), 0);
+        by_host.forget(3);
+        by_host.forget(1000);
+        assert_eq!((by_host.keys(3).count(), by_host.entries), (0, 0));
     }
 }

@@ -50,9 +50,19 @@ impl LogReader {
         self.has_read
     }
 
-    /// The numbers of its hosts after the first `known` ones.
-    pub(super) fn hosts(&self, known: usize) -> impl Iterator<Item = usize> + '_ {
-        self.subscription.hosts(known)
+    /// The numbers of its hosts, from number `from` on.
+    pub(super) fn hosts(&self, from: usize) -> impl Iterator<Item = usize> + '_ {
+        self.subscription.hosts(from)
+    }
+
+    /// See [`Subscription::known_hosts`].
+    pub(super) fn known_hosts(&self) -> usize {
+        self.subscription.known_hosts()
+    }
+
+    /// See [`Subscription::take_left_hosts`].
+    pub(super) fn take_left_hosts(&mut self) -> Vec<usize> {
+        self.subscription.take_left_hosts()
     }
 
     /// Where it stands, if it has everything of its only host.

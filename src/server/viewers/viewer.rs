@@ -51,8 +51,9 @@ pub(in crate::server) struct Viewer {
     pinged: Option<Instant>,
     next_ping: Instant,
     pub(in crate::server) seat: Seat,
-    /// For how many of its hosts it is listed.
+    /// For how many hosts it has been listed, and the number of the first host for which that is still to be done.
     pub(super) listed: usize,
+    unlisted_from: usize,
 }
 
 /// Whether a viewer still gets messages.
@@ -117,6 +118,7 @@ impl Viewer {
             next_ping: Instant::now() + first_ping,
             seat,
             listed: 0,
+            unlisted_from: 0,
         })
     }
 
@@ -199,15 +201,19 @@ impl Viewer {
         self.outbox.has_begun(frame, written);
     }
 
-    /// Lists it for those of its hosts for which it isn't listed yet.
+    /// Lists it for those of its hosts for which it isn't listed yet, and drops the lists of hosts that are no more.
     pub(super) fn list(&mut self, key: usize, by_host: &mut ViewersByHost) {
-        let Stage::Reading(log) = &self.stage else {
+        let Stage::Reading(log) = &mut self.stage else {
             return;
         };
         let serial = self.line.serial();
-        for host in log.hosts(self.listed) {
+        for host in log.hosts(self.unlisted_from) {
             by_host.add(host, ListedViewer { key, serial });
             self.listed += 1;
+        }
+        self.unlisted_from = log.known_hosts();
+        for host in log.take_left_hosts() {
+            by_host.forget(host);
         }
     }
 
