@@ -3,7 +3,7 @@
 import { renderCards } from "./cards.js";
 import { listenToCharts, openChart, renderCharts } from "./charts.js";
 import { Connection, request, webSocket } from "./connection.js";
-import { byId, setText } from "./dom.js";
+import { byId, find, setText } from "./dom.js";
 import { sentence } from "./events.js";
 import { renderFleet, showRows } from "./fleet.js";
 import { pause, press } from "./keys.js";
@@ -40,12 +40,16 @@ const MOST_BUCKETS = 720;
 const CHECK_MS = 500;
 /** How often to bring the table of hosts up to date: with many of them, that takes longer than a frame. */
 const FLEET_MS = 1000;
+/** The same while their first samples arrive. */
+const ARRIVING_MS = 100;
 /** How long a file takes to be saved. */
 const SAVE_MS = 60 * 1000;
 
 page.connection = new Connection({ query, deliver, changed });
 /** The frame that will draw the page; 0 if none is due. */
 let frame = 0;
+/** What will draw the hosts whose first samples have arrived; 0 if there are none. */
+let arriving = 0;
 /** Whether the page was drawn since it was paused. */
 let isFrozen = false;
 /** The host whose history was fetched, or is, and what ends that. */
@@ -120,8 +124,10 @@ function deliver(text, streams) {
     if (connection.isBlocked) connection.end();
   }
   fetchHistory();
-  // The table of hosts is drawn at once, and then from time to time.
-  if (state.host || byId("fleet").hidden) schedule();
+  // What is said of other hosts, and the table of all, is drawn from time to time.
+  const isFirst = message.type === "metric" && state.hosts.get(message.host)?.cpu.length === 1;
+  if (message.host === state.selected || (!state.selected && byId("fleet").hidden)) schedule();
+  else if (isFirst && !arriving) arriving = setTimeout(schedule, ARRIVING_MS);
 }
 
 /**
@@ -265,13 +271,14 @@ function schedule() {
 }
 
 function render() {
-  frame = 0;
+  frame = arriving = 0;
   const { host, hosts } = page.state;
-  const isFleet = !host && hosts.size > 1;
+  showStatus();
+  // Before the first sample, there is nothing to show.
+  const isFleet = !host && hosts.size > 1 && !find(document, "main").hidden;
   byId("fleet").hidden = !isFleet;
   document.body.dataset.view = isFleet ? "fleet" : "host";
-  showStatus();
-  showHosts();
+  if (host) showHosts();
   if (isFleet) {
     byId("alerts").replaceChildren();
     renderFleet();
@@ -431,7 +438,7 @@ function start() {
   recall();
   listen();
   setInterval(check, CHECK_MS);
-  setInterval(() => page.state.host || schedule(), FLEET_MS);
+  setInterval(() => page.state.hosts.size > 1 && schedule(), FLEET_MS);
   page.connection.token = sessionStorage.getItem(TOKEN) ?? "";
   page.connection.connect();
   byId("unstarted").remove();

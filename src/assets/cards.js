@@ -93,7 +93,7 @@ function newCard({ metrics, chart }, open) {
  * @param {Card} card
  */
 function renderCard(element, host, { title, metrics, names, note }) {
-  const values = metrics.map((name) => host.value(name));
+  const values = metrics.map((name) => host.usual(name));
   const [first] = metrics;
   const unit = host.unit(first);
   const level = host.level(first, values[0]);
@@ -109,8 +109,8 @@ function renderCard(element, host, { title, metrics, names, note }) {
   const words = Object.entries(note).filter(([name]) => host.value(name) > 0)
     .map(([name, word]) => `${word} ${text(host.value(name), host.unit(name))}`);
   // Which filesystem is the fullest.
-  const mount = first === "disk" && host.instances(first).find((name) => host.value(name) === values[0])?.slice(5);
-  if (mount) words.push(mount, `${text(host.value(`diskFree:${mount}`), "B")} free`);
+  const mount = first === "disk" && host.instances(first).find((name) => host.usual(name) === values[0])?.slice(5);
+  if (mount) words.push(mount, `${text(host.usual(`diskFree:${mount}`), "B")} free`);
   const line = words.join("\u00a0· ");
   setText(find(element, ".note"), unit === "%" ? line.replaceAll("\u00a0%", "") : line);
   element.className = level;

@@ -24,9 +24,11 @@ const SPARE = 5;
  * @returns {{ mark: string, level: string, what: string }}
  */
 function stateOf(host) {
-  const [first] = host.newest ? problemsOf(host) : [];
-  const [mark, level] = URGENCY_MARKS[host.newest ? first?.urgency ?? "well" : "silent"];
-  const [top] = [...(host.newest?.data.top ?? [])].sort((one, other) => other.cpu - one.cpu);
+  // Nothing is known to be wrong with one whose first sample is on its way.
+  if (!host.newest) return { mark: "○", level: "", what: "" };
+  const [first] = problemsOf(host);
+  const [mark, level] = URGENCY_MARKS[first?.urgency ?? "well"];
+  const [top] = [...(host.newest.data.top ?? [])].sort((one, other) => other.cpu - one.cpu);
   return { mark: level ? mark : "●", level, what: first?.forms[0] ?? (top ? `${top.name} ${text(top.cpu, "%")}` : "") };
 }
 
@@ -48,7 +50,7 @@ export function renderFleet() {
   const all = [...page.state.hosts.values()].map((host) => {
     const { name, cpu } = host;
     const { level, mark, what } = stateOf(host);
-    counts[level] = (counts[level] ?? 0) + 1;
+    if (host.newest) counts[level] = (counts[level] ?? 0) + 1;
     /** @type {Row} */
     const row = {
       key: name,

@@ -8,7 +8,8 @@ import { State } from "./state.js";
  *
  * What people chose, which this browser remembers: the hidden series of the charts, the closed and the unfolded boxes, and
  * by which column a table is sorted.
- * @typedef {{ hidden: string[], closed: string[], unfolded: string[], sorts: Record<string, [number, boolean]> }} Choices
+ * @typedef {{ hidden: string[], closed: string[], unfolded: string[],
+ *   sorts: Record<string, [number, boolean] | undefined> }} Choices
  */
 
 const CHOICES = "metrics-choices";

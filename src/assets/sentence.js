@@ -108,6 +108,13 @@ const SOME_WAIT = 5;
 const ONE_CORE = [0.9, 1.15];
 const LONG_MS = 30_000;
 
+/**
+ * Which metrics a sentence may be about, by all that a host has: finding out takes longer than the sentence.
+ *
+ * @type {WeakMap<Map<string, MetricInfo>, MetricInfo[]>}
+ */
+const SUBJECTS = new WeakMap();
+
 /** @param {number} count */
 function grouped(count) {
   return count.toLocaleString("en", { maximumFractionDigits: 0 });
@@ -366,7 +373,8 @@ export function problems(situation) {
   const evidence = new Evidence(situation);
   const firing = [...alerts].map((alert) => alertDraft(evidence, alert));
   const isSaid = (/** @type {string} */ name) => firing.some(({ metric }) => [name, familyOf(name)].includes(metric));
-  const subjects = [...metrics.values()].filter((metric) => isSubject(metrics, metric));
+  const subjects = SUBJECTS.get(metrics) ?? [...metrics.values()].filter((metric) => isSubject(metrics, metric));
+  SUBJECTS.set(metrics, subjects);
   const levels = subjects.flatMap((metric) => levelDraft(evidence, metric) ?? []);
   const slow = SLOW_DISK.find((name) => levels.some(({ metric }) => metric === name));
   const others = [...levels, ...lossDrafts(evidence)].filter(({ metric }) =>

@@ -142,6 +142,16 @@ export class Host {
   }
 
   /**
+   * The same, or else the one before: a disk that answers late is missing from a sample.
+   *
+   * @param {string} name
+   */
+  usual(name) {
+    const points = this.then ? [this.then] : this.lately;
+    return points.map((point) => valueOf(point, name)).filter((value) => value >= 0).pop() ?? NaN;
+  }
+
+  /**
    * The instances of a metric, such as `cpu:0` of `cpu`.
    *
    * @param {string} family

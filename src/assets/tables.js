@@ -270,7 +270,7 @@ function fillBox(element, { id, title, heads, rows, by }) {
 
 /**
  * Names the columns, and sorts the rows by one of them: numbers from the largest, names from the first. What is at a level
- * comes first, until people choose a column. A second click reverses it.
+ * comes first, until people choose a column. A second click reverses it, and a third one ends the choice.
  *
  * @param {HTMLTableElement} table
  * @param {string[]} heads
@@ -285,7 +285,8 @@ export function fillHeads(table, heads, rows, by) {
   resize(find(table, "thead tr"), heads.length, "th").forEach((head, index) => {
     const button = /** @type {HTMLElement} */ (head.firstChild ?? append(head, "button"));
     setText(button, heads[index]);
-    button.onclick = () => keep({ sorts: { ...page.choices.sorts, [id]: [index, index === column && !isReversed] } });
+    const next = chosen && isReversed ? undefined : /** @type {[number, boolean]} */ ([index, true]);
+    button.onclick = () => keep({ sorts: { ...page.choices.sorts, [id]: index === column ? next : [index, false] } });
     if (index === column) head.ariaSort = isReversed === isNumber ? "ascending" : "descending";
     else head.removeAttribute("aria-sort");
   });

@@ -314,6 +314,23 @@ fn a_long_window_is_fetched_in_buckets_and_a_peak_of_one_sample_stays_visible() 
     assert_eq!(browser.take_errors(), Vec::<String>::new());
 }
 
+/// As the fullest disk's, where a filesystem answers late.
+#[test]
+fn a_card_keeps_a_value_that_one_sample_lacks() {
+    let mut scene = scene(0);
+    let (browser, says) = (&mut scene.browser, &scene.says);
+    let shown = "document.querySelector('[data-metric=memory] .numbers').textContent";
+    for (seq, expected) in [(301, "40.0%"), (302, "40.0%"), (303, "–no reading")] {
+        let mut lacking: Value = serde_json::from_str(&sample("web-1", seq, 0)).unwrap();
+        lacking["data"]["memory"] = json!(0);
+        lacking["absent"] = json!(["memory"]);
+        says.send(lacking.to_string()).unwrap();
+        let is_drawn = format!("document.getElementById('cards').dataset.seq === '{seq}'");
+        browser.wait_until(&is_drawn, shown);
+        assert_eq!(browser.eval(shown), expected);
+    }
+}
+
 /// A thousand hosts, of which one is hot and one is nearly so.
 #[test]
 fn of_a_thousand_hosts_those_in_view_are_rows_and_trouble_is_first() {
@@ -345,6 +362,12 @@ fn of_a_thousand_hosts_those_in_view_are_rows_and_trouble_is_first() {
     let shown: Vec<String> = serde_json::from_value(browser.eval(rows)).unwrap();
     assert_eq!(shown[..3], ["■ web-777", "◆ web-30", "● web-1"]);
     assert!(shown.len() < 100, "{}", shown.len());
+    // A click sorts by a column, another reverses that, and a third leads back to what is in trouble.
+    for first in ["● web-1", "● web-1", "■ web-777"] {
+        browser.eval("document.querySelectorAll('#hosts-table th button')[2].click()");
+        settle(&mut browser);
+        assert_eq!(browser.eval(&format!("{rows}[0]")), first);
+    }
     browser.eval("scrollTo(0, document.body.scrollHeight)");
     browser.wait_until(&format!("{rows}.includes('● web-1000')"), rows);
     assert_eq!(browser.eval(&format!("{rows}.length < 100")), true);

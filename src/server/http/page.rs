@@ -115,7 +115,7 @@ const MODULES: &[&str] = &[
 
 static PARTS: [PagePart; 3] = [
     PagePart::new(("/", HTML), &[asset!("index.html")], |sources| {
-        sources.concat()
+        compact::document(&sources.concat())
     }),
     PagePart::new(
         ("/app.css", CSS),

@@ -1,9 +1,9 @@
-//! The scripts and the style sheet as they are sent: one script of all modules, without comments, without spaces that only
-//! people need, with the values of constants in place of their names, and with short names for other things that are declared.
-//! That is less than half the size. The sources stay as they are written.
+//! The page, its style sheet and its scripts as they are sent: one script of all modules, without comments, without spaces that
+//! only people need, with the values of constants in place of their names, and with short names for other things that are
+//! declared. That is less than half the size. The sources stay as they are written.
 //!
 //! This understands the code of this project, not any code. Comments begin a line and end one, or are `/** … */` within
-//! one; every statement ends in a semicolon or a brace; no name begins with `$`.
+//! one; every statement ends in a semicolon or a brace, and none is empty; no name begins with `$`.
 
 mod tokens;
 
@@ -27,7 +27,9 @@ pub(super) fn script(modules: &[&str]) -> String {
     }
     let declared = declared(&tokens, &maybe_properties(&tokens));
     let shortened = declared.into_iter().enumerate();
-    names.extend(shortened.map(|(nth, name)| (name, short(nth))));
+    names.extend(shortened.map(|(nth, name)| (name, short('$', nth))));
+    let private = private(&tokens).into_iter().enumerate();
+    names.extend(private.map(|(nth, name)| (name, short('#', nth))));
     joined(&tokens, &names)
 }
 
@@ -37,7 +39,13 @@ pub(super) fn style(source: &str) -> String {
         let line = line.replace(": ", ":").replace(", ", ",");
         line.replace(" {", "{")
     });
-    lines.collect()
+    lines.collect::<String>().replace(";}", "}")
+}
+
+/// A document without its indentation. The ends of its lines are the spaces between words.
+pub(super) fn document(source: &str) -> String {
+    let lines: Vec<&str> = source.lines().map(str::trim_start).collect();
+    lines.join("\n")
 }
 
 fn without_imports(module: &str) -> impl Iterator<Item = &str> {
@@ -102,12 +110,26 @@ fn declared<'a>(tokens: &[&'a str], kept: &HashSet<&'a str>) -> Vec<&'a str> {
         .collect()
 }
 
-fn short(nth: usize) -> String {
+/// The names of private members, each once.
+fn private<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
+    let mut known = HashSet::new();
+    let tokens = tokens.iter().copied();
+    tokens
+        .filter(|token| is_private(token) && known.insert(*token))
+        .collect()
+}
+
+fn is_private(token: &str) -> bool {
+    token.starts_with('#')
+}
+
+/// The short name after so many others of its kind.
+fn short(kind: char, nth: usize) -> String {
     let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
     let letter = |at: usize| char::from(letters[at % letters.len()]);
     match nth / letters.len() {
-        0 => format!("${}", letter(nth)),
-        more => format!("${}{}", letter(more - 1), letter(nth)),
+        0 => format!("{kind}{}", letter(nth)),
+        more => format!("{kind}{}{}", letter(more - 1), letter(nth)),
     }
 }
 
@@ -132,7 +154,7 @@ fn maybe_properties<'a>(tokens: &[&'a str]) -> HashSet<&'a str> {
     found
 }
 
-/// The tokens, with spaces only where they mean something.
+/// The tokens, with spaces and semicolons only where they mean something.
 fn joined(tokens: &[&str], names: &HashMap<&str, String>) -> String {
     let mut text = String::new();
     let mut last = "";
@@ -142,10 +164,14 @@ fn joined(tokens: &[&str], names: &HashMap<&str, String>) -> String {
         if *token == " " && last != next {
             continue;
         }
+        if *token == ";" && next == "}" {
+            continue;
+        }
         if is_word(last) && is_word(token) {
             text.push(' ');
         }
-        let name = names.get(token).filter(|_| last != ".");
+        let name = names.get(token);
+        let name = name.filter(|_| last != "." || is_private(token));
         text.push_str(name.map_or(*token, |name| name));
         last = token;
     }
@@ -176,7 +202,7 @@ mod tests {
         let expected = concat!(
             r#"a="ws:// localhost";const $a=(y);const{c,b}=c?d+ +e:f- -g;"#,
             r#"return`${h+1} , ${i?` : ${{}}`:" } "} ,`;"#,
-            r#"j=k.replace(/ , [/ ] "/g,' , ').split("\" , ");l/m/n;#o in p;typeof q;"r"in s;"#,
+            r#"j=k.replace(/ , [/ ] "/g,' , ').split("\" , ");l/m/n;#a in p;typeof q;"r"in s;"#,
         );
         assert_eq!(script(&[source]), expected);
     }
@@ -203,21 +229,35 @@ import {
 export const found = find(MOST).found + `find ${find(\"find\", MINUTE_MS)}`;
 f({ size }, [size, last], last);
 ";
-        let expected = "function $a(x){return x;}const size=1;let $b=2;\
+        let expected = "function $a(x){return x}const size=1;let $b=2;\
                         const found=$a(8).found+`find ${$a(\"find\",(60*1000))}`;f({size},[size,$b],$b);";
         assert_eq!(script(&[dom, app]), expected);
     }
 
     #[test]
     fn short_names_are_unique() {
-        let names: HashSet<String> = (0..2000).map(short).collect();
+        let names: HashSet<String> = (0..2000).map(|nth| short('$', nth)).collect();
         assert_eq!(names.len(), 2000);
     }
 
     #[test]
     fn a_style_sheet_keeps_its_meaning() {
         let source = "/* Colours\n   of it. */\n:is(a, b) :not(c) {\n  color: red;\n  margin: 0 calc(1px + 2px);\n}\n";
-        let expected = ":is(a,b) :not(c){color:red;margin:0 calc(1px + 2px);}";
+        let expected = ":is(a,b) :not(c){color:red;margin:0 calc(1px + 2px)}";
         assert_eq!(style(source), expected);
+    }
+
+    #[test]
+    fn private_members_have_short_names_of_their_own() {
+        let source =
+            "class A {\n#drop = 1;\n#turn() {\nthis.#drop.turn = this.#turn(#drop in b);\n}\n}\n";
+        let expected = "class $a{#a=1;#b(){this.#a.turn=this.#b(#a in b)}}";
+        assert_eq!(script(&[source]), expected);
+    }
+
+    #[test]
+    fn a_document_loses_only_its_indentation() {
+        let source = "<p>\n  A <b>word</b>\n    and another\n</p>\n";
+        assert_eq!(document(source), "<p>\nA <b>word</b>\nand another\n</p>");
     }
 }
