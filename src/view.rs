@@ -28,6 +28,7 @@ mod metric;
 mod metrics;
 mod moment;
 mod occurrence_text;
+mod old_events;
 mod page_parts;
 mod plain;
 mod rewind;

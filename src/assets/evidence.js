@@ -177,7 +177,7 @@ export class Evidence {
   }
 
   /**
-   * When a metric reaches 100 %, if it rises in a straight line and gets there within a day.
+   * When a metric reaches 100 %, if it is below that, rises in a straight line and gets there within a day.
    *
    * @param {string} name
    */
@@ -188,7 +188,7 @@ export class Evidence {
     for (const size of WINDOWS) {
       const { slope, r2, length } = this.#line(name, size);
       const left = (100 - now) / slope;
-      if (length >= SHORTEST_LINE_MS && r2 > STRAIGHT && left >= 0 && left <= DAY_MS) {
+      if (length >= SHORTEST_LINE_MS && r2 > STRAIGHT && left >= 1000 && left <= DAY_MS) {
         return { left, risen: slope * length, words: `, full in ${span(left)}` };
       }
     }

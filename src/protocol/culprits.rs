@@ -2,6 +2,9 @@
 
 use super::{Process, entry, section};
 
+/// What no process of the machine does to it.
+pub const BLAMELESS: [&str; 2] = ["steal", "oomKills"];
+
 /// The first of a list of processes by each of their shares.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Culprits {
@@ -34,6 +37,7 @@ impl Culprits {
     pub fn of(&self, metric: &str) -> Option<(&Process, f64)> {
         let with = |share: fn(&Process) -> f64| move |process| (process, share(process));
         match entry(metric)?.section {
+            _ if BLAMELESS.contains(&metric) => None,
             section::CPU => self.busiest.as_ref().map(with(|process| process.cpu)),
             section::MEMORY => self.largest.as_ref().map(with(|process| process.memory)),
             _ => None,

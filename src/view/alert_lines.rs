@@ -35,7 +35,7 @@ pub(super) fn title(host: &HostState, alert: &Alert, no_room: bool) -> String {
 }
 
 /// What the alert is about: the metric as people call it.
-fn subject(host: &HostState, alert: &Alert) -> String {
+pub(super) fn subject(host: &HostState, alert: &Alert) -> String {
     if alert.metric.is_empty() {
         return clean(&alert.name);
     }

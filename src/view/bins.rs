@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::history::{History, Point};
+use super::history::{History, Point, union};
 use super::metric::Metric;
 use super::stepped::{MetricSpread, SteppedPast};
 use super::zoom::TimeAxis;
@@ -191,7 +191,13 @@ impl<'a> DotBins<'a> {
         let steps = self.steps(index).into_iter();
         values
             .chain(steps.map(|(_, spread)| (spread.least, spread.most)))
-            .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+            .reduce(union)
+    }
+
+    /// The same with the value that is shown `now`, which is within its range also when the time of the dots has moved on.
+    pub(super) fn range_with(&self, index: usize, now: Option<f64>) -> Option<(f64, f64)> {
+        let now = now.map(|now| (now, now));
+        self.range(index).into_iter().chain(now).reduce(union)
     }
 }
 

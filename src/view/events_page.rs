@@ -7,7 +7,7 @@ use crate::wording::{counted, span};
 
 use super::grid::{self, Cell, Column};
 use super::listing::table;
-use super::marks::{Occurrence, occurrences};
+use super::marks::{Occurrence, all_occurrences};
 use super::occurrence_text::{peak, value_now, who, words};
 use super::page_parts::{Canvas, LinePart, rule, spread, times};
 use super::sanitize::text_width;
@@ -29,7 +29,7 @@ pub(super) struct EventList<'a> {
 impl<'a> EventList<'a> {
     pub(super) fn of(state: &'a ViewState, host: Option<&'a HostState>) -> Self {
         let mut events: Vec<_> = hosts(state, host)
-            .flat_map(|host| occurrences(host, host.usual_step()))
+            .flat_map(|host| all_occurrences(host, host.usual_step()))
             .collect();
         events.sort_by_key(|it| std::cmp::Reverse(it.began));
         Self {
@@ -43,7 +43,7 @@ impl<'a> EventList<'a> {
         self.events.len()
     }
 
-    /// The host of the event `index`, and when it began, in milliseconds since the epoch.
+    /// The host of the event `index`, and when that began, in milliseconds since the epoch.
     pub(super) fn began(&self, index: usize) -> Option<(&'a HostName, u64)> {
         let event = self.events.get(index)?;
         Some((&event.host.name, event.began))
@@ -131,25 +131,30 @@ impl<'a> EventList<'a> {
     fn counts(&self, canvas: Canvas) -> Vec<LinePart> {
         use MarkKind::{Critical, Firing, Gap, Resolved, Restart, Warning};
         let glyphs = canvas.style.glyphs();
-        let kinds: [(u8, &[MarkKind], Tone, &str, &str); 5] = [
-            (1, &[Firing], Tone::Critical, glyphs.alert, "firing"),
-            (1, &[Resolved], Tone::Plain, glyphs.resolved, "over"),
-            (3, &[Warning, Critical], Tone::Warn, "!", "at a level"),
-            (4, &[Gap], Tone::Dim, glyphs.gap, "gaps"),
-            (4, &[Restart], Tone::Dim, "R", "restarts"),
+        let kinds: [KindCount; 5] = [
+            (1, &[Firing], Tone::Critical, glyphs.alert, ["firing"; 2]),
+            (1, &[Resolved], Tone::Plain, glyphs.resolved, ["over"; 2]),
+            (3, &[Warning, Critical], Tone::Warn, "!", ["at a level"; 2]),
+            (4, &[Gap], Tone::Dim, glyphs.gap, ["gap", "gaps"]),
+            (4, &[Restart], Tone::Dim, "R", ["restart", "restarts"]),
         ];
-        let part = |(rank, kinds, tone, mark, word): (u8, &[MarkKind], Tone, &str, &str)| {
+        let part = |(rank, kinds, tone, mark, words): KindCount| {
             let events = self.events.iter().filter(|it| kinds.contains(&it.kind));
             let count = events.count();
+            let word = words[usize::from(count > 1)];
             (count > 0).then(|| LinePart::new(rank, tone, format!("{mark} {count} {word}")))
         };
         kinds.into_iter().filter_map(part).collect()
     }
 
-    /// The time of the oldest sample.
+    /// Since when it is known what happened.
     fn oldest(&self) -> Option<u64> {
-        let points = hosts(self.state, self.host).filter_map(|host| host.history.points().front());
-        points.map(|point| point.timestamp).min()
+        let oldest = |host: &HostState| {
+            let kept = host.history.points().front()?.timestamp;
+            let stepped = host.stepped.as_ref();
+            Some(stepped.map_or(kept, |past| past.span().from.min(kept)))
+        };
+        hosts(self.state, self.host).filter_map(oldest).min()
     }
 
     fn widths(&self, canvas: Canvas) -> Widths {
@@ -195,6 +200,16 @@ fn since(oldest: u64, canvas: Canvas) -> String {
     let texts = times(oldest, canvas.now);
     texts.into_iter().next().unwrap_or_default()
 }
+
+/// The rank and the kinds of events that are counted, how their number is shown, and the words for one of them and for
+/// more.
+type KindCount = (
+    u8,
+    &'static [MarkKind],
+    Tone,
+    &'static str,
+    [&'static str; 2],
+);
 
 /// What stands in which width.
 struct Widths {

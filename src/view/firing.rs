@@ -49,7 +49,7 @@ impl FiringAlert {
         }
     }
 
-    fn fired(alert: &Alert, top: &[Process]) -> Self {
+    pub(super) fn fired(alert: &Alert, top: &[Process]) -> Self {
         Self {
             alert: alert.clone(),
             culprit: Culprit::of(&alert.metric, top),
@@ -355,6 +355,7 @@ mod tests {
             ("memoryUsed", Some(("java", 40.0))),
             ("swap", Some(("java", 40.0))),
             ("disk:/", None),
+            ("oomKills", None),
             ("queueDepth", None),
         ] {
             let culprit = Culprit::of(metric, &top);

@@ -50,7 +50,8 @@ impl FleetView<'_> {
     /// At most `height` lines with all rows and what is above them.
     pub(super) fn list(&self, height: usize, canvas: Canvas) -> Vec<StyledLine> {
         let columns = FleetColumns::new(self.rows, self.choice, canvas);
-        let mut lines = self.head(height, canvas);
+        let mut lines = self.head(canvas);
+        lines.extend(self.problems(height, canvas));
         lines.push(indented(grid::titles(&columns.all(), canvas.style)));
         let visible = height.saturating_sub(lines.len());
         lines.extend(self.table(visible, &columns, canvas));
@@ -61,21 +62,24 @@ impl FleetView<'_> {
         lines
     }
 
-    /// What is above the titles of the columns.
-    fn head(&self, height: usize, canvas: Canvas) -> Vec<StyledLine> {
+    fn head(&self, canvas: Canvas) -> Vec<StyledLine> {
         let mut lines = vec![header::header(self, canvas)];
         if canvas.width >= WIDE {
             lines.push(header::rule(self.choice, canvas));
         }
-        for problem in namesakes(self.state, canvas).take(height / 6) {
-            lines.append(&mut problem.lines(canvas));
-        }
         lines
     }
 
-    /// How many lines are above the rows.
+    /// What is between the head and the titles of the columns.
+    fn problems(&self, height: usize, canvas: Canvas) -> impl Iterator<Item = StyledLine> {
+        let problems = namesakes(self.state, canvas).take(height / 6);
+        problems.flat_map(move |problem| problem.lines(canvas))
+    }
+
+    /// How many lines are above the rows: the head, problems, and the titles.
     fn above(&self, height: usize, canvas: Canvas) -> usize {
-        self.head(height, canvas).len() + 1
+        let head = 1 + usize::from(canvas.width >= WIDE);
+        head + self.problems(height, canvas).count() + 1
     }
 
     /// How many rows there is room for.

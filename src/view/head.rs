@@ -6,7 +6,7 @@ use crate::wording::span;
 
 use super::host_screen::ScreenWidths;
 use super::marks::{Occurrence, OccurrenceCause, occurrences};
-use super::occurrence_text::{peak, who, words};
+use super::occurrence_text::{clause, who, words};
 use super::page_parts::{Canvas, LinePart, namesakes, spread};
 use super::sentence::{Situation, Trouble, Urgency, problems};
 use super::state::{HostState, Now, Status, ViewState};
@@ -308,7 +308,7 @@ fn last(host: &HostState, room: usize, canvas: Canvas) -> StyledLine {
     StyledLine::new(Tone::Dim, text).clip(room, canvas.style)
 }
 
-/// `cpu > 90 for 30s for 48 s at 14:01:12, resolved: rustc 63 %`.
+/// `CPU 98.2 % > 90 for 48 s at 14:01:12: rustc 63 %`.
 fn event(it: &Occurrence<'_>, is_brief: bool, now: Now) -> String {
     let lasted = span(Duration::from_millis(it.ended.saturating_sub(it.began)));
     let at = it.host.clock(it.began, now);
@@ -318,12 +318,8 @@ fn event(it: &Occurrence<'_>, is_brief: bool, now: Now) -> String {
             return format!("restarted at {at} (was away {lasted})");
         }
         _ if is_brief => return format!("{}, {at}", words(it, true)),
-        _ => words(it, true),
+        _ => format!("{} for {lasted} at {at}", clause(it)),
     };
-    if let Some(peak) = peak(it) {
-        text.push_str(&format!(", {peak}"));
-    }
-    text.push_str(&format!(" for {lasted} at {at}"));
     if let Some(who) = who(it) {
         text.push_str(&format!(": {who}"));
     }

@@ -234,6 +234,11 @@ impl Point {
     }
 }
 
+/// The least and the greatest value of both.
+pub(super) fn union(one: (f64, f64), other: (f64, f64)) -> (f64, f64) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
 /// The result of [`History::layout`]; the same for all metrics of a host.
 #[derive(Debug, Clone)]
 pub(super) struct WindowLayout(Vec<Option<usize>>);

@@ -11,7 +11,7 @@ use crate::protocol::{
 
 use super::columns::ColumnChoice;
 use super::firing::Firing;
-use super::history::{History, Point, WindowLayout};
+use super::history::{History, Point, WindowLayout, union};
 use super::metric::Metric;
 use super::moment::{Now, StreamPosition};
 use super::sanitize::clean;
@@ -203,7 +203,8 @@ impl HostState {
         self.extents.resize(self.metrics.len(), None);
         for (extent, value) in std::iter::zip(&mut self.extents, values) {
             if !value.is_nan() {
-                *extent = Some(union(*extent, (*value, *value)));
+                let value = (*value, *value);
+                *extent = Some(extent.map_or(value, |extent| union(extent, value)));
             }
         }
     }
@@ -227,7 +228,7 @@ impl HostState {
                 .get(name)
                 .and_then(|it| self.extents.get_mut(*it))
             {
-                *known = Some(union(*known, extent));
+                *known = Some(known.map_or(extent, |known| union(known, extent)));
             }
         }
         self.stepped = Some(Arc::new(past));
@@ -362,11 +363,6 @@ impl HostState {
         self.history
             .layout(usize::try_from(missed).unwrap_or(usize::MAX))
     }
-}
-
-/// The least and the greatest value of both.
-fn union(one: Option<(f64, f64)>, other: (f64, f64)) -> (f64, f64) {
-    one.map_or(other, |one| (one.0.min(other.0), one.1.max(other.1)))
 }
 
 fn cleaned_container(container: &Container) -> Container {

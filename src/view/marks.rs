@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use super::episodes::{Episode, Outcome, episodes};
 use super::history::Point;
 use super::metric::Level;
+use super::old_events::OldEvent;
 use super::state::HostState;
 use super::style::MarkKind;
 
@@ -50,6 +51,8 @@ pub(super) enum OccurrenceCause<'a> {
     Gap,
     /// The names of the stream and of the one before.
     Restart(String, String),
+    /// Longer ago than samples are kept.
+    Old(&'a OldEvent),
 }
 
 /// All that happened to `host`, the newest first.
@@ -76,6 +79,35 @@ pub(super) fn occurrences(host: &HostState, step: u64) -> Vec<Occurrence<'_>> {
     }
     all.extend(breaks(host, step));
     all.sort_by_key(|it| (Reverse(it.began), Reverse(it.kind)));
+    all
+}
+
+/// The same, and what is known to have happened before the samples that are kept.
+pub(super) fn all_occurrences(host: &HostState, step: u64) -> Vec<Occurrence<'_>> {
+    let mut all = occurrences(host, step);
+    let kept = all.len();
+    let oldest = host.history.points().front();
+    let until = oldest.map_or(u64::MAX, |point| point.timestamp);
+    let stepped = host.stepped.iter();
+    for event in stepped.flat_map(|past| past.events_before(until)) {
+        // Some of it may have lasted into the samples.
+        let is_told = all[..kept]
+            .iter()
+            .any(|it| match (&it.cause, &event.alert) {
+                (OccurrenceCause::Alert(episode), Some(alert)) => episode.alert.is_same(alert),
+                _ => false,
+            });
+        if !is_told {
+            all.push(Occurrence {
+                host,
+                kind: event.kind,
+                began: event.began,
+                ended: event.ended,
+                is_open: false,
+                cause: OccurrenceCause::Old(event),
+            });
+        }
+    }
     all
 }
 

@@ -210,7 +210,6 @@ impl<'a> MetricRow<'a> {
             None => "",
             Some(Trend::Rising) => glyphs.rising,
             Some(Trend::Falling) => glyphs.falling,
-            Some(Trend::Steady) => glyphs.steady,
         }
     }
 }

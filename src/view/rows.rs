@@ -32,7 +32,7 @@ pub(super) enum FleetRow<'a> {
     Server(usize, &'a ServerState),
 }
 
-impl FleetRow<'_> {
+impl<'a> FleetRow<'a> {
     pub(super) fn key(&self) -> RowKey {
         match self {
             Self::Host(host) => RowKey::Host(host.name.clone()),
@@ -44,6 +44,21 @@ impl FleetRow<'_> {
         match self {
             Self::Host(host) => host.name.as_str(),
             Self::Server(_, server) => &server.name,
+        }
+    }
+
+    /// The host, unless only its server is known.
+    pub(super) fn host(&self) -> Option<&'a HostState> {
+        match self {
+            Self::Host(host) => Some(host),
+            Self::Server(..) => None,
+        }
+    }
+
+    pub(super) fn status(&self, state: &ViewState, now: Now) -> Status {
+        match self {
+            Self::Host(host) => state.status(host, now),
+            Self::Server(_, server) => server.status(),
         }
     }
 }
@@ -130,10 +145,7 @@ pub(super) fn subject_among<'a>(
 ) -> Option<&'a HostState> {
     let from = selected.unwrap_or(0).min(rows.len());
     let mut hosts = rows[from..].iter().chain(rows);
-    hosts.find_map(|row| match row {
-        FleetRow::Host(host) if !host.history.is_empty() => Some(*host),
-        _ => None,
-    })
+    hosts.find_map(|row| row.host().filter(|host| !host.history.is_empty()))
 }
 
 /// The rows in the chosen order, which is that of trouble at first: by it, a row moves only when something happens to its
@@ -143,10 +155,7 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
     let mut rows: Vec<(_, f64, FleetRow<'a>)> = all(state)
         .filter(|row| row.name().to_lowercase().contains(&filter))
         .map(|row| {
-            let value = match &row {
-                FleetRow::Host(host) => choice.order.metric().and_then(|name| host.value(name)),
-                FleetRow::Server(..) => None,
-            };
+            let value = (choice.order.metric()).and_then(|name| row.host()?.value(name));
             let trouble = match choice.order {
                 SortOrder::Trouble => trouble(state, &row, now),
                 _ => RowTrouble::None,
@@ -188,18 +197,14 @@ pub(super) enum RowTrouble {
 
 /// The trouble of a row, or that of a short while ago.
 fn trouble(state: &ViewState, row: &FleetRow<'_>, now: Now) -> RowTrouble {
-    let (status, host) = match row {
-        FleetRow::Host(host) => (state.status(host, now), Some(*host)),
-        FleetRow::Server(_, server) => (server.status(), None),
-    };
-    let connection = match status {
+    let connection = match row.status(state, now) {
         // Nothing is known to be wrong with it: it waits where it will be once it has samples.
         Status::Down if is_awaited(state, row) => RowTrouble::None,
         Status::Stale => RowTrouble::Stale,
         Status::Down => RowTrouble::Down,
         Status::Live | Status::Over => RowTrouble::None,
     };
-    host.map_or(connection, |host| connection.max(of_values(host, KEPT)))
+    (row.host()).map_or(connection, |host| connection.max(of_values(host, KEPT)))
 }
 
 /// The trouble that the values of `host` tell of, now or within the last `kept` milliseconds.

@@ -71,7 +71,13 @@ impl ChartScale {
         dots_of(value / self.top, all).max(1)
     }
 
-    /// The same for a part of a value, rounded, so that the least parts have none.
+    /// The heights of `values` in a row of blocks, from 1 to 8.
+    pub(super) fn levels(self, values: &[Option<f64>]) -> Vec<Option<usize>> {
+        let values = values.iter();
+        values.map(|value| Some(self.dots((*value)?, 8))).collect()
+    }
+
+    /// The same as [`Self::dots`] for a part of a value, rounded, so that the least parts have none.
     pub(super) fn rounded_dots(self, value: f64, all: usize) -> usize {
         rounded(value / self.top * all as f64).min(all)
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::protocol::Summary;
+use crate::protocol::{Alert, AlertState, Sample, Summary};
 
+use super::old_events::{OldEvent, OldEvents};
 use super::style::MarkKind;
 use super::zoom::TimeAxis;
 
@@ -51,6 +52,7 @@ pub struct SteppedPast {
     names: Vec<Arc<str>>,
     buckets: Vec<Bucket>,
     marks: Vec<(u64, MarkKind)>,
+    events: OldEvents,
     /// What happened since the last bucket, at a time that the next one tells.
     pending: Option<MarkKind>,
 }
@@ -104,6 +106,13 @@ impl SteppedPast {
         }
         if let Some(kind) = self.pending.take() {
             self.marks.push((summary.from, kind));
+            let before = self.buckets.last();
+            self.events.push(OldEvent {
+                kind,
+                began: before.map_or(summary.from, |bucket| bucket.to),
+                ended: summary.from,
+                alert: None,
+            });
         }
         let mut values = vec![None; self.names.len()];
         for (name, mean) in &summary.mean.0 {
@@ -128,14 +137,14 @@ impl SteppedPast {
         });
     }
 
-    /// An alert fired or was resolved at `time`, in milliseconds since the epoch.
-    pub fn alert(&mut self, time: u64, is_firing: bool) {
-        let kind = if is_firing {
-            MarkKind::Firing
-        } else {
-            MarkKind::Resolved
+    /// An alert fired or was resolved, which a message with this sample told.
+    pub fn alert(&mut self, alert: &Alert, sample: &Sample) {
+        let kind = match alert.state {
+            AlertState::Firing => MarkKind::Firing,
+            AlertState::Resolved => MarkKind::Resolved,
         };
-        self.mark(time, kind);
+        self.mark(sample.timestamp, kind);
+        self.events.take_alert(alert, sample);
     }
 
     fn mark(&mut self, time: u64, kind: MarkKind) {
@@ -189,6 +198,11 @@ impl SteppedPast {
     pub(super) fn marks_before(&self, time: u64) -> impl Iterator<Item = (u64, MarkKind)> {
         let marks = self.marks.iter().copied();
         marks.filter(move |(at, _)| *at < time)
+    }
+
+    /// What began before `time`, with its end.
+    pub(super) fn events_before(&self, time: u64) -> impl Iterator<Item = &OldEvent> {
+        self.events.before(time)
     }
 
     /// The metric `name` on the dots of `axis`: what each bucket that begins before `time` tells of each of its dots.
@@ -302,7 +316,7 @@ mod tests {
     #[test]
     fn what_happened_between_buckets_has_a_mark() {
         let mut past = past(&[(0, 4000, [1.0; 3])]);
-        past.alert(4500, true);
+        past.alert(&alert(AlertState::Firing), &sample(4500));
         past.gap();
         past.push(&summary(8000, 12_000, [1.0; 3]));
         past.restart();
@@ -310,5 +324,43 @@ mod tests {
         let marks: Vec<_> = past.marks_before(12_000).collect();
         assert_eq!(marks, [(4500, MarkKind::Firing), (8000, MarkKind::Gap)]);
         assert_eq!(past.marks_before(u64::MAX).count(), 3);
+    }
+
+    #[test]
+    fn what_happened_has_a_beginning_and_an_end() {
+        let mut past = past(&[(0, 4000, [1.0; 3])]);
+        past.alert(&alert(AlertState::Firing), &sample(4500));
+        past.gap();
+        past.push(&summary(8000, 12_000, [1.0; 3]));
+        past.alert(&alert(AlertState::Resolved), &sample(9500));
+        past.alert(&alert(AlertState::Firing), &sample(11_000));
+        let events = past.events_before(11_500);
+        let events: Vec<_> = events.map(|it| (it.kind, it.began, it.ended)).collect();
+        let expected = [
+            (MarkKind::Resolved, 4500, 9500),
+            (MarkKind::Gap, 4000, 8000),
+            (MarkKind::Resolved, 11_000, 11_000),
+        ];
+        assert_eq!(events, expected);
+    }
+
+    /// Without a time since when its rule has been true.
+    fn alert(state: AlertState) -> Alert {
+        Alert {
+            name: "busy".into(),
+            rule: "cpu > 90".into(),
+            state,
+            metric: "cpu".into(),
+            value: Some(95.0),
+            threshold: Some(90.0),
+            since: 0,
+        }
+    }
+
+    fn sample(timestamp: u64) -> Sample {
+        Sample {
+            timestamp,
+            ..Sample::default()
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Whether a metric rises, falls or stays the same.
+//! Whether a metric rises or falls.
 
 /// How many samples are compared with the same number before them.
 const SPAN: usize = 5;
@@ -17,11 +17,10 @@ const BAND_SHARE: f64 = 0.05;
 pub(super) enum Trend {
     Rising,
     Falling,
-    Steady,
 }
 
 /// Compares the mean of the last five `cells` with the five before. The dead band keeps the arrow from flickering.
-/// `None` if there are too few samples.
+/// `None` if there is no change worth telling, or if there are too few samples.
 pub(super) fn trend(cells: &[Option<f64>], unit: &str) -> Option<Trend> {
     let split = cells.len().checked_sub(SPAN)?;
     let now = mean(&cells[split..])?;
@@ -31,13 +30,11 @@ pub(super) fn trend(cells: &[Option<f64>], unit: &str) -> Option<Trend> {
     } else {
         before.abs() * BAND_SHARE
     };
-    Some(if (now - before).abs() <= band {
-        Trend::Steady
-    } else if now > before {
-        Trend::Rising
-    } else {
-        Trend::Falling
-    })
+    match now - before {
+        change if band < change => Some(Trend::Rising),
+        change if change < -band => Some(Trend::Falling),
+        _ => None,
+    }
 }
 
 fn mean(cells: &[Option<f64>]) -> Option<f64> {
@@ -64,7 +61,7 @@ mod tests {
         check(
             &[50., 50., 50., 50., 50., 52., 52., 52., 52., 52.],
             "%",
-            Some(Trend::Steady),
+            None,
         );
         check(
             &[50., 50., 50., 50., 50., 52.1, 52.1, 52.1, 52.1, 52.1],
@@ -76,11 +73,7 @@ mod tests {
             "%",
             Some(Trend::Falling),
         );
-        check(
-            &[0., 0., 0., 0., 0., 1., 1., 1., 1., 1.],
-            "%",
-            Some(Trend::Steady),
-        );
+        check(&[0., 0., 0., 0., 0., 1., 1., 1., 1., 1.], "%", None);
     }
 
     #[test]
@@ -88,7 +81,7 @@ mod tests {
         check(
             &[100., 100., 100., 100., 100., 105., 105., 105., 105., 105.],
             "B/s",
-            Some(Trend::Steady),
+            None,
         );
         check(
             &[100., 100., 100., 100., 100., 106., 106., 106., 106., 106.],
@@ -100,11 +93,7 @@ mod tests {
             "",
             Some(Trend::Falling),
         );
-        check(
-            &[0., 0., 0., 0., 0., 0., 0., 0., 0., 0.],
-            "B/s",
-            Some(Trend::Steady),
-        );
+        check(&[0., 0., 0., 0., 0., 0., 0., 0., 0., 0.], "B/s", None);
         check(
             &[0., 0., 0., 0., 0., 1., 1., 1., 1., 1.],
             "1/s",
@@ -117,7 +106,7 @@ mod tests {
         check(
             &[9., 50., 50., 50., 50., 50., 50., 50., 55., 50., 50.],
             "%",
-            Some(Trend::Steady),
+            None,
         );
     }
 

@@ -326,12 +326,12 @@ impl Ui {
         self.events = Some(selected.min(last).saturating_add_signed(by).min(last));
     }
 
-    /// The sample at which the selected event began.
+    /// The host of the selected event, and when that began, in milliseconds since the epoch.
     #[must_use]
-    pub fn moment_of_event(&self, state: &ViewState, now: Now) -> Option<Moment> {
+    pub fn selected_event(&self, state: &ViewState, now: Now) -> Option<(HostName, u64)> {
         let list = self.event_list(state, now);
         let (host, began) = list.began(self.events?)?;
-        state.moment_at(host, began)
+        Some((host.clone(), began))
     }
 
     /// The events of the open host, or of all.

@@ -4,7 +4,9 @@ use super::head::head;
 use super::host_screen::rule_of;
 use super::listing::Section;
 use super::metrics;
-use super::page_parts::{Canvas, LinePart, back_parts, mark, rule, server_text, spread};
+use super::page_parts::{
+    Canvas, LinePart, back_parts, mark, rule, server_text, side_by_side, spread,
+};
 use super::sections;
 use super::sentence::{self, Situation};
 use super::state::{Connection, HostState, ServerState, ViewState};
@@ -113,6 +115,10 @@ impl BodyPlan {
         let shown = &self.rows[first..first + self.visible];
         let mut left = vec![metrics::titles(host, self.table.width, self.table.style)];
         left.append(&mut metrics::table(host, shown, self.table));
+        if self.rows.is_empty() && !host.metrics.is_empty() {
+            let text = "    this host has none of the chosen metrics";
+            left.push(StyledLine::new(Tone::Dim, text));
+        }
         if let Some(title) = left.first_mut()
             && shown.len() < self.rows.len()
         {
@@ -140,7 +146,9 @@ impl BodyPlan {
             right.extend(section.iter().cloned());
         }
         if self.beside {
-            return side_by_side(left, right, metrics::width(host, self.table.width) + GUTTER);
+            let at = metrics::width(host, self.table.width) + GUTTER;
+            let height = left.len().max(right.len());
+            return side_by_side(left, right, at, height);
         }
         left.append(&mut right);
         left
@@ -180,22 +188,6 @@ fn beside_within(all: Vec<Section>, height: usize) -> (Vec<Vec<StyledLine>>, boo
         all.into_iter().map(|section| section.short).collect(),
         false,
     )
-}
-
-fn side_by_side(left: Vec<StyledLine>, right: Vec<StyledLine>, at: usize) -> Vec<StyledLine> {
-    let count = left.len().max(right.len());
-    let mut left = left.into_iter();
-    let mut right = right.into_iter();
-    (0..count)
-        .map(|_| {
-            let mut line = left.next().unwrap_or_default();
-            if let Some(right) = right.next() {
-                line.pad(at);
-                line.append(right);
-            }
-            line
-        })
-        .collect()
 }
 
 /// The start of every header: the name, and how far back.

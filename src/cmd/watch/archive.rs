@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::client::{Client, Credentials, Endpoint, Received, Retry};
-use crate::protocol::{AlertState, HostName, HostPattern, Query, StreamId, Update};
+use crate::protocol::{HostName, HostPattern, Query, StreamId, Update};
 use crate::view::{Moment, Now, StepSpan, SteppedPast, StreamPosition, ViewState};
 
 use super::EventSource;
@@ -212,9 +212,7 @@ impl Lookback {
                 }
             }
             Update::Numbered(message) => match &message.alert {
-                Some(alert) => {
-                    past.alert(message.sample.timestamp, alert.state == AlertState::Firing)
-                }
+                Some(alert) => past.alert(alert, &message.sample),
                 None => {
                     self.put_steps(live);
                     return true;

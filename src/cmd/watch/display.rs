@@ -254,8 +254,8 @@ impl Display {
             return;
         }
         if self.ui.shows_events() {
-            let moment = self.ui.click_event(place.1, size.1, &self.live, now);
-            return self.leave_events_for(moment, size, now);
+            let event = self.ui.click_event(place.1, size.1, &self.live, now);
+            return self.leave_events_for(event, size, now);
         }
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         if let Some(moment) = self.ui.click(place, size, (&self.live, state), then) {
@@ -288,8 +288,8 @@ impl Display {
                 return;
             }
             TerminalInput::Enter => {
-                let moment = self.ui.moment_of_event(&self.live, now);
-                return self.leave_events_for(moment, size, now);
+                let event = self.ui.selected_event(&self.live, now);
+                return self.leave_events_for(event, size, now);
             }
             TerminalInput::Up | TerminalInput::Char('k' | '[') => -1,
             TerminalInput::Down | TerminalInput::Char('j' | ']') => 1,

@@ -24,10 +24,7 @@ pub(super) fn cells(
     columns: &FleetColumns,
     canvas: Canvas,
 ) -> Vec<Cell> {
-    let (status, host) = match row {
-        FleetRow::Host(host) => (state.status(host, canvas.now), Some(*host)),
-        FleetRow::Server(_, server) => (server.status(), None),
-    };
+    let (status, host) = (row.status(state, canvas.now), row.host());
     let finding = host.map(|host| {
         headline(&Situation {
             state,
@@ -147,7 +144,7 @@ fn load_per_core(host: Option<&HostState>) -> Cell {
     (Tone::Plain, text)
 }
 
-/// The least or the greatest value, with the precision of the one now.
+/// The least or the greatest value, as precise as the one now.
 fn bound(value: Option<f64>) -> Cell {
     let text = value.map_or_else(|| "-".into(), |value| units::brief(value, "%", false));
     (Tone::Dim, text)
@@ -168,23 +165,17 @@ impl RecentCpu {
         let dot = dot_length(WINDOW, step, cells);
         let axis = TimeAxis::ending(host.time_now(canvas.now), dot, cells);
         let bins = DotBins::new(&host.history, &axis, step);
-        let levels: Vec<_> = bins
-            .pool(index)
-            .iter()
-            .map(|value| value.map(|value| ChartScale::PERCENT.dots(value, 8)))
-            .collect();
+        let levels = ChartScale::PERCENT.levels(&bins.pool(index));
         let look = ChartLook {
             style: canvas.style,
             cursor: None,
             is_dim: false,
         };
-        // What is shown now is within them, also if the time of the chart has moved on.
-        let now = host.history.value(index)?;
-        let (least, most) = bins.range(index).unwrap_or((now, now));
+        let (least, most) = bins.range_with(index, Some(host.history.value(index)?))?;
         Some(Self {
             chart: blocks(&levels, |_| Tone::Plain, look).text(),
-            least: least.min(now),
-            most: most.max(now),
+            least,
+            most,
         })
     }
 }

@@ -64,23 +64,27 @@ impl FleetColumns {
         // The mark of the selection, and no blank after the last column.
         let what = left.saturating_sub(chart).max(1);
         let sorted = sorted_column(choice.order);
-        let columns = fields
-            .into_iter()
-            .map(|(field, title, width)| TitledColumn {
+        let titled = |(field, title, width)| {
+            let width = match field {
+                FleetColumn::Chart => chart,
+                FleetColumn::What => what,
+                _ => width,
+            };
+            let mark = if sorted == Some(field) {
+                choice.mark(canvas.style)
+            } else {
+                ""
+            };
+            let is_long = field == FleetColumn::What && width < text_width(title) + 1;
+            let title = if is_long { BRIEF_WHAT } else { title };
+            TitledColumn {
                 field,
-                title: if sorted == Some(field) {
-                    format!("{title}{}", choice.mark(canvas.style))
-                } else {
-                    title.to_owned()
-                },
-                width: match field {
-                    FleetColumn::Chart => chart,
-                    FleetColumn::What => what,
-                    _ => width,
-                },
-            });
+                title: format!("{title}{mark}"),
+                width,
+            }
+        };
         Self {
-            columns: columns.collect(),
+            columns: fields.into_iter().map(titled).collect(),
             chart,
             what,
         }
@@ -136,6 +140,9 @@ fn named(widest: usize, least: usize, most: usize) -> Vec<FieldWidth> {
 }
 
 const WHAT: FieldWidth = (FleetColumn::What, " WHAT IS WRONG, AND WHO", 0);
+
+/// The same title where there is no room for it and the mark of the order.
+const BRIEF_WHAT: &str = " WRONG";
 
 const CPU: FieldWidth = (FleetColumn::Percent("cpu"), "CPU %", 7);
 

@@ -147,11 +147,8 @@ enum RowState {
 }
 
 fn kind_of(state: &ViewState, row: &FleetRow<'_>, canvas: Canvas) -> RowState {
-    let (status, host) = match row {
-        FleetRow::Host(host) => (state.status(host, canvas.now), Some(*host)),
-        FleetRow::Server(_, server) => (server.status(), None),
-    };
-    match (status, host.map(|host| of_values(host, 0))) {
+    let trouble = row.host().map(|host| of_values(host, 0));
+    match (row.status(state, canvas.now), trouble) {
         (Status::Over, _) => RowState::Over,
         (Status::Stale, _) => RowState::Stale,
         (Status::Down, _) => RowState::Down,

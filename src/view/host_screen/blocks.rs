@@ -308,10 +308,7 @@ fn draw(
 ) -> Vec<StyledLine> {
     let values = picture.bins.pool(index);
     if rows == 1 {
-        let levels: Vec<_> = values
-            .iter()
-            .map(|value| value.map(|value| scale.dots(value, 8)))
-            .collect();
+        let levels = scale.levels(&values);
         let metric = &picture.host.metrics[index];
         let tone = |level: usize| match &*metric.unit {
             "%" => level_tone(metric, (level as f64 - 0.5) * 12.5),

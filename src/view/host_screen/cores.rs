@@ -64,10 +64,7 @@ fn line(picture: &Picture<'_>, is_first: bool, group: &[(&str, usize)]) -> Style
             };
         }
     }
-    let levels: Vec<_> = highest
-        .iter()
-        .map(|value| value.map(|value| ChartScale::PERCENT.dots(value, 8)))
-        .collect();
+    let levels = ChartScale::PERCENT.levels(&highest);
     let metric = group
         .first()
         .map(|(_, index)| &picture.host.metrics[*index]);

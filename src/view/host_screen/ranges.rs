@@ -3,7 +3,7 @@
 use crate::protocol::Rank;
 
 use super::super::bins::DotBins;
-use super::super::chart::blocks;
+use super::super::chart::{ChartLook, blocks};
 use super::super::grid::{self, Cell, Column};
 use super::super::metric::{Level, Metric};
 use super::super::page_parts::level_mark;
@@ -79,10 +79,7 @@ pub(super) fn table(picture: &Picture<'_>, width: usize, lines: usize) -> Vec<St
 fn row(picture: &Picture<'_>, index: usize, charts: Option<&RangeCharts<'_>>) -> Vec<Cell> {
     let metric = &picture.host.metrics[index];
     let now = picture.value(&metric.key);
-    let range = picture.bins.range(index).or(now.zip(now));
-    // What is shown now is within its range, also if the window has moved on.
-    let least = range.map(|(least, _)| now.map_or(least, |now| least.min(now)));
-    let most = range.map(|(_, most)| now.map_or(most, |now| most.max(now)));
+    let (least, most) = picture.bins.range_with(index, now).unzip();
     let scale = scale_of(metric, most.unwrap_or_default());
     let text = |value: Option<f64>| {
         value.map_or_else(|| "-".into(), |value| written(metric, scale, value))
@@ -137,12 +134,8 @@ impl<'a> RangeCharts<'a> {
     }
 
     fn blocks(&self, picture: &Picture<'_>, index: usize, scale: ChartScale) -> String {
-        let values = self.0.pool(index);
-        let levels: Vec<_> = values
-            .iter()
-            .map(|value| value.map(|value| scale.dots(value, 8)))
-            .collect();
-        let look = super::super::chart::ChartLook {
+        let levels = scale.levels(&self.0.pool(index));
+        let look = ChartLook {
             cursor: None,
             ..picture.look
         };

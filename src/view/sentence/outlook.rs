@@ -1,5 +1,6 @@
 //! When something will be full, if it goes on as it did.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::protocol::parts;
@@ -23,20 +24,20 @@ const SHORTEST: f64 = 25_000.0;
 /// How much of the variation a straight line must explain.
 const STRAIGHT: f64 = 0.9;
 
-/// Later than this is too far away to say, in milliseconds.
-const DAY: f64 = 86_400_000.0;
+/// Sooner than this is now, and later than a day is too far away to say; in milliseconds.
+const TELLING: RangeInclusive<f64> = 1000.0..=86_400_000.0;
 
 /// The end of a rise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Outlook {
-    /// The time from the newest sample until 100 %, in milliseconds; at most a day.
+    /// The time from the newest sample until 100 %, in milliseconds; from a second to a day.
     pub full_in: u64,
     /// By how many points the line rose.
     pub risen: f64,
 }
 
-/// When `metric`, which has this `index`, reaches 100 %; `None` unless it can fill up, rises in a straight line and gets there
-/// within a day.
+/// When `metric`, which has this `index`, reaches 100 %; `None` unless it can fill up, isn't full yet, rises in a straight
+/// line and gets there within a day.
 pub(super) fn outlook(host: &HostState, index: usize, metric: &str) -> Option<Outlook> {
     let newest = host.history.value(index)?;
     if FULL <= newest || !FILLING.contains(&parts(metric).0) {
@@ -46,11 +47,11 @@ pub(super) fn outlook(host: &HostState, index: usize, metric: &str) -> Option<Ou
         let line = Line::through(&host.history, index, *window)?;
         let full_in = (100.0 - newest) / line.slope;
         let is_sure = SHORTEST <= line.length && STRAIGHT < line.r_squared;
-        let is_near = (0.0..=DAY).contains(&full_in);
+        let is_near = TELLING.contains(&full_in);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 0 and a day"
+            reason = "at most a day"
         )]
         let outlook = Outlook {
             full_in: full_in as u64,

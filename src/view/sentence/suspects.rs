@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::protocol::{Process, entry, parts, section};
+use crate::protocol::{BLAMELESS, Process, entry, parts, section};
 use crate::wording::counted;
 
 use super::draft::{Draft, Suspect};
@@ -19,9 +19,6 @@ const WAITING: &[&str] = &[
     "pressureIoFull",
     "tasksBlocked",
 ];
-
-/// What no process of this machine does.
-const BLAMELESS: &[&str] = &["steal", "oomKills"];
 
 /// The least share of a second culprit, in percent of the machine.
 const WORTH_NAMING: f64 = 5.0;

@@ -62,7 +62,7 @@ fn a_hello_replaces_the_alerts_and_keeps_the_window() {
     };
     assert_eq!(
         row("CPU").unwrap()[1..],
-        ["20.0", "%", "▬", "20.0", "20.0", "▂▂▂▂▂▂▂▂▂▂"]
+        ["20.0", "%", "20.0", "20.0", "▂▂▂▂▂▂▂▂▂▂"]
     );
     assert_eq!(row("Memory").unwrap()[1], "60.0");
     assert_eq!(row("Swap").unwrap()[1..], ["-"]);

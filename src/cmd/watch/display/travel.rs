@@ -152,10 +152,22 @@ impl Display {
         self.look_at(Subject::Sample(there), size, now);
     }
 
-    /// Shows the moment of an event instead of the list, if it has one.
-    pub(super) fn leave_events_for(&mut self, moment: Option<Moment>, size: Size, now: Now) {
-        if let Some(moment) = moment {
-            self.ui.toggle_events();
+    /// Shows the time of an event of a host instead of the list, if there is such an event.
+    pub(super) fn leave_events_for(
+        &mut self,
+        event: Option<(HostName, u64)>,
+        size: Size,
+        now: Now,
+    ) {
+        let Some((host, time)) = event else {
+            return;
+        };
+        let oldest = self.live.oldest(&host).map(|oldest| oldest.time());
+        let is_kept = oldest.is_none_or(|oldest| oldest <= time);
+        self.ui.toggle_events();
+        if !is_kept && !self.is_at_fleet() && Ui::held_before(&self.live, &host).is_some() {
+            self.go_to_time(host, time, size, now);
+        } else if let Some(moment) = self.live.moment_at(&host, time) {
             self.look_at(Subject::Sample(moment), size, now);
         }
     }

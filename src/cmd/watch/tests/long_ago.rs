@@ -56,12 +56,17 @@ fn with_a_day() -> Vec<(u64, ClientEvent)> {
 
 /// Shows six hours of [`with_a_day`].
 async fn watch_hours(shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
+    watch_zoomed(6 * 3600, shelf, keys).await
+}
+
+/// Shows so many seconds of [`with_a_day`].
+async fn watch_zoomed(seconds: u64, shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
     let mut events = with_a_day();
     events.push((5000, numbered("web-1", 21)));
     let mut session = session(&["web-1"], None, None);
     session
         .display
-        .set_zoom(Zoom::covering(Duration::from_secs(6 * 3600)));
+        .set_zoom(Zoom::covering(Duration::from_secs(seconds)));
     let mut keys = keyboard(keys);
     let mut frames = Frames::new();
     live_table::follow(
@@ -149,6 +154,39 @@ async fn marks_that_are_older_than_the_samples_that_are_kept_are_reached() {
     let floor = frame.lines().find(|row| row.contains("  0┤")).unwrap();
     let cells = floor.chars().skip(22).filter(|c| *c != ' ').count();
     assert!(cells >= 56, "{frame}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_events_has_those_of_all_that_is_held() {
+    let time = NEWEST - 200 * MINUTE;
+    let mut past = in_steps(NEWEST);
+    let after = past
+        .iter()
+        .position(|(_, event)| begins_after(event, time))
+        .unwrap();
+    past.insert(after, (0, received(0, "web-1", message_at(time))));
+    past.push((0, numbered("web-1", 20)));
+    let known = || Script::new(vec![(0, connected(0)), (0, numbered("web-1", 20))]);
+    // The samples of the chart, those that can be kept, what is longer ago, and what is around the event.
+    let scripts = [
+        known(),
+        known(),
+        Script::new(past),
+        Script::new(old_samples(time, 66.0)),
+    ];
+    let shelf = Shelf::of_all(scripts);
+    let keys = [
+        (1000, TerminalInput::Char('e')),
+        (6000, TerminalInput::Enter),
+        (8000, TerminalInput::Char('q')),
+    ];
+    let frames = watch_zoomed(300, &shelf, &keys).await;
+    check(&frames, 1500, &["Nothing has happened"]);
+    check(&frames, 5500, &["△ 1 over", "cpu > 90", "95.0 %", "1 of 1"]);
+    check(&frames, 7000, &["◀ BACK 3 h 20 m", " 66.0 %"]);
+    let asked = shelf.steps.borrow().clone();
+    assert_eq!(asked.len(), 1, "{asked:?}");
+    assert!(1440 * MINUTE <= asked[0].until - asked[0].from);
 }
 
 /// An alert that fires at `time`.
