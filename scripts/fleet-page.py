@@ -32,11 +32,11 @@ COLUMNS = ["cpu", "memory", "load1", "disk"] + [
     f"{name}:{nth}" for name in ("cpu", "disk", "diskRead", "networkReceived") for nth in range(8)]
 TOP = '"[' + ",".join(
     f'{{""pid"":{pid},""name"":""worker-{pid}"",""cpu"":{30 - pid},""memory"":1.5}}' for pid in range(1, 6)) + ']"'
-# The task after a frame begins when that frame has been painted.
+# When a frame begins, the one before has been painted.
 WATCH = """
     window.painted = {};
     const look = () => {
-        const note = (name) => setTimeout(() => (painted[name] ??= performance.now()));
+        const note = (name) => (painted[name] ??= performance.now());
         const cpu = document.querySelector('#hosts-table td:nth-child(3)');
         if (cpu?.offsetParent && /[0-9]/.test(cpu.textContent)) note('first');
         const [all, ...some] = document.getElementById('counts')?.textContent.match(/[0-9]+/g) ?? [];

@@ -161,7 +161,8 @@ export class Evidence {
    * @param {string} name
    * @param {number} [level]
    */
-  held(name, level = Infinity) {
+  held(name, level) {
+    if (level === undefined) return null;
     let [isThere, length, since, time] = [false, 0, NaN, NaN];
     for (let index = this.last; index >= 0; index -= 1) {
       const value = this.samples.value(name, index);
@@ -183,8 +184,9 @@ export class Evidence {
    */
   outlook(name) {
     const now = this.value(name);
+    const isLong = this.now - this.samples.time(0) >= SHORTEST_LINE_MS;
     // What is shown as 100.0 % is full.
-    if (!(now < 99.95) || !FILLING.test(name)) return null;
+    if (!isLong || !(now < 99.95) || !FILLING.test(name)) return null;
     for (const size of WINDOWS) {
       const { slope, r2, length } = this.#line(name, size);
       const left = (100 - now) / slope;

@@ -102,6 +102,8 @@ export class Host {
    * @type {Point | null}
    */
   then = null;
+  /** How many cores it has; NaN if that is unknown. */
+  cores = NaN;
   /** The last values of `cpu`, for the table of all hosts. */
   cpu = /** @type {number[]} */ ([]);
   /**
@@ -158,11 +160,6 @@ export class Host {
    */
   instances(family) {
     return [...this.metrics.keys()].filter((name) => name.startsWith(`${family}:`));
-  }
-
-  /** How many cores it has; NaN if that is unknown. */
-  get cores() {
-    return this.instances("cpu").length || this.hello.system?.cores || NaN;
   }
 
   /** @param {string} name */
@@ -292,6 +289,7 @@ export class State {
         const { alerts, hello } = host;
         host.hello = message;
         host.metrics = new Map(message.metrics.map((metric) => [metric.name, metric]));
+        host.cores = host.instances("cpu").length || message.system?.cores || NaN;
         host.alerts = new Map(message.alerts.map((alert) => {
           const key = identity(alert);
           const known = alerts.get(key);
