@@ -126,11 +126,11 @@ use() {
     mkdir -p "$mounted"
     mount -t proc proc "$mounted"
     begin=$(date +%s%N)
-    coproc SERVE { exec chroot "$root" "$2" serve --listen 127.0.0.1:0 --interval 200ms 2> "$out/serve.log"; }
+    coproc SERVE { exec chroot "$1" "$2" serve --listen 127.0.0.1:0 --interval 200ms 2> "$out/serve.log"; }
     pid=$SERVE_PID
     read -r url <&"${SERVE[0]}" || fail "no URL: $(cat "$out/serve.log")"
     echo "URL after $((($(date +%s%N) - begin) / 1000000)) ms: $url"
-    chroot "$root" "$2" watch --once --plain "$url"
+    chroot "$1" "$2" watch --once --plain "$url"
     kill "$pid"
     wait "$pid" || fail "serve failed: $(cat "$out/serve.log")"
     umount "$mounted"
