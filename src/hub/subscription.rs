@@ -13,7 +13,7 @@ use super::left_hosts::LeftHosts;
 use super::place::{ReadMark, SharedPlace};
 use super::standing::CursorStanding;
 
-/// Most viewers watch at most so many hosts: no memory is reserved for more.
+/// Most viewers watch at most so many hosts. Up to there, memory is reserved for each alone.
 const USUAL_HOSTS: usize = 4;
 
 /// A viewer's places in the logs of the hosts that it requested.
@@ -85,6 +85,8 @@ impl Subscription {
             let is_left = is_forgotten && standing == CursorStanding::Head;
             if is_left {
                 self.left.get_or_insert_default().add(cursor);
+                // It is where the viewer was when it connected.
+                self.query.after.retain(|it| it.host != *cursor.host());
             }
             !is_left
         });

@@ -17,6 +17,8 @@ pub enum RedisFaultKind {
     WrongType,
     /// A key that was written is gone.
     LostKey,
+    /// One command cannot name keys of several lanes.
+    CrossSlot,
 }
 
 /// Redis failed, or refused something.
@@ -41,6 +43,8 @@ impl RedisFault {
             RedisFaultKind::NoKey
         } else if text.starts_with("WRONGTYPE") {
             RedisFaultKind::WrongType
+        } else if text.starts_with("CROSSSLOT") {
+            RedisFaultKind::CrossSlot
         } else {
             RedisFaultKind::Temporary
         };

@@ -58,6 +58,12 @@ impl KeySpace {
         HostKeys { stream, about }
     }
 
+    /// Keys of two lanes that hold nothing.
+    #[must_use]
+    pub fn of_two_lanes(&self) -> [String; 2] {
+        ["{0}", "{1}"].map(|lane| format!("{}:{lane}", self.prefix))
+    }
+
     /// The sorted set of hosts.
     #[must_use]
     pub fn registry(&self) -> String {

@@ -64,6 +64,8 @@ pub struct HostMarks {
 /// The hash of a host, as found.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct About {
+    /// The field of its newest hello.
+    pub hello: Option<EntryId>,
     /// The hellos, by the first message that each is valid for.
     pub hellos: Vec<(EntryId, Vec<u8>)>,
     /// The alerts that fire.
@@ -73,15 +75,20 @@ pub struct About {
 }
 
 impl RedisLane {
-    /// Whether it is a node of a cluster, where one command cannot name keys of several lanes.
+    /// Whether one command may name hosts of several lanes. The nodes of a cluster refuse it, and so do some proxies that
+    /// hide a cluster.
     ///
     /// # Errors
     /// When Redis cannot be reached.
-    pub async fn is_of_cluster(&mut self) -> Result<bool, RedisFault> {
+    pub async fn mixes_lanes(&mut self) -> Result<bool, RedisFault> {
         let mut commands = Pipeline::new();
-        commands.cmd("HELLO");
-        let (about,): (Value,) = self.ask(&commands).await?;
-        Ok(!is_standalone(about))
+        let read = commands.cmd("XREAD").arg("COUNT").arg(1).arg("STREAMS");
+        read.arg(&self.keys().of_two_lanes()[..]).arg(&[0, 0][..]);
+        match self.ask::<(Value,)>(&commands).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.kind == RedisFaultKind::CrossSlot => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Where a host stands.
@@ -222,6 +229,7 @@ impl RedisLane {
         for (field, value) in found {
             match std::str::from_utf8(&field) {
                 Ok(ALERTS) => about.alerts = FiringAlerts::decode(&value),
+                Ok(HELLO) => about.hello = id_of(&value),
                 Ok(ORIGIN) => about.origin = PublisherIdentity::decode(&value),
                 _ => about.hellos.extend(id_of(&field).map(|id| (id, value))),
             }
@@ -298,17 +306,6 @@ fn entry_of(value: Value) -> Option<ReadEntry> {
         id: id_of(&id)?,
         json,
     })
-}
-
-/// Whether a server that answers HELLO like this is by itself, or one with replicas.
-fn is_standalone(about: Value) -> bool {
-    let mut parts = members_of(about).into_iter();
-    while let (Some(name), Some(value)) = (parts.next(), parts.next()) {
-        if bytes_of(name).as_deref() == Some(b"mode") {
-            return bytes_of(value).as_deref() == Some(b"standalone");
-        }
-    }
-    false
 }
 
 /// The highest id that a stream has ever had, and that of its oldest entry.

@@ -1,7 +1,7 @@
 //! Redis as a source: the messages of all hosts that publish there, with their own numbers and bytes.
 //!
-//! `discovery` watches the registry and hands each host to the reader of its lane. A `reader` first loads what Redis
-//! has of a host, in pages, and then follows all hosts of its lane with one blocking command. What Redis returns was
+//! `discovery` watches the registry and hands each host to a reader; `shares` says to which. A `reader` first loads what
+//! Redis has of a host, in pages, and then follows all its hosts with one blocking command. What Redis returns was
 //! written by somebody else: `check` decides what is a message. When Redis fails, readers try again from the last id
 //! they have.
 
@@ -12,6 +12,7 @@ mod forgotten;
 mod host;
 mod page_size;
 mod reader;
+mod shares;
 mod silence;
 mod status;
 

@@ -27,7 +27,8 @@ impl Cursor {
         let Some(since) = self.undecided else {
             return false;
         };
-        if !self.knows_stream(ring) && self.log.relayed.may_find(since) {
+        let may_find = self.log.relayed.may_find(since) && !self.is_forgotten();
+        if !self.knows_stream(ring) && may_find {
             return true;
         }
         self.decide();

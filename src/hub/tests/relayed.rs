@@ -71,6 +71,20 @@ fn a_position_in_an_unknown_stream_waits_for_the_end_of_the_store() {
 }
 
 #[test]
+fn a_position_waits_for_no_host_that_is_forgotten() {
+    let hub = Hub::relaying(KEEP_ALL);
+    let relayed = found(&hub);
+    push(&relayed, "s1", 1..=2);
+    list(&relayed);
+    std::thread::sleep(Duration::from_millis(2));
+    let mut viewer = subscribe(&hub, "after=a:s2:1");
+    assert_eq!(read(&mut viewer), [""; 0]);
+    relayed.forget();
+    assert_eq!(read(&mut viewer), ["hello s1", "gap restarted", "2"]);
+    assert_eq!(viewer.take_left_hosts(), [0]);
+}
+
+#[test]
 fn a_host_that_comes_back_continues_where_viewers_were() {
     for (stream, expected) in [
         ("s1", ["hello s1", "gap 4-6", "7", "8"]),

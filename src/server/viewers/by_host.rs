@@ -18,6 +18,10 @@ pub(super) struct ViewersByHost {
     readers: Vec<Vec<ListedViewer>>,
     entries: usize,
     left: usize,
+    /// Hosts that will never move again, but whose last messages some viewers may not have: noted in this round, and
+    /// before it.
+    gone: Vec<usize>,
+    going: Vec<usize>,
 }
 
 impl ViewersByHost {
@@ -30,11 +34,21 @@ impl ViewersByHost {
         self.entries += 1;
     }
 
-    /// A host will never move again.
+    /// A host will never move again, and a viewer has everything of it.
     pub(super) fn forget(&mut self, host: usize) {
-        if let Some(readers) = self.readers.get_mut(host) {
-            self.entries -= std::mem::take(readers).len();
+        if self.gone.last() != Some(&host) {
+            self.gone.push(host);
         }
+    }
+
+    /// Ends a round. It drops the lists of hosts that were forgotten before it.
+    pub(super) fn end_round(&mut self) {
+        for host in std::mem::take(&mut self.going) {
+            if let Some(readers) = self.readers.get_mut(host) {
+                self.entries -= std::mem::take(readers).len();
+            }
+        }
+        self.going = std::mem::take(&mut self.gone);
     }
 
     /// A viewer with so many hosts has left. Returns whether it is time to [`ViewersByHost::sweep`].
@@ -84,6 +98,13 @@ mod tests {
         assert_eq!(by_host.keys(4).count() + by_host.keys(1000).count(), 0);
         by_host.forget(3);
         by_host.forget(1000);
+        by_host.end_round();
+        assert_eq!(
+            by_host.keys(3).count(),
+            1,
+            "the next round may still visit it"
+        );
+        by_host.end_round();
         assert_eq!((by_host.keys(3).count(), by_host.entries), (0, 0));
     }
 }

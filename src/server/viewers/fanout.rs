@@ -343,6 +343,7 @@ impl Fanout {
             }
         }
         self.strides.settle();
+        self.by_host.end_round();
         self.next_round = gathering(self.hub.host_count()).map(|pause| began + pause);
         moved.clear();
         (self.moved, self.due) = (moved, due);

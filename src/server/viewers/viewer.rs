@@ -51,7 +51,7 @@ pub(in crate::server) struct Viewer {
     pinged: Option<Instant>,
     next_ping: Instant,
     pub(in crate::server) seat: Seat,
-    /// For how many hosts it has been listed, and the number of the first host for which that is still to be done.
+    /// For how many hosts it is listed, and the number of the first host for which that is still to be done.
     pub(super) listed: usize,
     unlisted_from: usize,
 }
@@ -201,7 +201,7 @@ impl Viewer {
         self.outbox.has_begun(frame, written);
     }
 
-    /// Lists it for those of its hosts for which it isn't listed yet, and drops the lists of hosts that are no more.
+    /// Lists it for those of its hosts for which it isn't listed yet, and notes which hosts are no more.
     pub(super) fn list(&mut self, key: usize, by_host: &mut ViewersByHost) {
         let Stage::Reading(log) = &mut self.stage else {
             return;
@@ -214,6 +214,7 @@ impl Viewer {
         self.unlisted_from = log.known_hosts();
         for host in log.take_left_hosts() {
             by_host.forget(host);
+            self.listed = self.listed.saturating_sub(1);
         }
     }
 

@@ -11,19 +11,16 @@ use crate::locks::lock;
 use crate::millis::epoch_millis;
 use crate::protocol::HostName;
 use crate::redis::{
-    LANES, MOST_HOSTS, RedisFault, RedisLane, RedisOptions, RegistryEntry, RetryWaits, lane_of,
+    LANES, MOST_HOSTS, RedisFault, RedisLane, RedisOptions, RegistryEntry, RetryWaits,
 };
 use crate::wording::{counted, exact_span};
 
 use super::RelayShared;
+use super::shares::ReaderShares;
 use super::silence::{STANDSTILL, Standstill};
 
 /// How often the registry is read.
 const EVERY: Duration = Duration::from_secs(1);
-
-/// How many hosts one reader takes before the next one gets any, where it may choose. A read costs Redis about 1.5 µs for
-/// each host that it names, and nothing else is done meanwhile.
-const READ_TOGETHER: usize = 1000;
 
 /// A host in the registry.
 #[derive(Debug, Clone)]
@@ -33,16 +30,24 @@ pub(super) struct FoundHost {
     pub(super) age: Duration,
 }
 
+/// What is known of a name in the registry.
+struct KnownName {
+    /// Its last sign of life.
+    seen: u64,
+    /// The reader that has it; `None` if it isn't a host's.
+    reader: Option<usize>,
+}
+
 /// Watches the registry.
 pub(super) struct Discovery {
     lane: RedisLane,
     shared: Arc<RelayShared>,
     readers: Vec<UnboundedSender<FoundHost>>,
-    /// Whether one command may name hosts of several lanes; `None` before the first look.
-    mixes_lanes: Option<bool>,
-    /// What was found: names, valid or not, each with its last sign of life.
-    known: HashMap<Vec<u8>, u64>,
-    /// What readers refused, likewise. It counts as found again with its next sign of life.
+    /// How the hosts are shared out; `None` before the first look.
+    shares: Option<ReaderShares>,
+    /// What was found: names, valid or not.
+    known: HashMap<Vec<u8>, KnownName>,
+    /// What readers refused, each with its last sign of life. It counts as found again with its next sign of life.
     left: HashMap<Vec<u8>, u64>,
     /// The last sign of life of any host.
     newest: Option<u64>,
@@ -61,7 +66,7 @@ impl Discovery {
             lane: RedisLane::new(redis, Duration::ZERO),
             shared,
             readers,
-            mixes_lanes: None,
+            shares: None,
             known: HashMap::new(),
             left: HashMap::new(),
             newest: None,
@@ -95,8 +100,8 @@ impl Discovery {
 
     async fn look(&mut self) -> Result<(), RedisFault> {
         self.leave();
-        if self.mixes_lanes.is_none() {
-            self.mixes_lanes = Some(!self.lane.is_of_cluster().await?);
+        if self.shares.is_none() {
+            self.shares = Some(ReaderShares::new(self.lane.mixes_lanes().await?));
         }
         let (found, now) = self.lane.seen_since(self.seen).await?;
         let newest = found.iter().map(|it| it.seen).max();
@@ -110,30 +115,27 @@ impl Discovery {
         if !std::mem::replace(&mut self.has_read, true) {
             self.shared.status.expects(new.len());
         }
-        for host in new {
+        for (reader, host) in new {
             // A reader ends only with the relay.
-            let _ = self.readers[self.reader_of(&host.name)].send(host);
+            let _ = self.readers[reader].send(host);
         }
         Ok(())
-    }
-
-    /// The reader for a new host. Outside a cluster, few readers take all hosts: what many hosts send is read at once.
-    fn reader_of(&self, host: &HostName) -> usize {
-        match self.mixes_lanes {
-            Some(true) => self.known.len() / READ_TOGETHER % LANES,
-            _ => lane_of(host),
-        }
     }
 
     /// Forgets the hosts that readers have given up.
     fn leave(&mut self) {
         for (gone, is_refused) in lock(&self.shared.forgotten).take() {
-            let known = self.known.remove_entry(gone.as_str().as_bytes());
-            if let Some((name, seen)) = known.filter(|_| is_refused) {
+            let Some((name, known)) = self.known.remove_entry(gone.as_str().as_bytes()) else {
+                continue;
+            };
+            if let (Some(shares), Some(reader)) = (&mut self.shares, known.reader) {
+                shares.leave(reader);
+            }
+            if is_refused {
                 if MOST_HOSTS <= self.left.len() {
                     self.left.clear();
                 }
-                self.left.insert(name, seen);
+                self.left.insert(name, known.seen);
             }
         }
     }
@@ -175,10 +177,10 @@ impl Discovery {
         }
     }
 
-    /// The host of an entry, if it is a new one.
-    fn note(&mut self, entry: RegistryEntry, now: u64) -> Option<FoundHost> {
-        if let Some(seen) = self.known.get_mut(&entry.name) {
-            *seen = entry.seen;
+    /// The host of an entry and its reader, if it is a new one.
+    fn note(&mut self, entry: RegistryEntry, now: u64) -> Option<(usize, FoundHost)> {
+        if let Some(known) = self.known.get_mut(&entry.name) {
+            known.seen = entry.seen;
             return None;
         }
         let is_left = self.left.get(&entry.name) == Some(&entry.seen);
@@ -186,11 +188,22 @@ impl Discovery {
             return None;
         }
         self.left.remove(&entry.name);
-        self.known.insert(entry.name.clone(), entry.seen);
+        let host = self.host_of(&entry, now);
+        let shares = self.shares.as_mut();
+        let reader = host
+            .as_ref()
+            .zip(shares)
+            .map(|(host, it)| it.take(&host.name));
+        let seen = entry.seen;
+        self.known.insert(entry.name, KnownName { seen, reader });
         if self.known.len() == MOST_HOSTS {
             let hosts = counted(MOST_HOSTS as u64, "host");
             tracing::error!("relaying {hosts}, and none of the others in Redis");
         }
+        reader.zip(host)
+    }
+
+    fn host_of(&self, entry: &RegistryEntry, now: u64) -> Option<FoundHost> {
         match String::from_utf8_lossy(&entry.name).parse::<HostName>() {
             Ok(name) => Some(FoundHost {
                 name,

@@ -1,4 +1,4 @@
-//! Reads the hosts of one lane.
+//! Reads some of the hosts: those of one lane, or up to a thousand where one command may name hosts of several lanes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// An answer that failed after this long was on its way, but too large.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// How long messages gather before they are read together: so long for each host, as many hosts send at many times.
+/// How long messages gather before they are read together, for each host: the more there are, the more different times
+/// they send at.
 const PAUSE_PER_HOST: Duration = Duration::from_micros(250);
 
 /// The longest that messages gather. Nobody notices such a delay.
@@ -35,7 +36,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Why a host is given up whose keys are of another type.
 const WRONG: &str = "they hold something else";
 
-/// The reader of a lane.
+/// A reader of some of the hosts.
 pub(super) struct LaneReader {
     number: usize,
     lane: RedisLane,
@@ -187,8 +188,7 @@ impl LaneReader {
     /// Loads everything that Redis has of a host.
     async fn load(&mut self, at: usize) -> Result<(), RedisFault> {
         let began = self.hosts[at].now();
-        let about = self.lane.about(&self.hosts[at].keys).await?;
-        self.hosts[at].learn(about);
+        self.load_about(at).await?;
         loop {
             let (host, most) = (&self.hosts[at], self.page.of_one());
             let begun = Instant::now();
@@ -211,6 +211,21 @@ impl LaneReader {
         self.hosts[at].loaded();
         self.hosts[at].read_to_end(began);
         self.shared.status.loaded();
+        Ok(())
+    }
+
+    /// Reads what Redis has about a host.
+    async fn load_about(&mut self, at: usize) -> Result<(), RedisFault> {
+        let begun = Instant::now();
+        let about = match self.lane.about(&self.hosts[at].keys).await {
+            Err(fault) if SLOW <= begun.elapsed() => {
+                self.refuse(at, "what is known about it takes too long to arrive");
+                return Err(fault);
+            }
+            about => about?,
+        };
+        self.hosts[at].hello = about.hello;
+        self.hosts[at].learn(about);
         Ok(())
     }
 
