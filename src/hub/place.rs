@@ -49,6 +49,12 @@ impl SharedPlace {
 pub struct ReadMark(pub(super) Arc<AtomicU64>);
 
 impl ReadMark {
+    /// The number of the entry that its viewer reads next.
+    #[must_use]
+    pub fn next(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// Notes that the viewer has reached `place`. [`SharedPlace::tell_source`] has to follow.
     pub fn set(&self, place: &SharedPlace) {
         self.0.store(place.next, Ordering::Relaxed);

@@ -127,6 +127,12 @@ impl Member {
         std::mem::replace(&mut self.visited, round) != round
     }
 
+    /// Reads what a stride needs and is elsewhere in memory. Returns something that depends on all of it.
+    pub(super) fn fetch(&self) -> u64 {
+        let next = self.read_mark.as_ref().map_or(0, ReadMark::next);
+        next.wrapping_add(self.line.is_quiet().into())
+    }
+
     /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether that served it.
     pub(super) fn take_stride(&mut self, strides: &mut Strides) -> bool {
         let Some(footing) = &mut self.footing else {
