@@ -1,5 +1,7 @@
 //! What happened to a host longer ago than its samples are kept.
 
+use std::collections::VecDeque;
+
 use crate::protocol::{Alert, AlertState, Sample};
 
 use super::firing::FiringAlert;
@@ -19,23 +21,24 @@ pub(super) struct OldEvent {
     pub alert: Option<FiringAlert>,
 }
 
-/// Events, in the order in which they were told.
+/// The newest events, in the order in which they were told.
 #[derive(Debug, Clone, Default)]
-pub(super) struct OldEvents(Vec<OldEvent>);
+pub(super) struct OldEvents(VecDeque<OldEvent>);
 
 impl OldEvents {
     pub(super) fn push(&mut self, event: OldEvent) {
-        if self.0.len() < MOST_EVENTS {
-            self.0.push(event);
+        if self.0.len() >= MOST_EVENTS {
+            self.0.pop_front();
         }
+        self.0.push_back(event);
     }
 
     /// An alert fires or is resolved, which a message with this sample tells.
     pub(super) fn take_alert(&mut self, alert: &Alert, sample: &Sample) {
         let time = sample.timestamp;
         let fired = FiringAlert::fired(alert, sample.top.as_deref().unwrap_or_default());
-        let is_same =
-            |it: &&mut OldEvent| it.alert.as_ref().is_some_and(|it| it.id() == fired.id());
+        // An alert of this name may have ended, and begun again, where messages are missing.
+        let is_same = |it: &&mut OldEvent| it.alert.as_ref().is_some_and(|it| it.is_same(&fired));
         if alert.state == AlertState::Resolved
             && let Some(event) = self.0.iter_mut().rev().find(is_same)
         {

@@ -1,5 +1,6 @@
 //! The past that is longer ago than the samples here: what the samples of each bucket of time have in common.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::protocol::{Alert, AlertState, Sample, Summary};
@@ -10,6 +11,9 @@ use super::zoom::TimeAxis;
 
 /// The most buckets that are kept, so that a peer that never stops sending them does not fill the memory.
 const MOST_BUCKETS: usize = 4000;
+
+/// The most marks that are kept, for the same reason; the newest ones.
+const MOST_MARKS: usize = 4000;
 
 /// The most metrics that are kept of each bucket: those of the charts, and of this many cores.
 const MOST_METRICS: usize = 300;
@@ -51,7 +55,7 @@ pub struct SteppedPast {
     span: StepSpan,
     names: Vec<Arc<str>>,
     buckets: Vec<Bucket>,
-    marks: Vec<(u64, MarkKind)>,
+    marks: VecDeque<(u64, MarkKind)>,
     events: OldEvents,
     /// What happened since the last bucket, at a time that the next one tells.
     pending: Option<MarkKind>,
@@ -105,7 +109,7 @@ impl SteppedPast {
             return;
         }
         if let Some(kind) = self.pending.take() {
-            self.marks.push((summary.from, kind));
+            self.mark(summary.from, kind);
             let before = self.buckets.last();
             self.events.push(OldEvent {
                 kind,
@@ -148,9 +152,10 @@ impl SteppedPast {
     }
 
     fn mark(&mut self, time: u64, kind: MarkKind) {
-        if self.marks.len() < MOST_BUCKETS {
-            self.marks.push((time, kind));
+        if self.marks.len() >= MOST_MARKS {
+            self.marks.pop_front();
         }
+        self.marks.push_back((time, kind));
     }
 
     /// Messages are missing before the next bucket.
@@ -342,6 +347,39 @@ mod tests {
             (MarkKind::Resolved, 11_000, 11_000),
         ];
         assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn an_alert_that_fired_again_in_a_gap_is_another_event() {
+        let mut past = past(&[(0, 4000, [1.0; 3])]);
+        let alert_since = |state, since| Alert {
+            since,
+            ..alert(state)
+        };
+        past.alert(&alert_since(AlertState::Firing, 3000), &sample(4500));
+        past.gap();
+        past.push(&summary(8000, 12_000, [1.0; 3]));
+        past.alert(&alert_since(AlertState::Resolved, 7000), &sample(9500));
+        let events = past.events_before(u64::MAX);
+        let events: Vec<_> = events.map(|it| (it.kind, it.began, it.ended)).collect();
+        let expected = [
+            (MarkKind::Resolved, 3000, 4500),
+            (MarkKind::Gap, 4000, 8000),
+            (MarkKind::Resolved, 7000, 9500),
+        ];
+        assert_eq!(events, expected);
+    }
+
+    #[test]
+    fn of_too_many_events_the_newest_are_kept() {
+        let mut past = past(&[(0, 4000, [1.0; 3])]);
+        for time in 1..=10_000 {
+            past.alert(&alert(AlertState::Firing), &sample(time));
+        }
+        let began: Vec<_> = past.events_before(u64::MAX).map(|it| it.began).collect();
+        assert_eq!((began.len(), began[0], began[3999]), (4000, 6001, 10_000));
+        let marks: Vec<_> = past.marks_before(u64::MAX).map(|(at, _)| at).collect();
+        assert_eq!((marks.len(), marks[0], marks[3999]), (4000, 6001, 10_000));
     }
 
     /// Without a time since when its rule has been true.
