@@ -52,6 +52,7 @@ mod zoom;
 mod tests;
 
 pub use columns::ColumnChoice;
+pub use events_page::EventSpan;
 pub use frame::{frame, report};
 pub use moment::{Moment, StreamPosition};
 pub use plain::plain_line;

@@ -18,6 +18,17 @@ use super::styled_line::StyledLine;
 /// The lines above the list.
 const HEAD: usize = 3;
 
+/// When something happened to a host, in milliseconds since the epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventSpan {
+    /// The host.
+    pub host: HostName,
+    /// Its beginning.
+    pub began: u64,
+    /// Its end, or how far it is known to have lasted.
+    pub ended: u64,
+}
+
 /// The list of `host`, or of all hosts.
 pub(super) struct EventList<'a> {
     state: &'a ViewState,
@@ -43,10 +54,14 @@ impl<'a> EventList<'a> {
         self.events.len()
     }
 
-    /// The host of the event `index`, and when that began, in milliseconds since the epoch.
-    pub(super) fn began(&self, index: usize) -> Option<(&'a HostName, u64)> {
+    /// When the event `index` was.
+    pub(super) fn span(&self, index: usize) -> Option<EventSpan> {
         let event = self.events.get(index)?;
-        Some((&event.host.name, event.began))
+        Some(EventSpan {
+            host: event.host.name.clone(),
+            began: event.began,
+            ended: event.ended,
+        })
     }
 
     /// `3 of 57`, or nothing if nothing happened.

@@ -8,7 +8,7 @@ mod pointer;
 use std::time::Duration;
 
 use super::Canvas;
-use super::events_page::EventList;
+use super::events_page::{EventList, EventSpan};
 use super::head;
 use super::host_screen::{ProcessOrder, ScreenChoice, axis_of, in_order};
 use super::moment::Moment;
@@ -133,6 +133,14 @@ impl Ui {
                 }
             }
         }
+    }
+
+    /// Opens the page of `host`.
+    pub fn open_host(&mut self, host: &HostName) {
+        self.close();
+        let key = Some(RowKey::Host(host.clone()));
+        self.selected.clone_from(&key);
+        self.open = key;
     }
 
     fn close(&mut self) {
@@ -303,12 +311,14 @@ impl Ui {
         self.open.is_some() && all(state).count() > 1
     }
 
-    /// Shows the list of events, or the page again.
-    pub fn toggle_events(&mut self) {
-        self.events = match self.events {
-            Some(_) => None,
-            None => Some(0),
-        };
+    /// Shows the list of events.
+    pub fn open_events(&mut self) {
+        self.events = Some(0);
+    }
+
+    /// Shows the page again instead of the list of events.
+    pub fn close_events(&mut self) {
+        self.events = None;
     }
 
     /// Whether the list of events is shown.
@@ -326,12 +336,10 @@ impl Ui {
         self.events = Some(selected.min(last).saturating_add_signed(by).min(last));
     }
 
-    /// The host of the selected event, and when that began, in milliseconds since the epoch.
+    /// The selected event.
     #[must_use]
-    pub fn selected_event(&self, state: &ViewState, now: Now) -> Option<(HostName, u64)> {
-        let list = self.event_list(state, now);
-        let (host, began) = list.began(self.events?)?;
-        Some((host.clone(), began))
+    pub fn selected_event(&self, state: &ViewState, now: Now) -> Option<EventSpan> {
+        self.event_list(state, now).span(self.events?)
     }
 
     /// The events of the open host, or of all.
@@ -342,7 +350,7 @@ impl Ui {
         }
     }
 
-    /// The selected event.
+    /// The place of the selected event.
     pub(super) fn event(&self) -> usize {
         self.events.unwrap_or(0)
     }

@@ -249,6 +249,12 @@ impl Lookback {
         self.ask.around.map(|old| old.time)
     }
 
+    /// Whether the samples around this time of `host` are read, in milliseconds since the epoch.
+    pub(super) fn is_around(&self, host: &HostName, time: u64) -> bool {
+        let is_host = |(_, other): &(usize, HostName)| other == host;
+        self.old_time() == Some(time) && self.ask.host.as_ref().is_some_and(is_host)
+    }
+
     /// No more will arrive: keeps what there is.
     pub(super) fn end(mut self, live: &mut ViewState) {
         if self.ask.steps.is_some() {

@@ -274,17 +274,19 @@ impl Display {
 
     /// Shows what fired and was resolved, in all that the server holds. The list is live, whatever the page shows.
     fn open_events(&mut self, now: Now) {
+        self.stay();
         let (state, then) = shown(&self.live, self.held.as_deref(), now);
         let host = self.ui.subject(state, then);
         self.read_past_of(host.as_ref());
-        self.ui.toggle_events();
+        self.ui.open_events();
     }
 
     fn step_in_events(&mut self, input: TerminalInput, size: Size, now: Now) {
         let page = isize::try_from(size.1 / 2).unwrap_or(FAR);
         let by = match input {
             TerminalInput::Back | TerminalInput::Char('e') => {
-                self.ui.toggle_events();
+                self.stay();
+                self.ui.close_events();
                 return;
             }
             TerminalInput::Enter => {

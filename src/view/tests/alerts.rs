@@ -86,7 +86,7 @@ fn a_name_and_a_metric_together_identify_an_alert() {
     check_said(&fixture, &both);
     fixture.alert("web-1", &resolved(&third, 1.0));
     check_said(&fixture, &both[1..]);
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     let list = fixture.frame(80, 24, PLAIN).join("\n");
     assert!(list.contains(" CPU 5 > 95 "), "{list}");
 }
@@ -171,11 +171,11 @@ fn hosts_tell_how_many_alerts_fire() {
 #[test]
 fn the_list_says_what_fired_when_how_long_how_much_and_who() {
     let mut fixture = Fixture::eventful();
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     check(&fixture, (80, 24), PLAIN, "events-80x24.txt");
     check(&fixture, (40, 12), ASCII, "events-ascii-40x12.txt");
     let mut fixture = Fixture::eventful_fleet();
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     fixture.ui.reading = true;
     check(&fixture, (120, 12), PLAIN, "events-fleet-120x12.txt");
 }
@@ -187,7 +187,7 @@ fn an_empty_list_says_so() {
     for n in 0..30 {
         fixture.sample(0, "web-1", n, &[("cpu", 20.0)]);
     }
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     let lines = fixture.frame(80, 24, PLAIN);
     assert_eq!(lines[2], " Nothing has happened since 14:06:33 UTC.");
     fixture.ui.reading = true;
@@ -196,7 +196,7 @@ fn an_empty_list_says_so() {
         " Reading what the server holds."
     );
     let mut fixture = Fixture::new(&["web-1"]);
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     assert_eq!(fixture.frame(80, 24, PLAIN)[2], " No data yet.");
 }
 
@@ -209,7 +209,7 @@ fn a_long_list_scrolls() {
             &alert(&format!("cpu:{core}"), "busy core > 95", 96.0, 99 + core),
         );
     }
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     let counted = |fixture: &Fixture| {
         let lines = fixture.frame(80, 24, PLAIN);
         assert!(lines[21].contains("14:0"), "the page is full: {lines:#?}");
@@ -249,7 +249,7 @@ fn what_a_restart_cut_off_was_not_resolved() {
     fixture
         .state
         .sample(0, &host, (StreamId(2), 1), &sample, fixture.now);
-    fixture.ui.toggle_events();
+    fixture.ui.open_events();
     let lines = fixture.frame(80, 24, PLAIN);
     let row = lines.iter().find(|line| line.contains("cut off"));
     assert!(

@@ -48,7 +48,7 @@ fn scene(number: usize) -> Fixture {
                 13 => Fixture::many(300),
                 _ => Fixture::new(&["web-1"]),
             };
-            fixture.ui.toggle_events();
+            fixture.ui.open_events();
             fixture.ui.reading = number == 11;
             fixture
         }

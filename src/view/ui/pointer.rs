@@ -5,7 +5,7 @@ use super::super::host_screen::{ScreenSpot, spot};
 use super::super::moment::Moment;
 use super::super::page_parts::body_height;
 use super::super::rows::FleetRow;
-use super::{HostName, Navigation, Now, Page, Ui, ViewState, plain_canvas};
+use super::{EventSpan, Navigation, Now, Page, Ui, ViewState, plain_canvas};
 
 /// How many rows a notch of the wheel scrolls.
 const NOTCH: usize = 3;
@@ -46,14 +46,14 @@ impl Ui {
         }
     }
 
-    /// Selects the event at a line of the screen. Returns its host and when it began if it was selected already.
+    /// Selects the event at a line of the screen. Returns it if it was selected already.
     pub fn click_event(
         &mut self,
         line: usize,
         height: usize,
         state: &ViewState,
         now: Now,
-    ) -> Option<(HostName, u64)> {
+    ) -> Option<EventSpan> {
         let list = self.event_list(state, now);
         let row = list.row_at(line, self.event(), body_height(height))?;
         if self.events.replace(row) == Some(row) {

@@ -1,7 +1,7 @@
 //! Looking back: from sample to sample, from mark to mark, and to what is older than the samples that are kept.
 
 use crate::protocol::HostName;
-use crate::view::{MOST_KEPT, Moment, Now, Ui};
+use crate::view::{EventSpan, MOST_KEPT, Moment, Now, Ui};
 
 use super::super::archive::Lookback;
 use super::{Display, FAR, HeldPicture, Size, Subject, shown};
@@ -69,18 +69,36 @@ impl Display {
             }
             return;
         }
+        // Of several hosts, only what is kept is shown.
+        if !self.is_at_fleet() {
+            self.go_to_old_time(&host, time, size, now);
+        }
+    }
+
+    /// Goes to a time of `host`, in milliseconds since the epoch, that is longer ago than samples are kept, if its
+    /// server holds it.
+    fn go_to_old_time(&mut self, host: &HostName, time: u64, size: Size, now: Now) {
         // The first sample that is held.
-        let Some(held) = Ui::held_before(&self.live, &host).filter(|_| !self.is_at_fleet()) else {
+        let Some(held) = Ui::held_before(&self.live, host) else {
             return;
         };
         let time = time.max(held);
         let stretch = self.stretch.as_ref();
-        if let Some(moment) = stretch.and_then(|it| it.moment_within(&host, time)) {
-            self.look_at(Subject::Old(moment, time), size, now);
+        if let Some(moment) = stretch.and_then(|it| it.moment_within(host, time)) {
+            self.show_old(moment, time, size, now);
         } else if self.reading.is_none() {
-            self.reading = Lookback::around(&self.live, &host, time);
+            self.reading = Lookback::around(&self.live, host, time);
             self.ui.reading = self.is_reading();
         }
+    }
+
+    /// Shows the page of a host at an old time, instead of a list of events or of several hosts.
+    fn show_old(&mut self, moment: Moment, time: u64, size: Size, now: Now) {
+        self.ui.close_events();
+        if self.ui.is_at_fleet(&self.live) {
+            self.ui.open_host(&moment.host);
+        }
+        self.look_at(Subject::Old(moment, time), size, now);
     }
 
     /// Shows the old time that was read about.
@@ -89,7 +107,7 @@ impl Display {
         let found = reading.stretch(&self.live);
         if let (Some((stretch, moment)), Some(time)) = (found, reading.old_time()) {
             self.stretch = Some(Box::new(stretch));
-            self.look_at(Subject::Old(moment, time), self.size, now);
+            self.show_old(moment, time, self.size, now);
         }
     }
 
@@ -107,7 +125,8 @@ impl Display {
             };
         }
         let time = old.unwrap_or(here.time());
-        match Ui::old_mark_beside(&self.live, &here.host, time, is_next) {
+        let old_mark = Ui::old_mark_beside(&self.live, &here.host, time, is_next);
+        match old_mark.filter(|_| !self.is_at_fleet()) {
             Some(time) => self.go_to_time(here.host, time, size, now),
             // The first mark among the samples that are kept.
             None if is_next => match beside {
@@ -152,24 +171,33 @@ impl Display {
         self.look_at(Subject::Sample(there), size, now);
     }
 
-    /// Shows the time of an event of a host instead of the list, if there is such an event.
-    pub(super) fn leave_events_for(
-        &mut self,
-        event: Option<(HostName, u64)>,
-        size: Size,
-        now: Now,
-    ) {
-        let Some((host, time)) = event else {
+    /// Shows the time of an event instead of the list, once there is something to show of it.
+    pub(super) fn leave_events_for(&mut self, event: Option<EventSpan>, size: Size, now: Now) {
+        let Some(EventSpan { host, began, ended }) = event else {
             return;
         };
-        let oldest = self.live.oldest(&host).map(|oldest| oldest.time());
-        let is_kept = oldest.is_none_or(|oldest| oldest <= time);
-        self.ui.toggle_events();
-        if !is_kept && !self.is_at_fleet() && Ui::held_before(&self.live, &host).is_some() {
-            self.go_to_time(host, time, size, now);
-        } else if let Some(moment) = self.live.moment_at(&host, time) {
+        let Some(oldest) = self.live.oldest(&host).map(|oldest| oldest.time()) else {
+            return;
+        };
+        let held = Ui::held_before(&self.live, &host).filter(|held| *held <= ended);
+        if began < oldest
+            && let Some(held) = held
+        {
+            let is_around = |it: &Lookback| it.is_around(&host, began.max(held));
+            // The user waits for this, not for what else is being read.
+            self.reading = self.reading.take().filter(is_around);
+            self.go_to_old_time(&host, began, size, now);
+        } else if oldest <= ended
+            && let Some(moment) = self.live.moment_at(&host, began)
+        {
+            self.ui.close_events();
             self.look_at(Subject::Sample(moment), size, now);
         }
+    }
+
+    /// Stays with what is shown, although an old time is being read about.
+    pub(super) fn stay(&mut self) {
+        self.reading = self.reading.take().filter(|it| it.old_time().is_none());
     }
 
     /// Requests what the charts of the open host lack, if its server holds it.

@@ -1,5 +1,6 @@
 //! What is longer ago than samples are kept.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::live_table;
@@ -63,6 +64,16 @@ async fn watch_hours(shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
 async fn watch_zoomed(seconds: u64, shelf: &Shelf, keys: &[(u64, TerminalInput)]) -> Frames {
     let mut events = with_a_day();
     events.push((5000, numbered("web-1", 21)));
+    watch_events(events, seconds, shelf, keys).await
+}
+
+/// Shows so many seconds of `events`.
+async fn watch_events(
+    events: Vec<(u64, ClientEvent)>,
+    seconds: u64,
+    shelf: &Shelf,
+    keys: &[(u64, TerminalInput)],
+) -> Frames {
     let mut session = session(&["web-1"], None, None);
     session
         .display
@@ -156,25 +167,32 @@ async fn marks_that_are_older_than_the_samples_that_are_kept_are_reached() {
     assert!(cells >= 56, "{frame}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_list_of_events_has_those_of_all_that_is_held() {
-    let time = NEWEST - 200 * MINUTE;
+/// When an alert fired, longer ago than samples are kept.
+const OLD: u64 = NEWEST - 200 * MINUTE;
+
+/// What is read for the list of events of [`with_a_day`]: the samples of the chart, those that can be kept, and what is
+/// longer ago, of which [`OLD`] is one.
+fn readings_for_events() -> [Script; 3] {
     let mut past = in_steps(NEWEST);
     let after = past
         .iter()
-        .position(|(_, event)| begins_after(event, time))
+        .position(|(_, event)| begins_after(event, OLD))
         .unwrap();
-    past.insert(after, (0, received(0, "web-1", message_at(time))));
+    past.insert(after, (0, received(0, "web-1", message_at(OLD))));
     past.push((0, numbered("web-1", 20)));
     let known = || Script::new(vec![(0, connected(0)), (0, numbered("web-1", 20))]);
-    // The samples of the chart, those that can be kept, what is longer ago, and what is around the event.
-    let scripts = [
-        known(),
-        known(),
-        Script::new(past),
-        Script::new(old_samples(time, 66.0)),
-    ];
-    let shelf = Shelf::of_all(scripts);
+    [known(), known(), Script::new(past)]
+}
+
+/// A shelf for the list of events, and then for these.
+fn shelf_of_events(then: impl IntoIterator<Item = Script>) -> Shelf {
+    let scripts = readings_for_events().into_iter().chain(then);
+    Shelf::of_all(scripts.collect::<VecDeque<_>>())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_events_has_those_of_all_that_is_held() {
+    let shelf = shelf_of_events([Script::new(old_samples(OLD, 66.0))]);
     let keys = [
         (1000, TerminalInput::Char('e')),
         (6000, TerminalInput::Enter),
@@ -187,6 +205,64 @@ async fn the_list_of_events_has_those_of_all_that_is_held() {
     let asked = shelf.steps.borrow().clone();
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(1440 * MINUTE <= asked[0].until - asked[0].from);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_old_event_of_one_of_several_hosts_opens_that_host() {
+    let silent = Script::new(vec![(0, connected(0))]);
+    // The past of all hosts never arrives.
+    let shelf = shelf_of_events([silent, Script::new(old_samples(OLD, 66.0))]);
+    let mut events = with_a_day();
+    events.push((0, numbered("web-2", 20)));
+    events.push((5000, numbered("web-1", 21)));
+    let keys = [
+        (500, TerminalInput::Down),
+        (1000, TerminalInput::Enter),
+        (2000, TerminalInput::Char('e')),
+        (6000, TerminalInput::Back),
+        (6100, TerminalInput::Back),
+        (7000, TerminalInput::Char('e')),
+        (8000, TerminalInput::Enter),
+        (9000, TerminalInput::Back),
+        (10_000, TerminalInput::Back),
+        (11_000, TerminalInput::Char('q')),
+    ];
+    let frames = watch_events(events, 300, &shelf, &keys).await;
+    check(&frames, 6500, &["of 2 ", "web-1", "web-2"]);
+    check(&frames, 7500, &["2 hosts   events", "95.0 %", "reading"]);
+    check(&frames, 8500, &["web-1 ", "◀ BACK 3 h 20 m", " 66.0 %"]);
+    check(&frames, 9500, &["web-1 ", "● LIVE"]);
+    check(&frames, 10_500, &["of 2 ", "web-1", "web-2"]);
+    assert_eq!(*shelf.around.borrow(), [200 * MINUTE + 1000]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_list_of_events_stays_until_there_is_something_to_show() {
+    let late = |pause| {
+        let mut events = old_samples(OLD, 66.0);
+        events[0].0 = pause;
+        Script::new(events)
+    };
+    let shelf = shelf_of_events([Script::ending(Vec::new()), late(2000), late(600)]);
+    let keys = [
+        (1000, TerminalInput::Char('e')),
+        (6000, TerminalInput::Enter),
+        (7000, TerminalInput::Enter),
+        (8000, TerminalInput::Back),
+        (10_000, TerminalInput::Char('e')),
+        (11_000, TerminalInput::Enter),
+        // What is being read is not read again from its beginning.
+        (11_500, TerminalInput::Enter),
+        (13_000, TerminalInput::Char('q')),
+    ];
+    let frames = watch_zoomed(300, &shelf, &keys).await;
+    check(&frames, 6500, &["events", "1 of 1"]);
+    check(&frames, 7500, &["events", "reading older", "1 of 1"]);
+    check(&frames, 8500, &["● LIVE"]);
+    check(&frames, 9800, &["● LIVE"]);
+    check(&frames, 11_550, &["events", "reading older"]);
+    check(&frames, 11_900, &["◀ BACK 3 h 20 m", " 66.0 %"]);
+    assert_eq!(shelf.around.borrow().len(), 3);
 }
 
 /// An alert that fires at `time`.
