@@ -55,7 +55,7 @@ export function renderFleet() {
     const row = {
       key: name,
       cells: [
-        { text: `${mark} ${name}`, level, href: `#host=${encodeURIComponent(name)}` },
+        { text: `${mark} ${name}`, by: name, level, href: `#host=${encodeURIComponent(name)}` },
         { text: what }, { ...number(host.value("cpu")), line: cpu, top: 100 }, number(host.value("memory")),
         number(host.value("disk")), number(host.value("load1") / host.cores, 2),
       ],

@@ -144,7 +144,8 @@ export class Host {
   }
 
   /**
-   * The same, or else the one before: a disk that answers late is missing from a sample.
+   * The same; what the newest sample lacks is that of one of the two before it, as a disk that answers late is missing
+   * from some. A moment in the past has only its own.
    *
    * @param {string} name
    */

@@ -270,7 +270,7 @@ function fillBox(element, { id, title, heads, rows, by }) {
 
 /**
  * Names the columns, and sorts the rows by one of them: numbers from the largest, names from the first. What is at a level
- * comes first, until people choose a column. A second click reverses it, and a third one ends the choice.
+ * comes first, until a click chooses a column. A second click reverses it, and a third one ends the choice.
  *
  * @param {HTMLTableElement} table
  * @param {string[]} heads
@@ -285,18 +285,21 @@ export function fillHeads(table, heads, rows, by) {
   resize(find(table, "thead tr"), heads.length, "th").forEach((head, index) => {
     const button = /** @type {HTMLElement} */ (head.firstChild ?? append(head, "button"));
     setText(button, heads[index]);
-    const next = chosen && isReversed ? undefined : /** @type {[number, boolean]} */ ([index, true]);
-    button.onclick = () => keep({ sorts: { ...page.choices.sorts, [id]: index === column ? next : [index, false] } });
+    /** @type {[number, boolean] | undefined} */
+    const next = index !== chosen?.[0] ? [index, false] : isReversed ? undefined : [index, true];
+    button.onclick = () => keep({ sorts: { ...page.choices.sorts, [id]: next } });
     if (index === column) head.ariaSort = isReversed === isNumber ? "ascending" : "descending";
     else head.removeAttribute("aria-sort");
   });
   if (column < 0) return rows;
-  // No row moves away from under a pointer.
-  const shown = table.matches(":hover") ? [...table.tBodies[0].rows].map(({ dataset }) => dataset.key) : [];
+  // No row moves away from under a pointer. One on a head asks for another order.
+  const [body] = table.tBodies;
+  const shown = body.matches(":hover") ? [...body.rows].map(({ dataset }) => dataset.key) : [];
   const places = rows.map((row) => {
-    const { by, level = "", text } = row.cells[column];
+    // Another host's table of this name may have more columns.
+    const { by, level = "", text } = row.cells[column] ?? row.cells[0];
     const at = shown.indexOf(keyOf(row)) + 1 || Infinity;
-    return { row, at, isLast: row.isLast ?? false, level: chosen ? 0 : LEVEL_ORDER.indexOf(level), number: Number(by) || -1, text };
+    return { row, at, isLast: row.isLast ?? false, level: chosen ? 0 : LEVEL_ORDER.indexOf(level), number: Number(by) || -1, text: `${by ?? text}` };
   });
   const sign = isReversed ? -1 : 1;
   places.sort((one, other) => {

@@ -215,6 +215,25 @@ impl Browser {
         answer["result"]["value"].take()
     }
 
+    /// Clicks an element, which is a JavaScript expression, and leaves the mouse there.
+    #[track_caller]
+    pub(crate) fn click(&mut self, element: &str) {
+        let place = self.eval(&format!(
+            "(() => {{
+                const element = {element};
+                element.scrollIntoView({{ block: 'center' }});
+                const {{ x, y, width, height }} = element.getBoundingClientRect();
+                return [x + width / 2, y + height / 2];
+            }})()"
+        ));
+        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+            self.call(
+                "Input.dispatchMouseEvent",
+                &json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 }),
+            );
+        }
+    }
+
     /// Waits until a JavaScript expression is true; fails with the value of `otherwise`.
     #[track_caller]
     pub(crate) fn wait_until(&mut self, expression: &str, otherwise: &str) {
