@@ -22,6 +22,7 @@ mod options;
 mod origin;
 mod reading;
 mod registry;
+mod stored;
 mod waits;
 mod writing;
 

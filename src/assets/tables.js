@@ -299,7 +299,8 @@ export function fillHeads(table, heads, rows, by) {
     // Another host's table of this name may have more columns.
     const { by, level = "", text } = row.cells[column] ?? row.cells[0];
     const at = shown.indexOf(keyOf(row)) + 1 || Infinity;
-    return { row, at, isLast: row.isLast ?? false, level: chosen ? 0 : LEVEL_ORDER.indexOf(level), number: Number(by) || -1, text: `${by ?? text}` };
+    return { row, at, isLast: row.isLast ?? false, level: chosen ? 0 : LEVEL_ORDER.indexOf(level),
+      number: Number(by) || -1, text: `${by ?? text}` };
   });
   const sign = isReversed ? -1 : 1;
   places.sort((one, other) => {

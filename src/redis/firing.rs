@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use crate::protocol::Alert;
 
 use super::entry_id::EntryId;
+use super::stored::Stored;
 
-/// The alerts that fire as of a message.
+/// The alerts that fire as of a message: `{"at":"<stream>-<seq>","firing":[…]}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FiringAlerts {
     /// The message.
@@ -15,19 +16,7 @@ pub struct FiringAlerts {
     pub firing: Vec<Alert>,
 }
 
-impl FiringAlerts {
-    /// As it is stored: `{"at":"<stream>-<seq>","firing":[…]}`.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// Reads what is stored; `None` if it is something else.
-    #[must_use]
-    pub fn decode(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
-    }
-}
+impl Stored for FiringAlerts {}
 
 #[cfg(test)]
 mod tests {

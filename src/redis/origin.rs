@@ -4,6 +4,8 @@ use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
+use super::stored::Stored;
+
 /// The server that a host's messages come from. Two servers with the same name can be told apart by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublisherIdentity {
@@ -14,6 +16,8 @@ pub struct PublisherIdentity {
     /// Where it can be found, for people.
     pub address: String,
 }
+
+impl Stored for PublisherIdentity {}
 
 impl PublisherIdentity {
     /// This process, on the machine called `machine`, where it listens at `address`.
@@ -29,18 +33,6 @@ impl PublisherIdentity {
             machine: hex(&machine.as_ref()[..8]),
             address,
         }
-    }
-
-    /// As it is stored.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
-    }
-
-    /// Reads what is stored; `None` if it is something else.
-    #[must_use]
-    pub fn decode(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
     }
 
     /// Whether the other is this process.

@@ -13,6 +13,7 @@ use super::firing::FiringAlerts;
 use super::keys::HostKeys;
 use super::lane::RedisLane;
 use super::origin::PublisherIdentity;
+use super::stored::Stored;
 use super::writing::{ALERTS, END, HELLO, MESSAGE, ORIGIN};
 
 /// For up to this many hosts, it costs less to ask for the marks of all along with their entries than to ask again for

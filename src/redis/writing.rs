@@ -8,6 +8,7 @@ use super::firing::FiringAlerts;
 use super::keys::HostKeys;
 use super::lane::RedisLane;
 use super::origin::PublisherIdentity;
+use super::stored::Stored;
 
 /// The field of an entry that holds the message.
 pub(super) const MESSAGE: &str = "m";

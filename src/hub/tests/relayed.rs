@@ -43,16 +43,22 @@ fn whatever_happens_to_a_host_wakes_its_viewers() {
     assert_eq!(moved(&hub), [0]);
 }
 
-#[test]
-fn a_position_in_an_unknown_stream_waits_for_the_end_of_the_store() {
-    let hub = Hub::relaying(KEEP_ALL);
-    let relayed = found(&hub);
+/// A host with two messages, and a viewer that comes from a stream that it doesn't have yet.
+fn with_undecided_viewer(hub: &Hub) -> (HostPublisher, Subscription) {
+    let relayed = found(hub);
     push(&relayed, "s1", 1..=2);
     list(&relayed);
     // It may have read as far in this very millisecond.
     std::thread::sleep(Duration::from_millis(2));
-    let mut viewer = subscribe(&hub, "after=a:s2:1");
+    let mut viewer = subscribe(hub, "after=a:s2:1");
     assert_eq!(read(&mut viewer), [""; 0]);
+    (relayed, viewer)
+}
+
+#[test]
+fn a_position_in_an_unknown_stream_waits_for_the_end_of_the_store() {
+    let hub = Hub::relaying(KEEP_ALL);
+    let (relayed, mut viewer) = with_undecided_viewer(&hub);
     relayed.read_to_end(relayed.now());
     assert_eq!(
         read(&mut viewer),
@@ -73,12 +79,7 @@ fn a_position_in_an_unknown_stream_waits_for_the_end_of_the_store() {
 #[test]
 fn a_position_waits_for_no_host_that_is_forgotten() {
     let hub = Hub::relaying(KEEP_ALL);
-    let relayed = found(&hub);
-    push(&relayed, "s1", 1..=2);
-    list(&relayed);
-    std::thread::sleep(Duration::from_millis(2));
-    let mut viewer = subscribe(&hub, "after=a:s2:1");
-    assert_eq!(read(&mut viewer), [""; 0]);
+    let (relayed, mut viewer) = with_undecided_viewer(&hub);
     relayed.forget();
     assert_eq!(read(&mut viewer), ["hello s1", "gap restarted", "2"]);
     assert_eq!(viewer.take_left_hosts(), [0]);

@@ -219,7 +219,10 @@ impl LaneReader {
         let begun = Instant::now();
         let about = match self.lane.about(&self.hosts[at].keys).await {
             Err(fault) if SLOW <= begun.elapsed() => {
-                self.refuse(at, "what is known about it takes too long to arrive");
+                // Redis may only be slow for a while.
+                if !self.page.halve() {
+                    self.refuse(at, "what is known about it takes too long to arrive");
+                }
                 return Err(fault);
             }
             about => about?,

@@ -1,6 +1,6 @@
-//! The page, its style sheet and its scripts as they are sent: one script of all modules, without comments, without spaces that
-//! only people need, with the values of constants in place of their names, and with short names for other things that are
-//! declared. That is less than half the size. The sources stay as they are written.
+//! The page, its style sheet and its scripts as they are sent: one script of all modules, without comments, without
+//! spaces that only people need, with the values of constants in place of their names, and with short names for other
+//! things that are declared. That is less than half the size. The sources stay as they are written.
 //!
 //! This understands the code of this project, not any code. Comments begin a line and end one, or are `/** … */` within
 //! one; every statement ends in a semicolon or a brace, and none is empty; no name begins with `$`.
