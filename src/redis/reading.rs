@@ -76,8 +76,8 @@ pub struct About {
 }
 
 impl RedisLane {
-    /// Whether one command may name hosts of several lanes. The nodes of a cluster refuse it, and so do some proxies that
-    /// hide a cluster.
+    /// Whether one command may name hosts of several lanes. The nodes of a cluster refuse it, and so do some proxies
+    /// that hide a cluster.
     ///
     /// # Errors
     /// When Redis cannot be reached.
@@ -218,25 +218,55 @@ impl RedisLane {
         Ok(found.into_iter().map(newest).collect())
     }
 
-    /// The hash of a host.
+    /// The hash of each host.
     ///
     /// # Errors
     /// When Redis cannot be reached.
-    pub async fn about(&mut self, keys: &HostKeys) -> Result<About, RedisFault> {
-        let mut commands = Pipeline::new();
-        commands.cmd("HGETALL").arg(&keys.about);
-        let (found,): (Vec<(Vec<u8>, Vec<u8>)>,) = self.ask(&commands).await?;
-        let mut about = About::default();
-        for (field, value) in found {
-            match std::str::from_utf8(&field) {
-                Ok(ALERTS) => about.alerts = FiringAlerts::decode(&value),
-                Ok(HELLO) => about.hello = id_of(&value),
-                Ok(ORIGIN) => about.origin = PublisherIdentity::decode(&value),
-                _ => about.hellos.extend(id_of(&field).map(|id| (id, value))),
-            }
+    pub async fn about(&mut self, hosts: &[&HostKeys]) -> Result<Vec<About>, RedisFault> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(about)
+        let mut commands = Pipeline::new();
+        for keys in hosts {
+            commands.cmd("HGETALL").arg(&keys.about);
+        }
+        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> = self.ask(&commands).await?;
+        Ok(found.into_iter().map(about_of).collect())
     }
+
+    /// For each host, whether its keys hold what they are for, or nothing.
+    ///
+    /// # Errors
+    /// When Redis cannot be reached.
+    pub async fn fit(&mut self, hosts: &[&HostKeys]) -> Result<Vec<bool>, RedisFault> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = Pipeline::new();
+        for keys in hosts {
+            commands.cmd("TYPE").arg(&keys.stream);
+            commands.cmd("TYPE").arg(&keys.about);
+        }
+        let types: Vec<String> = self.ask(&commands).await?;
+        let fits = |found: &str, wanted| found == wanted || found == "none";
+        let pairs = types.as_chunks::<2>().0.iter();
+        Ok(pairs
+            .map(|[stream, about]| fits(stream, "stream") && fits(about, "hash"))
+            .collect())
+    }
+}
+
+fn about_of(fields: Vec<(Vec<u8>, Vec<u8>)>) -> About {
+    let mut about = About::default();
+    for (field, value) in fields {
+        match std::str::from_utf8(&field) {
+            Ok(ALERTS) => about.alerts = FiringAlerts::decode(&value),
+            Ok(HELLO) => about.hello = id_of(&value),
+            Ok(ORIGIN) => about.origin = PublisherIdentity::decode(&value),
+            _ => about.hellos.extend(id_of(&field).map(|id| (id, value))),
+        }
+    }
+    about
 }
 
 fn ask_for_marks(commands: &mut Pipeline, keys: &HostKeys) {

@@ -33,6 +33,9 @@ const QUIET: Duration = Duration::from_secs(2);
 /// How often quiet hosts are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How many hosts' hashes are read with one command's delay. One has some 10 kB.
+const LEARNED_AT_ONCE: usize = 32;
+
 /// Why a host is given up whose keys are of another type.
 const WRONG: &str = "they hold something else";
 
@@ -157,6 +160,7 @@ impl LaneReader {
         found: Vec<HostEntries>,
         most: usize,
     ) -> Result<Vec<usize>, RedisFault> {
+        self.learn(&found).await?;
         let mut full = Vec::new();
         for HostEntries {
             host: at,
@@ -164,7 +168,6 @@ impl LaneReader {
             marks,
         } in found
         {
-            self.learn(at, marks.hello).await?;
             if most <= entries.len() {
                 full.push(at);
             }
@@ -175,12 +178,20 @@ impl LaneReader {
         Ok(full)
     }
 
-    /// Reads what Redis has about a host, unless its newest hello, `hello`, is known.
-    async fn learn(&mut self, at: usize, hello: Option<EntryId>) -> Result<(), RedisFault> {
-        if hello.is_some() && self.hosts[at].hello != hello {
-            let about = self.lane.about(&self.hosts[at].keys).await?;
-            self.hosts[at].learn(about);
-            self.hosts[at].hello = hello;
+    /// Reads what Redis has about hosts whose newest hello isn't known yet.
+    async fn learn(&mut self, found: &[HostEntries]) -> Result<(), RedisFault> {
+        let named = found.iter().map(|it| (it.host, it.marks.hello));
+        let is_new = |(at, hello): &(usize, Option<EntryId>)| {
+            hello.is_some() && self.hosts[*at].hello != *hello
+        };
+        let new: Vec<_> = named.filter(is_new).collect();
+        for some in new.chunks(LEARNED_AT_ONCE) {
+            let keys: Vec<_> = some.iter().map(|(at, _)| &self.hosts[*at].keys).collect();
+            let abouts = self.lane.about(&keys).await?;
+            for (&(at, hello), about) in some.iter().zip(abouts) {
+                self.hosts[at].learn(about);
+                self.hosts[at].hello = hello;
+            }
         }
         Ok(())
     }
@@ -217,7 +228,7 @@ impl LaneReader {
     /// Reads what Redis has about a host.
     async fn load_about(&mut self, at: usize) -> Result<(), RedisFault> {
         let begun = Instant::now();
-        let about = match self.lane.about(&self.hosts[at].keys).await {
+        let mut abouts = match self.lane.about(&[&self.hosts[at].keys]).await {
             Err(fault) if SLOW <= begun.elapsed() => {
                 // Redis may only be slow for a while.
                 if !self.page.halve() {
@@ -225,8 +236,9 @@ impl LaneReader {
                 }
                 return Err(fault);
             }
-            about => about?,
+            abouts => abouts?,
         };
+        let about = abouts.pop().unwrap_or_default();
         self.hosts[at].hello = about.hello;
         self.hosts[at].learn(about);
         Ok(())
@@ -246,24 +258,15 @@ impl LaneReader {
 
     /// Gives up every host whose keys hold something else. Fails with `fault` if there is none.
     async fn refuse_wrong(&mut self, fault: RedisFault) -> Result<(), RedisFault> {
-        let before = self.hosts.len();
-        for at in (0..before).rev() {
-            match self.look_into(at).await {
-                Err(fault) if fault.kind == RedisFaultKind::WrongType => self.refuse(at, WRONG),
-                looked => looked?,
-            }
-        }
-        if self.hosts.len() == before {
+        let keys: Vec<_> = self.hosts.iter().map(|it| &it.keys).collect();
+        let fit = self.lane.fit(&keys).await?;
+        let wrong: Vec<_> = (0..fit.len()).filter(|at| !fit[*at]).collect();
+        if wrong.is_empty() {
             return Err(fault);
         }
-        Ok(())
-    }
-
-    /// Fails if a key of a host holds something else.
-    async fn look_into(&mut self, at: usize) -> Result<(), RedisFault> {
-        let keys = [&self.hosts[at].keys];
-        self.lane.newest_entries(&keys).await?;
-        self.lane.marks(&keys).await?;
+        for at in wrong.into_iter().rev() {
+            self.refuse(at, WRONG);
+        }
         Ok(())
     }
 
