@@ -19,7 +19,8 @@
 //! * [`cmd`]: the four commands, wiring only; [`cli`]: the flags they share; [`signals`]: how they are stopped;
 //!   [`descriptors`]: the limit on open files; [`disk`]: file operations that a test can make fail;
 //!   [`heap`]: free memory, returned to the system.
-//! * Rules that several modules need: [`locks`], [`loopback`], [`millis`], [`wording`].
+//! * Rules that several modules need: [`locks`], [`loopback`], [`millis`], [`retry_waits`],
+//!   [`wording`].
 //!
 //! The binary is the product: this library has no stable API.
 
@@ -40,6 +41,7 @@ pub mod protocol;
 pub mod publish;
 pub mod recording;
 pub mod redis;
+pub mod retry_waits;
 pub mod server;
 pub mod signals;
 pub mod sink;

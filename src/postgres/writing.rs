@@ -15,6 +15,7 @@ use super::connect::Connector;
 use super::error::{DatabaseError, Remedy, reason};
 use super::schema::ready_to_write;
 use super::tables::{OF_EVENT, of_sample};
+use crate::retry_waits::RetryWaits;
 use crate::wording::counted;
 
 /// The most messages in one transaction.
@@ -26,9 +27,8 @@ const BATCH_BYTES: usize = 4 << 20;
 /// The longest that a message waits for others.
 const BATCH_TIME: Duration = Duration::from_secs(1);
 
-/// The pauses before connecting again: they double.
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest waits before the first new connection and before any.
+const RETRY: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(10)];
 
 /// How long to try to store a batch once there is nothing more to come. The server still has what isn't stored then.
 const LAST_PATIENCE: Duration = Duration::from_secs(20);
@@ -139,7 +139,8 @@ impl Writer {
         batch: &RowBatch,
         why: &mut String,
     ) -> Result<(), DatabaseError> {
-        let mut pause = FIRST_PAUSE;
+        let [first, longest] = RETRY;
+        let mut waits = RetryWaits::new(first, longest);
         loop {
             let failed = match self.statements.store(&self.client, batch).await {
                 Ok(()) => return Ok(()),
@@ -152,9 +153,7 @@ impl Writer {
             self.say_once(why);
             // A transaction that failed is over as soon as the connection is; a new one is cheap.
             loop {
-                // Half of it is left to chance, so that many do not come back at once.
-                tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                tokio::time::sleep(waits.next_wait()).await;
                 match self.connect().await {
                     Ok(()) => break,
                     Err(Reconnection::Later(reason)) => *why = reason,

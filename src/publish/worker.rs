@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::hub::{Batch, Head, Hub, Subscription};
 use crate::protocol::{Frame, HostName, Position, Query, StreamId};
 use crate::redis::{
-    LANES, LaneWrites, RedisFault, RedisFaultKind, RedisLane, RedisOptions, RetryWaits,
+    LANES, LaneWrites, RedisFault, RedisFaultKind, RedisLane, RedisOptions, retry_waits,
 };
 
 use super::PublicationOptions;
@@ -89,7 +89,7 @@ impl Worker {
     }
 
     async fn keep_writing(&mut self) {
-        let mut waits = RetryWaits::default();
+        let mut waits = retry_waits();
         let mut lost: Option<Instant> = None;
         loop {
             let written = self.status.written();
@@ -102,7 +102,7 @@ impl Worker {
                 _ => self.status.lost(&fault),
             }
             if written < self.status.written() {
-                (waits, lost) = (RetryWaits::default(), None);
+                (waits, lost) = (retry_waits(), None);
             }
             let since = *lost.get_or_insert_with(Instant::now);
             if REPLAY_PATIENCE < since.elapsed() {

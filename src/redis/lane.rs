@@ -10,6 +10,7 @@ use super::address::ServerPlace;
 use super::fault::{RedisFault, RedisFaultKind, moved_to};
 use super::keys::KeySpace;
 use super::options::RedisOptions;
+use crate::retry_waits::RetryWaits;
 
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -17,8 +18,19 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take, in addition to the time that a command waits on purpose.
 const ANSWER: Duration = Duration::from_secs(5);
 
+/// The longest waits before the first new attempt and before any. The latter isn't shorter because a whole fleet asks a
+/// Redis that comes back.
+const RETRY: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(5)];
+
 /// How often one request is sent at most: a cluster that keeps redirecting it is still changing.
 const MOST_MOVES: usize = 3;
+
+/// The waits before Redis is asked again after a failure.
+#[must_use]
+pub fn retry_waits() -> RetryWaits {
+    let [first, longest] = RETRY;
+    RetryWaits::new(first, longest)
+}
 
 /// A connection to the server that has the keys of one lane. It is opened when it is needed, follows the cluster when
 /// keys move, and turns to the next server of the address when one fails.

@@ -26,7 +26,14 @@ const LEVELS: [&[&str]; 6] = [
         "descriptors",
     ],
     &[
-        "protocol", "disk", "heap", "locks", "loopback", "millis", "wording",
+        "protocol",
+        "disk",
+        "heap",
+        "locks",
+        "loopback",
+        "millis",
+        "retry_waits",
+        "wording",
     ],
 ];
 

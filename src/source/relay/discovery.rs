@@ -11,7 +11,7 @@ use crate::locks::lock;
 use crate::millis::epoch_millis;
 use crate::protocol::HostName;
 use crate::redis::{
-    LANES, MOST_HOSTS, RedisFault, RedisLane, RedisOptions, RegistryEntry, RetryWaits,
+    LANES, MOST_HOSTS, RedisFault, RedisLane, RedisOptions, RegistryEntry, retry_waits,
 };
 use crate::wording::{counted, exact_span};
 
@@ -77,12 +77,12 @@ impl Discovery {
 
     /// Watches for ever.
     pub(super) async fn run(mut self) {
-        let mut waits = RetryWaits::default();
+        let mut waits = retry_waits();
         loop {
             self.shared.status.turned();
             let pause = match self.look().await {
                 Ok(()) => {
-                    waits = RetryWaits::default();
+                    waits = retry_waits();
                     self.shared.status.found(LANES);
                     EVERY
                 }

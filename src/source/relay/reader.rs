@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::redis::{
-    EntryId, HostEntries, RedisFault, RedisFaultKind, RedisLane, RedisOptions, RetryWaits,
+    EntryId, HostEntries, RedisFault, RedisFaultKind, RedisLane, RedisOptions, retry_waits,
 };
 
 use super::RelayShared;
@@ -73,7 +73,7 @@ impl LaneReader {
 
     /// Reads until no more hosts can come.
     pub(super) async fn run(mut self) {
-        let mut waits = RetryWaits::default();
+        let mut waits = retry_waits();
         loop {
             if self.hosts.is_empty() {
                 match self.coming.recv().await {
@@ -92,7 +92,7 @@ impl LaneReader {
             };
             match done {
                 Ok(()) => {
-                    waits = RetryWaits::default();
+                    waits = retry_waits();
                     self.shared.status.found(self.number);
                 }
                 Err(fault) => {
