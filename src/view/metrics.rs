@@ -14,7 +14,7 @@ use super::state::HostState;
 use super::style::{Style, Tone};
 use super::styled_line::StyledLine;
 use super::trend::{Trend, trend};
-use super::units;
+use super::units::{self, SharedUnit};
 
 /// The metrics with a row of their own, in the order of the rows: the most important ones, then in announced order,
 /// then those of sections that aren't in the catalogue, section by section. Instances have no row here, unless the metrics
@@ -79,8 +79,8 @@ fn columns(host: &HostState, width: usize) -> Vec<(Field, Column<'static>)> {
     let number = (Field::Number, Column::right("now", units::NUMBER_WIDTH));
     let unit = (Field::Unit, Column::left("", units::UNIT_WIDTH));
     let trend = (Field::Trend, Column::left("", 1));
-    let min = (Field::Min, Column::right("min", units::BRIEF_WIDTH));
-    let max = (Field::Max, Column::right("max", units::BRIEF_WIDTH));
+    let min = (Field::Min, Column::right("min", units::NUMBER_WIDTH));
+    let max = (Field::Max, Column::right("max", units::NUMBER_WIDTH));
     let (name, rest) = match width {
         0..54 => (label(6, 10), vec![number, unit, trend]),
         54..70 => (label(6, 14), vec![number, unit, trend, max]),
@@ -138,7 +138,8 @@ struct MetricRow<'a> {
     cells: Vec<Option<f64>>,
     /// The least value that the sparkline reaches to.
     ceiling: Option<f64>,
-    whole: bool,
+    /// What now, min and max have in common.
+    unit: SharedUnit,
 }
 
 impl<'a> MetricRow<'a> {
@@ -153,18 +154,14 @@ impl<'a> MetricRow<'a> {
         } else {
             metric.critical
         };
-        let whole = cells
-            .iter()
-            .copied()
-            .chain([now])
-            .flatten()
-            .all(|value| value.fract() == 0.0);
+        let values = cells.iter().copied().chain([now]).flatten();
+        let unit = SharedUnit::of(values, &metric.unit);
         Self {
             metric,
             now,
             cells,
             ceiling,
-            whole,
+            unit,
         }
     }
 
@@ -173,23 +170,18 @@ impl<'a> MetricRow<'a> {
             .now
             .map_or(Level::Normal, |value| self.metric.level(value));
         let (mark, tone) = level_mark(level);
-        let shown = self
-            .now
-            .map(|value| units::parts(value, &self.metric.unit, self.whole));
-        let bound = |value: Option<f64>| {
-            value.map_or_else(String::new, |value| {
-                units::brief(value, &self.metric.unit, self.whole)
-            })
-        };
+        let number = |value: Option<f64>| value.map(|value| self.unit.number(value));
+        let bound = |value| (Tone::Dim, number(value).unwrap_or_default());
         let values = || self.cells.iter().copied().flatten();
         match field {
             Field::Level => (tone, mark.into()),
             Field::Label => (Tone::Plain, self.metric.label.clone()),
-            Field::Number => shown.map_or((Tone::Dim, "-".into()), |(number, _)| (tone, number)),
-            Field::Unit => (tone, shown.map(|(_, unit)| unit).unwrap_or_default()),
+            Field::Number => number(self.now).map_or((Tone::Dim, "-".into()), |it| (tone, it)),
+            Field::Unit if self.now.is_none() && values().next().is_none() => (tone, String::new()),
+            Field::Unit => (tone, self.unit.unit.clone()),
             Field::Trend => (Tone::Plain, self.trend(style).into()),
-            Field::Min => (Tone::Dim, bound(values().reduce(f64::min))),
-            Field::Max => (Tone::Dim, bound(values().reduce(f64::max))),
+            Field::Min => bound(values().chain(self.now).reduce(f64::min)),
+            Field::Max => bound(values().chain(self.now).reduce(f64::max)),
             Field::Window => {
                 let newest = &self.cells[self.cells.len().saturating_sub(width)..];
                 let scale = Scale::of(&self.cells, &self.metric.unit, self.ceiling);
@@ -200,10 +192,8 @@ impl<'a> MetricRow<'a> {
 
     fn trend(&self, style: Style) -> &'static str {
         let glyphs = style.glyphs();
-        let shown = self
-            .now
-            .map(|value| units::parts(value, &self.metric.unit, self.whole));
-        if shown.is_some_and(|(number, _)| number.chars().all(|c| "0.".contains(c))) {
+        let shown = self.now.map(|value| self.unit.number(value));
+        if shown.is_some_and(|number| number.chars().all(|c| "0.".contains(c))) {
             return ""; // a change to nothing isn't news
         }
         match trend(&self.cells, &self.metric.unit) {

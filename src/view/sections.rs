@@ -312,8 +312,8 @@ fn processes(host: &HostState, canvas: Canvas) -> Option<Section> {
             vec![
                 (Tone::Plain, process.name.clone()),
                 (Tone::Dim, process.pid.to_string()),
-                (Tone::Plain, units::brief(process.cpu, "%", false)),
-                (Tone::Plain, units::brief(process.memory, "%", false)),
+                (Tone::Plain, units::percent(process.cpu)),
+                (Tone::Plain, units::percent(process.memory)),
             ]
         })
         .collect();

@@ -2,14 +2,11 @@
 
 use crate::protocol::rfc3339;
 
-/// The widest number that [`parts`] returns, in columns.
+/// The widest number of a [`SharedUnit`], in columns.
 pub(super) const NUMBER_WIDTH: usize = 6;
 
-/// The widest unit that [`parts`] returns, in columns.
+/// The widest text of a [`SharedUnit`], in columns.
 pub(super) const UNIT_WIDTH: usize = 4;
-
-/// The widest text that [`brief`] returns, in columns.
-pub(super) const BRIEF_WIDTH: usize = 8;
 
 const BINARY: [&str; 7] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
 const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
@@ -22,64 +19,127 @@ const LEAST_SHOWN: f64 = 1e-9;
 
 /// A value and its unit, such as `1.2 MB/s`.
 pub fn value(value: f64, unit: &str) -> String {
-    let (number, unit) = parts(value, unit, is_whole(value));
-    join(&number, &unit)
+    let shared = SharedUnit::of([value], unit);
+    join(&shared.number(value), &shared.unit)
 }
 
-/// Number and unit separately, so that a column can align both. `whole`: without a fraction if the unit has no
-/// prefixes.
-pub(super) fn parts(value: f64, unit: &str, whole: bool) -> (String, String) {
-    parts_within(value, unit, whole, NUMBER_WIDTH)
+/// The unit and the precision of values that stand side by side: those that suit the largest of them.
+pub(super) struct SharedUnit {
+    /// With its prefix; in at most [`UNIT_WIDTH`] columns.
+    pub unit: String,
+    /// One of it, in the unit of the values.
+    one: f64,
+    decimals: usize,
+    /// Whether the largest value is shown as 0 with these decimals.
+    is_tiny: bool,
+    kind: UnitKind,
 }
 
-/// [`parts`], with a tiny number in at most `width` columns.
-fn parts_within(value: f64, unit: &str, whole: bool, width: usize) -> (String, String) {
-    let (number, unit) = match unit {
-        "%" => (fixed(value, 1, width), unit.to_owned()),
-        "°C" => (decimal(value, 1), unit.to_owned()),
-        "s" => return (uptime(value), String::new()),
-        "B" => scaled(value, 1024.0, (&BINARY, ""), width),
-        "B/s" => scaled(value, 1000.0, (&DECIMAL, "B/s"), width),
-        _ => {
-            let unit = match unit {
-                "1/s" => "/s",
-                "users" => "", // the label says it
-                unit => unit,
-            };
-            if value.abs() >= LARGEST_IN_FULL {
-                scaled(value, 1000.0, (&DECIMAL, unit), width)
-            } else {
-                let decimals = match value.abs() {
-                    _ if whole => 0,
-                    size if size < 999.995 && unit.is_empty() => 2,
-                    size if size < 999.95 => 1,
-                    _ => 0,
-                };
-                (fixed(value, decimals, width), unit.to_owned())
-            }
+/// What is special about some units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum UnitKind {
+    /// Seconds, which are shown as a time.
+    Time,
+    /// Neither a share nor a rate: what is small may be shown as 0.
+    Degrees,
+    Other,
+}
+
+impl SharedUnit {
+    /// The unit for `values`, which are given in `unit`.
+    pub(super) fn of(values: impl IntoIterator<Item = f64>, unit: &str) -> Self {
+        let (mut largest, mut is_whole) = (0.0_f64, true);
+        for value in values {
+            largest = largest.max(value.abs());
+            is_whole &= value.fract() == 0.0;
         }
-    };
-    (bounded(number, value), unit)
+        let kind = match unit {
+            "s" => UnitKind::Time,
+            "°C" => UnitKind::Degrees,
+            _ => UnitKind::Other,
+        };
+        let (one, decimals, unit) = match unit {
+            "s" => (1.0, 0, String::new()),
+            "%" | "°C" => (1.0, 1, unit.to_owned()),
+            "B" => scaled(largest, is_whole, 1024.0, (&BINARY, "")),
+            "B/s" => scaled(largest, is_whole, 1000.0, (&DECIMAL, "B/s")),
+            _ => unscaled(largest, is_whole, unit),
+        };
+        Self {
+            unit,
+            one,
+            decimals,
+            is_tiny: is_zero(&decimal(largest / one, decimals)),
+            kind,
+        }
+    }
+
+    /// One of the values without the unit, in at most [`NUMBER_WIDTH`] columns. One that isn't 0 is not shown as 0.
+    pub(super) fn number(&self, value: f64) -> String {
+        if self.kind == UnitKind::Time {
+            return uptime(value);
+        }
+        let value = value / self.one;
+        let shown = decimal(value, self.decimals);
+        let shown = match (is_zero(&shown) && value != 0.0, self.decimals) {
+            _ if self.kind == UnitKind::Degrees => shown,
+            (false, _) => shown,
+            (true, _) if self.is_tiny => first_digit(value, NUMBER_WIDTH),
+            (true, _) if value < 0.0 => "~0".into(),
+            (true, 0) => "<1".into(),
+            (true, 1) => "<0.1".into(),
+            (true, _) => "<0.01".into(),
+        };
+        bounded(shown, value)
+    }
 }
 
-/// A value in at most [`BRIEF_WIDTH`] columns, for a minimum or a maximum. Percent has no unit.
-pub(super) fn brief(value: f64, unit: &str, whole: bool) -> String {
-    // For a tiny number: with the longest unit, or in the narrowest column of percentages.
-    let width = if unit.starts_with('B') { 4 } else { 5 };
-    let (number, unit) = parts_within(value, unit, whole, width);
-    let (number, unit) = match unit.as_str() {
-        "%" | "°C" => (number, String::new()),
-        unit if unit.contains('B') => {
-            // `14 MB/s`: the fraction of a two-digit number is noise here.
-            let number = match number.split_once('.') {
-                Some((front, _)) if front.len() > 1 => decimal(number.parse().unwrap_or(value), 0),
-                _ => number,
-            };
-            (number, unit.to_owned())
-        }
-        _ => (number, unit),
+/// One of the unit for values up to `largest` without a prefix or with a decimal one, its decimals, and its text.
+fn unscaled(largest: f64, is_whole: bool, unit: &str) -> (f64, usize, String) {
+    let unit = match unit {
+        "1/s" => "/s",
+        "users" => "", // the label says it
+        unit => unit,
     };
-    join(&bounded(number, value), &unit)
+    if largest >= LARGEST_IN_FULL {
+        return scaled(largest, is_whole, 1000.0, (&DECIMAL, unit));
+    }
+    let decimals = match largest {
+        _ if is_whole => 0,
+        size if size < 999.995 && unit.is_empty() => 2,
+        size if size < 999.95 => 1,
+        _ => 0,
+    };
+    (1.0, decimals, unit.to_owned())
+}
+
+/// One of the unit with the prefix that suits `largest`, its decimals for about three digits, and its text.
+fn scaled(
+    largest: f64,
+    is_whole: bool,
+    base: f64,
+    (prefixes, suffix): (&[&str], &str),
+) -> (f64, usize, String) {
+    let mut one = 1.0;
+    let mut prefix = 0;
+    // 999.6 would be written as 1000.
+    while largest / one >= base - 0.5 && prefix + 1 < prefixes.len() {
+        one *= base;
+        prefix += 1;
+    }
+    let is_short = (prefix == 0 && is_whole) || largest / one >= 99.95;
+    let unit = format!("{}{suffix}", prefixes[prefix]);
+    (one, usize::from(!is_short), unit)
+}
+
+/// A percentage in at most five columns, without its unit.
+pub(super) fn percent(value: f64) -> String {
+    let shown = decimal(value, 1);
+    let shown = match is_zero(&shown) && value != 0.0 {
+        true => first_digit(value, 5),
+        false => shown,
+    };
+    bounded(shown, value)
 }
 
 /// A percentage in at most three columns, without its unit. A value that isn't 0 is not shown as 0: `<1`.
@@ -92,13 +152,13 @@ pub(super) fn whole_percent(value: f64) -> String {
     }
 }
 
-/// `value` with `decimals`; one that isn't 0 but would be shown as 0 is shown with its first digit, in at most `width`
-/// columns.
-fn fixed(value: f64, decimals: usize, width: usize) -> String {
-    let shown = decimal(value, decimals);
-    if value == 0.0 || shown.contains(|c: char| matches!(c, '1'..='9')) {
-        return shown;
-    }
+/// Whether a number is shown as 0.
+fn is_zero(shown: &str) -> bool {
+    !shown.contains(|c: char| matches!(c, '1'..='9'))
+}
+
+/// The first digit of a small value, in at most `width` columns.
+fn first_digit(value: f64, width: usize) -> String {
     if value.abs() < LEAST_SHOWN {
         return "~0".into();
     }
@@ -177,35 +237,6 @@ fn bounded(number: String, value: f64) -> String {
     } else {
         format!("{value:.0e}")
     }
-}
-
-fn is_whole(value: f64) -> bool {
-    value.fract() == 0.0
-}
-
-/// About three digits, with a suitable prefix.
-fn scaled(
-    value: f64,
-    base: f64,
-    (prefixes, suffix): (&[&str], &str),
-    width: usize,
-) -> (String, String) {
-    let mut value = value;
-    let mut prefix = 0;
-    // 999.6 would be written as 1000.
-    while value.abs() >= base - 0.5 && prefix + 1 < prefixes.len() {
-        value /= base;
-        prefix += 1;
-    }
-    let number = if (prefix == 0 && is_whole(value)) || value.abs() >= 99.95 {
-        decimal(value, 0)
-    } else {
-        fixed(value, 1, width)
-    };
-    (
-        bounded(number, value),
-        format!("{}{suffix}", prefixes[prefix]),
-    )
 }
 
 /// `41 d 03:12`, or `03:12:45` on the first day.
@@ -313,32 +344,34 @@ mod tests {
 
     #[test]
     fn a_small_value_is_not_shown_as_zero() {
-        for (number, unit, shown, short) in [
-            (0.004, "1/s", "0.004 /s", "0.004 /s"),
-            (0.04, "%", "0.04 %", "0.04"),
-            (0.0042, "%", "0.004 %", "0.004"),
-            (0.04, "B/s", "0.04 B/s", "0.04 B/s"),
-            (0.000_28, "1/s", "0.0003 /s", "3e-4 /s"),
-            (0.000_028, "", "3e-5", "3e-5"),
-            (-0.004, "", "-0.004", "-4e-3"),
-            (0.004_9, "", "0.005", "0.005"),
-            (1e-12, "1/s", "~0 /s", "~0 /s"),
-            (0.0, "1/s", "0 /s", "0 /s"),
-            (0.0, "%", "0.0 %", "0.0"),
+        for (number, unit, shown) in [
+            (0.004, "1/s", "0.004 /s"),
+            (0.04, "%", "0.04 %"),
+            (0.0042, "%", "0.004 %"),
+            (0.04, "B/s", "0.04 B/s"),
+            (0.000_28, "1/s", "0.0003 /s"),
+            (0.000_028, "", "3e-5"),
+            (-0.004, "", "-0.004"),
+            (0.004_9, "", "0.005"),
+            (1e-12, "1/s", "~0 /s"),
+            (0.0, "1/s", "0 /s"),
+            (0.0, "%", "0.0 %"),
             // Degrees are neither a share nor a rate.
-            (0.04, "°C", "0.0 °C", "0.0"),
+            (0.04, "°C", "0.0 °C"),
         ] {
             assert_eq!(value(number, unit), shown);
-            assert_eq!(brief(number, unit, is_whole(number)), short);
+        }
+        for (number, shown) in [(0.04, "0.04"), (0.0042, "0.004"), (0.000_28, "3e-4")] {
+            assert_eq!(percent(number), shown);
         }
         for exponent in -30..=3 {
             for digits in [1.0, 4.999, 5.001, 9.9996] {
+                let number = digits * 10_f64.powi(exponent);
+                let beside = |unit, other| SharedUnit::of([number, other], unit).number(number);
                 for unit in ["%", "B", "B/s", "1/s", "", "users"] {
-                    let number = digits * 10_f64.powi(exponent);
-                    for shown in [parts(number, unit, true).0, brief(number, unit, false)] {
-                        let read = shown.split(' ').next().unwrap_or_default().parse::<f64>();
-                        assert_ne!(read, Ok(0.0), "{number} {unit}: {shown}");
-                        assert!(shown.chars().count() <= BRIEF_WIDTH, "{shown}");
+                    for shown in [beside(unit, 0.0), beside(unit, 7e12), percent(number)] {
+                        assert_ne!(shown.parse::<f64>(), Ok(0.0), "{number} {unit}: {shown}");
+                        assert!(shown.chars().count() <= NUMBER_WIDTH, "{shown}");
                     }
                 }
             }
@@ -355,45 +388,52 @@ mod tests {
     }
 
     #[test]
+    fn values_side_by_side_share_unit_and_precision() {
+        for (values, unit, shown, shared) in [
+            (
+                [455.0, 0.0, 2_900_000.0],
+                "B/s",
+                ["<0.1", "0.0", "2.9"],
+                "MB/s",
+            ),
+            (
+                [20.2, 20.0, 21.0].map(|it| it * 1024.0 * 1024.0 * 1024.0),
+                "B",
+                ["20.2", "20.0", "21.0"],
+                "GiB",
+            ),
+            ([3.0, 0.0, 4.5], "1/s", ["3.0", "0.0", "4.5"], "/s"),
+            ([3.0, 0.0, 4.0], "1/s", ["3", "0", "4"], "/s"),
+            ([0.5, 0.25, 1200.0], "", ["1", "<1", "1200"], ""),
+            ([9.0, 0.004, 11.5], "", ["9.00", "<0.01", "11.50"], ""),
+            ([-0.01, 4.0, 90.0], "%", ["~0", "4.0", "90.0"], "%"),
+        ] {
+            let row = SharedUnit::of(values, unit);
+            assert_eq!(values.map(|value| row.number(value)), shown);
+            assert_eq!(row.unit, shared);
+        }
+    }
+
+    #[test]
     fn columns_fit_whatever_a_peer_sends() {
         for exponent in -320..=308 {
             for digits in [1.0, 9.994_999, 9.9996, 1.2345] {
                 for sign in [1.0, -1.0] {
                     let number: f64 = sign * digits * 10_f64.powi(exponent);
                     for unit in ["%", "°C", "B", "B/s", "1/s", "", "users"] {
-                        let (shown, scaled) = parts(number, unit, false);
-                        assert!(
-                            shown.chars().count() <= NUMBER_WIDTH,
-                            "{number} {unit}: {shown}"
-                        );
-                        assert!(
-                            scaled.chars().count() <= UNIT_WIDTH,
-                            "{number} {unit}: {scaled}"
-                        );
+                        for other in [0.0, 0.5, 1e12] {
+                            let shared = SharedUnit::of([number, other], unit);
+                            let shown = shared.number(number);
+                            assert!(
+                                shown.chars().count() <= NUMBER_WIDTH,
+                                "{number} {unit}: {shown}"
+                            );
+                            let unit = &shared.unit;
+                            assert!(unit.chars().count() <= UNIT_WIDTH, "{number}: {unit}");
+                        }
                     }
                 }
             }
-        }
-    }
-
-    #[test]
-    fn a_minimum_is_brief() {
-        for exponent in 0..14 {
-            for unit in ["%", "°C", "B", "B/s", "1/s", "", "users"] {
-                for digits in [1.0, 9.994_999, 9.9996, 1.2345] {
-                    let brief = brief(digits * 10_f64.powi(exponent), unit, false);
-                    assert!(brief.chars().count() <= BRIEF_WIDTH, "{brief}");
-                }
-            }
-        }
-        for (number, unit, expected) in [
-            (14_200_000.0, "B/s", "14 MB/s"),
-            (9_400_000.0, "B/s", "9.4 MB/s"),
-            (17_179_869_184.0, "B", "16 GiB"),
-            (6.04, "%", "6.0"),
-            (1.92, "", "1.92"),
-        ] {
-            assert_eq!(brief(number, unit, false), expected);
         }
     }
 

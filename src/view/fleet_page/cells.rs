@@ -127,7 +127,7 @@ fn percent(host: Option<&HostState>, name: &str) -> Cell {
         return (Tone::Dim, "-".into());
     };
     let (mark, tone) = level_mark(level);
-    let text = units::brief(value, "%", false);
+    let text = units::percent(value);
     match level {
         Level::Normal => (tone, text),
         _ => (tone, format!("{mark}{text}")),
@@ -146,7 +146,7 @@ fn load_per_core(host: Option<&HostState>) -> Cell {
 
 /// The least or the greatest value, as precise as the one now.
 fn bound(value: Option<f64>) -> Cell {
-    let text = value.map_or_else(|| "-".into(), |value| units::brief(value, "%", false));
+    let text = value.map_or_else(|| "-".into(), units::percent);
     (Tone::Dim, text)
 }
 

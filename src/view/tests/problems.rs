@@ -147,7 +147,7 @@ fn an_absent_value_is_a_dash() {
     let cpu = &fixture.frame(80, 24, PLAIN)[4];
     assert_eq!(
         cpu.split_whitespace().collect::<Vec<_>>(),
-        ["CPU", "-", "5.0", "5.0", "▁"]
+        ["CPU", "-", "%", "5.0", "5.0", "▁"]
     );
     assert!(cpu.ends_with('▁'), "{cpu}");
 }
