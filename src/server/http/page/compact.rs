@@ -3,19 +3,24 @@
 //! things that are declared. That is less than half the size. The sources stay as they are written.
 //!
 //! This understands the code of this project, not any code. Comments begin a line and end one, or are `/** … */` within
-//! one; every statement ends in a semicolon or a brace, and none is empty; no name begins with `$`.
+//! one; every statement ends in a semicolon or a brace, and none is empty; parameters are in brackets; no function uses
+//! one name both for something of its own and for something of the browser's.
 
+mod code;
+mod names;
 mod tokens;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
+use names::shortened;
 use tokens::{is_word, split, without_comments};
 
-/// The modules as one script, each after those that it imports. They share one scope, so no two may declare the same name.
+/// The modules as one script, each after those that it imports. They share one scope, so no two may declare the same name
+/// outside functions.
 pub(super) fn script(modules: &[&str]) -> String {
     let lines = modules.iter().flat_map(|module| without_imports(module));
     let lines: Vec<&str> = lines.collect();
-    let mut names = constants(&lines);
+    let constants = constants(&lines);
     let source: String = lines
         .iter()
         .filter(|line| constant(line).is_none())
@@ -25,12 +30,7 @@ pub(super) fn script(modules: &[&str]) -> String {
     for line in without_comments(&source) {
         split(line, &mut tokens);
     }
-    let declared = declared(&tokens, &maybe_properties(&tokens));
-    let shortened = declared.into_iter().enumerate();
-    names.extend(shortened.map(|(nth, name)| (name, short('$', nth))));
-    let private = private(&tokens).into_iter().enumerate();
-    names.extend(private.map(|(nth, name)| (name, short('#', nth))));
-    joined(&tokens, &names)
+    joined(&tokens, &shortened(&tokens, &constants))
 }
 
 /// A style sheet without comments and spare spaces. A space before a colon or a bracket may mean something.
@@ -60,7 +60,7 @@ fn without_imports(module: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The constants that are numbers, or products of numbers, and their values.
+/// The constants that are numbers, or products of numbers, and their values. Both languages multiply alike.
 fn constants<'a>(lines: &[&'a str]) -> HashMap<&'a str, String> {
     lines.iter().filter_map(|line| constant(line)).collect()
 }
@@ -79,83 +79,15 @@ fn constant(line: &str) -> Option<(&str, String)> {
     if !is_name || !factors.iter().all(|factor| is_number(factor)) {
         return None;
     }
-    Some(match factors.len() {
-        1 => (name, value.to_owned()),
-        _ => (name, format!("({})", factors.join("*"))),
-    })
-}
-
-/// Names of the browser. One that is declared too stays as it is.
-const GLOBALS: [&str; 8] = [
-    "document",
-    "history",
-    "length",
-    "location",
-    "name",
-    "performance",
-    "status",
-    "window",
-];
-
-/// The names that are declared, each once. A name has the same short name everywhere.
-fn declared<'a>(tokens: &[&'a str], kept: &HashSet<&'a str>) -> Vec<&'a str> {
-    let mut known: HashSet<&str> = kept.iter().copied().chain(GLOBALS).collect();
-    let declares = |word: &str| ["const", "let", "function", "class"].contains(&word);
-    let pairs = tokens
-        .windows(2)
-        .filter(|two| declares(two[0]) && is_word(two[1]));
-    pairs
-        .map(|two| two[1])
-        .filter(|name| known.insert(name))
-        .collect()
-}
-
-/// The names of private members, each once.
-fn private<'a>(tokens: &[&'a str]) -> Vec<&'a str> {
-    let mut known = HashSet::new();
-    let tokens = tokens.iter().copied();
-    tokens
-        .filter(|token| is_private(token) && known.insert(*token))
-        .collect()
-}
-
-fn is_private(token: &str) -> bool {
-    token.starts_with('#')
-}
-
-/// The short name after so many others of its kind.
-fn short(kind: char, nth: usize) -> String {
-    let letters = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let letter = |at: usize| char::from(letters[at % letters.len()]);
-    match nth / letters.len() {
-        0 => format!("{kind}{}", letter(nth)),
-        more => format!("{kind}{}{}", letter(more - 1), letter(nth)),
-    }
-}
-
-/// The words that are names of properties, or might be.
-fn maybe_properties<'a>(tokens: &[&'a str]) -> HashSet<&'a str> {
-    let mut open: Vec<bool> = Vec::new();
-    let mut found = HashSet::new();
-    for three in tokens.windows(3) {
-        let [before, word, after] = [three[0], three[1], three[2]];
-        if [")", "]", "}"].contains(&before) || (before.len() > 1 && before.starts_with('}')) {
-            open.pop();
-        }
-        if ["(", "[", "{"].contains(&before) || before.ends_with("${") {
-            open.push(before == "{");
-        }
-        let is_in_braces = open.last() == Some(&true);
-        let is_item = ["{", ",", ";", "}"].contains(&before) && [",", "=", "}"].contains(&after);
-        if before == "." || (is_in_braces && (after == ":" || is_item)) {
-            found.insert(word);
-        }
-    }
-    found
+    let factors = factors
+        .iter()
+        .map(|factor| factor.replace('_', "").parse::<f64>());
+    let product = factors.product::<Result<f64, _>>().ok()?;
+    Some((name, product.to_string()))
 }
 
 /// The tokens, with spaces and semicolons only where they mean something.
-fn joined(tokens: &[&str], names: &HashMap<&str, String>) -> String {
+fn joined(tokens: &[&str], shortened: &[Option<String>]) -> String {
     let mut text = String::new();
     let mut last = "";
     for (at, token) in tokens.iter().enumerate() {
@@ -167,12 +99,11 @@ fn joined(tokens: &[&str], names: &HashMap<&str, String>) -> String {
         if *token == ";" && next == "}" {
             continue;
         }
+        let token = shortened[at].as_deref().unwrap_or(token);
         if is_word(last) && is_word(token) {
             text.push(' ');
         }
-        let name = names.get(token);
-        let name = name.filter(|_| last != "." || is_private(token));
-        text.push_str(name.map_or(*token, |name| name));
+        text.push_str(token);
         last = token;
     }
     text
@@ -200,7 +131,7 @@ mod tests {
   "r" in s;
 "##;
         let expected = concat!(
-            r#"a="ws:// localhost";const $a=(y);const{c,b}=c?d+ +e:f- -g;"#,
+            r#"a="ws:// localhost";const a0=(y);const{c:a1,b:a2}=a1?d+ +e:f- -g;"#,
             r#"return`${h+1} , ${i?` : ${{}}`:" } "} ,`;"#,
             r#"j=k.replace(/ , [/ ] "/g,' , ').split("\" , ");l/m/n;#a in p;typeof q;"r"in s;"#,
         );
@@ -229,15 +160,56 @@ import {
 export const found = find(MOST).found + `find ${find(\"find\", MINUTE_MS)}`;
 f({ size }, [size, last], last);
 ";
-        let expected = "function $a(x){return x}const size=1;let $b=2;\
-                        const found=$a(8).found+`find ${$a(\"find\",(60*1000))}`;f({size},[size,$b],$b);";
+        let expected = "function a0(a){return a}const a1=1;let a2=2;\
+                        const a3=a0(8).found+`find ${a0(\"find\",60000)}`;f({size:a1},[a1,a2],a2);";
         assert_eq!(script(&[dom, app]), expected);
     }
 
     #[test]
-    fn short_names_are_unique() {
-        let names: HashSet<String> = (0..2000).map(|nth| short('$', nth)).collect();
-        assert_eq!(names.len(), 2000);
+    fn each_function_begins_with_the_first_letter_again() {
+        let source = "\
+const all = 1;
+function first(one, { two, three: third = all }, ...rest) {
+  const [four, five] = rest.map((item) => item.one + one);
+  return { one, two: third, four() { return five; }, two };
+}
+const second = (one) => `${first(one, (other) => one + other)} ${one}`;
+class Third {
+  one = all;
+  get two() {
+    for (const one of this.one) second(one, () => one);
+    try { first(); } catch (error) { throw error; }
+  }
+}
+";
+        let expected = concat!(
+            "const a0=1;",
+            "function a1(a,{two:b,three:c=a0},...d){const[e,f]=d.map((b)=>b.one+a);",
+            "return{one:a,two:c,four(){return f},two:b}}",
+            "const a2=(a)=>`${a1(a,(b)=>a+b)} ${a}`;",
+            "class a3{one=a0;get two(){for(const a of this.one)a2(a,()=>a);try{a1()}catch(a){throw a}}}",
+        );
+        assert_eq!(script(&[source]), expected);
+    }
+
+    #[test]
+    fn what_is_known_around_a_function_keeps_its_name() {
+        // `a` is the browser's, so nothing may have that name where it is used.
+        let source = "\
+const name = 1;
+function outer(one, two) {
+  const inner = (two) => {
+    const name = one;
+    return (three) => three + name + two;
+  };
+  return (four) => four + a + two;
+}
+";
+        let expected = concat!(
+            "const a0=1;function a1(b,c){const d=(c)=>{const a0=b;return(a)=>a+a0+c};",
+            "return(b)=>b+a+c}",
+        );
+        assert_eq!(script(&[source]), expected);
     }
 
     #[test]
@@ -251,7 +223,7 @@ f({ size }, [size, last], last);
     fn private_members_have_short_names_of_their_own() {
         let source =
             "class A {\n#drop = 1;\n#turn() {\nthis.#drop.turn = this.#turn(#drop in b);\n}\n}\n";
-        let expected = "class $a{#a=1;#b(){this.#a.turn=this.#b(#a in b)}}";
+        let expected = "class a0{#a=1;#b(){this.#a.turn=this.#b(#a in b)}}";
         assert_eq!(script(&[source]), expected);
     }
 

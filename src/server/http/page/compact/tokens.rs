@@ -20,6 +20,10 @@ pub(super) fn is_word(token: &str) -> bool {
     token.starts_with(is_of_word)
 }
 
+pub(super) fn is_private(token: &str) -> bool {
+    token.starts_with('#')
+}
+
 /// Splits a line into tokens, without comments, and without spaces but those after `+` and `-`. What a template evaluates is
 /// split too.
 pub(super) fn split<'a>(line: &'a str, tokens: &mut Vec<&'a str>) {
