@@ -401,6 +401,11 @@ fn of_a_thousand_hosts_those_in_view_are_rows_and_trouble_is_first() {
     browser.eval("scrollTo(0, document.body.scrollHeight)");
     browser.wait_until(&format!("{rows}.includes('● web-1000')"), rows);
     assert_eq!(browser.eval(&format!("{rows}.length < 100")), true);
+    // It stays there, as rows are exchanged.
+    settle(&mut browser);
+    let end = "[Math.round(scrollY + innerHeight), document.body.scrollHeight]";
+    let [reached, height]: [u64; 2] = serde_json::from_value(browser.eval(end)).unwrap();
+    assert!(height <= reached + 1, "{reached} of {height}");
     // A row leads to its host, and back leads to the table.
     browser.eval("location.hash = '#host=web-30'");
     browser.wait_until(
