@@ -2,40 +2,27 @@
 
 import { renderCards } from "./cards.js";
 import { listenToCharts, openChart, renderCharts } from "./charts.js";
-import { Connection, request, webSocket } from "./connection.js";
+import { Connection, request } from "./connection.js";
 import { byId, find, setText } from "./dom.js";
 import { sentence } from "./events.js";
 import { renderFleet, showRows } from "./fleet.js";
 import { pause, press } from "./keys.js";
-import { BUCKETS, goLive, lookAt, page, recall, remember, windowOf } from "./page.js";
+import { goLive, lookAt, page, recall, remember } from "./page.js";
+import { HISTORY, fetchBuckets, fetchHistory, stopFetching } from "./past.js";
 import { identity } from "./state.js";
 import { LISTEN_MS, showAlerts, showHost, showHosts, showStatus, showWindows } from "./status.js";
 import { renderTables } from "./tables.js";
 
 /**
  * @typedef {import("../../docs/protocol").Message} Message
- * @typedef {import("../../docs/protocol").Summary} Summary
- * @typedef {import("../../docs/protocol").Gap} Gap
- * @typedef {import("../../docs/protocol").AlertMessage} AlertMessage
  * @typedef {import("./state.js").Firing} Firing
  * @typedef {import("./state.js").Host} Host
- * @typedef {import("./state.js").Numbered} Numbered
  */
 
 /** The key of the token in the tab's storage. */
 const TOKEN = "metrics-token";
-/** As much history as is fetched at first. */
-const HISTORY = "15m";
 /** How long data may be stale before the connection is given up. */
 const GRACE_MS = 2000;
-/** How long the history may be silent. */
-const FILL_MS = 10 * 1000;
-/** The pause before it is requested again, and how often. */
-const REFILL_MS = 1000;
-const REFILLS = 5;
-/** Lengths of buckets, in ms; the most buckets at once. */
-const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].map((seconds) => seconds * 1000);
-const MOST_BUCKETS = 720;
 /** How often to check whether data is stale. */
 const CHECK_MS = 500;
 /** How often to bring the table of hosts up to date: with many of them, that takes longer than a frame. */
@@ -52,12 +39,6 @@ let frame = 0;
 let arriving = 0;
 /** Whether the page was drawn since it was paused. */
 let isFrozen = false;
-/** The host whose history was fetched, or is, and what ends that. */
-let filled = /** @type {Host | undefined} */ (undefined);
-let stopFilling = () => {};
-/** The same for what is older: since when, and the length of a bucket. */
-let bucketed = { host: filled, step: Infinity, from: Infinity };
-let stopBucketing = () => {};
 
 // Messages in.
 
@@ -86,28 +67,12 @@ async function findHosts() {
 }
 
 /**
- * A message; null if it cannot be parsed.
- *
- * @param {string} text
- * @returns {Message | null}
- */
-function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    if (!page.state.unreadable) console.warn("skipped a message that cannot be parsed:", text.slice(0, 200));
-    page.state.unreadable += 1;
-    return null;
-  }
-}
-
-/**
  * @param {string} text
  * @param {Map<string, string>} streams
  */
 function deliver(text, streams) {
   const { state, connection } = page;
-  const message = parse(text);
+  const message = state.parse(text);
   if (!message) return;
   if (message.host && isWelcome(message)) select(message.host);
   const isBehind = state.receive(message, streams, performance.now());
@@ -123,9 +88,9 @@ function deliver(text, streams) {
     connection.isOver = [...state.hosts.values()].every((host) => host.ended);
     if (connection.isBlocked) connection.end();
   }
-  fetchHistory();
+  fetchHistory(schedule);
   // What is said of other hosts, and the table of all, is drawn from time to time.
-  const isFirst = message.type === "metric" && state.hosts.get(message.host)?.cpu.length === 1;
+  const isFirst = message.type === "metric" && state.hosts.get(message.host)?.lately.length === 1;
   if (message.host === state.selected || (!state.selected && byId("fleet").hidden)) schedule();
   else if (isFirst && !arriving) arriving = setTimeout(schedule, ARRIVING_MS);
 }
@@ -144,124 +109,16 @@ function isWelcome({ type, host }) {
 }
 
 /**
- * Asks for what is older, over a connection of its own, until there is enough; again if it is cut off, as charts should
- * rather wait a little than go without. Returns a function that ends it.
- *
- * @param {URLSearchParams} asked
- * @param {() => (message: Message) => boolean | void} begin returns what takes the messages, and says when it has enough
- * @param {() => void} done
- */
-function fetchOld(asked, begin, done, tries = REFILLS) {
-  let timer = 0;
-  let drop = () => {};
-  const stop = () => {
-    clearTimeout(timer);
-    drop();
-  };
-  /** @type {(ms: number, act: () => void) => void} */
-  const wait = (ms, act) => {
-    clearTimeout(timer);
-    timer = setTimeout(act, ms);
-  };
-  const finish = () => {
-    stop();
-    done();
-    schedule();
-  };
-  const retry = () => {
-    drop();
-    tries -= 1;
-    if (tries < 0) finish();
-    else wait(REFILL_MS, start);
-  };
-  const start = () => {
-    const take = begin();
-    wait(FILL_MS, retry);
-    drop = webSocket(asked, page.connection.token, {
-      text(text) {
-        wait(FILL_MS, retry);
-        const message = parse(text);
-        if (message && take(message)) finish();
-      },
-      closed: retry,
-    });
-  };
-  start();
-  return stop;
-}
-
-/** Fetches what came before the first live message. */
-function fetchHistory() {
-  const { host } = page.state;
-  const [first] = (host?.waiting ?? []).flatMap((message) => (message.type === "gap" ? [] : message));
-  if (!host || !first || filled === host) return;
-  filled = host;
-  // Events have brought the history already.
-  if (page.connection.isBlocked) {
-    host.fill([]);
-    return;
-  }
-  const { stream } = host;
-  /** @type {(Numbered | Gap)[]} */
-  let old = [];
-  stopFilling = fetchOld(new URLSearchParams({ host: host.name, since: HISTORY }), () => {
-    old = [];
-    let current = "";
-    return (message) => {
-      if (message.type === "hello") current = message.stream;
-      else if (message.type === "gap") old.push(message);
-      else if (current === stream && !("seq" in message && message.seq < first.seq)) return true;
-      else if (message.type === "metric" || message.type === "alert") old.push(message);
-    };
-  }, () => host.fill(old));
-}
-
-/**
- * Fetches what is older than the samples that are kept whole, in buckets, if the charts are to show it.
- *
- * @param {Host} host
- */
-function fetchBuckets(host) {
-  const { history } = host;
-  const { held = Infinity } = host.hello;
-  const range = windowOf(host);
-  const from = Math.max(range.from, held);
-  const begin = history?.time(history.buckets) ?? NaN;
-  if (!history || host.waiting || page.connection.isBlocked || !(from < begin - 60_000)) return;
-  const since = history.last() - from;
-  const length = Math.max((range.to - range.from) / BUCKETS, since / MOST_BUCKETS);
-  const step = STEPS_MS.find((step) => step >= length) ?? STEPS_MS[STEPS_MS.length - 1];
-  // Samples that were dropped meanwhile leave a hole behind the buckets.
-  const hasHole = history.buckets > 0 && begin - history.time(history.buckets - 1) > 3 * step;
-  if (bucketed.host === host && bucketed.from <= from && bucketed.step <= step && !hasHole) return;
-  bucketed = { host, step, from };
-  /** @type {(Summary | Gap | AlertMessage)[]} */
-  let old = [];
-  const asked = new URLSearchParams({ host: host.name, since: `${Math.ceil(since / 1000)}s`, step: `${step / 1000}s` });
-  stopBucketing();
-  stopBucketing = fetchOld(asked, () => {
-    old = [];
-    return (message) => {
-      if (message.type === "metric") return true;
-      if (message.type === "summary" || message.type === "gap" || message.type === "alert") old.push(message);
-    };
-  }, () => history.deepen(old), 0);
-}
-
-/**
  * Shows another host; empty for the table of all.
  *
  * @param {string} name
  */
 function select(name) {
-  const { state } = page;
-  stopFilling();
-  stopBucketing();
-  filled = bucketed.host = undefined;
-  state.select(name);
+  stopFetching();
+  page.state.select(name);
   page.cursor = page.paused = null;
   page.isPinned = false;
-  fetchHistory();
+  fetchHistory(schedule);
   schedule();
 }
 
@@ -297,7 +154,7 @@ function render() {
   showAlerts();
   renderCards(byId("cards"), host, openChart);
   renderTables(host);
-  fetchBuckets(host);
+  fetchBuckets(host, schedule);
   renderCharts(host);
 }
 

@@ -3,7 +3,9 @@
 import { byId, find, setText } from "./dom.js";
 import { problemsOf } from "./events.js";
 import { counted, onScale, text } from "./format.js";
+import { LINE_POINTS } from "./history.js";
 import { page } from "./page.js";
+import { fetchLines } from "./past.js";
 import { URGENCY_MARKS } from "./status.js";
 import { fillHeads, fillRows } from "./tables.js";
 
@@ -48,7 +50,7 @@ export function renderFleet() {
   /** @type {Record<string, number>} */
   const counts = {};
   const all = [...page.state.hosts.values()].map((host) => {
-    const { name, cpu } = host;
+    const { name, line } = host;
     const { level, mark, what } = stateOf(host);
     if (host.newest) counts[level] = (counts[level] ?? 0) + 1;
     /** @type {Row} */
@@ -56,8 +58,8 @@ export function renderFleet() {
       key: name,
       cells: [
         { text: `${mark} ${name}`, by: name, level, href: `#host=${encodeURIComponent(name)}` },
-        { text: what }, { ...number(host.value("cpu")), line: cpu, top: 100 }, number(host.value("memory")),
-        number(host.value("disk")), number(host.value("load1") / host.cores, 2),
+        { text: what }, { ...number(host.value("cpu")), line: line.values, points: LINE_POINTS, top: 100 },
+        number(host.value("memory")), number(host.value("disk")), number(host.value("load1") / host.cores, 2),
       ],
     };
     return row;
@@ -69,13 +71,16 @@ export function renderFleet() {
   showRows();
 }
 
-/** Shows the rows that are in view. */
+/** Shows the rows that are in view, and fetches their lines. */
 export function showRows() {
   const [above, body, below] = byId("hosts-table", HTMLTableElement).tBodies;
   const height = body.rows[0]?.offsetHeight || 32;
-  const scrolled = Math.floor(-above.getBoundingClientRect().top / height) - SPARE;
-  const first = Math.max(0, Math.min(scrolled, rows.length - SPARE));
+  const { top } = above.getBoundingClientRect();
+  const scrolled = Math.floor(-top / height);
+  const first = Math.max(0, Math.min(scrolled, rows.length) - SPARE);
   const end = first + Math.ceil(innerHeight / height) + 2 * SPARE;
+  const inView = rows.slice(Math.max(0, scrolled), Math.max(0, Math.ceil((innerHeight - top) / height)));
+  fetchLines(inView.map(({ key }) => `${key}`), showRows);
   fillRows(body, rows.slice(first, end));
   [[above, first], [below, Math.max(0, rows.length - end)]].forEach(([spacer, hidden]) => {
     find(/** @type {HTMLElement} */ (spacer), "td").style.height = `${Number(hidden) * height}px`;

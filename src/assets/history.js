@@ -16,6 +16,9 @@ const MAX_SAMPLES = 5000;
 const LONGEST_MS = 24 * 60 * 60 * 1000;
 /** Samples in a sparkline. */
 export const POINTS = 60;
+/** Points in the line of a host, each of so long, or of an interval. A summary is as large as three samples. */
+export const LINE_POINTS = 30;
+const LINE_STEP_MS = 10 * 1000;
 
 /** A step so many times as long as its neighbours is a gap. */
 const GAP_STEPS = 2.5;
@@ -211,5 +214,81 @@ export class History {
   #step(index) {
     const isInside = index > 0 && index < this.length;
     return isInside ? this.time(index) - this.time(index - 1) : 0;
+  }
+}
+
+/** The use of a host's CPU over the last minutes: each value is the mean of a step of time. */
+export class Line {
+  /** Rising in time, at most `LINE_POINTS`. NaN is a gap, however long it was. */
+  values = /** @type {number[]} */ ([]);
+  /** Whether what came before the samples that arrived was fetched. */
+  isFilled = false;
+  /** When the first step began of which samples arrived, and the last one. */
+  #first = NaN;
+  #last = NaN;
+  /** How many samples the last value is of. */
+  #count = 0;
+
+  /** @param {number} interval of the samples, in ms */
+  constructor(interval) {
+    /** The length of a step, in ms. None is without a sample. */
+    this.step = Math.max(LINE_STEP_MS, Math.ceil(interval / 1000) * 1000);
+  }
+
+  /**
+   * Takes a sample.
+   *
+   * @param {number} time
+   * @param {number} value NaN if it could not be read
+   */
+  push(time, value) {
+    const { step, values } = this;
+    const begin = time - (time % step);
+    if (begin !== this.#last) {
+      // What was missed has to be fetched. If the clock was set back, what it says now counts.
+      if (begin < this.#last || this.#isGap(this.#last, begin)) this.#clear();
+      this.#first ||= begin;
+      this.#last = begin;
+      this.#count = 0;
+      values.push(NaN);
+      if (values.length > LINE_POINTS) values.shift();
+    }
+    if (Number.isNaN(value)) return;
+    const mean = this.#count ? values[values.length - 1] : 0;
+    this.#count += 1;
+    values[values.length - 1] = mean + (value - mean) / this.#count;
+  }
+
+  /**
+   * Completes it with what came before the samples that arrived: when each step began, and its mean.
+   *
+   * @param {[number, number | undefined][]} steps
+   */
+  fill(steps) {
+    const old = [];
+    let last = NaN;
+    for (const [begin, mean = NaN] of [...steps.filter(([begin]) => begin < this.#first), [this.#first, 0]]) {
+      if (this.#isGap(last, begin)) old.push(NaN);
+      old.push(mean);
+      last = begin;
+    }
+    old.pop();
+    this.values.unshift(...old);
+    this.values.splice(0, this.values.length - LINE_POINTS);
+    this.isFilled = true;
+  }
+
+  #clear() {
+    this.values.length = 0;
+    this.#first = NaN;
+    this.isFilled = false;
+  }
+
+  /**
+   * @param {number} last
+   * @param {number} next
+   */
+  #isGap(last, next) {
+    return next - last > 2 * this.step;
   }
 }

@@ -1,7 +1,7 @@
 // What is known of the hosts. Knows no socket and no document.
 
 import { moment } from "./format.js";
-import { History, POINTS, valueOf } from "./history.js";
+import { History, Line, valueOf } from "./history.js";
 
 /**
  * @typedef {import("../../docs/protocol").Message} Message
@@ -104,8 +104,8 @@ export class Host {
   then = null;
   /** How many cores it has; NaN if that is unknown. */
   cores = NaN;
-  /** The last values of `cpu`, for the table of all hosts. */
-  cpu = /** @type {number[]} */ ([]);
+  /** For the table of all hosts. */
+  line = new Line(this.hello.interval);
   /**
    * The last samples, of a host that has no history.
    *
@@ -272,6 +272,22 @@ export class State {
   }
 
   /**
+   * A message; null if it cannot be parsed.
+   *
+   * @param {string} text
+   * @returns {Message | null}
+   */
+  parse(text) {
+    try {
+      return JSON.parse(text);
+    } catch {
+      if (!this.unreadable) console.warn("skipped a message that cannot be parsed:", text.slice(0, 200));
+      this.unreadable += 1;
+      return null;
+    }
+  }
+
+  /**
    * Takes one message. Returns whether it comes from a restarted replay that is behind what we have.
    *
    * @param {Message} message
@@ -289,6 +305,8 @@ export class State {
         streams.set(name, message.stream);
         const { alerts, hello } = host;
         host.hello = message;
+        const line = new Line(message.interval * (message.replay?.speed ?? 1));
+        if (host.line.step !== line.step) host.line = line;
         host.metrics = new Map(message.metrics.map((metric) => [metric.name, metric]));
         host.cores = host.instances("cpu").length || message.system?.cores || NaN;
         host.alerts = new Map(message.alerts.map((alert) => {
@@ -333,7 +351,7 @@ export class State {
       host.tail.push(message);
     } else {
       Object.assign(host, { newest: message, arrived: now, tail: [message] });
-      host.cpu = [...host.cpu, valueOf(message, "cpu")].slice(-POINTS);
+      host.line.push(message.data.timestamp, valueOf(message, "cpu"));
       host.lately = [...host.lately, { ...message, time: message.data.timestamp }].slice(-LATELY);
     }
     (host.waiting ?? host.history)?.push(message);

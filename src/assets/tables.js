@@ -18,6 +18,7 @@ import { keep, page, toggle } from "./page.js";
  * @property {string} [level]
  * @property {number[]} [line] a sparkline before the text
  * @property {number} [top] of its scale
+ * @property {number} [points] how many it has room for
  * @property {string} [href] where it leads
  * @property {number} [time] the moment that it leads to
  *
@@ -54,13 +55,14 @@ const FIRST = ["disk", "diskBusy", "networkReceived"];
  * The path of a sparkline.
  *
  * @param {number[]} values
+ * @param {number} points how many it has room for
  * @param {number} top of its scale
  */
-function sparkline(values, top = 1.5 * Math.max(...values.filter((value) => value > 0), 1e-9)) {
+function sparkline(values, points = POINTS, top = 1.5 * Math.max(...values.filter((value) => value > 0), 1e-9)) {
   // Never 0, so that a line of zeros lies at the bottom. A constant value is not drawn along the edge of its own scale.
   return values.map((value, index) => {
     if (Number.isNaN(value)) return "";
-    const x = LINE_WIDTH - ((values.length - 1 - index) * LINE_WIDTH) / (POINTS - 1);
+    const x = LINE_WIDTH - ((values.length - 1 - index) * LINE_WIDTH) / (points - 1);
     const y = (LINE_HEIGHT - 1) * (1 - Math.max(0, value) / top);
     // The short stroke to the right makes a single value a dot.
     return `${index && values[index - 1] >= 0 ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}h.1`;
@@ -334,13 +336,13 @@ export function fillRows(body, rows) {
  * @param {HTMLElement} element
  * @param {Cell} cell
  */
-function fillCell(element, { text, by, share = 0, level = "", href = "", time, line, top }) {
+function fillCell(element, { text, by, share = 0, level = "", href = "", time, line, points, top }) {
   const tag = href ? "a" : time ? "button" : "b";
   if (!element.firstChild) {
     if (line) element.append(copyOf(byId("line", HTMLTemplateElement)));
     append(element, tag);
   }
-  if (line) element.querySelector("path")?.setAttribute("d", sparkline(line, top));
+  if (line) element.querySelector("path")?.setAttribute("d", sparkline(line, points, top));
   const own = /** @type {HTMLElement} */ (element.lastElementChild);
   setText(own, text);
   if (href) own.setAttribute("href", href);

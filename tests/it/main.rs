@@ -56,6 +56,7 @@ mod page;
 mod page_alerts;
 mod page_charts;
 mod page_elsewhere;
+mod page_fleet;
 mod page_honest;
 mod page_looks;
 mod page_parts;

@@ -107,9 +107,10 @@ const MODULES: &[&str] = &[
     asset!("tables.js"),
     asset!("status.js"),
     asset!("charts.js"),
+    asset!("connection.js"),
+    asset!("past.js"),
     asset!("fleet.js"),
     asset!("keys.js"),
-    asset!("connection.js"),
     asset!("app.js"),
 ];
 

@@ -8,7 +8,7 @@ use super::dice::Dice;
 use super::wire::CONTRACT;
 
 /// 2026-11-24T14:00:00Z
-const BEGIN_MS: u64 = 1_795_528_800_000;
+pub(crate) const BEGIN_MS: u64 = 1_795_528_800_000;
 
 /// Names of columns: metrics of the catalogue, an instance that must be quoted, and an unknown one.
 const MORE_COLUMNS: [&str; 10] = [
