@@ -14,8 +14,8 @@ import { fillHeads, fillRows } from "./tables.js";
  * @typedef {import("./tables.js").Row} Row
  */
 
-/** How the levels are called, and their marks. */
-const COUNTED = { critical: "▲ critical", stale: "○ stale", warn: "◆ warning", "": "● well" };
+/** What the marks of the rows say: a level is one thing, an alert another. */
+const COUNTED = { "▲": "firing", "■": "critical", "○": "stale", "◆": "warning", "●": "well" };
 /** Rows above and below those in view. */
 const SPARE = 5;
 
@@ -52,7 +52,7 @@ export function renderFleet() {
   const all = [...page.state.hosts.values()].map((host) => {
     const { name, line } = host;
     const { level, mark, what } = stateOf(host);
-    if (host.newest) counts[level] = (counts[level] ?? 0) + 1;
+    if (host.newest) counts[mark] = (counts[mark] ?? 0) + 1;
     /** @type {Row} */
     const row = {
       key: name,
@@ -64,7 +64,7 @@ export function renderFleet() {
     };
     return row;
   });
-  const said = Object.entries(COUNTED).filter(([level]) => counts[level]).map(([level, name]) => name.replace(" ", ` ${counts[level]} `));
+  const said = Object.entries(COUNTED).flatMap(([mark, word]) => (counts[mark] ? `${mark} ${counts[mark]} ${word}` : []));
   setText(byId("counts"), [counted(all.length, "host"), ...said].join("   "));
   rows = fillHeads(byId("hosts-table", HTMLTableElement), ["Host", "What is wrong, and who", "CPU %", "Mem %", "Disk %", "Load/core"],
     all.filter(({ key = "" }) => `${key}`.toLowerCase().includes(filter)), 0);

@@ -354,36 +354,45 @@ fn a_card_keeps_a_value_that_one_sample_lacks() {
     }
 }
 
-/// A thousand hosts, of which one is hot and one is nearly so.
+/// A thousand hosts, of which an alert fires on one, one is full, and one is nearly so.
+fn say_a_thousand_hosts(socket: &mut WebSocket<TcpStream>) {
+    for host in 1..=1000 {
+        let name = format!("web-{host}");
+        let mut hello: Value = serde_json::from_str(&hello(&name, BEGIN, 0)).unwrap();
+        hello["metrics"][1]["warn"] = json!(70);
+        hello["metrics"][1]["critical"] = json!(90);
+        if host == 900 {
+            hello["alerts"] = json!([{
+                "name": "quiet", "rule": "cpu < 20", "state": "firing", "metric": "cpu", "value": 10, "threshold": 20,
+                "since": BEGIN,
+            }]);
+        }
+        say(socket, &[&hello.to_string()]);
+        for seq in 298..=300 {
+            let mut sample: Value = serde_json::from_str(&sample(&name, seq, 0)).unwrap();
+            sample["data"]["memory"] = json!(match host {
+                777 => 95,
+                30 => 75,
+                _ => 40,
+            });
+            say(socket, &[&sample.to_string()]);
+        }
+    }
+    while socket.read().is_ok() {}
+}
+
 #[test]
 fn of_a_thousand_hosts_those_in_view_are_rows_and_trouble_is_first() {
     let page = Metrics::serve().start();
-    let port = page_with_stream(page.port(), move |_, socket: &mut WebSocket<TcpStream>| {
-        for host in 1..=1000 {
-            let name = format!("web-{host}");
-            let mut hello: Value = serde_json::from_str(&hello(&name, BEGIN, 0)).unwrap();
-            hello["metrics"][1]["warn"] = json!(70);
-            hello["metrics"][1]["critical"] = json!(90);
-            say(socket, &[&hello.to_string()]);
-            for seq in 298..=300 {
-                let mut sample: Value = serde_json::from_str(&sample(&name, seq, 0)).unwrap();
-                sample["data"]["memory"] = json!(match host {
-                    777 => 95,
-                    30 => 75,
-                    _ => 40,
-                });
-                say(socket, &[&sample.to_string()]);
-            }
-        }
-        while socket.read().is_ok() {}
-    });
+    let port = page_with_stream(page.port(), |_, socket| say_a_thousand_hosts(socket));
     let mut browser = open(port);
     let counts = "(document.getElementById('counts')?.textContent ?? '')";
-    let expected = "1000 hosts   ▲ 1 critical   ◆ 1 warning   ● 998 well";
+    let expected = "1000 hosts   ▲ 1 firing   ■ 1 critical   ◆ 1 warning   ● 997 well";
     browser.wait_until(&format!("{counts} === '{expected}'"), counts);
     let rows = "[...document.querySelectorAll('#hosts-table a')].map((link) => link.textContent)";
     let shown: Vec<String> = serde_json::from_value(browser.eval(rows)).unwrap();
-    assert_eq!(shown[..3], ["■ web-777", "◆ web-30", "● web-1"]);
+    let first = ["■ web-777", "▲ web-900", "◆ web-30", "● web-1"];
+    assert_eq!(shown[..4], first);
     assert!(shown.len() < 100, "{}", shown.len());
     // A click sorts by a column, the first one too, another reverses that, and a third leads back to what is in trouble.
     for (column, order) in [
