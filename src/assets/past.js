@@ -46,7 +46,8 @@ let settling = 0;
  * @param {() => (message: Message) => boolean | void} begin returns what takes the messages, and says when it has enough
  * @param {() => void} done
  */
-function fetchOld(asked, begin, done, tries = REFILLS) {
+function fetchOld(asked, begin, done) {
+  let tries = REFILLS;
   let timer = 0;
   let drop = () => {};
   const stop = () => {
@@ -150,7 +151,7 @@ export function fetchBuckets(host, done) {
   }, () => {
     history.deepen(old);
     done();
-  }, 0);
+  });
 }
 
 /**
