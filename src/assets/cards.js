@@ -41,22 +41,6 @@ const CARDS = [
 /** What has a card needs no line in a table. */
 export const ON_CARDS = new Set(CARDS.flatMap(({ metrics }) => metrics));
 
-/** The cards that have once said something: a place on the page is not given back. */
-const said = new Set();
-
-/**
- * Whether a card has anything to say.
- *
- * @param {Host} host
- * @param {Card} card
- */
-function isWorth(host, { metrics, isRare }) {
-  if (!metrics.some((name) => host.metric(name))) return false;
-  if (!isRare) return true;
-  if (metrics.some((name) => host.level(name, host.value(name)))) return true;
-  return metrics.some((name) => host.history?.says(name));
-}
-
 /**
  * Shows the cards of this host.
  *
@@ -65,15 +49,13 @@ function isWorth(host, { metrics, isRare }) {
  * @param {(chart: string) => void} open
  */
 export function renderCards(grid, host, open) {
-  if (grid.dataset.host !== host.name) said.clear();
   CARDS.forEach((card, index) => {
     const element = grid.children[index] ?? grid.appendChild(newCard(card, open));
     if (!(element instanceof HTMLElement)) return;
-    if (isWorth(host, card)) said.add(card);
-    element.hidden = !said.has(card) || !card.metrics.some((name) => host.metric(name));
+    element.hidden = !card.metrics.some((name) => host.metric(name) && (!card.isRare || host.says(name)));
     if (!element.hidden) renderCard(element, host, card);
   });
-  Object.assign(grid.dataset, { host: host.name, seq: host.newest?.seq });
+  grid.dataset.seq = `${host.newest?.seq}`;
 }
 
 /**

@@ -120,8 +120,9 @@ export function cleared(canvas) {
 export class Chart {
   /** @type {Plot} */
   plot = { em: 0, from: 0, to: 1, left: 0, right: 1, top: 0, bottom: 1, most: 100, least: 0 };
-  #window = 0;
-  /** The series that were worth a place in the legend. */
+  /** Where a pointer is, in pixels from the top of the canvas; NaN if there is none. */
+  pointed = NaN;
+  /** The series that are worth a place in the legend. */
   #worth = new Set();
   #scale = scaleOf("%", 100);
   /**
@@ -186,10 +187,6 @@ export class Chart {
     const bottom = height - (isTimed ? 1.5 : 0.4) * em;
     const plot = { em, from, to, left: LEFT * em, right: width - RIGHT * em, top: TOP * em, bottom, most: 100, least: 0 };
     this.plot = plot;
-    if (this.#window !== to - from) {
-      this.#window = to - from;
-      this.#worth.clear();
-    }
     const columns = columnsOf(history, spec.total ? [...names, spec.total] : names, plot);
     if (!isStrip) this.#findScale(host, names, columns);
     this.#drawAxes(host, isTimed, all.length, bands);
@@ -219,9 +216,9 @@ export class Chart {
       plot.least = isMirror ? -down : 0;
     }
     this.#scale = scaleOf(unit, Math.max(plot.most, -plot.least));
-    names.forEach((name, series) => {
-      if (!series || isMirror || highest[series] >= WORTH * plot.most) this.#worth.add(name);
-    });
+    const tops = [plot.most, -plot.least];
+    this.#worth = new Set(names.filter((name, series) =>
+      (!series && !isMirror) || highest[series] >= WORTH * tops[this.#half(name)]));
   }
 
   /**
@@ -270,7 +267,7 @@ export class Chart {
       const [x, end] = [band.from, band.to].map((time) => Math.min(right, Math.max(left, xOf(plot, time))));
       context.fillRect(x, top, end - x, bottom - top);
     }
-    const shares = isMirror ? [least / most, 0, 1] : bottom - top > 6 * em ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
+    const shares = isMirror ? [0, 1, least / most] : bottom - top > 6 * em ? [0, 0.25, 0.5, 0.75, 1] : [0, 0.5, 1];
     /** @type {[number, string][]} */
     const labels = shares.map((share) =>
       [yOf(plot, share * most), `${Number((Math.abs(share * most) / this.#scale.by).toPrecision(3))}`]);
@@ -282,7 +279,7 @@ export class Chart {
     context.fillStyle = this.#colour("muted");
     context.textAlign = "right";
     labels.forEach(([y, label], index) => {
-      if (index && Math.abs(y - labels[index - 1][0]) < em) return;
+      if (labels.slice(0, index).some(([other]) => Math.abs(y - other) < em)) return;
       context.fillText(label, left - 0.4 * em, y + 0.3 * em);
     });
     const mostTicks = (right - left) / (TICK_WIDTH * em);
@@ -325,7 +322,8 @@ export class Chart {
     // The peaks of the total, behind the means of its parts.
     if (isStack) this.#drawArea(columns, "c0", 0.3, 0, ({ max }) => max[names.length]);
     for (let series = names.length - 1; series >= 0; series -= 1) {
-      if (!this.#worth.has(names[series])) continue;
+      // A line at 0 tells from a gap.
+      if (!isMirror && !this.#worth.has(names[series])) continue;
       const ink = `c${spec.series[names[series]][1]}`;
       const sign = this.#half(names[series]) ? -1 : 1;
       if (isStack) {

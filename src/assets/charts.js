@@ -38,24 +38,17 @@ const CLICK = 5;
 /** The height of the marks in the timeline, in pixels. */
 const MARKS_HEIGHT = 12;
 
-/** The host whose charts are drawn, and those of them that have once shown something: they keep their places. */
-let drawn = "";
-const kept = new Set();
-
 /**
  * The charts that have anything to show.
  *
  * @param {Host} host
  */
 function worthy(host) {
-  if (drawn !== host.name) kept.clear();
-  drawn = host.name;
   return CHARTS.filter((chart) => {
     const { id } = chart.spec;
     const names = chart.names(host);
-    if (!names.length || (id === "total" && host.metric("cpuUser"))) return false;
-    if (!QUIET.includes(id) || names.some((name) => host.history?.says(name))) kept.add(chart);
-    return kept.has(chart);
+    if (id === "total" && host.metric("cpuUser")) return false;
+    return names.some((name) => !QUIET.includes(id) || host.says(name));
   });
 }
 

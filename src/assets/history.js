@@ -164,15 +164,6 @@ export class History {
   }
 
   /**
-   * Whether a metric has ever changed in what is held, or has a value that is not 0.
-   *
-   * @param {string} name
-   */
-  says(name) {
-    return this.points.some((point) => (point.bucket?.max[name] ?? valueOf(point, name)) > 0);
-  }
-
-  /**
    * The index of the first sample at `time` or later.
    *
    * @param {number} time

@@ -23,6 +23,8 @@ import { History, Line, valueOf } from "./history.js";
 
 /** Samples that are kept of every host: so many in a row decide whether a level holds. */
 const LATELY = 3;
+/** A percentage that is never so high says nothing. */
+const WORTH = 1;
 const STALE_INTERVALS = 3;
 const MIN_STALE_MS = 3000;
 
@@ -102,6 +104,8 @@ export class Host {
    * @type {Point | null}
    */
   then = null;
+  /** The metrics that have said anything, in which history, and until when that is known. */
+  #said = { history: /** @type {History | null} */ (null), buckets: 0, until: 0, names: /** @type {Set<string>} */ (new Set()) };
   /** How many cores it has; NaN if that is unknown. */
   cores = NaN;
   /** For the table of all hosts. */
@@ -161,6 +165,30 @@ export class Host {
    */
   instances(family) {
     return [...this.metrics.keys()].filter((name) => name.startsWith(`${family}:`));
+  }
+
+  /**
+   * Whether a metric has said anything in what is held: it was not 0 or, of percentages, at least 1. That is not taken back,
+   * so what is on the page keeps its place.
+   *
+   * @param {string} name
+   */
+  says(name) {
+    const { history } = this;
+    if (!history) return false;
+    const { buckets, points } = history;
+    // Of another host, of a longer time, or since the clock was set back.
+    const isOther = this.#said.history !== history || this.#said.buckets < buckets || history.last() < this.#said.until;
+    if (isOther) this.#said = { history, buckets, until: 0, names: new Set() };
+    const { names, until } = this.#said;
+    for (let index = points.length - 1; index >= 0 && points[index].time > until; index -= 1) {
+      const { bucket, data } = points[index];
+      for (const [name, value] of Object.entries(bucket?.max ?? data)) {
+        if (Number(value) >= (this.unit(name) === "%" ? WORTH : Number.MIN_VALUE)) names.add(name);
+      }
+    }
+    this.#said.until = history.last() || until;
+    return names.has(name);
   }
 
   /** @param {string} name */

@@ -179,10 +179,12 @@ function sections(host) {
   return [counters, ...[...sections].flatMap(([title, metrics]) => {
     const single = metrics.filter(({ name }) => !name.includes(":"));
     const isCommon = COMMON.includes(title);
-    const rows = single.filter(({ name }) => !isCommon || host.history?.says(name)).map((metric) => rowOf(host, metric));
+    // An only disk or interface says the same as all of them.
+    const isWorth = (/** @type {MetricInfo} */ { name }) => host.says(name) && host.instances(name).length !== 1;
+    const rows = single.filter((metric) => !isCommon || isWorth(metric)).map((metric) => rowOf(host, metric));
     if (isCommon) counters.rows.push(...rows);
     const own = { ...counters, id: `values ${title}`, title, rows: isCommon ? [] : rows };
-    return [own, instancesOf(host, title, metrics.filter((metric) => !single.includes(metric)))];
+    return [own, instancesOf(host, title, metrics.filter(({ name }) => name.includes(":") && (!isCommon || host.says(name))))];
   })];
 }
 
@@ -215,9 +217,21 @@ function instancesOf(host, title, metrics) {
  */
 const elements = new Map();
 
+/**
+ * Rows that nobody sees are not made: there may be hundreds.
+ *
+ * @param {Host} host
+ * @returns {Box}
+ */
+function allValues(host) {
+  const isOpen = elementOf("values").hasAttribute("open");
+  const rows = [...host.metrics.values()].slice(isOpen ? 0 : -1).map((metric) => rowOf(host, metric));
+  return { id: "values", title: "All values", heads: ["Metric", "Now"], rows, by: -1 };
+}
+
 /** @param {Host} host */
 export function renderTables(host) {
-  const all = { id: "values", title: "All values", heads: ["Metric", "Now"], rows: [...host.metrics.values()].map((metric) => rowOf(host, metric)), by: -1 };
+  const all = allValues(host);
   const boxes = [processes(host), ...sections(host), containers(host), events(host), all].filter(({ rows }) => rows.length);
   const aside = ASIDE.flatMap((id) => boxes.filter((box) => box.id === id));
   placeBoxes(byId("side"), aside);

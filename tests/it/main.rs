@@ -63,6 +63,7 @@ mod page_parts;
 mod page_proxied;
 mod page_scene;
 mod page_sections;
+mod page_sizes;
 mod page_streams;
 mod print_alerts;
 mod publish_faults;

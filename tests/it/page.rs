@@ -238,7 +238,7 @@ fn a_value_that_is_not_zero_is_not_shown_as_zero() {
         shown,
         json!({
             "cpu": "0.04",
-            "cores": "hottest: 0 (<1 %), 1 (0 %)",
+            "cores": "hottest: 0 (<1 %), 1",
             "top": ["sh|7|–|<0.1|<0.1"],
             "values": ["OOM kills|0.004\u{a0}/s", "Network out|0.2\u{a0}B/s"],
             "network": "<0.1",

@@ -46,7 +46,7 @@ fn sample(host: &str, seq: u64, disks: usize) -> String {
         "top": [{ "pid": seq, "name": format!("job-{seq}"), "cpu": 5, "memory": 3 }],
     });
     for disk in 0..disks {
-        data[format!("diskBusy:sd{disk}")] = json!((disk * 37) % 60);
+        data[format!("diskBusy:sd{disk}")] = json!(1 + (disk * 37) % 60);
     }
     json!({ "type": "metric", "host": host, "seq": seq, "data": data }).to_string()
 }
@@ -186,10 +186,10 @@ fn sixty_disks_are_sorted_and_folded_and_choices_survive_a_reload() {
         (&busiest["count"], &busiest["sorted"], &busiest["button"])
     );
     let shares = "[...document.getElementById('section Disks').tBodies[0].rows].map((row) => parseFloat(row.cells[1].textContent))";
-    let highest: Vec<u64> = (50..60).rev().collect();
+    let highest: Vec<u64> = (51..=60).rev().collect();
     assert_eq!(browser.eval(shares), json!(highest));
     // The column that it is sorted by anyway: a click leaves it so, another reverses it, and a third ends that.
-    let lowest: Vec<u64> = (0..10).collect();
+    let lowest: Vec<u64> = (1..=10).collect();
     for (direction, expected) in [
         ("descending", &highest),
         ("ascending", &lowest),

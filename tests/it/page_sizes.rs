@@ -1,0 +1,142 @@
+//! The page of a small screen, of a large host, and of one that does nothing.
+
+use serde_json::{Value, json};
+
+use crate::harness::browser::Browser;
+use crate::page::VIEW;
+use crate::page_scene::Scene;
+
+const BEGIN: u64 = 1_795_528_800_000;
+/// Samples in the history.
+const SEQS: u64 = 300;
+
+/// A host, and what it does.
+#[derive(Clone, Copy)]
+struct Host {
+    cores: u64,
+    disks: u64,
+    is_idle: bool,
+}
+
+const PLAIN: Host = Host {
+    cores: 2,
+    disks: 1,
+    is_idle: false,
+};
+
+impl Host {
+    fn hello(self) -> String {
+        let single = [
+            ("cpu", "%", "CPU"),
+            ("cpuUser", "%", "CPU"),
+            ("cpuSystem", "%", "CPU"),
+            ("iowait", "%", "CPU"),
+            ("steal", "%", "CPU"),
+            ("load1", "", "CPU"),
+            ("pressureCpu", "%", "CPU"),
+            ("memory", "%", "Memory"),
+            ("networkReceived", "B/s", "Network"),
+            ("networkSent", "B/s", "Network"),
+            ("diskRead", "B/s", "Disks"),
+            ("diskWritten", "B/s", "Disks"),
+            ("activeUsers", "users", "System"),
+            ("forks", "1/s", "System"),
+        ];
+        let metric = |name: &str, unit: &str, section: &str| json!({ "name": name, "unit": unit, "label": name, "section": section });
+        let mut metrics: Vec<Value> = single
+            .map(|(name, unit, section)| metric(name, unit, section))
+            .into();
+        metrics.extend((0..self.cores).map(|core| metric(&format!("cpu:{core}"), "%", "CPU")));
+        for disk in 0..self.disks {
+            metrics.push(metric(&format!("diskBusy:sd{disk}"), "%", "Disks"));
+            metrics.push(metric(&format!("diskRead:sd{disk}"), "B/s", "Disks"));
+        }
+        json!({
+            "type": "hello", "host": "web-1", "protocol": 1, "server": "metrics/9", "stream": "k3", "oldest": 1,
+            "newest": SEQS, "interval": 600_000, "heartbeat": 30000, "metrics": metrics, "unavailable": [],
+            "alerts": [],
+        })
+        .to_string()
+    }
+
+    /// The sample with `seq`, a second after the previous one. Cores 4, 17 and 93 are the hottest, and every other disk
+    /// does nothing. Some time of an idle host was stolen once, in its first minute.
+    fn sample(self, seq: u64) -> String {
+        let scale = if self.is_idle { 0 } else { 1 };
+        let stolen = if self.is_idle && seq == 20 { 3 } else { 0 };
+        let mut data = json!({
+            "timestamp": BEGIN + seq * 1000, "cpu": 1 + scale * 40 + seq % 3, "cpuUser": 1 + scale * 30 + seq % 3,
+            "cpuSystem": scale * 9, "iowait": 0, "steal": stolen, "load1": scale * 3, "pressureCpu": scale * 71, "memory": 40,
+            "networkReceived": scale * 2_000_000, "networkSent": scale * 90_000, "diskRead": 0, "diskWritten": scale * 50_000,
+            "activeUsers": 0, "requestsPerSecond": 0, "forks": if seq == 7 { 1 } else { 0 },
+            "top": [{ "pid": seq, "name": format!("job-{seq}"), "cpu": 1, "memory": 3 }],
+        });
+        for core in 0..self.cores {
+            data[format!("cpu:{core}")] = json!(match core {
+                4 => 98,
+                17 => 100,
+                93 => 97,
+                _ => (core * 7 + seq) % 50,
+            });
+        }
+        for disk in 0..self.disks {
+            let busy = if disk % 2 == 0 { scale * (1 + disk) } else { 0 };
+            data[format!("diskBusy:sd{disk}")] = json!(busy);
+            data[format!("diskRead:sd{disk}")] = json!(0);
+        }
+        json!({ "type": "metric", "host": "web-1", "seq": seq, "data": data }).to_string()
+    }
+
+    #[track_caller]
+    fn scene(self) -> Scene {
+        let texts = std::iter::once(self.hello()).chain((1..=SEQS).map(|seq| self.sample(seq)));
+        let mut scene = Scene::new("", texts.collect(), SEQS);
+        settle(&mut scene.browser);
+        scene
+    }
+}
+
+/// Waits until a frame has drawn what was asked for.
+#[track_caller]
+fn settle(browser: &mut Browser) {
+    browser.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
+}
+
+const SAID: &str = "({
+    cards: [...document.querySelectorAll('article:not([hidden]) h2')].map((card) => card.textContent),
+    charts: [...document.querySelectorAll('figure:not([hidden]) h2')].map((chart) => chart.textContent),
+    legend: [...document.querySelectorAll('#chart-cpu li:not([hidden]) span')].map((item) => item.textContent),
+    counters: [...document.querySelectorAll('#counters tbody th')].map((row) => row.textContent),
+    disks: document.getElementById('section Disks') !== null, height: document.documentElement.scrollHeight,
+})";
+
+#[test]
+fn of_an_idle_host_only_what_says_anything_is_there() {
+    let host = Host {
+        is_idle: true,
+        ..PLAIN
+    };
+    let mut scene = host.scene();
+    let browser = &mut scene.browser;
+    let seen = browser.eval(SAID);
+    let expected = json!({
+        "cards": ["CPU", "Memory", "Load"], "charts": ["CPU, %", "Cores", "Memory, %", "Load"], "legend": ["user", "stolen"],
+        "counters": ["forks"], "disks": false, "height": seen["height"],
+    });
+    assert_eq!(seen, expected);
+    // What was stolen has left the window, and the page hasn't moved.
+    for seq in SEQS + 1..=SEQS + 30 {
+        scene.says.send(host.sample(seq)).unwrap();
+    }
+    browser.wait_until(&format!("view().seq === {SEQS} + 30"), VIEW);
+    settle(browser);
+    let mut expected = expected;
+    expected["legend"] = json!(["user"]);
+    assert_eq!(browser.eval(SAID), expected);
+    // What is new is noticed although the clock was set back.
+    let mut sample: Value = serde_json::from_str(&host.sample(SEQS + 31)).unwrap();
+    sample["data"]["timestamp"] = json!(BEGIN + (SEQS - 10) * 1000);
+    sample["data"]["diskBusy:sd0"] = json!(50);
+    scene.says.send(sample.to_string()).unwrap();
+    browser.wait_until(&format!("{SAID}.disks"), SAID);
+}
