@@ -284,7 +284,8 @@ function listen() {
   on(document.body, "click", ({ target }) => {
     const { host } = page.state;
     const moment = target instanceof Element ? target.closest("[data-time]") : null;
-    if (host && moment instanceof HTMLElement) lookAt(host, Number(moment.dataset.time));
+    const time = moment instanceof HTMLElement ? Number(moment.dataset.time) : NaN;
+    if (host && time) lookAt(host, time);
   });
   // `toggle` does not bubble. The next frame fills an opened box.
   document.body.addEventListener("toggle", schedule, true);

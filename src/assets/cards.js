@@ -1,7 +1,7 @@
 // The newest values of what matters most: a card for each resource that the host has.
 
 import { append, byId, copyOf, find, setText } from "./dom.js";
-import { NONE, onScale, parts, scaleOf, text } from "./format.js";
+import { NONE, onScale, parts, scaleOf, text, unbroken } from "./format.js";
 import { roundUp } from "./chart.js";
 
 /**
@@ -21,7 +21,7 @@ const LEVEL_WORDS = { warn: "◆ warning", critical: "■ critical", "": "" };
 /** @type {Card[]} */
 const CARDS = [
   { title: "CPU", metrics: ["cpu"], chart: "cpu", note: { cpuUser: "user", cpuSystem: "system" } },
-  { title: "Memory", metrics: ["memory"], chart: "memory", note: { memoryUsed: "used", swap: "swap" } },
+  { title: "Memory", metrics: ["memory"], chart: "memory", note: { memoryUsed: "", swap: "swap" } },
   { title: "Load", metrics: ["load1"], chart: "load", note: { load5: "5 m", tasksRunnable: "runnable" } },
   { title: "Pressure", metrics: ["pressureCpu"], chart: "pressure", isRare: true, note: { pressureMemory: "memory", pressureIo: "I/O" } },
   {
@@ -30,7 +30,7 @@ const CARDS = [
   },
   {
     title: "Disk", metrics: ["diskRead", "diskWritten"], names: ["r", "w"], chart: "disk", isRare: true,
-    note: { diskBusy: "busy", diskAwait: "await" },
+    note: { diskBusy: "busy", diskAwait: "" },
   },
   { title: "Fullest disk", metrics: ["disk"], chart: "", note: {} },
   { title: "GPU", metrics: ["gpu"], chart: "gpu", note: { gpuMemory: "memory", gpuTemperature: "" } },
@@ -89,11 +89,12 @@ function renderCard(element, host, { title, metrics, names, note }) {
   while (shown.children.length < numbers.length) append(shown, shown.children.length % 2 ? "span" : "b");
   numbers.forEach((words, index) => setText(shown.children[index], words));
   const words = Object.entries(note).filter(([name]) => host.value(name) > 0)
-    .map(([name, word]) => `${word} ${text(host.value(name), host.unit(name))}`);
+    .map(([name, word]) => `${word} ${text(host.value(name), host.unit(name))}`.trim());
   // Which filesystem is the fullest.
   const mount = first === "disk" && host.instances(first).find((name) => host.usual(name) === values[0])?.slice(5);
   if (mount) words.push(mount, `${text(host.usual(`diskFree:${mount}`), "B")} free`);
-  const line = words.join("\u00a0· ");
+  // The style sheet hides those that do not fit.
+  const line = words.map(unbroken).join(" ·\u00a0");
   setText(find(element, ".note"), unit === "%" ? line.replaceAll("\u00a0%", "") : line);
   element.className = level;
 }

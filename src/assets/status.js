@@ -3,7 +3,7 @@
 import { append, byId, find, resize, setText } from "./dom.js";
 import { problemsOf } from "./events.js";
 import { counted, span, text, unbroken, uptime } from "./format.js";
-import { MINUTE_MS, RANGES, page, windowOf } from "./page.js";
+import { MINUTE_MS, RANGES, page, toggle, windowOf } from "./page.js";
 
 /**
  * @typedef {import("./state.js").Host} Host
@@ -15,8 +15,12 @@ import { MINUTE_MS, RANGES, page, windowOf } from "./page.js";
 
 /** How long any connection gets: a server without samples must not be flooded with new ones. */
 export const LISTEN_MS = 5000;
-/** Lines of what is wrong; the rest is counted. */
-const MOST_LINES = 8;
+/** Lines of what is wrong before the rest is folded; on a telephone, where a chart has to be in view below them. */
+const MOST_LINES = [8, 2];
+/** The widest telephone, in pixels. The style sheet knows it too. */
+const TELEPHONE = 600;
+/** How wide a letter is there at least, in the first of these lines, which may be two, and in others. */
+const LETTERS = [6.5, 9];
 const TITLES = /** @type {Record<Kind, string>} */ ({ live: "", replay: "▷ ", paused: "‖ ", back: "◀ ", stale: "○ " });
 
 /** The host that is shown or, before there is a sample, the first that was named. */
@@ -179,23 +183,33 @@ export const URGENCY_MARKS = {
 /** Shows what is wrong with this host, and since when; of others, which alerts fire. */
 export function showAlerts() {
   const { host: own, hosts } = page.state;
-  /** @type {{ words: string, level: string, since: number }[]} */
+  const isNarrow = innerWidth <= TELEPHONE;
+  /** @type {{ words: string, level: string, since: number, fold?: string }[]} */
   const lines = [];
   /** @type {(host: Host, prefix: string, then?: Host["then"]) => void} */
   const add = (host, prefix, then) => problemsOf(host, then).forEach(({ urgency, forms, since }, index) => {
     const [mark, level] = URGENCY_MARKS[urgency];
     if (urgency === "silent" || (index && (host !== own || prefix === "now: "))) return;
-    lines.push({ words: `${mark} ${prefix}${forms[0]}`, level, since: host === own ? since : NaN });
+    const room = isNarrow ? innerWidth / LETTERS[Math.min(1, lines.length)] - prefix.length : Infinity;
+    const form = forms.find(({ length }) => length <= room) ?? forms[forms.length - 1];
+    lines.push({ words: `${mark} ${prefix}${form}`, level, since: host === own ? since : NaN });
   });
   if (own?.then) add(own, "then: ", own.then);
+  const past = lines.length;
   if (own) add(own, own.then ? "now: " : "");
+  // What is wrong now is not hidden behind all that was.
+  if (past) lines.splice(1, 0, ...lines.splice(past));
   for (const host of hosts.values()) if (host !== own && host.alerts.size) add(host, `${host.name}: `);
-  const more = lines.length - MOST_LINES;
-  if (more > 1) lines.splice(MOST_LINES, more, { words: `and ${more} more`, level: "", since: NaN });
+  const more = lines.length - MOST_LINES[Number(isNarrow)];
+  if (more > 0) {
+    const isAll = page.choices.unfolded.includes("alerts");
+    if (!isAll) lines.length -= more;
+    lines.push({ words: "", level: "fold", since: NaN, fold: isAll ? "fewer" : `+ ${more}` });
+  }
   const list = byId("alerts");
   list.className = ["critical", "warn"].find((level) => lines.some((line) => line.level === level)) ?? "";
   resize(list, lines.length, "li").forEach((line, index) => {
-    const { words, since, level } = lines[index];
+    const { words, since, level, fold } = lines[index];
     if (!line.firstChild) {
       append(line, "span");
       append(line, "button");
@@ -203,8 +217,9 @@ export function showAlerts() {
     const [text, button] = /** @type {HTMLCollectionOf<HTMLElement>} */ (line.children);
     line.className = level;
     setText(text, words);
-    button.hidden = Number.isNaN(since);
+    button.hidden = !fold && Number.isNaN(since);
     button.dataset.time = `${since}`;
-    setText(button, `since ${own?.moment(since || 0)}`);
+    button.onclick = fold ? () => toggle("unfolded", "alerts") : null;
+    setText(button, fold ?? `since ${own?.moment(since || 0)}`);
   });
 }

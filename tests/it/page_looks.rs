@@ -27,7 +27,7 @@ fn it_fits_every_screen() {
             let small = format!(
                 "[...document.querySelectorAll('button, select, summary, fieldset label, input[type=search]')] \
                          .filter((node) => node.offsetParent) \
-                         .filter((node) => node.getBoundingClientRect().height < \
+                         .filter((node) => (node.closest('article') ?? node).getBoundingClientRect().height < \
                              (node.closest('#alerts, th, td, figcaption, h2, .unfold') ? 19 : {least})) \
                          .map((node) => node.outerHTML)"
             );
@@ -40,7 +40,12 @@ fn it_fits_every_screen() {
 
 /// Fails with everything that axe-core finds, in the light and in the dark.
 #[track_caller]
-fn assert_accessible(browser: &mut Browser, script: &str) {
+pub(crate) fn assert_accessible(browser: &mut Browser) {
+    let script = std::fs::read_to_string(Path::new(AXE)).unwrap_or_else(|error| {
+        panic!(
+            "{AXE}: {error}; test.sh installs it, or: npm install --prefix target/tmp/axe axe-core"
+        )
+    });
     browser.eval(&format!("{{ {script}; 0 }}"));
     for scheme in ["light", "dark"] {
         browser.look((1280, 800), scheme);
@@ -54,20 +59,15 @@ fn assert_accessible(browser: &mut Browser, script: &str) {
 
 #[test]
 fn axe_finds_nothing_in_any_of_its_states() {
-    let axe = std::fs::read_to_string(Path::new(AXE)).unwrap_or_else(|error| {
-        panic!(
-            "{AXE}: {error}; test.sh installs it, or: npm install --prefix target/tmp/axe axe-core"
-        )
-    });
     let serve = Metrics::serve().start();
     let mut browser = open(serve.port());
     browser.wait_until("view().seq > 12", VIEW);
     browser.wait_until("document.getElementById('values') !== null", VIEW);
     browser.eval("document.getElementById('values').parentNode.open = true");
-    assert_accessible(&mut browser, &axe);
+    assert_accessible(&mut browser);
     serve.kill9();
     browser.wait_until("view().status.startsWith('Reconnecting')", VIEW);
-    assert_accessible(&mut browser, &axe);
+    assert_accessible(&mut browser);
 
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("r.csv");
@@ -77,7 +77,7 @@ fn axe_finds_nothing_in_any_of_its_states() {
         .start();
     let mut browser = open(replay.port());
     browser.wait_until("document.querySelector('#alerts .critical') !== null", VIEW);
-    assert_accessible(&mut browser, &axe);
+    assert_accessible(&mut browser);
 
     let serve = Metrics::serve()
         .arg("--token-file")
@@ -85,5 +85,5 @@ fn axe_finds_nothing_in_any_of_its_states() {
         .start();
     let mut browser = open(serve.port());
     browser.wait_until("document.getElementById('dialog')?.open === true", VIEW);
-    assert_accessible(&mut browser, &axe);
+    assert_accessible(&mut browser);
 }

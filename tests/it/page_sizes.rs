@@ -102,6 +102,52 @@ fn settle(browser: &mut Browser) {
     browser.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
 }
 
+const ALERTS: &str = "({
+    lines: [...document.querySelectorAll('#alerts li')].map((line) => line.innerText.trim()),
+    height: Math.round(document.getElementById('alerts').getBoundingClientRect().height),
+    bottom: document.querySelector('#chart-cpu canvas').getBoundingClientRect().bottom,
+})";
+
+#[test]
+fn on_a_telephone_a_whole_chart_is_in_view_below_four_problems() {
+    let mut scene = PLAIN.scene();
+    let browser = &mut scene.browser;
+    let data: Value = serde_json::from_str(&PLAIN.sample(SEQS)).unwrap();
+    for (seq, name) in (SEQS + 1..).zip(["cpu", "load1", "pressureCpu", "memory"]) {
+        let alert = json!({
+            "name": name, "rule": format!("{name} > 1"), "state": "firing", "metric": name, "value": 98, "threshold": 1,
+            "since": BEGIN + (SEQS - 100) * 1000,
+        });
+        let message = json!({ "type": "alert", "host": "web-1", "seq": seq, "alert": alert, "data": data["data"] });
+        scene.says.send(message.to_string()).unwrap();
+    }
+    browser.wait_until("metrics.state.host.alerts.size === 4", VIEW);
+    browser.be_telephone((390, 844));
+    settle(browser);
+    let seen = browser.eval(ALERTS);
+    assert_eq!(seen["lines"].as_array().unwrap().len(), 3, "{seen}");
+    assert_eq!(seen["lines"][2], "+ 2", "{seen}");
+    // Three lines of text.
+    assert!(seen["height"].as_u64().unwrap() < 90, "{seen}");
+    assert!(seen["bottom"].as_f64().unwrap() <= 844.0, "{seen}");
+    for (lines, last) in [(5, "fewer"), (3, "+ 2")] {
+        browser.eval("document.querySelector('#alerts li:last-child button').click()");
+        settle(browser);
+        let seen = browser.eval(ALERTS);
+        assert_eq!(seen["lines"].as_array().unwrap().len(), lines, "{seen}");
+        assert_eq!(seen["lines"][lines - 1], last, "{seen}");
+    }
+    // Looking back, what is wrong now is not among what is folded.
+    browser.eval("dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))");
+    settle(browser);
+    let seen = browser.eval(ALERTS);
+    assert!(
+        seen["lines"][1].as_str().unwrap().contains("now: "),
+        "{seen}"
+    );
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+}
+
 const SAID: &str = "({
     cards: [...document.querySelectorAll('article:not([hidden]) h2')].map((card) => card.textContent),
     charts: [...document.querySelectorAll('figure:not([hidden]) h2')].map((chart) => chart.textContent),
@@ -139,4 +185,18 @@ fn of_an_idle_host_only_what_says_anything_is_there() {
     sample["data"]["diskBusy:sd0"] = json!(50);
     scene.says.send(sample.to_string()).unwrap();
     browser.wait_until(&format!("{SAID}.disks"), SAID);
+}
+
+/// No note of a card is cut, on any screen.
+#[test]
+fn what_a_card_says_fits() {
+    let mut scene = PLAIN.scene();
+    let browser = &mut scene.browser;
+    let cut = "[...document.querySelectorAll('article:not([hidden]) .note')] \
+               .filter((note) => note.scrollWidth > note.clientWidth).map((note) => note.textContent)";
+    for width in [320, 390, 1000, 1280, 1920, 3840] {
+        browser.look((width, 900), "light");
+        settle(browser);
+        assert_eq!(browser.eval(cut), json!([]), "{width}");
+    }
 }

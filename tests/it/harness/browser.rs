@@ -175,6 +175,43 @@ impl Browser {
         );
     }
 
+    /// Becomes a telephone of this size, in CSS pixels, which has a touch screen.
+    #[track_caller]
+    pub(crate) fn be_telephone(&mut self, (width, height): (u32, u32)) {
+        let metrics =
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": true });
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
+        let touch = json!({ "enabled": true, "maxTouchPoints": 2 });
+        self.call("Emulation.setTouchEmulationEnabled", &touch);
+    }
+
+    /// Moves fingers over the screen along lines in some steps, each from its first place to its second.
+    #[track_caller]
+    pub(crate) fn swipe(&mut self, fingers: &[[(f64, f64); 2]]) {
+        const STEPS: u32 = 8;
+        let mut touch = |kind: &str, share: f64, count: usize| {
+            let places = fingers[..count].iter().enumerate();
+            let points: Vec<Value> = places
+                .map(|(id, [(x, y), (end_x, end_y)])| {
+                    json!({ "id": id, "x": x + share * (end_x - x), "y": y + share * (end_y - y) })
+                })
+                .collect();
+            let touch = json!({ "type": kind, "touchPoints": points });
+            self.call("Input.dispatchTouchEvent", &touch);
+        };
+        for count in 1..=fingers.len() {
+            touch("touchStart", 0.0, count);
+        }
+        for step in 1..=STEPS {
+            touch(
+                "touchMove",
+                f64::from(step) / f64::from(STEPS),
+                fingers.len(),
+            );
+        }
+        touch("touchEnd", 1.0, 0);
+    }
+
     /// The whole page as a PNG, in base64.
     #[track_caller]
     pub(crate) fn screenshot(&mut self) -> String {
