@@ -395,21 +395,28 @@ export class Chart {
       const hex = parseInt(this.#colour(`heat${heat}`).slice(1), 16);
       return [hex >> 16, (hex >> 8) & 255, hex & 255];
     });
-    const image = new ImageData(width, rows);
+    // A colour for each percent, as the bytes of a pixel.
+    const inks = Array.from({ length: 101 }, (_, value) => {
+      const [red, green, blue] = value >= 90 ? heats[3] : value >= 70 ? heats[2]
+        : heats[0].map((part, index) => part + ((heats[1][index] - part) * value) / 70);
+      return (255 << 24) | (blue << 16) | (green << 8) | red;
+    });
+    const pixels = new Int32Array(width * rows);
     const steps = columns.slice(1).flatMap(({ x, isGap }, index) => (isGap ? [] : x - columns[index].x));
     const usual = Math.max(1, Math.min(...steps));
     columns.forEach(({ x, max }, index) => {
       const next = columns[index + 1];
+      const begin = Math.max(0, x - start);
       const end = Math.min(width, (next && !next.isGap ? next.x : x + usual) - start);
-      for (let row = 0; row < rows; row += 1) {
-        const own = max.slice(Math.floor((row * series) / rows), Math.ceil(((row + 1) * series) / rows));
-        const value = Math.max(...own.filter((value) => value >= 0));
-        if (value < 0) continue;
-        const ink = value >= 90 ? heats[3] : value >= 70 ? heats[2]
-          : heats[0].map((part, index) => part + ((heats[1][index] - part) * value) / 70);
-        for (let at = Math.max(0, x - start); at < end; at += 1) image.data.set([...ink, 255], 4 * (row * width + at));
+      for (let row = 0; row < rows && begin < end; row += 1) {
+        let value = -1;
+        for (let core = Math.floor((row * series) / rows); core < ((row + 1) * series) / rows; core += 1) {
+          if (max[core] > value) value = max[core];
+        }
+        if (value >= 0) pixels.fill(inks[Math.min(100, Math.floor(value))], row * width + begin, row * width + end);
       }
     });
+    const image = new ImageData(new Uint8ClampedArray(pixels.buffer), width, rows);
     const picture = Object.assign(document.createElement("canvas"), { width, height: rows });
     picture.getContext("2d")?.putImageData(image, 0, 0);
     this.context.imageSmoothingEnabled = false;
@@ -434,12 +441,16 @@ export class Chart {
       find(item, "button").ariaPressed = `${!isHidden}`;
     }
     if (!isStrip) return;
-    const hottest = this.names(host).map((name, core) => ({ core, value: history.value(name, index) }))
-      .filter(({ value }) => value >= 0)
-      .sort((one, other) => other.value - one.value)
-      .slice(0, 3);
-    const words = hottest.map(({ core, value }) => `${core} (${onScale(value, { by: 1, decimals: 0 })} %)`);
-    setText(resize(find(figure, "ul"), 1, "li")[0], `hottest: ${words.join(", ")}`);
+    const cores = this.names(host);
+    /** @param {string} name */
+    const busy = (name) => history.value(name, index);
+    const hottest = cores.filter((name) => busy(name) >= 0).sort((one, other) => busy(other) - busy(one)).slice(0, 3);
+    const { top, bottom } = this.plot;
+    const core = cores[Math.floor(((this.pointed - top) / (bottom - top)) * cores.length)];
+    /** @param {string} name */
+    const share = (name) => `${onScale(busy(name), { by: 1, decimals: 0 })} %`;
+    const words = hottest.map((name, nth) => name.slice(4) + (core || nth ? "" : ` (${share(name)})`)).join(", ");
+    setText(resize(find(figure, "ul"), 1, "li")[0], (core ? `core ${core.slice(4)}: ${share(core)}; ` : "") + `hottest: ${words}`);
   }
 }
 
@@ -452,13 +463,13 @@ export function xOf({ left, right, from, to }, time) {
 }
 
 /**
- * The time at a horizontal place in the plot.
+ * The time at a horizontal place in the plot, or at the nearest one.
  *
  * @param {Pick<Plot, "left" | "right" | "from" | "to">} plot
  * @param {number} x
  */
 export function timeAt({ left, right, from, to }, x) {
-  return from + ((x - left) / (right - left)) * (to - from);
+  return from + ((Math.min(right, Math.max(left, x)) - left) / (right - left)) * (to - from);
 }
 
 /**

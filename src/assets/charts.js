@@ -180,6 +180,7 @@ export function listenToCharts(shown, schedule) {
   listenTo(area, (x) => timeAt(firstChart().plot, x - firstChart().canvas.offsetLeft), shown, schedule);
   listenTo(byId("timeline"), (x, host) => timeAt(timelineOf(host), x - timelineOf(host).canvas.offsetLeft), shown, schedule);
   area.addEventListener("pointerleave", ({ pointerType }) => {
+    pointAt(null);
     // A finger is lifted to look at what it touched, so the cursor stays.
     if (pointerType === "touch" || page.isPinned) return;
     page.cursor = null;
@@ -193,6 +194,17 @@ export function listenToCharts(shown, schedule) {
 }
 
 /**
+ * Tells each chart where the pointer is in it.
+ *
+ * @param {PointerEvent | null} event
+ */
+function pointAt(event) {
+  for (const chart of CHARTS) chart.pointed = event?.target === chart.canvas ? event.offsetY : NaN;
+}
+
+/**
+ * A mouse chooses a time by dragging, a finger moves the cursor.
+ *
  * @param {HTMLElement} area
  * @param {(x: number, host: Host) => number} timeOf the time at a place in it
  * @param {() => Host | undefined} shown
@@ -200,8 +212,9 @@ export function listenToCharts(shown, schedule) {
  */
 function listenTo(area, timeOf, shown, schedule) {
   const drag = append(area, "div", { className: "drag", hidden: true });
-  /** Where a button of the mouse was pressed. */
+  /** Where a button of the mouse or a finger was pressed, and what was looked at before. */
   let pressed = NaN;
+  let before = page.cursor;
   /**
    * @param {keyof HTMLElementEventMap & `pointer${string}`} type
    * @param {(event: PointerEvent, x: number, host: Host) => void} act
@@ -210,20 +223,30 @@ function listenTo(area, timeOf, shown, schedule) {
     const host = shown();
     if (host?.history?.length) act(/** @type {PointerEvent} */ (event), /** @type {PointerEvent} */ (event).clientX - area.getBoundingClientRect().left, host);
   });
-  on("pointerdown", ({ button, pointerId, pointerType, target }, x) => {
-    if (button || (target instanceof Element && target.closest("button"))) return;
+  on("pointerdown", ({ button, isPrimary, pointerId, pointerType, target }, x) => {
+    // Two fingers are the browser's.
+    pressed = NaN;
+    before = page.cursor;
+    if (button || !isPrimary || (target instanceof Element && target.closest("button"))) return;
     pressed = x;
     if (pointerType === "mouse") area.setPointerCapture(pointerId);
   });
-  on("pointermove", ({ pointerType }, x, host) => {
-    drag.hidden = pointerType !== "mouse" || !(Math.abs(x - pressed) > CLICK);
+  on("pointermove", (event, x, host) => {
+    const isMouse = event.pointerType === "mouse";
+    drag.hidden = !isMouse || !(Math.abs(x - pressed) > CLICK);
     drag.style.left = `${Math.min(x, pressed)}px`;
     drag.style.width = `${Math.abs(x - pressed)}px`;
-    if (page.isPinned || area.id !== "charts") return;
-    page.cursor = timeOf(x, host);
+    if (area.id !== "charts") return;
+    pointAt(event);
+    if (isMouse ? !page.isPinned : pressed) page.cursor = timeOf(x, host);
     renderCursor(host);
   });
-  on("pointercancel", () => (pressed = NaN));
+  on("pointercancel", () => {
+    // The browser scrolls or zooms.
+    pressed = NaN;
+    page.cursor = before;
+    schedule();
+  });
   on("pointerup", ({ pointerType }, x, host) => {
     const [from, to] = [Math.min(x, pressed), Math.max(x, pressed)];
     pressed = NaN;
@@ -233,7 +256,7 @@ function listenTo(area, timeOf, shown, schedule) {
       page.cursor = null;
       page.isPinned = false;
       zoom(timeOf(from, host), timeOf(to, host));
-    } else if (page.isPinned && area.id === "charts") page.isPinned = false;
+    } else if (page.isPinned && pointerType === "mouse" && area.id === "charts") page.isPinned = false;
     else lookAt(host, timeOf(x, host));
     schedule();
   });

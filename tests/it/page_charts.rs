@@ -73,7 +73,7 @@ fn drag(browser: &mut Browser, from: f64, to: f64) {
             const {{ left, width, top }} = canvas.getBoundingClientRect();
             area.setPointerCapture = () => {{}};
             const send = (type, share) => canvas.dispatchEvent(new PointerEvent(type, {{
-                bubbles: true, pointerType: 'mouse', button: 0, clientX: left + share * width, clientY: top + 20,
+                bubbles: true, pointerType: 'mouse', isPrimary: true, button: 0, clientX: left + share * width, clientY: top + 20,
             }}));
             send('pointerdown', {from});
             send('pointermove', {to});

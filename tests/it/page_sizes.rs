@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::browser::Browser;
 use crate::page::VIEW;
+use crate::page_looks::assert_accessible;
 use crate::page_scene::Scene;
 
 const BEGIN: u64 = 1_795_528_800_000;
@@ -102,6 +103,18 @@ fn settle(browser: &mut Browser) {
     browser.eval("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))");
 }
 
+/// The place at a share of the width and of the height of a chart.
+#[track_caller]
+fn place(browser: &mut Browser, chart: &str, (across, down): (f64, f64)) -> (f64, f64) {
+    let place = browser.eval(&format!(
+        "(() => {{
+            const {{ x, y, width, height }} = document.querySelector('#chart-{chart} canvas').getBoundingClientRect();
+            return [x + {across} * width, y + {down} * height];
+        }})()"
+    ));
+    (place[0].as_f64().unwrap(), place[1].as_f64().unwrap())
+}
+
 const ALERTS: &str = "({
     lines: [...document.querySelectorAll('#alerts li')].map((line) => line.innerText.trim()),
     height: Math.round(document.getElementById('alerts').getBoundingClientRect().height),
@@ -145,6 +158,125 @@ fn on_a_telephone_a_whole_chart_is_in_view_below_four_problems() {
         seen["lines"][1].as_str().unwrap().contains("now: "),
         "{seen}"
     );
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+}
+
+/// What the crosshair says, in the first chart, in the tables and by itself.
+const CROSS: &str = "({
+    hidden: cross.hidden, share: cross.offsetLeft / document.getElementById('charts').clientWidth,
+    job: document.querySelector('#processes tbody th').textContent, scrolled: Math.round(scrollY),
+    memory: document.querySelector('#chart-memory b').textContent, user: document.querySelector('#chart-cpu b').textContent,
+})";
+
+#[test]
+fn a_finger_sets_and_moves_the_crosshair_and_still_scrolls_and_zooms() {
+    let mut scene = PLAIN.scene();
+    let browser = &mut scene.browser;
+    browser.be_telephone((390, 844));
+    settle(browser);
+    let at = place(browser, "cpu", (0.5, 0.5));
+    browser.swipe(&[[at, at]]);
+    browser.wait_until(&format!("!{CROSS}.hidden"), CROSS);
+    settle(browser);
+    let tapped = browser.eval(CROSS);
+    assert!(
+        (0.4..0.6).contains(&tapped["share"].as_f64().unwrap()),
+        "{tapped}"
+    );
+    // All charts and the tables are of that moment.
+    let job: u64 = tapped["job"].as_str().unwrap()["job-".len()..]
+        .parse()
+        .unwrap();
+    assert!((100..200).contains(&job), "{tapped}");
+    assert_eq!(tapped["user"], format!("{}.0", 31 + job % 3), "{tapped}");
+    assert_eq!(tapped["memory"], "40.0", "{tapped}");
+
+    let [from, to] = [0.5, 0.8].map(|across| place(browser, "memory", (across, 0.5)));
+    browser.swipe(&[[from, to]]);
+    browser.wait_until(&format!("{CROSS}.share > 0.7"), CROSS);
+    settle(browser);
+    let dragged = browser.eval(CROSS);
+    let job: u64 = dragged["job"].as_str().unwrap()["job-".len()..]
+        .parse()
+        .unwrap();
+    assert!(job > 200, "{dragged}");
+    assert_eq!(dragged["user"], format!("{}.0", 31 + job % 3), "{dragged}");
+    assert_eq!(dragged["scrolled"], tapped["scrolled"], "{dragged}");
+
+    // What the browser takes for its own leaves the crosshair where it is.
+    let from = place(browser, "cpu", (0.3, 0.9));
+    browser.swipe(&[[from, (from.0 + 10.0, from.1 - 300.0)]]);
+    browser.wait_until(&format!("{CROSS}.scrolled > 100"), CROSS);
+    settle(browser);
+    let scrolled = browser.eval(CROSS);
+    assert_eq!(
+        (&scrolled["job"], &scrolled["share"]),
+        (&dragged["job"], &dragged["share"])
+    );
+    let (x, y) = place(browser, "memory", (0.4, 0.5));
+    browser.swipe(&[[(x, y), (x - 100.0, y)], [(x + 30.0, y), (x + 150.0, y)]]);
+    browser.wait_until("visualViewport.scale > 1.2", "visualViewport.scale");
+    settle(browser);
+    let pinched = browser.eval(CROSS);
+    assert_eq!(
+        (&pinched["job"], &pinched["share"]),
+        (&dragged["job"], &dragged["share"])
+    );
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
+}
+
+#[test]
+fn two_hundred_cores_and_sixty_disks_are_readable() {
+    let host = Host {
+        cores: 200,
+        disks: 120,
+        ..PLAIN
+    };
+    let mut scene = host.scene();
+    let browser = &mut scene.browser;
+    browser.look((1280, 900), "light");
+    settle(browser);
+    let strip = "({ height: document.querySelector('#chart-cores canvas').clientHeight,
+                    said: document.querySelector('#chart-cores ul').textContent })";
+    let seen = browser.eval(strip);
+    assert!(
+        (400..420).contains(&seen["height"].as_u64().unwrap()),
+        "{seen}"
+    );
+    assert_eq!(seen["said"], "hottest: 17 (100 %), 4, 93");
+    // The row under a mouse.
+    let whole = "document.documentElement.scrollHeight";
+    let before = browser.eval(whole);
+    browser.click("document.querySelector('#chart-cores canvas')");
+    settle(browser);
+    let said = browser.eval(strip)["said"].as_str().unwrap().to_owned();
+    let core = said
+        .strip_prefix("core ")
+        .and_then(|said| said.split_once(": "));
+    let core: u64 = core.unwrap().0.parse().unwrap();
+    assert!((95..105).contains(&core), "{said}");
+    assert!(said.ends_with("; hottest: 17, 4, 93"), "{said}");
+    assert_eq!(browser.eval(whole), before, "the page has moved");
+    // Of 120 disks, 60 do nothing.
+    let rows = "[document.getElementById('section Disks').tBodies[0].rows.length, \
+                document.getElementById('section Disks').parentNode.querySelector('.unfold').textContent]";
+    assert_eq!(browser.eval(rows), json!([10, "50 more"]));
+    assert_accessible(browser);
+    for width in [320, 390, 1920, 3840] {
+        browser.look((width, 900), "dark");
+        let fits = "document.documentElement.scrollWidth <= innerWidth";
+        browser.wait_until(fits, "document.documentElement.scrollWidth");
+    }
+    // A sample is drawn in less time than the browser takes to notice. It takes 40 ms, without others at work.
+    let busy = browser.figure("TaskDuration");
+    for seq in SEQS + 1..=SEQS + 20 {
+        scene.says.send(host.sample(seq)).unwrap();
+        browser.wait_until(&format!("view().seq === {seq}"), VIEW);
+        settle(browser);
+    }
+    let each = (browser.figure("TaskDuration") - busy) / 20.0;
+    println!("{:.0} ms a sample", each * 1000.0);
+    assert!(each < 0.4, "{each} s a sample");
     assert_eq!(browser.take_errors(), Vec::<String>::new());
 }
 
