@@ -92,7 +92,10 @@ export function renderCursor(host) {
   const x = xOf(plot, time);
   cross.style.left = `${canvas.offsetLeft + x}px`;
   cross.classList.toggle("late", x > plot.right / 2);
-  setText(find(cross, "time"), host.moment(time));
+  const label = find(cross, "time");
+  setText(label, host.moment(time));
+  // Over the times of the axis, as it would hide the values above the chart.
+  label.style.top = `${canvas.offsetTop + plot.bottom}px`;
 }
 
 /**

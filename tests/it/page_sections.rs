@@ -124,11 +124,11 @@ fn metrics_that_it_has_never_heard_of_have_a_box_for_each_section() {
         assert_eq!(*seen, expected);
     }
     let marks = browser.eval(
-        "({ levels: [...document.querySelectorAll('td.warn, td.critical')].map((cell) => [cell.className, cell.textContent.trim()]),
+        "({ levels: [...document.querySelectorAll('td.warn, td.critical')].map((cell) => [cell.className, getComputedStyle(cell, '::before').content[1] + cell.textContent.trim()]),
             lines: [...document.querySelectorAll('td path')].filter((path) => path.getAttribute('d').length > 100).length,
             images: document.images.length, stung: window.stung ?? 0 })",
     );
-    let levels = [["warn", "150"], ["critical", "95.0\u{a0}%"]];
+    let levels = [["warn", "◆150"], ["critical", "■95.0\u{a0}%"]];
     let expected = json!({ "levels": levels, "lines": 5, "images": 0, "stung": 0 });
     assert_eq!(marks, expected);
     assert_eq!(browser.take_errors(), Vec::<String>::new());

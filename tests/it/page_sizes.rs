@@ -163,7 +163,8 @@ fn on_a_telephone_a_whole_chart_is_in_view_below_four_problems() {
 
 /// What the crosshair says, in the first chart, in the tables and by itself.
 const CROSS: &str = "({
-    hidden: cross.hidden, share: cross.offsetLeft / document.getElementById('charts').clientWidth,
+    hidden: cross.hidden, isBelow: cross.firstChild.offsetTop > document.querySelector('#chart-cpu canvas').offsetTop + 100,
+    share: cross.offsetLeft / document.getElementById('charts').clientWidth,
     job: document.querySelector('#processes tbody th').textContent, scrolled: Math.round(scrollY),
     memory: document.querySelector('#chart-memory b').textContent, user: document.querySelector('#chart-cpu b').textContent,
 })";
@@ -190,6 +191,8 @@ fn a_finger_sets_and_moves_the_crosshair_and_still_scrolls_and_zooms() {
     assert!((100..200).contains(&job), "{tapped}");
     assert_eq!(tapped["user"], format!("{}.0", 31 + job % 3), "{tapped}");
     assert_eq!(tapped["memory"], "40.0", "{tapped}");
+    // The values can be read: the time is not over them.
+    assert_eq!(tapped["isBelow"], true, "{tapped}");
 
     let [from, to] = [0.5, 0.8].map(|across| place(browser, "memory", (across, 0.5)));
     browser.swipe(&[[from, to]]);
