@@ -90,6 +90,8 @@ function renderCard(element, host, { title, metrics, names, note }) {
   numbers.forEach((words, index) => setText(shown.children[index], words));
   const words = Object.entries(note).filter(([name]) => host.value(name) > 0)
     .map(([name, word]) => `${word} ${text(host.value(name), host.unit(name))}`.trim());
+  const all = host.value("memoryUsed") + host.value("memoryAvailable");
+  if (first === "memory" && all > 0) words[0] += ` of ${text(all, "B")}`;
   // Which filesystem is the fullest.
   const mount = first === "disk" && host.instances(first).find((name) => host.usual(name) === values[0])?.slice(5);
   if (mount) words.push(mount, `${text(host.usual(`diskFree:${mount}`), "B")} free`);

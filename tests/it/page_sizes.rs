@@ -36,6 +36,8 @@ impl Host {
             ("load1", "", "CPU"),
             ("pressureCpu", "%", "CPU"),
             ("memory", "%", "Memory"),
+            ("memoryUsed", "B", "Memory"),
+            ("memoryAvailable", "B", "Memory"),
             ("networkReceived", "B/s", "Network"),
             ("networkSent", "B/s", "Network"),
             ("diskRead", "B/s", "Disks"),
@@ -68,6 +70,7 @@ impl Host {
         let mut data = json!({
             "timestamp": BEGIN + seq * 1000, "cpu": 1 + scale * 40 + seq % 3, "cpuUser": 1 + scale * 30 + seq % 3,
             "cpuSystem": scale * 9, "iowait": 0, "steal": stolen, "load1": scale * 3, "pressureCpu": scale * 71, "memory": 40,
+            "memoryUsed": 10_200_547_328_u64, "memoryAvailable": 6_549_825_127_u64,
             "networkReceived": scale * 2_000_000, "networkSent": scale * 90_000, "diskRead": 0, "diskWritten": scale * 50_000,
             "activeUsers": 0, "requestsPerSecond": 0, "forks": if seq == 7 { 1 } else { 0 },
             "top": [{ "pid": seq, "name": format!("job-{seq}"), "cpu": 1, "memory": 3 }],
@@ -334,4 +337,6 @@ fn what_a_card_says_fits() {
         settle(browser);
         assert_eq!(browser.eval(cut), json!([]), "{width}");
     }
+    let memory = browser.eval("document.querySelector('[data-metric=memory] .note').textContent");
+    assert_eq!(memory, "9.5\u{a0}GiB\u{a0}of\u{a0}15.6\u{a0}GiB");
 }
