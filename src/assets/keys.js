@@ -34,6 +34,8 @@ function moveToMark(host, direction) {
   const times = eventsOf(host).map(({ time }) => time);
   const [next] = times.filter((time) => direction * (time - now) > 0).sort((one, other) => direction * (one - other));
   if (next) lookAt(host, next);
+  // What is older is fetched for a longer window.
+  else if (direction < 0 && (host.hello.held ?? Infinity) < (host.history?.time(0) ?? 0)) changeWindow(1);
 }
 
 /** @param {number} direction */

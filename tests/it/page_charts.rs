@@ -275,19 +275,18 @@ fn summary(now: u64, bucket: u64) -> String {
     summary.to_string()
 }
 
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    u64::try_from(since.unwrap().as_millis()).unwrap()
+}
+
 /// A server that holds seven hours: an hour ago, one sample in a bucket was a peak.
 #[test]
 fn a_long_window_is_fetched_in_buckets_and_a_peak_of_one_sample_stays_visible() {
     let page = Metrics::serve().start();
     let (asked, queries) = channel::<String>();
     let asked = Mutex::new(asked);
-    let now = u64::try_from(
-        std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_millis(),
-    )
-    .unwrap();
+    let now = now_ms();
     let port = page_with_stream(
         page.port(),
         move |query, socket: &mut WebSocket<TcpStream>| {
@@ -317,6 +316,9 @@ fn a_long_window_is_fetched_in_buckets_and_a_peak_of_one_sample_stays_visible() 
         browser.eval(windows),
         json!(["1 m", "5 m", "15 m", "1 h", "6 h", "24 h"])
     );
+    // Nothing has happened in what is there, so the mark before is looked for in a longer window.
+    press(&mut browser, "[");
+    assert_eq!(browser.eval("metrics.minutes"), 15);
     browser.eval("document.querySelector('#windows [value=\"360\"]').click()");
     browser.wait_until(
         "metrics.state.host.history.buckets > 200",
