@@ -347,7 +347,7 @@ export class Chart {
    * @param {(column: Column) => number} value
    */
   #drawArea(columns, ink, opacity, line, value, lineInk = ink) {
-    const { context, plot } = this;
+    const { context, isMirror, plot } = this;
     const fill = new Path2D();
     const stroke = new Path2D();
     const base = yOf(plot, 0);
@@ -357,7 +357,8 @@ export class Chart {
       last = NaN;
     };
     for (const column of columns) {
-      const y = yOf(plot, value(column));
+      // Even 0 is a line, and nothing is none.
+      const y = Math.min(yOf(plot, value(column)), isMirror ? Infinity : base - 1);
       if (column.isGap || Number.isNaN(y)) end();
       if (Number.isNaN(y)) continue;
       if (Number.isNaN(last)) {

@@ -10,6 +10,8 @@ use crate::page_scene::Scene;
 const BEGIN: u64 = 1_795_528_800_000;
 /// Samples in the history.
 const SEQS: u64 = 300;
+/// Those that an idle host lacks.
+const GAP: std::ops::Range<u64> = 230..260;
 
 /// A host, and what it does.
 #[derive(Clone, Copy)]
@@ -63,12 +65,17 @@ impl Host {
     }
 
     /// The sample with `seq`, a second after the previous one. Cores 4, 17 and 93 are the hottest, and every other disk
-    /// does nothing. Some time of an idle host was stolen once, in its first minute.
+    /// does nothing. Some time of an idle host was stolen once, in its first minute; later it is wholly idle.
     fn sample(self, seq: u64) -> String {
         let scale = if self.is_idle { 0 } else { 1 };
+        let user = if self.is_idle && seq >= 200 {
+            0
+        } else {
+            1 + scale * 30 + seq % 3
+        };
         let stolen = if self.is_idle && seq == 20 { 3 } else { 0 };
         let mut data = json!({
-            "timestamp": BEGIN + seq * 1000, "cpu": 1 + scale * 40 + seq % 3, "cpuUser": 1 + scale * 30 + seq % 3,
+            "timestamp": BEGIN + seq * 1000, "cpu": user + scale * 9, "cpuUser": user,
             "cpuSystem": scale * 9, "iowait": 0, "steal": stolen, "load1": scale * 3, "pressureCpu": scale * 71, "memory": 40,
             "memoryUsed": 10_200_547_328_u64, "memoryAvailable": 6_549_825_127_u64,
             "networkReceived": scale * 2_000_000, "networkSent": scale * 90_000, "diskRead": 0, "diskWritten": scale * 50_000,
@@ -93,7 +100,8 @@ impl Host {
 
     #[track_caller]
     fn scene(self) -> Scene {
-        let texts = std::iter::once(self.hello()).chain((1..=SEQS).map(|seq| self.sample(seq)));
+        let seqs = (1..=SEQS).filter(|seq| !self.is_idle || !GAP.contains(seq));
+        let texts = std::iter::once(self.hello()).chain(seqs.map(|seq| self.sample(seq)));
         let mut scene = Scene::new("", texts.collect(), SEQS);
         settle(&mut scene.browser);
         scene
@@ -294,6 +302,19 @@ const SAID: &str = "({
     disks: document.getElementById('section Disks') !== null, height: document.documentElement.scrollHeight,
 })";
 
+/// How blue the lowest pixel above the axis of the chart of the CPU is at a sample.
+fn blue_at(seq: u64) -> String {
+    format!(
+        "(() => {{
+            const canvas = document.querySelector('#chart-cpu canvas');
+            const em = parseFloat(getComputedStyle(canvas).fontSize);
+            const x = 2.6 * em + ({seq} / {SEQS}) * (canvas.width - 3 * em);
+            const [red, , blue] = canvas.getContext('2d').getImageData(x, canvas.height - 1.5 * em - 1, 1, 1).data;
+            return blue - red;
+        }})()"
+    )
+}
+
 #[test]
 fn of_an_idle_host_only_what_says_anything_is_there() {
     let host = Host {
@@ -308,6 +329,9 @@ fn of_an_idle_host_only_what_says_anything_is_there() {
         "counters": ["forks"], "disks": false, "height": seen["height"],
     });
     assert_eq!(seen, expected);
+    // The CPU has a line even at 0, and none in a gap.
+    let [zero, gap] = [215, 245].map(|seq| browser.eval(&blue_at(seq)).as_i64().unwrap());
+    assert!(zero > 60 && gap < 30, "{zero} {gap}");
     // What was stolen has left the window, and the page hasn't moved.
     for seq in SEQS + 1..=SEQS + 30 {
         scene.says.send(host.sample(seq)).unwrap();
