@@ -94,7 +94,10 @@ export interface Sample {
   memory: number;
   activeUsers: number;
   requestsPerSecond: number;
-  /** The top processes by CPU and by memory. Listed at most once a second: if it is missing, the last list holds. */
+  /**
+   * The top processes by CPU and by memory, and those that wait for a disk (state `D`). Listed at most once a second: if
+   * it is missing, the last list holds.
+   */
   top?: Process[];
   /** The top containers and services by CPU and by memory, listed as often. */
   containers?: Container[];

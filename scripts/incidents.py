@@ -309,7 +309,7 @@ INCIDENTS = [
     ("a fork storm", fork_storm, r": (came and went|sh) "),
     ("a full disk", disk_full, rf"disk /mnt/{NAME}"),
     ("no inodes left", inodes_full, rf"inodes /mnt/{NAME}"),
-    ("a slow disk", slow_disk, r"await|I/O wait|I/O pressure"),
+    ("a slow disk", slow_disk, r"(await|I/O wait|I/O pressure).*: dd"),
     ("an overflowing listen queue", listen_queue, r"listen drops"),
     ("packet loss", packet_loss, r"TCP retransmits"),
     ("a swap storm", swap_storm, r"swap in"),

@@ -227,15 +227,17 @@ export class Evidence {
    * @returns {Culprit[]}
    */
   suspects(name, top = this.top) {
-    const waits = top.filter(({ state }) => state === "D").slice(0, 1).map(({ name }) => ({ name, words: name }));
+    // Threads of the kernel, which have no memory, wait on behalf of others.
+    const waits = top.filter(({ state }) => state === "D").sort((one, other) => +!one.memory - +!other.memory)
+      .slice(0, 1).map(({ name }) => ({ name, words: name }));
     // A process that waits for what was swapped out is kept small by that.
     if (WAITING.test(name) || (name === "swapIn" && waits.length)) return waits;
     const section = this.metrics.get(name)?.section;
-    const by = section === "CPU" ? "cpu" : "memory";
-    if (section !== "CPU" && section !== "Memory" || ["steal", "oomKills"].includes(name)) return [];
+    const by = section === "CPU" ? "cpu" : section === "Memory" && "memory";
+    if (!by || ["steal", "oomKills"].includes(name)) return [];
     const shares = top.map((process) => ({ name: process.name, share: process[by] })).sort(byShare).slice(0, 1);
     if (by === "cpu") shares.push({ name: "came and went", share: this.value("exitedCpu") || 0 });
-    const worth = shares.sort(byShare).filter(({ share }, nth) => share >= (nth ? WORTH_NAMING : Number.MIN_VALUE));
+    const worth = shares.sort(byShare).filter(({ share }, nth) => share && share >= (nth && WORTH_NAMING));
     // The share of the machine would mislead: what counts is the share of the quota.
     if (name === "cpuThrottled") return worth.slice(0, 1).map(({ name }) => ({ name, words: name }));
     return worth.map(({ name, share }) => sharing(name, share));

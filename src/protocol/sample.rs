@@ -31,8 +31,8 @@ pub struct Sample {
     pub timestamp: u64,
     /// The values that could be read, in the order of [`super::Hello::metrics`], then later names. All are finite.
     pub values: Vec<(Arc<str>, f64)>,
-    /// The top processes by CPU and by memory; `None` if there is no new list, which a source makes at most once a
-    /// second.
+    /// The top processes by CPU and by memory, and those that wait for a disk; `None` if there is no new list, which a
+    /// source makes at most once a second.
     pub top: Option<Vec<Process>>,
     /// The top containers and services by CPU and by memory, likewise.
     pub containers: Option<Vec<Container>>,

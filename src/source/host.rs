@@ -46,8 +46,8 @@ const CLOCK_RESOLUTION: f64 = 0.002;
 /// What to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How many processes to list by CPU, and how many by memory; 0: processes are never read, and samples have no
-    /// `top`.
+    /// How many processes to list by CPU, how many by memory, and at most how many that wait for a disk; 0: processes are
+    /// never read, and samples have no `top`.
     pub top: usize,
 }
 

@@ -196,6 +196,7 @@ fn tasks(system: &System) -> Vec<Task> {
         reaped: Duration::ZERO,
         memory: process.memory(),
         state: None,
+        is_kernel: false,
         threads: None,
     });
     let mut tasks: Vec<Task> = tasks.collect();

@@ -416,5 +416,7 @@ pub(super) struct Task {
     pub(super) memory: u64,
     /// The letter that `ps` shows.
     pub(super) state: Option<char>,
+    /// It is a thread of the kernel, not a program.
+    pub(super) is_kernel: bool,
     pub(super) threads: Option<u64>,
 }

@@ -70,7 +70,7 @@ pub(super) struct FirstRoll {
 
 impl RollCall {
     /// Takes the first reading, the baseline, and leaves later ones to a new thread. `read` reads all processes; lists
-    /// contain `count` by CPU and as many by memory.
+    /// contain `count` by CPU, as many by memory, and at most as many processes that wait for a disk.
     pub(super) fn begin(
         mut read: impl FnMut() -> Roll + Send + 'static,
         count: usize,
@@ -141,7 +141,7 @@ fn serve(
         took = begun.elapsed();
         let usage = Usage::between(&prev, &next);
         let lists = Lists {
-            top: top(&next, &usage, whole, count),
+            top: top([&prev, &next], &usage, whole, count),
             containers: containers(&prev, &next, whole),
             exited_cpu: usage.exited.and_then(|used| usage.share(used, whole)),
             process_count: next.process_count(),
@@ -180,6 +180,7 @@ mod tests {
                 reaped: Duration::ZERO,
                 memory: 10,
                 state: None,
+                is_kernel: false,
                 threads: None,
             }]),
             ..Roll::begin()

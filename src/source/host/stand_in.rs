@@ -51,7 +51,7 @@ pub(super) fn values(
     let mut values = derive(&prev, &next);
     values.percent("exitedCpu", exited);
     let mut values = values.all();
-    for process in top(&next_roll, &usage, next.whole(), 5)
+    for process in top([&prev_roll, &next_roll], &usage, next.whole(), 5)
         .into_iter()
         .flatten()
     {

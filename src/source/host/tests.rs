@@ -118,7 +118,7 @@ fn a_busy_process_is_listed_with_its_share() {
 #[test]
 fn the_list_has_at_most_the_requested_length() {
     let top = listed(&mut sampler(3));
-    assert!((3..=6).contains(&top.len()), "{top:?}");
+    assert!((3..=9).contains(&top.len()), "{top:?}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The processes and containers that use most. Pure.
+//! The processes and containers that use most, and the processes that wait. Pure.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -6,12 +6,20 @@ use std::collections::HashSet;
 use crate::protocol::{Container, Process, round_nonzero};
 
 use super::reading::{Roll, Task, Whole};
-use super::usage::Usage;
+use super::usage::{Usage, same};
 
-/// The top `count` processes of `roll` by CPU and the top `count` by memory, each once, the busiest first, with their
-/// shares of `whole`. `None` if processes could not be listed.
-pub(super) fn top(roll: &Roll, usage: &Usage, whole: Whole, count: usize) -> Option<Vec<Process>> {
-    let tasks = roll.processes.as_ref()?;
+/// The state of a process that waits, mostly for a disk, and can't be interrupted.
+const UNINTERRUPTIBLE: char = 'D';
+
+/// The top `count` processes of `next` by CPU, the top `count` by memory, and at most `count` that wait for a disk, each
+/// once, the busiest first, with their shares of `whole`. `None` if processes could not be listed.
+pub(super) fn top(
+    [prev, next]: [&Roll; 2],
+    usage: &Usage,
+    whole: Whole,
+    count: usize,
+) -> Option<Vec<Process>> {
+    let tasks = next.processes.as_ref()?;
     let share = |used: &Option<f64>| used.and_then(|seconds| usage.share(seconds, whole));
     // 0 if not known yet.
     let rounded = |used| round_nonzero(share(used).unwrap_or(0.0), 0.01);
@@ -25,6 +33,9 @@ pub(super) fn top(roll: &Roll, usage: &Usage, whole: Whole, count: usize) -> Opt
     let by_memory = |&a: &usize, &b: &usize| tasks[b].memory.cmp(&tasks[a].memory).then(a.cmp(&b));
     let mut chosen: HashSet<usize> = first(tasks.len(), count, by_cpu).into_iter().collect();
     chosen.extend(first(tasks.len(), count, by_memory));
+    let mut waiting = waiting(prev, tasks);
+    waiting.truncate(count);
+    chosen.extend(waiting);
     let mut processes: Vec<Process> = chosen
         .into_iter()
         .map(|place| Process {
@@ -39,6 +50,24 @@ pub(super) fn top(roll: &Roll, usage: &Usage, whole: Whole, count: usize) -> Opt
         .collect();
     processes.sort_unstable_by(|a, b| falling(a.cpu, b.cpu).then(a.pid.cmp(&b.pid)));
     Some(processes)
+}
+
+/// The places of those that wait for a disk: first those that did in the reading before too, each group by number. A
+/// process that makes others wait hardly uses any CPU itself. Threads of the kernel wait on behalf of programs, so they
+/// count only if no program waits.
+fn waiting(prev: &Roll, tasks: &[Task]) -> Vec<usize> {
+    let before = prev.processes.as_deref().unwrap_or_default();
+    let waits = |task: &Task| task.state == Some(UNINTERRUPTIBLE);
+    let is_new =
+        |&place: &usize| !same(before, &tasks[place]).is_some_and(|old| waits(&before[old]));
+    let mut places: Vec<usize> = (0..tasks.len())
+        .filter(|&place| waits(&tasks[place]))
+        .collect();
+    if places.iter().any(|&place| !tasks[place].is_kernel) {
+        places.retain(|&place| !tasks[place].is_kernel);
+    }
+    places.sort_by_key(is_new);
+    places
 }
 
 /// The top containers, with their shares of `whole`, in their order. `None` if there have never been any.
@@ -109,7 +138,24 @@ mod tests {
             reaped: Duration::ZERO,
             memory: memory * MIB,
             state: Some('S'),
+            is_kernel: false,
             threads: Some(2),
+        }
+    }
+
+    /// A small process that waits for a disk.
+    fn stuck(pid: u32) -> Task {
+        Task {
+            state: Some('D'),
+            ..task(pid, 0.0, 0, 1)
+        }
+    }
+
+    fn kernel(task: Task) -> Task {
+        Task {
+            is_kernel: true,
+            memory: 0,
+            ..task
         }
     }
 
@@ -125,7 +171,7 @@ mod tests {
             cores: 2,
             memory: 1000 * MIB,
         };
-        let top = top(&next, &Usage::between(&prev, &next), whole, count).unwrap();
+        let top = top([&prev, &next], &Usage::between(&prev, &next), whole, count).unwrap();
         let top: Vec<_> = top.iter().map(|p| (p.pid, p.cpu, p.memory)).collect();
         assert_eq!(top, expected);
     }
@@ -195,6 +241,44 @@ mod tests {
     }
 
     #[test]
+    fn who_waits_for_a_disk_is_listed_too() {
+        check(
+            vec![],
+            vec![task(1, 0.0, 0, 9), stuck(2)],
+            1,
+            &[(1, 0.0, 0.9), (2, 0.0, 0.1)],
+        );
+    }
+
+    #[test]
+    fn of_many_that_wait_the_list_has_those_that_have_waited_longest() {
+        let large = task(1, 0.0, 0, 9);
+        check(
+            vec![large.clone(), task(2, 0.0, 0, 1), stuck(3), stuck(4)],
+            vec![large, stuck(2), stuck(3), task(4, 0.0, 0, 1), stuck(5)],
+            1,
+            &[(1, 0.0, 0.9), (3, 0.0, 0.1)],
+        );
+    }
+
+    #[test]
+    fn a_thread_of_the_kernel_waits_for_a_program_unless_none_does() {
+        let large = task(1, 0.0, 0, 9);
+        check(
+            vec![],
+            vec![large.clone(), kernel(stuck(2)), stuck(3)],
+            2,
+            &[(1, 0.0, 0.9), (3, 0.0, 0.1)],
+        );
+        check(
+            vec![],
+            vec![large, kernel(stuck(2))],
+            1,
+            &[(1, 0.0, 0.9), (2, 0.0, 0.0)],
+        );
+    }
+
+    #[test]
     fn a_small_share_of_a_process_is_not_zero() {
         let mut small = task(8, 0.0, 10, 0);
         small.memory = 4096;
@@ -207,7 +291,7 @@ mod tests {
             cores: 1,
             memory: 1 << 30,
         };
-        let process = &top(&next, &Usage::between(&prev, &next), whole, 1).unwrap()[0];
+        let process = &top([&prev, &next], &Usage::between(&prev, &next), whole, 1).unwrap()[0];
         assert_eq!((process.cpu, process.memory), (0.000_28, 0.000_38));
         assert_eq!((process.rss, process.threads), (Some(4096), Some(2)));
         assert_eq!(process.state.as_deref(), Some("S"));
@@ -221,6 +305,6 @@ mod tests {
             memory: 1,
         };
         let usage = Usage::between(&roll, &roll);
-        assert_eq!(top(&roll, &usage, whole, 5), None);
+        assert_eq!(top([&roll, &roll], &usage, whole, 5), None);
     }
 }

@@ -74,13 +74,17 @@ enum Origin {
     Unknown,
 }
 
+/// The place of `task` in an earlier list: another process may have had its number.
+#[expect(
+    clippy::float_cmp,
+    reason = "the same count of ticks, converted the same way"
+)]
+pub(super) fn same(before: &[Task], task: &Task) -> Option<usize> {
+    find(before, task.pid).filter(|&old| before[old].started == task.started)
+}
+
 fn origin(prev: &Roll, before: &[Task], task: &Task) -> Origin {
-    #[expect(
-        clippy::float_cmp,
-        reason = "the same count of ticks, converted the same way"
-    )]
-    let same = find(before, task.pid).filter(|&old| before[old].started == task.started);
-    match same {
+    match same(before, task) {
         Some(old) => Origin::Old(old),
         None if prev
             .since_boot

@@ -97,10 +97,14 @@ fn first_by(top: &[Process], share: fn(&Process) -> f64) -> Option<(&str, f64)> 
     first
 }
 
-/// The first process that waits for a disk and can't be interrupted.
+/// The first process that waits for a disk and can't be interrupted. Threads of the kernel, which have no memory, wait on
+/// behalf of others.
 fn waiting(top: &[Process]) -> Option<Suspect> {
     let waits = |process: &&Process| process.state.as_deref() == Some("D");
-    top.iter().find(waits).map(|it| without_share(&it.name))
+    let is_program = |process: &&Process| 0.0 < process.memory;
+    let mut waiting = top.iter().filter(waits);
+    let first = waiting.clone().find(is_program).or_else(|| waiting.next());
+    first.map(|it| without_share(&it.name))
 }
 
 fn without_share(name: &str) -> Suspect {

@@ -12,6 +12,9 @@ use crate::source::host::reading::Task;
 /// The maximum length of /proc/PID/stat.
 const STAT_BYTES: usize = 4096;
 
+/// The flag of a kernel thread, PF_KTHREAD.
+const KERNEL_THREAD: u64 = 0x0020_0000;
+
 /// How many there are in `proc`.
 pub(super) fn count(proc: &Path) -> Option<u64> {
     Some(numbers(proc)?.count() as u64)
@@ -49,8 +52,9 @@ fn task(stat: &[u8]) -> Option<Task> {
     let mut rest = fields(rest);
     let state = rest.next()?.first().copied().map(char::from);
     let parent = number(rest.next()?)?;
+    let flags: u64 = number(rest.nth(9 - 5)?).unwrap_or(0);
     let [user, system, children_user, children_system] = {
-        let user = number(rest.nth(14 - 5)?)?;
+        let user = number(rest.nth(14 - 10)?)?;
         let mut next = || number::<u64>(rest.next()?);
         [user, next()?, next()?, next()?]
     };
@@ -66,6 +70,7 @@ fn task(stat: &[u8]) -> Option<Task> {
         reaped: time_of(children_user.checked_add(children_system)?)?,
         memory: pages.checked_mul(procfs::page_size())?,
         state: state.filter(char::is_ascii_alphabetic),
+        is_kernel: flags & KERNEL_THREAD != 0,
         threads: Some(threads),
     })
 }
@@ -97,6 +102,14 @@ mod tests {
         );
         let tick = Duration::from_millis(1000 / procfs::ticks_per_second());
         assert_eq!(task.reaped, 12 * tick);
+        assert!(!task.is_kernel);
+    }
+
+    #[test]
+    fn kernel_threads_have_a_flag() {
+        let stat = "61 (jbd2/sda1-8) D 2 0 0 0 -1 2129984 0 0 0 0 0 31 0 0 20 0 1 0 240 0 0 18446744073709551615 0 0";
+        let task = task(stat.as_bytes()).unwrap();
+        assert_eq!((task.is_kernel, task.state), (true, Some('D')));
     }
 
     #[test]

@@ -10,6 +10,7 @@ fn task(pid: u32, parent: u32, cpu: u64, reaped: u64) -> Task {
         reaped: Duration::from_millis(reaped),
         memory: 0,
         state: None,
+        is_kernel: false,
         threads: None,
     }
 }
