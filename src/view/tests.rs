@@ -5,6 +5,7 @@ mod back;
 mod fixture;
 mod fleet;
 mod frames;
+mod idle;
 mod pointer;
 mod problems;
 mod screens;

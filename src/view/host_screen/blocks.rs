@@ -161,7 +161,10 @@ fn pressures(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
         0..3 => &[("  I/O", "pressureIo")][..],
         _ => &[("  memory", "pressureMemory"), ("  I/O", "pressureIo")][..],
     };
-    fields.extend(others.iter().map(|(name, metric)| {
+    let others = others
+        .iter()
+        .filter(|(_, metric)| picture.has_counted(metric));
+    fields.extend(others.map(|(name, metric)| {
         Field::new(name, percent(picture.value(metric))).at(picture.level(metric))
     }));
     fields

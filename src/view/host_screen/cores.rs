@@ -96,14 +96,10 @@ pub(super) fn load_line(picture: &Picture<'_>) -> StyledLine {
     if tasks {
         line.pad(width - 16);
         let count = |name| picture.value(name).map_or_else(|| "-".into(), grouped);
-        line.push(
-            Tone::Plain,
-            format!(
-                "run {:>3} blk {:>3}",
-                count("tasksRunnable"),
-                count("tasksBlocked")
-            ),
-        );
+        line.push(Tone::Plain, format!("run {:>3}", count("tasksRunnable")));
+        if picture.has_counted("tasksBlocked") {
+            line.push(Tone::Plain, format!(" blk {:>3}", count("tasksBlocked")));
+        }
     }
     line
 }

@@ -173,14 +173,15 @@ pub(super) fn in_short(picture: &Picture<'_>) -> Vec<StyledLine> {
     let number = |name: &str, format: fn(f64) -> String| {
         picture.value(name).map_or_else(|| "-".into(), format)
     };
-    if picture.has("diskWrites") {
+    let moved = |names: [&str; 2]| names.iter().any(|name| picture.has_counted(name));
+    if moved(["diskWrites", "diskAwait"]) {
         lines.push(pair(
             picture,
             ("disk", format!("{} w/s", number("diskWrites", grouped))),
             ("await", number("diskAwait", tenths), "diskAwait"),
         ));
     }
-    if picture.has("networkPacketsReceived") {
+    if moved(["networkPacketsReceived", "networkDrops"]) {
         lines.push(pair(
             picture,
             (
@@ -194,7 +195,7 @@ pub(super) fn in_short(picture: &Picture<'_>) -> Vec<StyledLine> {
             ),
         ));
     }
-    if picture.has("tcpConnections") {
+    if moved(["tcpConnections", "listenDrops"]) {
         lines.push(pair(
             picture,
             ("tcp", number("tcpConnections", grouped)),

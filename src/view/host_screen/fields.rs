@@ -96,6 +96,9 @@ const OF_CPU: [(&str, &str, u8); 12] = [
     ("forks/s", "forks", 7),
 ];
 
+/// Those that the line between charts and the tables below them has.
+const IN_LOAD_LINE: [&str; 4] = ["load5", "load15", "tasksRunnable", "tasksBlocked"];
+
 /// What explains the memory's chart.
 const OF_MEMORY: [&str; 5] = [
     "memoryUsed",
@@ -105,17 +108,40 @@ const OF_MEMORY: [&str; 5] = [
     "swap",
 ];
 
+/// The fewest bytes that have yet to reach a disk and are worth a row, in GiB as the others are.
+const LEAST_DIRTY: f64 = 0.05 * 1_073_741_824.0;
+
 /// Whether the metric `name` may stand beside a chart.
 pub(super) fn has(name: &str) -> bool {
     OF_CPU.iter().any(|(_, known, _)| *known == name) || OF_MEMORY.contains(&name)
 }
 
+/// How many rows explain the CPU's chart at most: parts and counters that never were anything but 0 say nothing.
+pub(super) fn most_of_cpu(picture: &Picture<'_>) -> usize {
+    that_explain_cpu(picture).count()
+}
+
+fn that_explain_cpu(
+    picture: &Picture<'_>,
+) -> impl Iterator<Item = (&'static str, &'static str, u8)> {
+    let has_load_line = picture.widths.beside.is_none();
+    let is_shown = move |metric: &str| {
+        let says_something = metric == "cpu" || picture.has_counted(metric);
+        picture.has(metric) && says_something && !(has_load_line && IN_LOAD_LINE.contains(&metric))
+    };
+    let shown = OF_CPU
+        .into_iter()
+        .filter(move |(_, metric, _)| is_shown(metric));
+    // A short screen has no such line, so one load may stand here.
+    shown.map(move |(name, metric, order)| match metric {
+        "load1" if has_load_line => (name, metric, u8::MAX),
+        _ => (name, metric, order),
+    })
+}
+
 /// The rows of the CPU chart, most of what explains it: as many as `rows`, the most important ones.
 pub(super) fn of_cpu(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
-    let mut had: Vec<_> = OF_CPU
-        .into_iter()
-        .filter(|(_, metric, _)| picture.has(metric))
-        .collect();
+    let mut had: Vec<_> = that_explain_cpu(picture).collect();
     while had.len() > rows {
         let least = (0..had.len())
             .max_by_key(|&index| had[index].2)
@@ -164,7 +190,7 @@ pub(super) fn of_memory(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
         if metric == "majorFaults" && picture.has_counted("swap") {
             fields.push(swap.clone());
         }
-        if picture.has(metric) {
+        if says_something(picture, metric) {
             let text = match metric {
                 "memoryDirty" => gib(metric),
                 _ => picture.value(metric).map_or_else(|| "-".into(), grouped),
@@ -174,6 +200,15 @@ pub(super) fn of_memory(picture: &Picture<'_>, rows: usize) -> Vec<Field> {
     }
     fields.truncate(rows);
     fields
+}
+
+/// Whether a row would ever have shown anything but 0.
+fn says_something(picture: &Picture<'_>, metric: &str) -> bool {
+    let most = picture.host.extent(metric).map_or(0.0, |(_, most)| most);
+    match metric {
+        "memoryDirty" => LEAST_DIRTY <= most,
+        _ => 0.0 < most,
+    }
 }
 
 /// `9.5/15.6 GiB`.

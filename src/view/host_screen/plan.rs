@@ -3,13 +3,27 @@
 use super::super::styled_line::StyledLine;
 use super::blocks::ChartKind;
 use super::cores;
+use super::fields::most_of_cpu;
 use super::picture::Picture;
+use super::tables;
 
 /// From this height of the body on, the timeline is shown.
 const TIMELINE: usize = 26;
 
 /// From this height of the body on, a blank line sets it apart.
 const AIRY: usize = 50;
+
+/// Below this percentage, a chart of a percentage is calm: most of its rows are blank.
+const CALM: f64 = 30.0;
+
+/// A rate fills more rows if it has been lower than this share of its maximum.
+const MOVES: f64 = 0.8;
+
+/// The most rows of a chart that gets some of the CPU's.
+const TALL: usize = 12;
+
+/// The fewest rows of a calm chart of the CPU that has rows to give.
+const LOW: usize = 6;
 
 /// The rows of the charts.
 #[derive(Debug, Clone)]
@@ -69,6 +83,28 @@ const fn grade(air: bool, [cores, memory, pressure, rate]: [usize; 4], cpu: usiz
     }
 }
 
+impl ChartKind {
+    /// Whether more rows show more: those of a rate that moves, because its scale fits, and those of a percentage that has
+    /// been high.
+    fn fills_rows(self, picture: &Picture<'_>) -> bool {
+        let extent = picture.host.extent(self.metric());
+        let moves = extent.is_some_and(|(least, most)| least < MOVES * most);
+        let fills = if self.is_rate() {
+            moves
+        } else {
+            !is_calm(picture, self.metric())
+        };
+        self.is_drawn(picture) && fills
+    }
+
+    fn is_rate(self) -> bool {
+        matches!(
+            self,
+            Self::Received | Self::Sent | Self::Read | Self::Written
+        )
+    }
+}
+
 impl ChartPlan {
     pub(super) fn lines(&self, picture: &Picture<'_>) -> Vec<StyledLine> {
         let mut lines = Vec::new();
@@ -104,15 +140,22 @@ pub(super) fn beside(picture: &Picture<'_>, height: usize) -> ChartPlan {
         _ => 0,
     };
     let room = height.saturating_sub(foot + 1);
+    let said = tables::rates_beside(picture, height - foot);
     let parts = GRADES
         .iter()
-        .find_map(|grade| fitted(picture, *grade, room))
+        .find_map(|grade| fitted(picture, *grade, room, &said))
         .unwrap_or_else(|| last_resort(picture, room));
     ChartPlan { parts, foot }
 }
 
-/// The charts in `room` rows, if the CPU has enough of them.
-fn fitted(picture: &Picture<'_>, grade: Grade, room: usize) -> Option<Vec<ChartPart>> {
+/// The charts in `room` rows, if the CPU has enough of them. Rates that are `said` elsewhere need no row to say that there
+/// never was any.
+fn fitted(
+    picture: &Picture<'_>,
+    grade: Grade,
+    room: usize,
+    said: &[ChartKind],
+) -> Option<Vec<ChartPart>> {
     let mut below = Vec::new();
     let cores = cores::count(picture).min(grade.cores);
     if cores > 0 {
@@ -122,7 +165,7 @@ fn fitted(picture: &Picture<'_>, grade: Grade, room: usize) -> Option<Vec<ChartP
         below.push(ChartPart::Cores(cores));
     }
     let mut has_drawn = true;
-    for (kind, rows) in others(picture, grade) {
+    for (kind, rows) in others(picture, grade, said) {
         // Lines that have no chart stand together.
         let is_drawn = kind.is_drawn(picture);
         if grade.air && (is_drawn || has_drawn) {
@@ -132,13 +175,43 @@ fn fitted(picture: &Picture<'_>, grade: Grade, room: usize) -> Option<Vec<ChartP
         below.push(ChartPart::Chart(kind, rows));
     }
     let taken: usize = below.iter().map(|part| part.rows()).sum();
-    let cpu = room.checked_sub(taken).filter(|cpu| grade.cpu <= *cpu)?;
+    let mut cpu = room.checked_sub(taken).filter(|cpu| grade.cpu <= *cpu)?;
+    if grade.air && is_calm(picture, "cpu") {
+        let needed = most_of_cpu(picture).max(LOW).min(cpu);
+        cpu = needed + share_out(picture, &mut below, cpu - needed);
+    }
     below.insert(0, ChartPart::Chart(ChartKind::Cpu, cpu));
     Some(below)
 }
 
+/// Whether a percentage has stayed at the foot of its scale, as far as is known: so a chart that has become high stays
+/// high.
+fn is_calm(picture: &Picture<'_>, metric: &str) -> bool {
+    let extent = picture.host.extent(metric);
+    extent.is_some_and(|(_, most)| most < CALM)
+}
+
+/// Gives `rows` in turn to the charts that make use of them; returns those that are left.
+fn share_out(picture: &Picture<'_>, parts: &mut [ChartPart], mut rows: usize) -> usize {
+    let mut charts: Vec<&mut usize> = parts
+        .iter_mut()
+        .filter_map(|part| match part {
+            ChartPart::Chart(kind, height) if kind.fills_rows(picture) => Some(height),
+            _ => None,
+        })
+        .collect();
+    while rows > 0 && charts.iter().any(|height| **height < TALL) {
+        for height in charts.iter_mut().filter(|height| ***height < TALL) {
+            let given = rows.min(1);
+            **height += given;
+            rows -= given;
+        }
+    }
+    rows
+}
+
 /// All charts but the CPU's, from cause to effect, with their rows.
-fn others(picture: &Picture<'_>, grade: Grade) -> Vec<(ChartKind, usize)> {
+fn others(picture: &Picture<'_>, grade: Grade, said: &[ChartKind]) -> Vec<(ChartKind, usize)> {
     let rows = |kind: ChartKind| match kind {
         ChartKind::Memory => grade.memory,
         ChartKind::Pressure | ChartKind::Quota | ChartKind::Throttled | ChartKind::Gpu => {
@@ -161,18 +234,14 @@ fn others(picture: &Picture<'_>, grade: Grade) -> Vec<(ChartKind, usize)> {
     .into_iter()
     .filter(|kind| picture.has(kind.metric()))
     .map(|kind| {
-        let is_rate = matches!(
-            kind,
-            ChartKind::Received | ChartKind::Sent | ChartKind::Read | ChartKind::Written
-        );
         let drawn = kind.is_drawn(picture);
-        // A rate that never was anything keeps the row that says so.
+        // A rate that never was anything keeps the row that says so, if nothing else does.
         (
             kind,
             if drawn {
                 rows(kind)
             } else {
-                usize::from(is_rate)
+                usize::from(kind.is_rate() && !said.contains(&kind))
             },
         )
     })

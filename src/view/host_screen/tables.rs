@@ -8,6 +8,7 @@ use super::super::sections;
 use super::super::style::Tone;
 use super::super::styled_line::StyledLine;
 use super::super::units::short_size;
+use super::blocks::ChartKind;
 use super::counters;
 use super::devices::{DISKS, FILESYSTEMS, NETWORKS};
 use super::order::ProcessOrder;
@@ -63,6 +64,23 @@ pub(super) fn process_beside(
         (TableKind::Processes, lines) => processes::listed_at(picture, *lines, line),
         _ => None,
     }
+}
+
+/// The rates that the tables beside the charts, in `height` lines, show for each device.
+pub(super) fn rates_beside(picture: &Picture<'_>, height: usize) -> Vec<ChartKind> {
+    let Some((_, width)) = picture.widths.beside else {
+        return Vec::new();
+    };
+    let shares = shares(picture, height, &others(picture, width));
+    let has = |kind| shares.iter().any(|(it, _)| *it == kind);
+    [
+        (TableKind::Networks, [ChartKind::Received, ChartKind::Sent]),
+        (TableKind::Disks, [ChartKind::Read, ChartKind::Written]),
+    ]
+    .into_iter()
+    .filter(|(table, _)| has(*table))
+    .flat_map(|(_, rates)| rates)
+    .collect()
 }
 
 /// The tables of sections without a layout of their own.

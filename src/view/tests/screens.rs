@@ -125,7 +125,7 @@ fn nothing_moves_from_sample_to_sample() {
 }
 
 /// The chart's rows of the line with `label` and of those below it, at 80 columns.
-fn chart(fixture: &Fixture, label: &str, rows: usize) -> Vec<String> {
+pub(super) fn chart(fixture: &Fixture, label: &str, rows: usize) -> Vec<String> {
     let lines = fixture.frame(80, 24, PLAIN);
     let first = lines
         .iter()
@@ -172,75 +172,6 @@ fn an_idle_host_has_a_baseline_and_a_gap_has_none() {
     let trimmed = bottom.trim();
     assert!(trimmed.chars().all(|c| "⣀⡀⢀ ".contains(c)), "{bottom}");
     assert_eq!(trimmed.split_whitespace().count(), 2, "{bottom}");
-}
-
-#[test]
-fn a_value_that_never_moved_has_no_chart() {
-    let mut fixture = Fixture::new(&["web-1"]);
-    fixture.state.connected(0);
-    for ago in (0..300_u64).rev() {
-        let values = [
-            ("cpu", 3.0),
-            ("memory", 50.0),
-            ("networkReceived", 2e6),
-            ("networkSent", 0.0),
-        ];
-        fixture.sample_at(fixture.now.wall - ago * 1000, &values);
-    }
-    let constant = chart(&fixture, " Net in", 1).concat();
-    // 2 of 5 MB/s.
-    assert!(constant.trim().chars().all(|c| c == '▄'), "{constant}");
-    let lines = fixture.frame(80, 24, PLAIN);
-    let idle = lines
-        .iter()
-        .find(|line| line.starts_with("   out"))
-        .unwrap();
-    assert_eq!(idle.trim_end(), "   out    0.0 kB/s");
-}
-
-#[test]
-fn a_counter_that_never_counted_is_not_shown() {
-    let mut fixture = Fixture::new(&["web-1"]);
-    fixture.state.connected(0);
-    let now = fixture.now.wall;
-    let values = |drops: f64| {
-        [
-            ("cpu", 3.0),
-            ("memory", 50.0),
-            ("networkReceived", 2e6),
-            ("networkSent", 1e6),
-            ("networkDrops", drops),
-            ("networkPacketsReceived", 1000.0),
-            ("tcpRetransmits", drops),
-            ("tcpConnections", 12.0),
-            ("listenDrops", drops),
-            ("swap", 0.0),
-            ("swapIn", 0.0),
-            ("oomKills", 0.0),
-        ]
-    };
-    let said = ["drops", "resent", "retransmits", "swap", "OOM"];
-    let shown = |fixture: &Fixture| -> Vec<&str> {
-        let lines: Vec<String> = [(80, 24), (120, 40), (200, 60)]
-            .into_iter()
-            .flat_map(|(width, height)| fixture.frame(width, height, PLAIN))
-            .filter(|line| !line.contains("NETWORK"))
-            .collect();
-        let is_shown = |word: &&&str| lines.iter().any(|line| line.contains(**word));
-        said.iter().filter(is_shown).copied().collect()
-    };
-    for ago in (1..300).rev() {
-        fixture.sample_at(now - ago * 1000, &values(0.0));
-    }
-    assert_eq!(shown(&fixture), [""; 0]);
-    fixture.sample_at(now, &values(1.5));
-    assert_eq!(shown(&fixture), ["drops", "resent", "retransmits"]);
-    fixture.sample_at(now + 1000, &values(0.0));
-    assert_eq!(
-        shown(&fixture),
-        ["drops", "resent", "retransmits"],
-        "and it stays"
-    );
 }
 
 #[test]
