@@ -299,10 +299,12 @@ fn last(host: &HostState, room: usize, canvas: Canvas) -> StyledLine {
         None if host.history.is_empty() => String::new(),
         None => {
             let held = host.newest_time().saturating_sub(host.oldest_time());
-            format!(
-                " nothing happened in the {} held",
-                span(Duration::from_millis(held))
-            )
+            let held = span(Duration::from_millis(held));
+            let long = format!(" nothing happened in the {held} held");
+            let short = format!(" nothing happened in {held}");
+            let fits = |text: &String| text.len() < room;
+            let fitting = [long, short].into_iter().find(fits);
+            fitting.unwrap_or_else(|| " nothing happened".into())
         }
     };
     StyledLine::new(Tone::Dim, text).clip(room, canvas.style)
