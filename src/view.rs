@@ -27,6 +27,7 @@ mod marks;
 mod metric;
 mod metrics;
 mod moment;
+mod natural;
 mod occurrence_text;
 mod old_events;
 mod page_parts;

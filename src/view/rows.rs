@@ -6,6 +6,7 @@ use crate::protocol::HostName;
 
 use super::history::Point;
 use super::metric::Level;
+use super::natural;
 use super::state::{Connection, HostState, Now, ServerState, Status, ViewState};
 use super::style::Style;
 
@@ -166,7 +167,7 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
     rows.sort_by(|a, b| {
         a.0.cmp(&b.0)
             .then_with(|| b.1.total_cmp(&a.1))
-            .then_with(|| a.2.name().cmp(b.2.name()))
+            .then_with(|| natural::compare(a.2.name(), b.2.name()))
     });
     if choice.is_reversed {
         rows.reverse();

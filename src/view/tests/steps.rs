@@ -249,7 +249,7 @@ fn a_filter_keeps_the_hosts_whose_names_contain_it() {
     fixture.ui.begin_filter();
     assert!(fixture.ui.is_typing());
     "wEb-".chars().for_each(|c| fixture.ui.type_letter(c));
-    assert_eq!(hosts(&fixture), ["WEB-2", "web-1"]);
+    assert_eq!(hosts(&fixture), ["web-1", "WEB-2"]);
     check(&fixture, " /wEb-   ● 3 well   2 of 3 hosts");
     check(&fixture, " /wEb-_    Enter keep");
     fixture.ui.type_letter('1');
