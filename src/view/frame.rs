@@ -219,7 +219,9 @@ fn events(
         ("?", "help"),
     ];
     let lines = list.page(ui.event(), height, ui.reading, canvas);
-    (lines, footer(&keys, list.counted(ui.event()), canvas))
+    let notice = ui.notice.map(str::to_owned);
+    let right = notice.or_else(|| list.counted(ui.event()));
+    (lines, footer(&keys, right, canvas))
 }
 
 /// Which of the kept samples is shown.

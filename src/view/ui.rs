@@ -29,6 +29,8 @@ pub struct Ui {
     pub help: bool,
     /// Whether older samples are on their way.
     pub reading: bool,
+    /// Why the last key did nothing, until the next one.
+    pub notice: Option<&'static str>,
     /// The selected event, if the list of them is shown.
     events: Option<usize>,
     /// Whether all values are shown instead of charts.

@@ -191,6 +191,7 @@ impl Display {
 
     fn take_input(&mut self, input: TerminalInput, size: Size, now: Now) -> bool {
         self.size = size;
+        self.ui.notice = None;
         match input {
             TerminalInput::Interrupt => return true,
             TerminalInput::Resize | TerminalInput::Suspend | TerminalInput::Continue => {}
@@ -241,7 +242,10 @@ impl Display {
                 self.step(Navigation::Down, size, now)
             }
             TerminalInput::Enter => self.step(Navigation::Enter, size, now),
-            TerminalInput::Back => self.step(Navigation::Back, size, now),
+            TerminalInput::Back => {
+                self.stay();
+                self.step(Navigation::Back, size, now);
+            }
             TerminalInput::Char(_) | TerminalInput::Erase | TerminalInput::Other => {}
         }
         false
@@ -329,6 +333,7 @@ impl Display {
         if self.is_back() {
             return;
         }
+        self.stay();
         self.held = match self.held.take() {
             Some(_) => None,
             None => Some(Box::new(HeldPicture {

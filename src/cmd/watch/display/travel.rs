@@ -6,6 +6,10 @@ use crate::view::{EventSpan, MOST_KEPT, Moment, Now, Ui};
 use super::super::archive::Lookback;
 use super::{Display, FAR, HeldPicture, Size, Subject, shown};
 
+/// Why an event can't be looked at.
+const NOT_HELD: &str = "its samples are no longer held";
+const NO_SAMPLES: &str = "its host has no samples here";
+
 impl Display {
     /// How many dots the charts have.
     pub(super) fn window(&self, size: Size, now: Now) -> isize {
@@ -108,6 +112,8 @@ impl Display {
         if let (Some((stretch, moment)), Some(time)) = (found, reading.old_time()) {
             self.stretch = Some(Box::new(stretch));
             self.show_old(moment, time, self.size, now);
+        } else {
+            self.ui.notice = Some(NOT_HELD);
         }
     }
 
@@ -177,6 +183,7 @@ impl Display {
             return;
         };
         let Some(oldest) = self.live.oldest(&host).map(|oldest| oldest.time()) else {
+            self.ui.notice = Some(NO_SAMPLES);
             return;
         };
         let held = Ui::held_before(&self.live, &host).filter(|held| *held <= ended);
@@ -192,6 +199,8 @@ impl Display {
         {
             self.ui.close_events();
             self.look_at(Subject::Sample(moment), size, now);
+        } else {
+            self.ui.notice = Some(NOT_HELD);
         }
     }
 
@@ -216,6 +225,7 @@ impl Display {
 
     /// Returns to live data.
     pub(super) fn go_live(&mut self) {
+        self.stay();
         if self.is_back() {
             (self.held, self.reading, self.stretch) = (None, None, None);
             self.ui.follow_live();

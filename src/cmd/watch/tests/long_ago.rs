@@ -167,6 +167,32 @@ async fn marks_that_are_older_than_the_samples_that_are_kept_are_reached() {
     assert!(cells >= 56, "{frame}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_leaves_or_pauses_does_not_go_to_an_old_mark_that_arrives_later() {
+    for (key, shown) in [
+        (TerminalInput::Back, "● LIVE"),
+        (TerminalInput::End, "● LIVE"),
+        (TerminalInput::Char('p'), "PAUSED"),
+    ] {
+        let time = NEWEST - 80 * MINUTE;
+        let mut past = in_steps(NEWEST);
+        let after = past.iter().position(|(_, event)| begins_after(event, time));
+        past.insert(after.unwrap(), (0, received(0, "web-1", message_at(time))));
+        past.push((0, numbered("web-1", 20)));
+        let mut late = old_samples(time, 77.0);
+        late[0].0 = 2000;
+        let shelf = Shelf::of_all([Script::new(past), Script::new(late)]);
+        let keys = [
+            (1000, TerminalInput::Char('[')),
+            (1500, key),
+            (4500, TerminalInput::Char('q')),
+        ];
+        let frames = watch_hours(&shelf, &keys).await;
+        check(&frames, 4000, &[shown]);
+        assert_eq!(shelf.around.borrow().len(), 1);
+    }
+}
+
 /// When an alert fired, longer ago than samples are kept.
 const OLD: u64 = NEWEST - 200 * MINUTE;
 
@@ -256,7 +282,7 @@ async fn the_list_of_events_stays_until_there_is_something_to_show() {
         (13_000, TerminalInput::Char('q')),
     ];
     let frames = watch_zoomed(300, &shelf, &keys).await;
-    check(&frames, 6500, &["events", "1 of 1"]);
+    check(&frames, 6500, &["events", "its samples are no longer held"]);
     check(&frames, 7500, &["events", "reading older", "1 of 1"]);
     check(&frames, 8500, &["● LIVE"]);
     check(&frames, 9800, &["● LIVE"]);
