@@ -47,10 +47,14 @@ impl Field {
             },
             format!(" {}", self.name),
         );
-        let marked = match (mark, width) {
-            ("", _) => self.value.clone(),
-            (mark, 0..15) => format!("{mark}{}", self.value),
-            (mark, _) => format!("{mark} {}", self.value),
+        // A value never touches its name; on the narrowest screens, the mark of its level may stand between them.
+        let between = usize::from(mark.is_empty() || width >= 15);
+        let needed = |text: &str| 1 + self.name.chars().count() + between + text.len();
+        let apart = format!("{mark} {}", self.value);
+        let marked = if mark.is_empty() || needed(&apart) > width || width < 15 {
+            format!("{mark}{}", self.value)
+        } else {
+            apart
         };
         // `100.0 %` at the critical level has no room on the narrowest screens.
         let marked = if marked.len() + self.name.len() >= width {
@@ -58,9 +62,12 @@ impl Field {
         } else {
             marked
         };
+        // The axis says what it is a share of.
+        let marked = match marked.strip_suffix(" %") {
+            Some(number) if needed(&marked) > width => number.to_owned(),
+            _ => marked,
+        };
         let value = StyledLine::new(tone, marked).clip(width.saturating_sub(1), style);
-        // A value never touches its name; on the narrowest screens, the mark of its level may stand between them.
-        let between = usize::from(mark.is_empty() || width >= 15);
         line = line.clip(width.saturating_sub(value.width() + between), style);
         line.pad(width.saturating_sub(value.width()));
         line.append(value);

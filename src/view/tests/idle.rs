@@ -2,6 +2,7 @@
 
 use super::fixture::{Fixture, PLAIN};
 use super::screens::chart;
+use crate::protocol::{Process, Sample};
 
 #[test]
 fn a_value_that_never_moved_has_no_chart() {
@@ -188,4 +189,54 @@ fn that_nothing_happened_is_said_in_whole_words() {
         let (said, _) = line.trim().split_once("  ").unwrap_or((line.trim(), ""));
         assert_eq!(said, expected, "{width}");
     }
+}
+
+#[test]
+fn a_level_never_cuts_a_name_short() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    for ago in (0..100).rev() {
+        let busy = if ago < 20 { 96.7 } else { 1.0 };
+        let values = [
+            ("cpu", 3.0),
+            ("memory", 50.0),
+            ("cpuThrottled", busy),
+            ("pressureCpu", busy),
+        ];
+        fixture.sample_at(fixture.now.wall - ago * 1000, &values);
+    }
+    let lines = fixture.frame(120, 40, PLAIN);
+    let has = |text: &str| lines.iter().any(|line| line.starts_with(text));
+    assert!(has(" Throttled  !!96.7 "), "{lines:#?}");
+    assert!(has(" Pressure !!96.7 %"), "{lines:#?}");
+}
+
+#[test]
+fn what_no_listed_process_uses_in_a_container_is_used_elsewhere() {
+    let mut fixture = Fixture::new(&["web-1"]);
+    fixture.state.connected(0);
+    let values = |count: f64| [("cpu", 90.0), ("memory", 50.0), ("processCount", count)];
+    fixture.sample_at(fixture.now.wall - 1000, &values(1.0));
+    let mut shown = |count: f64| {
+        let sample = Sample {
+            timestamp: fixture.now.wall,
+            values: values(count)
+                .map(|(name, value)| (name.into(), value))
+                .into(),
+            top: Some(vec![Process {
+                pid: 1,
+                name: "python3".into(),
+                cpu: 10.0,
+                ..Process::default()
+            }]),
+            ..Sample::default()
+        };
+        let place = fixture.position();
+        let host = Fixture::name("web-1");
+        fixture.state.sample(0, &host, place, &sample, fixture.now);
+        let lines = fixture.frame(200, 60, PLAIN);
+        lines.into_iter().find(|line| line.contains(" 80.0 "))
+    };
+    assert!(shown(1.0).unwrap().contains("(elsewhere)"));
+    assert!(shown(12.0).unwrap().contains("(11 others)"));
 }
