@@ -7,9 +7,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -119,7 +118,7 @@ impl Spaces {
         };
         let fresh = Lane::open(&self.ask, &self.answer);
         let held_up = std::mem::replace(&mut self.quick, fresh);
-        held_up.withdraw();
+        held_up.keep_only(&mount);
         self.slow.insert(mount, held_up);
         self.request_pending();
     }
@@ -140,13 +139,14 @@ impl Spaces {
 /// A thread that processes requests in turn, until its lane is dropped and no mount blocks it.
 struct Lane {
     requests: Sender<Request>,
-    withdrawn: Arc<AtomicBool>,
+    only: Arc<OnceLock<Mount>>,
     is_busy: bool,
 }
 
 struct Request {
     mounts: Vec<Mount>,
-    withdrawn: Arc<AtomicBool>,
+    /// If set, only this one of them is still wanted.
+    only: Arc<OnceLock<Mount>>,
 }
 
 impl Lane {
@@ -163,28 +163,29 @@ impl Lane {
         let _ = thread.stack_size(STACK_BYTES).spawn(serve);
         Self {
             requests,
-            withdrawn: Arc::default(),
+            only: Arc::default(),
             is_busy: false,
         }
     }
 
     fn request(&mut self, mounts: Vec<Mount>) {
-        self.withdrawn = Arc::default();
-        let withdrawn = Arc::clone(&self.withdrawn);
-        let request = Request { mounts, withdrawn };
+        self.only = Arc::default();
+        let only = Arc::clone(&self.only);
+        let request = Request { mounts, only };
         self.is_busy = self.requests.send(request).is_ok();
     }
 
-    /// Drops its requests after the current mount.
-    fn withdraw(&self) {
-        self.withdrawn.store(true, Ordering::Relaxed);
+    /// Drops its requests for all mounts but this one, which it may not have begun to query: then the machine is busy, and
+    /// the mount isn't slow.
+    fn keep_only(&self, mount: &Mount) {
+        let _ = self.only.set(mount.clone());
     }
 }
 
 fn serve(request: Request, ask: &AskSpace, answer: &Sender<Answer>) {
     for mount in request.mounts {
-        if request.withdrawn.load(Ordering::Relaxed) {
-            return;
+        if request.only.get().is_some_and(|only| *only != mount) {
+            continue;
         }
         let space = ask(&mount.path);
         if answer.send(Answer { mount, space }).is_err() {
@@ -197,7 +198,8 @@ fn serve(request: Request, ask: &AskSpace, answer: &Sender<Answer>) {
 mod tests {
     use super::*;
     use std::sync::Mutex;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
 
     const SPACE: Space = Space {
         used: 3,
@@ -306,5 +308,20 @@ mod tests {
         while sample(&mut spaces, std::slice::from_ref(&again))[0].is_none() {}
         assert!(asked.load(Ordering::SeqCst) >= 2);
         assert!(!spaces.slow.contains_key(&mount("/hung")));
+    }
+
+    #[test]
+    fn a_thread_that_begins_late_still_asks() {
+        for _ in 0..50 {
+            let ask = |_: &Path| Some(SPACE);
+            // So little that hardly a thread has begun by then.
+            let mut spaces = Spaces::new(Arc::new(ask), Duration::ZERO);
+            let mounts = [mount("/"), mount("/home"), mount("/var")];
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while sample(&mut spaces, &mounts) != [Some(SPACE); 3] {
+                assert!(Instant::now() < deadline, "a mount is never asked again");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     }
 }
