@@ -202,13 +202,16 @@ impl Remainder {
             .filter(fits)
             .or_else(|| Some(" (came and went)".to_owned()).filter(fits))
             .unwrap_or_else(|| " (exited)".into());
-        // In a container, all processes may be listed, and the rest is used outside of it.
-        let elsewhere = (self.count == Some(0.0)).then(|| " (elsewhere)".to_owned());
         let count = self.count.map(grouped).unwrap_or_default();
-        let others = Some(format!(" ({count} others)").replace("( ", "("))
-            .filter(fits)
-            .unwrap_or_else(|| format!(" ({count})"));
-        let others = elsewhere.filter(fits).unwrap_or(others);
+        let [long, short] = match self.count {
+            // In a container, all processes may be listed, and the rest is used outside of it.
+            Some(0.0) => [" (elsewhere)".to_owned(), " (rest)".into()],
+            _ => [
+                format!(" ({count} others)").replace("( ", "("),
+                format!(" ({count})"),
+            ],
+        };
+        let others = Some(long).filter(fits).unwrap_or(short);
         [(share(self.exited), came), (share(self.others), others)]
     }
 }

@@ -217,7 +217,7 @@ fn what_no_listed_process_uses_in_a_container_is_used_elsewhere() {
     fixture.state.connected(0);
     let values = |count: f64| [("cpu", 90.0), ("memory", 50.0), ("processCount", count)];
     fixture.sample_at(fixture.now.wall - 1000, &values(1.0));
-    let mut shown = |count: f64| {
+    let mut shown = |count: f64, (width, height): (usize, usize)| {
         let sample = Sample {
             timestamp: fixture.now.wall,
             values: values(count)
@@ -234,9 +234,15 @@ fn what_no_listed_process_uses_in_a_container_is_used_elsewhere() {
         let place = fixture.position();
         let host = Fixture::name("web-1");
         fixture.state.sample(0, &host, place, &sample, fixture.now);
-        let lines = fixture.frame(200, 60, PLAIN);
+        let lines = fixture.frame(width, height, PLAIN);
         lines.into_iter().find(|line| line.contains(" 80.0 "))
     };
-    assert!(shown(1.0).unwrap().contains("(elsewhere)"));
-    assert!(shown(12.0).unwrap().contains("(11 others)"));
+    for (count, size, expected) in [
+        (1.0, (200, 60), "(elsewhere)"),
+        (1.0, (120, 40), "(rest)"),
+        (12.0, (200, 60), "(11 others)"),
+        (12.0, (120, 40), "(11)"),
+    ] {
+        assert!(shown(count, size).unwrap().contains(expected), "{expected}");
+    }
 }
