@@ -51,7 +51,7 @@ pub use catalogue::{
     Entry, Exposed, Instances, MetricInfo, Rank, catalogue, cores_among, describe, entry, parts,
     section, well_known,
 };
-pub use culprits::{BLAMELESS, Culprits};
+pub use culprits::{BLAMELESS, Culprits, is_about_waiting, waiting};
 pub use decode::DecodeError;
 pub use deflated::{Deflated, HeldBytes, in_binary, stored_frame};
 pub use duration::parse_duration;

@@ -21,7 +21,8 @@ pub struct Change {
     pub alert: Alert,
     /// When the sample that changed it was taken, in milliseconds since the epoch.
     pub timestamp: u64,
-    /// The busiest process at that moment, for rules about CPU, or the largest one, for rules about memory.
+    /// The busiest process at that moment, for rules about CPU, the largest one, for rules about memory, or one that
+    /// waits for a disk.
     pub culprit: Option<Process>,
     /// For a resolved alert, how long it lasted, from the alert's `since` on.
     pub lasted: Option<Duration>,

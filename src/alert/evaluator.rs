@@ -15,7 +15,8 @@ use super::timing::Timing;
 pub struct Verdict {
     /// The alert as sent on the wire.
     pub alert: Alert,
-    /// The busiest process, for rules about CPU, or the largest one, for rules about memory.
+    /// The busiest process at that moment, for rules about CPU, the largest one, for rules about memory, or one that
+    /// waits for a disk.
     pub culprit: Option<Process>,
     /// For a resolved alert, how long it lasted, from `since` on.
     pub lasted: Option<Duration>,

@@ -10,7 +10,10 @@ use super::units;
 /// `rustc 61 %`.
 pub(super) fn blame(culprit: &Culprit) -> String {
     let Culprit { name, percent } = culprit;
-    format!("{name} {} %", units::whole_percent(*percent))
+    match percent {
+        Some(percent) => format!("{name} {} %", units::whole_percent(*percent)),
+        None => name.clone(),
+    }
 }
 
 /// The name that was given to the rule; without one, it is called by its text.

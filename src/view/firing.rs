@@ -26,8 +26,8 @@ pub(super) struct FiringAlert {
 pub(super) struct Culprit {
     /// Clean.
     pub name: String,
-    /// Of the whole machine, 0 to 100.
-    pub percent: f64,
+    /// Of the whole machine, 0 to 100; `None` for one that waits.
+    pub percent: Option<f64>,
 }
 
 impl Culprit {
@@ -349,11 +349,11 @@ mod tests {
             process("ja\u{1b}va", 5.0, 40.0),
         ];
         for (metric, expected) in [
-            ("cpu", Some(("rustc", 61.2))),
-            ("cpu:3", Some(("rustc", 61.2))),
-            ("load1", Some(("rustc", 61.2))),
-            ("memoryUsed", Some(("java", 40.0))),
-            ("swap", Some(("java", 40.0))),
+            ("cpu", Some(("rustc", Some(61.2)))),
+            ("cpu:3", Some(("rustc", Some(61.2)))),
+            ("load1", Some(("rustc", Some(61.2)))),
+            ("memoryUsed", Some(("java", Some(40.0)))),
+            ("swap", Some(("java", Some(40.0)))),
             ("disk:/", None),
             ("oomKills", None),
             ("queueDepth", None),

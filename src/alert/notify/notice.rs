@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::alert::change::Change;
-use crate::protocol::{Alert, AlertState, HostName, MetricInfo, Process, describe, section, shown};
+use crate::protocol::{
+    Alert, AlertState, HostName, MetricInfo, Process, describe, is_about_waiting, section, shown,
+};
 use crate::view::{date, value};
 use crate::wording::span;
 
@@ -218,10 +220,12 @@ fn resolved(change: &Change, metric: &MetricInfo) -> Vec<String> {
     (withdrawn.into_iter().chain(now)).chain([lasted]).collect()
 }
 
-/// The process that used most of what the rule is about.
+/// The process that used most of what the rule is about, or one that waits.
 fn culprit(process: &Process, metric: &MetricInfo) -> String {
     let name = plain(&process.name);
-    if metric.section == section::MEMORY {
+    if is_about_waiting(&metric.name) {
+        format!("Waiting for a disk: {name}.")
+    } else if metric.section == section::MEMORY {
         let share = value(process.memory, "%");
         format!("Largest process: {name}, {share} of the memory.")
     } else {
@@ -329,6 +333,13 @@ pub(super) mod tests {
             text(&memory),
             "Firing: memoryAvailable < 1GiB on web-1. Memory available is 512 MiB, below 1.0 GiB. \
              Largest process: rustc, 12.5 % of the memory."
+        );
+        let mut slow = firing();
+        slow.alert.metric = "iowait".into();
+        slow.alert.since = slow.timestamp;
+        assert_eq!(
+            text(&slow),
+            "Firing: hot cpu on web-1. I/O wait is 98.2 %, above 90.0 %. Waiting for a disk: rustc."
         );
         let mut disk = firing();
         disk.alert.metric = "disk:/var".into();

@@ -23,6 +23,12 @@ impl Suspect {
         }
     }
 
+    /// A name alone.
+    pub(super) fn without_share(name: &str) -> Self {
+        let [name, words] = [name, name].map(str::to_owned);
+        Self { name, words }
+    }
+
     /// Words that blame nobody.
     pub(super) fn nobody(words: String) -> Self {
         let name = String::new();

@@ -58,7 +58,10 @@ fn blame(situation: &Situation<'_>, firing: &FiringAlert, is_beyond: bool) -> Ve
     let now = suspects(situation, &firing.alert.metric);
     match &firing.culprit {
         Some(then) if !is_beyond || now.is_empty() => {
-            vec![Suspect::sharing(&then.name, then.percent, None)]
+            vec![match then.percent {
+                Some(percent) => Suspect::sharing(&then.name, percent, None),
+                None => Suspect::without_share(&then.name),
+            }]
         }
         _ => now,
     }

@@ -2,23 +2,12 @@
 
 use std::collections::HashSet;
 
-use crate::protocol::{BLAMELESS, Process, entry, parts, section};
+use crate::protocol::{self, BLAMELESS, Process, entry, parts, section};
 use crate::wording::counted;
 
 use super::draft::{Draft, Suspect};
 use super::situation::Situation;
 use crate::view::units::grouped;
-
-/// Metrics that rise while tasks wait for a disk.
-const WAITING: &[&str] = &[
-    "diskAwait",
-    "diskBusy",
-    "diskQueue",
-    "iowait",
-    "pressureIo",
-    "pressureIoFull",
-    "tasksBlocked",
-];
 
 /// The least share of a second culprit, in percent of the machine.
 const WORTH_NAMING: f64 = 5.0;
@@ -27,7 +16,7 @@ const WORTH_NAMING: f64 = 5.0;
 pub(super) fn suspects(situation: &Situation<'_>, metric: &str) -> Vec<Suspect> {
     let top = situation.host.top();
     let (family, _) = parts(metric);
-    if WAITING.contains(&family) {
+    if protocol::is_about_waiting(metric) {
         return waiting(top).into_iter().collect();
     }
     let known = situation.metric(metric).map(|metric| &*metric.section);
@@ -37,7 +26,7 @@ pub(super) fn suspects(situation: &Situation<'_>, metric: &str) -> Vec<Suspect> 
         Some(section::CPU) if family == "cpuThrottled" => {
             let first = busy(situation, top).into_iter().next();
             first
-                .map(|it| without_share(&it.name))
+                .map(|it| Suspect::without_share(&it.name))
                 .into_iter()
                 .collect()
         }
@@ -97,21 +86,9 @@ fn first_by(top: &[Process], share: fn(&Process) -> f64) -> Option<(&str, f64)> 
     first
 }
 
-/// The first process that waits for a disk and can't be interrupted. Threads of the kernel, which have no memory, wait on
-/// behalf of others.
+/// The first process that waits for a disk and can't be interrupted.
 fn waiting(top: &[Process]) -> Option<Suspect> {
-    let waits = |process: &&Process| process.state.as_deref() == Some("D");
-    let is_program = |process: &&Process| 0.0 < process.memory;
-    let mut waiting = top.iter().filter(waits);
-    let first = waiting.clone().find(is_program).or_else(|| waiting.next());
-    first.map(|it| without_share(&it.name))
-}
-
-fn without_share(name: &str) -> Suspect {
-    Suspect {
-        name: name.to_owned(),
-        words: name.to_owned(),
-    }
+    protocol::waiting(top).map(|it| Suspect::without_share(&it.name))
 }
 
 /// What stands behind a load whose culprit is named already: `14 runnable on 8 cores`.
