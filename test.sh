@@ -66,7 +66,8 @@ install_missing cc:build-essential python3:python3 chromium:chromium prometheus:
     caddy:caddy /usr/sbin/haproxy:haproxy systemd-analyze:systemd gnuplot:gnuplot-nox \
     psql:postgresql-client /usr/lib/postgresql/15/bin/initdb:postgresql-15 \
     firefox-esr:firefox-esr /usr/share/nodejs/ws:node-ws \
-    /usr/lib/python3/dist-packages/websockets:python3-websockets redis-server:redis-server redis-cli:redis-tools
+    /usr/lib/python3/dist-packages/websockets:python3-websockets redis-server:redis-server redis-cli:redis-tools \
+    /usr/x86_64-w64-mingw32/include:mingw-w64-x86-64-dev
 
 step 'forbidden words'
 forbidden
@@ -78,7 +79,8 @@ step 'lints'
 cargo clippy --all-targets --locked -- -D warnings
 
 # The program has only ever run on Linux. Elsewhere it must at least compile, on a system with cfg(unix) and on one without.
-# ring compiles C in the process; a check links nothing, so clang and this machine's headers are enough.
+# ring compiles C in the process; a check links nothing, so clang and headers are enough: MinGW's for Windows, where
+# `long` is shorter, and this machine's for FreeBSD.
 for target in x86_64-unknown-freebsd x86_64-pc-windows-gnu; do
     step "check for $target"
     rustup --quiet target add "$target"
