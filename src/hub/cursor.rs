@@ -1,6 +1,7 @@
 //! One viewer's place in one host's log.
 
 mod account;
+mod older;
 mod placing;
 mod telling;
 mod undecided;
@@ -12,12 +13,11 @@ use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::protocol::{Body, Frame, Hello, Message, Query, StreamId};
 
-use super::ahead::{NextAhead, PastPermit, ReadAhead};
-use super::past::{PastEntry, PastFrom, PastRequest, read_past};
+use super::past::PastFrom;
 use super::ring::{Announcement, Ring};
 use super::standing::CursorStanding;
-use super::steps::{StepEntry, StepRequest, read_in_steps};
 use super::{HostLog, Hub};
+use older::ReadFrom;
 
 #[derive(Debug)]
 pub(super) struct Cursor {
@@ -38,14 +38,7 @@ pub(super) struct Cursor {
     has_read: bool,
     overruns: u32,
     gaps: u32,
-    /// Reads what is older than the ring.
-    reading: Option<Box<ReadAhead<PastEntry>>>,
-    /// Where to read the past from, as soon as fewer viewers read it.
-    waits_for: Option<PastFrom>,
-    /// Reads what comes before the newest sample in steps.
-    steps: Option<Box<ReadAhead<StepEntry>>>,
-    /// What to read in steps, as soon as fewer viewers read the past.
-    waits_for_steps: Option<Box<StepRequest>>,
+    from: ReadFrom,
     /// The time at which a relay could not yet tell whether it would find the viewer's stream; `None` once it can.
     undecided: Option<u64>,
     /// The viewer's last message when it last turned to the past. Asking again for the same would find nothing.
@@ -111,62 +104,11 @@ impl Cursor {
             has_read: false,
             overruns: 0,
             gaps: 0,
-            reading: None,
-            waits_for: None,
-            steps: None,
-            waits_for_steps: None,
+            from: ReadFrom::Ring,
             undecided: None,
             asked: None,
         }
         .judged(now)
-    }
-
-    /// Begins with the bucket in which the place lies that `query` names.
-    fn begin_in_steps(&mut self, hub: &Hub, query: &Query, step: u64, now: u64) {
-        let floor = |time: u64| PastFrom::Since(time - time % step);
-        let log = Arc::clone(&self.log);
-        let ring = lock(&log.ring);
-        let older = match (query.last, query.since) {
-            (None, Some(back)) => ring.before_since(in_millis(back), now).map(floor),
-            (count, _) => ring.before_last(count.unwrap_or(1)).map(PastFrom::Last),
-        };
-        let next = ring.bucket_start(self.next.load(Ordering::Relaxed), step);
-        // The bucket of the oldest message in the ring may begin before it.
-        let begins_earlier = || ring.oldest_time().filter(|_| next == ring.start());
-        let from = older.or_else(|| begins_earlier().map(floor));
-        let from = from.filter(|_| hub.shared.past.is_some());
-        let next = if from.is_some() { ring.start() } else { next };
-        drop(ring);
-        self.next.store(next, Ordering::Relaxed);
-        let next = Arc::clone(&self.next);
-        let request = StepRequest {
-            log,
-            next,
-            from,
-            step,
-        };
-        self.waits_for_steps = Some(Box::new(request));
-        self.turn_to_steps(hub);
-    }
-
-    /// Starts reading in steps, on a thread, if it waits for that.
-    fn turn_to_steps(&mut self, hub: &Hub) {
-        if self.waits_for_steps.is_some()
-            && let Some(permit) = PastPermit::take(hub)
-            && let Some(request) = self.waits_for_steps.take()
-        {
-            self.steps = read_in_steps(hub, permit, *request).map(Box::new);
-        }
-    }
-
-    /// Whether it waits to read the past.
-    pub(super) fn waits_for_past(&self) -> bool {
-        self.waits_for.is_some() || self.waits_for_steps.is_some()
-    }
-
-    /// Whether it reads the past.
-    pub(super) fn is_in_past(&self) -> bool {
-        self.reading.is_some() || self.steps.is_some()
     }
 
     /// Appends a hello, if the viewer hasn't had one. A viewer that starts in the past gets it with its first message.
@@ -207,7 +149,7 @@ impl Cursor {
         over: bool,
     ) -> CursorStanding {
         self.turn_to_steps(hub);
-        if self.waits_for_steps.is_some() {
+        if matches!(self.from, ReadFrom::StepsLater(_)) {
             return CursorStanding::Waiting;
         }
         let log = Arc::clone(&self.log);
@@ -215,18 +157,15 @@ impl Cursor {
         if self.is_undecided(&ring) {
             return CursorStanding::Waiting;
         }
-        if let Some(standing) = self.read_steps(&ring, frames, budget) {
+        if let Some(standing) = self.read_ahead(&ring, frames, budget) {
             return standing;
         }
-        if let Some(standing) = self.read_past(&ring, frames, budget) {
-            return standing;
-        }
-        if let Some(from) = self.waits_for.or_else(|| self.fell_behind(hub, &ring)) {
+        if let Some(from) = self.past_from(hub, &ring) {
             let before = self.leave_ring(&ring);
             drop(ring);
             self.turn_to_past(hub, from, before);
-            return match (&self.reading, self.waits_for) {
-                (None, None) => CursorStanding::More,
+            return match self.from {
+                ReadFrom::Ring => CursorStanding::More,
                 _ => CursorStanding::Waiting,
             };
         }
@@ -236,13 +175,6 @@ impl Cursor {
             log.room.notify_waiters();
         }
         standing
-    }
-
-    /// Where the past has to be read from, because the ring has moved on.
-    fn fell_behind(&self, hub: &Hub, ring: &Ring) -> Option<PastFrom> {
-        let is_behind = self.next.load(Ordering::Relaxed) < ring.start();
-        let (stream, seq) = self.last.filter(|_| hub.shared.past.is_some())?;
-        (is_behind && self.asked != self.last).then_some(PastFrom::After(stream, seq))
     }
 
     fn read_ring(
@@ -281,133 +213,6 @@ impl Cursor {
         }
         self.ended = over;
         CursorStanding::Head
-    }
-
-    /// Continues in steps. `None` once what is live begins.
-    fn read_steps(
-        &mut self,
-        ring: &Ring,
-        frames: &mut Vec<Frame>,
-        budget: &mut usize,
-    ) -> Option<CursorStanding> {
-        let mut steps = self.steps.take()?;
-        let standing = loop {
-            if *budget == 0 {
-                break CursorStanding::More;
-            }
-            match steps.next() {
-                NextAhead::NotYet => break CursorStanding::Waiting,
-                NextAhead::Over => return None,
-                NextAhead::Entry(entry) => self.send_step(ring, entry, frames, budget),
-            }
-        };
-        self.steps = Some(steps);
-        Some(standing)
-    }
-
-    fn send_step(
-        &mut self,
-        ring: &Ring,
-        entry: StepEntry,
-        frames: &mut Vec<Frame>,
-        budget: &mut usize,
-    ) {
-        self.last = Some(entry.last());
-        if let Some(frame) = entry.frame {
-            self.announce_past(ring, &entry.announcement, entry.seq, frames);
-            self.gaps += u32::from(entry.is_gap);
-            *budget = budget.saturating_sub(frame.size());
-            frames.push(frame);
-        }
-    }
-
-    /// Continues in the past. `None` once the ring takes over.
-    fn read_past(
-        &mut self,
-        ring: &Ring,
-        frames: &mut Vec<Frame>,
-        budget: &mut usize,
-    ) -> Option<CursorStanding> {
-        let mut reading = self.reading.take()?;
-        let standing = loop {
-            if *budget == 0 {
-                break CursorStanding::More;
-            }
-            match reading.next() {
-                NextAhead::NotYet => break CursorStanding::Waiting,
-                NextAhead::Over => return None,
-                NextAhead::Entry(entry) if ring.reaches(entry.stream(), entry.seq) => {
-                    // The ring has this one and all that follow.
-                    self.next.store(ring.start(), Ordering::Relaxed);
-                    return None;
-                }
-                NextAhead::Entry(entry) => self.send_past(ring, entry, frames, budget),
-            }
-        };
-        self.reading = Some(reading);
-        Some(standing)
-    }
-
-    fn send_past(
-        &mut self,
-        ring: &Ring,
-        entry: PastEntry,
-        frames: &mut Vec<Frame>,
-        budget: &mut usize,
-    ) {
-        let (stream, seq) = (entry.stream(), entry.seq);
-        if self.has(ring, stream, seq) {
-            return;
-        }
-        self.announce_past(ring, &entry.announcement, seq, frames);
-        self.send(stream, seq, entry.frame, frames, budget);
-    }
-
-    /// Announces a message of the past.
-    fn announce_past(
-        &mut self,
-        ring: &Ring,
-        announcement: &Arc<Announcement>,
-        seq: u64,
-        frames: &mut Vec<Frame>,
-    ) {
-        if self.is_announced(announcement) {
-            return;
-        }
-        let mut hello = self.hello(ring, announcement);
-        hello.oldest = match hello.oldest {
-            0 => seq,
-            oldest => oldest.min(seq),
-        };
-        hello.newest = hello.newest.max(seq);
-        self.announced = Some(Arc::clone(announcement));
-        frames.push(self.frame(Body::Hello(Box::new(hello))));
-    }
-
-    /// It will return where the ring begins now, which is where reading the past ends. If the ring has moved on by
-    /// then, more of the past lies between.
-    fn leave_ring(&self, ring: &Ring) -> Option<(StreamId, u64)> {
-        self.next.store(ring.start(), Ordering::Relaxed);
-        ring.oldest()
-    }
-
-    /// Starts reading the past, on a thread.
-    fn turn_to_past(&mut self, hub: &Hub, from: PastFrom, before: Option<(StreamId, u64)>) {
-        self.asked = self.last;
-        let wanted = PastRequest {
-            host: self.log.host.clone(),
-            from,
-            before,
-        };
-        self.waits_for = None;
-        let Some(past) = &hub.shared.past else { return };
-        match PastPermit::take(hub) {
-            Some(permit) => {
-                let reading = read_past(hub, permit, past, wanted, self.deflated);
-                self.reading = reading.map(Box::new);
-            }
-            None => self.waits_for = Some(from),
-        }
     }
 
     /// Sends a message, and what is missing before it.

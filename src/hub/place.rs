@@ -27,7 +27,7 @@ impl PartialEq for SharedPlace {
         let numbers = |it: &Self| (it.next, it.last, it.heartbeats, it.moves, it.host_count);
         Arc::ptr_eq(&self.log, &other.log)
             && numbers(self) == numbers(other)
-            && self.announced == other.announced
+            && self.has_hello_of(other)
     }
 }
 
@@ -36,6 +36,14 @@ impl SharedPlace {
     #[must_use]
     pub fn has_hosts_of(&self, other: &Self) -> bool {
         self.host_count == other.host_count
+    }
+
+    /// Whether viewers there have had the same hello. Nearly always, both are the same one in memory.
+    fn has_hello_of(&self, other: &Self) -> bool {
+        match (&self.announced, &other.announced) {
+            (Some(one), Some(another)) => Arc::ptr_eq(one, another) || one == another,
+            (one, another) => one.is_none() && another.is_none(),
+        }
     }
 
     /// Makes a source that waits for its viewers check how far they have read.

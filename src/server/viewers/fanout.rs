@@ -26,8 +26,10 @@ use crate::server::faults::{Faults, Orders};
 
 use super::by_host::{ListedViewer, ViewersByHost};
 use super::in_step::{Member, Strides};
-use super::line::{Parting, ReaderNotice, ViewerLine};
+use super::line::{Parting, ReadSide, ReaderNotice, ViewerLine};
+use super::outbox::Transport;
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
+use super::reader;
 use super::tally::Tally;
 use super::viewer::{FeedProgress, Newcomer, Viewer};
 
@@ -82,6 +84,8 @@ pub(in crate::server) struct Fanout {
     newcomers: mpsc::UnboundedReceiver<Newcomer>,
     notices: mpsc::UnboundedReceiver<ReaderNotice>,
     tell: mpsc::UnboundedSender<ReaderNotice>,
+    /// The viewers that the reading task has yet to know.
+    reading: mpsc::UnboundedSender<(ReadSide, Transport)>,
     frames: Vec<crate::protocol::Frame>,
     /// No more viewers can join.
     is_closed: bool,
@@ -108,6 +112,8 @@ impl Fanout {
         tally: Arc<Tally>,
     ) -> Self {
         let (tell, notices) = mpsc::unbounded_channel();
+        let (reading, joining) = mpsc::unbounded_channel();
+        tokio::spawn(reader::read_all(joining));
         Self {
             policy,
             hub: hub.clone(),
@@ -124,6 +130,7 @@ impl Fanout {
             newcomers,
             notices,
             tell,
+            reading,
             frames: Vec::new(),
             is_closed: false,
             is_leaving: false,
@@ -205,10 +212,14 @@ impl Fanout {
         let share = f64::from(u32::try_from(key % 64).unwrap_or_default()) / 64.0;
         let first_ping = self.policy.heartbeat.mul_f64(0.5 + 0.5 * share);
         let name = (key, self.joined);
+        let (transport, may_compress) = (newcomer.transport, newcomer.may_compress());
         let mut viewer = match Viewer::new(newcomer, name, self.tell.clone(), first_ping) {
             Ok(viewer) => viewer,
             Err(error) => return tracing::warn!(%error, "cannot add a viewer"),
         };
+        let side = ReadSide::new(Arc::clone(&viewer.line), may_compress);
+        // If nothing reads any more, the server is gone.
+        let _ = self.reading.send((side, transport));
         tracing::info!(peer = %viewer.peer, "viewer connected");
         if self.is_leaving {
             // It gets no messages, but its request is answered; a new socket takes that much.

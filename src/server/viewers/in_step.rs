@@ -50,18 +50,25 @@ impl Stride {
 pub(super) struct Strides {
     tally: Arc<Tally>,
     newest: VecDeque<Stride>,
+    /// Where the viewer stands that joined last, since the last round.
+    joined: Option<Arc<Footing>>,
 }
 
 impl Strides {
     pub(super) fn new(tally: Arc<Tally>) -> Self {
         let newest = VecDeque::with_capacity(MOST_STRIDES);
-        Self { tally, newest }
+        Self {
+            tally,
+            newest,
+            joined: None,
+        }
     }
 
     /// Begins a round, in which earlier strides are of no use.
     pub(super) fn begin_round(&mut self) {
         self.settle();
         self.newest.clear();
+        self.joined = None;
     }
 
     /// Counts what has been sent, and tells sources that wait for viewers.
@@ -92,10 +99,12 @@ impl Strides {
     }
 
     /// A footing equal to this one that other viewers have, so that it is the same one in memory.
-    fn shared(&self, footing: Footing) -> Arc<Footing> {
-        let mut ends = self.newest.iter().rev().map(|stride| &stride.to);
-        let equal = ends.find(|end| ***end == footing);
-        equal.cloned().unwrap_or_else(|| Arc::new(footing))
+    fn shared(&mut self, footing: Footing) -> Arc<Footing> {
+        let ends = self.newest.iter().rev().map(|stride| &stride.to);
+        let equal = ends.chain(&self.joined).find(|end| ***end == footing);
+        let shared = equal.cloned().unwrap_or_else(|| Arc::new(footing));
+        self.joined = Some(Arc::clone(&shared));
+        shared
     }
 }
 
@@ -130,7 +139,7 @@ impl Member {
     /// Reads what a stride needs and is elsewhere in memory. Returns something that depends on all of it.
     pub(super) fn fetch(&self) -> u64 {
         let next = self.read_mark.as_ref().map_or(0, ReadMark::next);
-        next.wrapping_add(self.line.is_quiet().into())
+        next.wrapping_add(self.line.fetch().into())
     }
 
     /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether that served it.

@@ -5,19 +5,22 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use tokio::io::ReadBuf;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::locks::lock;
 
 use super::inbound::InboundFrames;
-use super::patience::{DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_REPLIES_BYTES};
+use super::patience::{
+    DISCARD_PAUSE, MAX_BYTES_PER_SECOND, MAX_FRAMES_PER_SECOND, MAX_REPLIES_BYTES,
+};
 use crate::server::door::socket::Socket;
 
 /// A notice from the reading side to the fan-out about the viewer with this key.
@@ -44,6 +47,9 @@ pub(in crate::server) enum Parting {
     Lost,
 }
 
+/// Instead of a close code: nobody has asked the viewer to leave.
+const STAYS: u32 = u32::MAX;
+
 /// The state that both sides share.
 #[derive(Debug)]
 pub(in crate::server) struct ViewerLine {
@@ -53,8 +59,9 @@ pub(in crate::server) struct ViewerLine {
     replies: Mutex<Vec<u8>>,
     has_replies: AtomicBool,
     notices: mpsc::UnboundedSender<ReaderNotice>,
-    leave: Notify,
-    leave_code: AtomicU16,
+    /// The code with which the reading side has to close, and the waker of that side.
+    leave_code: AtomicU32,
+    leaver: AtomicWaker,
     /// A close frame has been sent, or is about to be: no message may follow it.
     is_closing: AtomicBool,
     /// Nothing follows the close frame, whatever the viewer answers: the connection ends with it.
@@ -79,8 +86,8 @@ impl ViewerLine {
             replies: Mutex::default(),
             has_replies: AtomicBool::new(false),
             notices,
-            leave: Notify::new(),
-            leave_code: AtomicU16::new(0),
+            leave_code: AtomicU32::new(STAYS),
+            leaver: AtomicWaker::new(),
             is_closing: AtomicBool::new(false),
             is_last: AtomicBool::new(false),
             answered: AtomicBool::new(true),
@@ -100,6 +107,11 @@ impl ViewerLine {
     /// Whether messages are all that is to be sent.
     pub(in crate::server) fn is_quiet(&self) -> bool {
         !self.has_replies.load(Ordering::Acquire) && !self.is_closing()
+    }
+
+    /// Reads what a stride needs. Returns something that depends on all of it.
+    pub(in crate::server) fn fetch(&self) -> bool {
+        self.socket.fetch() & self.is_quiet()
     }
 
     /// Whether it has no TLS.
@@ -133,16 +145,33 @@ impl ViewerLine {
         Some(std::mem::take(&mut *replies).into())
     }
 
-    /// Makes the reading side close with `code`.
+    /// Makes the reading side close with `code`; 0 if the connection has ended.
     pub(in crate::server) fn ask_to_leave(&self, code: u16) {
-        self.leave_code.store(code, Ordering::Release);
-        self.leave.notify_one();
+        self.leave_code.store(code.into(), Ordering::Release);
+        self.leaver.wake();
     }
 
-    /// Waits until the viewer has to leave; returns the close code.
-    pub(in crate::server) async fn told_to_leave(&self) -> u16 {
-        self.leave.notified().await;
-        self.leave_code.load(Ordering::Acquire)
+    /// The close code, if the viewer has to leave.
+    pub(in crate::server) fn leave_code(&self) -> Option<u16> {
+        u16::try_from(self.leave_code.load(Ordering::Acquire)).ok()
+    }
+
+    /// Waits until there may be something to read, after a read that would have blocked, or the viewer has to leave.
+    /// Only one task may wait.
+    pub(in crate::server) async fn stirred(&self) -> io::Result<()> {
+        poll_fn(|cx| {
+            self.leaver.register(cx.waker());
+            match self.leave_code() {
+                Some(_) => Poll::Ready(Ok(())),
+                None => self.socket.poll_readable(cx),
+            }
+        })
+        .await
+    }
+
+    /// As [`ViewerLine::stirred`], for a viewer that is leaving already.
+    pub(in crate::server) async fn readable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.socket.poll_readable(cx)).await
     }
 
     /// From now on, only a close frame is sent.
@@ -235,52 +264,57 @@ impl ViewerLine {
     }
 }
 
-/// The reading side for tungstenite: reads don't wait, and writes never have to.
+/// The reading side: what a viewer may still send, and a stream for tungstenite whose reads don't wait, and whose writes
+/// never have to.
 #[derive(Debug)]
 pub(in crate::server) struct ReadSide {
-    line: Arc<ViewerLine>,
-    /// Follows its frames, if messages may be compressed.
-    inbound: Option<Box<InboundFrames>>,
+    pub(in crate::server) line: Arc<ViewerLine>,
+    inbound: InboundFrames,
+    /// What has been received in the second that began then.
     second: Instant,
     bytes: usize,
+    frames: u32,
 }
 
 impl ReadSide {
     pub(in crate::server) fn new(line: Arc<ViewerLine>, may_be_compressed: bool) -> Self {
         Self {
             line,
-            inbound: may_be_compressed.then(Box::default),
+            inbound: InboundFrames::new(may_be_compressed),
             second: Instant::now(),
             bytes: 0,
+            frames: 0,
         }
     }
 
-    /// Waits until there may be something to read, after a read that would have blocked. Only one task may wait.
-    pub(in crate::server) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.line.socket.poll_readable(cx)
+    /// Whether the viewer has said all of what it has begun to say.
+    pub(in crate::server) fn is_between_messages(&self) -> bool {
+        self.inbound.are_whole()
     }
 
-    /// Counts the bytes received in the current second.
-    fn count(&mut self, bytes: usize) -> io::Result<()> {
+    /// Counts one more frame. Returns whether the viewer has sent too many in this second.
+    pub(in crate::server) fn is_flooded(&mut self) -> bool {
+        self.count(0, 1);
+        self.frames > MAX_FRAMES_PER_SECOND
+    }
+
+    fn count(&mut self, bytes: usize, frames: u32) {
+        if self.second.elapsed().as_secs() > 0 {
+            (self.second, self.bytes, self.frames) = (Instant::now(), 0, 0);
+        }
         self.bytes += bytes;
-        if self.bytes <= MAX_BYTES_PER_SECOND {
-            return Ok(());
-        }
-        if self.second.elapsed().as_secs() == 0 {
-            return Err(io::ErrorKind::QuotaExceeded.into());
-        }
-        (self.second, self.bytes) = (Instant::now(), bytes);
-        Ok(())
+        self.frames += frames;
     }
 }
 
 impl io::Read for ReadSide {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.line.socket.try_read(buf)?;
-        self.count(read)?;
-        if let Some(inbound) = &mut self.inbound {
-            inbound.pass(&mut buf[..read]);
+        self.count(read, 0);
+        if self.bytes > MAX_BYTES_PER_SECOND {
+            return Err(io::ErrorKind::QuotaExceeded.into());
         }
+        self.inbound.pass(&mut buf[..read]);
         Ok(read)
     }
 }

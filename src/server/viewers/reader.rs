@@ -1,26 +1,30 @@
 //! The reading side of a viewer: tungstenite parses its frames and closes the connection.
+//!
+//! Viewers say little. Between two messages, a viewer has no parser and no task: one task waits for all of them.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::{self, Read};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
-use tokio::time::Instant;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
 
 use crate::protocol::{MAX_INBOUND_BYTES, close};
 
-use super::line::{Parting, ReadSide, ViewerLine};
-use super::patience::{GOODBYE_DEADLINE, MAX_FRAMES_PER_SECOND, goodbye_deadline};
+use super::line::{Parting, ReadSide};
+use super::outbox::Transport;
+use super::patience::{GOODBYE_DEADLINE, goodbye_deadline};
 
 /// The reason given to a viewer that floods us.
 const TOO_MUCH: &str = "sent too much";
 
-/// Without the wrapper that makes it a `Stream`, which costs each viewer two allocations and a larger task.
-type ViewerSocket = WebSocket<ReadSide>;
+type ViewerSocket<'a> = WebSocket<&'a mut ReadSide>;
 
 /// Viewers send only control frames, so small buffers are enough. tungstenite fills its read buffer with zeros before
 /// every read, so that its whole size (128 KiB by default) would be resident for each viewer.
@@ -33,86 +37,107 @@ pub(in crate::server) fn tungstenite_config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_INBOUND_BYTES))
 }
 
-/// Reads from a viewer until it is gone, or has been asked to leave and is gone. Its messages are ignored; they
-/// `may_be_compressed`.
-pub(in crate::server) async fn attend(line: Arc<ViewerLine>, may_be_compressed: bool) {
-    let side = ReadSide::new(Arc::clone(&line), may_be_compressed);
-    let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
-    let mut frames = Frames::new();
-    let parting = loop {
-        let event = tokio::select! {
-            biased;
-            event = poll_fn(|cx| poll_next(&mut stream, cx)) => event,
-            code = line.told_to_leave() => {
-                line.begin_close();
-                break match code != 0 && goodbye(stream, code, reason(code)).await {
-                    true if code == close::OVER => Parting::Finished,
-                    true => Parting::InOrder,
-                    false => Parting::Lost,
-                };
+/// Reads from all viewers that join, as long as any can.
+pub(in crate::server) async fn read_all(
+    mut joining: mpsc::UnboundedReceiver<(ReadSide, Transport)>,
+) {
+    let mut readings = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            joined = joining.recv() => match joined {
+                Some((side, transport)) => readings.push(attend(side, transport)),
+                None => return,
+            },
+            Some(()) = readings.next(), if !readings.is_empty() => {}
+        }
+    }
+}
+
+/// Reads from a viewer until it is gone, or has been asked to leave and is gone. Its messages are ignored.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "an async fn would hold its arguments twice, for each viewer"
+)]
+fn attend(mut side: ReadSide, transport: Transport) -> impl Future<Output = ()> {
+    async move {
+        let line = Arc::clone(&side.line);
+        let parting = loop {
+            // A task of its own, so that nothing that a viewer sends can affect the others.
+            side = match tokio::spawn(hear(side, transport)).await {
+                Ok(Ok(side)) => side,
+                Ok(Err(parting)) => break parting,
+                Err(_) => break Parting::Lost,
+            };
+            if line.stirred().await.is_err() {
+                break Parting::Lost;
             }
         };
-        match event {
-            Ok(_) if frames.are_too_many() => {
-                break throw_out(&line, stream, close::POLICY, TOO_MUCH).await;
+        line.gone(parting);
+    }
+}
+
+/// Reads what a viewer says. Returns its side for when it says more, or how it has parted.
+async fn hear(mut side: ReadSide, transport: Transport) -> Result<ReadSide, Parting> {
+    let parting = match transport {
+        Transport::WebSocket => listen(&mut side).await,
+        Transport::EventStream => discard(&mut side),
+    };
+    parting.map_or(Ok(side), Err)
+}
+
+/// Reads what a viewer says, until it has said it, or is gone. Returns how it has parted, if it has.
+async fn listen(side: &mut ReadSide) -> Option<Parting> {
+    let line = Arc::clone(&side.line);
+    let mut stream = WebSocket::from_raw_socket(side, Role::Server, Some(tungstenite_config()));
+    loop {
+        // A viewer that sends all the time must not keep the others waiting.
+        consume_budget().await;
+        match stream.read() {
+            Err(error) if would_block(&error) => {
+                if let Some(code) = line.leave_code() {
+                    line.begin_close();
+                    return Some(goodbye(&mut stream, code).await);
+                }
+                if stream.get_ref().is_between_messages() {
+                    return None;
+                }
+                if line.stirred().await.is_err() {
+                    return Some(Parting::Lost);
+                }
+            }
+            Err(error) => {
+                return Some(match (complaint(&error), error) {
+                    (Some((code, reason)), _) => throw_out(&mut stream, code, reason).await,
+                    (None, tungstenite::Error::ConnectionClosed) => Parting::InOrder,
+                    (None, _) => Parting::Lost,
+                });
+            }
+            Ok(_) if stream.get_mut().is_flooded() => {
+                return Some(throw_out(&mut stream, close::POLICY, TOO_MUCH).await);
             }
             // tungstenite answers control frames; anything else that a viewer sends is ignored.
             Ok(Message::Pong(payload)) => line.answer(&payload),
             Ok(Message::Close(_)) => line.begin_close(),
             Ok(_) => {}
-            Err(error) => {
-                break match (complaint(&error), error) {
-                    (Some((code, reason)), _) => throw_out(&line, stream, code, reason).await,
-                    (None, tungstenite::Error::ConnectionClosed) => Parting::InOrder,
-                    (None, _) => Parting::Lost,
-                };
-            }
         }
-    };
-    line.gone(parting);
-}
-
-/// A viewer's next frame; an error at the end.
-fn poll_next(
-    stream: &mut ViewerSocket,
-    cx: &mut Context<'_>,
-) -> Poll<tungstenite::Result<Message>> {
-    // A viewer that sends all the time must not keep the others waiting.
-    let turn = ready!(tokio::task::coop::poll_proceed(cx));
-    loop {
-        match stream.read() {
-            Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            said => {
-                turn.made_progress();
-                return Poll::Ready(said);
-            }
-        }
-        ready!(stream.get_ref().poll_ready(cx))?;
     }
 }
 
-/// Waits until a viewer of an event stream is gone. Anything it sends is ignored.
-pub(in crate::server) async fn attend_events(line: Arc<ViewerLine>) {
-    let mut side = ReadSide::new(Arc::clone(&line), false);
-    tokio::select! {
-        () = poll_fn(|cx| poll_end(&mut side, cx)) => {}
-        _ = line.told_to_leave() => {}
-    }
-    line.gone(Parting::Lost);
+fn would_block(error: &tungstenite::Error) -> bool {
+    matches!(error, tungstenite::Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
-/// Discards incoming data until the end, or until it is too much, which bounds how long this may take.
-fn poll_end(side: &mut ReadSide, cx: &mut Context<'_>) -> Poll<()> {
+/// Discards what a viewer of an event stream sends, until nothing more is there, it is gone, or it was too much, which
+/// bounds how long this may take. Returns how it has parted, if it has.
+fn discard(side: &mut ReadSide) -> Option<Parting> {
     let mut waste = [0; 256];
     loop {
         match side.read(&mut waste) {
             Ok(1..) => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if ready!(side.poll_ready(cx)).is_err() {
-                    return Poll::Ready(());
-                }
+                return side.line.leave_code().map(|_| Parting::Lost);
             }
-            Ok(0) | Err(_) => return Poll::Ready(()),
+            Ok(0) | Err(_) => return Some(Parting::Lost),
         }
     }
 }
@@ -145,22 +170,17 @@ fn complaint(error: &tungstenite::Error) -> Option<(u16, &'static str)> {
 /// Its further data is read and discarded: with unread data, the kernel would reset the connection, and the close frame
 /// could be lost.
 ///
-/// Boxed, as [`goodbye`].
-fn throw_out(
-    line: &Arc<ViewerLine>,
-    mut stream: ViewerSocket,
+/// Boxed, because it has a large buffer, and few viewers need it.
+fn throw_out<'a>(
+    stream: &'a mut ViewerSocket<'_>,
     code: u16,
     reason: &'static str,
-) -> Pin<Box<dyn Future<Output = Parting> + Send>> {
-    let line = Arc::clone(line);
-    line.begin_last_close();
-    let frame = CloseFrame {
-        code: code.into(),
-        reason: reason.into(),
-    };
+) -> Pin<Box<dyn Future<Output = Parting> + Send + 'a>> {
     Box::pin(async move {
+        let line = Arc::clone(&stream.get_ref().line);
+        line.begin_last_close();
         // A pending reply goes before the close frame: nothing may follow that.
-        if stream.flush().is_err() || stream.close(Some(frame)).is_err() {
+        if stream.flush().is_err() || stream.close(Some(close_frame(code, reason))).is_err() {
             return Parting::Lost;
         }
         match tokio::time::timeout(GOODBYE_DEADLINE, line.discard()).await {
@@ -170,57 +190,45 @@ fn throw_out(
     })
 }
 
-/// Closes in order: sends the reason, and reads on until the viewer has answered. Returns whether it has.
-///
-/// Boxed, so that viewers that aren't leaving need no memory for it.
-fn goodbye(
-    mut stream: ViewerSocket,
-    code: u16,
-    reason: &'static str,
-) -> Pin<Box<dyn Future<Output = bool> + Send>> {
-    let frame = CloseFrame {
-        code: code.into(),
-        reason: reason.into(),
+/// Closes in order, unless `code` is 0: sends the reason, and reads on until the viewer has answered.
+async fn goodbye(stream: &mut ViewerSocket<'_>, code: u16) -> Parting {
+    if code == 0 {
+        return Parting::Lost;
+    }
+    let answer = answered_close(stream, code);
+    let has_answered = match goodbye_deadline(code) {
+        Some(deadline) => tokio::time::timeout(deadline, answer).await == Ok(true),
+        None => answer.await,
     };
-    let leave = async move {
-        stream.close(Some(frame))?;
-        loop {
-            match poll_fn(|cx| poll_next(&mut stream, cx)).await {
-                Ok(_) => {}
-                Err(tungstenite::Error::ConnectionClosed) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-    };
-    Box::pin(async move {
-        match goodbye_deadline(code) {
-            Some(deadline) => {
-                (tokio::time::timeout(deadline, leave).await).is_ok_and(|it| it.is_ok())
-            }
-            None => leave.await.is_ok(),
-        }
-    })
+    match has_answered {
+        true if code == close::OVER => Parting::Finished,
+        true => Parting::InOrder,
+        false => Parting::Lost,
+    }
 }
 
-/// Counts frames in the current second.
-struct Frames {
-    second: Instant,
-    count: u32,
-}
-
-impl Frames {
-    fn new() -> Self {
-        Self {
-            second: Instant::now(),
-            count: 0,
+/// Sends a close frame. Returns whether the viewer answers it.
+async fn answered_close(stream: &mut ViewerSocket<'_>, code: u16) -> bool {
+    if stream.close(Some(close_frame(code, reason(code)))).is_err() {
+        return false;
+    }
+    loop {
+        consume_budget().await;
+        match stream.read() {
+            Err(error) if would_block(&error) => {
+                if stream.get_ref().line.readable().await.is_err() {
+                    return false;
+                }
+            }
+            Err(error) => return matches!(error, tungstenite::Error::ConnectionClosed),
+            Ok(_) => {}
         }
     }
+}
 
-    fn are_too_many(&mut self) -> bool {
-        if self.second.elapsed().as_secs() > 0 {
-            *self = Self::new();
-        }
-        self.count += 1;
-        self.count > MAX_FRAMES_PER_SECOND
+fn close_frame(code: u16, reason: &'static str) -> CloseFrame {
+    CloseFrame {
+        code: code.into(),
+        reason: reason.into(),
     }
 }

@@ -20,7 +20,7 @@ use super::line::{ReaderNotice, ViewerLine};
 use super::log_reader::LogReader;
 use super::outbox::{Outbox, Transport};
 use super::patience::{GOODBYE_DEADLINE, LOOK_EVERY, PONG_DEADLINE, goodbye_deadline};
-use super::{reader, tally};
+use super::tally;
 use crate::server::door::socket::Socket;
 
 /// How a ping with four bytes of payload begins on the wire (RFC 6455, section 5.5.2).
@@ -37,6 +37,13 @@ pub(in crate::server) struct Newcomer {
     pub(in crate::server) encoding: Encoding,
     /// The response to its request, sent before the first message.
     pub(in crate::server) greeting: Bytes,
+}
+
+impl Newcomer {
+    /// Whether it may send messages compressed.
+    pub(super) fn may_compress(&self) -> bool {
+        matches!(self.encoding, Encoding::Extension { .. })
+    }
 }
 
 /// A viewer of the fan-out.
@@ -77,7 +84,7 @@ pub(in crate::server) enum FeedProgress {
 }
 
 impl Viewer {
-    /// A new viewer, with its reading task.
+    /// A new viewer, of which only the writing side is served yet.
     ///
     /// # Errors
     /// When its connection cannot be registered with this runtime.
@@ -97,13 +104,6 @@ impl Viewer {
             greeting,
         } = newcomer;
         let line = Arc::new(ViewerLine::new(name, socket.move_here()?, tell));
-        match transport {
-            Transport::WebSocket => {
-                let may_compress = matches!(encoding, Encoding::Extension { .. });
-                tokio::spawn(reader::attend(Arc::clone(&line), may_compress))
-            }
-            Transport::EventStream => tokio::spawn(reader::attend_events(Arc::clone(&line))),
-        };
         let mut outbox = Outbox::default();
         outbox.push(greeting);
         Ok(Self {
