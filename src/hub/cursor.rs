@@ -253,19 +253,15 @@ impl Cursor {
             && !self.is_announced(announcement)
         {
             self.announced = Some(Arc::clone(announcement));
-            let hello = self.hello(ring, announcement);
-            frames.push(self.frame(Body::Hello(Box::new(hello))));
+            frames.push(ring.hello_frame(&self.log.host, announcement, self.held(ring)));
         }
     }
 
-    /// A hello that says how far back the viewer can look.
-    fn hello(&self, ring: &Ring, announcement: &Announcement) -> Hello {
+    /// How far back the viewer can look.
+    fn held(&self, ring: &Ring) -> Option<u64> {
         let past = self.log.past.as_ref();
         let past = past.and_then(|past| past.oldest(&self.log.host));
-        Hello {
-            held: past.into_iter().chain(ring.oldest_time()).min(),
-            ..ring.hello(announcement)
-        }
+        past.into_iter().chain(ring.oldest_time()).min()
     }
 
     fn frame(&self, body: Body) -> Frame {

@@ -1,5 +1,7 @@
 //! One host's ring: the newest messages as ready-to-send frames, bounded by time and bytes.
 
+mod hello;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +9,15 @@ use std::time::Duration;
 
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{
-    Alert, Container, Frame, HeldBytes, Hello, HostName, MetricInfo, Numbered, Replay, Sample,
-    StreamId, System,
+    Alert, Container, Frame, HeldBytes, HostName, MetricInfo, Numbered, Replay, Sample, StreamId,
+    System,
 };
 
 use super::Retention;
 use super::heartbeat::Heartbeat;
 use super::now_firing::NowFiring;
 use super::shared_frame::SharedFrame;
+use hello::LastHello;
 
 /// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
 const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
@@ -93,6 +96,7 @@ pub(super) struct Ring {
     /// The last list of containers of the stream.
     containers: Option<Vec<Container>>,
     heartbeat: Option<Heartbeat>,
+    last_hello: LastHello,
     /// The next index of each reader, if the source waits for them.
     readers: Vec<Arc<AtomicU64>>,
 }
@@ -115,6 +119,7 @@ impl Ring {
             newest: None,
             containers: None,
             heartbeat: None,
+            last_hello: LastHello::default(),
             readers: Vec::new(),
         }
     }
@@ -131,12 +136,14 @@ impl Ring {
             self.firing.clear();
             self.containers = None;
         }
+        self.last_hello.clear();
         self.expect_streams(&[announcement.stream]);
         self.announcement = Some(announcement);
     }
 
     /// Sets what fires already where the announced stream begins.
     pub(super) fn continue_firing(&mut self, alerts: Vec<Alert>) {
+        self.last_hello.clear();
         self.firing.clear();
         for alert in alerts {
             self.firing.note(alert);
@@ -193,6 +200,7 @@ impl Ring {
             stream, announcement.stream,
             "it belongs to what was announced"
         );
+        self.last_hello.clear();
         self.clock = clock.max(self.clock);
         let is_sample = alert.is_none();
         if let Some(alert) = alert {
@@ -213,16 +221,6 @@ impl Ring {
         }
         self.newest = Some((seq, sample));
         self.evict()
-    }
-
-    /// What fires now in `stream`; nothing in one that is over.
-    fn firing_in(&self, stream: StreamId) -> Vec<Alert> {
-        let current = self.announcement.as_ref();
-        if current.is_some_and(|current| current.stream == stream) {
-            self.firing.alerts().to_vec()
-        } else {
-            Vec::new()
-        }
     }
 
     /// Drops what exceeds the bounds. Returns whether something had to stay because a reader has yet to read it.
@@ -275,6 +273,7 @@ impl Ring {
         (self.announcement, self.newest, self.heartbeat) = (None, None, None);
         self.streams.clear();
         self.firing.clear();
+        self.last_hello.clear();
     }
 
     fn first_unread(&self) -> u64 {
@@ -466,30 +465,5 @@ impl Ring {
             Timeline::Recorded => 0,
         };
         Some(newest.timestamp.saturating_add(age).saturating_sub(back))
-    }
-
-    pub(super) fn hello(&self, announcement: &Announcement) -> Hello {
-        let stream = announcement.stream;
-        let seqs = || {
-            self.entries
-                .iter()
-                .filter(|entry| entry.stream() == stream)
-                .map(|entry| entry.seq)
-        };
-        Hello {
-            server: crate::protocol::SERVER.into(),
-            stream,
-            oldest: seqs().next().unwrap_or(0),
-            newest: seqs().next_back().unwrap_or(0),
-            interval: announcement.interval,
-            heartbeat: announcement.heartbeat,
-            system: announcement.system.clone(),
-            replay: announcement.replay,
-            metrics: Arc::clone(&announcement.metrics),
-            containers: announcement.containers,
-            alerts: self.firing_in(stream),
-            unavailable: announcement.unavailable.to_vec(),
-            ..Hello::default()
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A viewer connects with a [`handshake`], of a WebSocket ([`ws`]) or an event stream ([`events`]), which also settles
 //! whether it gets messages deflated ([`offers`], [`encoding`]), and joins the [`fanout`]. That writes to all viewers,
-//! while a small task per viewer reads from it ([`reader`]).
+//! while one task waits for what they say ([`reader`]).
 
 pub(super) mod admission;
 mod by_host;

@@ -108,6 +108,25 @@ fn the_limit_on_messages_covers_all_their_fragments() {
     assert_eq!(viewer.ending(), closed(1009));
 }
 
+/// Sends a ping, and reads up to the pong: the server has read all that came before it, and waits for more.
+#[track_caller]
+fn let_it_read(viewer: &mut Raw) {
+    viewer.send(&frame(0x89, b""));
+    while viewer.hear().expect("a pong").first != 0x8a {}
+}
+
+#[test]
+fn a_message_in_pieces_may_take_its_time() {
+    let serve = Metrics::serve().start();
+    let mut viewer = Raw::connect(serve.port(), "");
+    for piece in [frame(0x01, b"he"), frame(0x00, b"ll"), frame(0x80, b"o")] {
+        viewer.send(&piece);
+        let_it_read(&mut viewer);
+    }
+    viewer.send(&frame(0x80, b"of nothing"));
+    assert_eq!(viewer.ending(), closed(1002));
+}
+
 /// Sends `bytes` over and over until the server closes the connection; returns how it did.
 fn flood(port: u16, opening: &[u8], bytes: &[u8]) -> Ending {
     let mut viewer = Raw::connect(port, "");
