@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::locks::lock;
 use crate::millis::in_millis;
-use crate::protocol::{Body, Frame, Hello, Message, Query, StreamId};
+use crate::protocol::{Body, Frame, Message, Query, StreamId};
 
 use super::past::PastFrom;
 use super::ring::{Announcement, Ring};
