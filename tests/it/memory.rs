@@ -50,7 +50,7 @@ fn peak(running: &Running) -> u64 {
 
 /// The most that a viewer may take, in bytes. A release build takes less than 2 KiB, or 10 under TLS; a debug build
 /// somewhat more.
-const MOST_FOR_A_VIEWER: u64 = 3 * 1024;
+const MOST_FOR_A_VIEWER: u64 = 2560;
 const MOST_UNDER_TLS: u64 = 12 * 1024;
 
 const VIEWERS: usize = 500;
