@@ -25,8 +25,11 @@ const HEADER: &str = "(() => {
 
 #[track_caller]
 fn scroll_down(browser: &mut Browser) {
-    browser.eval("scrollTo(0, document.body.scrollHeight)");
-    browser.wait_until("scrollY > 300", "scrollY");
+    // The page grows while the first samples arrive.
+    browser.wait_until(
+        "scrollTo(0, document.body.scrollHeight), scrollY > 300",
+        "scrollY",
+    );
 }
 
 #[test]
