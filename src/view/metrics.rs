@@ -154,8 +154,7 @@ impl<'a> MetricRow<'a> {
         } else {
             metric.critical
         };
-        let values = cells.iter().copied().chain([now]).flatten();
-        let unit = SharedUnit::of(values, &metric.unit);
+        let unit = SharedUnit::of(now, cells.iter().copied().flatten(), &metric.unit);
         Self {
             metric,
             now,

@@ -14,16 +14,21 @@ const DECIMAL: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
 /// Plain numbers are written in full up to here; a process count of 12345 is easier to read than 12.3 k.
 const LARGEST_IN_FULL: f64 = 100_000.0;
 
+/// What fits into [`NUMBER_WIDTH`] with one decimal, and without.
+const LARGEST_WITH_TENTHS: f64 = 9999.95;
+const LARGEST_NUMBER: f64 = 999_999.5;
+
 /// Anything smaller is negligible, and its exponent wouldn't fit into a column.
 const LEAST_SHOWN: f64 = 1e-9;
 
 /// A value and its unit, such as `1.2 MB/s`.
 pub fn value(value: f64, unit: &str) -> String {
-    let shared = SharedUnit::of([value], unit);
+    let shared = SharedUnit::of(Some(value), [], unit);
     join(&shared.number(value), &shared.unit)
 }
 
-/// The unit and the precision of values that stand side by side: those that suit the largest of them.
+/// The unit and the precision of values that stand side by side: those that suit the largest of them, unless nothing would
+/// be left of the value now.
 pub(super) struct SharedUnit {
     /// With its prefix; in at most [`UNIT_WIDTH`] columns.
     pub unit: String,
@@ -46,10 +51,10 @@ enum UnitKind {
 }
 
 impl SharedUnit {
-    /// The unit for `values`, which are given in `unit`.
-    pub(super) fn of(values: impl IntoIterator<Item = f64>, unit: &str) -> Self {
+    /// The unit for the value `now` and `others`, which are given in `unit`.
+    pub(super) fn of(now: Option<f64>, others: impl IntoIterator<Item = f64>, unit: &str) -> Self {
         let (mut largest, mut is_whole) = (0.0_f64, true);
-        for value in values {
+        for value in others.into_iter().chain(now) {
             largest = largest.max(value.abs());
             is_whole &= value.fract() == 0.0;
         }
@@ -58,12 +63,13 @@ impl SharedUnit {
             "°C" => UnitKind::Degrees,
             _ => UnitKind::Other,
         };
+        let now = now.unwrap_or_default().abs();
         let (one, decimals, unit) = match unit {
             "s" => (1.0, 0, String::new()),
             "%" | "°C" => (1.0, 1, unit.to_owned()),
-            "B" => scaled(largest, is_whole, 1024.0, (&BINARY, "")),
-            "B/s" => scaled(largest, is_whole, 1000.0, (&DECIMAL, "B/s")),
-            _ => unscaled(largest, is_whole, unit),
+            "B" => scaled([now, largest], is_whole, 1024.0, (&BINARY, "")),
+            "B/s" => scaled([now, largest], is_whole, 1000.0, (&DECIMAL, "B/s")),
+            _ => unscaled([now, largest], is_whole, unit),
         };
         Self {
             unit,
@@ -95,14 +101,14 @@ impl SharedUnit {
 }
 
 /// One of the unit for values up to `largest` without a prefix or with a decimal one, its decimals, and its text.
-fn unscaled(largest: f64, is_whole: bool, unit: &str) -> (f64, usize, String) {
+fn unscaled([now, largest]: [f64; 2], is_whole: bool, unit: &str) -> (f64, usize, String) {
     let unit = match unit {
         "1/s" => "/s",
         "users" => "", // the label says it
         unit => unit,
     };
     if largest >= LARGEST_IN_FULL {
-        return scaled(largest, is_whole, 1000.0, (&DECIMAL, unit));
+        return scaled([now, largest], is_whole, 1000.0, (&DECIMAL, unit));
     }
     let decimals = match largest {
         _ if is_whole => 0,
@@ -113,9 +119,10 @@ fn unscaled(largest: f64, is_whole: bool, unit: &str) -> (f64, usize, String) {
     (1.0, decimals, unit.to_owned())
 }
 
-/// One of the unit with the prefix that suits `largest`, its decimals for about three digits, and its text.
+/// One of the unit with the prefix that suits `largest`, its decimals for about three digits, and its text. The prefix is
+/// smaller if `now` would not be legible, and `largest` fits its column nevertheless.
 fn scaled(
-    largest: f64,
+    [now, largest]: [f64; 2],
     is_whole: bool,
     base: f64,
     (prefixes, suffix): (&[&str], &str),
@@ -128,8 +135,16 @@ fn scaled(
         prefix += 1;
     }
     let is_short = (prefix == 0 && is_whole) || largest / one >= 99.95;
-    let unit = format!("{}{suffix}", prefixes[prefix]);
-    (one, usize::from(!is_short), unit)
+    let mut decimals = usize::from(!is_short);
+    while prefix > 0 && now > 0.0 && is_zero(&decimal(now / one, decimals)) {
+        let smaller = one / base;
+        if largest / smaller >= LARGEST_NUMBER {
+            break;
+        }
+        (one, prefix) = (smaller, prefix - 1);
+        decimals = usize::from(largest / one < LARGEST_WITH_TENTHS);
+    }
+    (one, decimals, format!("{}{suffix}", prefixes[prefix]))
 }
 
 /// A percentage in at most five columns, without its unit.
@@ -367,7 +382,8 @@ mod tests {
         for exponent in -30..=3 {
             for digits in [1.0, 4.999, 5.001, 9.9996] {
                 let number = digits * 10_f64.powi(exponent);
-                let beside = |unit, other| SharedUnit::of([number, other], unit).number(number);
+                let beside =
+                    |unit, other| SharedUnit::of(Some(number), [other], unit).number(number);
                 for unit in ["%", "B", "B/s", "1/s", "", "users"] {
                     for shown in [beside(unit, 0.0), beside(unit, 7e12), percent(number)] {
                         assert_ne!(shown.parse::<f64>(), Ok(0.0), "{number} {unit}: {shown}");
@@ -393,8 +409,26 @@ mod tests {
             (
                 [455.0, 0.0, 2_900_000.0],
                 "B/s",
-                ["<0.1", "0.0", "2.9"],
+                ["0.5", "0.0", "2900.0"],
+                "kB/s",
+            ),
+            (
+                [2_900_000.0, 455.0, 1_000_000.0],
+                "B/s",
+                ["2.9", "<0.1", "1.0"],
                 "MB/s",
+            ),
+            (
+                [12.0, 0.0, 2_900_000_000.0],
+                "B/s",
+                ["<0.1", "0.0", "2900.0"],
+                "MB/s",
+            ),
+            (
+                [812.0, 0.0, 2_900_000.0],
+                "1/s",
+                ["0.8", "0.0", "2900.0"],
+                "k/s",
             ),
             (
                 [20.2, 20.0, 21.0].map(|it| it * 1024.0 * 1024.0 * 1024.0),
@@ -408,7 +442,7 @@ mod tests {
             ([9.0, 0.004, 11.5], "", ["9.00", "<0.01", "11.50"], ""),
             ([-0.01, 4.0, 90.0], "%", ["~0", "4.0", "90.0"], "%"),
         ] {
-            let row = SharedUnit::of(values, unit);
+            let row = SharedUnit::of(Some(values[0]), values, unit);
             assert_eq!(values.map(|value| row.number(value)), shown);
             assert_eq!(row.unit, shared);
         }
@@ -422,7 +456,7 @@ mod tests {
                     let number: f64 = sign * digits * 10_f64.powi(exponent);
                     for unit in ["%", "°C", "B", "B/s", "1/s", "", "users"] {
                         for other in [0.0, 0.5, 1e12] {
-                            let shared = SharedUnit::of([number, other], unit);
+                            let shared = SharedUnit::of(Some(number), [other], unit);
                             let shown = shared.number(number);
                             assert!(
                                 shown.chars().count() <= NUMBER_WIDTH,
