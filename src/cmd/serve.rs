@@ -69,7 +69,7 @@ pub struct ServeArgs {
 
     /// List the top N processes
     ///
-    /// By CPU and by memory, and as many that wait for a disk; at most 1000. 0 reads no processes.
+    /// By CPU and by memory, and at most as many that wait for a disk; at most 1000. 0 reads no processes.
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(0..=MOST_TOP))]
     top: u64,
 

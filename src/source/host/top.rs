@@ -33,7 +33,7 @@ pub(super) fn top(
     let by_memory = |&a: &usize, &b: &usize| tasks[b].memory.cmp(&tasks[a].memory).then(a.cmp(&b));
     let mut chosen: HashSet<usize> = first(tasks.len(), count, by_cpu).into_iter().collect();
     chosen.extend(first(tasks.len(), count, by_memory));
-    let mut waiting = waiting(prev, tasks);
+    let mut waiting = waiting(prev, tasks, &shares);
     waiting.truncate(count);
     chosen.extend(waiting);
     let mut processes: Vec<Process> = chosen
@@ -52,10 +52,10 @@ pub(super) fn top(
     Some(processes)
 }
 
-/// The places of those that wait for a disk: first those that did in the reading before too, each group by number. A
-/// process that makes others wait hardly uses any CPU itself. Threads of the kernel wait on behalf of programs, so they
-/// count only if no program waits.
-fn waiting(prev: &Roll, tasks: &[Task]) -> Vec<usize> {
+/// The places of those that wait for a disk: first those that use some CPU, then those that waited in the reading before
+/// too. A process that makes others wait hardly uses any CPU itself, but one that uses none may have hung for days.
+/// Threads of the kernel wait on behalf of programs, so they count only if no program waits.
+fn waiting(prev: &Roll, tasks: &[Task], shares: &[f64]) -> Vec<usize> {
     let before = prev.processes.as_deref().unwrap_or_default();
     let waits = |task: &Task| task.state == Some(UNINTERRUPTIBLE);
     let is_new =
@@ -66,7 +66,7 @@ fn waiting(prev: &Roll, tasks: &[Task]) -> Vec<usize> {
     if places.iter().any(|&place| !tasks[place].is_kernel) {
         places.retain(|&place| !tasks[place].is_kernel);
     }
-    places.sort_by_key(is_new);
+    places.sort_by_key(|place| (shares[*place] == 0.0, is_new(place)));
     places
 }
 
@@ -258,6 +258,21 @@ mod tests {
             vec![large, stuck(2), stuck(3), task(4, 0.0, 0, 1), stuck(5)],
             1,
             &[(1, 0.0, 0.9), (3, 0.0, 0.1)],
+        );
+    }
+
+    #[test]
+    fn who_hangs_without_using_cpu_does_not_crowd_out_who_works() {
+        let busy = |cpu_ms| task(1, 0.0, cpu_ms, 9);
+        let working = |cpu_ms| Task {
+            state: Some('D'),
+            ..task(3, 0.0, cpu_ms, 1)
+        };
+        check(
+            vec![busy(0), stuck(2), working(0)],
+            vec![busy(1000), stuck(2), working(20)],
+            1,
+            &[(1, 50.0, 0.9), (3, 1.0, 0.1)],
         );
     }
 
