@@ -52,7 +52,7 @@ const TICKS_MS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800
 /** A scale is larger than the highest value by so much. */
 const HEADROOM = 1.1;
 /** A series that never has this share of the scale needs no place in the legend. */
-const WORTH = 0.01;
+const LEGEND_SHARE = 0.01;
 /** The rows of a strip: so many pixels each, and so many at most in total. */
 const ROW = [2, 9];
 const MAX_STRIP = 400;
@@ -218,7 +218,7 @@ export class Chart {
     this.#scale = scaleOf(unit, Math.max(plot.most, -plot.least));
     const tops = [plot.most, -plot.least];
     this.#worth = new Set(names.filter((name, series) =>
-      (!series && !isMirror) || highest[series] >= WORTH * tops[this.#half(name)]));
+      (!series && !isMirror) || highest[series] >= LEGEND_SHARE * tops[this.#half(name)]));
   }
 
   /**

@@ -91,8 +91,12 @@ impl Host {
             });
         }
         for disk in 0..self.disks {
-            let busy = if disk % 2 == 0 { scale * (1 + disk) } else { 0 };
-            data[format!("diskBusy:sd{disk}")] = json!(busy);
+            // Less than a percent is nothing to speak of.
+            data[format!("diskBusy:sd{disk}")] = match (self.is_idle, disk % 2) {
+                (true, _) => json!(0.4),
+                (_, 0) => json!(1 + disk),
+                _ => json!(0),
+            };
             data[format!("diskRead:sd{disk}")] = json!(0);
         }
         json!({ "type": "metric", "host": "web-1", "seq": seq, "data": data }).to_string()

@@ -245,6 +245,32 @@ mod tests {
         form.map_or(usize::MAX, |form| form.body.len())
     }
 
+    /// Sent as one script, they share one scope, and of two constants of one name one would have the other's value.
+    #[test]
+    fn no_two_modules_declare_the_same_name() {
+        let mut names: Vec<&str> = MODULES.iter().flat_map(|module| declared(module)).collect();
+        let count = names.len();
+        assert!(count > 200, "{names:?}");
+        names.sort_unstable();
+        let twice: Vec<&[&str]> = names
+            .chunk_by(|one, other| one == other)
+            .filter(|alike| alike.len() > 1)
+            .collect();
+        assert_eq!(twice, Vec::<&[&str]>::new());
+    }
+
+    /// What a module declares outside functions.
+    fn declared(module: &str) -> impl Iterator<Item = &str> {
+        module.lines().filter_map(|line| {
+            let line = line.strip_prefix("export ").unwrap_or(line);
+            let line = line.strip_prefix("async ").unwrap_or(line);
+            let (keyword, rest) = line.split_once(' ')?;
+            let is_named = ["const", "let", "function", "class"].contains(&keyword);
+            let name = rest.split(|char: char| !char.is_alphanumeric() && char != '_').next();
+            name.filter(|_| is_named)
+        })
+    }
+
     #[test]
     fn it_asks_no_other_host() {
         for part in &PARTS {
