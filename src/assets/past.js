@@ -21,6 +21,8 @@ const FILL_MS = 10 * 1000;
 /** The pause before it is requested again, and how often. */
 const REFILL_MS = 1000;
 const REFILLS = 5;
+/** The pause before all of that is done again, where nothing came. */
+const AGAIN_MS = 10 * 1000;
 /** Lengths of buckets, in ms; the most buckets at once. */
 const STEPS_MS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600].map((seconds) => seconds * 1000);
 const MOST_BUCKETS = 720;
@@ -30,8 +32,8 @@ const SETTLED_MS = 150;
 /** The host whose history was fetched, or is, and what ends that. */
 let filled = /** @type {Host | undefined} */ (undefined);
 let stopFilling = () => {};
-/** The same for what is older: since when, and the length of a bucket. */
-let bucketed = { host: filled, step: Infinity, from: Infinity };
+/** The same for what is older: since when, the length of a bucket, and where the samples began that are kept whole. */
+let bucketed = { host: filled, step: Infinity, from: Infinity, begin: -Infinity };
 let stopBucketing = () => {};
 /** The hosts whose lines are being fetched, and what ends that. */
 let lined = /** @type {Set<Host>} */ (new Set());
@@ -44,7 +46,7 @@ let settling = 0;
  *
  * @param {URLSearchParams} asked
  * @param {() => (message: Message) => boolean | void} begin returns what takes the messages, and says when it has enough
- * @param {() => void} done
+ * @param {(isWhole: boolean) => void} done whether there was enough in the end
  */
 function fetchOld(asked, begin, done) {
   let tries = REFILLS;
@@ -59,14 +61,15 @@ function fetchOld(asked, begin, done) {
     clearTimeout(timer);
     timer = setTimeout(act, ms);
   };
-  const finish = () => {
+  /** @param {boolean} isWhole */
+  const finish = (isWhole) => {
     stop();
-    done();
+    done(isWhole);
   };
   const retry = () => {
     drop();
     tries -= 1;
-    if (tries < 0) finish();
+    if (tries < 0) finish(false);
     else wait(REFILL_MS, start);
   };
   const start = () => {
@@ -76,7 +79,7 @@ function fetchOld(asked, begin, done) {
       text(text) {
         wait(FILL_MS, retry);
         const message = page.state.parse(text);
-        if (message && take(message)) finish();
+        if (message && take(message)) finish(true);
       },
       closed: retry,
     });
@@ -134,10 +137,11 @@ export function fetchBuckets(host, done) {
   const since = history.last() - from;
   const length = Math.max((range.to - range.from) / BUCKETS, since / MOST_BUCKETS);
   const step = STEPS_MS.find((step) => step >= length) ?? STEPS_MS[STEPS_MS.length - 1];
-  // Samples that were dropped meanwhile leave a hole behind the buckets.
-  const hasHole = history.buckets > 0 && begin - history.time(history.buckets - 1) > 3 * step;
+  // Samples that were dropped meanwhile leave a hole behind the buckets. One that was there before is the server's.
+  const hasHole = history.buckets > 0 && begin - Math.max(history.time(history.buckets - 1), bucketed.begin) > 3 * step;
   if (bucketed.host === host && bucketed.from <= from && bucketed.step <= step && !hasHole) return;
-  bucketed = { host, step, from };
+  bucketed = { host, step, from, begin };
+  const own = bucketed;
   /** @type {(Summary | Gap | AlertMessage)[]} */
   let old = [];
   const asked = new URLSearchParams({ host: host.name, since: `${Math.ceil(since / 1000)}s`, step: `${step / 1000}s` });
@@ -148,8 +152,15 @@ export function fetchBuckets(host, done) {
       if (message.type === "metric") return true;
       if (message.type === "summary" || message.type === "gap" || message.type === "alert") old.push(message);
     };
-  }, () => {
-    history.deepen(old);
+  }, (isWhole) => {
+    // One that has ended has no newest sample to come.
+    if (isWhole || old.length) history.deepen(old);
+    else {
+      setTimeout(() => {
+        own.host = undefined;
+        done();
+      }, AGAIN_MS);
+    }
     done();
   });
 }

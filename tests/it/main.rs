@@ -60,6 +60,7 @@ mod page_fleet;
 mod page_honest;
 mod page_looks;
 mod page_parts;
+mod page_past;
 mod page_proxied;
 mod page_scene;
 mod page_sections;
