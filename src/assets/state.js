@@ -104,8 +104,8 @@ export class Host {
    * @type {Point | null}
    */
   then = null;
-  /** The metrics that have said anything, in which history, and until when that is known. */
-  #said = { history: /** @type {History | null} */ (null), buckets: 0, until: 0, names: /** @type {Set<string>} */ (new Set()) };
+  /** The metrics that have said anything, in which history, and from when to when that is known. */
+  #said = { history: /** @type {History | null} */ (null), oldest: NaN, until: 0, names: /** @type {Set<string>} */ (new Set()) };
   /** How many cores it has; NaN if that is unknown. */
   cores = NaN;
   /** For the table of all hosts. */
@@ -169,17 +169,19 @@ export class Host {
 
   /**
    * Whether a metric has said anything in what is held: it was not 0 or, of percentages, at least 1. That is not taken back,
-   * so what is on the page keeps its place.
+   * so nothing leaves the page while the host is shown; what comes later moves what is below it.
    *
    * @param {string} name
    */
   says(name) {
     const { history } = this;
     if (!history) return false;
-    const { buckets, points } = history;
-    // Of another host, of a longer time, or since the clock was set back.
-    const isOther = this.#said.history !== history || this.#said.buckets < buckets || history.last() < this.#said.until;
-    if (isOther) this.#said = { history, buckets, until: 0, names: new Set() };
+    const { points } = history;
+    const oldest = history.time(0);
+    if (this.#said.history !== history) this.#said = { history, oldest, until: 0, names: new Set() };
+    // Of a longer time, or since the clock was set back.
+    if (oldest < this.#said.oldest || history.last() < this.#said.until) this.#said.until = 0;
+    this.#said.oldest = oldest;
     const { names, until } = this.#said;
     for (let index = points.length - 1; index >= 0 && points[index].time > until; index -= 1) {
       const { bucket, data } = points[index];

@@ -30,8 +30,8 @@ fn hello() -> String {
     let metric = |name: &str| json!({ "name": name, "unit": "%", "label": name, "section": "CPU" });
     json!({
         "type": "hello", "host": "web-1", "protocol": 1, "server": "metrics/9", "stream": "k3", "oldest": 1, "newest": SEQS,
-        "held": NOW - 7 * 60 * MINUTE, "interval": 600_000, "heartbeat": 30000, "alerts": [], "unavailable": [],
-        "metrics": [metric("cpu"), metric("memory")],
+        "held": NOW - 24 * 60 * MINUTE, "interval": 600_000, "heartbeat": 30000, "alerts": [], "unavailable": [],
+        "metrics": [metric("cpu"), metric("memory"), metric("pressureCpu")],
     })
     .to_string()
 }
@@ -40,14 +40,16 @@ fn hello() -> String {
 fn sample(seq: u64) -> String {
     let data: Value = json!({
         "timestamp": NOW - (SEQS - seq) * 1000, "cpu": 10, "memory": 40, "activeUsers": 2, "requestsPerSecond": 3,
+        "pressureCpu": 0,
     });
     json!({ "type": "metric", "host": "web-1", "seq": seq, "data": data }).to_string()
 }
 
-/// The summary of two minutes that ended so many minutes ago.
+/// The summary of two minutes that ended so many minutes ago. Hours ago, something waited for a CPU.
 fn summary(ago: u64) -> String {
     let to = NOW - ago * MINUTE;
-    let values = json!({ "cpu": 12, "memory": 40 });
+    let pressure = if ago > 6 * 60 { 30 } else { 0 };
+    let values = json!({ "cpu": 12, "memory": 40, "pressureCpu": pressure });
     json!({
         "type": "summary", "host": "web-1", "from": to - 2 * MINUTE, "to": to, "count": 120,
         "mean": values, "min": values, "max": values,
@@ -60,8 +62,10 @@ fn summary(ago: u64) -> String {
 fn browser(page: &Running, nothing: u64) -> Browser {
     let attend = move |query: &str, socket: &mut WebSocket<TcpStream>| {
         say(socket, &[&hello()]);
+        let each = if query.contains("step=600s") { 20 } else { 2 };
         if query.contains("step=") {
-            let ago = (nothing + 6..7 * 60).rev().filter(|ago| ago % 2 == 0);
+            let minutes = if each == 20 { 24 * 60 } else { 6 * 60 };
+            let ago = (nothing + 6..minutes).rev().filter(|ago| ago % each == 0);
             ago.for_each(|ago| say(socket, &[&summary(ago)]));
         } else if query.contains("since=") {
             (1..SEQS).for_each(|seq| say(socket, &[&sample(seq)]));
@@ -126,4 +130,22 @@ fn a_refused_past_stays_as_it_is_and_is_asked_for_again_later() {
     assert!(pause.as_f64().unwrap() > 9_000.0, "{pause}");
     draw(&mut browser);
     assert_eq!(browser.eval("asked.length"), 8);
+}
+
+/// Longer buckets of a longer time may be fewer.
+#[test]
+fn what_moved_in_a_longer_time_is_there_once_that_is_shown() {
+    let page = Metrics::serve().start();
+    let mut browser = browser(&page, 0);
+    let shown = "!document.getElementById('chart-pressure').hidden";
+    choose(&mut browser, 360);
+    browser.wait_until(&format!("{BUCKETS} > 150"), BUCKETS);
+    draw(&mut browser);
+    assert_eq!(browser.eval(shown), false);
+    choose(&mut browser, 1440);
+    browser.wait_until(&format!("{BUCKETS} < 100 && {shown}"), BUCKETS);
+    // It stays.
+    choose(&mut browser, 5);
+    assert_eq!(browser.eval(shown), true);
+    assert_eq!(browser.take_errors(), Vec::<String>::new());
 }
