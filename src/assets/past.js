@@ -182,12 +182,13 @@ export function fetchLines(names, done) {
 }
 
 /**
- * Whether a line has more to it, which this server has: it sent the newest sample.
+ * Whether a line has more to it, which this server has: it is there, and sent the newest sample.
  *
  * @param {Host} host
  */
 function hasMore({ arrived, line }) {
-  return !line.isFilled && arrived > page.connection.openedAt;
+  const { openedAt, state } = page.connection;
+  return !line.isFilled && ["open", "ended"].includes(state) && arrived > openedAt;
 }
 
 /**
