@@ -144,6 +144,9 @@ function render() {
   showWindows();
   host.history.isHeld = page.paused !== null;
   if (page.paused && isFrozen) {
+    // What is folded and opened meanwhile shows what was there.
+    showAlerts(true);
+    renderTables(host, true);
     renderCharts(host);
     return;
   }
@@ -151,9 +154,9 @@ function render() {
   const { cursor, isPinned } = page;
   host.then = isPinned && cursor !== null ? host.history.points[host.history.nearest(cursor)] ?? null : null;
   showHost(host);
-  showAlerts();
+  showAlerts(false);
   renderCards(byId("cards"), host, openChart);
-  renderTables(host);
+  renderTables(host, false);
   fetchBuckets(host, schedule);
   renderCharts(host);
 }

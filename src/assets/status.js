@@ -180,11 +180,16 @@ export const URGENCY_MARKS = {
   note: ["·", ""], well: ["✓", ""],
 };
 
-/** Shows what is wrong with this host, and since when; of others, which alerts fire. */
-export function showAlerts() {
+/** @typedef {{ words: string, level: string, since: number, fold?: string }} Told */
+
+/**
+ * What is wrong with this host, and since when; of others, which alerts fire.
+ *
+ * @param {boolean} isNarrow
+ */
+function problemLines(isNarrow) {
   const { host: own, hosts } = page.state;
-  const isNarrow = innerWidth <= TELEPHONE;
-  /** @type {{ words: string, level: string, since: number, fold?: string }[]} */
+  /** @type {Told[]} */
   const lines = [];
   /** @type {(host: Host, prefix: string, then?: Host["then"]) => void} */
   const add = (host, prefix, then) => problemsOf(host, then).forEach(({ urgency, forms, since }, index) => {
@@ -200,11 +205,28 @@ export function showAlerts() {
   // What is wrong now is not hidden behind all that was.
   if (past) lines.splice(1, 0, ...lines.splice(past));
   for (const host of hosts.values()) if (host !== own && host.alerts.size) add(host, `${host.name}: `);
+  return lines;
+}
+
+/** All that was wrong when the page was drawn last while it was not paused. */
+let toldLines = /** @type {Told[]} */ ([]);
+
+/**
+ * Shows what is wrong, but for what is folded.
+ *
+ * @param {boolean} isFrozen whether nothing new is shown
+ */
+export function showAlerts(isFrozen) {
+  const own = page.state.host;
+  const isNarrow = innerWidth <= TELEPHONE;
+  if (!isFrozen) toldLines = problemLines(isNarrow);
+  const lines = [...toldLines];
   const more = lines.length - MOST_LINES[Number(isNarrow)];
-  if (more > 0) {
+  // On a telephone, the button shares a line; elsewhere, it would take that of the problem that it hides.
+  if (more > Number(!isNarrow)) {
     const isAll = page.choices.unfolded.includes("alerts");
     if (!isAll) lines.length -= more;
-    lines.push({ words: "", level: "fold", since: NaN, fold: isAll ? "fewer" : `+ ${more}` });
+    lines.push({ words: "", level: isAll ? "fewer" : "fold", since: NaN, fold: isAll ? "fewer" : `+ ${more}` });
   }
   const list = byId("alerts");
   list.className = ["critical", "warn"].find((level) => lines.some((line) => line.level === level)) ?? "";

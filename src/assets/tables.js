@@ -217,25 +217,32 @@ function instancesOf(host, title, metrics) {
  */
 const elements = new Map();
 
+/** What was shown last while the page was not paused. */
+let shownBoxes = /** @type {Box[]} */ ([]);
+
 /**
- * Rows that nobody sees are not made: there may be hundreds.
+ * Rows that nobody sees are not made: there may be hundreds. On a page that pauses, they may be opened.
  *
  * @param {Host} host
  * @returns {Box}
  */
 function allValues(host) {
   const isOpen = elementOf("values").hasAttribute("open");
-  const rows = [...host.metrics.values()].slice(isOpen ? 0 : -1).map((metric) => rowOf(host, metric));
+  const rows = [...host.metrics.values()].slice(isOpen || page.paused ? 0 : -1).map((metric) => rowOf(host, metric));
   return { id: "values", title: "All values", heads: ["Metric", "Now"], rows, by: -1 };
 }
 
-/** @param {Host} host */
-export function renderTables(host) {
-  const all = allValues(host);
-  const boxes = [processes(host), ...sections(host), containers(host), events(host), all].filter(({ rows }) => rows.length);
-  const aside = ASIDE.flatMap((id) => boxes.filter((box) => box.id === id));
+/**
+ * @param {Host} host
+ * @param {boolean} isFrozen whether nothing new is shown
+ */
+export function renderTables(host, isFrozen) {
+  if (!isFrozen) {
+    shownBoxes = [processes(host), ...sections(host), containers(host), events(host), allValues(host)].filter(({ rows }) => rows.length);
+  }
+  const aside = ASIDE.flatMap((id) => shownBoxes.filter((box) => box.id === id));
   placeBoxes(byId("side"), aside);
-  placeBoxes(byId("more"), boxes.filter((box) => !aside.includes(box)));
+  placeBoxes(byId("more"), shownBoxes.filter((box) => !aside.includes(box)));
 }
 
 /**

@@ -156,6 +156,14 @@ fn pause_freezes_the_whole_page_and_says_so() {
         "word": "Paused", "button": "Resume", "clock": ", 3 new messages", "top": "job-300", "title": "‖ web-1",
     });
     assert_eq!(scene.browser.eval(look), paused);
+    // A table that is opened meanwhile has the values of then.
+    scene
+        .browser
+        .eval("document.getElementById('values').parentNode.open = true");
+    settle(&mut scene.browser);
+    let cpu = "document.querySelector('#values tbody tr').textContent.trim()";
+    let cpu = scene.browser.eval(cpu);
+    assert!(cpu.as_str().unwrap().ends_with("16.0\u{a0}%"), "{cpu}");
     scene.browser.eval("pause.click()");
     settle(&mut scene.browser);
     let now = scene.browser.eval(look);

@@ -158,13 +158,21 @@ fn on_a_telephone_a_whole_chart_is_in_view_below_four_problems() {
     // Three lines of text.
     assert!(seen["height"].as_u64().unwrap() < 90, "{seen}");
     assert!(seen["bottom"].as_f64().unwrap() <= 844.0, "{seen}");
+    // Also while the page is paused.
+    browser.eval("pause.click()");
+    settle(browser);
     for (lines, last) in [(5, "fewer"), (3, "+ 2")] {
         browser.eval("document.querySelector('#alerts li:last-child button').click()");
         settle(browser);
         let seen = browser.eval(ALERTS);
         assert_eq!(seen["lines"].as_array().unwrap().len(), lines, "{seen}");
         assert_eq!(seen["lines"][lines - 1], last, "{seen}");
+        // The last problem has its time, unless its line is the button's too.
+        let since = seen["lines"][lines - 2].as_str().unwrap();
+        assert_eq!(since.contains("since "), lines == 5, "{seen}");
     }
+    browser.eval("pause.click()");
+    settle(browser);
     // Looking back, what is wrong now is not among what is folded.
     browser.eval("dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))");
     settle(browser);
