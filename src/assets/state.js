@@ -106,6 +106,8 @@ export class Host {
   then = null;
   /** The metrics that have said anything, in which history, and from when to when that is known. */
   #said = { history: /** @type {History | null} */ (null), oldest: NaN, until: 0, names: /** @type {Set<string>} */ (new Set()) };
+  /** The most rows that the table of its processes had: it keeps room for them. */
+  mostRows = 0;
   /** How many cores it has; NaN if that is unknown. */
   cores = NaN;
   /** For the table of all hosts. */

@@ -31,6 +31,7 @@ import { keep, page, toggle } from "./page.js";
  * @property {string[]} heads
  * @property {Row[]} rows
  * @property {number} by the column that they are sorted by at first; -1 for none
+ * @property {number} [room] for how many rows it keeps room, so that what is below it stays where it is
  */
 
 /** What comes before what, in a column. */
@@ -132,7 +133,8 @@ function processes(host) {
   if (exited > 0) add(`came and went${forks > 0 ? `, ${text(forks, "1/s")}` : ""}`, exited);
   const rest = user + system - top.reduce((sum, { cpu }) => sum + cpu, exited || 0);
   if (top.length && count > top.length) add(counted(count - top.length, "other"), Math.max(0, rest), true);
-  return { id: "processes", title: "Processes", heads: ["Name", "PID", "RSS", "Mem %", "CPU %"], rows, by: 4 };
+  host.mostRows = Math.max(host.mostRows, rows.length);
+  return { id: "processes", title: "Processes", heads: ["Name", "PID", "RSS", "Mem %", "CPU %"], rows, by: 4, room: host.mostRows };
 }
 
 /**
@@ -277,7 +279,7 @@ function elementOf(id) {
  * @param {HTMLElement} element
  * @param {Box} box
  */
-function fillBox(element, { id, title, heads, rows, by }) {
+function fillBox(element, { id, title, heads, rows, by, room = 0 }) {
   setText(find(element, "summary"), title);
   if (!element.hasAttribute("open")) return;
   const table = find(element, "table", HTMLTableElement);
@@ -285,7 +287,10 @@ function fillBox(element, { id, title, heads, rows, by }) {
   // As many more take no more room than the button, or say what is not listed.
   const isShort = rows.length <= MOST_ROWS + 2;
   const isFolded = !isShort && !page.choices.unfolded.includes(id);
-  fillRows(table.tBodies[0], isFolded ? all.slice(0, MOST_ROWS) : all);
+  const [body] = table.tBodies;
+  fillRows(body, isFolded ? all.slice(0, MOST_ROWS) : all);
+  const missing = isShort ? Math.min(room, MOST_ROWS + 2) - rows.length : 0;
+  table.style.marginBottom = missing > 0 ? `${(missing * body.offsetHeight) / rows.length}px` : "";
   const unfold = find(element, ".unfold");
   unfold.hidden = isShort;
   setText(unfold, isFolded ? `${rows.length - MOST_ROWS} more` : "fewer");

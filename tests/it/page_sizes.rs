@@ -376,3 +376,26 @@ fn what_a_card_says_fits() {
     let memory = browser.eval("document.querySelector('[data-metric=memory] .note').textContent");
     assert_eq!(memory, "9.5\u{a0}GiB\u{a0}of\u{a0}15.6\u{a0}GiB");
 }
+
+#[test]
+fn what_is_below_the_processes_does_not_move_when_there_are_fewer() {
+    let mut scene = PLAIN.scene();
+    let browser = &mut scene.browser;
+    let height = "document.getElementById('processes').parentNode.getBoundingClientRect().height";
+    let mut heights = Vec::new();
+    for (seq, count) in (SEQS + 1..).zip([1, 10, 7, 10]) {
+        let mut sample: Value = serde_json::from_str(&PLAIN.sample(seq)).unwrap();
+        sample["data"]["top"] = (0..count)
+            .map(|pid| json!({ "pid": pid, "name": "sh", "cpu": 1, "memory": 3 }))
+            .collect();
+        scene.says.send(sample.to_string()).unwrap();
+        browser.wait_until(&format!("view().seq === {seq}"), VIEW);
+        settle(browser);
+        let rows = browser.eval("document.getElementById('processes').tBodies[0].rows.length");
+        assert_eq!(rows, count);
+        heights.push(browser.eval(height).as_f64().unwrap());
+    }
+    assert!(heights[0] + 200.0 < heights[1], "{heights:?}");
+    assert!((heights[2] - heights[1]).abs() < 2.0, "{heights:?}");
+    assert!((heights[3] - heights[1]).abs() < 2.0, "{heights:?}");
+}
