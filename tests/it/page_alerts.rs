@@ -244,6 +244,18 @@ fn the_same_rule_fires_for_each_metric_and_too_many_alerts_are_counted() {
     settle!(scene, "k3", 73);
     assert_eq!(scene.browser.eval(more), "+ 22");
     assert_eq!(scene.browser.eval("document.title"), "▲ 30 web-1");
+    // The ninth has the line in which one more would be counted.
+    for core in 8..29 {
+        let resolved = alert("hot", &format!("cpu:{core}"), "resolved", 41);
+        scene.says.send(told(66 + core, &resolved)).unwrap();
+    }
+    settle!(scene, "k3", 95);
+    assert_eq!(scene.browser.eval("document.title"), "▲ 9 web-1");
+    let buttons = "document.querySelectorAll('#alerts .fold').length";
+    assert_eq!(
+        scene.browser.eval(&format!("[{LINES}.length, {buttons}]")),
+        json!([9, 0])
+    );
 }
 
 #[test]

@@ -266,7 +266,9 @@ mod tests {
             let line = line.strip_prefix("async ").unwrap_or(line);
             let (keyword, rest) = line.split_once(' ')?;
             let is_named = ["const", "let", "function", "class"].contains(&keyword);
-            let name = rest.split(|char: char| !char.is_alphanumeric() && char != '_').next();
+            let name = rest
+                .split(|char: char| !char.is_alphanumeric() && char != '_')
+                .next();
             name.filter(|_| is_named)
         })
     }
