@@ -158,6 +158,9 @@ fn on_a_telephone_a_whole_chart_is_in_view_below_four_problems() {
     // Three lines of text.
     assert!(seen["height"].as_u64().unwrap() < 90, "{seen}");
     assert!(seen["bottom"].as_f64().unwrap() <= 844.0, "{seen}");
+    // Nothing is said of a mouse and of keys.
+    let hint = "document.querySelector('footer p').checkVisibility()";
+    assert_eq!(browser.eval(hint), false);
     // Also while the page is paused.
     browser.eval("pause.click()");
     settle(browser);
