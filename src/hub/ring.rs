@@ -34,7 +34,7 @@ pub enum Timeline {
     Recorded,
 }
 
-/// What a run of messages has in common: the lasting part of a [`Hello`].
+/// What a run of messages has in common: the lasting part of a [`Hello`](crate::protocol::Hello).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Announcement {
     /// The run of the source.
