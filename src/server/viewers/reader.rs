@@ -61,6 +61,10 @@ pub(in crate::server) async fn read_all(
 fn attend(mut side: ReadSide, transport: Transport) -> impl Future<Output = ()> {
     async move {
         let line = Arc::clone(&side.line);
+        // Hardly any viewer has said something already. Of what TLS has taken from the socket, the socket tells nothing.
+        if line.is_plain() && line.stirred().await.is_err() {
+            return line.gone(Parting::Lost);
+        }
         let parting = loop {
             // A task of its own, so that nothing that a viewer sends can affect the others.
             side = match tokio::spawn(hear(side, transport)).await {
