@@ -1,6 +1,7 @@
 //! The processes: those that use most, what came and went, and all others.
 
 use crate::protocol::Process;
+use crate::wording::one_or_more;
 
 use super::super::grid::{self, Cell, Column};
 use super::super::scale::tenths;
@@ -202,14 +203,14 @@ impl Remainder {
             .filter(fits)
             .or_else(|| Some(" (came and went)".to_owned()).filter(fits))
             .unwrap_or_else(|| " (exited)".into());
-        let count = self.count.map(grouped).unwrap_or_default();
         let [long, short] = match self.count {
             // In a container, all processes may be listed, and the rest is used outside of it.
             Some(0.0) => [" (elsewhere)".to_owned(), " (rest)".into()],
-            _ => [
-                format!(" ({count} others)").replace("( ", "("),
-                format!(" ({count})"),
-            ],
+            Some(count) => {
+                let (number, noun) = (grouped(count), one_or_more(count, "other", "others"));
+                [format!(" ({number} {noun})"), format!(" ({number})")]
+            }
+            None => [" (others)".to_owned(), " (rest)".into()],
         };
         let others = Some(long).filter(fits).unwrap_or(short);
         [(share(self.exited), came), (share(self.others), others)]

@@ -240,6 +240,7 @@ fn what_no_listed_process_uses_in_a_container_is_used_elsewhere() {
     for (count, size, expected) in [
         (1.0, (200, 60), "(elsewhere)"),
         (1.0, (120, 40), "(rest)"),
+        (2.0, (200, 60), "(1 other)"),
         (12.0, (200, 60), "(11 others)"),
         (12.0, (120, 40), "(11)"),
     ] {
