@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
+use redis::{FromRedisValue, Pipeline, Value};
 
 use crate::millis::in_millis;
 
@@ -186,14 +186,7 @@ impl RedisLane {
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn marks(&mut self, hosts: &[&HostKeys]) -> Result<Vec<HostMarks>, RedisFault> {
-        if hosts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut commands = Pipeline::new();
-        for keys in hosts {
-            ask_for_marks(&mut commands, keys);
-        }
-        let found: Vec<Value> = self.ask(&commands).await?;
+        let found: Vec<Value> = self.ask_about(hosts, ask_for_marks).await?;
         Ok(found.into_iter().map(marks_of).collect())
     }
 
@@ -205,15 +198,11 @@ impl RedisLane {
         &mut self,
         hosts: &[&HostKeys],
     ) -> Result<Vec<Option<EntryId>>, RedisFault> {
-        if hosts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut commands = Pipeline::new();
-        for keys in hosts {
+        let newest_of = |commands: &mut Pipeline, keys: &HostKeys| {
             let range = commands.cmd("XREVRANGE").arg(&keys.stream);
             range.arg("+").arg("-").arg("COUNT").arg(1);
-        }
-        let found: Vec<Value> = self.ask(&commands).await?;
+        };
+        let found: Vec<Value> = self.ask_about(hosts, newest_of).await?;
         let newest = |found: Value| Some(entries_of(found).first()?.id);
         Ok(found.into_iter().map(newest).collect())
     }
@@ -223,14 +212,10 @@ impl RedisLane {
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn about(&mut self, hosts: &[&HostKeys]) -> Result<Vec<About>, RedisFault> {
-        if hosts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut commands = Pipeline::new();
-        for keys in hosts {
+        let fields_of = |commands: &mut Pipeline, keys: &HostKeys| {
             commands.cmd("HGETALL").arg(&keys.about);
-        }
-        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> = self.ask(&commands).await?;
+        };
+        let found: Vec<Vec<(Vec<u8>, Vec<u8>)>> = self.ask_about(hosts, fields_of).await?;
         Ok(found.into_iter().map(about_of).collect())
     }
 
@@ -239,20 +224,32 @@ impl RedisLane {
     /// # Errors
     /// When Redis cannot be reached.
     pub async fn fit(&mut self, hosts: &[&HostKeys]) -> Result<Vec<bool>, RedisFault> {
-        if hosts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut commands = Pipeline::new();
-        for keys in hosts {
+        let types_of = |commands: &mut Pipeline, keys: &HostKeys| {
             commands.cmd("TYPE").arg(&keys.stream);
             commands.cmd("TYPE").arg(&keys.about);
-        }
-        let types: Vec<String> = self.ask(&commands).await?;
+        };
+        let types: Vec<String> = self.ask_about(hosts, types_of).await?;
         let fits = |found: &str, wanted| found == wanted || found == "none";
         let pairs = types.as_chunks::<2>().0.iter();
         Ok(pairs
             .map(|[stream, about]| fits(stream, "stream") && fits(about, "hash"))
             .collect())
+    }
+
+    /// Asks the same about each host, with one request.
+    async fn ask_about<T: FromRedisValue>(
+        &mut self,
+        hosts: &[&HostKeys],
+        question: impl Fn(&mut Pipeline, &HostKeys),
+    ) -> Result<Vec<T>, RedisFault> {
+        if hosts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = Pipeline::new();
+        for keys in hosts {
+            question(&mut commands, keys);
+        }
+        self.ask(&commands).await
     }
 }
 
