@@ -3,9 +3,9 @@
 
     scripts/fleet/channels.py [HOSTS] [VIEWERS] [SECONDS] [BINARY]        1000 1000 20 target/release/metrics
 
-Every host has a sample a second, so the same number of frames is delivered either way. Reading the recording of many hosts
-and encoding their samples takes time too, whoever watches: that is measured with a single viewer, and subtracted. Prints
-the CPU time of a delivered frame, the median of some passes.
+Every host has a sample a second, so the same number of frames is delivered either way. Encoding the samples of many hosts
+takes time too, whoever watches: that is measured with a single viewer, and subtracted. Reading the recording isn't counted.
+Prints the CPU time of a delivered frame, from the medians of some passes.
 """
 
 import pathlib
@@ -24,8 +24,8 @@ COLUMNS = ["cpu", "memory", "load1", "disk"] + [
     f"{name}:{nth}" for name in ("cpu", "disk", "diskRead", "networkReceived") for nth in range(4)]
 TOP = '"[' + ",".join(
     f'{{""pid"":{pid},""name"":""worker-{pid}"",""cpu"":{30 - pid},""memory"":1.5}}' for pid in range(1, 6)) + ']"'
-PASSES = 3
-# Connecting takes some seconds more than what is measured.
+PASSES = 5
+# Connecting and settling take some seconds more than what is measured.
 RECORDED_S = seconds + 30
 
 
@@ -41,9 +41,22 @@ def write(path, count, is_spread):
                 file.write(f"{begin},web-{host},k3v9q2,{at + 1},,{values},{TOP}\n")
 
 
-def cpu_ns(pid):
-    """The CPU time of a process so far, with that of threads that have ended (clock_getcpuclockid(3))."""
-    return time.clock_gettime_ns(~pid << 3 | 2)
+def cpu_ns(pid, reader):
+    """The CPU time of a process so far, without that of the thread that reads the recording."""
+    # With that of threads that have ended (clock_getcpuclockid(3)).
+    whole = time.clock_gettime_ns(~pid << 3 | 2)
+    return whole - (int((reader / "schedstat").read_text().split()[0]) if reader else 0)
+
+
+def reader_of(pid):
+    """The thread that reads the recording; `None` if it has ended, because there was little to read."""
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            if (task / "comm").read_text() == "reader\n":
+                return task
+        except FileNotFoundError:
+            pass
+    return None
 
 
 def measure(path, count, viewers):
@@ -54,10 +67,11 @@ def measure(path, count, viewers):
         try:
             port = re.search(r":(\d+)/", replay.stdout.readline()).group(1)
             with subprocess.Popen([*herd_command, port], stdout=subprocess.PIPE, text=True) as herd:
-                assert herd.stdout.readline() == "connected\n"
-                before = cpu_ns(replay.pid)
+                assert herd.stdout.readline() == "settled\n"
+                reader = reader_of(replay.pid)
+                before = cpu_ns(replay.pid, reader)
                 frames = re.match(r"(\d+) messages, 0 gaps", herd.stdout.readline()).group(1)
-                spent = cpu_ns(replay.pid) - before
+                spent = cpu_ns(replay.pid, reader) - before
         finally:
             replay.terminate()
     return spent / 1e6, int(frames)
@@ -70,11 +84,15 @@ with tempfile.TemporaryDirectory() as work:
         write(f"{work}/{case}.csv", count, is_spread)
     for _ in range(PASSES):
         for case, (count, _) in CASES.items():
-            source, _ = measure(f"{work}/{case}.csv", count, 1)
+            source, samples = measure(f"{work}/{case}.csv", count, 1)
             spent, frames = measure(f"{work}/{case}.csv", count, viewers)
-            print(f"{case}: {spent:.0f} ms for {frames} frames; {source:.0f} ms with a single viewer", flush=True)
-            passes[case].append((1e3 * (spent - source) / frames, 1e3 * spent / frames))
-    (least, _), *_ = [[statistics.median(cost) for cost in zip(*costs)] for costs in passes.values()]
+            print(f"{case}: {spent:.0f} ms for {frames} frames; with a single viewer, {source:.0f} ms for {samples} samples of "
+                  "each host", flush=True)
+            # Per frame, and for as many samples.
+            passes[case].append((1e3 * spent / frames, 1e3 * source / samples / viewers))
+    least = None
     for case, costs in passes.items():
-        own, all_in = (statistics.median(cost) for cost in zip(*costs))
+        all_in, source = (statistics.median(cost) for cost in zip(*costs))
+        own = all_in - source
+        least = least or own
         print(f"{case}: {own:.1f} µs a frame, {own / least:.2f} times that of 1 host; {all_in:.1f} µs with the source")
