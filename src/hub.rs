@@ -15,6 +15,7 @@ mod cursor;
 mod heartbeat;
 mod left_hosts;
 mod moved;
+mod news;
 mod now_firing;
 mod past;
 mod place;
@@ -38,6 +39,8 @@ use crate::locks::lock;
 use crate::millis::{epoch_millis, in_millis};
 use crate::protocol::{Alert, HostName, HostPattern, Numbered, Query};
 
+pub use moved::MovedHost;
+pub use news::HostNews;
 pub use past::{
     Past, PastFrom, PastMessage, PastMessages, PastMinute, PastPart, PastParts, PastRequest,
     PastStatus,
@@ -48,6 +51,7 @@ pub use subscription::{Batch, Head, Subscription};
 
 use ahead::PastReaders;
 use moved::Due;
+use news::Newest;
 use relayed::{RelayedLog, Relaying};
 use ring::Ring;
 
@@ -120,6 +124,8 @@ struct HubState {
     /// When the newest message was added, by [`Hub::now_ms`].
     newest_push: AtomicU64,
     past_readers: Arc<PastReaders>,
+    /// Tells waiting sources that a reader has advanced or left.
+    room: Arc<Notify>,
     ended: AtomicBool,
 }
 
@@ -136,8 +142,8 @@ struct HostLog {
     ring: Mutex<Ring>,
     past: Option<Arc<dyn Past>>,
     relayed: RelayedLog,
-    /// Tells a waiting source that a reader has advanced or left.
-    room: Notify,
+    /// That of the hub.
+    room: Arc<Notify>,
 }
 
 impl Hub {
@@ -164,6 +170,7 @@ impl Hub {
             started: Instant::now(),
             newest_push: AtomicU64::new(CLOCK_BEGIN_MS),
             past_readers: Arc::default(),
+            room: Arc::default(),
             ended: AtomicBool::new(false),
             due: Mutex::default(),
         };
@@ -209,7 +216,7 @@ impl Hub {
             ring: Mutex::new(Ring::new(self.shared.retention, timeline)),
             past: self.shared.past.clone(),
             relayed: RelayedLog::new(self.shared.relaying.is_some()),
-            room: Notify::new(),
+            room: Arc::clone(&self.shared.room),
         })
     }
 
@@ -298,6 +305,11 @@ impl Hub {
     pub fn end(&self) {
         self.shared.ended.store(true, Ordering::Release);
         self.wake_all();
+    }
+
+    /// Makes sources that wait for their viewers check how far these have read.
+    pub fn tell_sources(&self) {
+        self.shared.room.notify_waiters();
     }
 
     /// How long ago the newest message of any host was added.
@@ -432,8 +444,11 @@ impl HostPublisher {
         // Encoded outside the lock, so that readers never wait for it.
         let frame = message.frame();
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
-        let exceeds = lock(&self.log.ring).push(frame, message, now);
-        self.hub.note_move(&self.log);
+        let (exceeds, newest) = {
+            let mut ring = lock(&self.log.ring);
+            (ring.push(frame, message, now), Newest::of(&ring))
+        };
+        self.hub.note_newest(&self.log, newest);
         exceeds
     }
 

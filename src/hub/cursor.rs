@@ -193,7 +193,7 @@ impl Cursor {
                 break;
             }
             next += 1;
-            let (stream, seq) = (entry.stream(), entry.seq);
+            let (stream, seq) = (entry.stream, entry.seq);
             if self.has(ring, stream, seq) {
                 continue;
             }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use crate::locks::lock;
 
+use super::news::{HostNews, Newest};
 use super::{HostLog, Hub, UNLISTED};
 
 /// What has moved since [`Hub::take_moved`] was last called.
@@ -12,31 +13,50 @@ use super::{HostLog, Hub, UNLISTED};
 pub(super) struct Due {
     /// It may concern any viewer: there is another host, or something was read for a viewer.
     anything: bool,
-    logs: Vec<Arc<HostLog>>,
+    logs: Vec<(Arc<HostLog>, Option<HostNews>)>,
+}
+
+/// A host that has something to read.
+#[derive(Debug)]
+pub struct MovedHost {
+    /// Its number; see [`Subscription::hosts`](super::Subscription::hosts).
+    pub number: usize,
+    /// With what it moved first, if that was a message.
+    pub news: Option<HostNews>,
 }
 
 impl Hub {
-    /// Adds the numbers of the hosts that have something to read to `hosts`, each once; see
-    /// [`Subscription::hosts`](super::Subscription::hosts). Returns whether any viewer may have something to read,
-    /// whatever its hosts. What one caller takes, no other gets.
-    pub fn take_moved(&self, hosts: &mut Vec<usize>) -> bool {
+    /// Adds the hosts that have something to read to `hosts`, each once. Returns whether any viewer may have something
+    /// to read, whatever its hosts. What one caller takes, no other gets.
+    pub fn take_moved(&self, hosts: &mut Vec<MovedHost>) -> bool {
         let mut due = lock(&self.shared.due);
         // From now on, a message puts its host on the list again; all earlier ones are seen by whoever reads the log
-        // next.
-        hosts.extend(due.logs.drain(..).map(|log| {
+        // next, or are its news.
+        hosts.extend(due.logs.drain(..).map(|(log, news)| {
             log.is_due.swap(false, Ordering::AcqRel);
-            log.number.load(Ordering::Acquire)
+            let number = log.number.load(Ordering::Acquire);
+            MovedHost { number, news }
         }));
         std::mem::take(&mut due.anything)
     }
 
     /// There is something to read in `log`.
     pub(super) fn note_move(&self, log: &Arc<HostLog>) {
-        log.moves.fetch_add(1, Ordering::Release);
+        self.note_newest(log, None);
+    }
+
+    /// There is something to read in `log`; if it is its `newest` message, viewers may take that without reading.
+    pub(super) fn note_newest(&self, log: &Arc<HostLog>, newest: Option<Newest>) {
+        let moves = 1 + log.moves.fetch_add(1, Ordering::Release);
+        let host = log.number.load(Ordering::Acquire);
         // Nobody can have a cursor in a log without a number.
-        let is_listed = log.number.load(Ordering::Acquire) != UNLISTED;
-        if is_listed && !log.is_due.swap(true, Ordering::AcqRel) {
-            lock(&self.shared.due).logs.push(Arc::clone(log));
+        if host != UNLISTED && !log.is_due.swap(true, Ordering::AcqRel) {
+            let news = newest.map(|newest| HostNews {
+                newest,
+                host,
+                moves,
+            });
+            lock(&self.shared.due).logs.push((Arc::clone(log), news));
         }
     }
 

@@ -45,11 +45,6 @@ impl SharedPlace {
             (one, another) => one.is_none() && another.is_none(),
         }
     }
-
-    /// Makes a source that waits for its viewers check how far they have read.
-    pub fn tell_source(&self) {
-        self.log.room.notify_waiters();
-    }
 }
 
 /// How far a viewer has read, for a source that waits for its viewers.
@@ -63,7 +58,7 @@ impl ReadMark {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Notes that the viewer has reached `place`. [`SharedPlace::tell_source`] has to follow.
+    /// Notes that the viewer has reached `place`. [`Hub::tell_sources`](super::Hub::tell_sources) has to follow.
     pub fn set(&self, place: &SharedPlace) {
         self.0.store(place.next, Ordering::Relaxed);
     }

@@ -9,6 +9,7 @@ use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::protocol::{Frame, HostName, Numbered};
 
+use super::news::Newest;
 use super::{HostLog, HostPublisher, Hub, Publisher, Retention};
 
 /// A relay keeps less than asked for rather than more memory than allowed, but never less than this.
@@ -191,8 +192,12 @@ impl HostPublisher {
         let now = self.hub.now_ms();
         let frame = Frame::text(json, Some(&message.position()));
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
-        lock(&self.log.ring).push(frame, message, now);
-        self.hub.note_move(&self.log);
+        let newest = {
+            let mut ring = lock(&self.log.ring);
+            ring.push(frame, message, now);
+            Newest::of(&ring)
+        };
+        self.hub.note_newest(&self.log, newest);
     }
 
     /// The time for [`HostPublisher::read_to_end`].

@@ -58,6 +58,8 @@ pub struct Announcement {
 #[derive(Debug, Clone)]
 pub(super) struct RingEntry {
     pub(super) frame: SharedFrame,
+    /// That of the announcement, which is elsewhere in memory.
+    pub(super) stream: StreamId,
     pub(super) seq: u64,
     pub(super) is_sample: bool,
     /// When the reading was taken, in milliseconds since the epoch.
@@ -65,12 +67,6 @@ pub(super) struct RingEntry {
     /// Milliseconds on the ring's timeline.
     pub(super) clock: u64,
     pub(super) announcement: Arc<Announcement>,
-}
-
-impl RingEntry {
-    pub(super) fn stream(&self) -> StreamId {
-        self.announcement.stream
-    }
 }
 
 #[derive(Debug)]
@@ -210,6 +206,7 @@ impl Ring {
         self.samples += usize::from(is_sample);
         self.entries.push_back(RingEntry {
             frame: SharedFrame::new(frame),
+            stream,
             seq,
             is_sample,
             timestamp: sample.timestamp,
@@ -410,7 +407,7 @@ impl Ring {
             return self.first;
         };
         let had = |entry: &RingEntry| {
-            self.place(entry.stream(), entry.seq)
+            self.place(entry.stream, entry.seq)
                 .is_some_and(|other| other <= place)
         };
         self.first + self.entries.partition_point(had) as u64
@@ -418,9 +415,7 @@ impl Ring {
 
     /// The stream and number of the oldest entry.
     pub(super) fn oldest(&self) -> Option<(StreamId, u64)> {
-        self.entries
-            .front()
-            .map(|entry| (entry.stream(), entry.seq))
+        self.entries.front().map(|entry| (entry.stream, entry.seq))
     }
 
     /// The time of the oldest entry, in milliseconds since the epoch.

@@ -91,7 +91,8 @@ impl Subscription {
             !is_left
         });
         let has_ended = |it: &Cursor| it.is_ended() || it.is_forgotten();
-        let all_ended = (over || self.has_all_it_wants()) && self.cursors.iter().all(has_ended);
+        // What it wants is asked last, because that takes longest.
+        let all_ended = self.cursors.iter().all(has_ended) && (over || self.has_all_it_wants());
         match (more, waiting, all_ended) {
             (true, ..) => Batch::More,
             (false, true, _) => Batch::Waiting,

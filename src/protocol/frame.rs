@@ -86,6 +86,12 @@ impl Frame {
             .slice(self.json_at - self.header_len..self.bytes.len() - EVENT_END.len())
     }
 
+    /// The bytes of the whole WebSocket frame.
+    #[must_use]
+    pub fn as_wire(&self) -> &[u8] {
+        &self.bytes[self.json_at - self.header_len..self.bytes.len() - EVENT_END.len()]
+    }
+
     /// As [`Frame::wire`], without another reference count: this is done for every viewer and every message.
     #[must_use]
     pub fn into_wire(mut self) -> Bytes {

@@ -7,6 +7,7 @@
 pub(super) mod admission;
 mod by_host;
 pub(super) mod counts;
+mod due;
 mod encoding;
 pub(super) mod events;
 pub(super) mod fanout;

@@ -25,7 +25,11 @@ impl Cursor {
     pub(in crate::hub) fn stand_at(&mut self, place: &SharedPlace) {
         self.next.store(place.next, Ordering::Relaxed);
         self.last = place.last;
-        self.announced.clone_from(&place.announced);
+        // Nearly always, it is the same, whose count would have to be fetched from memory.
+        let address = |it: &Option<Arc<_>>| it.as_ref().map(Arc::as_ptr);
+        if address(&self.announced) != address(&place.announced) {
+            self.announced.clone_from(&place.announced);
+        }
         self.heartbeats = place.heartbeats;
         self.up_to = Some(place.moves);
     }

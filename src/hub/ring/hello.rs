@@ -59,14 +59,14 @@ impl Ring {
     /// The number of the oldest entry of `stream`; 0 if there is none.
     fn oldest_in(&self, stream: StreamId) -> u64 {
         let mut entries = self.entries.iter();
-        let oldest = entries.find(|entry| entry.stream() == stream);
+        let oldest = entries.find(|entry| entry.stream == stream);
         oldest.map_or(0, |entry| entry.seq)
     }
 
     pub(in crate::hub) fn hello(&self, announcement: &Announcement) -> Hello {
         let stream = announcement.stream;
         let mut entries = self.entries.iter().rev();
-        let newest = entries.find(|entry| entry.stream() == stream);
+        let newest = entries.find(|entry| entry.stream == stream);
         Hello {
             server: SERVER.into(),
             stream,

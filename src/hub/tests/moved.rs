@@ -5,7 +5,7 @@ use super::*;
 /// The numbers of the hosts that have moved, or `None` if anybody may have something to read.
 fn moved(hub: &Hub) -> Option<Vec<usize>> {
     let mut hosts = Vec::new();
-    (!hub.take_moved(&mut hosts)).then_some(hosts)
+    (!hub.take_moved(&mut hosts)).then(|| hosts.iter().map(|host| host.number).collect())
 }
 
 #[test]

@@ -17,7 +17,7 @@ fn list(publisher: &HostPublisher) {
 fn moved(hub: &Hub) -> Vec<usize> {
     let mut hosts = Vec::new();
     hub.take_moved(&mut hosts);
-    hosts
+    hosts.iter().map(|host| host.number).collect()
 }
 
 #[test]

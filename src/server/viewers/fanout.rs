@@ -20,12 +20,13 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
-use crate::hub::{Head, Hub};
+use crate::hub::{Head, HostNews, Hub, MovedHost};
 use crate::protocol::close;
 use crate::server::faults::{Faults, Orders};
 
 use super::by_host::{ListedViewer, ViewersByHost};
-use super::in_step::{Member, Strides};
+use super::due::DueViewer;
+use super::in_step::{Member, NewsTaken, Strides};
 use super::line::{Parting, ReadSide, ReaderNotice, ViewerLine};
 use super::outbox::Transport;
 use super::patience::{LOOK_EVERY, STALL_DEADLINE};
@@ -75,8 +76,8 @@ pub(in crate::server) struct Fanout {
     /// When the next round may begin, if there are many hosts.
     next_round: Option<Instant>,
     /// The hosts that have moved, and the viewers to visit; empty between rounds.
-    moved: Vec<usize>,
-    due: Vec<usize>,
+    moved: Vec<MovedHost>,
+    due: Vec<DueViewer>,
     /// The number of viewers that ever joined.
     joined: u64,
     /// Viewers with a full socket, each until it takes more.
@@ -119,7 +120,7 @@ impl Fanout {
             hub: hub.clone(),
             head: hub.head(),
             viewers: Slab::new(),
-            strides: Strides::new(tally),
+            strides: Strides::new(hub.clone(), tally),
             by_host: ViewersByHost::default(),
             rounds: 0,
             next_round: None,
@@ -337,19 +338,19 @@ impl Fanout {
     async fn round(&mut self) {
         let (mut moved, mut due) = (take(&mut self.moved), take(&mut self.due));
         if self.hub.take_moved(&mut moved) {
-            due.extend(self.viewers.iter().map(|(key, _)| key));
+            due.extend(self.viewers.iter().map(|(key, _)| DueViewer::anyway(key)));
         } else {
-            due.extend(moved.iter().flat_map(|&host| self.by_host.keys(host)));
+            due.extend(DueViewer::of_moved(&moved, &self.by_host));
         }
         self.rounds += 1;
         self.strides.begin_round();
         // Viewers that join meanwhile are served when they join.
         let began = Instant::now();
         let mut since = began;
-        for keys in due.chunks(TURN_LOOK) {
-            self.fetch(keys);
-            for &key in keys {
-                self.visit(key);
+        for viewers in due.chunks(TURN_LOOK) {
+            self.fetch(viewers, &moved);
+            for viewer in viewers {
+                self.visit(viewer.key, viewer.news(&moved));
             }
             if since.elapsed() >= TURN {
                 self.strides.settle();
@@ -367,18 +368,30 @@ impl Fanout {
 
     /// Brings into the cache what visits of these viewers read first. Each visit would wait for memory by itself; here,
     /// the waits overlap.
-    fn fetch(&self, keys: &[usize]) {
-        let members = keys.iter().filter_map(|&key| self.viewers.get(key));
-        black_box(members.map(Member::fetch).fold(0, u64::wrapping_add));
+    fn fetch(&self, viewers: &[DueViewer], moved: &[MovedHost]) {
+        let fetched = viewers.iter().map(|viewer| {
+            let member = self.viewers.get(viewer.key);
+            member.map_or(0, |member| member.fetch(viewer.news(moved)))
+        });
+        black_box(fetched.fold(0, u64::wrapping_add));
     }
 
-    /// Serves a viewer, unless it was visited in this round, for another of its hosts.
-    fn visit(&mut self, key: usize) {
+    /// Serves a viewer with the `news` of its host, unless it was visited in this round, for another of its hosts.
+    fn visit(&mut self, key: usize, news: Option<&HostNews>) {
         let round = self.rounds;
         let Some(member) = self.viewers.get_mut(key) else {
             return;
         };
-        if member.is_due(round) && !member.take_stride(&mut self.strides) {
+        if !member.is_due(round) {
+            return;
+        }
+        let strides = &mut self.strides;
+        let is_served = match news.map(|news| member.take_news(news, strides)) {
+            Some(NewsTaken::Whole) => true,
+            Some(NewsTaken::Part) => false,
+            Some(NewsTaken::Nothing) | None => member.take_stride(strides),
+        };
+        if !is_served {
             self.feed(key);
         }
     }

@@ -3,6 +3,8 @@
 //! The first of them in a round reads the log. The others get what it got, and end up where it ended up. That touches
 //! little of their memory: with thousands of viewers, fetching memory costs more than computing. A viewer that needs
 //! anything else falls out of step, is served by itself, and joins the others again once it has everything.
+//!
+//! The only viewer of a host has nobody to read for it, but mostly needs no more than the news of the host.
 
 use std::collections::VecDeque;
 use std::io;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::hub::ReadMark;
+use crate::hub::{HostNews, Hub, ReadMark};
 use crate::protocol::Frame;
 
 use super::footing::Footing;
@@ -33,34 +35,41 @@ struct Stride {
 }
 
 impl Stride {
-    /// Counts the viewers that have taken it, and tells a source that waits for them.
+    /// Counts the viewers that have taken it.
     fn settle(&mut self, tally: &Tally) {
-        if self.taken > 0 {
-            if !self.wire.is_empty() {
-                tally::add(&tally.messages, self.taken);
-                tally::add(&tally.bytes, self.bytes);
-            }
-            self.to.place.tell_source();
-            (self.taken, self.bytes) = (0, 0);
+        if !self.wire.is_empty() {
+            tally::add(&tally.messages, self.taken);
+            tally::add(&tally.bytes, self.bytes);
         }
+        (self.taken, self.bytes) = (0, 0);
     }
 }
 
 /// The newest strides.
 pub(super) struct Strides {
+    hub: Hub,
     tally: Arc<Tally>,
     newest: VecDeque<Stride>,
     /// Where the viewer stands that joined last, since the last round.
     joined: Option<Arc<Footing>>,
+    /// Where the viewer stands that took the news of its host last, in this round.
+    informed: Option<Arc<Footing>>,
+    /// How many viewers have taken news and aren't counted yet, and the bytes that they took.
+    taken: u64,
+    bytes: u64,
 }
 
 impl Strides {
-    pub(super) fn new(tally: Arc<Tally>) -> Self {
+    pub(super) fn new(hub: Hub, tally: Arc<Tally>) -> Self {
         let newest = VecDeque::with_capacity(MOST_STRIDES);
         Self {
+            hub,
             tally,
             newest,
             joined: None,
+            informed: None,
+            taken: 0,
+            bytes: 0,
         }
     }
 
@@ -68,7 +77,7 @@ impl Strides {
     pub(super) fn begin_round(&mut self) {
         self.settle();
         self.newest.clear();
-        self.joined = None;
+        (self.joined, self.informed) = (None, None);
     }
 
     /// Counts what has been sent, and tells sources that wait for viewers.
@@ -76,6 +85,9 @@ impl Strides {
         for stride in &mut self.newest {
             stride.settle(&self.tally);
         }
+        tally::add(&self.tally.messages, std::mem::take(&mut self.taken));
+        tally::add(&self.tally.bytes, std::mem::take(&mut self.bytes));
+        self.hub.tell_sources();
     }
 
     fn add(&mut self, from: Arc<Footing>, wire: Bytes, to: Arc<Footing>) {
@@ -105,6 +117,39 @@ impl Strides {
         let shared = equal.cloned().unwrap_or_else(|| Arc::new(footing));
         self.joined = Some(Arc::clone(&shared));
         shared
+    }
+
+    /// Counts a viewer that has taken so many bytes of the news of its host.
+    fn count_news(&mut self, bytes: usize) {
+        self.taken += 1;
+        self.bytes += bytes as u64;
+    }
+
+    /// The footing of a viewer that has taken news; if the one before it stands there too, the same one in memory, so
+    /// that they are in step.
+    fn shared_by_informed(&mut self, footing: Arc<Footing>) -> Arc<Footing> {
+        let equal = self.informed.take().filter(|before| *before == footing);
+        let shared = equal.unwrap_or(footing);
+        self.informed = Some(Arc::clone(&shared));
+        shared
+    }
+}
+
+/// How much of the news of its host a viewer has taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NewsTaken {
+    Nothing,
+    /// The rest is in its outbox, and must be sent before anything else.
+    Part,
+    Whole,
+}
+
+/// A footing that no other viewer shares. For those in step, reading the count is cheaper than `Arc::get_mut`, which
+/// locks.
+fn own_footing(footing: &mut Arc<Footing>) -> Option<&mut Footing> {
+    match Arc::strong_count(footing) {
+        1 => Arc::get_mut(footing),
+        _ => None,
     }
 }
 
@@ -136,10 +181,48 @@ impl Member {
         std::mem::replace(&mut self.visited, round) != round
     }
 
-    /// Reads what a stride needs and is elsewhere in memory. Returns something that depends on all of it.
-    pub(super) fn fetch(&self) -> u64 {
+    /// Reads what a stride or `news` need and is elsewhere in memory. Returns something that depends on all of it.
+    pub(super) fn fetch(&self, news: Option<&HostNews>) -> u64 {
         let next = self.read_mark.as_ref().map_or(0, ReadMark::next);
-        next.wrapping_add(self.line.fetch().into())
+        let place = self.footing.as_ref().map(|footing| &footing.place);
+        let is_new = news
+            .zip(place)
+            .is_some_and(|(news, place)| place.lacks_only(news));
+        let begin = news.and_then(|news| news.frame().as_wire().first());
+        let rest = [
+            self.line.fetch(),
+            is_new,
+            begin.is_some_and(|&first| first > 0),
+        ];
+        next.wrapping_add(rest.map(u64::from).iter().sum())
+    }
+
+    /// Takes `news` of its host, if that is all that it needs, and nobody is in step with it.
+    pub(super) fn take_news(&mut self, news: &HostNews, strides: &mut Strides) -> NewsTaken {
+        let own = self.footing.as_mut().and_then(own_footing);
+        let is_enough = |own: &Footing| own.deflating.is_none() && own.place.lacks_only(news);
+        let Some(own) = own.filter(|own| is_enough(own) && self.line.is_quiet()) else {
+            return NewsTaken::Nothing;
+        };
+        let wire = news.frame().as_wire();
+        // If the socket is full or broken, that shows again when the viewer is served by itself.
+        let Ok(sent @ 1..) = self.line.try_send(wire) else {
+            return NewsTaken::Nothing;
+        };
+        own.place.take(news);
+        if let Some(mark) = &self.read_mark {
+            mark.set(&own.place);
+        }
+        strides.count_news(sent);
+        if sent < wire.len() {
+            self.viewer.has_begun(news.frame().wire(), sent);
+            return NewsTaken::Part;
+        }
+        self.footing = self
+            .footing
+            .take()
+            .map(|own| strides.shared_by_informed(own));
+        NewsTaken::Whole
     }
 
     /// Takes the stride of those that stand where it does, if it needs nothing else. Returns whether that served it.

@@ -74,8 +74,9 @@ struct Crowd {
     hub: Hub,
     seen: Vec<Seen>,
     strides: Strides,
-    /// How many were served by a stride.
+    /// How many were served by a stride, and by the news of their hosts.
     taken: usize,
+    informed: usize,
     tell: mpsc::UnboundedSender<ReaderNotice>,
     /// A small one fills up at once.
     send_buffer: Option<usize>,
@@ -87,11 +88,13 @@ impl Crowd {
     fn new(hub: Hub) -> Self {
         let viewers = Viewers::default();
         let (tell, notices) = mpsc::unbounded_channel();
+        let strides = Strides::new(hub.clone(), viewers.shared_tally());
         Self {
             hub,
             seen: Vec::new(),
-            strides: Strides::new(viewers.shared_tally()),
+            strides,
             taken: 0,
+            informed: 0,
             tell,
             send_buffer: None,
             _notices: notices,
@@ -137,13 +140,20 @@ impl Crowd {
 
     /// Serves everybody as often as there is more.
     async fn round(&mut self) {
+        let mut moved = Vec::new();
+        if self.hub.take_moved(&mut moved) {
+            moved.clear();
+        }
         self.strides.begin_round();
-        for seen in &mut self.seen {
-            if seen.member.take_stride(&mut self.strides) {
-                self.taken += 1;
-                continue;
+        for Seen { member, .. } in &mut self.seen {
+            // All are offered to all: nobody takes those of another host.
+            let news = moved.iter().filter_map(|host| host.news.as_ref());
+            let mut taken = news.map(|news| member.take_news(news, &mut self.strides));
+            match taken.find(|taken| *taken != NewsTaken::Nothing) {
+                Some(NewsTaken::Whole) => self.informed += 1,
+                None if member.take_stride(&mut self.strides) => self.taken += 1,
+                _ => serve(member, &mut self.strides).await,
             }
-            serve(&mut seen.member, &mut self.strides).await;
         }
         self.strides.settle();
         for seen in &mut self.seen {
@@ -268,6 +278,97 @@ fn most_are_in_step() {
     let rounds = (0..50).map(|_| push()).collect();
     // Of two viewers in each encoding, one reads for both, once the first round has brought them together.
     assert!(run(play(rounds)) >= 48 * ENCODINGS.len());
+}
+
+/// A query for a host alone.
+fn only(host: &str) -> Query {
+    Query {
+        hosts: vec![HostPattern::Literal(host.parse().unwrap())],
+        ..Query::default()
+    }
+}
+
+#[test]
+fn the_only_viewer_of_a_host_needs_only_its_news() {
+    run(async {
+        let hub = Hub::new(KEEP_ALL);
+        let mut sources = HOSTS.map(|host| Source::new(&hub, host));
+        let mut crowd = Crowd::new(hub.clone());
+        for host in HOSTS {
+            crowd.join(&only(host), Encoding::Plain).await;
+        }
+        // In the first round, it turns out what they have, and which hosts there are.
+        for _ in 0..51 {
+            for source in &mut sources {
+                source.push(0, false);
+            }
+            crowd.round().await;
+        }
+        assert_eq!((crowd.informed, crowd.taken), (2 * 50, 0));
+        // Whatever else has happened is read.
+        for rare in [Source::announce, Source::restart] {
+            rare(&mut sources[0]);
+            sources[0].push(0, false);
+            crowd.round().await;
+        }
+        hub.beat();
+        sources[0].push(0, false);
+        crowd.round().await;
+        sources[0].push(1, false);
+        crowd.round().await;
+        sources[0].push(0, true);
+        crowd.round().await;
+        assert_eq!((crowd.informed, crowd.taken), (2 * 50, 0));
+        sources[0].push(0, false);
+        crowd.round().await;
+        assert_eq!((crowd.informed, crowd.taken), (2 * 50 + 1, 0));
+        sources[0].all_read().await;
+        let tally = crowd.viewers.shared_tally();
+        let messages = tally.messages.load(std::sync::atomic::Ordering::Relaxed);
+        assert!(messages > 2 * 51, "{messages} messages are counted");
+    });
+}
+
+#[test]
+fn news_that_sockets_take_in_part_are_completed() {
+    run(async {
+        let hub = Hub::new(KEEP_ALL);
+        let mut source = Source::new(&hub, "a");
+        let mut crowd = Crowd::new(hub);
+        crowd.send_buffer = Some(4096);
+        crowd.join(&only("a"), Encoding::Plain).await;
+        for _ in 0..3 {
+            source.push(0, false);
+            crowd.round().await;
+        }
+        // A second one is served when it joins, and isn't in step with the first yet.
+        crowd.strides.begin_round();
+        crowd.join(&only("a"), Encoding::Plain).await;
+        let joined = crowd.seen.last_mut().unwrap();
+        serve(&mut joined.member, &mut crowd.strides).await;
+        joined.other_end.check().await;
+        source.push_long(150_000);
+        let mut moved = Vec::new();
+        assert!(!crowd.hub.take_moved(&mut moved));
+        let news = moved[0].news.as_ref().unwrap();
+        let Crowd { seen, strides, .. } = &mut crowd;
+        strides.begin_round();
+        for Seen { member, other_end } in seen {
+            assert_eq!(member.take_news(news, strides), NewsTaken::Part);
+            assert!(
+                !member.take_stride(strides),
+                "its outbox has the rest, whoever stands there"
+            );
+            tokio::join!(other_end.check(), serve(member, strides));
+        }
+        strides.settle();
+        for _ in 0..2 {
+            source.push(0, false);
+            crowd.round().await;
+        }
+        // Since both had to wait for their sockets, they stand in one place.
+        assert_eq!((crowd.informed, crowd.taken), (2, 2));
+    });
 }
 
 #[test]
