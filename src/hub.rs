@@ -37,7 +37,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::locks::lock;
 use crate::millis::{epoch_millis, in_millis};
-use crate::protocol::{Alert, HostName, HostPattern, Numbered, Query};
+use crate::protocol::{Alert, Frame, HostName, HostPattern, Numbered, Query};
 
 pub use moved::MovedHost;
 pub use news::HostNews;
@@ -440,9 +440,12 @@ impl HostPublisher {
         if let Some(past) = &self.log.past {
             past.keep(&message);
         }
+        self.add_frame(message.frame(), message)
+    }
+
+    /// Adds a message that has been encoded: outside the lock, so that readers never wait for it.
+    fn add_frame(&self, frame: Frame, message: Numbered) -> bool {
         let now = self.hub.now_ms();
-        // Encoded outside the lock, so that readers never wait for it.
-        let frame = message.frame();
         self.hub.shared.newest_push.store(now, Ordering::Relaxed);
         let (exceeds, newest) = {
             let mut ring = lock(&self.log.ring);

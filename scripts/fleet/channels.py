@@ -86,9 +86,9 @@ with tempfile.TemporaryDirectory() as work:
         for case, (count, _) in CASES.items():
             source, samples = measure(f"{work}/{case}.csv", count, 1)
             spent, frames = measure(f"{work}/{case}.csv", count, viewers)
-            print(f"{case}: {spent:.0f} ms for {frames} frames; with a single viewer, {source:.0f} ms for {samples} samples of "
-                  "each host", flush=True)
-            # Per frame, and for as many samples.
+            print(f"{case}: {spent:.0f} ms for {frames} frames; with a single viewer, {source:.0f} ms for {samples} samples "
+                  "of each host", flush=True)
+            # Both per frame: one of the two runs may have seen a sample of each host more.
             passes[case].append((1e3 * spent / frames, 1e3 * source / samples / viewers))
     least = None
     for case, costs in passes.items():

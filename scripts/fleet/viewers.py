@@ -4,8 +4,7 @@
     scripts/fleet/viewers.py VIEWERS HOSTS SECONDS PORT…        hosts are web-1, web-2, …; ports on loopback take turns
 
 Prints "settled" once all have been connected for a while, and then how many messages of hosts arrived in so many seconds.
-Fails if a viewer lost one without a gap, got one
-twice, or was disconnected.
+Fails if a viewer lost one without a gap, got one twice, or was disconnected.
 """
 
 import json
@@ -89,7 +88,7 @@ def read_all(selector):
 
 
 def read_for(selector, seconds):
-    """Sockets are read seldom, but much at once, to leave the CPU to what is measured."""
+    """Reads for so long: seldom, but much at once, to leave the CPU to what is measured."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(0.2)

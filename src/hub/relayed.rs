@@ -9,7 +9,6 @@ use crate::locks::lock;
 use crate::millis::in_millis;
 use crate::protocol::{Frame, HostName, Numbered};
 
-use super::news::Newest;
 use super::{HostLog, HostPublisher, Hub, Publisher, Retention};
 
 /// A relay keeps less than asked for rather than more memory than allowed, but never less than this.
@@ -189,15 +188,7 @@ impl HostPublisher {
     /// As [`HostPublisher::add`], with the message's JSON as its origin has encoded it.
     pub fn add_as_sent(&self, json: &[u8], message: Numbered) {
         debug_assert_eq!(message.host, self.log.host, "it is of this host");
-        let now = self.hub.now_ms();
-        let frame = Frame::text(json, Some(&message.position()));
-        self.hub.shared.newest_push.store(now, Ordering::Relaxed);
-        let newest = {
-            let mut ring = lock(&self.log.ring);
-            ring.push(frame, message, now);
-            Newest::of(&ring)
-        };
-        self.hub.note_newest(&self.log, newest);
+        self.add_frame(Frame::text(json, Some(&message.position())), message);
     }
 
     /// The time for [`HostPublisher::read_to_end`].

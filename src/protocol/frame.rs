@@ -82,8 +82,7 @@ impl Frame {
     /// The whole WebSocket frame.
     #[must_use]
     pub fn wire(&self) -> Bytes {
-        self.bytes
-            .slice(self.json_at - self.header_len..self.bytes.len() - EVENT_END.len())
+        self.bytes.slice_ref(self.as_wire())
     }
 
     /// The bytes of the whole WebSocket frame.

@@ -13,7 +13,7 @@ pub(super) struct DueViewer {
 }
 
 impl DueViewer {
-    /// A viewer that is due whatever has moved: what is new of its hosts isn't all that it needs.
+    /// A viewer that is due whatever has moved: the news of a host may not be all that it needs.
     pub(super) fn anyway(key: usize) -> Self {
         Self { key, moved: None }
     }

@@ -184,17 +184,14 @@ impl Member {
     /// Reads what a stride or `news` need and is elsewhere in memory. Returns something that depends on all of it.
     pub(super) fn fetch(&self, news: Option<&HostNews>) -> u64 {
         let next = self.read_mark.as_ref().map_or(0, ReadMark::next);
-        let place = self.footing.as_ref().map(|footing| &footing.place);
-        let is_new = news
-            .zip(place)
-            .is_some_and(|(news, place)| place.lacks_only(news));
-        let begin = news.and_then(|news| news.frame().as_wire().first());
-        let rest = [
-            self.line.fetch(),
-            is_new,
-            begin.is_some_and(|&first| first > 0),
-        ];
-        next.wrapping_add(rest.map(u64::from).iter().sum())
+        let own = next.wrapping_add(self.line.fetch().into());
+        let (Some(news), Some(footing)) = (news, &self.footing) else {
+            return own;
+        };
+        let first = news.frame().as_wire().first().copied();
+        let of_news =
+            u64::from(footing.place.lacks_only(news)) + u64::from(first.unwrap_or_default());
+        own.wrapping_add(of_news)
     }
 
     /// Takes `news` of its host, if that is all that it needs, and nobody is in step with it.
