@@ -2,7 +2,7 @@
 //!
 //! Live delivery, catch-up, resume and slow viewers are all the same: reading on from the cursor. There is no queue per
 //! viewer; a [`Subscription`] knows its place in each host's ring, and [`Head::changed`] signals that one has moved.
-//! Each message is encoded once, when it is pushed, and shared as a ready-to-send [`Frame`](crate::protocol::Frame).
+//! Each message is encoded once, when it is pushed, and shared as a ready-to-send [`Frame`].
 //! Gaps are not stored: wherever two neighbouring messages don't have consecutive numbers, there is a gap.
 //!
 //! Older messages may be kept elsewhere. Where the ring ends, a cursor turns to that [`Past`], which a thread reads
