@@ -89,7 +89,7 @@ pub enum ClientEvent {
 }
 
 /// Something out of order that does not end a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Warning {
     /// A message could not be read and was skipped.
     Malformed {
@@ -109,10 +109,9 @@ pub enum Warning {
         /// The other server.
         other: usize,
     },
-    /// Two servers have the same source: most likely one server under two addresses.
-    SameSource {
-        /// Its name.
-        host: HostName,
+    /// Two servers have the same sources: two relays, or one server under two addresses. They are taken from the other.
+    /// Reported once, however many hosts they are.
+    SameSources {
         /// The other server.
         other: usize,
     },
@@ -155,8 +154,8 @@ pub struct Client {
     links: Vec<Link>,
     /// A host belongs to the server that sent it first; what other servers send about it is ignored.
     owners: HashMap<HostName, Owner>,
-    /// The hosts already reported as being on another server, too.
-    shared: HashSet<(HostName, usize)>,
+    /// What has been reported: a server, and that it has the sources of another, or a name that another uses.
+    reported: HashSet<(usize, Warning)>,
     /// The servers, as text.
     endpoints: Vec<String>,
     /// Where the next poll begins, so that a busy server does not starve the others.
@@ -197,7 +196,7 @@ impl Client {
         Self {
             links: servers.iter().enumerate().map(link).collect(),
             owners: HashMap::new(),
-            shared: HashSet::new(),
+            reported: HashSet::new(),
             endpoints: servers.iter().map(ToString::to_string).collect(),
             turn: 0,
             early: VecDeque::new(),
@@ -281,16 +280,15 @@ impl Client {
         let is_same = owner.stream == stream || self.endpoints[other] == self.endpoints[server];
         // While a server restarts, the client may have reconnected under only one of its addresses.
         let brings = |link: &Link| link.server() == other && link.brings(&host);
-        if !is_same && !self.links.iter().any(brings) || !self.shared.insert((host.clone(), server))
-        {
-            return None;
-        }
         let warning = if is_same {
-            Warning::SameSource { host, other }
-        } else {
+            Warning::SameSources { other }
+        } else if self.links.iter().any(brings) {
             Warning::SameName { host, other }
+        } else {
+            return None;
         };
-        Some(ClientEvent::Warning { server, warning })
+        let is_new = self.reported.insert((server, warning.clone()));
+        is_new.then_some(ClientEvent::Warning { server, warning })
     }
 
     /// The client only displays: a restarted replay is shown from its beginning.

@@ -250,10 +250,11 @@ function takeToken() {
 function follow() {
   const { state, connection } = page;
   recall();
-  if (page.wanted === state.selected || (page.wanted && !state.hosts.has(page.wanted))) return;
+  const name = state.hosts.has(page.wanted) ? page.wanted : "";
+  if (name === state.selected) return;
   // Events are of one host, so what is known of the others has become old.
   if (connection.isBlocked) state.forget();
-  select(page.wanted);
+  select(name);
   if (connection.isBlocked) connection.connect();
   scrollTo(0, 0);
 }

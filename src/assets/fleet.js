@@ -15,7 +15,7 @@ import { fillHeads, fillRows } from "./tables.js";
  */
 
 /** What the marks of the rows say: a level is one thing, an alert another. */
-const COUNTED = { "▲": "firing", "■": "critical", "○": "stale", "◆": "warning", "●": "well" };
+const COUNTED = { "▲": "firing", "■": "critical", "○": "stale", "◆": "warning", "●": "well", "□": "over" };
 /** Rows above and below those in view. */
 const SPARE = 5;
 
@@ -28,10 +28,13 @@ const SPARE = 5;
 function stateOf(host) {
   // Nothing is known to be wrong with one whose first sample is on its way.
   if (!host.newest) return { mark: "○", level: "", what: "" };
+  if (host.ended) return { mark: "□", level: "", what: "" };
   const [first] = problemsOf(host);
   const [mark, level] = URGENCY_MARKS[first?.urgency ?? "well"];
   const [top] = [...(host.newest.data.top ?? [])].sort((one, other) => other.cpu - one.cpu);
-  return { mark: level ? mark : "●", level, what: first?.forms[0] ?? (top ? `${top.name} ${text(top.cpu, "%")}` : "") };
+  const what = first?.forms[0] ?? (top ? `${top.name} ${text(top.cpu, "%")}` : "");
+  const { size } = host.alerts;
+  return { mark: level ? mark : "●", level, what: size > 1 ? `${what}, ${size} alerts` : what };
 }
 
 /** @type {(value: number, decimals?: number) => import("./tables.js").Cell} */

@@ -15,6 +15,10 @@ import { MINUTE_MS, RANGES, page, toggle, windowOf } from "./page.js";
 
 /** How long any connection gets: a server without samples must not be flooded with new ones. */
 export const LISTEN_MS = 5000;
+/** How long a server takes at most to name its hosts. */
+const SETTLED_MS = 1000;
+/** More than any page is open for. */
+const AGE_MS = 1e12;
 /** Lines of what is wrong before the rest is folded; on a telephone, where a chart has to be in view below them. */
 const MOST_LINES = [8, 2];
 /** The widest telephone, in pixels. The style sheet knows it too. */
@@ -23,10 +27,13 @@ const TELEPHONE = 600;
 const LETTERS = [6.5, 9];
 const TITLES = /** @type {Record<Kind, string>} */ ({ live: "", replay: "▷ ", paused: "‖ ", back: "◀ ", stale: "○ " });
 
-/** The host that is shown or, before there is a sample, the first that was named. */
+/** The host that is shown; of many, the one heard of last, rather not of a recording, and rather not one that is over. */
 function shown() {
-  const [first] = page.state.hosts.values();
-  return page.state.host ?? first;
+  const { host, hosts } = page.state;
+  if (host || !hosts.size) return host;
+  /** @param {Host} host */
+  const rank = ({ arrived, ended, hello }) => arrived - (ended ? 2 * AGE_MS : 0) - (hello.replay ? AGE_MS : 0);
+  return [...hosts.values()].reduce((one, other) => (rank(other) > rank(one) ? other : one));
 }
 
 /** @returns {Status} */
@@ -34,6 +41,7 @@ function status() {
   const { connection, paused, state } = page;
   const host = shown();
   const now = performance.now();
+  // Of many hosts, one that isn't over is preferred.
   const hasEnded = connection.state === "ended" || (host?.ended && connection.state === "open");
   if (hasEnded) return { kind: "over", word: "Ended", banner: "The recording is over." };
   switch (connection.state) {
@@ -48,6 +56,10 @@ function status() {
   if (!connection.heard && now - connection.openedAt > LISTEN_MS) {
     const banner = "Connected, but no data has arrived. A proxy in front of the server may be holding it back.";
     return { kind: "stale", word: "No data", banner };
+  }
+  if (!state.host && page.wanted && state.hosts.size && now - connection.openedAt > SETTLED_MS) {
+    const banner = `There is no host "${page.wanted}" yet. Without "#host=…" in its address, the page shows those that there are.`;
+    return { kind: "waiting", word: "Waiting for a host", banner };
   }
   if (state.host ? state.host.isStale(now) : state.isSilent(now)) {
     return { kind: "stale", word: "Stale", banner: "No new data. Data shown may be stale." };
@@ -106,7 +118,7 @@ export function showStatus() {
   const { kind, word, banner } = status();
   document.body.dataset.state = kind;
   document.body.toggleAttribute("data-old", isOld(kind));
-  const isShown = [...state.hosts.values()].some((host) => host.newest);
+  const isShown = (state.host || state.hosts.size > 1) && [...state.hosts.values()].some((host) => host.newest);
   find(document, "main").hidden = !isShown;
   byId("controls").hidden = !isShown;
   const name = !state.host && state.hosts.size > 1 ? counted(state.hosts.size, "host") : shown()?.name ?? "metrics";

@@ -297,6 +297,13 @@ function fillBox(element, { id, title, heads, rows, by, room = 0 }) {
 }
 
 /**
+ * The keys of the rows of each table, in order.
+ *
+ * @type {Record<string, string[]>}
+ */
+const orders = {};
+
+/**
  * Names the columns, and sorts the rows by one of them: numbers from the largest, names from the first. What is at a level
  * comes first, until a click chooses a column. A second click reverses it, and a third one ends the choice.
  *
@@ -321,8 +328,7 @@ export function fillHeads(table, heads, rows, by) {
   });
   if (column < 0) return rows;
   // No row moves away from under a pointer. One on a head asks for another order.
-  const [body] = table.tBodies;
-  const shown = body.matches(":hover") ? [...body.rows].map(({ dataset }) => dataset.key) : [];
+  const shown = table.querySelector("tbody:hover") ? orders[id] ?? [] : [];
   const places = rows.map((row) => {
     // Another host's table of this name may have more columns.
     const { by, level = "", text } = row.cells[column] ?? row.cells[0];
@@ -336,7 +342,9 @@ export function fillHeads(table, heads, rows, by) {
     const order = isNumber ? other.number - one.number : ORDER.compare(one.text, other.text);
     return Number(one.isLast) - Number(other.isLast) || other.level - one.level || sign * order;
   });
-  return places.map(({ row }) => row);
+  const sorted = places.map(({ row }) => row);
+  orders[id] = sorted.map(keyOf);
+  return sorted;
 }
 
 /** @param {Row} row */

@@ -130,10 +130,7 @@ impl News {
                     "two servers are called '{host}': start one with --name; {other} is used, {url} is ignored"
                 )
             }
-            Warning::SameSource { host, other } => {
-                let other = &self.servers.get(*other)?.name;
-                format!("{name} is the same server as {other}: '{host}' is used once")
-            }
+            Warning::SameSources { other } => same_sources(&self.servers.get(*other)?.name, name),
             Warning::SetBack { host } => format!(
                 "{host}: restarted with an earlier start time: its clock was set back, or two servers have this name"
             ),
@@ -207,6 +204,16 @@ impl ServerNews {
         self.outage = Some(Outage { since, reason });
         (earlier.is_none() && !self.rejected).then_some(line)
     }
+}
+
+/// Two servers have the same sources, which are taken from the first.
+fn same_sources(first: &str, second: &str) -> String {
+    if first == second {
+        return format!("{first} is given twice, and used once");
+    }
+    format!(
+        "{second} has hosts that {first} has: they are taken from {first}; write {first},{second} to let either stand in for the other"
+    )
 }
 
 /// A server as people would write it: `ws://web-1:8080/ws` is `web-1`.

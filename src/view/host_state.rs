@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::millis::in_millis;
 use crate::protocol::{
-    Container, Gap, Hello, HostName, MetricInfo, Process, Replay, Sample, System, describe,
+    Container, Gap, Hello, HostName, MetricInfo, Process, Replay, Sample, System, cores_among,
+    describe,
 };
 
 use super::columns::ColumnChoice;
@@ -330,6 +331,22 @@ impl HostState {
     /// The newest value of the metric `name`.
     pub(super) fn value(&self, name: &str) -> Option<f64> {
         self.history.value(self.find(name)?)
+    }
+
+    /// The number of cores: as announced, or else of how many it has metrics; 0 if unknown.
+    pub(super) fn cores(&self) -> u32 {
+        let told = self.system.as_ref().map_or(0, |system| system.cores);
+        if told != 0 {
+            return told;
+        }
+        let names = self.metrics.iter().map(|metric| &*metric.key);
+        u32::try_from(cores_among(names)).unwrap_or_default()
+    }
+
+    /// The newest `load1` for each core, if both are known.
+    pub(super) fn load_per_core(&self) -> Option<f64> {
+        let cores = Some(self.cores()).filter(|cores| *cores > 0)?;
+        Some(self.value("load1")? / f64::from(cores))
     }
 
     /// Whether an alert fires.

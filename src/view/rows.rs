@@ -103,15 +103,15 @@ impl SortOrder {
         }
     }
 
-    /// The metric whose largest values come first.
-    fn metric(self) -> Option<&'static str> {
+    /// The value of `host` by which the largest come first.
+    fn value(self, host: &HostState) -> Option<f64> {
         match self {
             Self::Trouble | Self::Name => None,
-            Self::Cpu => Some("cpu"),
-            Self::Memory => Some("memory"),
-            Self::Disk => Some("disk"),
-            Self::Load => Some("load1"),
-            Self::Network => Some("networkReceived"),
+            Self::Cpu => host.value("cpu"),
+            Self::Memory => host.value("memory"),
+            Self::Disk => host.value("disk"),
+            Self::Load => host.load_per_core(),
+            Self::Network => host.value("networkReceived"),
         }
     }
 }
@@ -156,7 +156,7 @@ pub(super) fn rows<'a>(state: &'a ViewState, choice: &Choice, now: Now) -> Vec<F
     let mut rows: Vec<(_, f64, FleetRow<'a>)> = all(state)
         .filter(|row| row.name().to_lowercase().contains(&filter))
         .map(|row| {
-            let value = (choice.order.metric()).and_then(|name| row.host()?.value(name));
+            let value = row.host().and_then(|host| choice.order.value(host));
             let trouble = match choice.order {
                 SortOrder::Trouble => trouble(state, &row, now),
                 _ => RowTrouble::None,

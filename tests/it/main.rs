@@ -59,6 +59,7 @@ mod page_elsewhere;
 mod page_fleet;
 mod page_honest;
 mod page_looks;
+mod page_overview;
 mod page_parts;
 mod page_past;
 mod page_proxied;

@@ -15,18 +15,19 @@ use crate::harness::server::{page_with_stream, say};
 use crate::harness::viewer::Viewer;
 use crate::page::open;
 
-const HOSTS: usize = 200;
+pub(crate) const HOSTS: usize = 200;
 /// Samples are rare, so that nothing is stale while a test looks at it. A step of a line is as long.
 const STEP_MS: u64 = 600_000;
 /// A step of hosts whose samples are a second apart.
 const LIVE_STEP_MS: u64 = 10_000;
 /// A multiple of both.
-const NOW: u64 = 1_795_528_800_000;
+pub(crate) const NOW: u64 = 1_795_528_800_000;
 /// What a line has room for.
 const POINTS: u64 = 30;
 
-/// The names of the rows in view.
-const IN_VIEW: &str = "[...document.querySelectorAll('#hosts-table tr')].filter((row) => {
+/// The names of the rows in view, in order.
+pub(crate) const IN_VIEW: &str =
+    "[...document.querySelectorAll('#hosts-table tr')].filter((row) => {
     const { top, bottom } = row.getBoundingClientRect();
     return row.dataset.key && bottom > 0 && top < innerHeight;
 }).map((row) => row.dataset.key)";
@@ -46,7 +47,7 @@ fn hello(host: &str) -> String {
     .to_string()
 }
 
-fn sample(host: &str, seq: u64, timestamp: u64, cpu: u64) -> String {
+pub(crate) fn sample(host: &str, seq: u64, timestamp: u64, cpu: u64) -> String {
     let data = json!({ "timestamp": timestamp, "cpu": cpu, "memory": 40, "activeUsers": 2, "requestsPerSecond": 3 });
     json!({ "type": "metric", "host": host, "seq": seq, "data": data }).to_string()
 }
@@ -99,17 +100,17 @@ impl Asked {
 }
 
 /// A browser on the page of many hosts.
-struct Fleet {
-    browser: Browser,
+pub(crate) struct Fleet {
+    pub browser: Browser,
     asked: Receiver<Asked>,
     /// What is sent here is said to the page.
-    says: Sender<String>,
+    pub says: Sender<String>,
     _page: Running,
 }
 
 impl Fleet {
     #[track_caller]
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let page = Metrics::serve().start();
         let (ask, asked) = channel();
         let (says, said) = channel::<String>();
@@ -169,7 +170,7 @@ impl Fleet {
 
     /// Scrolls to a share of the whole table.
     #[track_caller]
-    fn scroll(&mut self, share: f64) {
+    pub(crate) fn scroll(&mut self, share: f64) {
         let before = self.browser.eval(IN_VIEW);
         let scroll = format!("scrollTo(0, document.body.scrollHeight * {share})");
         self.browser.eval(&scroll);

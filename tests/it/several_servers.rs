@@ -152,3 +152,35 @@ fn values_out_of_range_are_named() {
             .stderr_has(reason);
     }
 }
+
+#[test]
+fn a_pattern_selects_hosts_of_a_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["db-1", "web-1", "web-2"].map(|host| {
+        let file = dir.path().join(format!("{host}.csv"));
+        std::fs::write(&file, plain(host, 20, 1000)).unwrap();
+        file
+    });
+    let replay = Metrics::replay(&files)
+        .args(["--wait", "2", "--speed", "max"])
+        .start();
+    let out = dir.path().join("out");
+    let record = Metrics::record(replay.url())
+        .args(["--host", "web-*", "-o", &format!("{}/", out.display())])
+        .spawn();
+    let seen = Metrics::watch(replay.url())
+        .args(["--json", "--host", "web-*"])
+        .run()
+        .success();
+    record.wait().success();
+    let mut recorded: Vec<_> = std::fs::read_dir(&out)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    recorded.sort();
+    assert_eq!(recorded, ["web-1.csv", "web-2.csv"]);
+    for (host, samples) in [("db-1", 0), ("web-1", 20), ("web-2", 20)] {
+        let of_host = format!(r#""type":"metric","host":"{host}""#);
+        assert_eq!(seen.text().matches(&of_host).count(), samples, "{host}");
+    }
+}

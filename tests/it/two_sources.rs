@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::Proxy;
+use crate::harness::recording::plain;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse_whole, read};
 use crate::harness::{PATIENCE, wait_for};
 
@@ -163,7 +164,11 @@ fn one_server_given_twice_is_one_server() {
     let both = format!("{},{other}", serve.url());
     let dir = tempfile::tempdir().unwrap();
     let out = format!("{}/", dir.path().display());
-    for second in [serve.url(), &other, &both] {
+    for (second, said) in [
+        (serve.url(), "is given twice, and used once"),
+        (&other, "to let either stand in for the other"),
+        (&both, "to let either stand in for the other"),
+    ] {
         let once = Metrics::watch(serve.url())
             .args([second, "--once"])
             .run()
@@ -174,10 +179,34 @@ fn one_server_given_twice_is_one_server() {
             Metrics::record(serve.url()).args([second, "--force", "--samples", "4", "-o", &out]),
         ] {
             let output = command.run().success();
-            output
-                .stderr_has("is the same server as")
-                .stderr_lacks("two servers");
+            output.stderr_has(said).stderr_lacks("two servers");
         }
         assert_eq!(read(&dir.path().join("web.csv")).len(), 4);
+    }
+}
+
+#[test]
+fn two_servers_with_the_same_hosts_are_reported_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let hosts = ["db-1", "web-1", "web-2"];
+    let files = hosts.map(|host| {
+        let file = dir.path().join(format!("{host}.csv"));
+        std::fs::write(&file, plain(host, 20, 1000)).unwrap();
+        file
+    });
+    let replay = Metrics::replay(&files)
+        .args(["--wait", "2", "--speed", "max"])
+        .start();
+    let out = dir.path().join("out");
+    let output = Metrics::record(replay.url())
+        .arg(format!("localhost:{}", replay.port()))
+        .args(["-o", &format!("{}/", out.display())])
+        .run()
+        .success();
+    let said = output.stderr.matches("they are taken from").count();
+    assert_eq!(said, 1, "{}", output.story());
+    for host in hosts {
+        let name = format!("{host}.csv");
+        assert_eq!(read(&out.join(&name)).len(), 20, "{host}");
     }
 }

@@ -117,7 +117,7 @@ impl Display {
             } => self.live.same_name(*server, *other, host),
             ClientEvent::Warning {
                 server,
-                warning: Warning::SameSource { .. },
+                warning: Warning::SameSources { .. },
             } => self.live.same_source(*server),
             ClientEvent::Warning { .. } => {}
         }

@@ -135,11 +135,7 @@ fn percent(host: Option<&HostState>, name: &str) -> Cell {
 }
 
 fn load_per_core(host: Option<&HostState>) -> Cell {
-    let load = host.and_then(|host| {
-        let cores = host.system.as_ref().map(|system| system.cores);
-        let cores = cores.filter(|cores| *cores > 0)?;
-        Some(host.value("load1")? / f64::from(cores))
-    });
+    let load = host.and_then(HostState::load_per_core);
     let text = load.map_or_else(|| "-".into(), |load| units::decimal(load, 2));
     (Tone::Plain, text)
 }

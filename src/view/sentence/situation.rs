@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use crate::protocol::cores_among;
-
 use crate::view::history::Point;
 use crate::view::metric::Metric;
 use crate::view::state::{HostState, Now, ViewState};
@@ -34,12 +32,7 @@ impl<'a> Situation<'a> {
 
     /// The number of cores; 0 if unknown.
     pub(super) fn cores(&self) -> u32 {
-        let told = self.host.system.as_ref().map_or(0, |system| system.cores);
-        if told != 0 {
-            return told;
-        }
-        let names = self.host.metrics.iter().map(|metric| &*metric.key);
-        u32::try_from(cores_among(names)).unwrap_or_default()
+        self.host.cores()
     }
 
     /// The samples of the last `reach` milliseconds, the newest first, each with the time since the one before it.

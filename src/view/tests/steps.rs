@@ -1,6 +1,7 @@
 //! How keys change the page.
 
 use super::fixture::{Fixture, PLAIN};
+use crate::protocol::{Hello, StreamId, System, describe};
 use crate::view::Navigation;
 
 #[track_caller]
@@ -176,11 +177,10 @@ fn hosts(fixture: &Fixture) -> Vec<String> {
 fn busy(values: &[(&str, [f64; 3])]) -> Fixture {
     let mut fixture = Fixture::new(&["relay"]);
     fixture.state.connected(0);
+    let names = ["cpu", "memory", "load1"];
     for (host, values) in values {
-        let values: Vec<_> = ["cpu", "memory", "load1"]
-            .into_iter()
-            .zip(*values)
-            .collect();
+        let values: Vec<_> = names.into_iter().zip(*values).collect();
+        fixture.hello(0, host, &names);
         fixture.sample(0, host, 29, &values);
     }
     fixture
@@ -208,6 +208,39 @@ fn hosts_are_sorted_by_the_chosen_order() {
         let keys = &fixture.frame(80, 24, PLAIN)[23];
         assert!(keys.contains(footer), "{keys}");
         fixture.ui.sort();
+    }
+}
+
+/// A recording doesn't say how many cores there were, but has a metric of each.
+#[test]
+fn hosts_are_sorted_by_their_load_for_each_core() {
+    let mut fixture = Fixture::new(&["relay"]);
+    fixture.state.connected(0);
+    for (host, load, cores) in [("large", 10.0, 64), ("recorded", 3.0, 2), ("small", 1.0, 1)] {
+        let each: Vec<_> = (0..cores).map(|core| format!("cpu:{core}")).collect();
+        let names = each.iter().map(String::as_str).chain(["load1"]);
+        let hello = Hello {
+            stream: StreamId(1),
+            interval: 2000,
+            system: (host != "recorded").then(|| System {
+                cores,
+                ..System::default()
+            }),
+            metrics: names.map(|name| describe(name, 1)).collect(),
+            ..Hello::default()
+        };
+        fixture.state.hello(0, &Fixture::name(host), &hello);
+        fixture.sample(0, host, 29, &[("load1", load)]);
+    }
+    (0..5).for_each(|_| fixture.ui.sort());
+    assert_eq!(hosts(&fixture), ["recorded", "small", "large"]);
+    let row = |host| {
+        let lines = fixture.frame(120, 24, PLAIN);
+        lines.into_iter().find(|line| line.contains(host)).unwrap()
+    };
+    for (host, load) in [("recorded", "1.50"), ("small", "1.00"), ("large", "0.16")] {
+        let row = row(host);
+        assert!(row.contains(load), "{row}");
     }
 }
 

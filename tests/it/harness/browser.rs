@@ -255,15 +255,25 @@ impl Browser {
     /// Clicks an element, which is a JavaScript expression, and leaves the mouse there.
     #[track_caller]
     pub(crate) fn click(&mut self, element: &str) {
+        self.eval(&format!("{element}.scrollIntoView({{ block: 'center' }})"));
+        self.mouse(&["mouseMoved", "mousePressed", "mouseReleased"], element);
+    }
+
+    /// Moves the mouse to an element that is in view.
+    #[track_caller]
+    pub(crate) fn point_at(&mut self, element: &str) {
+        self.mouse(&["mouseMoved"], element);
+    }
+
+    #[track_caller]
+    fn mouse(&mut self, kinds: &[&str], element: &str) {
         let place = self.eval(&format!(
             "(() => {{
-                const element = {element};
-                element.scrollIntoView({{ block: 'center' }});
-                const {{ x, y, width, height }} = element.getBoundingClientRect();
+                const {{ x, y, width, height }} = {element}.getBoundingClientRect();
                 return [x + width / 2, y + height / 2];
             }})()"
         ));
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
+        for kind in kinds {
             self.call(
                 "Input.dispatchMouseEvent",
                 &json!({ "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1 }),
