@@ -10,7 +10,7 @@
 #             again after it has been frozen
 #   rpm       an RPM package; its list of files
 #   static    a static binary (musl), as an archive with its checksum; tried in an empty root
-#   image     a Docker image of it; built and run by Debian's Docker
+#   image     a Docker image of it, as an archive for `docker load`; built and run by Debian's Docker
 #
 # Everything is left in target/package.
 set -euo pipefail
@@ -227,6 +227,7 @@ image() {
     docker stop --time 5 "$id" > /dev/null
     docker inspect "$id" --format 'exit status {{.State.ExitCode}}' | grep -x 'exit status 0'
     docker rm "$id" > /dev/null
+    docker save --output "$out/metrics-image.tar" metrics
     kill "$(cat "$run/pid")"
     wait
     umount "$run"/exec/netns/* 2> /dev/null || true

@@ -31,7 +31,7 @@ pub use fault::{RedisFault, RedisFaultKind};
 pub use firing::FiringAlerts;
 pub use keys::{HostKeys, KeySpace, LANES, lane_of};
 pub use lane::{RedisLane, retry_waits};
-pub use options::{DEFAULT_PREFIX, RedisOptions, RedisPassword, read_authorities};
+pub use options::{DEFAULT_PREFIX, RedisOptions, RedisPassword, ServerTurn, read_authorities};
 pub use origin::PublisherIdentity;
 pub use reading::{About, HostEntries, HostMarks, ReadEntry, Standing};
 pub use registry::{MOST_HOSTS, RegistryEntry};

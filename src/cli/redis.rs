@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::redis::{
-    DEFAULT_PREFIX, KeySpace, RedisAddress, RedisOptions, RedisPassword, read_authorities,
+    DEFAULT_PREFIX, KeySpace, RedisAddress, RedisOptions, RedisPassword, ServerTurn,
+    read_authorities,
 };
 
 /// Flags of `serve` and `replay`.
@@ -60,11 +61,22 @@ impl RedisArgs {
         let address = RedisAddress::parse(url).map_err(|error| format!("{flag}: {error}"))?;
         let password = self.redis_password_file.as_deref();
         let authorities = self.redis_ca_cert.as_deref();
+        if address.has_user() && password.is_none() {
+            return Err(format!(
+                "{flag}: a user needs a password: add --redis-password-file FILE"
+            ));
+        }
+        if !address.is_encrypted() && authorities.is_some() {
+            return Err(format!(
+                "--redis-ca-cert is for TLS: write {flag} rediss://HOST:PORT"
+            ));
+        }
         Ok(RedisOptions {
             address,
             password: password.map(RedisPassword::read).transpose()?,
             authorities: authorities.map(read_authorities).transpose()?,
             keys: self.redis_prefix.clone(),
+            turn: ServerTurn::default(),
         })
     }
 }

@@ -12,7 +12,7 @@ use crate::server::listen::{self, ListenAddr};
 use crate::source::host::in_use::{collides, is_listened_on, may_bind};
 use crate::wording::{counted, one_or_more};
 
-use super::{Exit, Failure, alerts, data, notify, publish};
+use super::{Exit, Failure, alerts, data, notify};
 
 /// What was found out, in lines.
 #[derive(Debug, Default)]
@@ -67,11 +67,12 @@ impl CheckReport {
     }
 }
 
-/// What the flags of both servers would do, on `listen` with rules about `known` metrics.
+/// What the flags of both servers would do, on `listen` with rules about `known` metrics. What they would do with Redis
+/// is known already.
 pub(super) async fn server(
     args: &ServerArgs,
     listen: &[ListenAddr],
-    known: &KnownMetrics,
+    (known, redis): (&KnownMetrics, Option<Finding>),
     global: &GlobalArgs,
     report: &mut CheckReport,
 ) {
@@ -100,7 +101,7 @@ pub(super) async fn server(
         report.add(found);
     }
     report.add(viewers(args.max_viewers));
-    if let Some(found) = publish::finding(&args.redis) {
+    if let Some(found) = redis {
         report.add(found);
     }
     let has_rules = rules(args, known, report);

@@ -103,19 +103,37 @@ pub(super) fn report(publication: Option<&Publication>, config: &mut server::Con
     }
 }
 
-/// Waits up to `patience` until everything is published, and says so if not everything is.
+/// Waits up to `patience` until everything is published. Says why, in one line, if not everything is.
 pub(super) async fn finish(
+    publication: Option<Publication>,
+    patience: Duration,
+) -> Result<(), String> {
+    let Some(publication) = publication else {
+        return Ok(());
+    };
+    let status = publication.status();
+    let is_done = publication.finish(patience).await;
+    let reason = match status.state().stopped.into_iter().next() {
+        Some(stopped) => stopped,
+        None if is_done => return Ok(()),
+        None => "Redis did not take it in time".to_owned(),
+    };
+    Err(format!("not everything was published: {reason}"))
+}
+
+/// The same, but says why itself.
+pub(super) async fn finish_or_warn(
     publication: Option<Publication>,
     patience: Duration,
     global: &GlobalArgs,
 ) {
-    if let Some(publication) = publication
-        && !publication.finish(patience).await
-    {
-        announce::say(
-            global,
-            "Not everything was published: Redis did not take it in time.",
-        );
+    warn_unless(finish(publication, patience).await, global);
+}
+
+/// Says why not everything was published.
+pub(super) fn warn_unless(published: Result<(), String>, global: &GlobalArgs) {
+    if let Err(reason) = published {
+        announce::say(global, &format!("warning: {reason}"));
     }
 }
 

@@ -244,19 +244,21 @@ async fn broadcast(
     };
     progress.finish();
     let is_played = matches!(played, Ok(Some(_)));
-    publish::finish(publication, patience(args, is_played), global).await;
+    let published = publish::finish(publication, patience(args, is_played)).await;
     serving.cancel();
     server.await??;
-    match played? {
-        Some(played) => summary(args, played, &survey, &viewers, global).map(Some),
-        None => Ok(None),
+    if let Some(played) = played? {
+        return summary(args, (played, published), &survey, &viewers, global).map(Some);
     }
+    // Whoever stops a replay need not be told by its exit status.
+    publish::warn_unless(published, global);
+    Ok(None)
 }
 
 /// What was played, in one line; says what was odd about it.
 fn summary(
     args: &ReplayArgs,
-    Played { messages, warnings }: Played,
+    (Played { messages, warnings }, published): (Played, Result<(), String>),
     survey: &Survey,
     viewers: &Viewers,
     global: &GlobalArgs,
@@ -270,7 +272,12 @@ fn summary(
     }
     let viewers = announce::at_most(viewers.now().most);
     let messages = counted(messages, "message");
-    Ok(format!("Replayed {messages} to {viewers}."))
+    let said = format!("Replayed {messages} to {viewers}.");
+    if let Err(reason) = published {
+        announce::say(global, &said);
+        return Err(anyhow::Error::msg(reason).into());
+    }
+    Ok(said)
 }
 
 /// Says where we listen, or starts COMMAND and tells it.

@@ -226,7 +226,7 @@ async fn broadcast(
     service::report_stop();
     stop_sampling.cancel();
     let samples = sampling.await??;
-    publish::finish(publication, args.server.drain, global).await;
+    publish::finish_or_warn(publication, args.server.drain, global).await;
     earlier.close().await?;
     let lived = exact_span(started.elapsed());
     let viewers = announce::at_most(viewers.now().most);

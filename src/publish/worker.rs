@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::hub::{Batch, Head, Hub, Subscription};
-use crate::protocol::{Frame, HostName, Position, Query, StreamId};
+use crate::protocol::{Frame, HostName, Position, Query, StreamId, shown};
 use crate::redis::{
     LANES, LaneWrites, RedisFault, RedisFaultKind, RedisLane, RedisOptions, retry_waits,
 };
@@ -97,7 +97,7 @@ impl Worker {
                 return;
             };
             match fault.kind {
-                RedisFaultKind::RefusedId => {}
+                RedisFaultKind::RefusedId | RedisFaultKind::Moved => {}
                 RedisFaultKind::LostKey => tracing::warn!("{fault}; publishing it again"),
                 _ => self.status.lost(&fault),
             }
@@ -125,13 +125,11 @@ impl Worker {
             let batch = subscription.read(&mut self.pending, BATCH_BYTES);
             self.find_new_hosts().await?;
             self.write_pending().await?;
-            match batch {
-                Batch::More => continue,
-                Batch::End => return Ok(()),
-                Batch::Head | Batch::Waiting => {}
+            if batch == Batch::More {
+                continue;
             }
             self.resolve_conflicts();
-            if batch == Batch::Head && is_last {
+            if batch == Batch::End || batch == Batch::Head && is_last {
                 return Ok(());
             }
             self.refresh().await?;
@@ -151,9 +149,8 @@ impl Worker {
             self.hosts.entry(host).or_insert_with_key(new);
         }
         let mut has_lost = false;
-        for host in self.hosts.values_mut() {
-            let standing = self.lanes[host.lane].standing(&host.keys).await?;
-            has_lost |= host.stands(standing);
+        for (name, host) in &mut self.hosts {
+            has_lost |= find_standing(&mut self.lanes, (name, host), &self.status).await?;
         }
         if has_lost || !self.is_placed {
             self.pending.clear();
@@ -195,8 +192,7 @@ impl Worker {
         for host in self.hub.hosts() {
             if !self.hosts.contains_key(&host) {
                 let mut new = PublishedHost::new(&host, &self.redis.keys);
-                let standing = self.lanes[new.lane].standing(&new.keys).await?;
-                new.stands(standing);
+                find_standing(&mut self.lanes, (&host, &mut new), &self.status).await?;
                 self.hosts.insert(host, new);
             }
         }
@@ -307,18 +303,42 @@ impl Worker {
     }
 }
 
+/// Finds out what Redis has of a host. Returns whether it lacks something that was written.
+async fn find_standing(
+    lanes: &mut [RedisLane],
+    (name, host): (&HostName, &mut PublishedHost),
+    status: &PublicationStatus,
+) -> Result<bool, RedisFault> {
+    match lanes[host.lane].standing(&host.keys).await {
+        Err(fault) if fault.kind == RedisFaultKind::WrongType => {
+            if !std::mem::replace(&mut host.is_stopped, true) {
+                let key = shown(host.keys.stream());
+                let reason = format!(
+                    "{key} or {key}:about in Redis holds something else; delete it, or choose another --redis-prefix"
+                );
+                status.stopped(name, &reason);
+            }
+            Ok(false)
+        }
+        standing => Ok(host.stands(standing?)),
+    }
+}
+
 fn conflict(ours: StreamId, theirs: StreamId, other: Option<&str>, here: &str) -> String {
     match other {
         Some(other) if other == here => format!(
             "two servers use this name, both of them as {here}; give one of them another with --name"
         ),
         Some(other) => {
-            let other = crate::protocol::shown(other);
+            let other = shown(other);
             format!(
                 "two servers use this name, the one at {other} and this one, at {here}; give one of them another with \
                  --name"
             )
         }
-        None => format!("Redis has a newer stream of it, {theirs}; this one is {ours}"),
+        None => format!(
+            "Redis has a newer stream of it, {theirs}; this one is {ours}: choose another name with --name, or another \
+             --redis-prefix"
+        ),
     }
 }

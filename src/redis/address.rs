@@ -79,6 +79,18 @@ impl RedisAddress {
         }
     }
 
+    /// Whether it names a user.
+    #[must_use]
+    pub fn has_user(&self) -> bool {
+        self.user.is_some()
+    }
+
+    /// Whether it asks for TLS.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.is_encrypted
+    }
+
     fn parse_path(rest: &str) -> Result<Self, String> {
         if rest.contains(['?', '@']) || !rest.starts_with('/') || rest == "/" {
             return Err(
@@ -170,7 +182,9 @@ fn parse_place(text: &str) -> Result<ServerPlace, String> {
             let number = Some(port).filter(|it| is_port(it));
             let number = number.and_then(|it| it.parse().ok()).filter(|it| *it != 0);
             number.ok_or_else(|| {
-                format!("what follows '{host}:' is not a port of Redis: write {host}:{REDIS_PORT}")
+                let place = ServerPlace::Tcp(host.to_owned(), REDIS_PORT);
+                let before = place.to_string().replace(&format!(":{REDIS_PORT}"), ":");
+                format!("what follows '{before}' is not a port of Redis: write {place}")
             })?
         }
     };
@@ -214,6 +228,10 @@ mod tests {
             ),
             ("redis://db:0", "'db:' is not a port"),
             ("redis://db:99999", "'db:' is not a port"),
+            (
+                "redis://[::1]:x",
+                "'[::1]:' is not a port of Redis: write [::1]:6379",
+            ),
             ("redis://[::1", "is not an address"),
             ("redis://[db]:1", "is not an address"),
             ("redis://a,,b", "'' is not an address"),

@@ -17,6 +17,8 @@ pub enum RedisFaultKind {
     WrongType,
     /// A key that was written is gone.
     LostKey,
+    /// Another server has the keys now. It is asked next.
+    Moved,
     /// One command cannot name keys of several lanes.
     CrossSlot,
 }
@@ -64,6 +66,15 @@ impl RedisFault {
         }
     }
 
+    /// The server at `place` no longer has the keys.
+    pub(super) fn moved(place: &str) -> Self {
+        Self {
+            kind: RedisFaultKind::Moved,
+            place: place.to_owned(),
+            reason: "another server has the keys now".to_owned(),
+        }
+    }
+
     /// A server gave an answer that makes no sense.
     pub(super) fn odd(place: &str, reason: &str) -> Self {
         Self {
@@ -84,7 +95,9 @@ fn said(error: &RedisError) -> String {
     let text = match first {
         Some((_, error)) => [error.code(), error.details().unwrap_or_default()].join(" "),
         None => match error.kind() {
-            ErrorKind::AuthenticationFailed => "it refused our name or password".to_owned(),
+            ErrorKind::AuthenticationFailed => {
+                "it refused the user or the password in --redis-password-file".to_owned()
+            }
             _ => error.to_string(),
         },
     };

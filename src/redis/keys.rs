@@ -23,6 +23,14 @@ pub struct HostKeys {
     pub(super) about: String,
 }
 
+impl HostKeys {
+    /// The stream of its messages. The other key is this one with `:about` behind it.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+}
+
 /// The keys below a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySpace {

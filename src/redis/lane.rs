@@ -1,10 +1,10 @@
 //! A connection for the keys of one lane.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, RedisError};
+use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, RedisError, Value};
 
 use super::address::ServerPlace;
 use super::fault::{RedisFault, RedisFaultKind, moved_to};
@@ -32,17 +32,32 @@ pub fn retry_waits() -> RetryWaits {
     RetryWaits::new(first, longest)
 }
 
+/// How long servers are looked for at once: readers that hang for longer count as dead.
+const LONGEST_SEARCH: Duration = Duration::from_secs(10);
+
+/// How long a replica is used before the primary is looked for again.
+const REPLICA_USED: Duration = Duration::from_secs(30);
+
 /// A connection to the server that has the keys of one lane. It is opened when it is needed, follows the cluster when
-/// keys move, and turns to the next server of the address when one fails.
+/// keys move, and turns to another server of the address when one fails. Of several, a primary is preferred: a replica
+/// may have lost its own, and takes nothing.
 #[derive(Debug)]
 pub struct RedisLane {
     options: Arc<RedisOptions>,
-    /// Which server of the address is used.
-    turn: usize,
     /// Where the cluster says that the keys are.
     moved: Option<ServerPlace>,
-    connection: Option<MultiplexedConnection>,
+    connection: Option<LaneConnection>,
     patience: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct LaneConnection {
+    place: ServerPlace,
+    /// The turn of the address's servers that it took.
+    turn: usize,
+    /// Until when it is used, if the server is a replica.
+    until: Option<Instant>,
+    commands: MultiplexedConnection,
 }
 
 impl RedisLane {
@@ -51,7 +66,6 @@ impl RedisLane {
     pub fn new(options: Arc<RedisOptions>, block: Duration) -> Self {
         Self {
             options,
-            turn: 0,
             moved: None,
             connection: None,
             patience: block + ANSWER,
@@ -64,11 +78,12 @@ impl RedisLane {
         &self.options.keys
     }
 
-    /// The server in use.
+    /// The server in use, or the next one.
     fn place(&self) -> ServerPlace {
-        let turn = self.turn % self.options.servers();
-        let place = self.moved.as_ref();
-        place.unwrap_or(&self.options.address.places[turn]).clone()
+        let connected = self.connection.as_ref().map(|it| &it.place);
+        let known = connected.or(self.moved.as_ref());
+        let next = || self.options.place(self.options.turn.get());
+        known.map_or_else(next, Clone::clone)
     }
 
     /// Closes the connection. Whatever was asked and not answered is in doubt.
@@ -76,7 +91,7 @@ impl RedisLane {
         self.connection = None;
     }
 
-    /// Sends commands, and reads what they return.
+    /// Sends commands, and reads what they return. They are sent again where the keys have moved to.
     ///
     /// # Errors
     /// When no server could be asked, or one refused. It is disconnected then, unless the server merely refused an id.
@@ -85,40 +100,92 @@ impl RedisLane {
         commands: &Pipeline,
     ) -> Result<T, RedisFault> {
         for _ in 0..MOST_MOVES {
-            let place = self.place();
-            let mut connection = match &self.connection {
-                Some(connection) => connection.clone(),
-                None => self.connect(&place).await?,
-            };
-            match commands.query_async(&mut connection).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => match moved_to(&error) {
-                    Some((host, port)) => self.follow(&place, host, port),
-                    None => return Err(self.failed(error, &place)),
-                },
+            match self.ask_once(commands).await {
+                Err(fault) if fault.kind == RedisFaultKind::Moved => {}
+                answer => return answer,
             }
         }
         let place = self.place().to_string();
         Err(RedisFault::odd(&place, "the cluster keeps moving the keys"))
     }
 
-    async fn connect(&mut self, place: &ServerPlace) -> Result<MultiplexedConnection, RedisFault> {
+    /// The same, but fails where the keys have moved: the next server need not have all that this one had.
+    pub(super) async fn ask_once<T: FromRedisValue>(
+        &mut self,
+        commands: &Pipeline,
+    ) -> Result<T, RedisFault> {
+        let used = self.connected().await?;
+        match commands.query_async(&mut used.commands.clone()).await {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(match moved_to(&error) {
+                Some((host, port)) => self.follow(&used.place, host, port),
+                None => self.failed(error, &used),
+            }),
+        }
+    }
+
+    async fn connected(&mut self) -> Result<LaneConnection, RedisFault> {
+        let now = Instant::now();
+        let is_usable = |it: &&LaneConnection| it.until.is_none_or(|until| now < until);
+        if let Some(connection) = self.connection.as_ref().filter(is_usable) {
+            return Ok(connection.clone());
+        }
+        let connection = match self.moved.take() {
+            // If that fails, the servers of the address are asked again.
+            Some(place) => {
+                let connection = self.open(&place, self.options.turn.get()).await?;
+                self.moved = Some(place);
+                connection
+            }
+            None => self.search().await?,
+        };
+        self.connection = Some(connection.clone());
+        Ok(connection)
+    }
+
+    /// A primary among the servers of the address, or else a replica.
+    async fn search(&self) -> Result<LaneConnection, RedisFault> {
+        let (began, first) = (Instant::now(), self.options.turn.get());
+        let servers = self.options.servers();
+        let (mut replica, mut failed) = (None, None);
+        for turn in (0..servers).map(|nth| first.wrapping_add(nth)) {
+            if LONGEST_SEARCH < began.elapsed() {
+                self.options.turn.set(turn);
+                break;
+            }
+            match self.open(&self.options.place(turn), turn).await {
+                Ok(found) if servers == 1 || is_primary(found.commands.clone()).await => {
+                    self.options.turn.set(turn);
+                    return Ok(found);
+                }
+                Ok(found) => replica = replica.or(Some(found)),
+                Err(fault) => failed = failed.or(Some(fault)),
+            }
+        }
+        let until = Some(Instant::now() + REPLICA_USED);
+        let replica = replica.map(|it| LaneConnection { until, ..it });
+        replica.ok_or_else(|| failed.unwrap_or_else(|| RedisFault::odd("", "there is no server")))
+    }
+
+    async fn open(&self, place: &ServerPlace, turn: usize) -> Result<LaneConnection, RedisFault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             .set_response_timeout(Some(self.patience));
         let client = self.options.client(place)?;
         let opened = client.get_multiplexed_async_connection_with_config(&config);
-        match opened.await {
-            Ok(connection) => {
-                self.connection = Some(connection.clone());
-                Ok(connection)
-            }
-            Err(error) => Err(self.failed(error, place)),
-        }
+        let commands = opened
+            .await
+            .map_err(|error| RedisFault::of(error, &place.to_string()))?;
+        Ok(LaneConnection {
+            place: place.clone(),
+            turn,
+            until: None,
+            commands,
+        })
     }
 
     /// Turns to the server where the keys of the lane are now.
-    fn follow(&mut self, from: &ServerPlace, host: String, port: u16) {
+    fn follow(&mut self, from: &ServerPlace, host: String, port: u16) -> RedisFault {
         self.connection = None;
         let host = match from {
             // A node that doesn't know its own address leaves it out.
@@ -126,6 +193,7 @@ impl RedisLane {
             _ => host,
         };
         self.moved = Some(ServerPlace::Tcp(host, port));
+        RedisFault::moved(&from.to_string())
     }
 
     /// A key that this lane has written is gone.
@@ -134,14 +202,22 @@ impl RedisLane {
     }
 
     /// Gives up a connection, and turns to the next server.
-    fn failed(&mut self, error: RedisError, place: &ServerPlace) -> RedisFault {
-        let fault = RedisFault::of(error, &place.to_string());
+    fn failed(&mut self, error: RedisError, used: &LaneConnection) -> RedisFault {
+        let fault = RedisFault::of(error, &used.place.to_string());
         if fault.kind == RedisFaultKind::Temporary {
             self.connection = None;
             if self.moved.take().is_none() {
-                self.turn = self.turn.wrapping_add(1);
+                self.options.turn.pass(used.turn);
             }
         }
         fault
     }
+}
+
+/// Whether a server is a primary. One that doesn't say so counts as one: an access list need not allow the question.
+async fn is_primary(mut commands: MultiplexedConnection) -> bool {
+    let asked: Result<Vec<Value>, _> = redis::cmd("ROLE").query_async(&mut commands).await;
+    let role = asked.ok().and_then(|said| said.into_iter().next());
+    let role = role.and_then(|role| String::from_redis_value(role).ok());
+    role.is_none_or(|role| role == "master")
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
@@ -102,12 +104,42 @@ pub struct RedisOptions {
     pub authorities: Option<Vec<u8>>,
     /// The keys.
     pub keys: KeySpace,
+    /// Which server of the address is asked first.
+    pub turn: ServerTurn,
+}
+
+/// Whose turn it is of the servers of an address. All copies share it: what one connection finds out about a server
+/// holds for all.
+#[derive(Debug, Clone, Default)]
+pub struct ServerTurn(Arc<AtomicUsize>);
+
+impl ServerTurn {
+    pub(super) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self, turn: usize) {
+        self.0.store(turn, Ordering::Relaxed);
+    }
+
+    /// The server that had this turn has failed. Several connections may say so.
+    pub(super) fn pass(&self, failed: usize) {
+        let next = failed.wrapping_add(1);
+        let (order, is_passed) = (Ordering::Relaxed, Ordering::Relaxed);
+        // If it is somebody else's turn already, that stays so.
+        let _ = self.0.compare_exchange(failed, next, order, is_passed);
+    }
 }
 
 impl RedisOptions {
     /// How many servers the address names.
     pub(super) fn servers(&self) -> usize {
         self.address.places.len().max(1)
+    }
+
+    /// The server whose turn it is.
+    pub(super) fn place(&self, turn: usize) -> ServerPlace {
+        self.address.places[turn % self.servers()].clone()
     }
 
     /// A client of the server at `place`.

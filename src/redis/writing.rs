@@ -133,7 +133,8 @@ impl RedisLane {
             // A server that lacks memory could otherwise refuse the first, and accept the next once memory is free.
             writes.commands.atomic();
         }
-        let answers: Vec<Value> = self.ask(&writes.commands).await?;
+        // Where the keys have moved, what is there has to be read first.
+        let answers: Vec<Value> = self.ask_once(&writes.commands).await?;
         // What XADD and EXPIRE return for a key that does not exist: it expired, was deleted or evicted.
         if answers
             .iter()

@@ -73,6 +73,7 @@ mod readers;
 mod readme;
 mod recipes;
 mod record;
+mod redis_servers;
 mod refused;
 mod relay;
 mod relay_checks;

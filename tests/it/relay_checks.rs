@@ -222,6 +222,10 @@ fn flags_that_make_no_sense_are_refused_with_the_reason() {
             "{flag}: not a URL of Redis: write redis://HOST:PORT"
         ));
     }
+    serve(&["--from", "redis://me@h"])
+        .stderr_has("a user needs a password: add --redis-password-file FILE");
+    serve(&["--publish", "redis://h", "--redis-ca-cert", "/nowhere"])
+        .stderr_has("--redis-ca-cert is for TLS: write --publish rediss://HOST:PORT");
     serve(&["--publish", "redis://h", "--redis-prefix", "{x}"])
         .stderr_has("is not a prefix of keys");
     serve(&[
@@ -241,7 +245,12 @@ fn a_check_asks_redis_nothing() {
             .args(args)
             .run()
     };
-    let sound = check(&["--from", "redis://me@db:7000,db-2"]).success();
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    fs::write(&password, "x").unwrap();
+    let file = password.to_str().unwrap();
+    let login = ["--redis-password-file", file];
+    let sound = check(&[&["--from", "redis://me@db:7000,db-2"][..], &login].concat()).success();
     assert!(
         sound
             .text()

@@ -15,7 +15,7 @@ use crate::relay::{
 };
 
 /// A cluster of three nodes on loopback, each with a third of the slots.
-fn cluster() -> [RedisServer; 3] {
+pub(crate) fn cluster() -> [RedisServer; 3] {
     let args = ["--save", "", "--cluster-enabled", "yes"];
     let nodes = [0; 3].map(|_| RedisServer::with(&args));
     let places = nodes

@@ -3,7 +3,7 @@
 use crate::alert::KnownMetrics;
 use crate::cli::{Finding, GlobalArgs};
 use crate::cmd::check::{self, CheckReport};
-use crate::cmd::{Exit, Failure, child};
+use crate::cmd::{Exit, Failure, child, publish};
 use crate::source::recording::Input;
 
 use super::description::hosts_and_rows;
@@ -41,7 +41,8 @@ pub(super) async fn run(args: &ReplayArgs, global: &GlobalArgs) -> Result<Exit, 
         // There is no server.
         check::rules(&args.server, &known, &mut report);
     } else {
-        check::server(&args.server, &args.listen(), &known, global, &mut report).await;
+        let about = (&known, publish::finding(&args.server.redis));
+        check::server(&args.server, &args.listen(), about, global, &mut report).await;
     }
     if let Some(found) = child::finding(&args.command) {
         report.add(found);

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::alert::KnownMetrics;
 use crate::cli::{Finding, GlobalArgs};
 use crate::cmd::check::{self, CheckReport};
-use crate::cmd::{Exit, Failure};
+use crate::cmd::{Exit, Failure, publish};
 use crate::disk::{directory_of, may_create_in};
 use crate::protocol::HostName;
 #[cfg(unix)]
@@ -36,10 +36,12 @@ pub(super) async fn run(
         host(&inspection, name, &mut report);
     }
     report.heading("What these flags would do");
+    let redis = &args.server.redis;
+    let relayed = args.relay.finding(redis);
     check::server(
         &args.server,
         &args.server.listen,
-        known,
+        (known, relayed.or_else(|| publish::finding(redis))),
         global,
         &mut report,
     )
@@ -51,8 +53,7 @@ pub(super) async fn run(
     if args.relay.from.is_some() && args.server.alerts.is_given() {
         report.add(Finding::Fault(NO_RULES.to_owned()));
     }
-    let relayed = args.relay.finding(&args.server.redis);
-    for found in relayed.into_iter().chain(args.spool.findings(name)) {
+    for found in args.spool.findings(name) {
         report.add(found);
     }
     report.print().await

@@ -1,0 +1,158 @@
+//! Which server of an address is used, and what is done about one that lacks something or has something else.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::harness::recording::plain;
+use crate::harness::redis::RedisServer;
+use crate::harness::server::each_connection;
+use crate::harness::viewer::Viewer;
+use crate::harness::wait_until;
+use crate::relay::{WEB_1, key, origin, relay, replay, wait_for_entries, wait_for_part};
+use crate::relay_cluster::cluster;
+
+/// How many readers a server has.
+fn readers(redis: &RedisServer) -> usize {
+    redis.cli(&["CLIENT", "LIST"]).matches("cmd=xread").count()
+}
+
+#[test]
+fn all_hosts_are_published_past_a_dead_server() {
+    let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
+    let hosts: Vec<_> = (0..40).map(|n| format!("web-{n}")).collect();
+    for host in &hosts {
+        let file = dir.path().join(format!("{host}.csv"));
+        fs::write(file, plain(host, 20, 1000)).unwrap();
+    }
+    let tries = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&tries);
+    let dead = each_connection(move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let url = format!("redis://127.0.0.1:{dead},127.0.0.1:{}", redis.port());
+    replay(dir.path(), &url, "max")
+        .args(["--wait", "0"])
+        .run()
+        .success();
+    for host in &hosts {
+        assert_eq!(redis.ids(&key(host)).len(), 20, "{host}");
+    }
+    let tries = tries.load(Ordering::Relaxed);
+    assert!((1..5).contains(&tries), "it was tried {tries} times");
+}
+
+#[test]
+fn a_relay_reads_from_the_primary_while_there_is_one() {
+    let primary = RedisServer::start();
+    let port = primary.port().to_string();
+    let replica = RedisServer::with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
+    replica.wait_for_sync();
+    let url = format!("redis://127.0.0.1:{},127.0.0.1:{port}", replica.port());
+    let _origin = origin(&primary, "web-1").start();
+    let relay = relay(&url).start();
+    let assert_at_primary = || {
+        let state = || format!("{} and {}", readers(&primary), readers(&replica));
+        wait_until(|| readers(&primary) == 1, state);
+        assert_eq!(readers(&replica), 0);
+    };
+    assert_at_primary();
+    let ids = |redis: &RedisServer| {
+        let list = redis.cli(&["CLIENT", "LIST"]);
+        let ours = list.lines().filter(|line| line.contains("cmd=xread"));
+        let id = |line: &str| line.split(' ').next().unwrap().to_owned();
+        ours.map(id).collect::<Vec<_>>()
+    };
+    let before = ids(&primary);
+    // A dropped connection is no reason to go elsewhere for good.
+    primary.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+    wait_until(|| ids(&primary) != before, || relay.story());
+    assert_at_primary();
+    wait_for_part(&relay, "redis", |redis| redis["status"] == "ok");
+}
+
+#[test]
+fn what_the_new_owner_of_a_slot_lacks_is_published_again() {
+    let nodes = cluster();
+    let origin = origin(&nodes[0], "web-1").start();
+    let has = |node: &&RedisServer| node.cli(&["EXISTS", WEB_1]) == "1";
+    wait_until(|| nodes.iter().any(|node| has(&node)), || origin.story());
+    let from = nodes.iter().find(has).unwrap();
+    let to = nodes
+        .iter()
+        .find(|node| node.port() != from.port())
+        .unwrap();
+    let slot = from.cli(&["CLUSTER", "KEYSLOT", WEB_1]);
+    wait_for_entries(from, WEB_1, 5);
+    // A copy that is behind, as a replica is that takes over.
+    let about = format!("{WEB_1}:about");
+    let id = |node: &RedisServer| node.cli(&["CLUSTER", "MYID"]);
+    to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
+    let port = to.port().to_string();
+    let copy = [
+        "MIGRATE",
+        "127.0.0.1",
+        &port,
+        "",
+        "0",
+        "5000",
+        "COPY",
+        "KEYS",
+    ];
+    let copied = from.cli(&[&copy[..], &[WEB_1, &about]].concat());
+    assert_eq!(copied, "OK");
+    let copied: usize = from.cli(&["XLEN", WEB_1]).parse().unwrap();
+    wait_for_entries(from, WEB_1, copied + 5);
+    to.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &id(to)]);
+    wait_for_entries(to, WEB_1, copied + 10);
+    let numbers: Vec<u64> = to
+        .ids(WEB_1)
+        .iter()
+        .map(|id| id.split_once('-').unwrap().1.parse().unwrap())
+        .collect();
+    let all: Vec<u64> = (1..=numbers.len() as u64).collect();
+    assert_eq!(numbers, all, "{}", origin.story());
+}
+
+#[test]
+fn a_replay_fails_if_redis_turns_out_to_have_a_newer_stream() {
+    let (mut redis, dir) = (RedisServer::persistent(), tempfile::tempdir().unwrap());
+    redis.cli(&["XADD", WEB_1, "9999999999999-1", "m", "{}"]);
+    // It is written within a second otherwise.
+    redis.cli(&["SHUTDOWN"]);
+    redis.kill9();
+    let path = dir.path().join("played.csv");
+    fs::write(&path, plain("web-1", 10, 1000)).unwrap();
+    let replay = replay(&path, &redis.url(), "max")
+        .args(["--wait", "1"])
+        .start();
+    redis.start_again();
+    let _viewer = Viewer::connect(replay.url(), "");
+    replay
+        .wait()
+        .code(1)
+        .stderr_has(
+            "not everything was published: web-1 is no longer published: Redis has a newer stream",
+        )
+        .stderr_has("choose another name with --name");
+    assert_eq!(redis.ids(WEB_1).len(), 1);
+}
+
+#[test]
+fn keys_that_hold_something_else_stop_one_host_alone() {
+    let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
+    redis.cli(&["SET", WEB_1, "x"]);
+    for host in ["web-1", "db-1"] {
+        let file = dir.path().join(format!("{host}.csv"));
+        fs::write(file, plain(host, 20, 1000)).unwrap();
+    }
+    replay(dir.path(), &redis.url(), "max")
+        .args(["--wait", "0"])
+        .run()
+        .code(1)
+        .stderr_has(&format!(
+            "web-1 is no longer published: {WEB_1} or {WEB_1}:about in Redis holds something else; delete it"
+        ));
+    assert_eq!(redis.ids(&key("db-1")).len(), 20);
+    assert_eq!(redis.cli(&["GET", WEB_1]), "x");
+}
