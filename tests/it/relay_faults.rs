@@ -1,19 +1,22 @@
 //! A fleet while its parts are killed, paused, full or replaced: nothing is lost that a ring or Redis still held.
 
 use std::fs;
+use std::io::{Read, Write, copy};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use crate::harness::metrics::{Running, wait_for_rows};
+use crate::harness::proxy::Proxy;
 use crate::harness::recording::plain;
 use crate::harness::redis::RedisServer;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse, read};
 use crate::harness::viewer::Viewer;
 use crate::harness::wait_until;
 use crate::relay::{
-    WEB_1, health, origin, record, relay, replay, stop, text, wait_for_entries, wait_for_part,
-    wait_for_viewers,
+    WEB_1, health, origin, publish_at_once, record, relay, replay, stop, text, wait_for_entries,
+    wait_for_part, wait_for_viewers,
 };
 
 /// A recording that takes about ten seconds to play, with a message every 5 ms.
@@ -288,4 +291,74 @@ fn without_redis_a_relay_serves_what_it_has_and_catches_up() {
     stop(record);
     assert_unbroken(&read(&recorded));
     assert!(!text(&recorded).contains(",gap "), "{}", text(&recorded));
+}
+
+/// Publishes a recording of `web-1` that is over, which gives no sign of life any more.
+#[track_caller]
+fn publish_the_past(redis: &RedisServer) {
+    let dir = tempfile::tempdir().unwrap();
+    let played = dir.path().join("played.csv");
+    fs::write(&played, plain("web-1", 100, 1000)).unwrap();
+    publish_at_once(&played, redis);
+}
+
+/// A server on loopback, and its port.
+fn bind() -> (TcpListener, u16) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn a_pause_while_a_host_is_loaded_does_not_lose_it() {
+    let redis = RedisServer::start();
+    let proxy = Proxy::clear(redis.port());
+    let relay = relay(&format!("redis://127.0.0.1:{}", proxy.port())).start();
+    wait_for_part(&relay, "redis", |redis| redis["status"] == "ok");
+    // Hosts are still found, but the connection over which they are read is never answered.
+    let (paused, port) = bind();
+    proxy.retarget(port);
+    publish_the_past(&redis);
+    let attempts: Vec<_> = (0..3).map(|_| paused.accept().unwrap()).collect();
+    assert_eq!(health(&relay).0, 503, "{}", relay.story());
+    proxy.retarget(redis.port());
+    wait_for_part(&relay, "redis", |redis| {
+        redis["hosts"] == 1 && redis["status"] == "ok"
+    });
+    assert_eq!(health(&relay).1["redis"]["skipped"], 0);
+    drop(attempts);
+}
+
+/// Carries a connection to Redis until somebody asks for a whole hash. Nothing is carried after that.
+fn carry(mut client: TcpStream, redis: u16) {
+    let mut server = TcpStream::connect((Ipv4Addr::LOCALHOST, redis)).unwrap();
+    let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
+    std::thread::spawn(move || copy(&mut from, &mut to));
+    let mut buffer = [0; 16 * 1024];
+    let mut is_stuck = false;
+    while let Ok(read @ 1..) = client.read(&mut buffer) {
+        is_stuck |= buffer[..read].windows(7).any(|it| it == b"HGETALL");
+        if !is_stuck && server.write_all(&buffer[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_host_that_is_too_large_is_given_up_and_leaves_no_fault() {
+    let redis = RedisServer::start();
+    publish_the_past(&redis);
+    let (listener, port) = bind();
+    let to = redis.port();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            std::thread::spawn(move || carry(client, to));
+        }
+    });
+    let relay = relay(&format!("redis://127.0.0.1:{port}")).start();
+    relay.wait_for_stderr(
+        "skipped in Redis: the keys of web-1: what is known about it takes too long to arrive",
+    );
+    wait_for_part(&relay, "redis", |redis| redis["status"] == "ok");
+    assert_eq!(health(&relay).1["redis"]["hosts"], 0);
 }

@@ -5,7 +5,9 @@ use std::fs;
 use crate::harness::metrics::Metrics;
 use crate::harness::redis::RedisServer;
 use crate::harness::viewer::Viewer;
-use crate::relay::{WEB_1, give_sign_of_life, health, origin, wait_for_entries, wait_for_part};
+use crate::relay::{
+    WEB_1, give_sign_of_life, health, key, origin, relay, wait_for_entries, wait_for_part,
+};
 use crate::relay_checks::{notifier, telling_relay, wait_for_notice};
 
 #[test]
@@ -63,4 +65,22 @@ fn a_redis_that_takes_nothing_does_not_make_hosts_silent() {
     wait_for_notice(&out, &["Firing: silent on db-1"], &relay);
     one.kill9();
     wait_for_notice(&out, &["Firing: silent on web-1"], &relay);
+}
+
+#[test]
+fn a_host_whose_keys_are_gone_is_reported_before_it_is_forgotten() {
+    let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
+    let (program, out) = notifier(dir.path());
+    let [_steady, gone] = ["web-1", "db-1"].map(|host| origin(&redis, host).start());
+    // It is longer silent until that counts than it takes to be forgotten.
+    let relay = relay(&redis.url())
+        .args(["--retain", "1s", "--notify-silent", "17s", "--notify-exec"])
+        .arg(&program)
+        .start();
+    Viewer::connect(relay.url(), "host=db-1").numbered(3);
+    gone.kill9();
+    let key = key("db-1");
+    redis.cli(&["DEL", &key, &format!("{key}:about")]);
+    wait_for_notice(&out, &["Firing: silent on db-1"], &relay);
+    wait_for_part(&relay, "redis", |redis| redis["hosts"] == 1);
 }

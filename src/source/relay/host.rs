@@ -50,6 +50,8 @@ pub(super) struct RelayedHost {
     /// The newest hello that is known.
     pub(super) hello: Option<EntryId>,
     pub(super) is_loaded: bool,
+    /// How often in a row an answer did not arrive in time while it was being loaded.
+    pub(super) late: u32,
     /// When something last came from it.
     pub(super) arrived: Instant,
     publisher: HostPublisher,
@@ -92,6 +94,7 @@ impl RelayedHost {
             last: EntryId::START,
             hello: None,
             is_loaded: false,
+            late: 0,
             arrived: Instant::now(),
             announced: RelayedHellos::default(),
             announcement: None,
@@ -288,7 +291,9 @@ impl RelayedHost {
         } else {
             PATIENCE
         };
-        patience <= self.arrived.max(connected).elapsed()
+        // Whoever is told of silence hears of it before the host is gone.
+        let is_to_be_told = self.is_live && self.shared.silent_after.is_some();
+        !is_to_be_told && patience <= self.arrived.max(connected).elapsed()
     }
 
     /// Hides it from viewers, and lets discovery find it again if it comes back.

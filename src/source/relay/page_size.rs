@@ -97,4 +97,16 @@ mod tests {
         assert_eq!(size.of_one(), 1);
         assert!(!size.halve());
     }
+
+    #[test]
+    fn what_was_halved_without_need_grows_again() {
+        let mut size = PageSize::new();
+        for _ in 0..10 {
+            size.halve();
+        }
+        for _ in 0..5 {
+            size.note(&entries(size.of_one(), 1000));
+        }
+        assert_eq!(size.of_one(), 131);
+    }
 }

@@ -17,8 +17,12 @@ use super::page_size::PageSize;
 /// How long one command waits for messages. A host that is found meanwhile has to wait for it.
 const BLOCK: Duration = Duration::from_secs(1);
 
-/// An answer that failed after this long was on its way, but too large.
+/// An answer that failed after this long may have been on its way, but too large.
 const SLOW: Duration = Duration::from_secs(5);
+
+/// After how many such failures in a row a host is given up. Before all but the first, Redis has answered something
+/// small, so it was neither paused nor out of reach.
+const MOST_LATE: u32 = 3;
 
 /// How long messages gather before they are read together, for each host: the more there are, the more different times
 /// they send at.
@@ -76,6 +80,8 @@ impl LaneReader {
         let mut waits = retry_waits();
         loop {
             if self.hosts.is_empty() {
+                // What failed were those that have been given up.
+                self.shared.status.found(self.number);
                 match self.coming.recv().await {
                     Some(found) => self.add(found),
                     None => return,
@@ -131,7 +137,8 @@ impl LaneReader {
         let asked: Vec<_> = self.hosts.iter().map(|it| (&it.keys, it.last)).collect();
         let begun = Instant::now();
         let found = match self.lane.follow_hosts(&asked, most, BLOCK).await {
-            Err(fault) if SLOW <= begun.elapsed() => {
+            Err(fault) if is_late(&fault, begun) => {
+                // If Redis was only slow, the next answers make it grow again.
                 self.page.halve();
                 return Err(fault);
             }
@@ -199,26 +206,12 @@ impl LaneReader {
     /// Loads everything that Redis has of a host.
     async fn load(&mut self, at: usize) -> Result<(), RedisFault> {
         let began = self.hosts[at].now();
-        self.load_about(at).await?;
-        loop {
-            let (host, most) = (&self.hosts[at], self.page.of_one());
-            let begun = Instant::now();
-            let page = match self.lane.page(&host.keys, host.last, most).await {
-                Err(fault) if SLOW <= begun.elapsed() => {
-                    if !self.page.halve() {
-                        self.refuse(at, "a single message takes too long to arrive");
-                    }
-                    return Err(fault);
-                }
-                page => page?,
-            };
-            self.page.note(&page);
-            let is_last = page.len() < most;
-            self.hosts[at].take(page);
-            if is_last {
-                break;
-            }
+        if 0 < self.hosts[at].late {
+            // Only if Redis answers this can the host be the reason.
+            self.lane.fit(&[&self.hosts[at].keys]).await?;
         }
+        self.load_about(at).await?;
+        while !self.load_page(at).await? {}
         self.hosts[at].loaded();
         self.hosts[at].read_to_end(began);
         self.shared.status.loaded();
@@ -229,9 +222,8 @@ impl LaneReader {
     async fn load_about(&mut self, at: usize) -> Result<(), RedisFault> {
         let begun = Instant::now();
         let mut abouts = match self.lane.about(&[&self.hosts[at].keys]).await {
-            Err(fault) if SLOW <= begun.elapsed() => {
-                // Redis may only be slow for a while.
-                if !self.page.halve() {
+            Err(fault) if is_late(&fault, begun) => {
+                if self.note_late(at) {
                     self.refuse(at, "what is known about it takes too long to arrive");
                 }
                 return Err(fault);
@@ -242,6 +234,33 @@ impl LaneReader {
         self.hosts[at].hello = about.hello;
         self.hosts[at].learn(about);
         Ok(())
+    }
+
+    /// Reads the next messages of a host. Returns whether they are the last.
+    async fn load_page(&mut self, at: usize) -> Result<bool, RedisFault> {
+        let (host, most) = (&self.hosts[at], self.page.of_one());
+        let begun = Instant::now();
+        let page = match self.lane.page(&host.keys, host.last, most).await {
+            Err(fault) if is_late(&fault, begun) => {
+                let was_smallest = !self.page.halve();
+                if self.note_late(at) && was_smallest {
+                    self.refuse(at, "a single message takes too long to arrive");
+                }
+                return Err(fault);
+            }
+            page => page?,
+        };
+        self.page.note(&page);
+        self.hosts[at].late = 0;
+        let is_last = page.len() < most;
+        self.hosts[at].take(page);
+        Ok(is_last)
+    }
+
+    /// Counts an answer about a host that did not arrive in time. Returns whether that was once too often.
+    fn note_late(&mut self, at: usize) -> bool {
+        self.hosts[at].late += 1;
+        MOST_LATE <= self.hosts[at].late
     }
 
     /// Gives up a host until it gives another sign of life.
@@ -302,4 +321,9 @@ impl LaneReader {
         }
         Ok(())
     }
+}
+
+/// Whether what was asked at `begun` has failed because its answer did not arrive in time.
+fn is_late(fault: &RedisFault, begun: Instant) -> bool {
+    fault.kind == RedisFaultKind::Temporary && SLOW <= begun.elapsed()
 }
