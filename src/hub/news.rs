@@ -55,7 +55,8 @@ impl HostNews {
 }
 
 impl SharedPlace {
-    /// Whether `news` is all that a viewer in this place lacks.
+    /// Whether `news` is all that a viewer in this place lacks of its host. There must be no new host that it may want, and
+    /// the hub must not have ended: then [`Hub::take_moved`](super::Hub::take_moved) says that anybody may lack something.
     #[must_use]
     pub fn lacks_only(&self, news: &HostNews) -> bool {
         let (newest, log) = (&news.newest, &self.log);

@@ -1,4 +1,4 @@
-//! A cursor whose viewer moves on with others, without reading.
+//! A cursor whose viewer moves on without reading.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

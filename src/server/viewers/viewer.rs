@@ -167,7 +167,7 @@ impl Viewer {
     }
 
     /// Where it stands, if it has everything of its only host, and only messages can follow. From then on, it is out of
-    /// date, until [`Viewer::stand_at`] brings it to where it has got in step with others.
+    /// date, until [`Viewer::stand_at`] brings it to where it has got meanwhile, in step with others or by news.
     pub(super) fn footing(&mut self) -> Option<Footing> {
         let Stage::Reading(log) = &self.stage else {
             return None;
@@ -178,7 +178,7 @@ impl Viewer {
         Some(Footing { place, deflating })
     }
 
-    /// Brings it to `footing`, which it has reached in step with others.
+    /// Brings it to `footing`, which it has reached in step with others or by news.
     pub(super) fn stand_at(&mut self, footing: &Footing) {
         if let Stage::Reading(log) = &mut self.stage {
             log.stand_at(&footing.place);
@@ -196,7 +196,7 @@ impl Viewer {
         }
     }
 
-    /// Notes that its socket took only this much of a frame that it got in step with others.
+    /// Notes that its socket took only this much of a frame that it got without reading.
     pub(super) fn has_begun(&mut self, frame: Bytes, written: usize) {
         self.outbox.has_begun(frame, written);
     }
