@@ -28,7 +28,7 @@ const SPARE = 5;
 function stateOf(host) {
   // Nothing is known to be wrong with one whose first sample is on its way.
   if (!host.newest) return { mark: "○", level: "", what: "" };
-  if (host.ended) return { mark: "□", level: "", what: "" };
+  if (host.ended) return { mark: "□", level: "", what: "the recording is over" };
   const [first] = problemsOf(host);
   const [mark, level] = URGENCY_MARKS[first?.urgency ?? "well"];
   const [top] = [...(host.newest.data.top ?? [])].sort((one, other) => other.cpu - one.cpu);

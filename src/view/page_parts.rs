@@ -46,7 +46,7 @@ pub(super) fn mark(status: Status, style: Style) -> (&'static str, &'static str,
         Status::Live => (glyphs.live, "live", Tone::Good),
         Status::Stale => (glyphs.stale, "STALE", Tone::Warn),
         Status::Down => (glyphs.down, "DOWN", Tone::Critical),
-        Status::Over => (glyphs.stale, "ended", Tone::Dim),
+        Status::Over => (glyphs.over, "ended", Tone::Dim),
     }
 }
 

@@ -168,6 +168,16 @@ fn a_fleet_of_replays_is_not_live_and_says_its_date() {
 }
 
 #[test]
+fn a_host_that_is_over_has_the_mark_that_the_header_counts() {
+    let mut fixture = replays();
+    fixture.state.host_ended(&Fixture::name("db-2"));
+    let lines = fixture.frame(80, 24, PLAIN);
+    assert!(lines[0].contains("■ 1 over"), "{}", lines[0]);
+    let row = lines.iter().find(|line| line.contains("db-2")).unwrap();
+    assert!(row.starts_with(" ■  db-2"), "{row}");
+}
+
+#[test]
 fn a_replay_never_shows_a_time_without_its_day() {
     let mut fixture = replays();
     fixture.step(Navigation::Enter);
