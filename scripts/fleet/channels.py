@@ -54,7 +54,7 @@ def reader_of(pid):
         try:
             if (task / "comm").read_text() == "reader\n":
                 return task
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             pass
     return None
 
