@@ -14,6 +14,7 @@ mod ahead;
 mod cursor;
 mod heartbeat;
 mod left_hosts;
+mod memory;
 mod moved;
 mod news;
 mod now_firing;
@@ -46,6 +47,7 @@ pub use past::{
     PastStatus,
 };
 pub use place::{ReadMark, SharedPlace};
+pub use relayed::KeptByRelay;
 pub use ring::{Announcement, Timeline};
 pub use subscription::{Batch, Head, Subscription};
 

@@ -1,7 +1,7 @@
 //! What a hub needs in order to relay: messages keep the bytes of their origin, hosts come and go, and a position in an
 //! unknown stream is judged only once the store has been read to its end.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -12,18 +12,49 @@ use crate::protocol::{Frame, HostName, Numbered};
 use super::{HostLog, HostPublisher, Hub, Publisher, Retention};
 
 /// A relay keeps less than asked for rather than more memory than allowed, but never less than this.
-const SHORTEST: Duration = Duration::from_secs(1);
+pub(super) const SHORTEST: Duration = Duration::from_secs(1);
+
+/// How much of each log a relay keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptByRelay {
+    /// For how long messages are kept.
+    pub duration: Duration,
+    /// Of how many hosts less is kept: so many of their messages have nearly the same timestamp that no duration is
+    /// short enough.
+    pub crowded: usize,
+}
+
+impl KeptByRelay {
+    /// For how long messages are kept of the hosts of which least is kept.
+    #[must_use]
+    pub fn least(&self) -> Duration {
+        match self.crowded {
+            0 => self.duration,
+            _ => self.duration.min(SHORTEST),
+        }
+    }
+}
 
 /// The part of a relay's hub that other hubs don't have.
 #[derive(Debug)]
 pub(super) struct Relaying {
     /// How much of each log is kept now, in milliseconds.
-    retain: AtomicU64,
+    pub(super) retain: AtomicU64,
+    /// Of how many hosts less is kept.
+    pub(super) crowded: AtomicUsize,
     /// Logs that viewers cannot find yet, but that take memory all the same.
-    unlisted: Mutex<Vec<Weak<HostLog>>>,
+    pub(super) unlisted: Mutex<Vec<Weak<HostLog>>>,
 }
 
 impl Relaying {
+    /// How much of each log is kept.
+    pub(super) fn kept(&self) -> KeptByRelay {
+        KeptByRelay {
+            duration: Duration::from_millis(self.retain.load(Ordering::Relaxed)),
+            crowded: self.crowded.load(Ordering::Relaxed),
+        }
+    }
+
     /// Bounds a new `log` like all others.
     fn admit(&self, log: &Arc<HostLog>) {
         let mut unlisted = lock(&self.unlisted);
@@ -38,7 +69,7 @@ impl Relaying {
         lock(&self.unlisted).retain(|it| !std::ptr::eq(it.as_ptr(), Arc::as_ptr(log)));
     }
 
-    fn bound(&self, log: &HostLog) {
+    pub(super) fn bound(&self, log: &HostLog) {
         let retain = self.retain.load(Ordering::Relaxed);
         lock(&log.ring).retain(Duration::from_millis(retain), retain <= in_millis(SHORTEST));
     }
@@ -89,55 +120,11 @@ impl Hub {
     pub fn relaying(retention: Retention) -> Self {
         let relaying = Relaying {
             retain: AtomicU64::new(in_millis(retention.duration)),
+            crowded: AtomicUsize::new(0),
             unlisted: Mutex::default(),
         };
         Self::of(retention, None, Some(relaying))
     }
-
-    /// Keeps less of every log if all of them together take more than `most` bytes, and more again once there is room.
-    /// Returns for how long messages are kept now, if that has changed.
-    pub fn keep_within(&self, most: usize) -> Option<Duration> {
-        let relaying = self.shared.relaying.as_ref()?;
-        let logs = self.all_logs();
-        let used = memory_of(&logs);
-        let wanted = in_millis(self.shared.retention.duration);
-        let retain = relaying.retain.load(Ordering::Relaxed);
-        let next = if most < used {
-            // A little less than would fit, so that it isn't reached again at once.
-            let share = u128::from(retain) * most as u128 * 9 / (used as u128 * 10);
-            u64::try_from(share).unwrap_or(retain)
-        } else if retain < wanted && used < most / 4 * 3 {
-            retain + retain / 10 + 1
-        } else {
-            retain
-        };
-        let next = next.clamp(in_millis(SHORTEST), wanted.max(in_millis(SHORTEST)));
-        relaying.retain.store(next, Ordering::Relaxed);
-        if next < wanted || next != retain {
-            logs.iter().for_each(|log| relaying.bound(log));
-        }
-        (next != retain).then(|| Duration::from_millis(next))
-    }
-
-    /// The memory that the logs take, in bytes.
-    #[must_use]
-    pub fn memory(&self) -> usize {
-        memory_of(&self.all_logs())
-    }
-
-    /// All logs, also those that viewers cannot find.
-    fn all_logs(&self) -> Vec<Arc<HostLog>> {
-        let mut logs = self.logs();
-        if let Some(relaying) = &self.shared.relaying {
-            let unlisted = lock(&relaying.unlisted);
-            logs.extend(unlisted.iter().filter_map(Weak::upgrade));
-        }
-        logs
-    }
-}
-
-fn memory_of(logs: &[Arc<HostLog>]) -> usize {
-    logs.iter().map(|log| lock(&log.ring).memory()).sum()
 }
 
 impl Publisher {

@@ -1,8 +1,10 @@
 //! One host's ring: the newest messages as ready-to-send frames, bounded by time and bytes.
 
 mod hello;
+mod stream_ranks;
+mod thinning;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,6 +20,7 @@ use super::heartbeat::Heartbeat;
 use super::now_firing::NowFiring;
 use super::shared_frame::SharedFrame;
 use hello::LastHello;
+use stream_ranks::StreamRanks;
 
 /// The most that one host's ring holds, in bytes: at a KiB a message, 16,000 messages.
 const MAX_RING_BYTES: usize = 16 * 1024 * 1024;
@@ -85,8 +88,7 @@ pub(super) struct Ring {
     samples: usize,
     clock: u64,
     announcement: Option<Arc<Announcement>>,
-    /// The streams, past and expected, with their rank.
-    streams: HashMap<StreamId, usize>,
+    streams: StreamRanks,
     pub(super) firing: NowFiring,
     newest: Option<(u64, Sample)>,
     /// The last list of containers of the stream.
@@ -110,7 +112,7 @@ impl Ring {
             samples: 0,
             clock: 0,
             announcement: None,
-            streams: HashMap::new(),
+            streams: StreamRanks::default(),
             firing: NowFiring::default(),
             newest: None,
             containers: None,
@@ -133,8 +135,9 @@ impl Ring {
             self.containers = None;
         }
         self.last_hello.clear();
-        self.expect_streams(&[announcement.stream]);
+        let stream = announcement.stream;
         self.announcement = Some(announcement);
+        self.expect_streams(&[stream]);
     }
 
     /// Sets what fires already where the announced stream begins.
@@ -158,9 +161,9 @@ impl Ring {
     }
 
     pub(super) fn expect_streams(&mut self, streams: &[StreamId]) {
-        for stream in streams {
-            let order = self.streams.len();
-            self.streams.entry(*stream).or_insert(order);
+        self.streams.expect(streams);
+        if self.streams.are_many() {
+            self.forget_streams();
         }
     }
 
@@ -227,7 +230,9 @@ impl Ring {
         while self.entries.len() > 1
             && let Some(front) = self.entries.front()
         {
-            let expired = self.clock - front.clock > retain && self.samples > self.least;
+            // Alerts are not among the samples that stay.
+            let is_spare = self.samples > self.least || !front.is_sample;
+            let expired = self.clock - front.clock > retain && is_spare;
             if !expired && self.bytes + self.deflated.count() <= MAX_RING_BYTES {
                 return false;
             }
@@ -236,12 +241,17 @@ impl Ring {
             {
                 return true;
             }
-            self.bytes -= front.frame.size();
-            self.samples -= usize::from(front.is_sample);
-            self.entries.pop_front();
-            self.first += 1;
+            self.drop_oldest();
         }
         false
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= oldest.frame.size();
+            self.samples -= usize::from(oldest.is_sample);
+            self.first += 1;
+        }
     }
 
     /// Keeps messages for `duration` from now on, and only the newest sample beyond that if memory `is_short`.
@@ -249,12 +259,7 @@ impl Ring {
         self.retention.duration = duration;
         self.least = if is_short { 1 } else { MIN_SAMPLES };
         self.evict();
-        self.entries.shrink_to(2 * self.entries.len());
-    }
-
-    /// The memory that it takes, in bytes.
-    pub(super) fn memory(&self) -> usize {
-        self.bytes + self.deflated.count() + self.entries.capacity() * size_of::<RingEntry>()
+        self.shrink();
     }
 
     /// Whether no reader has anything left to read.
@@ -398,7 +403,7 @@ impl Ring {
 
     /// The place of a number among all past and future ones of this log, if its stream is known.
     pub(super) fn place(&self, stream: StreamId, seq: u64) -> Option<(usize, u64)> {
-        self.streams.get(&stream).map(|&order| (order, seq))
+        self.streams.rank(stream).map(|rank| (rank, seq))
     }
 
     /// The index of the first entry after `seq` of `stream`.

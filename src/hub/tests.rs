@@ -1,6 +1,7 @@
 //! What a viewer gets, in short words: `hello s1`, `1`, `gap 2-4`, `gap restarted`, `heartbeat 4`, `end`.
 
 mod hello;
+mod memory;
 mod moved;
 mod past;
 mod relayed;

@@ -140,6 +140,32 @@ fn memory_is_bounded_while_everything_is_loaded() {
 }
 
 #[test]
+fn memory_is_bounded_whatever_the_timestamps() {
+    const HOSTS: u64 = 2;
+    let redis = RedisServer::start();
+    for host in 0..HOSTS {
+        let host = format!("still-{host}");
+        // 6 MB of each host, all of the same millisecond.
+        write_large(&redis, &host, (3000, 0), 1900);
+        give_sign_of_life(&redis, &host, 0);
+    }
+    let relay = relay(&redis.url()).args(["--memory", "2MiB"]).start();
+    relay.wait_for_stderr("with too many messages of nearly the same time, of 15 m: --memory");
+    wait_for_part(&relay, "redis", |redis| {
+        let bytes = redis["bytes"].as_u64().unwrap();
+        redis["hosts"] == HOSTS && bytes < 2 * 1024 * 1024 && redis["keeps"] == 1000
+    });
+    for host in 0..HOSTS {
+        let hello = Viewer::connect(relay.url(), &format!("host=still-{host}")).message();
+        let Wire::Hello { oldest, newest, .. } = hello else {
+            panic!("no hello")
+        };
+        assert!(1000 < oldest && oldest < newest, "{oldest}-{newest}");
+        assert_eq!(newest, 3000);
+    }
+}
+
+#[test]
 fn large_messages_are_read_a_few_at_a_time() {
     let redis = RedisServer::start();
     // 60 MB, which would be one page of small messages.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::alert::notify::Target;
 use crate::cli::{Finding, GlobalArgs, LONGEST, RedisArgs, bytes, duration_in};
 use crate::cmd::{Exit, Failure, announce, configure, notify};
-use crate::hub::{Hub, Retention, Timeline};
+use crate::hub::{Hub, KeptByRelay, Retention, Timeline};
 use crate::protocol::DEFAULT_PORT;
 use crate::redis::RedisOptions;
 use crate::server::{self, Countable, CounterFamily, HealthPart, Viewers, listen};
@@ -184,6 +184,8 @@ struct MemoryBound {
     wanted: Duration,
     /// How long each keeps messages, as it was last told.
     told: Cell<Duration>,
+    /// How many keep less, as it was last told.
+    told_crowded: Cell<usize>,
 }
 
 impl MemoryBound {
@@ -192,6 +194,7 @@ impl MemoryBound {
             most: usize::try_from(args.relay.memory).unwrap_or(usize::MAX),
             wanted: args.server.retain,
             told: Cell::new(args.server.retain),
+            told_crowded: Cell::new(0),
         }
     }
 
@@ -199,16 +202,35 @@ impl MemoryBound {
     async fn keep(&self, hub: &Hub, status: &RelayStatus, every: Duration) {
         loop {
             tokio::time::sleep(every).await;
-            let Some(now) = hub.keep_within(self.most) else {
-                continue;
-            };
-            status.keeps((now < self.wanted).then_some(now));
-            // Small steps are not worth a line.
-            if now < self.told.get() / 2 || now == self.wanted {
-                self.told.set(now);
-                let (now, wanted) = (exact_span(now), exact_span(self.wanted));
-                tracing::warn!("keeping {now} of each host, of {wanted}: --memory");
+            if let Some(now) = hub.keep_within(self.most) {
+                let least = now.least();
+                status.keeps((least < self.wanted).then_some(least));
+                self.tell(now);
             }
+        }
+    }
+
+    /// Says how much is kept. Small steps are not worth a line.
+    fn tell(&self, now: KeptByRelay) {
+        let (told, told_crowded) = (self.told.get(), self.told_crowded.get());
+        let wanted = exact_span(self.wanted);
+        let is_all = now.duration == self.wanted && now.duration != told;
+        let are_gone = now.crowded == 0 && 0 < told_crowded;
+        if now.duration < told / 2 || is_all || are_gone {
+            self.told.set(now.duration);
+            let kept = exact_span(now.duration);
+            tracing::warn!("keeping {kept} of each host, of {wanted}: --memory");
+        }
+        let are_more = 2 * told_crowded < now.crowded;
+        if are_more {
+            let (least, hosts) = (exact_span(now.least()), counted(now.crowded, "host"));
+            tracing::warn!(
+                "keeping less than {least} of {hosts} with too many messages of nearly the same time, of {wanted}: \
+                 --memory"
+            );
+        }
+        if are_more || are_gone {
+            self.told_crowded.set(now.crowded);
         }
     }
 }
