@@ -16,7 +16,7 @@ import { MINUTE_MS, RANGES, page, toggle, windowOf } from "./page.js";
 /** How long any connection gets: a server without samples must not be flooded with new ones. */
 export const LISTEN_MS = 5000;
 /** How long a server takes at most to name its hosts. */
-const SETTLED_MS = 1000;
+const NAMING_MS = 1000;
 /** More than any page is open for. */
 const AGE_MS = 1e12;
 /** Lines of what is wrong before the rest is folded; on a telephone, where a chart has to be in view below them. */
@@ -57,7 +57,7 @@ function status() {
     const banner = "Connected, but no data has arrived. A proxy in front of the server may be holding it back.";
     return { kind: "stale", word: "No data", banner };
   }
-  if (!state.host && page.wanted && state.hosts.size && now - connection.openedAt > SETTLED_MS) {
+  if (!state.host && page.wanted && state.hosts.size && now - connection.openedAt > NAMING_MS) {
     const banner = `There is no host "${page.wanted}" yet. Without "#host=…" in its address, the page shows those that there are.`;
     return { kind: "waiting", word: "Waiting for a host", banner };
   }
