@@ -24,7 +24,7 @@ use crate::harness::wire::Wire;
 pub(crate) const WEB_1: &str = "metrics:1:{c}:web-1";
 
 /// The values that every sample has.
-pub(crate) const VALUES: &str = r#""cpu":1,"memory":2,"activeUsers":3,"requestsPerSecond":4"#;
+const VALUES: &str = r#""cpu":1,"memory":2,"activeUsers":3,"requestsPerSecond":4"#;
 
 /// The key of any host, with the first hex digit of the SHA-256 of its name, from another program.
 pub(crate) fn key(host: &str) -> String {

@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
@@ -15,8 +14,8 @@ use crate::harness::viewer::Viewer;
 use crate::harness::wait_until;
 use crate::harness::wire::Wire;
 use crate::relay::{
-    VALUES, WEB_1, give_sign_of_life, health, key, metric, origin, publish_at_once, record, relay,
-    replay, stop, text, wait_for_entries, wait_for_part, wait_for_viewers,
+    WEB_1, give_sign_of_life, health, key, metric, origin, publish_at_once, record, relay, replay,
+    stop, text, wait_for_entries, wait_for_part, wait_for_viewers,
 };
 
 /// Writes names, keys, entries and hellos that no publisher writes; only the last entry is a message.
@@ -168,37 +167,6 @@ fn a_relay_notifies_of_the_alerts_of_origins_and_of_silence() {
         "it neither fired anew nor fell silent: {told}"
     );
     drop(before);
-}
-
-/// As a host publishes that was cut off from Redis since before the relay began.
-#[test]
-fn alerts_from_before_the_relay_are_no_news_even_if_they_come_late() {
-    let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
-    let (program, out) = notifier(dir.path());
-    let clock = || {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        u64::try_from(now.as_millis()).unwrap()
-    };
-    let now = clock();
-    let add = |seq: u64, json: &str| {
-        let id = format!("{}-{seq}", now - 7_200_000);
-        redis.cli(&["XADD", WEB_1, &id, "m", json]);
-    };
-    let alert = |seq: u64, name: &str, timestamp: u64| {
-        let rule = format!(r#""name":"{name}","rule":"cpu > 0","metric":"cpu""#);
-        format!(
-            r#"{{"type":"alert","host":"web-1","seq":{seq},"data":{{"timestamp":{timestamp},{VALUES}}},"alert":{{{rule},"state":"firing","value":1,"since":{timestamp}}}}}"#
-        )
-    };
-    add(1, &metric("web-1", 1));
-    give_sign_of_life(&redis, "web-1", 0);
-    let relay = telling_relay(&redis, &program);
-    wait_for_part(&relay, "redis", |redis| redis["relayed"] == 1);
-    add(2, &alert(2, "old", now - 3_600_000));
-    add(3, &alert(3, "new", clock()));
-    wait_for_notice(&out, &["Firing: new on web-1"], &relay);
-    let told = fs::read_to_string(&out).unwrap();
-    assert!(!told.contains("old"), "{told}");
 }
 
 #[test]

@@ -22,9 +22,6 @@ const AT_ONCE: Duration = Duration::from_secs(10);
 /// A host is not forgotten sooner, even if Redis has nothing of it: its publisher may be about to write again.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How far the clock of a host may be behind ours, in milliseconds, for its alerts to count as newer than the relay.
-const SLOW_CLOCK: u64 = 60_000;
-
 /// How many of a host's streams are remembered.
 const MOST_STREAMS: usize = 1000;
 
@@ -177,24 +174,17 @@ impl RelayedHost {
         {
             self.changed.insert(identity(alert), entry.id);
         }
-        if let Some(alert) = alert {
-            self.tell(&message, &alert);
+        let is_news = self.is_loaded || self.shared.started < message.sample.timestamp;
+        if let Some(alert) = alert.filter(|_| is_news) {
+            let replayed = self
+                .announcement
+                .as_ref()
+                .is_some_and(|it| it.replay.is_some());
+            let change = Change::relayed(&message, &alert, replayed);
+            self.shared.recipient.changed(change);
         }
         if let Some(json) = entry.json {
             self.publisher.add_as_sent(&json, message);
-        }
-    }
-
-    /// Tells of an alert if that is news: a host that was cut off may publish what happened long before this relay began.
-    fn tell(&self, message: &Numbered, alert: &Alert) {
-        let announcement = self.announcement.as_ref();
-        let replayed = announcement.is_some_and(|it| it.replay.is_some());
-        let slow = if self.is_loaded { SLOW_CLOCK } else { 0 };
-        // What happens in a recording is news when it is played.
-        let is_played = replayed && self.is_loaded;
-        if is_played || self.shared.started < message.sample.timestamp.saturating_add(slow) {
-            let change = Change::relayed(message, alert, replayed);
-            self.shared.recipient.changed(change);
         }
     }
 
