@@ -109,10 +109,10 @@ pub enum Warning {
         /// The other server.
         other: usize,
     },
-    /// Two servers have the same sources: two relays, or one server under two addresses. They are taken from the other.
-    /// Reported once, however many hosts they are.
+    /// Two servers have some of the same sources: two relays, or one server under two addresses. Each is taken from the
+    /// server that sent it first. Reported once for each of the two that is ignored, however many hosts they are.
     SameSources {
-        /// The other server.
+        /// The server that a source is taken from.
         other: usize,
     },
     /// A source restarted with an earlier start time than before.

@@ -329,10 +329,11 @@ export function fillHeads(table, heads, rows, by) {
   if (column < 0) return rows;
   // No row moves away from under a pointer. One on a head asks for another order.
   const shown = table.querySelector("tbody:hover") ? orders[id] ?? [] : [];
+  const known = new Map(shown.map((key, at) => [key, at]));
   const places = rows.map((row) => {
     // Another host's table of this name may have more columns.
     const { by, level = "", text } = row.cells[column] ?? row.cells[0];
-    const at = shown.indexOf(keyOf(row)) + 1 || Infinity;
+    const at = known.get(keyOf(row)) ?? Infinity;
     return { row, at, isLast: row.isLast ?? false, level: chosen ? 0 : LEVEL_ORDER.indexOf(level),
       number: Number(by) || -1, text: `${by ?? text}` };
   });
@@ -343,7 +344,8 @@ export function fillHeads(table, heads, rows, by) {
     return Number(one.isLast) - Number(other.isLast) || other.level - one.level || sign * order;
   });
   const sorted = places.map(({ row }) => row);
-  orders[id] = sorted.map(keyOf);
+  // What a filter hides keeps its place, too.
+  orders[id] = [...shown, ...sorted.map(keyOf).filter((key) => !known.has(key))];
   return sorted;
 }
 

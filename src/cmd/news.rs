@@ -18,6 +18,8 @@ pub(super) struct News {
     stale: HashMap<HostName, Instant>,
     /// The hosts already reported as having two servers of their name.
     shared: HashSet<HostName>,
+    /// The servers that were reported to have hosts of each other.
+    alike: HashSet<[usize; 2]>,
     outcome: Outcome,
 }
 
@@ -64,6 +66,7 @@ impl News {
             servers: urls.into_iter().map(server).collect(),
             stale: HashMap::new(),
             shared: HashSet::new(),
+            alike: HashSet::new(),
             outcome: Outcome::NothingObserved,
         }
     }
@@ -130,7 +133,14 @@ impl News {
                     "two servers are called '{host}': start one with --name; {other} is used, {url} is ignored"
                 )
             }
-            Warning::SameSources { other } => same_sources(&self.servers.get(*other)?.name, name),
+            Warning::SameSources { other } => {
+                let [first, second] = [server.min(*other), server.max(*other)];
+                if !self.alike.insert([first, second]) {
+                    return None;
+                }
+                let [first, second] = [first, second].map(|it| self.servers.get(it));
+                same_sources(&first?.name, &second?.name)
+            }
             Warning::SetBack { host } => format!(
                 "{host}: restarted with an earlier start time: its clock was set back, or two servers have this name"
             ),
@@ -206,13 +216,14 @@ impl ServerNews {
     }
 }
 
-/// Two servers have the same sources, which are taken from the first.
+/// Two servers have the same sources.
 fn same_sources(first: &str, second: &str) -> String {
     if first == second {
         return format!("{first} is given twice, and used once");
     }
     format!(
-        "{second} has hosts that {first} has: they are taken from {first}; write {first},{second} to let either stand in for the other"
+        "{first} and {second} have hosts in common, which are used once; if all are the same, write {first},{second} to let \
+         either stand in for the other"
     )
 }
 

@@ -82,7 +82,7 @@ impl RedisLane {
     fn place(&self) -> ServerPlace {
         let connected = self.connection.as_ref().map(|it| &it.place);
         let known = connected.or(self.moved.as_ref());
-        let next = || self.options.place(self.options.turn.get());
+        let next = || self.options.place(self.options.turn.get().turn);
         known.map_or_else(next, Clone::clone)
     }
 
@@ -133,7 +133,7 @@ impl RedisLane {
         let connection = match self.moved.take() {
             // If that fails, the servers of the address are asked again.
             Some(place) => {
-                let connection = self.open(&place, self.options.turn.get()).await?;
+                let connection = self.open(&place, self.options.turn.get().turn).await?;
                 self.moved = Some(place);
                 connection
             }
@@ -146,25 +146,46 @@ impl RedisLane {
     /// A primary among the servers of the address, or else a replica.
     async fn search(&self) -> Result<LaneConnection, RedisFault> {
         let (began, first) = (Instant::now(), self.options.turn.get());
-        let servers = self.options.servers();
+        let is_enough = first.until.is_some_and(|until| began < until);
         let (mut replica, mut failed) = (None, None);
-        for turn in (0..servers).map(|nth| first.wrapping_add(nth)) {
+        for turn in (0..self.options.servers()).map(|nth| first.turn.wrapping_add(nth)) {
             if LONGEST_SEARCH < began.elapsed() {
-                self.options.turn.set(turn);
+                self.options.turn.set(turn, None);
                 break;
             }
-            match self.open(&self.options.place(turn), turn).await {
-                Ok(found) if servers == 1 || is_primary(found.commands.clone()).await => {
-                    self.options.turn.set(turn);
-                    return Ok(found);
+            match self.probe(turn).await {
+                Ok((found, is_primary)) if is_primary || is_enough => {
+                    let until = first.until.filter(|_| !is_primary);
+                    self.options.turn.set(turn, until);
+                    return Ok(LaneConnection { until, ..found });
                 }
-                Ok(found) => replica = replica.or(Some(found)),
+                Ok((found, _)) => replica = replica.or(Some(found)),
                 Err(fault) => failed = failed.or(Some(fault)),
             }
         }
+        let Some(replica) = replica else {
+            return Err(failed.unwrap_or_else(|| RedisFault::odd("", "there is no server")));
+        };
         let until = Some(Instant::now() + REPLICA_USED);
-        let replica = replica.map(|it| LaneConnection { until, ..it });
-        replica.ok_or_else(|| failed.unwrap_or_else(|| RedisFault::odd("", "there is no server")))
+        self.options.turn.set(replica.turn, until);
+        Ok(LaneConnection { until, ..replica })
+    }
+
+    /// Connects to one of the servers of the address. Also returns whether it is a primary.
+    async fn probe(&self, turn: usize) -> Result<(LaneConnection, bool), RedisFault> {
+        let place = self.options.place(turn);
+        if self.options.servers() == 1 {
+            return Ok((self.open(&place, turn).await?, true));
+        }
+        let probed = tokio::time::timeout(CONNECT, async {
+            let found = self.open(&place, turn).await?;
+            let is_primary = is_primary(found.commands.clone()).await;
+            let is_primary =
+                is_primary.map_err(|error| RedisFault::of(error, &place.to_string()))?;
+            Ok((found, is_primary))
+        });
+        let late = |_| RedisFault::odd(&place.to_string(), "no answer in time");
+        probed.await.map_err(late)?
     }
 
     async fn open(&self, place: &ServerPlace, turn: usize) -> Result<LaneConnection, RedisFault> {
@@ -215,9 +236,19 @@ impl RedisLane {
 }
 
 /// Whether a server is a primary. One that doesn't say so counts as one: an access list need not allow the question.
-async fn is_primary(mut commands: MultiplexedConnection) -> bool {
+///
+/// # Errors
+/// When it answers nothing yet, because it is still loading, for example.
+async fn is_primary(mut commands: MultiplexedConnection) -> Result<bool, RedisError> {
+    let is_allowed = |error: &RedisError| error.code() != Some("NOPERM");
+    let alive: Result<Value, _> = redis::cmd("PING").query_async(&mut commands).await;
+    if let Err(error) = alive
+        && is_allowed(&error)
+    {
+        return Err(error);
+    }
     let asked: Result<Vec<Value>, _> = redis::cmd("ROLE").query_async(&mut commands).await;
     let role = asked.ok().and_then(|said| said.into_iter().next());
     let role = role.and_then(|role| String::from_redis_value(role).ok());
-    role.is_none_or(|role| role == "master")
+    Ok(role.is_none_or(|role| role == "master"))
 }

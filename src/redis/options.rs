@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
@@ -12,6 +12,8 @@ use redis::{
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+
+use crate::locks::lock;
 
 use super::address::{RedisAddress, ServerPlace};
 use super::fault::RedisFault;
@@ -108,26 +110,38 @@ pub struct RedisOptions {
     pub turn: ServerTurn,
 }
 
-/// Whose turn it is of the servers of an address. All copies share it: what one connection finds out about a server
+/// Whose turn it is of the servers of an address. All copies share it: what one connection finds out about the servers
 /// holds for all.
 #[derive(Debug, Clone, Default)]
-pub struct ServerTurn(Arc<AtomicUsize>);
+pub struct ServerTurn(Arc<Mutex<FoundServer>>);
+
+/// The server that was last found, or the one after it if that has failed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct FoundServer {
+    pub(super) turn: usize,
+    /// Until when it is used although it is a replica, because there was no primary.
+    pub(super) until: Option<Instant>,
+}
 
 impl ServerTurn {
-    pub(super) fn get(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+    pub(super) fn get(&self) -> FoundServer {
+        *lock(&self.0)
     }
 
-    pub(super) fn set(&self, turn: usize) {
-        self.0.store(turn, Ordering::Relaxed);
+    pub(super) fn set(&self, turn: usize, until: Option<Instant>) {
+        *lock(&self.0) = FoundServer { turn, until };
     }
 
     /// The server that had this turn has failed. Several connections may say so.
     pub(super) fn pass(&self, failed: usize) {
-        let next = failed.wrapping_add(1);
-        let (order, is_passed) = (Ordering::Relaxed, Ordering::Relaxed);
+        let mut found = lock(&self.0);
         // If it is somebody else's turn already, that stays so.
-        let _ = self.0.compare_exchange(failed, next, order, is_passed);
+        if found.turn == failed {
+            *found = FoundServer {
+                turn: failed.wrapping_add(1),
+                until: None,
+            };
+        }
     }
 }
 

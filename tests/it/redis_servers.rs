@@ -1,13 +1,14 @@
 //! Which server of an address is used, and what is done about one that lacks something or has something else.
 
 use std::fs;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::harness::metrics::Metrics;
 use crate::harness::recording::plain;
 use crate::harness::redis::RedisServer;
 use crate::harness::server::each_connection;
-use crate::harness::viewer::Viewer;
 use crate::harness::wait_until;
 use crate::relay::{WEB_1, key, origin, relay, replay, wait_for_entries, wait_for_part};
 use crate::relay_cluster::cluster;
@@ -15,6 +16,14 @@ use crate::relay_cluster::cluster;
 /// How many readers a server has.
 fn readers(redis: &RedisServer) -> usize {
     redis.cli(&["CLIENT", "LIST"]).matches("cmd=xread").count()
+}
+
+/// A replica of `primary` that has everything.
+fn replica_of(primary: &RedisServer) -> RedisServer {
+    let port = primary.port().to_string();
+    let replica = RedisServer::with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
+    replica.wait_for_sync();
+    replica
 }
 
 #[test]
@@ -45,10 +54,12 @@ fn all_hosts_are_published_past_a_dead_server() {
 #[test]
 fn a_relay_reads_from_the_primary_while_there_is_one() {
     let primary = RedisServer::start();
-    let port = primary.port().to_string();
-    let replica = RedisServer::with(&["--save", "", "--replicaof", "127.0.0.1", &port]);
-    replica.wait_for_sync();
-    let url = format!("redis://127.0.0.1:{},127.0.0.1:{port}", replica.port());
+    let replica = replica_of(&primary);
+    let url = format!(
+        "redis://127.0.0.1:{},127.0.0.1:{}",
+        replica.port(),
+        primary.port()
+    );
     let _origin = origin(&primary, "web-1").start();
     let relay = relay(&url).start();
     let assert_at_primary = || {
@@ -69,6 +80,71 @@ fn a_relay_reads_from_the_primary_while_there_is_one() {
     wait_until(|| ids(&primary) != before, || relay.story());
     assert_at_primary();
     wait_for_part(&relay, "redis", |redis| redis["status"] == "ok");
+}
+
+#[test]
+fn a_relay_reads_from_a_replica_while_the_primary_answers_nothing() {
+    let primary = RedisServer::start();
+    let replica = replica_of(&primary);
+    let origin = origin(&primary, "web-1").start();
+    let url = format!(
+        "redis://127.0.0.1:{},127.0.0.1:{}",
+        primary.port(),
+        replica.port()
+    );
+    let relay = relay(&url).start();
+    let state = || format!("{} and {}", readers(&primary), readers(&replica));
+    wait_until(|| readers(&primary) == 1, state);
+    // It accepts connections, and refuses each command as if it were still loading.
+    primary.cli(&["CONFIG", "SET", "busy-reply-threshold", "100"]);
+    let port = primary.port().to_string();
+    let mut script = Command::new("redis-cli")
+        .args(["-p", &port, "EVAL", "while true do end", "0"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(|| readers(&replica) == 1, state);
+    wait_for_part(&relay, "redis", |redis| redis["status"] == "ok");
+    primary.cli(&["SCRIPT", "KILL"]);
+    script.wait().unwrap();
+    // It is looked for again after a while.
+    wait_until(|| readers(&primary) == 1 && readers(&replica) == 0, state);
+    drop(origin);
+}
+
+#[test]
+fn a_user_that_may_only_read_is_enough_for_a_relay() {
+    let primary = RedisServer::start();
+    let replica = replica_of(&primary);
+    let dir = tempfile::tempdir().unwrap();
+    let password = dir.path().join("password");
+    fs::write(&password, "secret").unwrap();
+    let _origin = origin(&primary, "web-1").start();
+    wait_for_entries(&primary, WEB_1, 3);
+    let rules = "on >secret ~metrics:1:* resetchannels -@all +@read +@connection +time";
+    for more in ["", " +role"] {
+        let rules = format!("{rules}{more}");
+        let words: Vec<_> = ["ACL", "SETUSER", "relay", "reset"]
+            .into_iter()
+            .chain(rules.split(' '))
+            .collect();
+        for server in [&primary, &replica] {
+            assert_eq!(server.cli(&words), "OK");
+        }
+        let url = format!(
+            "redis://relay@127.0.0.1:{},127.0.0.1:{}",
+            replica.port(),
+            primary.port()
+        );
+        let relay = relay(&url)
+            .args(["--redis-password-file"])
+            .arg(&password)
+            .start();
+        wait_for_part(&relay, "redis", |redis| redis["hosts"] == 1);
+        // A replica is only known if it may be asked.
+        let used = if more.is_empty() { &replica } else { &primary };
+        wait_until(|| readers(used) == 1, || relay.story());
+    }
 }
 
 #[test]
@@ -127,7 +203,7 @@ fn a_replay_fails_if_redis_turns_out_to_have_a_newer_stream() {
         .args(["--wait", "1"])
         .start();
     redis.start_again();
-    let _viewer = Viewer::connect(replay.url(), "");
+    Metrics::watch(replay.url()).arg("--json").run().success();
     replay
         .wait()
         .code(1)
@@ -151,7 +227,7 @@ fn keys_that_hold_something_else_stop_one_host_alone() {
         .run()
         .code(1)
         .stderr_has(&format!(
-            "web-1 is no longer published: {WEB_1} or {WEB_1}:about in Redis holds something else; delete it"
+            "web-1 is no longer published: {WEB_1} or {WEB_1}:about in Redis holds something else; delete it and start again"
         ));
     assert_eq!(redis.ids(&key("db-1")).len(), 20);
     assert_eq!(redis.cli(&["GET", WEB_1]), "x");

@@ -13,7 +13,7 @@ use crate::harness::recording::plain;
 use crate::harness::redis::RedisServer;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse, read};
 use crate::harness::viewer::Viewer;
-use crate::harness::wait_until;
+use crate::harness::{PATIENCE, wait_for, wait_until};
 use crate::relay::{
     WEB_1, health, origin, publish_at_once, record, relay, replay, stop, text, wait_for_entries,
     wait_for_part, wait_for_viewers,
@@ -319,7 +319,9 @@ fn a_pause_while_a_host_is_loaded_does_not_lose_it() {
     let (paused, port) = bind();
     proxy.retarget(port);
     publish_the_past(&redis);
-    let attempts: Vec<_> = (0..3).map(|_| paused.accept().unwrap()).collect();
+    paused.set_nonblocking(true).unwrap();
+    let attempt = || wait_for(PATIENCE, || paused.accept().ok(), || relay.story());
+    let attempts: Vec<_> = (0..3).map(|_| attempt()).collect();
     assert_eq!(health(&relay).0, 503, "{}", relay.story());
     proxy.retarget(redis.port());
     wait_for_part(&relay, "redis", |redis| {

@@ -203,7 +203,10 @@ fn two_servers_with_the_same_hosts_are_reported_once() {
         .args(["-o", &format!("{}/", out.display())])
         .run()
         .success();
-    let said = output.stderr.matches("they are taken from").count();
+    let said = output
+        .stderr
+        .matches("hosts in common, which are used once")
+        .count();
     assert_eq!(said, 1, "{}", output.story());
     for host in hosts {
         let name = format!("{host}.csv");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::protocol::StreamId;
 
-/// How many streams are remembered in any case: a viewer may come back from an earlier one.
+/// None is forgotten before there are more: a viewer may come back from an earlier one.
 const LEAST: usize = 100;
 
 /// The streams, past and expected, with their rank.

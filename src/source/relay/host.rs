@@ -291,9 +291,15 @@ impl RelayedHost {
         } else {
             PATIENCE
         };
-        // Whoever is told of silence hears of it before the host is gone.
+        // Whoever is told of silence hears of it before the host is gone, unless all hosts are silent.
         let is_to_be_told = self.is_live && self.shared.silent_after.is_some();
-        !is_to_be_told && patience <= self.arrived.max(connected).elapsed()
+        let until_told = 2 * (self.silent_after() + GRACE);
+        let patience = if is_to_be_told {
+            patience.max(until_told)
+        } else {
+            patience
+        };
+        patience <= self.arrived.max(connected).elapsed()
     }
 
     /// Hides it from viewers, and lets discovery find it again if it comes back.
