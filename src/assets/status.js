@@ -41,7 +41,7 @@ function status() {
   const { connection, paused, state } = page;
   const host = shown();
   const now = performance.now();
-  // Of many hosts, one that isn't over is preferred.
+  // Of many hosts, that is one that is over only if all are.
   const hasEnded = connection.state === "ended" || (host?.ended && connection.state === "open");
   if (hasEnded) return { kind: "over", word: "Ended", banner: "The recording is over." };
   switch (connection.state) {

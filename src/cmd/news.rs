@@ -18,7 +18,7 @@ pub(super) struct News {
     stale: HashMap<HostName, Instant>,
     /// The hosts already reported as having two servers of their name.
     shared: HashSet<HostName>,
-    /// The servers that were reported to have hosts of each other.
+    /// The pairs of servers that were reported to have hosts in common.
     alike: HashSet<[usize; 2]>,
     outcome: Outcome,
 }

@@ -314,7 +314,8 @@ async fn find_standing(
             if !std::mem::replace(&mut host.is_stopped, true) {
                 let key = shown(host.keys.stream());
                 let reason = format!(
-                    "{key} or {key}:about in Redis holds something else; delete it and start again, or choose another --redis-prefix"
+                    "{key} or {key}:about in Redis holds something else; delete it and start again, or choose another \
+                     --redis-prefix"
                 );
                 status.stopped(name, &reason);
             }

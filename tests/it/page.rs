@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::browser::Browser;
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::recording::{plain, timestamp, write_long};
+use crate::harness::recording::{timestamp, write_long, write_plain};
 use crate::harness::viewer::Viewer;
 use crate::harness::wire::Wire;
 use crate::harness::{PATIENCE, wait_for};
@@ -262,11 +262,7 @@ pub(crate) fn in_format(expression: &str) -> String {
 #[test]
 fn several_hosts_have_a_switch_and_each_its_history() {
     let dir = tempfile::tempdir().unwrap();
-    let files = ["web-1", "web-2"].map(|host| {
-        let file = dir.path().join(format!("{host}.csv"));
-        std::fs::write(&file, plain(host, 3000, 1000)).unwrap();
-        file
-    });
+    let files = write_plain(dir.path(), &["web-1", "web-2"], 3000);
     let replay = Metrics::replay(&files).args(["--speed", "20"]).start();
     let mut browser = open(replay.port());
     // First a table of all of them.

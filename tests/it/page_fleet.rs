@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::WebSocket;
 use crate::harness::PATIENCE;
 use crate::harness::browser::Browser;
 use crate::harness::metrics::{Metrics, Running};
-use crate::harness::recording::{BEGIN_MS, plain};
+use crate::harness::recording::{BEGIN_MS, write_plain};
 use crate::harness::server::{page_with_stream, say};
 use crate::harness::viewer::Viewer;
 use crate::page::open;
@@ -338,11 +338,7 @@ fn a_line_grows_with_the_samples_and_is_fetched_again_after_a_hole() {
 fn the_lines_are_those_of_the_recording() {
     const SPEED: u64 = 50;
     let dir = tempfile::tempdir().unwrap();
-    let files = ["web-1", "web-2", "web-3"].map(|host| {
-        let file = dir.path().join(format!("{host}.csv"));
-        std::fs::write(&file, plain(host, 9000, 1000)).unwrap();
-        file
-    });
+    let files = write_plain(dir.path(), &["web-1", "web-2", "web-3"], 9000);
     let replay = Metrics::replay(&files)
         .args(["--speed", &SPEED.to_string()])
         .start();

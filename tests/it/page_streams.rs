@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::harness::browser::Browser;
 use crate::harness::metrics::Metrics;
 use crate::harness::proxy::Proxy;
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, write_plain};
 use crate::harness::viewer::Viewer;
 use crate::page::{VIEW, assert_unbroken, open, open_after, series};
 
@@ -154,11 +154,7 @@ fn events_take_over_where_websocket_is_blocked() {
 #[test]
 fn events_of_several_hosts_are_shown_one_host_at_a_time() {
     let dir = tempfile::tempdir().unwrap();
-    let files = ["web-2", "web-1"].map(|host| {
-        let file = dir.path().join(format!("{host}.csv"));
-        std::fs::write(&file, plain(host, 3000, 1000)).unwrap();
-        file
-    });
+    let files = write_plain(dir.path(), &["web-2", "web-1"], 3000);
     let replay = Metrics::replay(&files).args(["--speed", "20"]).start();
     let mut browser = open_after(BLOCKED, replay.port());
     let shows = |host: &str| {

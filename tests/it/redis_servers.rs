@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::harness::metrics::Metrics;
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, write_plain};
 use crate::harness::redis::RedisServer;
 use crate::harness::server::each_connection;
 use crate::harness::wait_until;
@@ -30,10 +30,7 @@ fn replica_of(primary: &RedisServer) -> RedisServer {
 fn all_hosts_are_published_past_a_dead_server() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
     let hosts: Vec<_> = (0..40).map(|n| format!("web-{n}")).collect();
-    for host in &hosts {
-        let file = dir.path().join(format!("{host}.csv"));
-        fs::write(file, plain(host, 20, 1000)).unwrap();
-    }
+    write_plain(dir.path(), &hosts, 20);
     let tries = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&tries);
     let dead = each_connection(move |_, _| {
@@ -218,10 +215,7 @@ fn a_replay_fails_if_redis_turns_out_to_have_a_newer_stream() {
 fn keys_that_hold_something_else_stop_one_host_alone() {
     let (redis, dir) = (RedisServer::start(), tempfile::tempdir().unwrap());
     redis.cli(&["SET", WEB_1, "x"]);
-    for host in ["web-1", "db-1"] {
-        let file = dir.path().join(format!("{host}.csv"));
-        fs::write(file, plain(host, 20, 1000)).unwrap();
-    }
+    write_plain(dir.path(), &["web-1", "db-1"], 20);
     replay(dir.path(), &redis.url(), "max")
         .args(["--wait", "0"])
         .run()

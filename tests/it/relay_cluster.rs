@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::harness::certificates::{Authority, Valid};
 use crate::harness::metrics::{Metrics, wait_for_rows};
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, write_plain};
 use crate::harness::redis::{PASSWORD, RedisServer};
 use crate::harness::rows::assert_same;
 use crate::harness::wait_until;
@@ -42,9 +42,7 @@ fn a_cluster_of_three_carries_a_fleet() {
     let hosts: Vec<_> = (0..30).map(|n| format!("web-{n}")).collect();
     let played = dir.path().join("played");
     fs::create_dir(&played).unwrap();
-    for host in &hosts {
-        fs::write(played.join(format!("{host}.csv")), plain(host, 200, 1000)).unwrap();
-    }
+    write_plain(&played, &hosts, 200);
     // Any node is enough to find the others.
     let url = format!("redis://127.0.0.1:{}", nodes[1].port());
     let relay = relay(&nodes[2].url()).start();

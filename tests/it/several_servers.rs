@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::process::Command;
 
 use crate::harness::metrics::Metrics;
-use crate::harness::recording::plain;
+use crate::harness::recording::{plain, write_plain};
 
 fn nobody() -> String {
     let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -156,11 +156,7 @@ fn values_out_of_range_are_named() {
 #[test]
 fn a_pattern_selects_hosts_of_a_server() {
     let dir = tempfile::tempdir().unwrap();
-    let files = ["db-1", "web-1", "web-2"].map(|host| {
-        let file = dir.path().join(format!("{host}.csv"));
-        std::fs::write(&file, plain(host, 20, 1000)).unwrap();
-        file
-    });
+    let files = write_plain(dir.path(), &["db-1", "web-1", "web-2"], 20);
     let replay = Metrics::replay(&files)
         .args(["--wait", "2", "--speed", "max"])
         .start();

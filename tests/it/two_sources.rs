@@ -7,7 +7,7 @@ use rustix::process::Signal;
 
 use crate::harness::metrics::{Metrics, Running, wait_for_rows};
 use crate::harness::proxy::Proxy;
-use crate::harness::recording::plain;
+use crate::harness::recording::write_plain;
 use crate::harness::rows::{Row, assert_same, assert_unbroken, parse_whole, read};
 use crate::harness::{PATIENCE, wait_for};
 
@@ -189,11 +189,7 @@ fn one_server_given_twice_is_one_server() {
 fn two_servers_with_the_same_hosts_are_reported_once() {
     let dir = tempfile::tempdir().unwrap();
     let hosts = ["db-1", "web-1", "web-2"];
-    let files = hosts.map(|host| {
-        let file = dir.path().join(format!("{host}.csv"));
-        std::fs::write(&file, plain(host, 20, 1000)).unwrap();
-        file
-    });
+    let files = write_plain(dir.path(), &hosts, 20);
     let replay = Metrics::replay(&files)
         .args(["--wait", "2", "--speed", "max"])
         .start();

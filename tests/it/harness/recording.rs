@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{BufWriter, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::dice::Dice;
 use super::wire::CONTRACT;
@@ -66,6 +66,16 @@ pub(crate) fn plain(host: &str, samples: u64, step_ms: u64) -> String {
         .unwrap();
     }
     csv
+}
+
+/// Writes a plain recording of each host into `dir`, with samples a second apart. Returns the files.
+pub(crate) fn write_plain<H: AsRef<str>>(dir: &Path, hosts: &[H], samples: u64) -> Vec<PathBuf> {
+    let write = |host: &str| {
+        let file = dir.join(format!("{host}.csv"));
+        std::fs::write(&file, plain(host, samples, 1000)).unwrap();
+        file
+    };
+    hosts.iter().map(|host| write(host.as_ref())).collect()
 }
 
 /// Writes a long recording without holding it: `samples` samples a second apart, with `columns` columns.
